@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Cgroup paths: where this host keeps its hierarchies, and where a container lives in them.
+ *
+ * Paths are read (/proc/self/mountinfo, /proc/PID/cgroup) or observed (a directory that carries
+ * the container's id appears), never composed from the engine's configuration. Roots are injected.
+ */
+
+#include <sys/types.h>
+
+#include "pl-container.h"
+#include "pl-resource.h"
+
+typedef enum PlController {
+        PL_CONTROLLER_CPU,
+        PL_CONTROLLER_MEMORY,
+        PL_CONTROLLER_CPUSET,
+        PL_CONTROLLER_PIDS,
+        PL_CONTROLLER_IO, /* v1: blkio */
+        _PL_CONTROLLER_N,
+} PlController;
+
+PlController pl_controller_of(PlResource r);
+
+/* The hierarchies of the host. On v2 all controllers share one; hybrid hosts mix. */
+typedef struct PlCgroupMounts {
+        char *mount[_PL_CONTROLLER_N]; /* absolute; NULL: the controller is nowhere */
+        PlHierarchy hierarchy[_PL_CONTROLLER_N];
+        char *unified; /* the v2 mount, NULL when there is none */
+        char *proc;    /* "/proc" */
+} PlCgroupMounts;
+
+/** pl_cg_mounts_load() - @proc: root of procfs, "/proc". Return: 0, -ENOMEM, -errno, -ENODEV when
+ * no controller is mounted anywhere. */
+int pl_cg_mounts_load(const char *proc, PlCgroupMounts *ret);
+void pl_cg_mounts_deinit(PlCgroupMounts *m);
+
+/* One container's group in each hierarchy. */
+typedef struct PlCgroup {
+        char *relative[_PL_CONTROLLER_N]; /* below the mount, no leading slash: libcgroup's name */
+        int dir_fd[_PL_CONTROLLER_N];     /* O_PATH|O_DIRECTORY; the same number where shared on v2 */
+        ino_t inode[_PL_CONTROLLER_N];
+        char *scope; /* "docker-<id>.scope" when systemd owns it; NULL otherwise */
+} PlCgroup;
+
+PlCgroup *pl_cgroup_free(PlCgroup *g); /* returns NULL */
+PL_DEFINE_CLEANUP(PlCgroup *, pl_cgroup_free)
+
+/** pl_cgroup_from_pid() - by /proc/PID/cgroup; a leaf "container" (crun) is stepped over.
+ * @id: the group must carry it in its last or last but one component; else -ESTALE (pid reused)
+ * Return: 0, -ESRCH/-ENOENT (gone), -ESTALE, -ENOMEM, -errno. */
+int pl_cgroup_from_pid(const PlCgroupMounts *m, pid_t pid, const char *id, PlCgroup **ret);
+
+/** pl_cgroup_from_parent() - open the group below a known parent (relative path), by id.
+ * Tries "docker-<id>.scope", "<id>" and "libpod-<id>.scope". Return: 0, -ENOENT, -ENOMEM, -errno. */
+int pl_cgroup_from_parent(const PlCgroupMounts *m, const char *parent, const char *id,
+                          PlCgroup **ret);
+
+/** pl_cgroup_parent() - relative path of the parent, owned by the caller; NULL: out of memory. */
+char *pl_cgroup_parent(const PlCgroup *g);
+
+/** pl_cgroup_id_of_name() - the container id in a directory name ("docker-<id>.scope", "<id>", …).
+ * Return: true and ret filled when there is one. */
+bool pl_cgroup_id_of_name(const char *name, char ret[static PL_ID_MAX]);

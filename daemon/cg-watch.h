@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Cgroup watch: inotify on parents (a container's group appears, goes) and on groups (somebody
+ * wrote one of our files). Callbacks record and schedule; they never act.
+ *
+ * Writes come in storms (one systemd pass: 13 events in 40 ms), so changed() is debounced per
+ * group: first write + 100 ms. An overflow of the queue reports every watched group as changed.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "cg-path.h"
+
+typedef struct PlCgWatch PlCgWatch;
+
+typedef struct PlCgWatchHandlers {
+        /* A directory with this id has appeared under a watched parent, in this controller. On v1
+         * each hierarchy reports on its own. Called at once: this is the born-limited path. */
+        void (*appeared)(void *userdata, const char *id, const char *parent, PlController c);
+        /* Files of these resources were written, by anyone, since the last call. */
+        void (*changed)(void *userdata, const char *id, uint32_t mask);
+        void (*gone)(void *userdata, const char *id);
+} PlCgWatchHandlers;
+
+int pl_cg_watch_new(sd_event *event, const PlCgroupMounts *m, const PlCgWatchHandlers *handlers,
+                    void *userdata, PlCgWatch **ret);
+PlCgWatch *pl_cg_watch_free(PlCgWatch *w);
+PL_DEFINE_CLEANUP(PlCgWatch *, pl_cg_watch_free)
+
+/** pl_cg_watch_parent() - watch a parent (relative path) in every hierarchy; idempotent; a parent
+ * that does not exist yet is awaited on its nearest existing ancestor. */
+int pl_cg_watch_parent(PlCgWatch *w, const char *parent);
+
+/** pl_cg_watch_add() / _remove() - watch a group's own files; idempotent. */
+int pl_cg_watch_add(PlCgWatch *w, const char *id, const PlCgroup *g);
+void pl_cg_watch_remove(PlCgWatch *w, const char *id);

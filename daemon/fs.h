@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Files: whole-file reads with a bound, and atomic replacement.
+ *
+ * A crash between any two calls leaves the old file or the new one, never half (write to a
+ * temporary name, fsync, rename, fsync of the directory).
+ */
+
+#include <sys/types.h>
+
+#include "pl-macro.h"
+
+/**
+ * pl_fs_read() - a regular or kernel file in full
+ * @dir_fd: AT_FDCWD, or the directory that path is relative to
+ * @max_bytes: -EFBIG above it
+ * @ret: NUL terminated, owned by the caller; @ret_size: without the NUL, may be NULL
+ * Return: 0, -ENOMEM, -EFBIG, -errno.
+ */
+int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_size);
+
+/**
+ * pl_fs_replace() - write a file atomically
+ * @durable: also fsync file and directory (not needed on tmpfs)
+ * Return: 0, -errno; on failure the old file is untouched and the temporary one removed.
+ */
+int pl_fs_replace(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                  bool durable);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Container: what the engine said about one container, as a value.
+ *
+ * Everything in it came from outside and is bounded when it is parsed (pl-docker). Environment
+ * variables are not kept but for the few names that probes need; a secret never gets here.
+ */
+
+#include "pl-macro.h"
+#include "pl-resource.h"
+
+#define PL_ID_MAX 65 /* 64 hex digits and the NUL */
+
+/* State.Status of the engine's inspect answer. */
+typedef enum PlPhase {
+        PL_PHASE_UNKNOWN,
+        PL_PHASE_CREATED,
+        PL_PHASE_RUNNING,
+        PL_PHASE_PAUSED,
+        PL_PHASE_RESTARTING, /* Running is true meanwhile, with Pid 0 */
+        PL_PHASE_REMOVING,
+        PL_PHASE_EXITED,
+        PL_PHASE_DEAD,
+        _PL_PHASE_N,
+} PlPhase;
+
+const char *pl_phase_to_string(PlPhase p); /* the engine's word: "running" */
+
+/* State.Health.Status. */
+typedef enum PlDockerHealth {
+        PL_DOCKER_HEALTH_NONE,
+        PL_DOCKER_HEALTH_STARTING,
+        PL_DOCKER_HEALTH_HEALTHY,
+        PL_DOCKER_HEALTH_UNHEALTHY,
+} PlDockerHealth;
+
+typedef struct PlPair {
+        char *key, *value;
+} PlPair;
+
+typedef struct PlNetwork {
+        char *name;
+        char ip[46], ip6[46]; /* textual; empty: none */
+} PlNetwork;
+
+typedef struct PlPort {
+        uint16_t container_port, host_port; /* host_port 0: exposed, not published */
+        bool udp;
+        char host_ip[46]; /* "", "0.0.0.0" and "::" are all public */
+} PlPort;
+
+typedef struct PlMount {
+        char *type, *source, *destination; /* host path, path inside the container */
+} PlMount;
+
+/* HostConfig: what the engine itself enforces and shows. 0 = unset, as in the API. */
+typedef struct PlHostConfig {
+        int64_t memory, memory_swap, memory_reservation; /* bytes; memory_swap = memory + swap, -1: unlimited */
+        int64_t nano_cpus, cpu_quota, cpu_period;        /* 1e-9 CPUs; usec; usec */
+        int64_t cpu_shares;
+        int64_t pids_limit; /* 0 or -1: unlimited */
+        uint16_t blkio_weight;
+        char *cpuset_cpus;
+        char *cgroup_parent;
+        char *network_mode;
+        char *restart_policy; /* "no", "always", "unless-stopped", "on-failure" */
+} PlHostConfig;
+
+typedef struct PlContainer {
+        char id[PL_ID_MAX];
+        char *name;  /* without the leading slash */
+        char *image; /* Config.Image, as the person wrote it */
+        char *image_id;
+        PlPhase phase;
+        PlDockerHealth docker_health;
+        uint64_t docker_start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
+        pid_t pid; /* 0: not running */
+        bool oom_killed;
+        int exit_code;
+        unsigned restart_count;
+        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: never */
+        PlHostConfig host;
+        PlPair *labels; /* sorted by key */
+        size_t n_labels;
+        PlNetwork *networks;
+        size_t n_networks;
+        PlPort *ports;
+        size_t n_ports;
+        PlMount *mounts;
+        size_t n_mounts;
+        char *log_driver, *log_path; /* "json-file"; host path, or "" */
+        PlPair *log_options;
+        size_t n_log_options;
+        PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never secrets */
+        size_t n_env;
+} PlContainer;
+
+PlContainer *pl_container_free(PlContainer *c); /* accepts NULL and half-built; returns NULL */
+PL_DEFINE_CLEANUP(PlContainer *, pl_container_free)
+
+/** pl_container_label() - Return: the value, borrowed, or NULL when there is no such label. */
+const char *pl_container_label(const PlContainer *c, const char *key);
+
+/** pl_container_limits() - HostConfig as limits: what the engine (runc) writes at each start.
+ * Values that HostConfig leaves at 0 are unset. Return: 0 or -ENOMEM. */
+int pl_container_limits(const PlContainer *c, PlLimits *ret);
+
+static inline bool pl_container_is_live(const PlContainer *c) {
+        return (c->phase == PL_PHASE_RUNNING || c->phase == PL_PHASE_PAUSED) && c->pid > 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Message ids: what the journal's catalog and `journalctl MESSAGE_ID=` know entries by.
+ *
+ * Each is a random 128-bit id (`journalctl --new-id128`) that never changes its meaning. Every one
+ * has a text in systemd/plimsoll.catalog and a line in plimsolld(8); a test checks both.
+ */
+
+#define PL_MESSAGE_ENGINE_CONNECTED  "b7353e750ffa42b5a0c732b465028224"
+#define PL_MESSAGE_ENGINE_LOST       "5cab6da5cd6b4dab9ce487a57764bde2"
+#define PL_MESSAGE_POLICY_LOADED     "4cb4effa552a49bab6d96b27369fe1f0"
+#define PL_MESSAGE_POLICY_REJECTED   "d1bd962a76ce4d4cb695c26245f37d9e"
+#define PL_MESSAGE_LIMITS_APPLIED    "30a70a6afee34021abc0542c94f64134"
+#define PL_MESSAGE_LIMITS_FAILED     "b21ac725ad744e5d933add4fa4b0654d"
+#define PL_MESSAGE_LIMITS_RESTORED   "f54682877a8a4c21a5ff41707b8f4e0a"
+#define PL_MESSAGE_LIMITS_WAITING    "22b1ea20698246908aa4b3ff9ea713d0"
+#define PL_MESSAGE_DRIFT_REPAIRED    "e16abf74d9c24f24bd998208e212c257"
+#define PL_MESSAGE_DRIFT_STANDOFF    "d359cdb83edf431cb1ba641780c1d073"
+#define PL_MESSAGE_UNSUPPORTED       "3db092e7172c44e2a316c3b30c51d1b4"

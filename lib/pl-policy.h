@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Policy: what the person asked for, parsed and validated as a whole.
+ *
+ * The parser (inih) takes texts, not paths: daemon/policy-load.c finds the files and their
+ * drop-ins. A policy is immutable once built and shared by reference count, so a reload swaps one
+ * pointer. Any error means no policy at all: nothing is half applied.
+ *
+ * Later keys override earlier ones within a section of the same name (systemd's rule); an empty
+ * assignment resets a list or unsets a value.
+ */
+
+#include "pl-diag.h"
+#include "pl-macro.h"
+#include "pl-resource.h"
+
+typedef enum PlShrinkMode {
+        PL_SHRINK_SAFE, /* default: lower memory only as far as usage allows; never kill */
+        PL_SHRINK_KILL, /* write the limit at once; the kernel may kill */
+} PlShrinkMode;
+
+typedef enum PlMatchKind {
+        PL_MATCH_NAME,            /* name:GLOB */
+        PL_MATCH_IMAGE,           /* image:GLOB */
+        PL_MATCH_LABEL,           /* label:KEY=VALUE, or label:KEY */
+        PL_MATCH_COMPOSE_SERVICE, /* compose-service:NAME = label com.docker.compose.service */
+        PL_MATCH_COMPOSE_PROJECT, /* compose-project:NAME = label com.docker.compose.project */
+} PlMatchKind;
+
+typedef struct PlMatch {
+        PlMatchKind kind;
+        char *pattern; /* GLOB, KEY=VALUE or NAME; fnmatch(3) without FNM_PATHNAME */
+} PlMatch;
+
+typedef enum PlProbeKind {
+        PL_PROBE_AUTO, /* unset: from the image's name, else Docker's own healthcheck alone */
+        PL_PROBE_NONE,
+        PL_PROBE_POSTGRES,
+        PL_PROBE_REDIS,
+        PL_PROBE_AIRFLOW,
+        PL_PROBE_OLLAMA,
+        PL_PROBE_GRAFANA,
+        PL_PROBE_MLFLOW,
+        PL_PROBE_PROMETHEUS,
+        PL_PROBE_HTTP,
+        PL_PROBE_TCP,
+        _PL_PROBE_N,
+} PlProbeKind;
+
+/** pl_probe_kind_to_string() - the policy's word for it ("postgres"); "auto" for PL_PROBE_AUTO. */
+const char *pl_probe_kind_to_string(PlProbeKind k);
+
+typedef enum PlOnUnhealthy {
+        PL_ON_UNHEALTHY_NONE,
+        PL_ON_UNHEALTHY_RESTART,
+        PL_ON_UNHEALTHY_UNIT, /* unit:NAME */
+} PlOnUnhealthy;
+
+typedef enum PlLogMethod {
+        PL_LOG_METHOD_AUTO,
+        PL_LOG_METHOD_REFLINK,
+        PL_LOG_METHOD_COLLAPSE,
+        PL_LOG_METHOD_PUNCH,
+        PL_LOG_METHOD_OFF,
+        _PL_LOG_METHOD_N,
+} PlLogMethod;
+
+const char *pl_log_method_to_string(PlLogMethod m);
+
+typedef enum PlLogOnFull {
+        PL_LOG_ON_FULL_KEEP, /* default: a critical finding */
+        PL_LOG_ON_FULL_DROP,
+} PlLogOnFull;
+
+/* "3/10min": at most 3 in any 10 minutes. */
+typedef struct PlBudget {
+        unsigned n;
+        uint64_t window_usec;
+} PlBudget;
+
+typedef struct PlProbePolicy {
+        PlProbeKind kind;
+        uint16_t port; /* 0: the kind's own default, or the container's only port */
+        uint64_t interval_usec, timeout_usec, start_period_usec;
+        unsigned failures; /* in a row, before unhealthy */
+        char *path;        /* http; NULL: the kind's own */
+        char **expect;     /* ProbeExpect=, each "status:200-299", "json:/POINTER=VALUE", "body:RE",
+                            * "header:NAME=VALUE"; validated by the parser; NULL terminated or NULL */
+        char **ollama_models; /* OllamaModels=; NULL terminated or NULL */
+        PlOnUnhealthy on_unhealthy;
+        char *unit; /* for PL_ON_UNHEALTHY_UNIT; may contain %s = service name */
+        PlBudget restart_budget;
+        PlBudget flap_budget; /* FlapBudget=6/10min: more transitions than this = degraded */
+        bool required;
+        char **after; /* After=; service names; NULL terminated or NULL */
+} PlProbePolicy;
+
+typedef struct PlLogPolicy {
+        uint64_t max_size_bytes; /* PL_UNLIMITED: no rotation by size */
+        uint64_t max_age_usec;   /* archives older than this are dropped; PL_TIME_INFINITY: never */
+        unsigned max_files;      /* archives kept; 0: as many as the budget allows */
+        PlLogMethod method;
+        PlLogOnFull on_full;
+        char **paths;            /* LogPath= globs inside the container; NULL terminated or NULL */
+        uint64_t path_max_size_bytes, path_max_age_usec; /* LogPathMaxSize=, LogPathMaxAge= */
+        unsigned path_max_files;                         /* LogPathMaxFiles= */
+        int reopen_signal; /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
+} PlLogPolicy;
+
+typedef struct PlService {
+        char *name;      /* "postgres"; NULL for [Defaults] */
+        char *file;      /* where its section first stands */
+        unsigned line;
+        PlMatch *matches;
+        size_t n_matches;
+        PlLimits limits; /* percentages already resolved against the host */
+        uint64_t cpu_quota_period_usec; /* CPUQuotaPeriodSec=; default 100 ms */
+        PlShrinkMode shrink_mode;
+        PlLogPolicy log;
+        PlProbePolicy probe;
+} PlService;
+
+typedef struct PlDaemonPolicy {
+        char *engine;         /* unix:///run/docker.sock */
+        char *metrics_listen; /* ADDRESS:PORT, or NULL: off */
+        uint64_t log_archive_budget_bytes;
+        bool dry_run;
+        bool restore_on_stop;
+} PlDaemonPolicy;
+
+typedef struct PlPolicy {
+        unsigned n_ref;
+        PlDaemonPolicy daemon;
+        PlService *defaults;  /* NULL when there is no [Defaults] or it is empty */
+        PlService **services; /* in the order in which they were first named */
+        size_t n_services;
+        char **files;         /* what it was read from, main file first; NULL terminated */
+} PlPolicy;
+
+/* What the policy is measured against. */
+typedef struct PlHost {
+        uint64_t memory_bytes; /* MemTotal; base of percentages for memory */
+        unsigned n_cpus;       /* online CPUs */
+        uint64_t page_bytes;
+} PlHost;
+
+typedef struct PlPolicySource {
+        const char *file; /* name for messages */
+        const char *text; /* NUL terminated */
+        size_t size;      /* an embedded NUL (strlen < size) is an error with its line */
+} PlPolicySource;
+
+/**
+ * pl_policy_parse() - build a policy from texts, main file first, then drop-ins in their order
+ * @diag: every error and warning is appended, with file and line
+ * @ret:  written only on success; one reference owned by the caller
+ *
+ * Return: 0; -EBADMSG when diag has errors; -ENOMEM.
+ */
+int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHost *host,
+                    PlDiagList *diag, PlPolicy **ret);
+
+PlPolicy *pl_policy_ref(PlPolicy *p);
+PlPolicy *pl_policy_unref(PlPolicy *p); /* Return: NULL */
+PL_DEFINE_CLEANUP(PlPolicy *, pl_policy_unref)
+
+struct PlContainer;
+
+/**
+ * pl_policy_match() - the section that governs a container; the first that matches wins
+ * Return: borrowed from the policy; [Defaults] when no [Service] matches; NULL when there is none.
+ */
+const PlService *pl_policy_match(const PlPolicy *p, const struct PlContainer *c);
+
+/** pl_policy_find() - a [Service] by name. Return: borrowed, or NULL. */
+const PlService *pl_policy_find(const PlPolicy *p, const char *service);
+
+/** pl_policy_dump() - what was understood, as an aligned table for people ("check --verbose").
+ * Return: 0 and *ret owned by the caller, or -ENOMEM. */
+int pl_policy_dump(const PlPolicy *p, char **ret);

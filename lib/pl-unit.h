@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Units: sizes, percentages, time spans and budgets as systemd writes them.
+ *
+ * Sources: systemd.syntax(7) "sizes", systemd.time(7) "parsing time spans",
+ * systemd.resource-control(5). Sizes are base 1024; a time span without a unit is in seconds.
+ * Pure; nothing is accepted partially: a value parses in full or not at all.
+ */
+
+#include "pl-macro.h"
+
+/** pl_parse_uint64() - decimal digits only, no sign, no space. Return: 0, -EINVAL, -ERANGE. */
+int pl_parse_uint64(const char *s, uint64_t *ret);
+
+/**
+ * pl_parse_size() - "4G", "1.5G", "512", "infinity"
+ * @ret_bytes: PL_UNLIMITED for "infinity"
+ * Return: 0; -EINVAL not a size; -ERANGE does not fit.
+ */
+int pl_parse_size(const char *s, uint64_t *ret_bytes);
+
+/** pl_parse_permyriad() - "25%", "12.5%", "200%" in 1/100 of a percent. Return: 0, -EINVAL, -ERANGE. */
+int pl_parse_permyriad(const char *s, uint64_t *ret);
+
+/** pl_parse_sec() - a time span in microseconds: "10", "2min 30s", "1h", "infinity".
+ * Return: 0, -EINVAL, -ERANGE. */
+int pl_parse_sec(const char *s, uint64_t *ret_usec);
+
+/** pl_parse_boolean() - yes/no, true/false, on/off, 1/0, any case. Return: 0 or 1, or -EINVAL. */
+int pl_parse_boolean(const char *s);
+
+/** pl_parse_cpuset() - "0-3,6" or "0 1 2" to the canonical list, owned by the caller.
+ * Return: 0, -EINVAL, -ERANGE (a CPU number above 8191, the kernel's largest NR_CPUS), -ENOMEM. */
+int pl_parse_cpuset(const char *s, char **ret);
+
+/** pl_format_bytes() - "512B", "4.0K", "12.3M", "infinity"; at most 15 bytes with the NUL.
+ * Return: buf. */
+#define PL_FORMAT_MAX 32
+const char *pl_format_bytes(uint64_t bytes, char buf[static PL_FORMAT_MAX]);
+
+/** pl_format_bytes_exact() - the shortest exact form a policy accepts: "4G", "1536M", "999424".
+ * Return: buf. */
+const char *pl_format_bytes_exact(uint64_t bytes, char buf[static PL_FORMAT_MAX]);
+
+/** pl_format_sec() - "95s", "2min 30s", "3.2ms"; "infinity". At most two units. Return: buf. */
+const char *pl_format_sec(uint64_t usec, char buf[static PL_FORMAT_MAX]);

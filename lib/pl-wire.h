@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Wire: the JSON of the control socket (plimsollctl(1), "JSON"), a contract that others script against.
+ *
+ * The daemon fills the structs below with borrowed pointers; this file alone decides how they look
+ * on the wire. Sizes are bytes; null means unlimited or unknown, as the manual page says per key.
+ */
+
+#include <jansson.h>
+
+#include "pl-container.h"
+#include "pl-health.h"
+#include "pl-resource.h"
+
+/* Everything is borrowed for the call. */
+typedef struct PlContainerStatus {
+        const char *id, *name, *service, *image, *phase; /* service NULL: no section matches */
+        PlHealthState health;
+        const char *reason; /* why not healthy, or NULL */
+        const PlLimits *wanted, *in_force;
+        const char *const (*owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
+        uint64_t memory_bytes, memory_peak_bytes, cpu_usec, pids; /* PL_UNLIMITED: unknown */
+        const char *log_path, *log_method; /* NULL: unknown */
+        uint64_t log_size_bytes, log_archived_bytes;
+        uint64_t restarts, oom_kills, drift_repairs;
+        bool paused_repairs; /* a stand-off with another manager */
+        json_t *extra; /* members to add ("oom_reports", …); borrowed, may be NULL */
+} PlContainerStatus;
+
+typedef struct PlStatus {
+        const char *version;
+        bool engine_connected;
+        const char *engine_url, *engine_version, *engine_api, *engine_error; /* may be NULL */
+        const char *policy_file, *policy_error;
+        uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
+        bool dry_run, stale;         /* stale: what follows was true when the engine was lost */
+        const char *summary;         /* the STATUS= line */
+        uint64_t findings[4];        /* critical, high, medium, low */
+} PlStatus;
+
+/** pl_wire_container() - one element of "containers". Return: new reference, NULL: out of memory. */
+json_t *pl_wire_container(const PlContainerStatus *c);
+
+/** pl_wire_status() - the whole document. @containers: array, reference stolen even on failure.
+ * Return: new reference, NULL: out of memory. */
+json_t *pl_wire_status(const PlStatus *s, json_t *containers);
