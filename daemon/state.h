@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * State directory: one small file per container, <dir>/containers/<id>, replaced atomically.
+ *
+ * Written before the first write to a container (write-ahead), so that no crash can lose an
+ * original. /run is a tmpfs: nothing here outlives a boot, as no cgroup does.
+ */
+
+#include "pl-state.h"
+
+typedef struct PlStateDir PlStateDir;
+
+/** pl_state_dir_open() - makes the directory (0700) if need be. Return: 0, -ENOMEM, -errno. */
+int pl_state_dir_open(const char *path, PlStateDir **ret);
+PlStateDir *pl_state_dir_free(PlStateDir *d);
+PL_DEFINE_CLEANUP(PlStateDir *, pl_state_dir_free)
+
+/** pl_state_dir_save() - Return: 0, -ENOMEM, -errno; on failure the old file is untouched. */
+int pl_state_dir_save(PlStateDir *d, const PlContainerState *s);
+
+/** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (logged; set aside as ID.bad). */
+int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret);
+
+/** pl_state_dir_remove() - Return: 0 (also when there is none), -errno. */
+int pl_state_dir_remove(PlStateDir *d, const char *id);
+
+/** pl_state_dir_prune() - remove files of containers for which keep() says no. */
+void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id), void *userdata);
