@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Wire: the JSON of the control socket (plimsollctl(1), "JSON"), a contract that others script against.
+ * Wire: the JSON of the control socket (plimsollctl(1), "JSON"), a contract that others script
+ * against.
  *
  * The daemon fills the structs below with borrowed pointers; this file alone decides how they look
  * on the wire. Sizes are bytes; null means unlimited or unknown, as the manual page says per key.
@@ -20,13 +21,14 @@ typedef struct PlContainerStatus {
         PlHealthState health;
         const char *reason; /* why not healthy, or NULL */
         const PlLimits *wanted, *in_force;
-        const char *const (*owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
+        const char *const (
+                        *owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
         uint64_t memory_bytes, memory_peak_bytes, cpu_usec, pids; /* PL_UNLIMITED: unknown */
-        const char *log_path, *log_method; /* NULL: unknown */
+        const char *log_path, *log_method;                        /* NULL: unknown */
         uint64_t log_size_bytes, log_archived_bytes;
         uint64_t restarts, oom_kills, drift_repairs;
         bool paused_repairs; /* a stand-off with another manager */
-        json_t *extra; /* members to add ("oom_reports", …); borrowed, may be NULL */
+        json_t *extra;       /* members to add ("oom_reports", …); borrowed, may be NULL */
 } PlContainerStatus;
 
 typedef struct PlStatus {
@@ -40,8 +42,30 @@ typedef struct PlStatus {
         uint64_t findings[4];        /* critical, high, medium, low */
 } PlStatus;
 
-/** pl_wire_container() - one element of "containers". Return: new reference, NULL: out of memory. */
+/**
+ * pl_wire_container() - one element of "containers"
+ *
+ * "limits" has a member for each resource that is wanted or known to be in force. Its "managed"
+ * tells a wanted null that means infinity (true) from one that means "left alone" (false); its
+ * "known" does the same for in_force (false: not read yet, or the host cannot do it).
+ *
+ * Return: new reference, NULL: out of memory.
+ */
 json_t *pl_wire_container(const PlContainerStatus *c);
+
+/* What has happened: one line of /v1/events. Everything is borrowed for the call. */
+typedef struct PlWireEvent {
+        uint64_t time_usec;     /* CLOCK_REALTIME */
+        int priority;           /* as in syslog(3): 6 = info; 4 = warning, … */
+        const char *message;    /* one line, what the journal says */
+        const char *message_id; /* pl-message.h; may be NULL */
+        const char *container_name, *container_id, *service; /* may be NULL */
+        json_t *fields; /* object with more members, or NULL; journal field names in lower case
+                         * without the PLIMSOLL_ prefix: "health", "reason", "resource" … */
+} PlWireEvent;
+
+/** pl_wire_event() - Return: new reference, NULL: out of memory. */
+json_t *pl_wire_event(const PlWireEvent *e);
 
 /** pl_wire_status() - the whole document. @containers: array, reference stolen even on failure.
  * Return: new reference, NULL: out of memory. */

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Wire: the JSON of the control socket, which people script against.
+ *
+ * Each value is packed by one small function that either adds a complete member or fails, so that
+ * running out of memory gives no document instead of one with holes. Text from containers may be
+ * invalid UTF-8, which jansson refuses: it goes through pl_escape() then.
+ */
+
+#include "pl-wire.h"
+
+#include <time.h>
+
+#include "pl-diag.h"
+
+#define TEXT_MAX KIB(16) /* of one string; longer is cut: no reason is that long */
+
+static const char *const owners[] = { "kernel", "systemd", "engine" };
+
+/* json_string() refuses what is not UTF-8. NULL text is null. Return: NULL when out of memory. */
+static json_t *text_new(const char *s) {
+        if (!s)
+                return json_null();
+        json_t *j = strlen(s) <= TEXT_MAX ? json_string(s) : NULL;
+        if (j)
+                return j;
+        _cleanup_free_ char *escaped = pl_escape(s, TEXT_MAX);
+        return escaped ? json_string(escaped) : NULL;
+}
+
+static json_t *number_new(uint64_t n) {
+        return n == PL_UNLIMITED ? json_null()
+                                 : json_integer((json_int_t)PL_MIN(n, (uint64_t)INT64_MAX));
+}
+
+static bool put(json_t *object, const char *key, json_t *stolen) {
+        return json_object_set_new(object, key, stolen) == 0;
+}
+
+static bool put_text(json_t *object, const char *key, const char *s) {
+        return put(object, key, text_new(s));
+}
+
+static bool put_number(json_t *object, const char *key, uint64_t n) {
+        return put(object, key, number_new(n));
+}
+
+static bool put_bool(json_t *object, const char *key, bool b) {
+        return put(object, key, json_boolean(b));
+}
+
+/* CPU time is a percentage of one CPU, as in CPUQuota=; everything else in the kind's own unit. */
+static json_t *value_new(PlResource r, const PlValue *v) {
+        if (!v || !v->set)
+                return json_null();
+        if (pl_resource_is_text(r))
+                return text_new(v->text);
+        if (pl_resource_info(r)->kind != PL_KIND_CPU_TIME || v->number == PL_UNLIMITED)
+                return number_new(v->number);
+        if (v->number % 10000 == 0)
+                return json_integer((json_int_t)(v->number / 10000));
+        return json_real((double)v->number / 10000.0);
+}
+
+static json_t *owner_errors_new(const char *const errors[3]) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; list && errors && i < PL_ARRAY_SIZE(owners); i++) {
+                if (!errors[i])
+                        continue;
+                json_t *o = json_object();
+                if (!o || !put_text(o, "owner", owners[i]) || !put_text(o, "message", errors[i]) ||
+                    json_array_append(list, o) < 0) {
+                        json_decref(o);
+                        json_decref(list);
+                        return NULL;
+                }
+                json_decref(o);
+        }
+        return list;
+}
+
+static json_t *limit_new(const PlContainerStatus *c, PlResource r) {
+        const PlValue *wanted = c->wanted ? &c->wanted->v[r] : NULL;
+        const PlValue *in_force = c->in_force ? &c->in_force->v[r] : NULL;
+        json_t *o = json_object();
+
+        if (o && put(o, "wanted", value_new(r, wanted)) &&
+            put(o, "in_force", value_new(r, in_force)) &&
+            put(o, "owner_errors", owner_errors_new(c->owner_errors ? c->owner_errors[r] : NULL)) &&
+            put_bool(o, "managed", wanted && wanted->set) &&
+            put_bool(o, "known", in_force && in_force->set))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *limits_new(const PlContainerStatus *c) {
+        json_t *o = json_object();
+
+        for (int r = 0; o && r < _PL_RESOURCE_N; r++) {
+                bool wanted = c->wanted && c->wanted->v[r].set;
+                bool known = c->in_force && c->in_force->v[r].set;
+
+                if (!wanted && !known)
+                        continue;
+                if (!put(o, pl_resource_info((PlResource)r)->name, limit_new(c, (PlResource)r))) {
+                        json_decref(o);
+                        return NULL;
+                }
+        }
+        return o;
+}
+
+static json_t *usage_new(const PlContainerStatus *c) {
+        json_t *o = json_object();
+
+        if (o && put_number(o, "memory_bytes", c->memory_bytes) &&
+            put_number(o, "memory_peak_bytes", c->memory_peak_bytes) &&
+            put_number(o, "cpu_usec", c->cpu_usec) && put_number(o, "pids", c->pids))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *log_new(const PlContainerStatus *c) {
+        json_t *o = json_object();
+
+        if (o && put_text(o, "path", c->log_path) && put_text(o, "method", c->log_method) &&
+            put_number(o, "size_bytes", c->log_size_bytes) &&
+            put_number(o, "archived_bytes", c->log_archived_bytes))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+json_t *pl_wire_container(const PlContainerStatus *c) {
+        json_t *o = json_object();
+
+        if (o && put_text(o, "id", c->id) && put_text(o, "name", c->name) &&
+            put_text(o, "service", c->service) && put_text(o, "image", c->image) &&
+            put_text(o, "phase", c->phase) &&
+            put_text(o, "health", pl_health_state_to_string(c->health)) &&
+            put_text(o, "reason", c->reason) && put(o, "limits", limits_new(c)) &&
+            put(o, "usage", usage_new(c)) && put(o, "log", log_new(c)) &&
+            put_number(o, "restarts", c->restarts) && put_number(o, "oom_kills", c->oom_kills) &&
+            put_number(o, "drift_repairs", c->drift_repairs) &&
+            put_bool(o, "repairs_paused", c->paused_repairs) &&
+            (!c->extra || json_object_update_missing(o, c->extra) == 0))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+json_t *pl_wire_event(const PlWireEvent *e) {
+        json_t *o = json_object();
+
+        if (o && put_number(o, "time_usec", e->time_usec) &&
+            put(o, "priority", json_integer(e->priority)) && put_text(o, "message", e->message) &&
+            put_text(o, "message_id", e->message_id) &&
+            put_text(o, "container", e->container_name) && put_text(o, "id", e->container_id) &&
+            put_text(o, "service", e->service) &&
+            (!e->fields || json_object_update_missing(o, e->fields) == 0))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *engine_new(const PlStatus *s) {
+        json_t *o = json_object();
+
+        if (o && put_bool(o, "connected", s->engine_connected) &&
+            put_text(o, "version", s->engine_version) && put_text(o, "api", s->engine_api) &&
+            put_text(o, "url", s->engine_url) && put_text(o, "error", s->engine_error))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+/* RFC 3339 in UTC, so that scripts need no zone. 0 and infinity: not loaded yet. */
+static json_t *time_new(uint64_t usec) {
+        if (usec == 0 || usec == PL_TIME_INFINITY)
+                return json_null();
+        time_t t = (time_t)(usec / PL_USEC_PER_SEC);
+        struct tm tm;
+        char buf[64];
+
+        if (!gmtime_r(&t, &tm) || strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+                return json_null();
+        return json_string(buf);
+}
+
+static json_t *policy_new(const PlStatus *s) {
+        json_t *o = json_object();
+
+        if (o && put_text(o, "file", s->policy_file) &&
+            put(o, "loaded_at", time_new(s->policy_loaded_usec)) &&
+            put_text(o, "error", s->policy_error))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *findings_new(const PlStatus *s) {
+        json_t *o = json_object();
+
+        if (o && put_number(o, "critical", s->findings[0]) &&
+            put_number(o, "high", s->findings[1]) && put_number(o, "medium", s->findings[2]) &&
+            put_number(o, "low", s->findings[3]))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
+        json_t *o = json_object();
+
+        if (!o || !containers) {
+                json_decref(containers);
+                json_decref(o);
+                return NULL;
+        }
+        bool ok = put_text(o, "version", s->version) && put_text(o, "summary", s->summary) &&
+                  put_bool(o, "dry_run", s->dry_run) && put_bool(o, "stale", s->stale) &&
+                  put(o, "engine", engine_new(s)) && put(o, "policy", policy_new(s));
+        /* put() steals in any case, also on failure: containers must be reached exactly once */
+        if (!put(o, "containers", containers) || !ok || !put(o, "findings", findings_new(s))) {
+                json_decref(o);
+                return NULL;
+        }
+        return o;
+}
