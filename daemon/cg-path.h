@@ -40,7 +40,7 @@ void pl_cg_mounts_deinit(PlCgroupMounts *m);
 /* One container's group in each hierarchy. */
 typedef struct PlCgroup {
         char *relative[_PL_CONTROLLER_N]; /* below the mount, no leading slash: libcgroup's name */
-        int dir_fd[_PL_CONTROLLER_N];     /* O_PATH|O_DIRECTORY; the same number where shared on v2 */
+        int dir_fd[_PL_CONTROLLER_N]; /* O_PATH|O_DIRECTORY; the same number where shared on v2 */
         ino_t inode[_PL_CONTROLLER_N];
         char *scope; /* "docker-<id>.scope" when systemd owns it; NULL otherwise */
 } PlCgroup;
@@ -54,7 +54,8 @@ PL_DEFINE_CLEANUP(PlCgroup *, pl_cgroup_free)
 int pl_cgroup_from_pid(const PlCgroupMounts *m, pid_t pid, const char *id, PlCgroup **ret);
 
 /** pl_cgroup_from_parent() - open the group below a known parent (relative path), by id.
- * Tries "docker-<id>.scope", "<id>" and "libpod-<id>.scope". Return: 0, -ENOENT, -ENOMEM, -errno. */
+ * Tries "docker-<id>.scope", "<id>" and "libpod-<id>.scope". Return: 0, -ENOENT, -ENOMEM, -errno.
+ */
 int pl_cgroup_from_parent(const PlCgroupMounts *m, const char *parent, const char *id,
                           PlCgroup **ret);
 

@@ -17,10 +17,11 @@
 typedef struct PlCtlServer PlCtlServer;
 
 typedef struct PlCtlHandlers {
-        json_t *(*status)(void *userdata);                     /* new reference; NULL: 500 */
+        json_t *(*status)(void *userdata);                      /* new reference; NULL: 500 */
         json_t *(*container)(void *userdata, const char *name); /* NULL: 404 */
         json_t *(*findings)(void *userdata);
-        /* 0, or negative errno with *ret_message (owned by the caller): every error of the policy */
+        /* 0, or negative errno with *ret_message (owned by the caller): every error of the policy
+         */
         int (*reload)(void *userdata, char **ret_message);
         /* -ENOENT: no such container; -EOPNOTSUPP; 0: started */
         int (*rotate)(void *userdata, const char *name, char **ret_message);
@@ -30,8 +31,8 @@ typedef struct PlCtlHandlers {
  * pl_ctl_server_new()
  * @listen_fd: a bound and listening unix socket; ownership passes on success
  */
-int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlHandlers *handlers,
-                      void *userdata, PlCtlServer **ret);
+int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlHandlers *handlers, void *userdata,
+                      PlCtlServer **ret);
 PlCtlServer *pl_ctl_server_free(PlCtlServer *s);
 PL_DEFINE_CLEANUP(PlCtlServer *, pl_ctl_server_free)
 

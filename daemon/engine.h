@@ -17,7 +17,8 @@
 typedef struct PlEngine PlEngine;
 
 typedef struct PlEngineHandlers {
-        /* Version negotiated and event stream open: events from here on are not missed; list now. */
+        /* Version negotiated and event stream open: events from here on are not missed; list now.
+         */
         void (*connected)(void *userdata, const PlEngineInfo *info);
         /* Once per loss. What was observed is stale now, not empty. */
         void (*lost)(void *userdata, int error, const char *why, uint64_t retry_usec);
@@ -38,15 +39,16 @@ PL_DEFINE_CLEANUP(PlEngine *, pl_engine_free)
 /** pl_engine_start() - begin to connect, for ever. */
 int pl_engine_start(PlEngine *e);
 bool pl_engine_is_connected(const PlEngine *e);
-const PlEngineInfo *pl_engine_info(const PlEngine *e); /* borrowed; NULL before the first connection */
+const PlEngineInfo *pl_engine_info(
+                const PlEngine *e); /* borrowed; NULL before the first connection */
 const char *pl_engine_url(const PlEngine *e);
 
 /* error: 0, or negative errno; message: the engine's own words, escaped, or NULL. */
 typedef void (*PlEngineListReply)(void *userdata, int error, const char *message,
                                   const char (*ids)[PL_ID_MAX], size_t n);
 /* -ENOENT: no such container (any more). c is borrowed; TAKE it by setting *c to NULL. */
-typedef void (*PlEngineInspectReply)(void *userdata, const char *id, int error,
-                                     const char *message, PlContainer **c);
+typedef void (*PlEngineInspectReply)(void *userdata, const char *id, int error, const char *message,
+                                     PlContainer **c);
 typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const char *message);
 
 /* All: 0 and exactly one callback later; or a negative errno and no callback (-ENOTCONN …). */

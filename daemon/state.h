@@ -27,4 +27,5 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret);
 int pl_state_dir_remove(PlStateDir *d, const char *id);
 
 /** pl_state_dir_prune() - remove files of containers for which keep() says no. */
-void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id), void *userdata);
+void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
+                        void *userdata);

@@ -57,8 +57,9 @@ typedef struct PlMount {
 
 /* HostConfig: what the engine itself enforces and shows. 0 = unset, as in the API. */
 typedef struct PlHostConfig {
-        int64_t memory, memory_swap, memory_reservation; /* bytes; memory_swap = memory + swap, -1: unlimited */
-        int64_t nano_cpus, cpu_quota, cpu_period;        /* 1e-9 CPUs; usec; usec */
+        int64_t memory, memory_swap,
+                        memory_reservation; /* bytes; memory_swap = memory + swap, -1: unlimited */
+        int64_t nano_cpus, cpu_quota, cpu_period; /* 1e-9 CPUs; usec; usec */
         int64_t cpu_shares;
         int64_t pids_limit; /* 0 or -1: unlimited */
         uint16_t blkio_weight;
@@ -76,7 +77,7 @@ typedef struct PlContainer {
         PlPhase phase;
         PlDockerHealth docker_health;
         uint64_t docker_start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
-        pid_t pid; /* 0: not running */
+        pid_t pid;                         /* 0: not running */
         bool oom_killed;
         int exit_code;
         unsigned restart_count;
@@ -93,7 +94,8 @@ typedef struct PlContainer {
         char *log_driver, *log_path; /* "json-file"; host path, or "" */
         PlPair *log_options;
         size_t n_log_options;
-        PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never secrets */
+        PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never
+                        secrets */
         size_t n_env;
 } PlContainer;
 

@@ -27,9 +27,9 @@ typedef struct PlApiVersion {
 #define PL_DOCKER_API_MIN    ((PlApiVersion){ 1, 24 })
 
 typedef struct PlEngineInfo {
-        char *version;  /* "20.10.24+dfsg1" */
+        char *version; /* "20.10.24+dfsg1" */
         PlApiVersion api, api_min;
-        bool podman;    /* Components[].Name says "Podman Engine" */
+        bool podman; /* Components[].Name says "Podman Engine" */
 } PlEngineInfo;
 
 void pl_engine_info_deinit(PlEngineInfo *i);
@@ -74,11 +74,11 @@ typedef enum PlEventAction {
 typedef struct PlEvent {
         PlEventAction action;
         char id[PL_ID_MAX];
-        uint64_t time_nsec; /* timeNano, CLOCK_REALTIME */
-        int exit_code;      /* die; -1: none */
-        int signal;         /* kill; 0: none */
+        uint64_t time_nsec;    /* timeNano, CLOCK_REALTIME */
+        int exit_code;         /* die; -1: none */
+        int signal;            /* kill; 0: none */
         PlDockerHealth health; /* health_status */
-        char name[256];     /* Actor.Attributes.name, cut; empty: none */
+        char name[256];        /* Actor.Attributes.name, cut; empty: none */
 } PlEvent;
 
 /** pl_docker_parse_event() - one line of GET /events.

@@ -34,11 +34,11 @@
 #define MIB(n) (UINT64_C(n) << 20)
 #define GIB(n) (UINT64_C(n) << 30)
 
-#define PL_ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
-#define PL_MIN(a, b)         ((a) < (b) ? (a) : (b))
-#define PL_MAX(a, b)         ((a) > (b) ? (a) : (b))
-#define PL_CONTAINER_OF(p, type, member) ((type *) ((char *) (p) - offsetof(type, member)))
-#define PL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define PL_ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
+#define PL_MIN(a, b)                     ((a) < (b) ? (a) : (b))
+#define PL_MAX(a, b)                     ((a) > (b) ? (a) : (b))
+#define PL_CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
+#define PL_PRINTF(fmt, args)             __attribute__((format(printf, fmt, args)))
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
@@ -49,32 +49,32 @@
                 (p) = NULL;                 \
                 _taken;                     \
         })
-#define TAKE_FD(fd)              \
-        ({                       \
+#define TAKE_FD(fd)                \
+        ({                         \
                 int _taken = (fd); \
-                (fd) = -EBADF;   \
-                _taken;          \
+                (fd) = -EBADF;     \
+                _taken;            \
         })
 
 /* Defines TYPE_freep style cleanup functions from destructors that accept NULL. */
-#define PL_DEFINE_CLEANUP(type, destructor)                \
-        static inline void destructor##p(type *p) {        \
-                if (*p)                                    \
-                        destructor(*p);                    \
+#define PL_DEFINE_CLEANUP(type, destructor)         \
+        static inline void destructor##p(type *p) { \
+                if (*p)                             \
+                        destructor(*p);             \
         }
 
 static inline void pl_freep(void *p) {
-        free(*(void **) p);
+        free(*(void **)p);
 }
 
 static inline void pl_closep(const int *fd) {
         if (*fd >= 0)
-                (void) close(*fd);
+                (void)close(*fd);
 }
 
 static inline void pl_fclosep(FILE **f) {
         if (*f)
-                (void) fclose(*f);
+                (void)fclose(*f);
 }
 
 #define _cleanup_free_   _cleanup_(pl_freep)

@@ -19,10 +19,10 @@
 /* What the cgroup files say now. */
 typedef struct PlReading {
         PlLimits in_force;
-        uint32_t supported;            /* mask of 1 << PlResource: the file exists here */
+        uint32_t supported;                    /* mask of 1 << PlResource: the file exists here */
         PlHierarchy hierarchy[_PL_RESOURCE_N]; /* which one holds it: hybrid hosts mix */
-        uint64_t memory_current_bytes; /* PL_UNLIMITED: unknown */
-        uint64_t inactive_file_bytes;  /* reclaimable page cache; part of current */
+        uint64_t memory_current_bytes;         /* PL_UNLIMITED: unknown */
+        uint64_t inactive_file_bytes;          /* reclaimable page cache; part of current */
         uint64_t swap_current_bytes;
         uint64_t pids_current;
 } PlReading;

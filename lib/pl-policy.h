@@ -103,19 +103,19 @@ typedef struct PlLogPolicy {
         unsigned max_files;      /* archives kept; 0: as many as the budget allows */
         PlLogMethod method;
         PlLogOnFull on_full;
-        char **paths;            /* LogPath= globs inside the container; NULL terminated or NULL */
+        char **paths; /* LogPath= globs inside the container; NULL terminated or NULL */
         uint64_t path_max_size_bytes, path_max_age_usec; /* LogPathMaxSize=, LogPathMaxAge= */
         unsigned path_max_files;                         /* LogPathMaxFiles= */
         int reopen_signal; /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
 } PlLogPolicy;
 
 typedef struct PlService {
-        char *name;      /* "postgres"; NULL for [Defaults] */
-        char *file;      /* where its section first stands */
+        char *name; /* "postgres"; NULL for [Defaults] */
+        char *file; /* where its section first stands */
         unsigned line;
         PlMatch *matches;
         size_t n_matches;
-        PlLimits limits; /* percentages already resolved against the host */
+        PlLimits limits;                /* percentages already resolved against the host */
         uint64_t cpu_quota_period_usec; /* CPUQuotaPeriodSec=; default 100 ms */
         PlShrinkMode shrink_mode;
         PlLogPolicy log;
@@ -136,7 +136,7 @@ typedef struct PlPolicy {
         PlService *defaults;  /* NULL when there is no [Defaults] or it is empty */
         PlService **services; /* in the order in which they were first named */
         size_t n_services;
-        char **files;         /* what it was read from, main file first; NULL terminated */
+        char **files; /* what it was read from, main file first; NULL terminated */
 } PlPolicy;
 
 /* What the policy is measured against. */

@@ -13,7 +13,8 @@
 
 #include "pl-macro.h"
 
-/* In the order in which a group's values are shown. The safe order of writes is pl-plan's matter. */
+/* In the order in which a group's values are shown. The safe order of writes is pl-plan's matter.
+ */
 typedef enum PlResource {
         PL_RESOURCE_CPU_QUOTA,
         PL_RESOURCE_CPU_WEIGHT,
@@ -62,11 +63,12 @@ typedef struct PlLimits {
 } PlLimits;
 
 typedef struct PlResourceInfo {
-        const char *name;       /* systemd.resource-control(5) */
+        const char *name; /* systemd.resource-control(5) */
         PlResourceKind kind;
-        const char *controller; /* "memory", "cpu", "cpuset", "pids", "io"; v1 says "blkio" for io */
+        const char *controller; /* "memory", "cpu", "cpuset", "pids", "io"; v1 says "blkio" for io
+                                 */
         const char *file[_PL_HIERARCHY_N]; /* NULL: this hierarchy cannot do it */
-        uint64_t min, max;      /* what a policy may ask for, inclusive; PL_UNLIMITED always may */
+        uint64_t min, max; /* what a policy may ask for, inclusive; PL_UNLIMITED always may */
         const char *unit_property; /* D-Bus property of a scope, e.g. CPUQuotaPerSecUSec */
 } PlResourceInfo;
 

@@ -21,7 +21,8 @@ int pl_parse_uint64(const char *s, uint64_t *ret);
  */
 int pl_parse_size(const char *s, uint64_t *ret_bytes);
 
-/** pl_parse_permyriad() - "25%", "12.5%", "200%" in 1/100 of a percent. Return: 0, -EINVAL, -ERANGE. */
+/** pl_parse_permyriad() - "25%", "12.5%", "200%" in 1/100 of a percent. Return: 0, -EINVAL,
+ * -ERANGE. */
 int pl_parse_permyriad(const char *s, uint64_t *ret);
 
 /** pl_parse_sec() - a time span in microseconds: "10", "2min 30s", "1h", "infinity".

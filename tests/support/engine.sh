@@ -22,8 +22,8 @@ engine_start() {
         --exec-root "$dir/exec" --pidfile "$dir/docker.pid" -H "unix://$dir/docker.sock" \
         --cgroup-parent "/$ns" --group root --iptables=false --ip6tables=false \
         "$@" </dev/null >"$dir/dockerd.log" 2>&1 &
-    local i
-    for i in $(seq 100); do
+    local _
+    for _ in $(seq 100); do
         docker -H "unix://$dir/docker.sock" version >/dev/null 2>&1 && return 0
         sleep 0.1
     done
@@ -33,7 +33,7 @@ engine_start() {
 }
 
 engine_stop() {
-    local dir=$1 ns pid i
+    local dir=$1 ns pid _
     dir=$(cd "$dir" && pwd)
     ns=$(engine_name "$dir")
     if [ -S "$dir/docker.sock" ]; then
@@ -44,7 +44,7 @@ engine_stop() {
     if [ -f "$dir/docker.pid" ]; then
         pid=$(cat "$dir/docker.pid")
         kill "$pid" 2>/dev/null || true
-        for i in $(seq 100); do
+        for _ in $(seq 100); do
             [ -d "/proc/$pid" ] || break
             sleep 0.1
         done

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# ./dev build: one meson build directory per compiler and sanitizer, below build/.
+
+# build_options NAME - the compiler, then meson's options, one per line
+build_options() {
+    case $1 in
+    gcc) printf '%s\n' gcc -Dwerror=true ;;
+    clang) printf '%s\n' clang -Dwerror=true ;;
+    gcc-asan) printf '%s\n' gcc -Dwerror=true -Db_sanitize=address,undefined ;;
+    clang-asan) printf '%s\n' clang -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false ;;
+    release) printf '%s\n' gcc --buildtype=release -Dtests=false ;;
+    fuzz)
+        printf '%s\n' clang -Dwerror=true -Dfuzzing=true -Db_sanitize=address,undefined \
+            -Db_lundef=false
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+# build_one NAME - set up if need be, and compile; what the tools say goes to stdout
+build_one() {
+    local name=$1 dir=$BUILD/$1 options
+    mapfile -t options < <(build_options "$name")
+    [ "${#options[@]}" -gt 0 ] || die 64 "no such build: $name (gcc, gcc-asan, clang, clang-asan)"
+    if [ ! -f "$dir/build.ninja" ]; then
+        rm -rf "$dir"
+        CC=${options[0]} meson setup "${options[@]:1}" "$dir" "$ROOT" || return 1
+    fi
+    ninja -j"$(jobs)" -C "$dir"
+}
+
+dev_build() {
+    local name
+    [ $# -gt 0 ] || set -- gcc
+    for name in "$@"; do
+        [ -n "$(build_options "$name")" ] || die 64 "no such build: $name (gcc, gcc-asan, clang, clang-asan)"
+    done
+    need build
+    case " $* " in *clang* | *fuzz*) need clang ;; esac
+    trap give_back EXIT
+    for name in "$@"; do
+        build_one "$name"
+    done
+}

@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# ./dev test: stages, one line each with what it found and how long it took, details of failures
+# below it, and in the end one line for all. A stage that cannot run is a failure, not silence.
+
+# shellcheck source=tests/support/build.sh
+. "$SUPPORT/build.sh"
+# shellcheck source=tests/support/lint.sh
+. "$SUPPORT/lint.sh"
+
+STAGES=(lint unit integration vm)
+PASSED=0 FAILED=0 SKIPPED=0
+
+# count NAME SECONDS PASSED FAILED SKIPPED
+count() {
+    printf '%-28s %4d passed, %d failed, %d skipped  (%d s)\n' "$1" "$3" "$4" "$5" "$2"
+    PASSED=$((PASSED + $3)) FAILED=$((FAILED + $4)) SKIPPED=$((SKIPPED + $5))
+}
+
+# tally NAME SECONDS STATUS KIND FILE LOG - count one file of results; STATUS is the runner's own
+tally() {
+    local name=$1 seconds=$2 status=$3 kind=$4 file=$5 log=$6 lines sums
+    if ! lines=$(python3 "$SUPPORT/tally.py" "$kind" "$file" 2>&1); then
+        count "$name" "$seconds" 0 1 0
+        show "$log"
+        return
+    fi
+    read -ra sums <<<"${lines%%$'\n'*}"
+    # the runner says no, the results say yes: believe the worse
+    [ "$status" -eq 0 ] || [ "${sums[1]}" -gt 0 ] || sums[1]=1
+    count "$name" "$seconds" "${sums[@]}"
+    [ "${sums[1]}" -gt 0 ] || return 0
+    if [ "$kind" = meson ]; then
+        printf '%s\n' "${lines#*$'\n'}" | sed 's/^/    /'
+        python3 "$SUPPORT/tally.py" meson-details "$file" | sed 's/^/    /'
+    else
+        # each failure with what was said about it
+        awk '/^not ok/ { p = 1; n = 0 } /^(ok|1\.\.)/ { p = 0 } p && ++n <= 60 { print "    " $0 }' "$file"
+        printf '%s\n' "${lines#*$'\n'}" | sed -n 's/^not ok - /    /p'
+    fi
+}
+
+show() { [ ! -f "$1" ] || tail -n 150 "$1" | sed 's/^/    /'; }
+
+# compile NAME - a build directory; counts only when it fails
+compile() {
+    local start=$SECONDS
+    if build_one "$1" >"$LOGS/build-$1.log" 2>&1; then
+        printf '%-28s built  (%d s)\n' "build $1" $((SECONDS - start))
+    else
+        count "build $1" $((SECONDS - start)) 0 1 0
+        show "$LOGS/build-$1.log"
+        return 1
+    fi
+}
+
+stage_lint() {
+    local start=$SECONDS status=0
+    lint_each "${LINT_CHECKS[@]}" >"$LOGS/lint.log" 2>&1 || status=$?
+    tally lint $((SECONDS - start)) $status tap "$LOGS/lint.log" "$LOGS/lint.log"
+}
+
+stage_unit() {
+    local name start status log
+    for name in gcc gcc-asan clang-asan; do
+        compile "$name" || continue
+        start=$SECONDS status=0
+        log=$BUILD/$name/meson-logs/testlog.json
+        rm -f "$log"
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+            meson test --no-rebuild -C "$BUILD/$name" --suite unit --suite fuzz \
+            >"$LOGS/unit-$name.log" 2>&1 || status=$?
+        tally "unit $name" $((SECONDS - start)) $status meson "$log" "$LOGS/unit-$name.log"
+    done
+}
+
+stage_integration() {
+    local start=$SECONDS status=0
+    compile gcc || return 0
+    start=$SECONDS
+    if ! "$SUPPORT/images.sh" build "$BUILD/images" >"$LOGS/images.log" 2>&1; then
+        count "images" $((SECONDS - start)) 0 1 0
+        show "$LOGS/images.log"
+        return
+    fi
+    printf '%-28s built  (%d s)\n' images $((SECONDS - start))
+    start=$SECONDS
+    PLIMSOLL_BUILD=$BUILD/gcc PLIMSOLL_IMAGES=$BUILD/images BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-180} \
+        bats --formatter tap "$ROOT/tests/integration" >"$LOGS/integration.log" 2>&1 || status=$?
+    tally integration $((SECONDS - start)) $status tap "$LOGS/integration.log" "$LOGS/integration.log"
+}
+
+stage_vm() {
+    local start=$SECONDS status=0
+    [ -x "$ROOT/tests/vm/run" ] || return 0
+    # its progress and the machines' consoles go to the log; results alone to stdout
+    "$ROOT/tests/vm/run" >"$LOGS/vm.tap" 2>"$LOGS/vm.log" || status=$?
+    tally vm $((SECONDS - start)) $status tap "$LOGS/vm.tap" "$LOGS/vm.tap"
+}
+
+stage_fuzz() {
+    local start=$SECONDS status=0
+    # shellcheck source=tests/support/fuzz.sh
+    . "$SUPPORT/fuzz.sh"
+    fuzz_each 20 >"$LOGS/fuzz.log" 2>&1 || status=$?
+    tally fuzz $((SECONDS - start)) $status tap "$LOGS/fuzz.log" "$LOGS/fuzz.log"
+}
+
+# Prints the last line whatever happens before it, an interrupt included.
+finish() {
+    local status=$?
+    trap - EXIT
+    [ "$status" -eq 0 ] || FAILED=$((FAILED + 1))
+    give_back
+    printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+    [ "$FAILED" -eq 0 ] || exit 1
+    exit 0
+}
+
+dev_test() {
+    local stage
+    [ $# -gt 0 ] || set -- "${STAGES[@]}"
+    for stage in "$@"; do
+        case " ${STAGES[*]} fuzz " in
+        *" $stage "*) ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} fuzz)" ;;
+        esac
+        case $stage in
+        integration | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
+        esac
+    done
+    mkdir -p "$LOGS"
+    for stage in "$@"; do
+        case $stage in
+        lint) need lint ;;
+        unit | fuzz) need build clang python ;;
+        integration) need build engine integration ;;
+        vm) [ ! -x "$ROOT/tests/vm/run" ] || need vm ;;
+        esac
+    done
+    trap finish EXIT
+    trap 'note interrupted; exit 130' INT TERM HUP
+    for stage in "$@"; do
+        "stage_$stage"
+    done
+}
