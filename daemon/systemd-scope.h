@@ -5,8 +5,10 @@
  * Systemd as an owner: limits of a scope unit, told over sd-bus, so that systemd itself keeps them.
  *
  * One asynchronous SetUnitProperties(runtime=true) with all managed properties per container.
- * Without a system bus or without systemd as PID 1 everything here answers -EOPNOTSUPP once and
- * stays quiet. Also hears the manager's Reloading signal: one more reason to look for drift.
+ * Without a system bus or without systemd as PID 1 everything here answers -EOPNOTSUPP and stays
+ * quiet. Also hears the manager's Reloading signal: one more reason to look for drift. A lost bus
+ * is opened again, with backoff; what was asked meanwhile is answered with -ENOTCONN, and
+ * reloaded() follows the return, so that the caller looks at everything once more.
  */
 
 #include <systemd/sd-event.h>
@@ -16,25 +18,41 @@
 typedef struct PlSystemd PlSystemd;
 
 typedef struct PlSystemdHandlers {
-        /* systemd has reloaded (daemon-reload, daemon-reexec): everything may be lost */
+        /* systemd has reloaded (daemon-reload, daemon-reexec) or the bus is back: everything may be
+         * lost, and what failed may work now */
         void (*reloaded)(void *userdata);
-        /* answer to pl_systemd_set(); error 0 or negative errno, message borrowed or NULL */
+        /* answer to pl_systemd_set(); error 0 or negative errno, message borrowed or NULL;
+         * -ENOENT: systemd knows no such scope (any more) */
         void (*set_done)(void *userdata, const char *id, int error, const char *message);
 } PlSystemdHandlers;
 
+/** pl_systemd_new() - @handlers: borrowed, must outlive the object; never called from inside a
+ * call into this module. Return: 0, also where there is no systemd; -ENOMEM, -errno. */
 int pl_systemd_new(sd_event *event, const PlSystemdHandlers *handlers, void *userdata,
                    PlSystemd **ret);
-PlSystemd *pl_systemd_free(PlSystemd *s);
+PlSystemd *pl_systemd_free(PlSystemd *s); /* outstanding answers are dropped; returns NULL */
 PL_DEFINE_CLEANUP(PlSystemd *, pl_systemd_free)
 
-/** pl_systemd_set() - tell all set values to the scope. @quota_period_usec: with CPUQuota.
- * Return: 0 and one set_done() later; -EOPNOTSUPP; -errno. */
-int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimits *limits,
-                   uint64_t quota_period_usec);
+/** pl_systemd_is_supported() - is there a systemd to tell? False makes all below -EOPNOTSUPP. */
+bool pl_systemd_is_supported(const PlSystemd *s);
 
-/** pl_systemd_write_defaults() - the docker-.scope.d drop-in in /run for [Defaults] (NULL limits:
- * remove it). Return: 0, -EOPNOTSUPP, -errno. */
+/** pl_systemd_set() - tell all set values to the scope.
+ * @base: what was in force before anyone changed it, or NULL; tells systemd the MemorySwapMax that
+ *        it does not know of, see pl_unit_properties_from_limits()
+ * @quota_period_usec: with CPUQuota; 0: default
+ * Return: 0 and one set_done() later; -EOPNOTSUPP; -ENOTCONN the bus is away, reloaded() will
+ * follow; -EINVAL; -ENOMEM; -errno. */
+int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimits *limits,
+                   const PlLimits *base, uint64_t quota_period_usec);
+
+/** pl_systemd_write_defaults() - the docker-.scope.d drop-in in /run for [Defaults] (NULL or empty
+ * limits: remove it). systemd (252 and 257, tried) reads it for each new scope without a
+ * daemon-reload, so none is asked for. It reaches every container, also those with a section of
+ * their own: see pl_unit_properties_undo_defaults().
+ * Return: 0, -EOPNOTSUPP, -errno. */
 int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quota_period_usec);
 
-/** pl_systemd_start_unit() - start a unit (OnUnhealthy=unit:NAME), fire and report. */
+/** pl_systemd_start_unit() - start a unit (OnUnhealthy=unit:NAME, already expanded) without waiting
+ * for it; a failure is logged here, about container @id.
+ * Return: 0, -EOPNOTSUPP, -ENOTCONN, -ENOMEM, -errno. */
 int pl_systemd_start_unit(PlSystemd *s, const char *unit, const char *id);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scope-dropin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs.h"
+#include "pl-unit-properties.h"
+
+#define DROPIN_DIR  "docker-.scope.d"
+#define DROPIN_FILE "50-plimsoll.conf"
+
+int pl_scope_dropin_write(const char *parent, const PlLimits *limits, uint64_t quota_period_usec) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_close_ int parent_fd = -EBADF, dir = -EBADF;
+        int r;
+
+        if (limits) {
+                r = pl_unit_properties_format_dropin(limits, quota_period_usec, &text);
+                if (r < 0)
+                        return r;
+        }
+        parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (parent_fd < 0)
+                return errno == ENOENT && !text ? 0 : -errno;
+        dir = openat(parent_fd, DROPIN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0 && errno == ENOENT && text) {
+                if (mkdirat(parent_fd, DROPIN_DIR, 0755) < 0)
+                        return -errno;
+                dir = openat(parent_fd, DROPIN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        }
+        if (dir < 0)
+                return errno == ENOENT && !text ? 0 : -errno;
+        if (text)
+                return pl_fs_replace(dir, DROPIN_FILE, text, strlen(text), 0644, false);
+        return unlinkat(dir, DROPIN_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pl-unit-properties.h"
+
+#include <ctype.h>
+#include <errno.h>
+
+#include "pl-unit.h"
+
+#define DEVICE_SEPARATOR "; "
+
+/* UNIT_NAME_MAX in systemd's basic/unit-def.h, with the NUL. */
+#define UNIT_NAME_SIZE 256
+
+static void property_deinit(PlUnitProperty *p) {
+        for (size_t i = 0; i < p->n_devices; i++)
+                free(p->devices[i].path);
+        free(p->devices);
+        free(p->mask);
+        *p = (PlUnitProperty){ 0 };
+}
+
+void pl_unit_properties_deinit(PlUnitProperties *p) {
+        if (!p)
+                return;
+        for (size_t i = 0; i < p->n; i++)
+                property_deinit(&p->items[i]);
+        *p = (PlUnitProperties){ 0 };
+}
+
+/* "0-3,6", canonical: ascending, no spaces. */
+static int parse_mask(const char *text, PlUnitProperty *p) {
+        const char *s = text ? text : "";
+
+        while (*s) {
+                char *end;
+                unsigned long first, last;
+
+                if (!isdigit((unsigned char)*s))
+                        return -EINVAL;
+                first = last = strtoul(s, &end, 10);
+                if (*end == '-') {
+                        if (!isdigit((unsigned char)end[1]))
+                                return -EINVAL;
+                        last = strtoul(end + 1, &end, 10);
+                }
+                if (last < first || last > 8191 || (*end && *end != ','))
+                        return -EINVAL;
+                if (last / 8 + 1 > p->mask_size) {
+                        uint8_t *m = realloc(p->mask, last / 8 + 1);
+
+                        if (!m)
+                                return -ENOMEM;
+                        memset(m + p->mask_size, 0, last / 8 + 1 - p->mask_size);
+                        p->mask = m;
+                        p->mask_size = last / 8 + 1;
+                }
+                for (unsigned long cpu = first; cpu <= last; cpu++)
+                        p->mask[cpu / 8] |= (uint8_t)(1U << (cpu % 8));
+                s = *end ? end + 1 : end;
+        }
+        return 0;
+}
+
+/* "PATH BYTES; PATH BYTES"; a path may hold spaces, so the number is what follows the last one. */
+static int parse_devices(const char *text, PlUnitProperty *p) {
+        const char *s = text ? text : "";
+
+        while (*s) {
+                const char *end = strstr(s, DEVICE_SEPARATOR);
+                size_t size = end ? (size_t)(end - s) : strlen(s);
+                _cleanup_free_ char *pair = strndup(s, size);
+                PlUnitDevice *d;
+                char *space;
+                uint64_t bytes;
+
+                if (!pair)
+                        return -ENOMEM;
+                space = strrchr(pair, ' ');
+                if (!space || space == pair || pl_parse_size(space + 1, &bytes) < 0)
+                        return -EINVAL;
+                *space = 0;
+                d = reallocarray(p->devices, p->n_devices + 1, sizeof(*d));
+                if (!d)
+                        return -ENOMEM;
+                p->devices = d;
+                d[p->n_devices++] = (PlUnitDevice){ TAKE_PTR(pair), bytes };
+                s = end ? end + strlen(DEVICE_SEPARATOR) : s + size;
+        }
+        return 0;
+}
+
+static int add(PlUnitProperties *p, PlResource r, const PlValue *v) {
+        const PlResourceInfo *info = pl_resource_info(r);
+        PlUnitProperty *item = &p->items[p->n++];
+
+        *item = (PlUnitProperty){ .name = info->unit_property };
+        switch (info->kind) {
+        case PL_KIND_CPUSET:
+                item->type = PL_UNIT_PROPERTY_MASK;
+                return parse_mask(v->text, item);
+        case PL_KIND_DEVICES:
+                item->type = PL_UNIT_PROPERTY_DEVICES;
+                return parse_devices(v->text, item);
+        default:
+                item->type = PL_UNIT_PROPERTY_UINT64;
+                item->number = v->number;
+                return 0;
+        }
+}
+
+static bool limits_memory(const PlLimits *l) {
+        return l->v[PL_RESOURCE_MEMORY_MIN].set || l->v[PL_RESOURCE_MEMORY_LOW].set ||
+               l->v[PL_RESOURCE_MEMORY_HIGH].set || l->v[PL_RESOURCE_MEMORY_MAX].set;
+}
+
+int pl_unit_properties_from_limits(const PlLimits *limits, const PlLimits *base,
+                                   uint64_t quota_period_usec, PlUnitProperties *ret) {
+        PlUnitProperties p = { 0 };
+        int r = 0;
+
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
+                const PlValue *v = &limits->v[i];
+
+                if (!v->set && i == PL_RESOURCE_MEMORY_SWAP_MAX && base && limits_memory(limits))
+                        v = &base->v[i];
+                if (!v->set)
+                        continue;
+                r = add(&p, i, v);
+                if (i == PL_RESOURCE_CPU_QUOTA)
+                        p.items[p.n++] = (PlUnitProperty){
+                                .name = "CPUQuotaPeriodUSec",
+                                .number = quota_period_usec ? quota_period_usec : PL_UNLIMITED,
+                        };
+        }
+        if (r < 0) {
+                pl_unit_properties_deinit(&p);
+                return r;
+        }
+        *ret = p;
+        return 0;
+}
+
+static void write_number(FILE *f, const PlResourceInfo *info, uint64_t number) {
+        if (number != PL_UNLIMITED)
+                fprintf(f, "%s=%" PRIu64 "\n", info->name, number);
+        else /* a weight has no infinity; empty is its default */
+                fprintf(f, "%s=%s\n", info->name, info->kind == PL_KIND_WEIGHT ? "" : "infinity");
+}
+
+/* A hundredth of a per cent is what systemd keeps (parse_permyriad()); 1 % = 10000 us. */
+static void write_quota(FILE *f, uint64_t usec_per_sec, uint64_t period_usec) {
+        if (usec_per_sec == PL_UNLIMITED)
+                fputs("CPUQuota=\n", f);
+        else
+                fprintf(f, "CPUQuota=%" PRIu64 ".%02" PRIu64 "%%\n", usec_per_sec / 10000,
+                        usec_per_sec % 10000 / 100);
+        if (period_usec)
+                fprintf(f, "CPUQuotaPeriodSec=%" PRIu64 "us\n", period_usec);
+}
+
+static void write_devices(FILE *f, const char *name, const PlUnitProperty *p) {
+        fprintf(f, "%s=\n", name);
+        for (size_t i = 0; i < p->n_devices; i++) {
+                if (p->devices[i].bytes_per_sec == PL_UNLIMITED)
+                        fprintf(f, "%s=%s infinity\n", name, p->devices[i].path);
+                else
+                        fprintf(f, "%s=%s %" PRIu64 "\n", name, p->devices[i].path,
+                                p->devices[i].bytes_per_sec);
+        }
+}
+
+static int write_value(FILE *f, PlResource r, const PlValue *v, uint64_t quota_period_usec) {
+        const PlResourceInfo *info = pl_resource_info(r);
+        PlUnitProperty p = { 0 };
+        int e;
+
+        switch (info->kind) {
+        case PL_KIND_CPU_TIME:
+                write_quota(f, v->number, quota_period_usec);
+                return 0;
+        case PL_KIND_CPUSET:
+                e = parse_mask(v->text, &p); /* nothing but a canonical list may reach the file */
+                if (e >= 0)
+                        fprintf(f, "%s=%s\n", info->name, v->text ? v->text : "");
+                break;
+        case PL_KIND_DEVICES:
+                e = parse_devices(v->text, &p);
+                if (e >= 0)
+                        write_devices(f, info->name, &p);
+                break;
+        default:
+                write_number(f, info, v->number);
+                return 0;
+        }
+        property_deinit(&p);
+        return e;
+}
+
+int pl_unit_properties_format_dropin(const PlLimits *limits, uint64_t quota_period_usec,
+                                     char **ret) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_fclose_ FILE *f = NULL;
+        size_t size;
+        int r = 0;
+
+        if (!pl_limits_any(limits)) {
+                *ret = NULL;
+                return 0;
+        }
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        fputs("# Written by plimsolld(8) from [Defaults] of its policy; do not edit.\n[Scope]\n",
+              f);
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
+                if (limits->v[i].set)
+                        r = write_value(f, i, &limits->v[i], quota_period_usec);
+        if (r < 0)
+                return r;
+        if (fclose(TAKE_PTR(f)) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+int pl_unit_properties_undo_defaults(PlLimits *limits, const PlLimits *defaults,
+                                     const PlLimits *engine) {
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                PlResourceKind kind = pl_resource_info(i)->kind;
+                PlValue *v = &limits->v[i];
+                int r;
+
+                if (v->set || !defaults->v[i].set)
+                        continue;
+                if (engine->v[i].set) {
+                        r = pl_value_copy(&engine->v[i], v);
+                        if (r < 0)
+                                return r;
+                } else if (pl_resource_is_text(i)) {
+                        char *empty = strdup("");
+
+                        if (!empty)
+                                return -ENOMEM;
+                        *v = (PlValue){ .set = true, .text = empty };
+                } else if (i == PL_RESOURCE_MEMORY_MIN || i == PL_RESOURCE_MEMORY_LOW)
+                        *v = (PlValue){ .set = true, .number = 0 }; /* no protection */
+                else
+                        *v = (PlValue){ .set = true,
+                                        .number = kind == PL_KIND_WEIGHT ? 100 : PL_UNLIMITED };
+        }
+        return 0;
+}
+
+/* Letters, digits, ":_." stay; "/" becomes "-"; the rest, and a leading dot, \xNN. */
+static void write_escaped(FILE *f, const char *s) {
+        for (const char *p = s; *p; p++) {
+                if (*p == '/')
+                        fputc('-', f);
+                else if (isalnum((unsigned char)*p) || *p == ':' || *p == '_' ||
+                         (*p == '.' && p != s))
+                        fputc(*p, f);
+                else
+                        fprintf(f, "\\x%02x", (unsigned char)*p);
+        }
+}
+
+static bool is_unit_name(const char *s) {
+        const char *dot = strrchr(s, '.');
+
+        if (strlen(s) >= UNIT_NAME_SIZE || !dot || dot == s || !dot[1] || *s == '@')
+                return false;
+        for (const char *p = s; *p; p++)
+                if (!isalnum((unsigned char)*p) && !strchr(":-_.\\@", *p))
+                        return false;
+        return true;
+}
+
+int pl_unit_name_expand(const char *template, const char *what, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        _cleanup_fclose_ FILE *f = NULL;
+        size_t size;
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        for (const char *p = template; *p; p++) {
+                if (*p != '%')
+                        fputc(*p, f);
+                else if (p[1] == '%')
+                        fputc(*++p, f);
+                else if (p[1] == 's') {
+                        write_escaped(f, what);
+                        p++;
+                } else
+                        return -EINVAL;
+        }
+        if (fclose(TAKE_PTR(f)) != 0)
+                return -ENOMEM;
+        if (!is_unit_name(text))
+                return -EINVAL;
+        *ret = TAKE_PTR(text);
+        return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Unit properties: limits in systemd's own terms, as D-Bus properties and as a drop-in's lines.
+ *
+ * Says which property a limit becomes, of which D-Bus type and with which value, so that the
+ * sd-bus code only has to append them. Pure; it must not know about buses, units or files.
+ *
+ * Sources: org.freedesktop.systemd1(5) "Properties" of the Scope interface (types; UINT64_MAX is
+ * "infinity" or "unset"); systemd.resource-control(5) (directives). AllowedCPUs is a bit mask,
+ * lowest CPU in the lowest bit of the first byte.
+ */
+
+#include "pl-resource.h"
+
+typedef enum PlUnitPropertyType {
+        PL_UNIT_PROPERTY_UINT64,  /* t */
+        PL_UNIT_PROPERTY_MASK,    /* ay; empty resets to every CPU */
+        PL_UNIT_PROPERTY_DEVICES, /* a(st): path, bytes per second; empty resets */
+} PlUnitPropertyType;
+
+typedef struct PlUnitDevice {
+        char *path;
+        uint64_t bytes_per_sec;
+} PlUnitDevice;
+
+typedef struct PlUnitProperty {
+        const char *name; /* static: "CPUQuotaPerSecUSec" */
+        PlUnitPropertyType type;
+        uint64_t number;       /* UINT64 */
+        uint8_t *mask;         /* MASK */
+        size_t mask_size;      /* bytes */
+        PlUnitDevice *devices; /* DEVICES */
+        size_t n_devices;
+} PlUnitProperty;
+
+typedef struct PlUnitProperties {
+        PlUnitProperty items[_PL_RESOURCE_N +
+                             2]; /* + CPUQuotaPeriodUSec, an implied MemorySwapMax */
+        size_t n;
+} PlUnitProperties;
+
+void pl_unit_properties_deinit(PlUnitProperties *p);
+
+/**
+ * pl_unit_properties_from_limits() - everything that one SetUnitProperties() call must carry
+ * @limits: unset values are left out
+ * @base:   what was in force before anyone changed it, or NULL. When memory is limited but swap is
+ *          not asked for, its MemorySwapMax is told all the same: the engine writes memory.swap.max
+ *          = 0 behind systemd's back (moby 51446), and the first property that is set on the scope
+ *          would make systemd write its own idea, "max", over it.
+ * @quota_period_usec: told along with CPUQuota; 0: systemd's default of 100 ms
+ * @ret:    pl_unit_properties_deinit()
+ *
+ * Return: 0; -EINVAL for a text value that is not canonical; -ENOMEM.
+ */
+int pl_unit_properties_from_limits(const PlLimits *limits, const PlLimits *base,
+                                   uint64_t quota_period_usec, PlUnitProperties *ret);
+
+/**
+ * pl_unit_properties_format_dropin() - the same as the text of a drop-in for scopes
+ * @ret: owned by the caller; NULL when no value is set: then there is nothing to drop in
+ * Return: 0, -EINVAL, -ENOMEM.
+ */
+int pl_unit_properties_format_dropin(const PlLimits *limits, uint64_t quota_period_usec,
+                                     char **ret);
+
+/**
+ * pl_unit_properties_undo_defaults() - keep a drop-in's defaults off a container they are not for
+ * @limits:   what its own section wants; completed in place
+ * @defaults: what the drop-in gives to every container at birth
+ * @engine:   what the engine was told for this container (pl_container_limits())
+ *
+ * A drop-in for "docker-.scope" reaches every container, also those with a section of their own.
+ * What the section leaves open must then be what it would have been without the drop-in: the
+ * engine's value, or no limit.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pl_unit_properties_undo_defaults(PlLimits *limits, const PlLimits *defaults,
+                                     const PlLimits *engine);
+
+/**
+ * pl_unit_name_expand() - "plimsoll-alert@%s.service" to a unit's name
+ * @what: put in place of each %s, escaped as systemd-escape(1) does; "%%" is one per cent sign
+ * Return: 0 and *ret owned by the caller; -EINVAL: not a unit name afterwards; -ENOMEM.
+ */
+int pl_unit_name_expand(const char *template, const char *what, char **ret);
