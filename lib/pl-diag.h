@@ -39,7 +39,9 @@ void pl_diag_add(PlDiagList *l, PlSeverity severity, const char *file, unsigned 
  * NULL when out of memory. */
 char *pl_diag_format(const PlDiag *d);
 
-/** pl_escape() - copy with control characters, DEL, invalid UTF-8 and backslash as \xNN, cut to
- * max_bytes of output ("…" appended). For all text that a container controls. Caller owns it;
- * NULL when out of memory. */
+/** pl_escape() - copy with control characters (C0, DEL, C1, line separators, bidirectional
+ * overrides), invalid UTF-8 and backslash as \xNN. At most max_bytes of output without the NUL;
+ * what does not fit is cut between characters and "…" put in its place, within max_bytes (which
+ * should be 3 or more). For all text that a container controls. Caller owns it; NULL when out of
+ * memory. */
 char *pl_escape(const char *s, size_t max_bytes);

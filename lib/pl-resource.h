@@ -37,8 +37,10 @@ typedef enum PlResourceKind {
         PL_KIND_WEIGHT,   /* number: 1..10000, default 100 */
         PL_KIND_BYTES,    /* number: bytes */
         PL_KIND_COUNT,    /* number: tasks */
-        PL_KIND_CPUSET,   /* text: canonical list as in cpuset.cpus, "0-3,6" */
-        PL_KIND_DEVICES,  /* text: "PATH BYTES" pairs, sorted by path, joined by "; " */
+        PL_KIND_CPUSET,   /* text: canonical list as in cpuset.cpus, "0-3,6"; "": no restriction */
+        PL_KIND_DEVICES,  /* text: "DEVICE BYTES" pairs, sorted by device, joined by "; "; "": none.
+                           * DEVICE is a path in a policy, MAJ:MIN in a reading and in a plan,
+                           * see pl_resource_devices_resolve() */
 } PlResourceKind;
 
 typedef enum PlHierarchy {
@@ -95,6 +97,23 @@ bool pl_limits_equal(const PlLimits *a, const PlLimits *b);
 /** pl_limits_any() - is at least one value set? */
 bool pl_limits_any(const PlLimits *l);
 
+/* Default of CPUQuotaPeriodSec=, and the kernel's bounds for a period (kernel/sched/core.c). */
+#define PL_QUOTA_PERIOD_DEFAULT_USEC UINT64_C(100000)
+#define PL_QUOTA_PERIOD_MIN_USEC     UINT64_C(1000)
+#define PL_QUOTA_PERIOD_MAX_USEC     UINT64_C(1000000)
+
+/**
+ * pl_resource_quota() - CPU time per second as the kernel's pair of quota and period
+ * @number:      CPU microseconds per second, not PL_UNLIMITED
+ * @period_usec: the wanted period; 0: the default. It is stretched where the quota would fall below
+ *               the kernel's minimum of 1 ms (as systemd does, cgroup_cpu_adjust_period())
+ */
+void pl_resource_quota(uint64_t number, uint64_t period_usec, uint64_t *ret_quota_usec,
+                       uint64_t *ret_period_usec);
+
+/** pl_resource_quota_round() - the CPU time that will be read back with this period. */
+uint64_t pl_resource_quota_round(uint64_t number, uint64_t period_usec);
+
 /**
  * pl_resource_normalise() - round a wanted value to what the kernel will report for it
  * @r:     the resource
@@ -103,27 +122,90 @@ bool pl_limits_any(const PlLimits *l);
  * @v:     changed in place; unset stays unset
  *
  * Without this, a limit of 1000000 bytes would be "repaired" for ever: the kernel reads it back as
- * 999424 (page_counter.c rounds down). CPU weights on v1 pass through cpu.shares and come back.
+ * 999424 (page_counter.c rounds down). Weights on v1 pass through cpu.shares and blkio.bfq.weight
+ * and come back. CPUQuota depends on its period and is rounded by the policy already
+ * (pl_resource_quota_round()).
  */
 void pl_resource_normalise(PlResource r, PlHierarchy h, uint64_t page, PlValue *v);
 
 /**
  * pl_resource_format_file() - the bytes to write into the kernel's file
- * @ret: owned by the caller; for PL_KIND_DEVICES one line per device needs "MAJ:MIN", which the
- *       caller substitutes, see pl_resource_devices_next()
+ * @ret: owned by the caller
  *
- * Return: 0, -ENOMEM, or -EOPNOTSUPP when the hierarchy has no such file.
+ * CPUQuota: with the default period; see pl_resource_format_quota().
+ * MemorySwapMax on v1 (memory.memsw.limit_in_bytes): the number is written as it is, so it must
+ * be memory + swap already; see pl_resource_memsw(). On v2 it is swap alone.
+ * AllowedCPUs without restriction: a newline on v2; -EOPNOTSUPP on v1, where a group with tasks
+ * cannot have an empty list: take the parent's.
+ * PL_KIND_DEVICES: as pl_resource_format_devices() with nothing in force.
+ *
+ * Return: 0, -ENOMEM, -EINVAL for an unset value, or -EOPNOTSUPP when the hierarchy has no such
+ * file.
  */
 int pl_resource_format_file(PlResource r, PlHierarchy h, const PlValue *v, char **ret);
+
+/**
+ * pl_resource_format_quota() - CPUQuota with a period
+ *
+ * v2, cpu.max: "QUOTA PERIOD". v1, cpu.cfs_quota_us: "QUOTA" alone; write *ret_period_usec into
+ * cpu.cfs_period_us as well (when the quota shrinks, quota first; when it grows, period first: the
+ * kernel refuses a ratio above the parent's).
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pl_resource_format_quota(PlHierarchy h, const PlValue *v, uint64_t period_usec, char **ret,
+                             uint64_t *ret_period_usec);
 
 /**
  * pl_resource_parse_file() - what a kernel file's content says
  * @text: the whole content, NUL terminated; a trailing newline is tolerated
  * @ret:  replaced on success
  *
+ * CPUQuota on v1: cpu.cfs_quota_us, a space, cpu.cfs_period_us, joined by the caller; without the
+ * second the default period is meant. MemorySwapMax on v1: the sum of memory and swap.
+ *
  * Return: 0, -ENOMEM, -EINVAL for content that no kernel writes, -EOPNOTSUPP.
  */
 int pl_resource_parse_file(PlResource r, PlHierarchy h, const char *text, PlValue *ret);
+
+/** pl_resource_memsw() - memory.memsw.limit_in_bytes for a memory and a swap limit in bytes:
+ * their sum, PL_UNLIMITED when either is or when it does not fit. */
+uint64_t pl_resource_memsw(uint64_t memory_bytes, uint64_t swap_bytes);
+
+/* One "DEVICE BYTES" pair of a PL_KIND_DEVICES text. */
+#define PL_DEVICE_MAX 256 /* longest DEVICE with its NUL; the policy refuses longer ones */
+typedef struct PlDeviceRate {
+        char device[PL_DEVICE_MAX];
+        uint64_t bytes; /* per second */
+} PlDeviceRate;
+
+/** pl_resource_devices_next() - walk the pairs of a canonical text; start with *cursor = text.
+ * Return: true and *ret filled, false at the end (or at something malformed). */
+bool pl_resource_devices_next(const char **cursor, PlDeviceRate *ret);
+
+/** pl_resource_devices_join() - canonical text of pairs: sorted by device, of the same device the
+ * last one in the array wins, PL_UNLIMITED left out.
+ * Return: 0 and *ret owned by the caller, or -ENOMEM. */
+int pl_resource_devices_join(const PlDeviceRate *rates, size_t n, char **ret);
+
+/** pl_resource_devices_resolve() - a value with paths as one with MAJ:MIN
+ * @resolve: fills "MAJ:MIN" for a path, 0 or negative errno; called for paths only
+ * Return: 0 with *ret replaced; -ENOMEM; the first error of resolve(). */
+int pl_resource_devices_resolve(const PlValue *v,
+                                int (*resolve)(void *userdata, const char *path,
+                                               char ret[static PL_DEVICE_MAX]),
+                                void *userdata, PlValue *ret);
+
+/**
+ * pl_resource_format_devices() - one line per device whose rate must change
+ * @want, @have: with MAJ:MIN; have may be NULL or unset: nothing in force
+ * @ret: lines, each ended by a newline, owned by the caller; "" when nothing changes. The kernel
+ *       takes one line per write(2). Devices that only have knows are lifted ("max", 0 on v1).
+ *
+ * Return: 0, -ENOMEM, -EINVAL for a device that is not MAJ:MIN.
+ */
+int pl_resource_format_devices(PlResource r, PlHierarchy h, const PlValue *want,
+                               const PlValue *have, char **ret);
 
 /** pl_value_to_string() - for people: "4G", "200%", "infinity", "0-3", "-" when unset.
  * Return: 0 and *ret owned by the caller, or -ENOMEM. */

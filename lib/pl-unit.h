@@ -21,6 +21,12 @@ int pl_parse_uint64(const char *s, uint64_t *ret);
  */
 int pl_parse_size(const char *s, uint64_t *ret_bytes);
 
+/**
+ * pl_parse_rate() - bytes per second, base 1000 as systemd.resource-control(5) has it for
+ * IOReadBandwidthMax=: "10M" is 10,000,000. Return: as pl_parse_size().
+ */
+int pl_parse_rate(const char *s, uint64_t *ret_bytes);
+
 /** pl_parse_permyriad() - "25%", "12.5%", "200%" in 1/100 of a percent. Return: 0, -EINVAL,
  * -ERANGE. */
 int pl_parse_permyriad(const char *s, uint64_t *ret);
@@ -41,9 +47,10 @@ int pl_parse_cpuset(const char *s, char **ret);
 #define PL_FORMAT_MAX 32
 const char *pl_format_bytes(uint64_t bytes, char buf[static PL_FORMAT_MAX]);
 
-/** pl_format_bytes_exact() - the shortest exact form a policy accepts: "4G", "1536M", "999424".
+/** pl_format_bytes_exact() - the shortest exact form a policy accepts: "4G", "1536M", "1000000".
  * Return: buf. */
 const char *pl_format_bytes_exact(uint64_t bytes, char buf[static PL_FORMAT_MAX]);
 
-/** pl_format_sec() - "95s", "2min 30s", "3.2ms"; "infinity". At most two units. Return: buf. */
+/** pl_format_sec() - "95s", "2min 30s", "3.2ms"; "infinity". At most two units; what is
+ * below the second is cut off. Return: buf. */
 const char *pl_format_sec(uint64_t usec, char buf[static PL_FORMAT_MAX]);
