@@ -128,7 +128,8 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         PlSystemd *s = userdata;
 
-        if (sd_bus_message_is_method_error(m, NULL)) {
+        if (sd_bus_message_is_method_error(m, NULL) &&
+            !sd_bus_message_is_method_error(m, MANAGER_NAME ".AlreadySubscribed")) {
                 pl_log_warning("systemd does not tell of its reloads: %s",
                                sd_bus_message_get_error(m)->message);
                 return 0;
@@ -326,6 +327,8 @@ static int send_properties(PlSystemd *s, const char *id, const char *scope,
         if (!q)
                 return -ENOMEM;
         r = sd_bus_call_async(s->bus, &q->slot, m, on_set_done, q, 0);
+        if (r == -ECONNRESET) /* dead, but on_disconnected() has not been told yet */
+                return -ENOTCONN;
         if (r < 0)
                 return r;
         TAKE_PTR(q);
