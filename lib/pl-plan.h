@@ -5,11 +5,11 @@
  * Plan: the kernel writes, in a safe order, that bring a container to its load line.
  *
  * Pure: no I/O, clock or logging; equal inputs give equal plans. Inputs are borrowed for the call.
+ * Why the order is what it is: the essay at the top of pl-plan.c.
  *
- * Order (kernel's cgroup-v1/memory, cgroup-v2 docs; systemd-tried facts): on v1 memory and
- * memory+swap constrain each other (limit <= memsw at all times), so raising writes memsw first and
- * lowering writes memory first. On v2 a memory.max below usage kills at once, so a lower limit goes
- * through memory.high (or memory.reclaim) and waits until usage has fallen, unless PL_SHRINK_KILL.
+ * One round: read, plan, execute the steps in order, remember plan.squeeze for the next round. A
+ * step that fails leaves the others valid, but for those marked `chained` right after it. While
+ * plan.again is set, come again shortly: usage has to fall first.
  */
 
 #include "pl-macro.h"
@@ -22,45 +22,81 @@ typedef struct PlReading {
         uint32_t supported;                    /* mask of 1 << PlResource: the file exists here */
         PlHierarchy hierarchy[_PL_RESOURCE_N]; /* which one holds it: hybrid hosts mix */
         uint64_t memory_current_bytes;         /* PL_UNLIMITED: unknown */
-        uint64_t inactive_file_bytes;          /* reclaimable page cache; part of current */
-        uint64_t swap_current_bytes;
-        uint64_t pids_current;
+        uint64_t memsw_bytes;     /* v1: memory.memsw.limit_in_bytes; in_force has the difference */
+        uint64_t cpu_period_usec; /* of the quota in force; 0: unknown */
+        bool has_reclaim;         /* v2: memory.reclaim exists (Linux 5.19) */
 } PlReading;
 
 void pl_reading_deinit(PlReading *r);
 
+/* Between the rounds of one container. All zero: nothing is under way. */
+typedef struct PlSqueeze {
+        unsigned rounds;        /* begun */
+        unsigned stalled;       /* in a row that freed nothing */
+        uint64_t current_bytes; /* usage at the last round */
+        bool high_held;         /* memory.high is ours for the moment … */
+        uint64_t high_before;   /* … and goes back to this, unless MemoryHigh says otherwise */
+} PlSqueeze;
+
+/* A squeeze that frees nothing so many times in a row is given up; memory.high is put back. To try
+ * anew (a slow audit, a reload) pass a zeroed PlSqueeze, but keep high_held and high_before. */
+#define PL_SQUEEZE_STALLS_MAX 3
+/* How much one round may free: reclaim runs inside our write(2), and the loop must not stand. */
+#define PL_SQUEEZE_BYTES MIB(64)
+
 typedef enum PlStepKind {
-        PL_STEP_WRITE,   /* write value to the resource's file, read it back */
-        PL_STEP_SQUEEZE, /* make usage fall first: memory.high = value, come again shortly */
-        PL_STEP_WAIT,    /* usage is above the target and squeezing is under way or impossible:
-                          * keep what is in force, say so, look again later */
-        PL_STEP_CANNOT,  /* the hierarchy has no such file: said once */
+        PL_STEP_WRITE,   /* write the value to the resource's file, read it back */
+        PL_STEP_SQUEEZE, /* make usage fall first: MemoryHigh: memory.high = value; MemoryMax: value
+                          * is a number of bytes for memory.reclaim. EAGAIN is no failure here */
+        PL_STEP_WAIT,    /* keep what is in force and say why; look again later */
+        PL_STEP_CANNOT,  /* the hierarchy cannot do it: said once */
 } PlStepKind;
 
 typedef struct PlStep {
         PlStepKind kind;
         PlResource resource;
-        PlValue value;  /* deep copy, normalised */
-        PlValue before; /* what was in force: for the journal */
+        bool chained;    /* skip it when the step before it failed */
+        PlValue value;   /* deep copy, normalised, in the directive's own terms */
+        PlValue before;  /* what was in force: for the journal */
+        uint64_t number; /* what the file takes, where that is a number: on v1 MemorySwapMax
+                          * becomes memory + swap */
+        const char *why; /* static; WAIT and CANNOT: the reason; else NULL */
 } PlStep;
 
 typedef struct PlPlan {
         PlStep steps[2 * _PL_RESOURCE_N];
         size_t n_steps;
+        PlSqueeze squeeze; /* for the next round, once the steps were executed */
+        bool again;        /* come again shortly */
 } PlPlan;
 
 void pl_plan_deinit(PlPlan *p);
 
 /**
  * pl_plan_limits() - what to do to one container
- * @want:    desired values; unset ones are left alone
+ * @want:    desired values; unset ones are left alone; devices as MAJ:MIN (pl_cg_resolve_devices())
  * @have:    a fresh reading
  * @shrink:  may lowering memory kill?
- * @squeezed: a squeeze was begun for this container and has not ended
+ * @squeeze: from the last round's plan, or zeroed
  * @page:    page size in bytes, for normalising
  * @ret:     steps in the order of execution; empty when converged
  *
  * Return: 0 or -ENOMEM.
  */
-int pl_plan_limits(const PlLimits *want, const PlReading *have, PlShrinkMode shrink, bool squeezed,
-                   uint64_t page, PlPlan *ret);
+int pl_plan_limits(const PlLimits *want, const PlReading *have, PlShrinkMode shrink,
+                   const PlSqueeze *squeeze, uint64_t page, PlPlan *ret);
+
+/**
+ * pl_plan_drift() - which of the wanted values are not in force
+ * Return: mask of 1 << PlResource; values that the hierarchy cannot hold are not in it.
+ */
+uint32_t pl_plan_drift(const PlLimits *want, const PlReading *have, uint64_t page);
+
+/**
+ * pl_plan_original() - what to remember before the first write, so that it can be given back
+ * @want: what is about to be written, @have: what is there
+ * @ret:  for each value in @want that the hierarchy has: what is in force
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pl_plan_original(const PlLimits *want, const PlReading *have, PlLimits *ret);
