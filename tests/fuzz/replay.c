@@ -26,12 +26,12 @@ static int replay(int dir_fd, const char *name) {
         if (!S_ISREG(st.st_mode))
                 return 0;
         /* exactly as large as the input, so that a read behind its end is caught */
-        data = malloc(st.st_size ? (size_t) st.st_size : 1);
+        data = malloc(st.st_size ? (size_t)st.st_size : 1);
         if (!data)
                 return -ENOMEM;
-        if (read(fd, data, (size_t) st.st_size) != st.st_size)
+        if (read(fd, data, (size_t)st.st_size) != st.st_size)
                 return -EIO;
-        (void) LLVMFuzzerTestOneInput(data, (size_t) st.st_size);
+        (void)LLVMFuzzerTestOneInput(data, (size_t)st.st_size);
         return 1;
 }
 
@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
                 }
                 done += r > 0;
         }
-        (void) closedir(dir);
+        (void)closedir(dir);
         printf("100%%: Checks: %u, Failures: %u, Errors: 0\n", done + failed, failed);
         return failed || !done ? 1 : 0;
 }

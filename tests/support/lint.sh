@@ -30,7 +30,7 @@ lint_clang_format() {
         return 77
     }
     c_files | xargs -0 -r "$tool" --dry-run -Werror 2>&1 |
-        sed -nE "s,^$ROOT/([^:]+:[0-9]+):.*,\\1: not as clang-format has it (./dev format mends it)," |
+        sed -nE "s,^$ROOT/([^:]+:[0-9]+):.*,\1: not as clang-format has it (./dev format mends it),p" |
         sort -u -t: -k1,1 | report_lines
 }
 
