@@ -238,7 +238,7 @@ START_TEST(name_too_long) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("pl-unit-properties");
+        Suite *s = suite_create("unit-properties");
         TCase *c = tcase_create("all");
         SRunner *runner;
         int failed;
