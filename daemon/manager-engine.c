@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What the engine says: events mark a container as to be looked at, lists find the missed ones,
+ * inspections bring the facts. Nothing here acts on a container.
+ */
+
+#include "manager-internal.h"
+
+#include <errno.h>
+
+#include "log.h"
+
+PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id) {
+        PlSubject *s = pl_map_get(m->subjects, id);
+        int r;
+
+        if (s)
+                return s;
+        s = pl_subject_new(id);
+        if (!s)
+                return NULL;
+        s->seen = true;
+        if (pl_map_put(m->subjects, s->id, s) < 0)
+                return pl_subject_free(s);
+        r = pl_state_dir_load(m->state_dir, id, &s->state);
+        if (r >= 0)
+                s->state_known = true;
+        return s;
+}
+
+void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
+        pl_cg_watch_remove(m->watch, s->id);
+        pl_manager_unqueue(m, s);
+        (void)pl_map_remove(m->subjects, s->id);
+        (void)pl_state_dir_remove(m->state_dir, s->id);
+        pl_subject_free(s);
+}
+
+static void sync_step(PlManager *m) {
+        if (m->sync_pending > 0)
+                m->sync_pending--;
+}
+
+static void on_inspected(void *userdata, const char *id, int error, const char *message,
+                         PlContainer **c) {
+        PlManager *m = userdata;
+        PlSubject *s = pl_map_get(m->subjects, id);
+
+        if (!s) {
+                pl_manager_report(m);
+                return;
+        }
+        if (s->inspect_for_sync) {
+                s->inspect_for_sync = false;
+                sync_step(m);
+        }
+        s->inspect_in_flight = false;
+        if (error == -ENOENT) {
+                pl_manager_subject_remove(m, s);
+        } else if (error < 0) {
+                /* A lost engine is reported once, by lost(); anything else names the container. */
+                if (m->engine_connected)
+                        pl_manager_say(m, s, LOG_WARNING, NULL, message, "cannot inspect it: %s",
+                                       message ?: strerror(-error));
+        } else {
+                pl_container_free(s->facts);
+                s->facts = TAKE_PTR(*c);
+                s->fresh = false;
+                free(s->engine_refused);
+                s->engine_refused = NULL;
+                if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0) {
+                        pl_cg_watch_remove(m->watch, s->id);
+                        pl_subject_drop_cgroup(s);
+                }
+                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+                if (s->inspect_again) {
+                        s->inspect_again = false;
+                        pl_manager_inspect(m, s);
+                }
+        }
+        pl_manager_report(m);
+}
+
+void pl_manager_inspect(PlManager *m, PlSubject *s) {
+        if (!m->engine_connected)
+                return; /* the resync after the return of the engine inspects everything */
+        if (s->inspect_in_flight) {
+                s->inspect_again = true;
+                return;
+        }
+        if (pl_engine_inspect(m->engine, s->id, on_inspected, m) >= 0)
+                s->inspect_in_flight = true;
+}
+
+static void on_listed(void *userdata, int error, const char *message, const char (*ids)[PL_ID_MAX],
+                      size_t n) {
+        PlManager *m = userdata;
+        PlSubject *s;
+        _cleanup_free_ PlSubject **gone = NULL;
+        size_t n_gone = 0;
+
+        m->syncing = false;
+        if (error < 0) {
+                if (m->engine_connected)
+                        pl_log_warning("Cannot list containers: %s; trying again at the next audit",
+                                       message ?: strerror(-error));
+                return;
+        }
+        for (size_t i = 0; i < n; i++) {
+                s = pl_manager_subject_ensure(m, ids[i]);
+                if (!s)
+                        continue;
+                s->seen = true;
+                if (!s->inspect_for_sync) {
+                        s->inspect_for_sync = true;
+                        m->sync_pending++;
+                }
+                pl_manager_inspect(m, s);
+        }
+        gone = calloc(pl_map_size(m->subjects) + 1, sizeof(*gone));
+        if (gone) {
+                PL_MAP_FOREACH(s, m->subjects)
+                if (!s->seen)
+                        gone[n_gone++] = s;
+                for (size_t i = 0; i < n_gone; i++)
+                        pl_manager_subject_remove(m, gone[i]);
+        }
+        m->listed = true;
+        pl_manager_report(m);
+}
+
+void pl_manager_resync(PlManager *m) {
+        PlSubject *s;
+
+        if (m->syncing || !m->engine_connected)
+                return;
+        /* What is born between the question and the answer counts as seen. */
+        PL_MAP_FOREACH(s, m->subjects)
+        s->seen = false;
+        if (pl_engine_list(m->engine, on_listed, m) >= 0)
+                m->syncing = true;
+}
+
+static void on_connected(void *userdata, const PlEngineInfo *info) {
+        PlManager *m = userdata;
+        PlSubject *s;
+
+        m->engine_connected = true;
+        free(m->engine_error);
+        m->engine_error = NULL;
+        m->engine_retry_usec = 0;
+        m->sync_pending = 0;
+        m->syncing = m->listed = false;
+        PL_MAP_FOREACH(s, m->subjects) {
+                s->inspect_for_sync = false;
+                s->own_updates = 0;
+                s->fresh = false;
+        }
+        pl_log_full(LOG_INFO, PL_MESSAGE_ENGINE_CONNECTED, NULL,
+                    "Connected to the engine at %s: %s %s, API %u.%u", pl_engine_url(m->engine),
+                    info->podman ? "Podman" : "Docker", info->version ?: "?", info->api.major,
+                    info->api.minor);
+        pl_manager_resync(m);
+        pl_manager_report(m);
+}
+
+static void on_lost(void *userdata, int error, const char *why, uint64_t retry_usec) {
+        PlManager *m = userdata;
+        char wait[PL_FORMAT_MAX];
+
+        m->stale = m->synced;
+        m->engine_connected = false;
+        m->engine_retry_usec = retry_usec;
+        free(m->engine_error);
+        m->engine_error = strdup(why ?: strerror(-error));
+        pl_log_full(LOG_WARNING, PL_MESSAGE_ENGINE_LOST, NULL,
+                    "%s the engine at %s: %s. %s; retrying in %s",
+                    m->synced ? "Lost" : "Cannot reach", pl_engine_url(m->engine),
+                    m->engine_error ?: "?",
+                    m->synced ? "Limits stay in force as they are" : "Nothing is done without it",
+                    pl_format_sec(retry_usec, wait));
+        pl_manager_report(m);
+}
+
+static void on_event(void *userdata, const PlEvent *e) {
+        PlManager *m = userdata;
+        PlSubject *s;
+
+        if (e->action == PL_EVENT_DESTROY) {
+                s = pl_map_get(m->subjects, e->id);
+                if (s)
+                        pl_manager_subject_remove(m, s);
+                pl_manager_report(m);
+                return;
+        }
+        s = pl_manager_subject_ensure(m, e->id);
+        if (!s)
+                return;
+
+        switch (e->action) {
+        case PL_EVENT_START:
+        case PL_EVENT_RESTART:
+                /* runc and systemd write after the group appears: look again, at once */
+                s->fresh = false;
+                if (!s->cgroup && s->facts)
+                        (void)pl_manager_locate_by_parent(m, s);
+                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+                break;
+        case PL_EVENT_UPDATE:
+                if (s->own_updates > 0)
+                        s->own_updates--;
+                else
+                        s->update_seen_usec = pl_manager_now(m);
+                s->fresh = false;
+                break;
+        case PL_EVENT_KILL:
+        case PL_EVENT_OTHER:
+                return; /* changes nothing by itself */
+        default:
+                break;
+        }
+        pl_manager_inspect(m, s);
+}
+
+const PlEngineHandlers pl_manager_engine_handlers = {
+        .connected = on_connected,
+        .lost = on_lost,
+        .event = on_event,
+};

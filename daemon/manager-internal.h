@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the manager's own sources share. Nobody else includes this.
+ *
+ *   manager.c         making, policy, start, reload, stop
+ *   manager-queue.c   queues, ticks, retries, the audit
+ *   manager-engine.c  what the engine says: events, lists, inspections
+ *   manager-tick.c    the kernel's values: locate, read, plan, write, read back
+ *   manager-owners.c  systemd and the engine, told after the kernel
+ *   manager-report.c  STATUS=, watchdog, control socket, journal
+ */
+
+#include <time.h>
+
+#include "cg-watch.h"
+#include "ctl-server.h"
+#include "engine.h"
+#include "manager.h"
+#include "pl-map.h"
+#include "pl-message.h"
+#include "subject.h"
+#include "systemd-scope.h"
+
+/* The safety net under all notifications. */
+#define PL_MANAGER_AUDIT_USEC PL_USEC_PER_MIN
+
+struct PlManager {
+        sd_event *event;
+        PlManagerOptions options;
+
+        PlHost host;
+        PlPolicy *policy;
+        uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
+        char *policy_error;          /* of the last reload; NULL: it was good */
+
+        PlCgroupMounts mounts;
+        PlCgWatch *watch;
+        char **parents; /* cgroups below which containers live, NULL terminated */
+        PlEngine *engine;
+        PlSystemd *systemd; /* NULL: this host has none */
+        PlCtlServer *ctl;
+        PlStateDir *state_dir;
+
+        PlMap *subjects; /* id → PlSubject */
+        PlSubject *head[_PL_QUEUE_N], *tail[_PL_QUEUE_N];
+        size_t queue_length[_PL_QUEUE_N];
+
+        sd_event_source *tick;  /* armed while a queue has entries */
+        sd_event_source *retry; /* earliest retry of any subject */
+        sd_event_source *audit; /* the safety net */
+        sd_event_source *watchdog;
+        sd_event_source *report; /* coalesces changes of the status line */
+        sd_event_source *stop_timer;
+        uint64_t watchdog_usec;   /* WATCHDOG_USEC; 0: none */
+        uint64_t tick_armed_usec; /* CLOCK_BOOTTIME since when a tick is due; 0: none */
+
+        bool engine_connected;
+        bool stale; /* what is observed was true when the engine was lost */
+        char *engine_error;
+        uint64_t engine_retry_usec;
+        unsigned sync_pending; /* inspections that the first or a new list asked for */
+        bool syncing, listed;  /* a list is under way; its answer has come */
+        bool synced;           /* at least one full reconcile has happened */
+        unsigned audits;
+
+        bool ready_sent, stopping;
+        unsigned updates_in_flight;
+        uint64_t reloaded_usec; /* systemd said Reloading: who takes a value away */
+        char *status_sent;      /* last STATUS= */
+};
+
+static inline bool pl_manager_dry_run(const PlManager *m) {
+        return m->options.dry_run || m->policy->daemon.dry_run;
+}
+
+uint64_t pl_manager_now(const PlManager *m); /* CLOCK_BOOTTIME of this loop iteration, usec */
+
+uint64_t pl_manager_clock(clockid_t clock); /* this very moment, usec */
+
+/* manager-queue.c */
+void pl_manager_queue(PlManager *m, PlSubject *s, PlQueue q);
+void pl_manager_unqueue(PlManager *m, PlSubject *s);
+PlSubject *pl_manager_dequeue(PlManager *m, PlQueue q);
+int pl_manager_on_tick(sd_event_source *source, void *userdata);
+int pl_manager_on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+int pl_manager_on_audit(sd_event_source *source, uint64_t usec, void *userdata);
+bool pl_manager_keep_state(void *userdata, const char *id);
+void pl_manager_retry_at(PlManager *m, PlSubject *s, uint64_t usec);
+
+/* manager-engine.c */
+extern const PlEngineHandlers pl_manager_engine_handlers;
+PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id); /* NULL: out of memory */
+void pl_manager_subject_remove(PlManager *m, PlSubject *s);
+void pl_manager_inspect(PlManager *m, PlSubject *s);
+void pl_manager_resync(PlManager *m);
+
+/* manager-tick.c */
+extern const PlCgWatchHandlers pl_manager_watch_handlers;
+void pl_manager_reconcile(PlManager *m, PlSubject *s);
+void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec);
+bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s);
+void pl_manager_locate_by_pid(PlManager *m, PlSubject *s);
+void pl_manager_learn_parent(PlManager *m, const char *parent);
+int pl_manager_desire(PlManager *m, PlSubject *s);  /* s->want from the policy in force */
+int pl_manager_capture(PlManager *m, PlSubject *s); /* originals of all wanted values, on disk */
+
+/* manager-owners.c */
+extern const PlSystemdHandlers pl_manager_systemd_handlers;
+void pl_manager_tell_owners(PlManager *m, PlSubject *s);
+void pl_manager_write_defaults(PlManager *m);
+
+/* manager-report.c */
+extern const PlCtlHandlers pl_manager_ctl_handlers;
+void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *message_id,
+                    const char *reason, const char *format, ...) PL_PRINTF(6, 7);
+void pl_manager_report(PlManager *m); /* STATUS= and READY=1 soon, once for many changes */
+int pl_manager_on_report(sd_event_source *source, uint64_t usec, void *userdata);
+int pl_manager_on_watchdog(sd_event_source *source, uint64_t usec, void *userdata);
+PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason);

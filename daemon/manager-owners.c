@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The other owners: systemd and the engine hear of a value once the kernel has it, so that neither
+ * takes it away at its next pass and `docker inspect`, `docker stats` and a restart agree.
+ *
+ * What waits for usage to fall is kept from both: they would write it at once, which kills.
+ */
+
+#include "manager-internal.h"
+
+#include <errno.h>
+
+#include "log.h"
+#include "pl-desired.h"
+
+static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fallback) {
+        if (!s->want.v[r].set || s->waiting & (1U << r))
+                return NULL;
+        if (!(s->restoring & (1U << r)))
+                return &s->want.v[r];
+        if (s->state.engine_original.v[r].set)
+                return &s->state.engine_original.v[r];
+        *fallback = pl_desired_default(r);
+        return fallback->set ? fallback : NULL;
+}
+
+static int engine_limits(const PlSubject *s, PlLimits *ret) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                PlValue fallback = { 0 };
+                const PlValue *v = engine_value(s, r, &fallback);
+
+                if (v && pl_value_copy(v, &ret->v[r]) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {
+        bool news = false;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (s->want.v[r].set)
+                        news |= pl_subject_set_error(s, r, PL_OWNER_ENGINE, why);
+        if (why && news)
+                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
+                               "the engine did not take the limits (%s). They are in force in the "
+                               "kernel; `docker inspect` shows others",
+                               why);
+}
+
+/* A value is given back for good when kernel and engine both have the original again. */
+static void settle_restored(PlManager *m, PlSubject *s) {
+        uint32_t done = s->restoring;
+
+        if (done == 0 || s->update_in_flight)
+                return;
+        if (s->cgroup)
+                done &= s->held | ~s->reading.supported;
+        if (done == 0)
+                return;
+        s->state.managed &= ~done;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (done & (1U << r)) {
+                        pl_value_deinit(&s->state.original.v[r]);
+                        s->state.original.v[r] = (PlValue){ 0 };
+                }
+        if (s->state.managed == 0)
+                (void)pl_state_dir_remove(m->state_dir, s->id);
+        else
+                (void)pl_state_dir_save(m->state_dir, &s->state);
+        (void)pl_manager_desire(m, s);
+}
+
+static void on_updated(void *userdata, const char *id, int error, const char *message) {
+        PlManager *m = userdata;
+        PlSubject *s = pl_map_get(m->subjects, id);
+
+        m->updates_in_flight--;
+        if (s) {
+                s->update_in_flight = false;
+                if (error == -ECONNRESET || error == -ENOTCONN) {
+                        /* lost: said by lost(), and the resync comes by here again */
+                        free(s->engine_refused);
+                        s->engine_refused = NULL;
+                } else if (error < 0) {
+                        if (s->own_updates > 0)
+                                s->own_updates--;
+                        note_engine_error(m, s, message ?: strerror(-error));
+                } else {
+                        free(s->engine_refused);
+                        s->engine_refused = NULL;
+                        note_engine_error(m, s, NULL);
+                }
+                if (m->stopping || error == -ENOENT)
+                        settle_restored(m, s);
+                else if (error == 0)
+                        pl_manager_inspect(m, s);
+                /* runc writes all of its values at an update: look once more */
+                s->fresh = false;
+                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+        }
+        pl_manager_report(m);
+}
+
+static void say_engine_cannot(PlManager *m, PlSubject *s, uint32_t cannot) {
+        cannot &= ~s->engine_cannot_said & s->restoring;
+        s->engine_cannot_said |= cannot;
+        if (cannot & (1U << PL_RESOURCE_MEMORY_MAX))
+                pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
+                               "memory is given back in the kernel, but the Engine API cannot "
+                               "remove a memory limit: `docker inspect` keeps it, and so does the "
+                               "next start, until the container is recreated");
+}
+
+static void tell_engine(PlManager *m, PlSubject *s) {
+        _cleanup_free_ char *body = NULL;
+        PlLimits limits = { 0 };
+        uint32_t cannot = 0;
+        int r;
+
+        if (s->update_in_flight || s->facts->phase == PL_PHASE_REMOVING ||
+            s->facts->phase == PL_PHASE_DEAD || s->facts->phase == PL_PHASE_RESTARTING)
+                return;
+        r = engine_limits(s, &limits);
+        if (r >= 0)
+                r = pl_docker_format_update(&limits, &s->facts->host, &body, &cannot);
+        pl_limits_deinit(&limits);
+        if (r < 0)
+                return;
+        say_engine_cannot(m, s, cannot);
+        if (!body) {
+                note_engine_error(m, s, NULL);
+                settle_restored(m, s);
+                return;
+        }
+        if (pl_streq_null(body, s->engine_refused) && !m->stopping)
+                return; /* the same answer would come back */
+        if (pl_manager_capture(m, s) < 0)
+                return;
+        r = pl_engine_update(m->engine, s->id, body, on_updated, m);
+        if (r < 0)
+                return; /* lost just now; the resync comes by here again */
+        free(s->engine_refused);
+        s->engine_refused = TAKE_PTR(body); /* cleared when it is accepted */
+        s->update_in_flight = true;
+        s->own_updates++;
+        m->updates_in_flight++;
+}
+
+static void tell_systemd(PlManager *m, PlSubject *s) {
+        PlLimits limits = { 0 };
+        int r = 0;
+
+        if (!m->systemd || !s->cgroup || !s->cgroup->scope || !s->systemd_due)
+                return;
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
+                if (s->want.v[i].set && !(s->waiting & (1U << i)))
+                        r = pl_value_copy(&s->want.v[i], &limits.v[i]);
+        if (r >= 0 && pl_limits_any(&limits)) {
+                r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits,
+                                   s->service ? s->service->cpu_quota_period_usec : 0);
+                if (r >= 0)
+                        s->systemd_due = false;
+        }
+        pl_limits_deinit(&limits);
+}
+
+void pl_manager_tell_owners(PlManager *m, PlSubject *s) {
+        if (!m->engine_connected || !s->facts || pl_manager_dry_run(m))
+                return;
+        if (pl_subject_wanted(s) == 0 || pl_drift_is_standoff(&s->drift))
+                return;
+        tell_systemd(m, s);
+        tell_engine(m, s);
+}
+
+void pl_manager_write_defaults(PlManager *m) {
+        const PlService *d = m->policy->defaults;
+        int r;
+
+        if (!m->systemd)
+                return;
+        r = pl_systemd_write_defaults(m->systemd, d && !pl_manager_dry_run(m) ? &d->limits : NULL,
+                                      d ? d->cpu_quota_period_usec : 0);
+        if (r < 0 && r != -EOPNOTSUPP)
+                pl_log_warning("Cannot write the defaults of container scopes for systemd: %s",
+                               strerror(-r));
+}
+
+static void on_set_done(void *userdata, const char *id, int error, const char *message) {
+        PlManager *m = userdata;
+        PlSubject *s = pl_map_get(m->subjects, id);
+        const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
+        bool news = false;
+
+        if (!s)
+                return;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (s->want.v[r].set)
+                        news |= pl_subject_set_error(s, r, PL_OWNER_SYSTEMD, why);
+        if (why && news && s->cgroup)
+                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
+                               "systemd did not take the limits (%s). They are in force in the "
+                               "kernel, but a daemon-reload may take them away for a moment",
+                               why);
+}
+
+static void on_systemd_reloaded(void *userdata) {
+        PlManager *m = userdata;
+        PlSubject *s;
+
+        m->reloaded_usec = pl_manager_now(m);
+        PL_MAP_FOREACH(s, m->subjects) {
+                s->fresh = false;
+                s->systemd_due = true;
+                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+        }
+}
+
+const PlSystemdHandlers pl_manager_systemd_handlers = {
+        .reloaded = on_systemd_reloaded,
+        .set_done = on_set_done,
+};

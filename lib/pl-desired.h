@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Desired: what one container's values should be, from the policy and from what was there before.
+ *
+ * A value that the policy no longer names but plimsoll once set goes back to what it was; a value
+ * that plimsoll never touched stays unset, which means: leave alone.
+ */
+
+#include "pl-policy.h"
+#include "pl-resource.h"
+
+/**
+ * pl_desired_limits() - the load line of one container
+ * @service:  section that governs it, or NULL
+ * @managed:  mask of 1 << PlResource that plimsoll has set on this container before
+ * @original: what those values were before plimsoll; an unset one is restored as @fallback has it
+ * @ret:      replaced
+ * @ret_restoring: mask of values that are being given back, not held
+ *
+ * Return: 0 or -ENOMEM (then *ret is untouched).
+ */
+int pl_desired_limits(const PlService *service, uint32_t managed, const PlLimits *original,
+                      PlLimits *ret, uint32_t *ret_restoring);
+
+/** pl_desired_default() - what the kernel gives a new group for a resource: weights 100, memory
+ * protections 0, no devices, everything else unlimited; AllowedCPUs cannot be known and is unset.
+ * Source: Documentation/admin-guide/cgroup-v2.rst. The value borrows nothing. */
+PlValue pl_desired_default(PlResource r);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Drift: how often a value that somebody took away may be put back.
+ *
+ * Repairs are worth doing at once, but a fight with another manager must not be fought for ever:
+ * after PL_DRIFT_BURST repairs within PL_DRIFT_WINDOW_USEC the container enters a stand-off, which
+ * is reported once; then one attempt per pause, the pause doubling up to PL_DRIFT_PAUSE_MAX_USEC.
+ * A whole quiet window after an attempt ends the stand-off. Pure; time is a parameter.
+ */
+
+#include "pl-macro.h"
+
+#define PL_DRIFT_BURST          10
+#define PL_DRIFT_WINDOW_USEC    PL_USEC_PER_MIN
+#define PL_DRIFT_PAUSE_USEC     PL_USEC_PER_MIN
+#define PL_DRIFT_PAUSE_MAX_USEC (10 * PL_USEC_PER_MIN)
+
+typedef struct PlDrift {
+        uint64_t repairs;     /* ever; shown in status */
+        uint64_t window_usec; /* start of the current window */
+        uint32_t in_window;   /* repairs since then */
+        uint64_t pause_usec;  /* length of the current pause; 0: no stand-off */
+        uint64_t until_usec;  /* no repair before this */
+        uint64_t last_usec;   /* last repair */
+} PlDrift;
+
+typedef enum PlDriftVerdict {
+        PL_DRIFT_REPAIR,         /* go ahead; it has been counted */
+        PL_DRIFT_STANDOFF_BEGIN, /* do not; report the stand-off, come back at until_usec */
+        PL_DRIFT_WAIT,           /* do not; still in the pause */
+} PlDriftVerdict;
+
+/** pl_drift_want_repair() - may a drifted value be repaired now? @now_usec: CLOCK_BOOTTIME. */
+PlDriftVerdict pl_drift_want_repair(PlDrift *d, uint64_t now_usec);
+
+/** pl_drift_settled() - values were found in force. Return: true when this ends a stand-off. */
+bool pl_drift_settled(PlDrift *d, uint64_t now_usec);
+
+static inline bool pl_drift_is_standoff(const PlDrift *d) {
+        return d->pause_usec > 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pl-summary.h"
+
+#include "pl-diag.h"
+#include "pl-unit.h"
+
+/* Long reasons make `systemctl status` wrap; the whole text is in the journal. */
+#define REASON_MAX 80
+
+static void write_health(FILE *f, const PlSummary *s) {
+        _cleanup_free_ char *name = NULL, *reason = NULL;
+
+        fprintf(f, "%u/%u healthy", s->n_healthy, s->n_watched);
+        if (!s->worst_name)
+                return;
+        name = pl_escape(s->worst_name, REASON_MAX);
+        reason = s->worst_reason ? pl_escape(s->worst_reason, REASON_MAX) : NULL;
+        fprintf(f, ": %s %s", name ?: "?", s->worst_health);
+        if (reason)
+                fprintf(f, " (%s)", reason);
+}
+
+static void write_line(FILE *f, const PlSummary *s) {
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+
+        if (s->policy_error) {
+                _cleanup_free_ char *e = pl_escape(s->policy_error, 160);
+                fprintf(f, "reload failed, old policy in force: %s; ", e ?: "?");
+        }
+        if (s->dry_run)
+                fputs("DRY RUN, nothing is changed; ", f);
+        if (!s->engine_connected) {
+                fputs(s->synced ? "engine lost, limits stay in force" : "waiting for the engine",
+                      f);
+                if (s->engine_retry_usec > 0)
+                        fprintf(f, " (retrying in %s)", pl_format_sec(s->engine_retry_usec, a));
+                return;
+        }
+        if (!s->synced) {
+                fputs("reading containers", f);
+                return;
+        }
+        if (s->n_watched > 0) {
+                write_health(f, s);
+                fputs("; ", f);
+        }
+        if (s->n_governed == 0)
+                fputs("no container matches the policy yet", f);
+        else
+                fprintf(f, "limits %u/%u%s", s->n_limits_in_force, s->n_limits_wanted,
+                        s->dry_run ? " already as wanted" : "");
+        if (s->n_standoffs > 0)
+                fprintf(f, "; %u in stand-off with another manager", s->n_standoffs);
+        if (s->log_bytes > 0 || s->log_max_bytes > 0) {
+                fprintf(f, "; logs %s", pl_format_bytes(s->log_bytes, a));
+                if (s->log_max_bytes != PL_UNLIMITED)
+                        fprintf(f, " of %s", pl_format_bytes(s->log_max_bytes, b));
+        }
+        if (s->n_findings > 0)
+                fprintf(f, "; %" PRIu64 " finding%s", s->n_findings, s->n_findings == 1 ? "" : "s");
+}
+
+char *pl_summary_line(const PlSummary *s) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        write_line(f, s);
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+char *pl_summary_steps(const PlPlan *plan, PlStepKind kind) {
+        char *text = NULL;
+        size_t size = 0;
+        bool first = true;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                const PlStep *step = &plan->steps[i];
+                _cleanup_free_ char *to = NULL, *from = NULL;
+
+                if (step->kind != kind)
+                        continue;
+                if (pl_value_to_string(step->resource, &step->value, &to) < 0 ||
+                    pl_value_to_string(step->resource, &step->before, &from) < 0)
+                        continue; /* the entry is shorter, not wrong */
+                fprintf(f, "%s%s=%s (was %s)", first ? "" : ", ",
+                        pl_resource_info(step->resource)->name, to, from);
+                first = false;
+        }
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Summary: the one line that `systemctl status` shows, and the words for changed limits.
+ *
+ * Pure text from numbers; the same line is STATUS=, "summary" in status JSON and the table's head.
+ */
+
+#include "pl-macro.h"
+#include "pl-plan.h"
+#include "pl-resource.h"
+
+typedef struct PlSummary {
+        bool dry_run, engine_connected, synced;
+        uint64_t engine_retry_usec; /* until the next attempt; 0: unknown */
+        const char *policy_error;   /* first line, or NULL */
+        unsigned n_governed;        /* containers that a section or [Defaults] governs */
+        unsigned n_required_absent;
+        unsigned n_healthy; /* of the governed, running ones */
+        unsigned n_watched; /* governed ones whose health is known, plus the absent */
+        const char *worst_name, *worst_health, *worst_reason; /* the worst one, or NULL */
+        unsigned n_limits_wanted, n_limits_in_force; /* containers with limits; all in force */
+        unsigned n_standoffs;
+        uint64_t log_bytes, log_max_bytes; /* 0/0: no logs watched; PL_UNLIMITED max: no bound */
+        uint64_t n_findings;
+} PlSummary;
+
+/** pl_summary_line() - "4/5 healthy: airflow unhealthy (scheduler heartbeat 95 s old); limits 5/5".
+ * Return: owned by the caller, control characters escaped; NULL: out of memory. */
+char *pl_summary_line(const PlSummary *s);
+
+/** pl_summary_steps() - the writes of a plan, "MemoryMax=4G (was infinity), CPUQuota=200% (was
+ * 50%)".
+ * @kind: which steps to name. Return: owned by the caller; NULL: out of memory. "" when none. */
+char *pl_summary_steps(const PlPlan *plan, PlStepKind kind);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a container's values should be: policy, then what was there before, else hands off. */
+
+#include "pl-desired.h"
+
+#include <check.h>
+
+#define BIT(r) (1U << PL_RESOURCE_##r)
+#define N(x)   ((PlValue){ .set = true, .number = (x) })
+#define UNSET  ((PlValue){ 0 })
+
+static const struct {
+        const char *name;
+        PlValue policy, original;
+        uint32_t managed;
+        PlValue want;
+        bool restoring;
+} rows[] = {
+        {"policy names it",                          N(MIB(64)), UNSET,     0,               N(MIB(64)),      false},
+        { "policy wins over original",               N(MIB(64)), N(MIB(9)), BIT(MEMORY_MAX), N(MIB(64)),      false},
+        { "never touched",                           UNSET,      UNSET,     0,               UNSET,           false},
+        { "dropped, original known",                 UNSET,      N(MIB(9)), BIT(MEMORY_MAX), N(MIB(9)),       true },
+        { "dropped, original unknown",               UNSET,      UNSET,     BIT(MEMORY_MAX), N(PL_UNLIMITED), true },
+        { "original of an unmanaged one is no wish", UNSET,      N(MIB(9)), 0,               UNSET,           false},
+};
+
+START_TEST(desired) {
+        PlService service = { .name = (char *)"s" };
+        PlLimits original = { 0 }, want = { 0 };
+        uint32_t restoring = 99;
+
+        service.limits.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].policy;
+        original.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].original;
+        ck_assert_int_eq(
+                        pl_desired_limits(&service, rows[_i].managed, &original, &want, &restoring),
+                        0);
+        ck_assert_msg(pl_value_equal(&want.v[PL_RESOURCE_MEMORY_MAX], &rows[_i].want), "%s",
+                      rows[_i].name);
+        ck_assert_msg(restoring == (rows[_i].restoring ? BIT(MEMORY_MAX) : 0), "%s", rows[_i].name);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                ck_assert_msg(r == PL_RESOURCE_MEMORY_MAX || !want.v[r].set, "%s: %d",
+                              rows[_i].name, r);
+        pl_limits_deinit(&want);
+}
+END_TEST
+
+START_TEST(no_service_restores_all) {
+        PlLimits original = { 0 }, want = { 0 };
+        uint32_t restoring = 0;
+
+        original.v[PL_RESOURCE_ALLOWED_CPUS] = (PlValue){ .set = true, .text = (char *)"0-1" };
+        ck_assert_int_eq(pl_desired_limits(NULL,
+                                           BIT(ALLOWED_CPUS) | BIT(CPU_WEIGHT) | BIT(MEMORY_LOW),
+                                           &original, &want, &restoring),
+                         0);
+        ck_assert_str_eq(want.v[PL_RESOURCE_ALLOWED_CPUS].text, "0-1");
+        ck_assert_ptr_ne(want.v[PL_RESOURCE_ALLOWED_CPUS].text,
+                         original.v[PL_RESOURCE_ALLOWED_CPUS].text);
+        ck_assert_uint_eq(want.v[PL_RESOURCE_CPU_WEIGHT].number, 100);
+        ck_assert_uint_eq(want.v[PL_RESOURCE_MEMORY_LOW].number, 0);
+        ck_assert_uint_eq(restoring, BIT(ALLOWED_CPUS) | BIT(CPU_WEIGHT) | BIT(MEMORY_LOW));
+        pl_limits_deinit(&want);
+}
+END_TEST
+
+START_TEST(unknowable_default_is_left_alone) {
+        PlLimits original = { 0 }, want = { 0 };
+        uint32_t restoring = 0;
+
+        ck_assert_int_eq(pl_desired_limits(NULL, BIT(ALLOWED_CPUS), &original, &want, &restoring),
+                         0);
+        ck_assert(!want.v[PL_RESOURCE_ALLOWED_CPUS].set);
+        ck_assert_uint_eq(restoring, 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("desired");
+        TCase *t = tcase_create("desired");
+        SRunner *runner = srunner_create(s);
+        int failed;
+
+        tcase_add_loop_test(t, desired, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, no_service_restores_all);
+        tcase_add_test(t, unknowable_default_is_left_alone);
+        suite_add_tcase(s, t);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Repairs at once, but no endless fight. Each row is a script of attempts: seconds since the last
+ * one, how many, and the verdict of the last. */
+
+#include "pl-drift.h"
+
+#include <check.h>
+
+#define SEC PL_USEC_PER_SEC
+
+static const struct {
+        const char *name;
+        struct {
+                uint64_t gap_usec;
+                unsigned n;
+                PlDriftVerdict last;
+        } script[4];
+} rows[] = {
+        {"one repair",                       { { SEC, 1, PL_DRIFT_REPAIR } }                   },
+        { "a burst is allowed",              { { SEC / 100, PL_DRIFT_BURST, PL_DRIFT_REPAIR } }},
+        { "one more is a stand-off",
+         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN } }                        },
+        { "then silence",
+         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
+            { SEC, 20, PL_DRIFT_WAIT } }                                                       },
+        { "one attempt per pause",
+         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
+            { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR },
+            { SEC, 1, PL_DRIFT_WAIT } }                                                        },
+        { "the pause doubles",
+         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
+            { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR },
+            { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_WAIT },
+            { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR } }                                      },
+        { "slow drift is repaired for ever", { { 7 * SEC, 1000, PL_DRIFT_REPAIR } }            },
+};
+
+START_TEST(verdicts) {
+        PlDrift d = { 0 };
+        uint64_t now = 1000 * SEC;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(rows[_i].script) && rows[_i].script[i].n; i++) {
+                PlDriftVerdict v = PL_DRIFT_WAIT;
+
+                for (unsigned n = 0; n < rows[_i].script[i].n; n++) {
+                        now += rows[_i].script[i].gap_usec;
+                        v = pl_drift_want_repair(&d, now);
+                }
+                ck_assert_msg(v == rows[_i].script[i].last, "%s, step %zu: verdict %d",
+                              rows[_i].name, i, v);
+        }
+}
+END_TEST
+
+START_TEST(settles) {
+        PlDrift d = { 0 };
+        uint64_t now = 1000 * SEC;
+
+        for (unsigned n = 0; n <= PL_DRIFT_BURST; n++)
+                (void)pl_drift_want_repair(&d, ++now);
+        ck_assert(pl_drift_is_standoff(&d));
+        ck_assert_uint_eq(d.repairs, PL_DRIFT_BURST);
+        now += PL_DRIFT_PAUSE_USEC;
+        ck_assert_int_eq(pl_drift_want_repair(&d, now), PL_DRIFT_REPAIR);
+        ck_assert(!pl_drift_settled(&d, now + SEC));
+        ck_assert(pl_drift_settled(&d, now + PL_DRIFT_WINDOW_USEC));
+        ck_assert(!pl_drift_is_standoff(&d));
+        ck_assert(!pl_drift_settled(&d, now + 2 * PL_DRIFT_WINDOW_USEC));
+        ck_assert_int_eq(pl_drift_want_repair(&d, now + 2 * PL_DRIFT_WINDOW_USEC), PL_DRIFT_REPAIR);
+}
+END_TEST
+
+START_TEST(pause_is_bounded) {
+        PlDrift d = { 0 };
+        uint64_t now = 1000 * SEC;
+
+        for (unsigned n = 0; n <= PL_DRIFT_BURST; n++)
+                (void)pl_drift_want_repair(&d, ++now);
+        for (unsigned n = 0; n < 50; n++) {
+                now = d.until_usec;
+                ck_assert_int_eq(pl_drift_want_repair(&d, now), PL_DRIFT_REPAIR);
+                ck_assert_uint_le(d.until_usec - now, PL_DRIFT_PAUSE_MAX_USEC);
+        }
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("drift");
+        TCase *t = tcase_create("drift");
+        SRunner *runner = srunner_create(s);
+        int failed;
+
+        tcase_add_loop_test(t, verdicts, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, settles);
+        tcase_add_test(t, pause_is_bounded);
+        suite_add_tcase(s, t);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
