@@ -56,15 +56,24 @@ static uint64_t weight_from_bfq(uint64_t bfq) {
                                              BFQ_MAX - WEIGHT_DEFAULT);
 }
 
+/* Quota is rounded down and read back rounded up, so that what was read back leads to the same
+ * quota and the same period again. The period grows by doubling for the same reason. */
 void pl_resource_quota(uint64_t number, uint64_t period_usec, uint64_t *ret_quota_usec,
                        uint64_t *ret_period_usec) {
-        uint64_t period = period_usec ? period_usec : PL_QUOTA_PERIOD_DEFAULT_USEC;
+        uint64_t period = period_usec ? period_usec : PL_QUOTA_PERIOD_DEFAULT_USEC, quota;
 
-        number = PL_MAX(number, UINT64_C(1));
-        period = PL_MAX(period, (QUOTA_MIN_USEC * PL_USEC_PER_SEC + number - 1) / number);
-        period = PL_MIN(PL_MAX(period, PL_QUOTA_PERIOD_MIN_USEC), PL_QUOTA_PERIOD_MAX_USEC);
-        *ret_quota_usec = PL_MAX(divide_round(number, period, PL_USEC_PER_SEC), UINT64_C(1000));
+        for (period = PL_MAX(period, PL_QUOTA_PERIOD_MIN_USEC);; period *= 2) {
+                period = PL_MIN(period, PL_QUOTA_PERIOD_MAX_USEC);
+                quota = (uint64_t)((unsigned __int128)number * period / PL_USEC_PER_SEC);
+                if (quota >= QUOTA_MIN_USEC || period == PL_QUOTA_PERIOD_MAX_USEC)
+                        break;
+        }
+        *ret_quota_usec = PL_MAX(quota, (uint64_t)QUOTA_MIN_USEC);
         *ret_period_usec = period;
+}
+
+static uint64_t number_from_quota(uint64_t quota, uint64_t period) {
+        return (uint64_t)(((unsigned __int128)quota * PL_USEC_PER_SEC + period - 1) / period);
 }
 
 uint64_t pl_resource_quota_round(uint64_t number, uint64_t period_usec) {
@@ -73,7 +82,7 @@ uint64_t pl_resource_quota_round(uint64_t number, uint64_t period_usec) {
         if (number == PL_UNLIMITED)
                 return number;
         pl_resource_quota(number, period_usec, &quota, &period);
-        return divide_round(quota, PL_USEC_PER_SEC, period);
+        return number_from_quota(quota, period);
 }
 
 uint64_t pl_resource_memsw(uint64_t memory_bytes, uint64_t swap_bytes) {
@@ -203,7 +212,7 @@ static int parse_quota(const char *s, uint64_t *ret) {
         }
         if (quota > UINT64_MAX / PL_USEC_PER_SEC)
                 return -EINVAL;
-        *ret = divide_round(quota, PL_USEC_PER_SEC, period);
+        *ret = number_from_quota(quota, period);
         return 0;
 }
 

@@ -13,8 +13,9 @@
 /*
  * Floors, so that no policy can kill or starve by a slip of the pen (the kernel takes pids.max 0
  * and memory.max 4095): the engine's own minimum for memory is 6 MiB (moby, linuxMinMemory) and 1 %
- * of a CPU for its time (moby, "Range of CPUs is from 0.01"). Weights: kernel, cgroup-v2,
- * CGROUP_WEIGHT_MIN/MAX. Tasks: kernel/cgroup/pids.c refuses PIDS_MAX = PID_MAX_LIMIT + 1.
+ * of a CPU for its time (moby, "Range of CPUs is from 0.01"); a page per second for bandwidth.
+ * Weights: kernel, cgroup-v2, CGROUP_WEIGHT_MIN/MAX. Tasks: kernel/cgroup/pids.c refuses PIDS_MAX =
+ * PID_MAX_LIMIT + 1.
  */
 #define MEMORY_FLOOR MIB(6)
 #define BYTES_MAX    (UINT64_C(1) << 60)
@@ -73,12 +74,12 @@ static const PlResourceInfo resources[_PL_RESOURCE_N] = {
         [PL_RESOURCE_IO_READ_BANDWIDTH_MAX] = { "IOReadBandwidthMax",
                                    PL_KIND_DEVICES,  "io",
                                    { "blkio.throttle.read_bps_device", "io.max" },
-                                   1,            BYTES_MAX,
+                                   4096,         BYTES_MAX,
                                    "IOReadBandwidthMax" },
         [PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX] = { "IOWriteBandwidthMax",
                                    PL_KIND_DEVICES,  "io",
                                    { "blkio.throttle.write_bps_device", "io.max" },
-                                   1,            BYTES_MAX,
+                                   4096,         BYTES_MAX,
                                    "IOWriteBandwidthMax"},
 };
 

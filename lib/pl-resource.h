@@ -106,7 +106,7 @@ bool pl_limits_any(const PlLimits *l);
  * pl_resource_quota() - CPU time per second as the kernel's pair of quota and period
  * @number:      CPU microseconds per second, not PL_UNLIMITED
  * @period_usec: the wanted period; 0: the default. It is stretched where the quota would fall below
- *               the kernel's minimum of 1 ms (as systemd does, cgroup_cpu_adjust_period())
+ *               the kernel's minimum of 1 ms (systemd does likewise)
  */
 void pl_resource_quota(uint64_t number, uint64_t period_usec, uint64_t *ret_quota_usec,
                        uint64_t *ret_period_usec);
