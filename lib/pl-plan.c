@@ -36,9 +36,6 @@
 
 #include <errno.h>
 
-/* page_counter.h: PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE pages; more is "unlimited" on v1. */
-#define V1_BYTES_MAX ((uint64_t)INT64_MAX - 65535)
-
 typedef struct Planner {
         PlLimits want; /* normalised */
         const PlReading *have;
@@ -111,6 +108,10 @@ static bool differs(const Planner *p, PlResource r) {
                 return false;
         if (!have->set)
                 return true;
+        /* "No restriction" is no list on v1: the parent's own is the closest, and may change. */
+        if (r == PL_RESOURCE_ALLOWED_CPUS && p->have->hierarchy[r] == PL_HIERARCHY_V1 &&
+            (!want->text || !*want->text))
+                return false;
         if (pl_resource_info(r)->kind == PL_KIND_CPU_TIME)
                 return !quota_in_force(want->number, have->number, p->have->cpu_period_usec);
         return !pl_value_equal(want, have);
@@ -140,9 +141,7 @@ static uint64_t memsw_target(const Planner *p, uint64_t limit) {
                                   : number_of(in_force(p, PL_RESOURCE_MEMORY_SWAP_MAX),
                                               PL_UNLIMITED);
 
-        if (limit == PL_UNLIMITED || swap == PL_UNLIMITED || swap > V1_BYTES_MAX - limit)
-                return PL_UNLIMITED;
-        return limit + swap;
+        return pl_resource_memsw(limit, swap);
 }
 
 static int plan_memsw(Planner *p, uint64_t limit, uint64_t memsw) {
