@@ -132,7 +132,8 @@ engine_pid() {
 engine_wait_gone() { # PID TENTHS
     local _
     for _ in $(seq "$2"); do
-        [ -d "/proc/$1" ] || return 0
+        # a zombie that nobody reaps (no init in a container) is gone too
+        grep -qs '^State:[[:space:]][^ZX]' "/proc/$1/status" || return 0
         sleep 0.1
     done
     return 1
@@ -187,10 +188,12 @@ engine_stop() {
             engine_wait_gone "$pid" 50 || true
         done
     done
-    # containers that outlived their shim; a frozen one dies when thawed
+    # containers that outlived their shim; a frozen one dies only when thawed
     for group in $(engine_cgroups "$dir"); do
         find "$group" -depth \( -name freezer.state -exec sh -c 'echo THAWED >"$1"' _ {} \; -o \
             -name cgroup.freeze -exec sh -c 'echo 0 >"$1"' _ {} \; \) 2>/dev/null || true
+    done
+    for group in $(engine_cgroups "$dir"); do
         for pid in $(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u); do
             kill -9 "$pid" 2>/dev/null || true
             engine_wait_gone "$pid" 50 || true
