@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The order of the checks in pl_rotate_choose() is the order of their weight: a log that another
+ * owns is never looked at further, whatever the file system could do with it.
+ */
+
+#include "pl-rotate-plan.h"
+#include "pl-jsonlog.h"
+
+#include <errno.h>
+
+static const struct {
+        const char *text;
+        bool finding;
+} whys[_PL_ROTATE_WHY_N] = {
+        [PL_ROTATE_WHY_OK] = {"",                                                                                    false},
+        [PL_ROTATE_WHY_OFF] = { "LogMethod=off",                                                                      false},
+        [PL_ROTATE_WHY_NATIVE] = { "rotated by the engine itself (max-size)",                                            false},
+        [PL_ROTATE_WHY_DRIVER] = { "its log driver writes no json-file log",                                             false},
+        [PL_ROTATE_WHY_PODMAN] = { "Podman's logs are not rotated",                                                      false},
+        [PL_ROTATE_WHY_NO_FILE] = { "the engine names no log file",                                                       false},
+        [PL_ROTATE_WHY_ENGINE_UNKNOWN] = { "waiting for the engine to tell its version",                                         false},
+        [PL_ROTATE_WHY_NOT_PROBED] = { "file system not probed yet",                                                         false},
+        [PL_ROTATE_WHY_UNABLE] = { "the file system can neither share, collapse nor punch; give "
+                                   "the "
+                                   "container max-size with 'plimsollctl adopt-logs'", true },
+        [PL_ROTATE_WHY_UNSAFE] = { "LogMethod=collapse would shrink the log under Docker 23 or "
+                                   "later "
+                                   "and stall its readers; use LogMethod=auto",        true },
+        [PL_ROTATE_WHY_HOLES] = { "a full 'docker logs' and '--since' stop at the archived part "
+                                  "('-f' "
+                                  "and '--tail' work, 'plimsollctl logs' shows all); "
+                                  "'plimsollctl adopt-logs' ends this",                true },
+};
+
+const char *pl_rotate_why_to_string(PlRotateWhy w) {
+        return whys[w].text;
+}
+
+bool pl_rotate_why_is_finding(PlRotateWhy w) {
+        return whys[w].finding;
+}
+
+static PlRotateChoice off(PlRotateWhy why) {
+        return (PlRotateChoice){ .method = PL_LOG_METHOD_OFF, .why = why };
+}
+
+static PlRotateChoice choose_able(const PlRotateFacts *f) {
+        const PlRotateProbe *p = f->probe;
+        bool new_engine = f->engine_major >= PL_ROTATE_COLLAPSE_ENGINES_BELOW;
+        bool may_shrink = !new_engine || !f->running;
+        PlLogMethod w = f->wanted;
+        bool any = w == PL_LOG_METHOD_AUTO;
+
+        /* a stopped container's log is made short whenever that is possible: size and positions
+         * start anew, which no other method can do */
+        if (p->collapse && may_shrink &&
+            (w == PL_LOG_METHOD_COLLAPSE || (any && (!f->running || !p->reflink))))
+                return (PlRotateChoice){ PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK,
+                                         p->collapse_align_bytes };
+        if (w == PL_LOG_METHOD_COLLAPSE && p->collapse)
+                return off(PL_ROTATE_WHY_UNSAFE);
+        if (p->reflink && (any || w == PL_LOG_METHOD_REFLINK))
+                return (PlRotateChoice){ PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK, p->align_bytes };
+        if (p->punch && (any || w == PL_LOG_METHOD_PUNCH))
+                return (PlRotateChoice){ PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES, p->align_bytes };
+        return off(PL_ROTATE_WHY_UNABLE);
+}
+
+PlRotateChoice pl_rotate_choose(const PlRotateFacts *f) {
+        if (f->wanted == PL_LOG_METHOD_OFF)
+                return off(PL_ROTATE_WHY_OFF);
+        if (!f->driver || !pl_streq(f->driver, "json-file"))
+                return off(PL_ROTATE_WHY_DRIVER);
+        if (f->native_max_size)
+                return off(PL_ROTATE_WHY_NATIVE);
+        if (f->podman)
+                return off(PL_ROTATE_WHY_PODMAN);
+        if (!f->has_path)
+                return off(PL_ROTATE_WHY_NO_FILE);
+        if (f->engine_major == 0)
+                return off(PL_ROTATE_WHY_ENGINE_UNKNOWN);
+        if (!f->probe)
+                return off(PL_ROTATE_WHY_NOT_PROBED);
+        return choose_able(f);
+}
+
+uint64_t pl_rotate_keep(uint64_t live_bytes, uint64_t max_size_bytes) {
+        uint64_t keep = PL_MIN(live_bytes / 4, MIB(1));
+
+        /* a log that ran far ahead is cut to what it should have kept */
+        return max_size_bytes == PL_UNLIMITED ? keep : PL_MIN(keep, max_size_bytes / 4);
+}
+
+uint64_t pl_rotate_free_from(const PlRotateState *s, uint64_t align_bytes) {
+        return s->mark & ~(align_bytes - 1);
+}
+
+int pl_rotate_place(const PlRotateState *s, PlLogMethod method, uint64_t k, uint64_t align_bytes,
+                    uint64_t *ret_a) {
+        uint64_t a = k & ~(align_bytes - 1);
+
+        if (k - a < PL_JSONLOG_MARKER_MIN) {
+                if (a == 0)
+                        return -ENODATA;
+                a -= align_bytes;
+        }
+        if (k <= s->head)
+                return -ENODATA;
+        if (method == PL_LOG_METHOD_COLLAPSE ? a == 0 : a <= pl_rotate_free_from(s, align_bytes))
+                return -ENODATA;
+        *ret_a = a;
+        return 0;
+}
+
+PlRotateRecovery pl_rotate_recover(const PlRotateState *s, const PlRotateSeen *seen) {
+        if (s->dev != seen->dev || s->ino != seen->ino)
+                return PL_ROTATE_RESET;
+        if (s->phase == PL_ROTATE_CLEAN) {
+                if (s->head == 0)
+                        return PL_ROTATE_GO_ON;
+                /* truncated, and perhaps grown again since: our marker would be gone */
+                return seen->size >= s->head && seen->gen_at_mark == s->gen ? PL_ROTATE_GO_ON
+                                                                            : PL_ROTATE_RESET;
+        }
+        if (s->method == PL_LOG_METHOD_COLLAPSE && seen->gen_at_zero == s->gen + 1)
+                return PL_ROTATE_FINISH;
+        if (seen->size < s->k)
+                return PL_ROTATE_RESET;
+        /* Either the marker stands already, or the head is as it was: nothing is freed before the
+         * marker is on disk. Otherwise somebody else has been at the file. */
+        if (seen->gen_at_a == s->gen + 1 || (seen->print != 0 && seen->print == s->print))
+                return PL_ROTATE_REDO;
+        return PL_ROTATE_RESET;
+}
+
+void pl_rotate_advance(PlRotateState *s) {
+        bool collapse = s->method == PL_LOG_METHOD_COLLAPSE;
+
+        s->gen++;
+        s->head = collapse ? s->k - s->a : s->k;
+        s->mark = collapse ? 0 : s->a;
+        s->phase = PL_ROTATE_CLEAN;
+}
+
+void pl_rotate_reset(PlRotateState *s, uint64_t dev, uint64_t ino) {
+        if (s->phase == PL_ROTATE_INTENT)
+                s->gen++;
+        s->phase = PL_ROTATE_CLEAN;
+        s->dev = dev;
+        s->ino = ino;
+        s->head = s->mark = 0;
+}
+
+/* Newest first within a group, so that counting is one pass. */
+static int compare_group(const void *pa, const void *pb) {
+        const PlRetainEntry *a = pa, *b = pb;
+        int c = strcmp(a->group, b->group);
+
+        if (c != 0)
+                return c;
+        if (a->to_sec != b->to_sec)
+                return a->to_sec < b->to_sec ? 1 : -1;
+        return a->gen < b->gen ? 1 : a->gen > b->gen ? -1 : 0;
+}
+
+static int compare_age(const void *pa, const void *pb) {
+        const PlRetainEntry *a = pa, *b = pb;
+
+        if (a->to_sec != b->to_sec)
+                return a->to_sec < b->to_sec ? -1 : 1;
+        if (a->gen != b->gen)
+                return a->gen < b->gen ? -1 : 1;
+        return strcmp(a->group, b->group);
+}
+
+static bool too_old(const PlRetainEntry *e, uint64_t now_sec, uint64_t *next_sec) {
+        uint64_t age_sec, end;
+
+        if (e->rule->max_age_usec == PL_TIME_INFINITY)
+                return false;
+        age_sec = e->rule->max_age_usec / PL_USEC_PER_SEC;
+        if (now_sec > e->to_sec && now_sec - e->to_sec > age_sec)
+                return true;
+        end = e->to_sec + age_sec + 1;
+        *next_sec = PL_MIN(*next_sec, end);
+        return false;
+}
+
+uint64_t pl_retain_plan(PlRetainEntry *entries, size_t n, uint64_t budget_bytes,
+                        uint64_t free_bytes, uint64_t now_sec, uint64_t *ret_next_sec) {
+        uint64_t total = 0, next_sec = PL_TIME_INFINITY, freed = 0;
+        unsigned in_group = 0;
+
+        if (n > 0)
+                qsort(entries, n, sizeof(*entries), compare_group);
+        for (size_t i = 0; i < n; i++) {
+                PlRetainEntry *e = &entries[i];
+
+                in_group = i > 0 && pl_streq(e->group, entries[i - 1].group) ? in_group + 1 : 1;
+                e->drop = PL_RETAIN_KEEP;
+                if (e->rule && e->rule->max_files > 0 && in_group > e->rule->max_files)
+                        e->drop = PL_RETAIN_DROP_COUNT;
+                else if (e->rule && too_old(e, now_sec, &next_sec))
+                        e->drop = PL_RETAIN_DROP_AGE;
+                if (e->drop == PL_RETAIN_KEEP)
+                        total += e->bytes;
+                else
+                        freed += e->bytes;
+        }
+        if (n > 0)
+                qsort(entries, n, sizeof(*entries), compare_age);
+        for (size_t i = 0; i < n && (total > budget_bytes || freed < free_bytes); i++) {
+                PlRetainEntry *e = &entries[i];
+
+                if (e->drop != PL_RETAIN_KEEP)
+                        continue;
+                e->drop = total > budget_bytes ? PL_RETAIN_DROP_BUDGET : PL_RETAIN_DROP_SPACE;
+                total -= e->bytes;
+                freed += e->bytes;
+        }
+        *ret_next_sec = next_sec;
+        return total;
+}
+
+PlRotateFull pl_rotate_full(uint64_t written_bytes, size_t n_archives, PlLogOnFull on_full) {
+        if (written_bytes > 0)
+                return PL_ROTATE_FULL_CUT;
+        if (n_archives > 0)
+                return PL_ROTATE_FULL_MAKE_ROOM;
+        return on_full == PL_LOG_ON_FULL_DROP ? PL_ROTATE_FULL_DROP : PL_ROTATE_FULL_GIVE_UP;
+}
+
+uint64_t pl_rotate_look_again(uint64_t room_bytes, uint64_t grown_bytes, uint64_t last_usec) {
+        if (last_usec == 0 || grown_bytes > room_bytes / 16)
+                return PL_ROTATE_LOOK_MIN_USEC;
+        return PL_MIN(last_usec * 2, PL_ROTATE_LOOK_MAX_USEC);
+}

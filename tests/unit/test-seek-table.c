@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Seek tables: there and back; a table that does not fit its file is refused. */
+#include <check.h>
+#include <errno.h>
+
+#include "pl-seek-table.h"
+
+START_TEST(round_trip) {
+        PlSeekTable t = { 0 }, back;
+        uint8_t *data;
+        size_t size;
+        uint64_t file_bytes;
+
+        for (int i = 0; i < _i; i++)
+                ck_assert_int_eq(pl_seek_table_add(&t, 100, 1000 + (uint32_t)i), 0);
+        ck_assert_int_eq(pl_seek_table_encode(&t, &data, &size), 0);
+        file_bytes = (uint64_t)_i * 100 + size;
+        ck_assert_uint_eq(pl_seek_table_size(data + size - PL_SEEK_FOOTER_BYTES), size);
+        ck_assert_int_eq(pl_seek_table_decode(data, size, file_bytes, &back), 0);
+        ck_assert_uint_eq(back.n, t.n);
+        for (size_t i = 0; i < t.n; i++) {
+                ck_assert_uint_eq(back.frames[i].packed_bytes, t.frames[i].packed_bytes);
+                ck_assert_uint_eq(back.frames[i].raw_bytes, t.frames[i].raw_bytes);
+        }
+        pl_seek_table_deinit(&back);
+        ck_assert_int_eq(pl_seek_table_decode(data, size, file_bytes + 1, &back), -EBADMSG);
+        ck_assert_int_eq(pl_seek_table_decode(data, size - 1, file_bytes - 1, &back), -EBADMSG);
+        data[0] ^= 1;
+        ck_assert_int_eq(pl_seek_table_decode(data, size, file_bytes, &back), -EBADMSG);
+        free(data);
+        pl_seek_table_deinit(&t);
+}
+END_TEST
+
+START_TEST(no_table) {
+        static const uint8_t footers[][PL_SEEK_FOOTER_BYTES] = {
+                {0    },
+                {  1,    0,    0,    0,    0x80, 0xb1, 0xea, 0x92, 0x8f }, /* checksums: not ours */
+                { 0xff, 0xff, 0xff, 0xff, 0,    0xb1, 0xea, 0x92, 0x8f }, /* absurd */
+        };
+
+        ck_assert_uint_eq(pl_seek_table_size(footers[_i]), 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("seek-table");
+        TCase *c = tcase_create("all");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_loop_test(c, round_trip, 0, 40);
+        tcase_add_loop_test(c, no_table, 0, 3);
+        suite_add_tcase(s, c);
+        runner = srunner_create(s);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? 1 : 0;
+}
