@@ -113,7 +113,7 @@ static const char *find_time(const char *line, size_t size, size_t *ret_size) {
         static const char key[] = "\"time\":\"";
         const char *end = line + size, *q;
 
-        while (end > line && (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r'))
+        if (end > line && end[-1] == '\n')
                 end--;
         if (end - line < 30 || end[-1] != '}' || end[-2] != '"')
                 return NULL;
