@@ -41,10 +41,7 @@ static void publish(PlManager *m, const PlSubject *s, int priority, const char *
 void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                     const char *reason, const char *format, ...) {
         _cleanup_free_ char *text = NULL, *name = NULL;
-        const PlLogField fields[] = {
-                {"PLIMSOLL_REASON", reason},
-                { NULL,             NULL  }
-        };
+        const PlLogField fields[] = { { "PLIMSOLL_REASON", reason }, { NULL, NULL } };
         PlLogSubject subject = {
                 .container_name = s ? pl_subject_name(s) : NULL,
                 .container_id = s ? s->id : NULL,

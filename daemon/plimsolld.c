@@ -59,17 +59,17 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                 OPT_VERSION
         };
         static const struct option options[] = {
-                {"policy",           required_argument, NULL, OPT_POLICY },
-                { "engine",              required_argument, NULL, OPT_ENGINE },
-                { "control",                 required_argument, NULL, OPT_CONTROL },
-                { "state",required_argument, NULL, OPT_STATE },
-                { "archive",        required_argument, NULL, OPT_ARCHIVE },
-                { "check",         no_argument, NULL, OPT_CHECK },
-                { "dry-run",              no_argument, NULL, OPT_DRY_RUN },
-                { "verbose",                 no_argument, NULL, 'v' },
-                { "help",              no_argument, NULL, 'h' },
-                { "version",         no_argument, NULL, OPT_VERSION },
-                { 0        },
+                { "policy", required_argument, NULL, OPT_POLICY },
+                { "engine", required_argument, NULL, OPT_ENGINE },
+                { "control", required_argument, NULL, OPT_CONTROL },
+                { "state", required_argument, NULL, OPT_STATE },
+                { "archive", required_argument, NULL, OPT_ARCHIVE },
+                { "check", no_argument, NULL, OPT_CHECK },
+                { "dry-run", no_argument, NULL, OPT_DRY_RUN },
+                { "verbose", no_argument, NULL, 'v' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPT_VERSION },
+                { 0 },
         };
         int c;
 

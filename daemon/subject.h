@@ -45,7 +45,7 @@ struct PlSubject {
         uint32_t held;        /* values once read back as wanted in this cgroup */
         uint32_t unsupported; /* said once */
         uint32_t waiting;     /* values kept back by usage */
-        PlSqueeze squeeze;             /* memory on its way down; see pl-plan.h */
+        PlSqueeze squeeze;    /* memory on its way down; see pl-plan.h */
 
         PlContainerState state; /* originals; on disk when state_saved */
         bool state_known;       /* originals were captured */

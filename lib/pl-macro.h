@@ -30,9 +30,9 @@
 #define PL_USEC_PER_HOUR (60 * PL_USEC_PER_MIN)
 #define PL_USEC_PER_DAY  (24 * PL_USEC_PER_HOUR)
 
-#define KIB(n) ((uint64_t) (n) << 10)
-#define MIB(n) ((uint64_t) (n) << 20)
-#define GIB(n) ((uint64_t) (n) << 30)
+#define KIB(n) ((uint64_t)(n) << 10)
+#define MIB(n) ((uint64_t)(n) << 20)
+#define GIB(n) ((uint64_t)(n) << 30)
 
 #define PL_ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
 #define PL_MIN(a, b)                     ((a) < (b) ? (a) : (b))

@@ -67,11 +67,8 @@ const char *pl_format_sec(uint64_t usec, char buf[static PL_FORMAT_MAX]) {
                 uint64_t usec;
                 const char *name;
         } units[] = {
-                {365 * PL_USEC_PER_DAY, "y"  },
-                { PL_USEC_PER_DAY,      "d"  },
-                { PL_USEC_PER_HOUR,     "h"  },
-                { PL_USEC_PER_MIN,      "min"},
-                { PL_USEC_PER_SEC,      "s"  },
+                { 365 * PL_USEC_PER_DAY, "y" }, { PL_USEC_PER_DAY, "d" }, { PL_USEC_PER_HOUR, "h" },
+                { PL_USEC_PER_MIN, "min" },     { PL_USEC_PER_SEC, "s" },
         };
         size_t i = 0;
         uint64_t rest;

@@ -32,10 +32,10 @@ static const struct {
         const char *name;
         uint16_t port;
 } services[] = {
-        {"airflow",  8080 },
-        { "ollama",  11434},
+        { "airflow", 8080 },
+        { "ollama", 11434 },
         { "grafana", 3000 },
-        { "mlflow",  5000 },
+        { "mlflow", 5000 },
 };
 
 typedef struct Answer {
@@ -45,12 +45,12 @@ typedef struct Answer {
 } Answer;
 
 static const Answer answers[] = {
-        {"airflow",  "/health",      AIRFLOW("healthy"),         200, AIRFLOW("unhealthy")   },
-        { "ollama",  "/api/version", "{\"version\":\"0.3.14\"}", 500, FAILED                 },
-        { "ollama",  "/api/ps",      MODEL,                      500, FAILED                 },
-        { "ollama",  "/api/tags",    MODEL,                      500, FAILED                 },
-        { "grafana", "/api/health",  GRAFANA("ok"),              503, GRAFANA("failing")     },
-        { "mlflow",  "/health",      "OK",                       500, "Internal Server Error"},
+        { "airflow", "/health", AIRFLOW("healthy"), 200, AIRFLOW("unhealthy") },
+        { "ollama", "/api/version", "{\"version\":\"0.3.14\"}", 500, FAILED },
+        { "ollama", "/api/ps", MODEL, 500, FAILED },
+        { "ollama", "/api/tags", MODEL, 500, FAILED },
+        { "grafana", "/api/health", GRAFANA("ok"), 503, GRAFANA("failing") },
+        { "mlflow", "/health", "OK", 500, "Internal Server Error" },
 };
 
 static int flag(const char *name) {

@@ -17,12 +17,12 @@ static const struct {
         PlValue want;
         bool restoring;
 } rows[] = {
-        {"policy names it",                          N(MIB(64)), UNSET,     0,               N(MIB(64)),      false},
-        { "policy wins over original",               N(MIB(64)), N(MIB(9)), BIT(MEMORY_MAX), N(MIB(64)),      false},
-        { "never touched",                           UNSET,      UNSET,     0,               UNSET,           false},
-        { "dropped, original known",                 UNSET,      N(MIB(9)), BIT(MEMORY_MAX), N(MIB(9)),       true },
-        { "dropped, original unknown",               UNSET,      UNSET,     BIT(MEMORY_MAX), N(PL_UNLIMITED), true },
-        { "original of an unmanaged one is no wish", UNSET,      N(MIB(9)), 0,               UNSET,           false},
+        { "policy names it", N(MIB(64)), UNSET, 0, N(MIB(64)), false },
+        { "policy wins over original", N(MIB(64)), N(MIB(9)), BIT(MEMORY_MAX), N(MIB(64)), false },
+        { "never touched", UNSET, UNSET, 0, UNSET, false },
+        { "dropped, original known", UNSET, N(MIB(9)), BIT(MEMORY_MAX), N(MIB(9)), true },
+        { "dropped, original unknown", UNSET, UNSET, BIT(MEMORY_MAX), N(PL_UNLIMITED), true },
+        { "original of an unmanaged one is no wish", UNSET, N(MIB(9)), 0, UNSET, false },
 };
 
 START_TEST(desired) {

@@ -17,23 +17,23 @@ static const struct {
                 PlDriftVerdict last;
         } script[4];
 } rows[] = {
-        {"one repair",                       { { SEC, 1, PL_DRIFT_REPAIR } }                   },
-        { "a burst is allowed",              { { SEC / 100, PL_DRIFT_BURST, PL_DRIFT_REPAIR } }},
+        { "one repair", { { SEC, 1, PL_DRIFT_REPAIR } } },
+        { "a burst is allowed", { { SEC / 100, PL_DRIFT_BURST, PL_DRIFT_REPAIR } } },
         { "one more is a stand-off",
-         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN } }                        },
+          { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN } } },
         { "then silence",
-         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
-            { SEC, 20, PL_DRIFT_WAIT } }                                                       },
+          { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
+            { SEC, 20, PL_DRIFT_WAIT } } },
         { "one attempt per pause",
-         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
+          { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
             { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR },
-            { SEC, 1, PL_DRIFT_WAIT } }                                                        },
+            { SEC, 1, PL_DRIFT_WAIT } } },
         { "the pause doubles",
-         { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
+          { { SEC / 100, PL_DRIFT_BURST + 1, PL_DRIFT_STANDOFF_BEGIN },
             { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR },
             { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_WAIT },
-            { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR } }                                      },
-        { "slow drift is repaired for ever", { { 7 * SEC, 1000, PL_DRIFT_REPAIR } }            },
+            { PL_DRIFT_PAUSE_USEC, 1, PL_DRIFT_REPAIR } } },
+        { "slow drift is repaired for ever", { { 7 * SEC, 1000, PL_DRIFT_REPAIR } } },
 };
 
 START_TEST(verdicts) {

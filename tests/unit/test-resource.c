@@ -21,37 +21,37 @@ static const struct {
         const char *text;
         const char *file;
 } files[] = {
-        {R(CPU_QUOTA),               V1, 2000000,      NULL,               "200000"                      },
-        { R(CPU_QUOTA),              V2, 2000000,      NULL,               "200000 100000"               },
-        { R(CPU_QUOTA),              V1, PL_UNLIMITED, NULL,               "-1"                          },
-        { R(CPU_QUOTA),              V2, PL_UNLIMITED, NULL,               "max 100000"                  },
-        { R(CPU_WEIGHT),             V1, 100,          NULL,               "1024"                        },
-        { R(CPU_WEIGHT),             V1, 1,            NULL,               "10"                          },
-        { R(CPU_WEIGHT),             V1, 10000,        NULL,               "102400"                      },
-        { R(CPU_WEIGHT),             V2, 10000,        NULL,               "10000"                       },
-        { R(ALLOWED_CPUS),           V1, 0,            "0-1",              "0-1"                         },
-        { R(ALLOWED_CPUS),           V2, 0,            "",                 "\n"                          },
-        { R(MEMORY_MIN),             V1, MIB(8),       NULL,               NULL                          },
-        { R(MEMORY_MIN),             V2, MIB(8),       NULL,               "8388608"                     },
-        { R(MEMORY_LOW),             V1, MIB(8),       NULL,               "8388608"                     },
-        { R(MEMORY_LOW),             V2, 0,            NULL,               "0"                           },
-        { R(MEMORY_HIGH),            V1, MIB(8),       NULL,               NULL                          },
-        { R(MEMORY_HIGH),            V2, PL_UNLIMITED, NULL,               "max"                         },
-        { R(MEMORY_MAX),             V1, MIB(64),      NULL,               "67108864"                    },
-        { R(MEMORY_MAX),             V1, PL_UNLIMITED, NULL,               "-1"                          },
-        { R(MEMORY_MAX),             V2, PL_UNLIMITED, NULL,               "max"                         },
-        { R(MEMORY_SWAP_MAX),        V1, MIB(96),      NULL,               "100663296"                   },
-        { R(MEMORY_SWAP_MAX),        V2, 0,            NULL,               "0"                           },
-        { R(TASKS_MAX),              V1, 512,          NULL,               "512"                         },
-        { R(TASKS_MAX),              V1, PL_UNLIMITED, NULL,               "max"                         },
-        { R(TASKS_MAX),              V2, PL_UNLIMITED, NULL,               "max"                         },
-        { R(IO_WEIGHT),              V1, 100,          NULL,               "100"                         },
-        { R(IO_WEIGHT),              V1, 10000,        NULL,               "1000"                        },
-        { R(IO_WEIGHT),              V2, 500,          NULL,               "default 500"                 },
-        { R(IO_READ_BANDWIDTH_MAX),  V1, 0,            "8:0 1000; 8:16 7", "8:0 1000\n8:16 7\n"          },
-        { R(IO_READ_BANDWIDTH_MAX),  V2, 0,            "8:0 1000; 8:16 7", "8:0 rbps=1000\n8:16 rbps=7\n"},
-        { R(IO_WRITE_BANDWIDTH_MAX), V2, 0,            "8:0 1000",         "8:0 wbps=1000\n"             },
-        { R(IO_WRITE_BANDWIDTH_MAX), V2, 0,            "",                 ""                            },
+        { R(CPU_QUOTA), V1, 2000000, NULL, "200000" },
+        { R(CPU_QUOTA), V2, 2000000, NULL, "200000 100000" },
+        { R(CPU_QUOTA), V1, PL_UNLIMITED, NULL, "-1" },
+        { R(CPU_QUOTA), V2, PL_UNLIMITED, NULL, "max 100000" },
+        { R(CPU_WEIGHT), V1, 100, NULL, "1024" },
+        { R(CPU_WEIGHT), V1, 1, NULL, "10" },
+        { R(CPU_WEIGHT), V1, 10000, NULL, "102400" },
+        { R(CPU_WEIGHT), V2, 10000, NULL, "10000" },
+        { R(ALLOWED_CPUS), V1, 0, "0-1", "0-1" },
+        { R(ALLOWED_CPUS), V2, 0, "", "\n" },
+        { R(MEMORY_MIN), V1, MIB(8), NULL, NULL },
+        { R(MEMORY_MIN), V2, MIB(8), NULL, "8388608" },
+        { R(MEMORY_LOW), V1, MIB(8), NULL, "8388608" },
+        { R(MEMORY_LOW), V2, 0, NULL, "0" },
+        { R(MEMORY_HIGH), V1, MIB(8), NULL, NULL },
+        { R(MEMORY_HIGH), V2, PL_UNLIMITED, NULL, "max" },
+        { R(MEMORY_MAX), V1, MIB(64), NULL, "67108864" },
+        { R(MEMORY_MAX), V1, PL_UNLIMITED, NULL, "-1" },
+        { R(MEMORY_MAX), V2, PL_UNLIMITED, NULL, "max" },
+        { R(MEMORY_SWAP_MAX), V1, MIB(96), NULL, "100663296" },
+        { R(MEMORY_SWAP_MAX), V2, 0, NULL, "0" },
+        { R(TASKS_MAX), V1, 512, NULL, "512" },
+        { R(TASKS_MAX), V1, PL_UNLIMITED, NULL, "max" },
+        { R(TASKS_MAX), V2, PL_UNLIMITED, NULL, "max" },
+        { R(IO_WEIGHT), V1, 100, NULL, "100" },
+        { R(IO_WEIGHT), V1, 10000, NULL, "1000" },
+        { R(IO_WEIGHT), V2, 500, NULL, "default 500" },
+        { R(IO_READ_BANDWIDTH_MAX), V1, 0, "8:0 1000; 8:16 7", "8:0 1000\n8:16 7\n" },
+        { R(IO_READ_BANDWIDTH_MAX), V2, 0, "8:0 1000; 8:16 7", "8:0 rbps=1000\n8:16 rbps=7\n" },
+        { R(IO_WRITE_BANDWIDTH_MAX), V2, 0, "8:0 1000", "8:0 wbps=1000\n" },
+        { R(IO_WRITE_BANDWIDTH_MAX), V2, 0, "", "" },
 };
 
 START_TEST(format_and_back) {
@@ -82,39 +82,39 @@ static const struct {
         uint64_t number;
         const char *text;
 } contents[] = {
-        {R(MEMORY_MAX),              V1, "9223372036854771712\n",           0,       PL_UNLIMITED, NULL    },
-        { R(MEMORY_MAX),             V1, "9223372036854710272\n",           0,       PL_UNLIMITED, NULL    }, /* 64 KiB pages */
-        { R(MEMORY_MAX),             V2, "max\n",                           0,       PL_UNLIMITED, NULL    },
-        { R(MEMORY_MAX),             V2, "4095\n",                          0,       4095,         NULL    },
-        { R(MEMORY_MAX),             V2, "",                                -EINVAL, 0,            NULL    },
-        { R(MEMORY_MAX),             V2, "4G\n",                            -EINVAL, 0,            NULL    },
-        { R(MEMORY_MAX),             V2, "1 2\n",                           -EINVAL, 0,            NULL    },
-        { R(MEMORY_MAX),             V2, "99999999999999999999999999\n",    -EINVAL, 0,            NULL    },
-        { R(CPU_QUOTA),              V2, "50000 100000\n",                  0,       500000,       NULL    },
-        { R(CPU_QUOTA),              V2, "1000 1000000\n",                  0,       1000,         NULL    },
-        { R(CPU_QUOTA),              V1, "150000",                          0,       1500000,      NULL    },
-        { R(CPU_QUOTA),              V1, "150000 50000",                    0,       3000000,      NULL    },
-        { R(CPU_QUOTA),              V1, "-1 100000",                       0,       PL_UNLIMITED, NULL    },
-        { R(CPU_QUOTA),              V2, "1 0\n",                           -EINVAL, 0,            NULL    },
-        { R(CPU_QUOTA),              V2, "1 2 3\n",                         -EINVAL, 0,            NULL    },
-        { R(CPU_QUOTA),              V2, "18446744073709551614 1\n",        -EINVAL, 0,            NULL    },
-        { R(CPU_WEIGHT),             V1, "1024\n",                          0,       100,          NULL    },
-        { R(CPU_WEIGHT),             V1, "512\n",                           0,       50,           NULL    },
-        { R(CPU_WEIGHT),             V1, "2\n",                             0,       0,            NULL    }, /* below every weight: seen as drift */
-        { R(CPU_WEIGHT),             V2, "x\n",                             -EINVAL, 0,            NULL    },
-        { R(IO_WEIGHT),              V2, "default 200\n8:0 50\n",           0,       200,          NULL    },
-        { R(IO_WEIGHT),              V1, "550\n",                           0,       5050,         NULL    },
-        { R(ALLOWED_CPUS),           V2, "\n",                              0,       0,            ""      },
-        { R(ALLOWED_CPUS),           V2, "0-1\n",                           0,       0,            "0-1"   },
-        { R(ALLOWED_CPUS),           V2, "a\n",                             -EINVAL, 0,            NULL    },
-        { R(TASKS_MAX),              V2, "max\n",                           0,       PL_UNLIMITED, NULL    },
-        { R(IO_READ_BANDWIDTH_MAX),  V2,
-         "8:16 rbps=5 wbps=max riops=max wiops=max\n8:0 rbps=max wbps=9\n", 0,       0,            "8:16 5"},
+        { R(MEMORY_MAX), V1, "9223372036854771712\n", 0, PL_UNLIMITED, NULL },
+        { R(MEMORY_MAX), V1, "9223372036854710272\n", 0, PL_UNLIMITED, NULL }, /* 64 KiB pages */
+        { R(MEMORY_MAX), V2, "max\n", 0, PL_UNLIMITED, NULL },
+        { R(MEMORY_MAX), V2, "4095\n", 0, 4095, NULL },
+        { R(MEMORY_MAX), V2, "", -EINVAL, 0, NULL },
+        { R(MEMORY_MAX), V2, "4G\n", -EINVAL, 0, NULL },
+        { R(MEMORY_MAX), V2, "1 2\n", -EINVAL, 0, NULL },
+        { R(MEMORY_MAX), V2, "99999999999999999999999999\n", -EINVAL, 0, NULL },
+        { R(CPU_QUOTA), V2, "50000 100000\n", 0, 500000, NULL },
+        { R(CPU_QUOTA), V2, "1000 1000000\n", 0, 1000, NULL },
+        { R(CPU_QUOTA), V1, "150000", 0, 1500000, NULL },
+        { R(CPU_QUOTA), V1, "150000 50000", 0, 3000000, NULL },
+        { R(CPU_QUOTA), V1, "-1 100000", 0, PL_UNLIMITED, NULL },
+        { R(CPU_QUOTA), V2, "1 0\n", -EINVAL, 0, NULL },
+        { R(CPU_QUOTA), V2, "1 2 3\n", -EINVAL, 0, NULL },
+        { R(CPU_QUOTA), V2, "18446744073709551614 1\n", -EINVAL, 0, NULL },
+        { R(CPU_WEIGHT), V1, "1024\n", 0, 100, NULL },
+        { R(CPU_WEIGHT), V1, "512\n", 0, 50, NULL },
+        { R(CPU_WEIGHT), V1, "2\n", 0, 0, NULL }, /* below every weight: seen as drift */
+        { R(CPU_WEIGHT), V2, "x\n", -EINVAL, 0, NULL },
+        { R(IO_WEIGHT), V2, "default 200\n8:0 50\n", 0, 200, NULL },
+        { R(IO_WEIGHT), V1, "550\n", 0, 5050, NULL },
+        { R(ALLOWED_CPUS), V2, "\n", 0, 0, "" },
+        { R(ALLOWED_CPUS), V2, "0-1\n", 0, 0, "0-1" },
+        { R(ALLOWED_CPUS), V2, "a\n", -EINVAL, 0, NULL },
+        { R(TASKS_MAX), V2, "max\n", 0, PL_UNLIMITED, NULL },
+        { R(IO_READ_BANDWIDTH_MAX), V2,
+          "8:16 rbps=5 wbps=max riops=max wiops=max\n8:0 rbps=max wbps=9\n", 0, 0, "8:16 5" },
         { R(IO_WRITE_BANDWIDTH_MAX), V2,
-         "8:16 rbps=5 wbps=max riops=max wiops=max\n8:0 rbps=max wbps=9\n", 0,       0,            "8:0 9" },
-        { R(IO_READ_BANDWIDTH_MAX),  V1, "",                                0,       0,            ""      },
-        { R(IO_READ_BANDWIDTH_MAX),  V2, "8:16\n",                          -EINVAL, 0,            NULL    },
-        { R(IO_READ_BANDWIDTH_MAX),  V2, "8:16 rbps=x\n",                   -EINVAL, 0,            NULL    },
+          "8:16 rbps=5 wbps=max riops=max wiops=max\n8:0 rbps=max wbps=9\n", 0, 0, "8:0 9" },
+        { R(IO_READ_BANDWIDTH_MAX), V1, "", 0, 0, "" },
+        { R(IO_READ_BANDWIDTH_MAX), V2, "8:16\n", -EINVAL, 0, NULL },
+        { R(IO_READ_BANDWIDTH_MAX), V2, "8:16 rbps=x\n", -EINVAL, 0, NULL },
 };
 
 START_TEST(parse) {
@@ -136,17 +136,17 @@ static const struct {
         PlHierarchy h;
         uint64_t in, out;
 } normal[] = {
-        {R(MEMORY_MAX),  V2, 1000000,      999424      },
-        { R(MEMORY_MAX), V1, 999424,       999424      },
-        { R(MEMORY_MAX), V1, PL_UNLIMITED, PL_UNLIMITED},
-        { R(MEMORY_MAX), V1, INT64_MAX,    PL_UNLIMITED},
-        { R(MEMORY_LOW), V2, 4095,         0           },
-        { R(TASKS_MAX),  V2, 4095,         4095        },
-        { R(CPU_WEIGHT), V1, 333,          333         },
-        { R(CPU_WEIGHT), V2, 333,          333         },
-        { R(IO_WEIGHT),  V1, 105,          100         }, /* BFQ's steps are coarser: 11 of ours */
-        { R(IO_WEIGHT),  V1, 9999,         9989        },
-        { R(IO_WEIGHT),  V2, 105,          105         },
+        { R(MEMORY_MAX), V2, 1000000, 999424 },
+        { R(MEMORY_MAX), V1, 999424, 999424 },
+        { R(MEMORY_MAX), V1, PL_UNLIMITED, PL_UNLIMITED },
+        { R(MEMORY_MAX), V1, INT64_MAX, PL_UNLIMITED },
+        { R(MEMORY_LOW), V2, 4095, 0 },
+        { R(TASKS_MAX), V2, 4095, 4095 },
+        { R(CPU_WEIGHT), V1, 333, 333 },
+        { R(CPU_WEIGHT), V2, 333, 333 },
+        { R(IO_WEIGHT), V1, 105, 100 }, /* BFQ's steps are coarser: 11 of ours */
+        { R(IO_WEIGHT), V1, 9999, 9989 },
+        { R(IO_WEIGHT), V2, 105, 105 },
 };
 
 START_TEST(normalise) {
@@ -222,12 +222,12 @@ static int resolve(void *userdata, const char *path, char ret[static PL_DEVICE_M
 
 START_TEST(devices) {
         static const char *const rows[][2] = {
-                {"",                         ""              },
-                { "/dev/sda 10",             "8:0 10"        },
-                { "/dev/sdb 5; /dev/sda 10", "8:0 10; 8:16 5"},
-                { "/dev/sdb 5; /srv 10",     "8:16 10"       }, /* the same device by two paths: the last */
-                { "7:0 5; /dev/sda 10",      "7:0 5; 8:0 10" },
-                { "/gone 5",                 NULL            },
+                { "", "" },
+                { "/dev/sda 10", "8:0 10" },
+                { "/dev/sdb 5; /dev/sda 10", "8:0 10; 8:16 5" },
+                { "/dev/sdb 5; /srv 10", "8:16 10" }, /* the same device by two paths: the last */
+                { "7:0 5; /dev/sda 10", "7:0 5; 8:0 10" },
+                { "/gone 5", NULL },
         };
 
         for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
@@ -246,12 +246,12 @@ START_TEST(device_changes) {
                 PlHierarchy h;
                 const char *want, *have, *lines;
         } rows[] = {
-                {V2,  "8:0 10",     "8:0 10",         ""                            },
-                { V2, "8:0 10",     "8:0 11; 8:16 3", "8:0 wbps=10\n8:16 wbps=max\n"},
-                { V1, "8:0 10",     "8:16 3",         "8:0 10\n8:16 0\n"            },
-                { V2, "",           "8:16 3",         "8:16 wbps=max\n"             },
-                { V2, "/dev/sda 3", "",               NULL                          },
-                { V2, "8: 3",       "",               NULL                          },
+                { V2, "8:0 10", "8:0 10", "" },
+                { V2, "8:0 10", "8:0 11; 8:16 3", "8:0 wbps=10\n8:16 wbps=max\n" },
+                { V1, "8:0 10", "8:16 3", "8:0 10\n8:16 0\n" },
+                { V2, "", "8:16 3", "8:16 wbps=max\n" },
+                { V2, "/dev/sda 3", "", NULL },
+                { V2, "8: 3", "", NULL },
         };
 
         for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
@@ -272,18 +272,18 @@ static const struct {
         PlValue v;
         const char *text;
 } strings[] = {
-        {R(MEMORY_MAX),             { .set = true, .number = GIB(4) },        "4G"      },
-        { R(MEMORY_MAX),            { .set = true, .number = PL_UNLIMITED },  "infinity"},
-        { R(MEMORY_MAX),            { .set = false },                         "-"       },
-        { R(CPU_QUOTA),             { .set = true, .number = 2000000 },       "200%"    },
-        { R(CPU_QUOTA),             { .set = true, .number = 125000 },        "12.5%"   },
-        { R(CPU_QUOTA),             { .set = true, .number = 333300 },        "33.33%"  },
-        { R(CPU_QUOTA),             { .set = true, .number = 10001 },         "1.0001%" },
-        { R(CPU_WEIGHT),            { .set = true, .number = 50 },            "50"      },
-        { R(TASKS_MAX),             { .set = true, .number = PL_UNLIMITED },  "infinity"},
-        { R(ALLOWED_CPUS),          { .set = true, .text = (char *)"0-3" },   "0-3"     },
-        { R(ALLOWED_CPUS),          { .set = true, .text = (char *)"" },      "infinity"},
-        { R(IO_READ_BANDWIDTH_MAX), { .set = true, .text = (char *)"8:0 9" }, "8:0 9"   },
+        { R(MEMORY_MAX), { .set = true, .number = GIB(4) }, "4G" },
+        { R(MEMORY_MAX), { .set = true, .number = PL_UNLIMITED }, "infinity" },
+        { R(MEMORY_MAX), { .set = false }, "-" },
+        { R(CPU_QUOTA), { .set = true, .number = 2000000 }, "200%" },
+        { R(CPU_QUOTA), { .set = true, .number = 125000 }, "12.5%" },
+        { R(CPU_QUOTA), { .set = true, .number = 333300 }, "33.33%" },
+        { R(CPU_QUOTA), { .set = true, .number = 10001 }, "1.0001%" },
+        { R(CPU_WEIGHT), { .set = true, .number = 50 }, "50" },
+        { R(TASKS_MAX), { .set = true, .number = PL_UNLIMITED }, "infinity" },
+        { R(ALLOWED_CPUS), { .set = true, .text = (char *)"0-3" }, "0-3" },
+        { R(ALLOWED_CPUS), { .set = true, .text = (char *)"" }, "infinity" },
+        { R(IO_READ_BANDWIDTH_MAX), { .set = true, .text = (char *)"8:0 9" }, "8:0 9" },
 };
 
 START_TEST(to_string) {

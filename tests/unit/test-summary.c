@@ -13,41 +13,41 @@ static const struct {
         PlSummary in;
         const char *line;
 } rows[] = {
-        {"the model",
-         { UP, .n_governed = 5, .n_healthy = 4, .n_watched = 5, .worst_name = "airflow",
+        { "the model",
+          { UP, .n_governed = 5, .n_healthy = 4, .n_watched = 5, .worst_name = "airflow",
             .worst_health = "unhealthy", .worst_reason = "scheduler heartbeat 95 s old",
             .n_limits_wanted = 5, .n_limits_in_force = 5, .log_bytes = MIB(12),
             .log_max_bytes = MIB(150), .n_findings = 2 },
-         "4/5 healthy: airflow unhealthy (scheduler heartbeat 95 s old); limits 5/5; logs 12.0M "
+          "4/5 healthy: airflow unhealthy (scheduler heartbeat 95 s old); limits 5/5; logs 12.0M "
           "of "
-          "150.0M; 2 findings"                                                                                             },
+          "150.0M; 2 findings" },
         { "no health known",
-         { UP, .n_governed = 2, .n_limits_wanted = 2, .n_limits_in_force = 1 },
-         "limits 1/2"                                                                                                      },
-        { "nothing matches",             { UP },                                      "no container matches the policy yet"},
-        { "before the first list",       { .engine_connected = true },                "reading containers"                 },
+          { UP, .n_governed = 2, .n_limits_wanted = 2, .n_limits_in_force = 1 },
+          "limits 1/2" },
+        { "nothing matches", { UP }, "no container matches the policy yet" },
+        { "before the first list", { .engine_connected = true }, "reading containers" },
         { "no engine at start",
-         { .engine_retry_usec = 4 * PL_USEC_PER_SEC },
-         "waiting for the engine (retrying in 4s)"                                                                         },
-        { "engine lost",                 { .synced = true },                          "engine lost, limits stay in force"  },
+          { .engine_retry_usec = 4 * PL_USEC_PER_SEC },
+          "waiting for the engine (retrying in 4s)" },
+        { "engine lost", { .synced = true }, "engine lost, limits stay in force" },
         { "dry run",
-         { UP, .dry_run = true, .n_governed = 1, .n_limits_wanted = 1 },
-         "DRY RUN, nothing is changed; limits 0/1 already as wanted"                                                       },
+          { UP, .dry_run = true, .n_governed = 1, .n_limits_wanted = 1 },
+          "DRY RUN, nothing is changed; limits 0/1 already as wanted" },
         { "bad reload",
-         { UP, .policy_error = "a.conf:3: Unknown key\nmore" },
-         "reload failed, old policy in force: a.conf:3: Unknown key\\x0amore; no container "
+          { UP, .policy_error = "a.conf:3: Unknown key\nmore" },
+          "reload failed, old policy in force: a.conf:3: Unknown key\\x0amore; no container "
           "matches "
-          "the policy yet"                                                                                                 },
+          "the policy yet" },
         { "stand-off",
-         { UP, .n_governed = 1, .n_limits_wanted = 1, .n_standoffs = 1 },
-         "limits 0/1; 1 in stand-off with another manager"                                                                 },
+          { UP, .n_governed = 1, .n_limits_wanted = 1, .n_standoffs = 1 },
+          "limits 0/1; 1 in stand-off with another manager" },
         { "hostile name",
-         { UP, .n_governed = 1, .n_watched = 1, .worst_name = "a\033[2Jb",
+          { UP, .n_governed = 1, .n_watched = 1, .worst_name = "a\033[2Jb",
             .worst_health = "absent" },
-         "0/1 healthy: a\\x1b[2Jb absent; limits 0/0"                                                                      },
+          "0/1 healthy: a\\x1b[2Jb absent; limits 0/0" },
         { "one finding, logs unbounded",
-         { UP, .log_bytes = MIB(1), .log_max_bytes = PL_UNLIMITED, .n_findings = 1 },
-         "no container matches the policy yet; logs 1.0M; 1 finding"                                                       },
+          { UP, .log_bytes = MIB(1), .log_max_bytes = PL_UNLIMITED, .n_findings = 1 },
+          "no container matches the policy yet; logs 1.0M; 1 finding" },
 };
 
 START_TEST(status_line) {
@@ -71,9 +71,9 @@ START_TEST(steps) {
         }
         PlPlan plan = {
                 .n_steps = 3,
-                .steps = {STEP(WRITE, MEMORY_MAX, GIB(4), PL_UNLIMITED),
-                          STEP(WAIT, MEMORY_HIGH, GIB(1), PL_UNLIMITED),
-                          STEP(WRITE, CPU_QUOTA, 2000000, 500000)},
+                .steps = { STEP(WRITE, MEMORY_MAX, GIB(4), PL_UNLIMITED),
+                           STEP(WAIT, MEMORY_HIGH, GIB(1), PL_UNLIMITED),
+                           STEP(WRITE, CPU_QUOTA, 2000000, 500000) },
         };
         char *text = pl_summary_steps(&plan, PL_STEP_WRITE);
 
