@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Expectations: see the header. Nothing of an answer is seen here; matching is pl-probe-http's.
+ */
+
+#include "pl-expect.h"
+
+#include <errno.h>
+
+static int parse_code(const char **s, uint16_t *ret) {
+        unsigned v = 0;
+        int i;
+
+        for (i = 0; i < 3 && **s >= '0' && **s <= '9'; i++)
+                v = v * 10 + (unsigned)(*(*s)++ - '0');
+        if (i != 3 || v < 100 || v > 599)
+                return -EINVAL;
+        *ret = (uint16_t)v;
+        return 0;
+}
+
+static int parse_status(const char *s, PlExpect *e, const char **ret_error) {
+        *ret_error = "expected status codes between 100 and 599, as in status:200-299,401";
+        for (;;) {
+                uint16_t from, to;
+
+                if (e->n_ranges == PL_EXPECT_RANGES_MAX) {
+                        *ret_error = "more than 8 status ranges";
+                        return -EINVAL;
+                }
+                if (parse_code(&s, &from) < 0)
+                        return -EINVAL;
+                to = from;
+                if (*s == '-') {
+                        s++;
+                        if (parse_code(&s, &to) < 0 || to < from)
+                                return -EINVAL;
+                }
+                e->ranges[e->n_ranges].from = from;
+                e->ranges[e->n_ranges++].to = to;
+                if (*s == '\0')
+                        return 0;
+                if (*s++ != ',')
+                        return -EINVAL;
+        }
+}
+
+static int parse_pair(const char *s, PlExpect *e) {
+        const char *eq = strchr(s, '=');
+
+        e->name = eq ? strndup(s, (size_t)(eq - s)) : strdup(s);
+        if (!e->name)
+                return -ENOMEM;
+        if (eq) {
+                e->value = strdup(eq + 1);
+                if (!e->value)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int check_pointer(const char *s, const char **ret_error) {
+        if (*s != '/' && *s != '\0') {
+                *ret_error = "a JSON pointer begins with a slash, as in json:/database=ok";
+                return -EINVAL;
+        }
+        for (; *s; s++)
+                if (*s == '~' && s[1] != '0' && s[1] != '1') {
+                        *ret_error = "in a JSON pointer ~ is written ~0 and / is written ~1";
+                        return -EINVAL;
+                }
+        return 0;
+}
+
+static int check_header(const char *s, const char **ret_error) {
+        /* RFC 9110, 5.6.2: token */
+        static const char others[] = "!#$%&'*+-.^_`|~";
+
+        *ret_error = "not a header's name, as in header:X-Ready=yes";
+        if (!*s)
+                return -EINVAL;
+        for (; *s; s++)
+                if (!((*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') ||
+                      (*s >= 'a' && *s <= 'z') || strchr(others, *s)))
+                        return -EINVAL;
+        return 0;
+}
+
+static int parse_body(const char *s, PlExpect *e, const char **ret_error) {
+        int r;
+
+        if (!*s) {
+                *ret_error = "an empty regular expression matches everything";
+                return -EINVAL;
+        }
+        for (const char *p = s; *p; p++)
+                if (*p == '\\') {
+                        if (p[1] >= '1' && p[1] <= '9') {
+                                *ret_error = "back-references are not supported";
+                                return -EINVAL;
+                        }
+                        if (p[1])
+                                p++;
+                }
+        r = regcomp(&e->regex, s, REG_EXTENDED | REG_NOSUB);
+        if (r == REG_ESPACE)
+                return -ENOMEM;
+        if (r != 0) {
+                *ret_error = "not a POSIX extended regular expression";
+                return -EINVAL;
+        }
+        e->has_regex = true;
+        return 0;
+}
+
+static int parse(const char *s, PlExpect *e, const char **ret_error) {
+        int r;
+
+        if (pl_startswith(s, "status:")) {
+                e->kind = PL_EXPECT_STATUS;
+                return parse_status(s + strlen("status:"), e, ret_error);
+        }
+        if (pl_startswith(s, "json:")) {
+                e->kind = PL_EXPECT_JSON;
+                r = parse_pair(s + strlen("json:"), e);
+                return r < 0 ? r : check_pointer(e->name, ret_error);
+        }
+        if (pl_startswith(s, "body:")) {
+                e->kind = PL_EXPECT_BODY;
+                return parse_body(s + strlen("body:"), e, ret_error);
+        }
+        if (pl_startswith(s, "header:")) {
+                e->kind = PL_EXPECT_HEADER;
+                r = parse_pair(s + strlen("header:"), e);
+                return r < 0 ? r : check_header(e->name, ret_error);
+        }
+        *ret_error = "expected status:, json:, body: or header:";
+        return -EINVAL;
+}
+
+int pl_expect_parse(const char *s, PlExpect *ret, const char **ret_error) {
+        PlExpect e = { 0 };
+        const char *error = NULL;
+        int r;
+
+        e.text = strdup(s);
+        if (!e.text)
+                return -ENOMEM;
+        r = parse(s, &e, &error);
+        if (r < 0) {
+                pl_expect_deinit(&e);
+                if (ret_error)
+                        *ret_error = error;
+                return r;
+        }
+        *ret = e; /* glibc's regex_t holds pointers only, so it can move */
+        return 0;
+}
+
+void pl_expect_deinit(PlExpect *e) {
+        free(e->text);
+        free(e->name);
+        free(e->value);
+        if (e->has_regex)
+                regfree(&e->regex);
+        *e = (PlExpect){ 0 };
+}
+
+int pl_expect_list_new(char *const *texts, PlExpectList **ret) {
+        _cleanup_(pl_expect_list_freep) PlExpectList *l = NULL;
+        int r;
+
+        if (!texts || !texts[0]) {
+                *ret = NULL;
+                return 0;
+        }
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        for (; *texts; texts++) {
+                if (l->n == PL_EXPECT_MAX)
+                        return -E2BIG;
+                r = pl_expect_parse(*texts, &l->items[l->n], NULL);
+                if (r < 0)
+                        return r;
+                l->has_status |= l->items[l->n++].kind == PL_EXPECT_STATUS;
+        }
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+PlExpectList *pl_expect_list_free(PlExpectList *l) {
+        if (!l)
+                return NULL;
+        for (size_t i = 0; i < l->n; i++)
+                pl_expect_deinit(&l->items[i]);
+        free(l);
+        return NULL;
+}
+
+bool pl_expect_status(const PlExpect *e, unsigned status) {
+        for (unsigned i = 0; i < e->n_ranges; i++)
+                if (status >= e->ranges[i].from && status <= e->ranges[i].to)
+                        return true;
+        return false;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Probe addresses: where a container's service can be reached from the host, best first.
+ *
+ * A container's own address comes before its published port: behind a published port stands a
+ * proxy or a NAT rule that accepts connections for a service that is not there.
+ */
+
+#include <netinet/in.h>
+
+#include "pl-container.h"
+#include "pl-policy.h"
+
+#define PL_PROBE_ADDRESSES_MAX 4
+
+typedef struct PlProbeAddress {
+        union {
+                struct sockaddr sa;
+                struct sockaddr_in in;
+                struct sockaddr_in6 in6;
+        };
+        socklen_t size;
+} PlProbeAddress;
+
+typedef struct PlProbeAddresses {
+        PlProbeAddress items[PL_PROBE_ADDRESSES_MAX];
+        size_t n;
+        uint16_t port;   /* inside the container */
+        const char *why; /* n is 0: static text for people */
+} PlProbeAddresses;
+
+/**
+ * pl_probe_addresses() - candidates in the order in which they are to be tried
+ * @c:      the container that serves
+ * @netns:  the container whose network it shares (network mode "container:ID"); NULL: its own, or
+ *          that other container is not known
+ * @kind:   resolved; its default port counts when neither the policy nor the environment names one
+ * @policy_port: ProbePort=; 0: not set
+ */
+void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, PlProbeKind kind,
+                        uint16_t policy_port, PlProbeAddresses *ret);
+
+/** pl_probe_address_format() - "172.17.0.2:5432", "[::1]:80". Return: buf. */
+#define PL_PROBE_ADDRESS_TEXT_MAX 64
+const char *pl_probe_address_format(const PlProbeAddress *a,
+                                    char buf[static PL_PROBE_ADDRESS_TEXT_MAX]);
+
+/** pl_probe_address_parse() - a textual IPv4 or IPv6 address. Return: 0, -EINVAL. */
+int pl_probe_address_parse(const char *ip, uint16_t port, PlProbeAddress *ret);

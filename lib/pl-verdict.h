@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Verdict: what one probe found, in the four words that health understands, and why.
+ *
+ * A fixed-size value, so that a hundred probes allocate nothing. Everything that came from the
+ * service is quoted here before it gets in: a reason is always one printable line.
+ */
+
+#include "pl-macro.h"
+
+#define PL_REASON_MAX 192
+#define PL_CODE_MAX   32
+
+typedef enum PlVerdictKind {
+        PL_VERDICT_NONE,     /* no answer that says anything: nothing was asked, or only locally */
+        PL_VERDICT_UP,       /* serves */
+        PL_VERDICT_STARTING, /* says itself that it is not ready yet: loading, recovering */
+        PL_VERDICT_DEGRADED, /* serves some: full, busy, a part of it is missing */
+        PL_VERDICT_DOWN,     /* does not serve */
+        _PL_VERDICT_N,
+} PlVerdictKind;
+
+typedef struct PlVerdict {
+        PlVerdictKind kind;
+        char code[PL_CODE_MAX]; /* the protocol's own word: "57P03", "LOADING", "503"; "" none */
+        char reason[PL_REASON_MAX]; /* one line, printable, no full stop; "" for a plain UP */
+} PlVerdict;
+
+/* Between bytes and verdict: what a protocol's parser says about the answer so far. */
+typedef enum PlProbeStep {
+        PL_PROBE_MORE, /* no verdict yet: read on, within the deadline */
+        PL_PROBE_DONE, /* verdict written */
+} PlProbeStep;
+
+const char *pl_verdict_kind_to_string(PlVerdictKind k); /* "up", "starting", … */
+
+/** pl_verdict_set() - fill in all three; the formatted reason is cut to its size.
+ * Arguments that the service controls must have been through pl_quote(). */
+void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const char *format, ...)
+                PL_PRINTF(4, 5);
+
+/**
+ * pl_quote() - a printable copy of bytes that somebody else controls
+ * @data, @n: may hold NULs and anything else
+ * @buf, @size: receives at most size - 1 bytes and a NUL; "…" at the end when cut
+ *
+ * Valid UTF-8 stays, but for controls and the marks that change the direction of text (they can
+ * make a terminal show something else); those and invalid bytes become \xNN.
+ *
+ * Return: buf.
+ */
+const char *pl_quote(const void *data, size_t n, char *buf, size_t size);
+
+/** pl_verdict_if_tls() - do the first bytes of an answer belong to TLS (RFC 8446, 5.1: an alert or
+ * a handshake record)? Then the verdict is written: the service may well serve, but not to this
+ * probe, so it is degraded, with the remedy; a restart would not help. */
+bool pl_verdict_if_tls(const uint8_t *data, size_t n, PlVerdict *ret);

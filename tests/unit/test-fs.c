@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Whole files in, whole files out, and nothing left behind when a write fails. */
+
+#include "fs.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static char dir[] = "/tmp/plimsoll-test-fs-XXXXXX";
+static int dir_fd = -EBADF;
+
+static void setup(void) {
+        strcpy(dir + strlen(dir) - 6, "XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ck_assert_int_ge(dir_fd, 0);
+}
+
+static void teardown(void) {
+        (void)unlinkat(dir_fd, "file", 0);
+        (void)unlinkat(dir_fd, "file.new", AT_REMOVEDIR);
+        (void)close(dir_fd);
+        ck_assert_int_eq(rmdir(dir), 0); /* fails when something was left behind */
+}
+
+static const struct {
+        const char *name;
+        size_t size, max;
+        int r;
+} rows[] = {
+        {"empty",               0,      10,      0     },
+        { "small",              10,     10,      0     },
+        { "one too many",       11,     10,      -EFBIG},
+        { "just a buffer",      4096,   1 << 20, 0     },
+        { "more than a buffer", 4097,   1 << 20, 0     },
+        { "several buffers",    100000, 1 << 20, 0     },
+};
+
+START_TEST(round_trip) {
+        _cleanup_free_ char *in = malloc(rows[_i].size + 1), *out = NULL;
+        size_t size = 0;
+        int r;
+
+        memset(in, 'x', rows[_i].size + 1);
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "file", in, rows[_i].size, 0600, _i % 2), 0);
+        r = pl_fs_read(dir_fd, "file", rows[_i].max, &out, &size);
+        ck_assert_msg(r == rows[_i].r, "%s: %d", rows[_i].name, r);
+        if (r < 0) {
+                ck_assert_ptr_null(out);
+                return;
+        }
+        ck_assert_uint_eq(size, rows[_i].size);
+        ck_assert_int_eq(memcmp(in, out, size), 0);
+        ck_assert_int_eq(out[size], 0);
+}
+END_TEST
+
+START_TEST(replaces_with_mode) {
+        _cleanup_free_ char *out = NULL;
+        struct stat st;
+
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "file", "old", 3, 0600, false), 0);
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "file", "new!", 4, 0640, true), 0);
+        ck_assert_int_eq(pl_fs_read(dir_fd, "file", 100, &out, NULL), 0);
+        ck_assert_str_eq(out, "new!");
+        ck_assert_int_eq(fstatat(dir_fd, "file", &st, 0), 0);
+        ck_assert_int_eq(st.st_mode & 0777, 0640);
+}
+END_TEST
+
+START_TEST(failure_keeps_the_old_one) {
+        _cleanup_free_ char *out = NULL;
+
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "file", "old", 3, 0600, false), 0);
+        ck_assert_int_eq(mkdirat(dir_fd, "file.new", 0700), 0); /* the temporary name is taken */
+        ck_assert_int_lt(pl_fs_replace(dir_fd, "file", "new", 3, 0600, false), 0);
+        ck_assert_int_eq(pl_fs_read(dir_fd, "file", 100, &out, NULL), 0);
+        ck_assert_str_eq(out, "old");
+}
+END_TEST
+
+START_TEST(missing) {
+        char *out = NULL;
+
+        ck_assert_int_eq(pl_fs_read(dir_fd, "nothing", 100, &out, NULL), -ENOENT);
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "no/where", "x", 1, 0600, false), -ENOENT);
+        ck_assert_ptr_null(out);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("fs");
+        TCase *t = tcase_create("fs");
+        SRunner *runner = srunner_create(s);
+        int failed;
+
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_loop_test(t, round_trip, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, replaces_with_mode);
+        tcase_add_test(t, failure_keeps_the_old_one);
+        tcase_add_test(t, missing);
+        suite_add_tcase(s, t);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * ProbeExpect= syntax, and the dates of heartbeats: small grammars, row by row.
+ */
+
+#include "pl-expect.h"
+
+#include <check.h>
+
+#include "pl-probe-airflow.h"
+
+static const struct {
+        const char *text, *error; /* error NULL: good */
+} expects[] = {
+        {"status:200",                                  NULL                 },
+        { "status:200-299,301,401-403",                 NULL                 },
+        { "json:/a/b=c",                                NULL                 },
+        { "json:=x",                                    NULL                 },
+        { "json:/a~0b~1c",                              NULL                 },
+        { "body:OK|ready",                              NULL                 },
+        { "body:a\\.b",                                 NULL                 },
+        { "header:X-A=b=c",                             NULL                 },
+        { "header:X-A",                                 NULL                 },
+        { "status:",                                    "between 100 and 599"},
+        { "status:20",                                  "between 100 and 599"},
+        { "status:2000",                                "between 100 and 599"},
+        { "status:600",                                 "between 100 and 599"},
+        { "status:299-200",                             "between 100 and 599"},
+        { "status:200,",                                "between 100 and 599"},
+        { "status:1,2",                                 "between 100 and 599"},
+        { "status:200,201,202,203,204,205,206,207,208", "more than 8"        },
+        { "json:a=b",                                   "begins with a slash"},
+        { "json:/a~2=b",                                "~0"                 },
+        { "json:/a~",                                   "~0"                 },
+        { "body:",                                      "empty"              },
+        { "body:(",                                     "regular expression" },
+        { "body:(a)\\1",                                "back-references"    },
+        { "header:",                                    "header's name"      },
+        { "header:a b=c",                               "header's name"      },
+        { "header:=c",                                  "header's name"      },
+        { "cookie:x",                                   "expected status:"   },
+        { "",                                           "expected status:"   },
+};
+
+START_TEST(expect_syntax) {
+        PlExpect e;
+        const char *error = NULL;
+        int r = pl_expect_parse(expects[_i].text, &e, &error);
+
+        if (!expects[_i].error) {
+                ck_assert_msg(r == 0, "%s: %s", expects[_i].text, error ? error : "?");
+                pl_expect_deinit(&e);
+                return;
+        }
+        ck_assert_msg(r < 0, "%s was accepted", expects[_i].text);
+        ck_assert_msg(error && strstr(error, expects[_i].error), "%s: %s", expects[_i].text, error);
+}
+END_TEST
+
+static const struct {
+        const char *text;
+        int64_t usec; /* -1: an error */
+} dates[] = {
+        {"1970-01-01T00:00:00Z",              0               },
+        { "2026-01-01T00:00:00+00:00",        1767225600000000},
+        { "2026-01-01 00:00:00.5",            1767225600500000},
+        { "2026-01-01T02:00:00.000001+02:00", 1767225600000001},
+        { "2025-12-31T18:30:00-0530",         1767225600000000},
+        { "2024-02-29T00:00:00Z",             1709164800000000},
+        { "2026-01-01T00:00:00.123456789Z",   1767225600123456},
+        { "2026-01-01",                       -1              },
+        { "2026-13-01T00:00:00Z",             -1              },
+        { "2026-01-01T25:00:00Z",             -1              },
+        { "2026-01-01T00:00:00+2",            -1              },
+        { "2026-01-01T00:00:00Zoo",           -1              },
+        { "",                                 -1              },
+        { "now",                              -1              },
+};
+
+START_TEST(iso8601) {
+        uint64_t usec = 0;
+        int r = pl_parse_iso8601(dates[_i].text, &usec);
+
+        ck_assert_msg((r < 0) == (dates[_i].usec < 0), "%s: %d", dates[_i].text, r);
+        if (r == 0)
+                ck_assert_msg(usec == (uint64_t)dates[_i].usec, "%s: %" PRIu64, dates[_i].text,
+                              usec);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("pl-expect");
+        TCase *t = tcase_create("tables");
+        SRunner *r;
+        int failed;
+
+        tcase_add_loop_test(t, expect_syntax, 0, PL_ARRAY_SIZE(expects));
+        tcase_add_loop_test(t, iso8601, 0, PL_ARRAY_SIZE(dates));
+        suite_add_tcase(s, t);
+        r = srunner_create(s);
+        srunner_run_all(r, CK_ENV);
+        failed = srunner_ntests_failed(r);
+        srunner_free(r);
+        return failed > 0;
+}

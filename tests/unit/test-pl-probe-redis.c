@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Redis probe: every answer of a server, and of things that are none, as a row.
+ */
+
+#include "pl-probe-redis.h"
+
+#include <check.h>
+
+#define BYTES(s) s, sizeof(s) - 1
+
+/* clang-format off */
+static const struct {
+        const char *name, *data;
+        size_t n;
+        bool eof;
+        PlVerdictKind kind; /* PL_VERDICT_NONE: wants more */
+        const char *code, *reason;
+} rows[] = {
+        { "pong", BYTES("+PONG\r\n"), false, PL_VERDICT_UP, "", "" },
+        { "pong, then closed", BYTES("+PONG\r\n"), true, PL_VERDICT_UP, "", "" },
+        { "half a pong", BYTES("+PON"), false, PL_VERDICT_NONE },
+        { "half a line end", BYTES("+PONG\r"), false, PL_VERDICT_NONE },
+        { "half a pong, closed", BYTES("+PON"), true, PL_VERDICT_DOWN, "closed", "middle" },
+        { "password", BYTES("-NOAUTH Authentication required.\r\n"), false, PL_VERDICT_UP, "NOAUTH",
+          "" },
+        { "old password", BYTES("-ERR operation not permitted\r\n"), false, PL_VERDICT_UP, "NOAUTH",
+          "" },
+        { "ACL", BYTES("-NOPERM this user has no permissions to run the 'ping' command\r\n"), false,
+          PL_VERDICT_UP, "NOPERM", "" },
+        { "loading", BYTES("-LOADING Redis is loading the dataset in memory\r\n"), false,
+          PL_VERDICT_STARTING, "LOADING", "loading" },
+        { "protected mode", BYTES("-DENIED Redis is running in protected mode because\r\n"), true,
+          PL_VERDICT_UP, "DENIED", "protected" },
+        { "replica without master",
+          BYTES("-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to "
+                "'no'.\r\n"),
+          false, PL_VERDICT_DEGRADED, "MASTERDOWN", "master" },
+        { "script", BYTES("-BUSY Redis is busy running a script.\r\n"), false, PL_VERDICT_DEGRADED,
+          "BUSY", "BUSY Redis is busy" },
+        { "full", BYTES("-ERR max number of clients reached\r\n"), true, PL_VERDICT_DEGRADED,
+          "maxclients", "full" },
+        { "full, cluster's words", BYTES("-ERR max number of clients + cluster connections\r\n"),
+          true, PL_VERDICT_DEGRADED, "maxclients", "full" },
+        { "cannot save", BYTES("-MISCONF Errors writing to the AOF file: No space left\r\n"), false,
+          PL_VERDICT_DEGRADED, "MISCONF", "No space left" },
+        { "cluster down", BYTES("-CLUSTERDOWN The cluster is down\r\n"), false, PL_VERDICT_DEGRADED,
+          "CLUSTERDOWN", "cluster is down" },
+        { "PING renamed", BYTES("-ERR unknown command 'PING', with args\r\n"), false, PL_VERDICT_UP,
+          "renamed", "renamed" },
+        { "another ERR", BYTES("-ERR something\r\n"), false, PL_VERDICT_DEGRADED, "ERR",
+          "something" },
+        { "a word of the future", BYTES("-FUTURE unheard of\r\n"), false, PL_VERDICT_DEGRADED,
+          "error", "FUTURE unheard" },
+        { "a word with escapes", BYTES("-FUTURE \x1b[2J\r\n"), false, PL_VERDICT_DEGRADED, "error",
+          "\\x1b[2J" },
+        { "nothing", BYTES(""), false, PL_VERDICT_NONE },
+        { "closed at once", BYTES(""), true, PL_VERDICT_DOWN, "closed", "without" },
+        { "HTTP", BYTES("HTTP/1.1 400 Bad Request\r\n"), false, PL_VERDICT_DOWN, "garbage",
+          "HTTP" },
+        { "a Postgres error", BYTES("E\0\0\0\x40SFATAL"), false, PL_VERDICT_DOWN, "garbage",
+          "not a Redis" },
+        { "SSH", BYTES("SSH-2.0-OpenSSH_9.2\r\n"), false, PL_VERDICT_DOWN, "garbage", "SSH-2.0" },
+        { "TLS alert", BYTES("\x15\x03\x03\0\x02\x02\x46"), true, PL_VERDICT_DEGRADED, "tls",
+          "TLS" },
+        { "one strange byte", BYTES("x"), false, PL_VERDICT_NONE },
+        { "one strange byte, closed", BYTES("x"), true, PL_VERDICT_DOWN, "garbage", "\"x\"" },
+        { "NULs", BYTES("\0\0\0\0"), false, PL_VERDICT_DOWN, "garbage", "\\x00" },
+        { "an integer", BYTES(":1\r\n"), false, PL_VERDICT_DOWN, "garbage", ":1" },
+        { "PONGO", BYTES("+PONGO\r\n"), false, PL_VERDICT_DOWN, "garbage", "+PONGO" },
+        { "another string", BYTES("+OK\r\n"), false, PL_VERDICT_DOWN, "garbage", "+OK" },
+        { "a minus", BYTES("-\r\n"), false, PL_VERDICT_DOWN, "garbage", "-" },
+        { "a telling minus", BYTES("-bash: command not found\r\n"), false, PL_VERDICT_DOWN,
+          "garbage", "-bash" },
+        { "only a line end", BYTES("\r\n+PONG\r\n"), false, PL_VERDICT_DOWN, "garbage", "" },
+};
+/* clang-format on */
+
+START_TEST(answers) {
+        PlVerdict v = { 0 };
+        PlProbeStep step = pl_probe_redis_parse((const uint8_t *)rows[_i].data, rows[_i].n,
+                                                rows[_i].eof, &v);
+
+        if (rows[_i].kind == PL_VERDICT_NONE) {
+                ck_assert_msg(step == PL_PROBE_MORE, "%s: a verdict too early: %s", rows[_i].name,
+                              v.reason);
+                return;
+        }
+        ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict", rows[_i].name);
+        ck_assert_msg(v.kind == rows[_i].kind, "%s: %s (%s)", rows[_i].name,
+                      pl_verdict_kind_to_string(v.kind), v.reason);
+        ck_assert_msg(pl_streq(v.code, rows[_i].code), "%s: code %s", rows[_i].name, v.code);
+        ck_assert_msg(strstr(v.reason, rows[_i].reason) != NULL, "%s: reason %s", rows[_i].name,
+                      v.reason);
+}
+END_TEST
+
+START_TEST(packets) {
+        PlVerdict whole = { 0 }, v = { 0 };
+
+        if (pl_probe_redis_parse((const uint8_t *)rows[_i].data, rows[_i].n, false, &whole) ==
+            PL_PROBE_MORE)
+                return;
+        for (size_t n = 0; n < rows[_i].n; n++) {
+                uint8_t *copy = malloc(n ? n : 1);
+
+                memcpy(copy, rows[_i].data, n);
+                if (pl_probe_redis_parse(copy, n, false, &v) == PL_PROBE_DONE)
+                        ck_assert_msg(v.kind == whole.kind, "%s: after %zu bytes: %s",
+                                      rows[_i].name, n, v.reason);
+                free(copy);
+        }
+}
+END_TEST
+
+START_TEST(endless_line) {
+        uint8_t data[PL_PROBE_REDIS_LINE_MAX];
+        PlVerdict v = { 0 };
+
+        memset(data, 'A', sizeof(data));
+        data[0] = '+';
+        ck_assert_int_eq(pl_probe_redis_parse(data, sizeof(data) - 1, false, &v), PL_PROBE_MORE);
+        ck_assert_int_eq(pl_probe_redis_parse(data, sizeof(data), false, &v), PL_PROBE_DONE);
+        ck_assert_int_eq(v.kind, PL_VERDICT_DOWN);
+}
+END_TEST
+
+static const struct {
+        const char *name, *data;
+        size_t n, size;
+        const char *expect;
+} quotes[] = {
+        {"plain",             BYTES("abc"),               64, "abc"                  },
+        { "exact fit",        BYTES("abc"),               4,  "abc"                  },
+        { "UTF-8",            BYTES("größe 大"),       64, "größe 大"          },
+        { "controls",         BYTES("a\nb\tc\x1b"),       64, "a\\x0ab\\x09c\\x1b"   },
+        { "NUL",              BYTES("a\0b"),              64, "a\\x00b"              },
+        { "backslash",        BYTES("a\\b"),              64, "a\\x5cb"              },
+        { "invalid UTF-8",    BYTES("\xff\xc3(\xe2\x82"), 64, "\\xff\\xc3(\\xe2\\x82"},
+        { "overlong",         BYTES("\xc0\xaf"),          64, "\\xc0\\xaf"           },
+        { "surrogate",        BYTES("\xed\xa0\x80"),      64, "\\xed\\xa0\\x80"      },
+        { "right to left",    BYTES("\xe2\x80\xaetxt"),   64, "\\xe2\\x80\\xaetxt"   },
+        { "C1 control",       BYTES("\xc2\x9b"),          64, "\\xc2\\x9b"           },
+        { "cut",              BYTES("abcdefgh"),          8,  "abcd…"              },
+        { "cut in an escape", BYTES("abcd\n\n\n\n\n"),    12, "abcd\\x0a…"         },
+        { "no room",          BYTES("abcdefgh"),          2,  "a"                    },
+        { "empty",            BYTES(""),                  8,  ""                     },
+};
+
+START_TEST(quote) {
+        char buf[64];
+
+        memset(buf, '#', sizeof(buf));
+        (void)pl_quote(quotes[_i].data, quotes[_i].n, buf, quotes[_i].size);
+        ck_assert_msg(pl_streq(buf, quotes[_i].expect), "%s: %s", quotes[_i].name, buf);
+        ck_assert_uint_lt(strlen(buf), quotes[_i].size);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("pl-probe-redis");
+        TCase *t = tcase_create("tables");
+        SRunner *r;
+        int failed;
+
+        tcase_add_loop_test(t, answers, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, packets, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, endless_line);
+        tcase_add_loop_test(t, quote, 0, PL_ARRAY_SIZE(quotes));
+        suite_add_tcase(s, t);
+        r = srunner_create(s);
+        srunner_run_all(r, CK_ENV);
+        failed = srunner_ntests_failed(r);
+        srunner_free(r);
+        return failed > 0;
+}
