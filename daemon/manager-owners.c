@@ -115,6 +115,10 @@ static void say_engine_cannot(PlManager *m, PlSubject *s, uint32_t cannot) {
 
 static void tell_engine(PlManager *m, PlSubject *s) {
         _cleanup_free_ char *body = NULL;
+        const PlDockerHost host = {
+                .hierarchy = m->mounts.hierarchy[PL_CONTROLLER_CPU],
+                .n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+        };
         PlLimits limits = { 0 };
         uint32_t cannot = 0;
         int r;
@@ -124,7 +128,7 @@ static void tell_engine(PlManager *m, PlSubject *s) {
                 return;
         r = engine_limits(s, &limits);
         if (r >= 0)
-                r = pl_docker_format_update(&limits, &s->facts->host, &body, &cannot);
+                r = pl_docker_format_update(&limits, &s->facts->host, &host, &body, &cannot);
         pl_limits_deinit(&limits);
         if (r < 0)
                 return;

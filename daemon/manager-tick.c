@@ -134,7 +134,8 @@ int pl_manager_capture(PlManager *m, PlSubject *s) {
         if (missing == 0)
                 return 0;
         if (!s->state_known) {
-                r = pl_container_limits(s->facts, &s->state.engine_original);
+                r = pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU],
+                                        &s->state.engine_original);
                 if (r < 0)
                         return r;
                 s->state_known = true;

@@ -106,8 +106,10 @@ PL_DEFINE_CLEANUP(PlContainer *, pl_container_free)
 const char *pl_container_label(const PlContainer *c, const char *key);
 
 /** pl_container_limits() - HostConfig as limits: what the engine (runc) writes at each start.
- * Values that HostConfig leaves at 0 are unset. Return: 0 or -ENOMEM. */
-int pl_container_limits(const PlContainer *c, PlLimits *ret);
+ * Values that HostConfig leaves at 0 are unset.
+ * @hierarchy: the one that holds the cpu and io controllers; weights depend on it
+ * Return: 0 or -ENOMEM. */
+int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret);
 
 static inline bool pl_container_is_live(const PlContainer *c) {
         return (c->phase == PL_PHASE_RUNNING || c->phase == PL_PHASE_PAUSED) && c->pid > 0;

@@ -18,6 +18,9 @@
 #define PL_DOCKER_LABELS_MAX 128
 #define PL_DOCKER_STRING_MAX 4096
 
+/* CpuPeriod where HostConfig leaves it at 0 (kernel and engine default). */
+#define PL_DOCKER_CPU_PERIOD_USEC UINT64_C(100000)
+
 typedef struct PlApiVersion {
         unsigned major, minor;
 } PlApiVersion;
@@ -52,6 +55,13 @@ int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret);
 /** pl_docker_parse_error() - {"message": …} of an error answer, escaped and bounded.
  * Return: owned by the caller, NULL when there is none. */
 char *pl_docker_parse_error(const char *body, size_t size);
+
+/** pl_docker_parse_warnings() - {"Warnings": […]} of an update's answer, joined, escaped and
+ * bounded. Return: owned by the caller, NULL when there are none. */
+char *pl_docker_parse_warnings(const char *body, size_t size);
+
+/** pl_docker_health_from_string() - State.Health.Status; NULL and unknown words are NONE. */
+PlDockerHealth pl_docker_health_from_string(const char *s);
 
 typedef enum PlEventAction {
         PL_EVENT_OTHER,
@@ -88,18 +98,34 @@ int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret);
 /** pl_docker_is_id() - 64 lower-case hex digits, nothing else: safe in a URL and in a file name. */
 bool pl_docker_is_id(const char *s);
 
+/*
+ * Weights between systemd's scale (1..10000, default 100) and the engine's CpuShares and
+ * BlkioWeight. The hierarchy decides, because runc translates the engine's numbers on v2.
+ */
+uint64_t pl_docker_weight_to_shares(uint64_t weight, PlHierarchy h);
+uint64_t pl_docker_shares_to_weight(uint64_t shares, PlHierarchy h);
+uint64_t pl_docker_blkio_to_weight(uint64_t blkio, PlHierarchy h);
+
+/* What the engine's rules depend on besides the container. */
+typedef struct PlDockerHost {
+        PlHierarchy hierarchy; /* the one that holds the cpu and io controllers: weights */
+        unsigned n_cpus;       /* more NanoCpus than that are refused; 0: unknown */
+} PlDockerHost;
+
 /**
  * pl_docker_format_update() - body of POST /containers/{id}/update, only what differs
  * @want: values to tell; unset ones and those that the engine does not know are left out
  * @have: the engine's own idea from the last inspect
  * @ret:  owned by the caller; NULL when the engine already agrees
  * @ret_not: values that the engine cannot take, as a mask of 1 << PlResource
- *           (memory limit removed, memory.high, …)
+ *           (memory limit removed, below its minimum of 6 MiB, memory.high, …). They are left out,
+ *           because the engine refuses an update as a whole.
  *
  * Memory and MemorySwap always go together (API: "memory alone fails above the stored
- * MemorySwap"); NanoCpus conflicts with CpuPeriod and CpuQuota.
+ * MemorySwap"); where no swap limit is wanted the amount of swap stays what it was. NanoCpus
+ * conflicts with CpuPeriod and CpuQuota: the container's own way is kept.
  *
  * Return: 0 or -ENOMEM.
  */
-int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have, char **ret,
-                            uint32_t *ret_not);
+int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
+                            const PlDockerHost *host, char **ret, uint32_t *ret_not);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Docker update: limits to the body of POST /containers/{id}/update, only what differs.
+ *
+ * Holds the engine's rules about which values go together, which exclude each other and which it
+ * cannot take back (Engine API, "Update a container"; daemon/container checks as tried), so that
+ * nobody else has to know them. Each row of the table below tells one resource.
+ */
+
+#include "pl-docker.h"
+
+#include <errno.h>
+
+#include "pl-docker-json.h"
+#include "pl-unit.h"
+
+/* "Minimum memory limit allowed is 6MB" */
+#define MEMORY_MIN_BYTES MIB(6)
+/* CpuQuota below 1 ms is refused, by the kernel too; NanoCpus uses a period of 100 ms */
+#define CPU_QUOTA_MIN_USEC UINT64_C(1000)
+#define SHARES_MIN         UINT64_C(2)
+#define SHARES_MAX         UINT64_C(262144)
+#define BLKIO_MIN          UINT64_C(10)
+#define BLKIO_MAX          UINT64_C(1000)
+#define WEIGHT_MAX         UINT64_C(10000)
+
+typedef struct Update {
+        const PlLimits *want;
+        const PlHostConfig *have;
+        const PlDockerHost *host;
+        json_t *body;
+        uint32_t not ;
+} Update;
+
+static uint64_t clamp(uint64_t v, uint64_t min, uint64_t max) {
+        return v < min ? min : v > max ? max : v;
+}
+
+/*
+ * Weights. cgroup v1 has cpu.shares (default 1024) and blkio.weight (default 500), and systemd
+ * scales its 1..10000 (default 100) to them linearly. On v2 runc maps the engine's shares onto
+ * cpu.weight by its own line (2..262144 to 1..10000; libcontainer ConvertCPUSharesToCgroupV2Value,
+ * runc up to 1.3), and blkio 10..1000 to io.weight 1..10000 likewise.
+ */
+uint64_t pl_docker_weight_to_shares(uint64_t weight, PlHierarchy h) {
+        uint64_t shares;
+
+        weight = clamp(weight, 1, WEIGHT_MAX);
+        if (h == PL_HIERARCHY_V1)
+                shares = weight * 1024 / 100;
+        else /* rounded up, so that runc's rounding down gives the weight again */
+                shares = SHARES_MIN + ((weight - 1) * (SHARES_MAX - SHARES_MIN) + WEIGHT_MAX - 2) /
+                                                      (WEIGHT_MAX - 1);
+        return clamp(shares, SHARES_MIN, SHARES_MAX);
+}
+
+uint64_t pl_docker_shares_to_weight(uint64_t shares, PlHierarchy h) {
+        uint64_t weight;
+
+        shares = clamp(shares, SHARES_MIN, SHARES_MAX);
+        if (h == PL_HIERARCHY_V1)
+                weight = (shares * 100 + 512) / 1024;
+        else
+                weight = 1 + (shares - SHARES_MIN) * (WEIGHT_MAX - 1) / (SHARES_MAX - SHARES_MIN);
+        return clamp(weight, 1, WEIGHT_MAX);
+}
+
+static uint64_t weight_to_blkio(uint64_t weight, PlHierarchy h) {
+        uint64_t blkio;
+
+        weight = clamp(weight, 1, WEIGHT_MAX);
+        if (h == PL_HIERARCHY_V1)
+                blkio = weight * 5;
+        else
+                blkio = BLKIO_MIN + (weight - 1) * (BLKIO_MAX - BLKIO_MIN) / (WEIGHT_MAX - 1);
+        return clamp(blkio, BLKIO_MIN, BLKIO_MAX);
+}
+
+uint64_t pl_docker_blkio_to_weight(uint64_t blkio, PlHierarchy h) {
+        blkio = clamp(blkio, BLKIO_MIN, BLKIO_MAX);
+        if (h == PL_HIERARCHY_V1)
+                return blkio / 5;
+        return 1 + (blkio - BLKIO_MIN) * (WEIGHT_MAX - 1) / (BLKIO_MAX - BLKIO_MIN);
+}
+
+static const PlValue *wanted(const Update *u, PlResource r) {
+        const PlValue *v = &u->want->v[r];
+
+        return v->set ? v : NULL;
+}
+
+static void cannot(Update *u, PlResource r) {
+        u->not |= UINT32_C(1) << r;
+}
+
+static int tell(Update *u, const char *key, int64_t value) {
+        return json_object_set_new(u->body, key, json_integer(value)) < 0 ? -ENOMEM : 0;
+}
+
+/* Bytes that fit in the API's int64; anything larger is no limit on any machine. */
+static int64_t to_api_bytes(uint64_t bytes) {
+        return bytes > INT64_MAX ? -1 : (int64_t)bytes;
+}
+
+/* The MemorySwap (memory + swap, -1 unlimited) that goes with a memory limit. */
+static int64_t memory_swap_for(const Update *u, int64_t memory) {
+        const PlValue *swap = wanted(u, PL_RESOURCE_MEMORY_SWAP_MAX);
+        const PlHostConfig *h = u->have;
+        uint64_t swap_bytes;
+
+        if (swap)
+                swap_bytes = swap->number;
+        else if (h->memory > 0 && h->memory_swap >= h->memory)
+                swap_bytes = (uint64_t)(h->memory_swap - h->memory);
+        else
+                return -1; /* nobody has limited it */
+        if (swap_bytes > (uint64_t)(INT64_MAX - memory))
+                return -1;
+        return memory + (int64_t)swap_bytes;
+}
+
+static int update_memory(Update *u) {
+        const PlValue *max = wanted(u, PL_RESOURCE_MEMORY_MAX),
+                      *swap = wanted(u, PL_RESOURCE_MEMORY_SWAP_MAX);
+        int64_t memory = u->have->memory, memory_swap;
+        bool agrees;
+        int r;
+
+        if (max) {
+                int64_t bytes = to_api_bytes(max->number);
+
+                if (bytes < 0 ? memory > 0 : max->number < MEMORY_MIN_BYTES)
+                        cannot(u, PL_RESOURCE_MEMORY_MAX);
+                else
+                        memory = PL_MAX(bytes, INT64_C(0));
+        }
+        if (memory == 0) { /* no memory limit: then no swap limit either */
+                if (swap && to_api_bytes(swap->number) >= 0)
+                        cannot(u, PL_RESOURCE_MEMORY_SWAP_MAX);
+                return 0;
+        }
+        if (!max && !swap)
+                return 0;
+
+        memory_swap = memory_swap_for(u, memory);
+        agrees = memory == u->have->memory && memory_swap == u->have->memory_swap;
+        /* 0 beside a memory limit: an engine without swap accounting. It will not learn it. */
+        if (memory == u->have->memory && u->have->memory_swap == 0 && memory_swap == -1)
+                agrees = true;
+        if (agrees)
+                return 0;
+        r = tell(u, "Memory", memory);
+        return r < 0 ? r : tell(u, "MemorySwap", memory_swap);
+}
+
+static int update_memory_low(Update *u) {
+        const PlValue *low = wanted(u, PL_RESOURCE_MEMORY_LOW);
+        const json_t *told = json_object_get(u->body, "Memory");
+        int64_t memory = told ? json_integer_value(told) : u->have->memory;
+
+        if (!low ||
+            (low->number <= INT64_MAX && (int64_t)low->number == u->have->memory_reservation))
+                return 0;
+        /* 0 means unchanged; above Memory the engine refuses the whole update */
+        if (low->number < MEMORY_MIN_BYTES || low->number > INT64_MAX ||
+            (memory > 0 && (int64_t)low->number > memory)) {
+                cannot(u, PL_RESOURCE_MEMORY_LOW);
+                return 0;
+        }
+        return tell(u, "MemoryReservation", (int64_t)low->number);
+}
+
+/* A container speaks either NanoCpus or CpuPeriod and CpuQuota; one refuses the other. */
+static int update_cpu_quota(Update *u) {
+        const PlValue *quota = wanted(u, PL_RESOURCE_CPU_QUOTA);
+        const PlHostConfig *h = u->have;
+        bool by_quota = h->nano_cpus <= 0 && (h->cpu_quota > 0 || h->cpu_period > 0);
+        uint64_t period_usec =
+                        h->cpu_period > 0 ? (uint64_t)h->cpu_period : PL_DOCKER_CPU_PERIOD_USEC;
+        unsigned __int128 quota_usec;
+        int64_t nano_cpus;
+
+        if (!quota)
+                return 0;
+        if (quota->number > INT64_MAX / 1000) { /* also PL_UNLIMITED */
+                if (h->nano_cpus > 0)
+                        cannot(u, PL_RESOURCE_CPU_QUOTA);
+                else if (h->cpu_quota > 0)
+                        return tell(u, "CpuQuota", -1);
+                return 0;
+        }
+
+        quota_usec = (unsigned __int128)quota->number * period_usec / PL_USEC_PER_SEC;
+        if (quota_usec < CPU_QUOTA_MIN_USEC || quota_usec > INT64_MAX) {
+                cannot(u, PL_RESOURCE_CPU_QUOTA);
+                return 0;
+        }
+        if (by_quota)
+                return (int64_t)quota_usec == h->cpu_quota
+                                       ? 0
+                                       : tell(u, "CpuQuota", (int64_t)quota_usec);
+        if (u->host->n_cpus > 0 && quota->number > u->host->n_cpus * PL_USEC_PER_SEC) {
+                cannot(u, PL_RESOURCE_CPU_QUOTA);
+                return 0;
+        }
+        nano_cpus = (int64_t)quota->number * 1000;
+        return nano_cpus == h->nano_cpus ? 0 : tell(u, "NanoCpus", nano_cpus);
+}
+
+static int update_cpu_weight(Update *u) {
+        const PlValue *weight = wanted(u, PL_RESOURCE_CPU_WEIGHT);
+        int64_t shares;
+
+        if (!weight)
+                return 0;
+        shares = (int64_t)pl_docker_weight_to_shares(weight->number, u->host->hierarchy);
+        return shares == u->have->cpu_shares ? 0 : tell(u, "CpuShares", shares);
+}
+
+static int update_cpuset(Update *u) {
+        const PlValue *cpus = wanted(u, PL_RESOURCE_ALLOWED_CPUS);
+        const char *have = u->have->cpuset_cpus;
+        _cleanup_free_ char *canonical = NULL;
+        int r;
+
+        if (!cpus)
+                return 0;
+        if (!cpus->text || !cpus->text[0]) {
+                if (have && have[0]) /* "" means unchanged */
+                        cannot(u, PL_RESOURCE_ALLOWED_CPUS);
+                return 0;
+        }
+        if (have && have[0]) {
+                r = pl_parse_cpuset(have, &canonical);
+                if (r == -ENOMEM)
+                        return r;
+                if (r == 0 && pl_streq(canonical, cpus->text))
+                        return 0;
+        }
+        return json_object_set_new(u->body, "CpusetCpus", json_string(cpus->text)) < 0 ? -ENOMEM
+                                                                                       : 0;
+}
+
+static int update_tasks(Update *u) {
+        const PlValue *tasks = wanted(u, PL_RESOURCE_TASKS_MAX);
+        int64_t have = u->have->pids_limit;
+
+        if (!tasks)
+                return 0;
+        if (tasks->number > INT64_MAX)
+                return have <= 0 ? 0 : tell(u, "PidsLimit", -1);
+        if (tasks->number == 0) { /* the API reads it as "no limit" */
+                cannot(u, PL_RESOURCE_TASKS_MAX);
+                return 0;
+        }
+        return (int64_t)tasks->number == have ? 0 : tell(u, "PidsLimit", (int64_t)tasks->number);
+}
+
+static int update_io_weight(Update *u) {
+        const PlValue *weight = wanted(u, PL_RESOURCE_IO_WEIGHT);
+        int64_t blkio;
+
+        if (!weight)
+                return 0;
+        blkio = (int64_t)weight_to_blkio(weight->number, u->host->hierarchy);
+        return blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", blkio);
+}
+
+/* MemorySwapMax goes with MemoryMax. In this order: MemoryLow looks at what Memory became. */
+static int (*const tellers[])(Update *) = {
+        update_memory, update_memory_low, update_cpu_quota, update_cpu_weight,
+        update_cpuset, update_tasks,      update_io_weight,
+};
+
+static const PlResource unknown_to_engine[] = {
+        PL_RESOURCE_MEMORY_MIN,
+        PL_RESOURCE_MEMORY_HIGH,
+        PL_RESOURCE_IO_READ_BANDWIDTH_MAX,
+        PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX,
+};
+
+int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
+                            const PlDockerHost *host, char **ret, uint32_t *ret_not) {
+        _cleanup_json_ json_t *body = json_object();
+        Update u = { .want = want, .have = have, .host = host, .body = body };
+        char *text = NULL;
+        int r;
+
+        if (!body)
+                return -ENOMEM;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(tellers); i++) {
+                r = tellers[i](&u);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < PL_ARRAY_SIZE(unknown_to_engine); i++)
+                if (wanted(&u, unknown_to_engine[i]))
+                        cannot(&u, unknown_to_engine[i]);
+
+        if (json_object_size(body) > 0) {
+                text = json_dumps(body, JSON_COMPACT);
+                if (!text)
+                        return -ENOMEM;
+        }
+        *ret = text;
+        *ret_not = u.not ;
+        return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any bytes as an answer of the engine, to every parser of answers: what is accepted keeps the
+ * promises of the headers, and can be asked everything that a container is asked.
+ */
+#include "pl-docker.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void expect(bool condition) {
+        if (!condition)
+                abort();
+}
+
+static void check_inspect(const char *body, size_t size) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        _cleanup_free_ char *update = NULL;
+        PlLimits limits;
+        uint32_t not ;
+
+        if (pl_docker_parse_inspect(body, size, &c) < 0)
+                return;
+        expect(pl_docker_is_id(c->id) && c->name && c->name[0] && c->image && c->log_path);
+        expect(c->n_labels <= PL_DOCKER_LABELS_MAX && c->pid >= 0);
+        for (size_t i = 0; i < c->n_labels; i++) {
+                expect(strlen(c->labels[i].value) <= PL_DOCKER_STRING_MAX);
+                expect(i == 0 || strcmp(c->labels[i - 1].key, c->labels[i].key) <= 0);
+                expect(pl_container_label(c, c->labels[i].key));
+        }
+        for (size_t i = 0; i < c->n_ports; i++)
+                expect(c->ports[i].container_port > 0);
+        for (size_t i = 0; i < c->n_env; i++)
+                expect(c->env[i].key && c->env[i].value);
+
+        for (PlHierarchy h = 0; h < _PL_HIERARCHY_N; h++) {
+                PlDockerHost host = { .hierarchy = h };
+
+                expect(pl_container_limits(c, h, &limits) == 0);
+                expect(pl_docker_format_update(&limits, &c->host, &host, &update, &not ) == 0);
+                pl_limits_deinit(&limits);
+                free(TAKE_PTR(update));
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        const char *body = (const char *)data;
+        char(*ids)[PL_ID_MAX] = NULL;
+        PlEngineInfo info = {};
+        PlApiVersion v;
+        size_t n = 0;
+
+        check_inspect(body, size);
+        if (pl_docker_parse_list(body, size, &ids, &n) == 0) {
+                for (size_t i = 0; i < n; i++)
+                        expect(pl_docker_is_id(ids[i]));
+                free(ids);
+        }
+        if (pl_docker_parse_version(body, size, &info) == 0) {
+                expect(info.version);
+                (void)pl_docker_negotiate(info.api, info.api_min, &v);
+                pl_engine_info_deinit(&info);
+        }
+        free(pl_docker_parse_error(body, size));
+        free(pl_docker_parse_warnings(body, size));
+        return 0;
+}
