@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs.h"
+#include "log.h"
+#include "pl-docker.h"
+
+struct PlStateDir {
+        int fd;
+};
+
+static int open_directory(int dir_fd, const char *path, bool make, int *ret) {
+        int fd;
+
+        if (make && mkdirat(dir_fd, path, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        *ret = fd;
+        return 0;
+}
+
+int pl_state_dir_open(const char *path, PlStateDir **ret) {
+        _cleanup_(pl_state_dir_freep) PlStateDir *d = NULL;
+        _cleanup_close_ int parent = -EBADF;
+        int r;
+
+        d = malloc(sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        d->fd = -EBADF;
+        /* systemd makes RuntimeDirectory= 0755 so that the control socket can be reached */
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (parent < 0)
+                return -errno;
+        r = open_directory(parent, "containers", true, &d->fd);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+PlStateDir *pl_state_dir_free(PlStateDir *d) {
+        if (!d)
+                return NULL;
+        if (d->fd >= 0)
+                (void)close(d->fd);
+        free(d);
+        return NULL;
+}
+
+int pl_state_dir_save(PlStateDir *d, const PlContainerState *s) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        if (!pl_docker_is_id(s->id))
+                return -EINVAL;
+        r = pl_state_format(s, &text);
+        if (r < 0)
+                return r;
+        return pl_fs_replace(d->fd, s->id, text, strlen(text), 0600, false);
+}
+
+int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
+        _cleanup_free_ char *text = NULL, *aside = NULL;
+        PlContainerState s;
+        size_t size = 0;
+        int r;
+
+        if (!pl_docker_is_id(id))
+                return -EINVAL;
+        r = pl_fs_read(d->fd, id, PL_STATE_SIZE_MAX, &text, &size);
+        if (r == -ENOENT)
+                return r;
+        if (r >= 0)
+                r = pl_state_parse(text, size, &s);
+        if (r >= 0 && !pl_streq(s.id, id)) {
+                pl_container_state_deinit(&s);
+                r = -EBADMSG;
+        }
+        if (r >= 0) {
+                *ret = s;
+                return 0;
+        }
+        pl_log_warning("What %.12s was before plimsoll is lost, its state file is broken (%s); "
+                       "kept as %.12s….bad",
+                       id, strerror(-r), id);
+        if (asprintf(&aside, "%s.bad", id) >= 0)
+                (void)renameat(d->fd, id, d->fd, aside);
+        return -EBADMSG;
+}
+
+int pl_state_dir_remove(PlStateDir *d, const char *id) {
+        if (!pl_docker_is_id(id))
+                return -EINVAL;
+        return unlinkat(d->fd, id, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
+                        void *userdata) {
+        int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *e;
+
+        if (!dir) {
+                if (fd >= 0)
+                        (void)close(fd);
+                return;
+        }
+        while ((e = readdir(dir))) {
+                char id[PL_ID_MAX] = "";
+                size_t n = strlen(e->d_name);
+
+                if (n < PL_ID_MAX - 1)
+                        continue;
+                memcpy(id, e->d_name, PL_ID_MAX - 1);
+                /* ID, ID.new of a crash, ID.bad: all go with the container */
+                if (pl_docker_is_id(id) && !keep(userdata, id))
+                        (void)unlinkat(d->fd, e->d_name, 0);
+        }
+        (void)closedir(dir);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pl-state.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "pl-docker.h"
+
+/*
+ * {"id": "…", "managed": ["MemoryMax", …], "original": {"MemoryMax": 4294967296, "AllowedCPUs":
+ * "0-3", "TasksMax": "infinity"}, "engine_original": {…}}
+ */
+
+void pl_container_state_deinit(PlContainerState *s) {
+        pl_limits_deinit(&s->original);
+        pl_limits_deinit(&s->engine_original);
+}
+
+static json_t *limits_to_json(const PlLimits *l) {
+        json_t *o = json_object();
+
+        for (PlResource r = 0; o && r < _PL_RESOURCE_N; r++) {
+                const PlValue *v = &l->v[r];
+                json_t *j;
+
+                if (!v->set)
+                        continue;
+                if (pl_resource_is_text(r))
+                        j = json_string(v->text ?: "");
+                else if (v->number > INT64_MAX)
+                        j = json_string("infinity");
+                else
+                        j = json_integer((json_int_t)v->number);
+                if (json_object_set_new(o, pl_resource_info(r)->name, j) < 0) {
+                        json_decref(o);
+                        return NULL;
+                }
+        }
+        return o;
+}
+
+static json_t *mask_to_json(uint32_t mask) {
+        json_t *a = json_array();
+
+        for (PlResource r = 0; a && r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r) &&
+                    json_array_append_new(a, json_string(pl_resource_info(r)->name)) < 0) {
+                        json_decref(a);
+                        return NULL;
+                }
+        return a;
+}
+
+int pl_state_format(const PlContainerState *s, char **ret) {
+        json_t *o = json_pack("{s:s, s:o, s:o, s:o}", "id", s->id, "managed",
+                              mask_to_json(s->managed), "original", limits_to_json(&s->original),
+                              "engine_original", limits_to_json(&s->engine_original));
+        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+        json_decref(o);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+static int value_from_json(PlResource r, const json_t *j, PlValue *ret) {
+        PlValue v = { .set = true };
+
+        if (pl_resource_is_text(r)) {
+                if (!json_is_string(j))
+                        return -EBADMSG;
+                v.text = strdup(json_string_value(j));
+                if (!v.text)
+                        return -ENOMEM;
+        } else if (json_is_string(j) && pl_streq(json_string_value(j), "infinity")) {
+                v.number = PL_UNLIMITED;
+        } else if (json_is_integer(j) && json_integer_value(j) >= 0) {
+                v.number = (uint64_t)json_integer_value(j);
+        } else {
+                return -EBADMSG;
+        }
+        pl_value_deinit(ret);
+        *ret = v;
+        return 0;
+}
+
+static int limits_from_json(json_t *o, PlLimits *ret) {
+        const char *key;
+        json_t *value;
+
+        if (!json_is_object(o))
+                return -EBADMSG;
+        json_object_foreach(o, key, value) {
+                PlResource r = pl_resource_from_name(key);
+                int k = r == _PL_RESOURCE_INVALID ? -EBADMSG
+                                                  : value_from_json(r, value, &ret->v[r]);
+
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}
+
+static int mask_from_json(json_t *a, uint32_t *ret) {
+        uint32_t mask = 0;
+        size_t i;
+        json_t *value;
+
+        if (!json_is_array(a))
+                return -EBADMSG;
+        json_array_foreach(a, i, value) {
+                PlResource r = json_is_string(value)
+                                               ? pl_resource_from_name(json_string_value(value))
+                                               : _PL_RESOURCE_INVALID;
+
+                if (r == _PL_RESOURCE_INVALID)
+                        return -EBADMSG;
+                mask |= 1U << r;
+        }
+        *ret = mask;
+        return 0;
+}
+
+int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
+        PlContainerState s = { 0 };
+        const char *id;
+        json_t *o;
+        int r = -EBADMSG;
+
+        if (size > PL_STATE_SIZE_MAX)
+                return -EBADMSG;
+        o = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+        id = json_string_value(json_object_get(o, "id"));
+        if (id && pl_docker_is_id(id)) {
+                (void)snprintf(s.id, sizeof(s.id), "%s", id);
+                r = mask_from_json(json_object_get(o, "managed"), &s.managed);
+                if (r >= 0)
+                        r = limits_from_json(json_object_get(o, "original"), &s.original);
+                if (r >= 0)
+                        r = limits_from_json(json_object_get(o, "engine_original"),
+                                             &s.engine_original);
+        }
+        json_decref(o);
+        if (r < 0) {
+                pl_container_state_deinit(&s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What must survive a crash survives it, and a broken file is put aside, not believed. */
+
+#include "state.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs.h"
+
+#define ID    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define EMPTY "\"managed\":[],\"original\":{},\"engine_original\":{}}"
+
+static const struct {
+        const char *name, *text;
+        int r;
+} rows[] = {
+        { "minimal", "{\"id\":\"" ID "\"," EMPTY, 0 },
+        { "values",
+          "{\"id\":\"" ID
+          "\",\"managed\":[\"MemoryMax\",\"AllowedCPUs\"],\"original\":{\"MemoryMax\":"
+          "\"infinity\",\"AllowedCPUs\":\"0-1\"},\"engine_original\":{\"TasksMax\":7}}",
+          0 },
+        { "not JSON", "{", -EBADMSG },
+        { "empty", "", -EBADMSG },
+        { "no id", "{" EMPTY, -EBADMSG },
+        { "path as id", "{\"id\":\"../../etc/passwd\"," EMPTY, -EBADMSG },
+        { "unknown resource",
+          "{\"id\":\"" ID "\",\"managed\":[\"Memory\"],\"original\":{},\"engine_original\":{}}",
+          -EBADMSG },
+        { "managed is no list",
+          "{\"id\":\"" ID "\",\"managed\":3,\"original\":{},\"engine_original\":{}}", -EBADMSG },
+        { "negative",
+          "{\"id\":\"" ID
+          "\",\"managed\":[],\"original\":{\"MemoryMax\":-1},\"engine_original\":{}}",
+          -EBADMSG },
+        { "text for a number",
+          "{\"id\":\"" ID
+          "\",\"managed\":[],\"original\":{\"MemoryMax\":\"4G\"},\"engine_original\":{}}",
+          -EBADMSG },
+        { "number for a text",
+          "{\"id\":\"" ID
+          "\",\"managed\":[],\"original\":{\"AllowedCPUs\":1},\"engine_original\":{}}",
+          -EBADMSG },
+        { "original missing", "{\"id\":\"" ID "\",\"managed\":[],\"engine_original\":{}}",
+          -EBADMSG },
+        { "twice the same", "{\"id\":\"" ID "\",\"id\":\"" ID "\"," EMPTY, -EBADMSG },
+};
+
+START_TEST(parse) {
+        PlContainerState s = { 0 };
+        int r = pl_state_parse(rows[_i].text, strlen(rows[_i].text), &s);
+
+        ck_assert_msg(r == rows[_i].r, "%s: %d", rows[_i].name, r);
+        if (r >= 0) {
+                char *again = NULL;
+                PlContainerState t = { 0 };
+
+                ck_assert_int_eq(pl_state_format(&s, &again), 0);
+                ck_assert_int_eq(pl_state_parse(again, strlen(again), &t), 0);
+                ck_assert_uint_eq(s.managed, t.managed);
+                ck_assert(pl_limits_equal(&s.original, &t.original));
+                ck_assert(pl_limits_equal(&s.engine_original, &t.engine_original));
+                free(again);
+                pl_container_state_deinit(&t);
+        }
+        pl_container_state_deinit(&s);
+}
+END_TEST
+
+static bool keep_other(void *userdata, const char *id) {
+        return pl_streq(id, OTHER);
+}
+
+START_TEST(directory) {
+        char path[] = "/tmp/plimsoll-test-state-XXXXXX", inner[64];
+        PlContainerState s = { .id = ID, .managed = 1U << PL_RESOURCE_MEMORY_MAX }, t = { 0 };
+        PlStateDir *d = NULL;
+        struct stat st;
+        int fd;
+
+        ck_assert_ptr_nonnull(mkdtemp(path));
+        (void)snprintf(inner, sizeof(inner), "%s/containers", path);
+        ck_assert_int_eq(pl_state_dir_open(path, &d), 0);
+        ck_assert_int_eq(stat(inner, &st), 0);
+        ck_assert_int_eq(st.st_mode & 0777, 0700);
+        fd = open(inner, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
+        ck_assert_int_eq(pl_state_dir_load(d, "../containers", &t), -EINVAL);
+        s.original.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ .set = true, .number = PL_UNLIMITED };
+        ck_assert_int_eq(pl_state_dir_save(d, &s), 0);
+        ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
+        ck_assert_uint_eq(t.managed, s.managed);
+        ck_assert_uint_eq(t.original.v[PL_RESOURCE_MEMORY_MAX].number, PL_UNLIMITED);
+
+        /* another container's file under this name is not believed, but kept */
+        ck_assert_int_eq(pl_fs_replace(fd, OTHER, "{\"id\":\"" ID "\"," EMPTY,
+                                       strlen("{\"id\":\"" ID "\"," EMPTY), 0600, false),
+                         0);
+        ck_assert_int_eq(pl_state_dir_load(d, OTHER, &t), -EBADMSG);
+        ck_assert_int_eq(faccessat(fd, OTHER ".bad", F_OK, 0), 0);
+
+        pl_state_dir_prune(d, keep_other, NULL);
+        ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
+        ck_assert_int_eq(faccessat(fd, OTHER ".bad", F_OK, 0), 0);
+        ck_assert_int_eq(pl_state_dir_remove(d, ID), 0);
+
+        (void)unlinkat(fd, OTHER ".bad", 0);
+        (void)close(fd);
+        d = pl_state_dir_free(d);
+        ck_assert_int_eq(rmdir(inner), 0);
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("state");
+        TCase *t = tcase_create("state");
+        SRunner *runner = srunner_create(s);
+        int failed;
+
+        tcase_add_loop_test(t, parse, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, directory);
+        suite_add_tcase(s, t);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
