@@ -30,16 +30,28 @@ typedef struct PlCtlHandlers {
 /**
  * pl_ctl_server_new()
  * @listen_fd: a bound and listening unix socket; ownership passes on success
+ * @handlers:  borrowed, must outlive the server
+ * Return: 0, -ENOMEM, -EIO when libmicrohttpd refuses, -errno.
  */
 int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlHandlers *handlers, void *userdata,
                       PlCtlServer **ret);
+/* Streams end in good order; must not be called from a handler. Returns NULL. */
 PlCtlServer *pl_ctl_server_free(PlCtlServer *s);
 PL_DEFINE_CLEANUP(PlCtlServer *, pl_ctl_server_free)
 
+/** pl_ctl_server_set_timeout() - how long a connection may take for one whole request, from connect
+ * or the answer before it; 15 s unless set. Streams are exempt. */
+void pl_ctl_server_set_timeout(PlCtlServer *s, uint64_t usec);
+
 /** pl_ctl_server_listen() - bind the control socket at a path, mode 0660, group "plimsoll" if it
- * exists; a stale socket file is replaced, a live one is -EADDRINUSE. Return: fd or -errno. */
+ * exists; a stale socket file is replaced, a live one is -EADDRINUSE, any other file -EEXIST. The
+ * directory is made when its parent is there. Return: fd or -errno. */
 int pl_ctl_server_listen(const char *path);
 
 /** pl_ctl_server_publish() - send one event to every /v1/events client. A client that does not
- * read is dropped after 1 MiB, never waited for. @entry: borrowed. */
+ * read is dropped after 1 MiB, never waited for. @entry: from pl_wire_event(), borrowed.
+ * Costs nothing while nobody listens; s may be NULL. */
 void pl_ctl_server_publish(PlCtlServer *s, json_t *entry);
+
+/** pl_ctl_server_has_listeners() - would a published entry reach anybody? */
+bool pl_ctl_server_has_listeners(const PlCtlServer *s);
