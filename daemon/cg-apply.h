@@ -4,20 +4,35 @@
 /*
  * Cgroup writer: the only file that knows libcgroup.
  *
- * One value per call, read back by the caller's next reading. libcgroup never names the file that
- * failed; this does. Not thread safe (libcgroup is not): the loop thread only.
+ * One value per call, read back by the caller (pl_cg_read_back()). libcgroup never names the file
+ * that failed; this does. Not thread safe (libcgroup is not): the loop thread only.
  */
 
 #include "cg-path.h"
+#include "pl-plan.h"
 
 /** pl_cg_apply_init() - cgroup_init(), once per process. Return: 0, -EIO, -errno. */
 int pl_cg_apply_init(void);
 
 /**
- * pl_cg_apply() - write one value through libcgroup
+ * pl_cg_apply() - execute one step (PL_STEP_WRITE or PL_STEP_SQUEEZE) through libcgroup
  * @quota_period_usec: for PL_RESOURCE_CPU_QUOTA; 0: keep the period that is there
  * @ret_file: the kernel's file name written or refused, static; may be NULL
- * Return: 0; -ENODEV group gone; -EOPNOTSUPP; -EBUSY v1 refuses a limit below usage; -errno.
+ *
+ * Return: 0; -ENODEV group gone; -EOPNOTSUPP no such file; -EBUSY v1 refuses a limit below usage;
+ *         -EAGAIN a squeeze freed less than was asked for, which is no failure; -EINVAL for other
+ *         kinds of step; -ENOMEM, -errno.
  */
-int pl_cg_apply(const PlCgroupMounts *m, const PlCgroup *g, PlResource r, const PlValue *v,
+int pl_cg_apply(const PlCgroupMounts *m, const PlCgroup *g, const PlStep *step,
                 uint64_t quota_period_usec, const char **ret_file);
+
+/**
+ * pl_cg_resolve_devices() - a value with paths as one with MAJ:MIN, as plans need it
+ *
+ * As systemd does it: a device node stands for itself, any other path for the device of its file
+ * system, a partition for its disk (the kernel limits whole disks alone).
+ *
+ * Return: 0 and *ret replaced; -ENOMEM; -ENODEV: a path that no block device stands behind; -errno
+ *         of the first path that cannot be looked at.
+ */
+int pl_cg_resolve_devices(const PlValue *v, PlValue *ret);

@@ -18,7 +18,8 @@ typedef enum PlController {
         PL_CONTROLLER_MEMORY,
         PL_CONTROLLER_CPUSET,
         PL_CONTROLLER_PIDS,
-        PL_CONTROLLER_IO, /* v1: blkio */
+        PL_CONTROLLER_IO,      /* v1: blkio */
+        PL_CONTROLLER_CPUACCT, /* usage only; v1 may mount it apart from cpu */
         _PL_CONTROLLER_N,
 } PlController;
 
@@ -26,7 +27,9 @@ PlController pl_controller_of(PlResource r);
 
 /* The hierarchies of the host. On v2 all controllers share one; hybrid hosts mix. */
 typedef struct PlCgroupMounts {
-        char *mount[_PL_CONTROLLER_N]; /* absolute; NULL: the controller is nowhere */
+        char *mount[_PL_CONTROLLER_N]; /* absolute; NULL: the controller is nowhere; shared where
+                                        * controllers are mounted together */
+        char *root[_PL_CONTROLLER_N];  /* the group that is mounted there, "/" but for binds */
         PlHierarchy hierarchy[_PL_CONTROLLER_N];
         char *unified; /* the v2 mount, NULL when there is none */
         char *proc;    /* "/proc" */
@@ -37,10 +40,12 @@ typedef struct PlCgroupMounts {
 int pl_cg_mounts_load(const char *proc, PlCgroupMounts *ret);
 void pl_cg_mounts_deinit(PlCgroupMounts *m);
 
-/* One container's group in each hierarchy. */
+/* One container's group in each hierarchy. Strings and descriptors are shared between controllers
+ * of one mount; a controller in which the container has no group of its own has NULL and -EBADF,
+ * and is never written to. */
 typedef struct PlCgroup {
         char *relative[_PL_CONTROLLER_N]; /* below the mount, no leading slash: libcgroup's name */
-        int dir_fd[_PL_CONTROLLER_N]; /* O_PATH|O_DIRECTORY; the same number where shared on v2 */
+        int dir_fd[_PL_CONTROLLER_N];     /* O_PATH|O_DIRECTORY|O_CLOEXEC */
         ino_t inode[_PL_CONTROLLER_N];
         char *scope; /* "docker-<id>.scope" when systemd owns it; NULL otherwise */
 } PlCgroup;
@@ -48,14 +53,16 @@ typedef struct PlCgroup {
 PlCgroup *pl_cgroup_free(PlCgroup *g); /* returns NULL */
 PL_DEFINE_CLEANUP(PlCgroup *, pl_cgroup_free)
 
-/** pl_cgroup_from_pid() - by /proc/PID/cgroup; a leaf "container" (crun) is stepped over.
- * @id: the group must carry it in its last or last but one component; else -ESTALE (pid reused)
- * Return: 0, -ESRCH/-ENOENT (gone), -ESTALE, -ENOMEM, -errno. */
+/** pl_cgroup_from_pid() - by /proc/PID/cgroup. The group is the one that carries the container's
+ * id; groups below it are stepped over (crun's "container", systemd's "init.scope" in a container).
+ * Return: 0; -ESRCH or -ENOENT: gone; -ESTALE: another container's process, or none's (the pid was
+ * reused); -EXDEV: outside of what our cgroup namespace shows; -ENOMEM, -errno. */
 int pl_cgroup_from_pid(const PlCgroupMounts *m, pid_t pid, const char *id, PlCgroup **ret);
 
 /** pl_cgroup_from_parent() - open the group below a known parent (relative path), by id.
- * Tries "docker-<id>.scope", "<id>" and "libpod-<id>.scope". Return: 0, -ENOENT, -ENOMEM, -errno.
- */
+ * Tries "docker-<id>.scope", "<id>", "libpod-<id>.scope" and "libpod-<id>". While a container is
+ * being born on v1 some hierarchies have its group and some do not yet.
+ * Return: 0 when at least one has it, -ENOENT, -ENOMEM, -errno. */
 int pl_cgroup_from_parent(const PlCgroupMounts *m, const char *parent, const char *id,
                           PlCgroup **ret);
 

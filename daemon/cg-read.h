@@ -12,12 +12,19 @@
 #include "pl-plan.h"
 
 /**
- * pl_cg_read() - limits in force and usage
- * @mask: which resources to read (1 << PlResource); 0 reads usage alone
- * Return: 0; -ENODEV when the group is gone; -ENOMEM, -errno. A missing file is not an error:
- *         it clears the resource's bit in ret->supported.
+ * pl_cg_read() - what the planner needs to know
+ * @mask: the resources that matter (1 << PlResource); what the planner needs beside them is read as
+ *        well: both of MemoryMax and MemorySwapMax on v1, usage and memory.high on v2
+ * Return: 0; -ENODEV when the group is gone; -ENOMEM, -errno. A missing file is not an error: its
+ *         bit in ret->supported is clear.
  */
 int pl_cg_read(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret);
+
+/**
+ * pl_cg_read_back() - exactly these values and nothing else, after a write
+ * Return: as pl_cg_read(); only in_force and supported of the mask are meaningful.
+ */
+int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret);
 
 /* For status and metrics. PL_UNLIMITED: unknown. */
 typedef struct PlUsage {
@@ -27,5 +34,6 @@ typedef struct PlUsage {
         uint64_t oom_kills;
 } PlUsage;
 
-/** pl_cg_read_usage() - Return: 0, -ENODEV, -errno. */
+/** pl_cg_read_usage() - what cannot be read stays PL_UNLIMITED.
+ * Return: 0; -ENODEV when the group is gone in every hierarchy. */
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret);

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cgroup reader: small kernel files, one read(2) each, parsed on the stack.
+ *
+ * Sources: kernel Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/{memory,cpuacct,pids}.rst.
+ * A reconcile of a thousand containers passes here several times, so nothing is read that the
+ * planner does not need, and nothing is allocated but texts.
+ */
+
+#include "cg-read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "pl-unit.h"
+
+#define BIT(r) (UINT32_C(1) << (r))
+
+/* The largest files read whole: io.max and the throttle files, one line per device. */
+#define FILE_MAX 4096
+
+/**
+ * read_file() - a kernel file into a buffer
+ * Return: 0, NUL terminated; -ENOENT no such file; -ENODEV the group is gone; -errno.
+ */
+static int read_file(int dir_fd, const char *name, char *buf, size_t size) {
+        _cleanup_close_ int fd = -EBADF;
+        ssize_t n;
+
+        fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        n = read(fd, buf, size - 1);
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        return 0;
+}
+
+/* A removed directory answers ENOENT to every openat(), as a missing file does. */
+static bool is_gone(int dir_fd) {
+        return faccessat(dir_fd, "cgroup.procs", F_OK, 0) < 0 && errno == ENOENT;
+}
+
+static int read_number(int dir_fd, const char *name, uint64_t *ret) {
+        char buf[32];
+        int r;
+
+        if (dir_fd < 0)
+                return -ENOENT;
+        r = read_file(dir_fd, name, buf, sizeof(buf));
+        if (r < 0)
+                return r;
+        buf[strcspn(buf, "\n")] = '\0';
+        if (pl_streq(buf, "max")) {
+                *ret = PL_UNLIMITED;
+                return 0;
+        }
+        return pl_parse_uint64(buf, ret) < 0 ? -EBADMSG : 0;
+}
+
+/* The value of "KEY VALUE" lines; absent keys keep what *ret held. */
+static void take_key(const char *text, const char *key, uint64_t *ret) {
+        size_t n = strlen(key);
+
+        for (const char *s = text; s; s = strchr(s, '\n')) {
+                char digits[24];
+                uint64_t value;
+
+                s += *s == '\n';
+                if (strncmp(s, key, n) != 0 || s[n] != ' ')
+                        continue;
+                (void)snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(s + n + 1, "\n"),
+                               s + n + 1);
+                if (pl_parse_uint64(digits, &value) == 0)
+                        *ret = value;
+                return;
+        }
+}
+
+/* cpu.cfs_quota_us and cpu.cfs_period_us as one text, like cpu.max */
+static int read_v1_quota(int dir_fd, char *buf, size_t size) {
+        size_t n;
+        int r;
+
+        r = read_file(dir_fd, "cpu.cfs_quota_us", buf, size);
+        if (r < 0)
+                return r;
+        n = strcspn(buf, "\n");
+        buf[n++] = ' ';
+        return read_file(dir_fd, "cpu.cfs_period_us", buf + n, size - n);
+}
+
+static void take_period(const char *text, PlReading *ret) {
+        const char *space = strchr(text, ' ');
+        char digits[24];
+
+        if (!space)
+                return;
+        (void)snprintf(digits, sizeof(digits), "%.*s", (int)strcspn(space + 1, "\n"), space + 1);
+        if (pl_parse_uint64(digits, &ret->cpu_period_usec) < 0)
+                ret->cpu_period_usec = 0;
+}
+
+/* Return: 0, also when there is no such file; -ENODEV, -ENOMEM, -errno. */
+static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource r, PlReading *ret) {
+        PlController c = pl_controller_of(r);
+        PlHierarchy h = m->hierarchy[c];
+        const char *file = pl_resource_info(r)->file[h];
+        int fd = g->dir_fd[c], e;
+        char buf[FILE_MAX];
+
+        ret->hierarchy[r] = h;
+        if (!file || fd < 0)
+                return 0;
+        if (r == PL_RESOURCE_CPU_QUOTA && h == PL_HIERARCHY_V1)
+                e = read_v1_quota(fd, buf, sizeof(buf));
+        else
+                e = read_file(fd, file, buf, sizeof(buf));
+        if (e == -ENOENT)
+                return is_gone(fd) ? -ENODEV : 0;
+        if (e == -EOPNOTSUPP) /* memory.memsw.* without swap accounting */
+                return 0;
+        if (e < 0)
+                return e;
+        e = pl_resource_parse_file(r, h, buf, &ret->in_force.v[r]);
+        if (e < 0)
+                return e == -ENOMEM ? e : -EBADMSG;
+        if (r == PL_RESOURCE_CPU_QUOTA)
+                take_period(buf, ret);
+        ret->supported |= BIT(r);
+        return 0;
+}
+
+/* v1 knows the sum of memory and swap; MemorySwapMax is swap alone. */
+static void split_memsw(PlReading *ret) {
+        PlValue *swap = &ret->in_force.v[PL_RESOURCE_MEMORY_SWAP_MAX];
+        const PlValue *memory = &ret->in_force.v[PL_RESOURCE_MEMORY_MAX];
+
+        if (ret->hierarchy[PL_RESOURCE_MEMORY_SWAP_MAX] != PL_HIERARCHY_V1 || !swap->set)
+                return;
+        ret->memsw_bytes = swap->number;
+        if (swap->number == PL_UNLIMITED)
+                return;
+        swap->number = memory->set && memory->number <= swap->number ? swap->number - memory->number
+                                                                     : 0;
+}
+
+static int read_mask(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                int e;
+
+                if (!(mask & BIT(r))) {
+                        ret->hierarchy[r] = m->hierarchy[pl_controller_of(r)];
+                        continue;
+                }
+                e = read_resource(m, g, r, ret);
+                if (e < 0)
+                        return e;
+        }
+        split_memsw(ret);
+        return 0;
+}
+
+static int read_for_plan(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask,
+                         PlReading *ret) {
+        const uint32_t memory = BIT(PL_RESOURCE_MEMORY_MAX) | BIT(PL_RESOURCE_MEMORY_SWAP_MAX);
+        int fd = g->dir_fd[PL_CONTROLLER_MEMORY];
+
+        if (!(mask & memory) || fd < 0)
+                return read_mask(m, g, mask, ret);
+        if (m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
+                return read_mask(m, g, mask | memory, ret);
+
+        if (mask & BIT(PL_RESOURCE_MEMORY_MAX)) {
+                ret->has_reclaim = faccessat(fd, "memory.reclaim", F_OK, 0) == 0;
+                if (!ret->has_reclaim)
+                        mask |= BIT(PL_RESOURCE_MEMORY_HIGH);
+                if (read_number(fd, "memory.current", &ret->memory_current_bytes) < 0)
+                        ret->memory_current_bytes = PL_UNLIMITED;
+        }
+        return read_mask(m, g, mask, ret);
+}
+
+static void reading_init(PlReading *r) {
+        *r = (PlReading){ .memory_current_bytes = PL_UNLIMITED, .memsw_bytes = PL_UNLIMITED };
+}
+
+int pl_cg_read(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret) {
+        PlReading reading;
+        int r;
+
+        reading_init(&reading);
+        r = read_for_plan(m, g, mask, &reading);
+        if (r < 0) {
+                pl_reading_deinit(&reading);
+                return r;
+        }
+        *ret = reading;
+        return 0;
+}
+
+int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret) {
+        PlReading reading;
+        int r;
+
+        reading_init(&reading);
+        /* a sum means nothing without its part */
+        if (mask & BIT(PL_RESOURCE_MEMORY_SWAP_MAX) &&
+            m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
+                mask |= BIT(PL_RESOURCE_MEMORY_MAX);
+        r = read_mask(m, g, mask, &reading);
+        if (r < 0) {
+                pl_reading_deinit(&reading);
+                return r;
+        }
+        *ret = reading;
+        return 0;
+}
+
+static void read_usage_v1(int memory, int cpu, int cpuacct, PlUsage *u) {
+        uint64_t nsec = PL_UNLIMITED, memsw;
+        char buf[FILE_MAX];
+
+        (void)read_number(memory, "memory.usage_in_bytes", &u->memory_bytes);
+        (void)read_number(memory, "memory.max_usage_in_bytes", &u->memory_peak_bytes);
+        if (read_number(memory, "memory.memsw.usage_in_bytes", &memsw) == 0 &&
+            u->memory_bytes != PL_UNLIMITED)
+                u->swap_bytes = memsw > u->memory_bytes ? memsw - u->memory_bytes : 0;
+        if (memory >= 0 && read_file(memory, "memory.stat", buf, sizeof(buf)) == 0)
+                take_key(buf, "total_inactive_file", &u->inactive_file_bytes);
+        if (memory >= 0 && read_file(memory, "memory.oom_control", buf, sizeof(buf)) == 0)
+                take_key(buf, "oom_kill", &u->oom_kills);
+        if (read_number(cpuacct, "cpuacct.usage", &nsec) == 0)
+                u->cpu_usec = nsec / 1000;
+        nsec = PL_UNLIMITED;
+        if (cpu >= 0 && read_file(cpu, "cpu.stat", buf, sizeof(buf)) == 0)
+                take_key(buf, "throttled_time", &nsec);
+        if (nsec != PL_UNLIMITED)
+                u->throttled_usec = nsec / 1000;
+}
+
+static void read_memory_v2(int memory, PlUsage *u) {
+        char buf[FILE_MAX];
+
+        (void)read_number(memory, "memory.current", &u->memory_bytes);
+        (void)read_number(memory, "memory.peak", &u->memory_peak_bytes); /* Linux 5.19 */
+        (void)read_number(memory, "memory.swap.current", &u->swap_bytes);
+        if (memory >= 0 && read_file(memory, "memory.stat", buf, sizeof(buf)) == 0)
+                take_key(buf, "inactive_file", &u->inactive_file_bytes);
+        if (memory >= 0 && read_file(memory, "memory.events", buf, sizeof(buf)) == 0)
+                take_key(buf, "oom_kill", &u->oom_kills);
+}
+
+static void read_cpu_v2(int cpu, PlUsage *u) {
+        char buf[FILE_MAX];
+
+        if (cpu < 0 || read_file(cpu, "cpu.stat", buf, sizeof(buf)) < 0)
+                return;
+        take_key(buf, "usage_usec", &u->cpu_usec);
+        take_key(buf, "throttled_usec", &u->throttled_usec);
+}
+
+int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
+        int memory = g->dir_fd[PL_CONTROLLER_MEMORY], cpu = g->dir_fd[PL_CONTROLLER_CPU];
+        int cpuacct = g->dir_fd[PL_CONTROLLER_CPUACCT];
+        bool memory_v1 = m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
+        bool cpu_v1 = m->hierarchy[PL_CONTROLLER_CPU] == PL_HIERARCHY_V1;
+        bool any = false;
+        PlUsage u;
+
+        for (PlController c = 0; c < _PL_CONTROLLER_N && !any; c++)
+                any = g->dir_fd[c] >= 0 && !is_gone(g->dir_fd[c]);
+        if (!any)
+                return -ENODEV;
+
+        memset(&u, 0xff, sizeof(u)); /* PL_UNLIMITED: unknown */
+        read_usage_v1(memory_v1 ? memory : -EBADF, cpu_v1 ? cpu : -EBADF,
+                      m->hierarchy[PL_CONTROLLER_CPUACCT] == PL_HIERARCHY_V1 ? cpuacct : -EBADF,
+                      &u);
+        if (!memory_v1)
+                read_memory_v2(memory, &u);
+        if (!cpu_v1)
+                read_cpu_v2(cpu, &u);
+        (void)read_number(g->dir_fd[PL_CONTROLLER_PIDS], "pids.current", &u.pids);
+        *ret = u;
+        return 0;
+}
