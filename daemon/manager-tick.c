@@ -254,17 +254,19 @@ static bool admit_repair(PlManager *m, PlSubject *s, const PlPlan *plan, uint64_
 static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
         uint32_t written = 0;
         uint64_t period = s->service ? s->service->cpu_quota_period_usec : 0;
+        int r = 0;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const PlStep *step = &plan->steps[i];
                 const char *file = NULL;
-                PlResource target = step->kind == PL_STEP_SQUEEZE ? PL_RESOURCE_MEMORY_HIGH
-                                                                  : step->resource;
-                int r;
 
                 if (step->kind != PL_STEP_WRITE && step->kind != PL_STEP_SQUEEZE)
                         continue;
-                r = pl_cg_apply(&m->mounts, s->cgroup, target, &step->value, period, &file);
+                if (step->chained && r < 0)
+                        continue;
+                r = pl_cg_apply(&m->mounts, s->cgroup, step, period, &file);
+                if (r == -EAGAIN && step->kind == PL_STEP_SQUEEZE)
+                        r = 0; /* the next round's reading tells how far it got */
                 if (r == -ENODEV || r == -ENOENT) {
                         pl_manager_inspect(m, s); /* died meanwhile */
                         return written;
@@ -294,7 +296,7 @@ static void read_back(PlManager *m, PlSubject *s, uint32_t written) {
 
         if (written == 0)
                 return;
-        r = pl_cg_read(&m->mounts, s->cgroup, written, &after);
+        r = pl_cg_read_back(&m->mounts, s->cgroup, written, &after);
         if (r < 0) {
                 s->fresh = false;
                 return;
