@@ -10,7 +10,8 @@ BUILD=$ROOT/build
 LOGS=$BUILD/log
 
 say() { printf '%s\n' "$*"; }
-note() { printf 'dev: %s\n' "$*" >&2; }
+# a terminal that went away must not stop the cleaning up
+note() { printf 'dev: %s\n' "$*" >&2 || true; }
 
 # die STATUS MESSAGE…
 die() {
