@@ -47,7 +47,8 @@ packages_of() {
     engine) echo "iproute2 util-linux procps busybox-static mmdebstrap ca-certificates $(packages_of_docker)" ;;
     python) echo "python3" ;;
     integration) echo "bats socat jq curl python3 valgrind" ;;
-    vm) echo "qemu-system-x86 qemu-utils mmdebstrap e2fsprogs busybox-static python3 cpio" ;;
+    deb) echo "debhelper dpkg-dev fakeroot ?systemd-dev" ;;
+    vm) echo "qemu-system-x86 qemu-utils mmdebstrap e2fsprogs python3 cpio xz-utils debian-archive-keyring" ;;
     esac
 }
 

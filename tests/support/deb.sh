@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# ./dev deb: a Debian package, by debhelper, from the templates in systemd/debian. Everything goes
+# on below build/deb; the source tree stays as it is. Also run by itself:
+#   deb.sh stage DIR   only the source package's tree, for a build elsewhere (tests/vm)
+
+deb_version() { sed -n "s/^ *version : '\([^']*\)'.*/\1/p" "$ROOT/meson.build" | head -n 1; }
+
+# deb_stage DIR - the sources, with debian/ in the place where dpkg-buildpackage wants it
+deb_stage() {
+    local dir=$1
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    tar -C "$ROOT" --exclude='./build*' --exclude=./.git -c . | tar -C "$dir" --no-same-owner -x
+    cp -r "$ROOT/systemd/debian" "$dir/debian"
+    chmod 755 "$dir/debian/rules"
+    mkdir -p "$dir/debian/source"
+    echo '3.0 (native)' >"$dir/debian/source/format"
+    # one entry: what has changed is told by NEWS.md
+    cat >"$dir/debian/changelog" <<END
+plimsoll (${PLIMSOLL_DEB_VERSION:-$(deb_version)}) unstable; urgency=medium
+
+  * See NEWS.md.
+
+ -- $(sed -n 's/^Maintainer: //p' "$dir/debian/control")  $(date -Ru -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
+END
+}
+
+dev_deb() {
+    local dir=$BUILD/deb version log=$LOGS/deb.log file
+    need build deb
+    version=$(deb_version)
+    mkdir -p "$LOGS"
+    rm -rf "$dir"
+    deb_stage "$dir/plimsoll-$version"
+    if ! (cd "$dir/plimsoll-$version" &&
+        DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(jobs)" dpkg-buildpackage -b -d -us -uc) \
+        >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        die 1 "the package was not built; all that was said is in $log"
+    fi
+    for file in "$dir"/*.deb; do
+        # as a person who installs it would see it
+        dpkg-deb --info "$file" | sed -n '/^ Package:/,$p'
+        dpkg-deb --contents "$file" | awk '$1 !~ /^d/ { print "  " $1, $6, $7, $8 }'
+        say "built ${file#"$ROOT"/}:  sudo apt-get install ./${file#"$ROOT"/}"
+    done
+    give_back
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    set -euo pipefail
+    ROOT=$(cd -P "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+    case ${1:-} in
+    stage) deb_stage "${2:?usage: deb.sh stage DIR}" ;;
+    *)
+        echo "usage: deb.sh stage DIR" >&2
+        exit 2
+        ;;
+    esac
+fi

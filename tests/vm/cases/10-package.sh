@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The package: what a person has after installing it, and after upgrading, removing, purging it.
+# shellcheck source=tests/vm/cases/lib.sh
+. "${0%/*}/lib.sh"
+
+DEB=${0%/*}/plimsoll.deb
+
+test_the_service_runs_once_installed() {
+    systemctl is-active plimsolld.service plimsolld.socket
+    systemctl is-enabled plimsolld.service plimsolld.socket
+    [ "$(property NRestarts)" = 0 ]
+}
+
+test_nothing_is_limited_before_the_person_says_so() {
+    container dry --label com.docker.compose.service=postgres -- sleep 1000
+    grep -q '^DryRun=yes' "$POLICY"
+    sleep 1
+    [ "$(value dry memory.max)" = max ]
+    docker rm -f dry >/dev/null
+}
+
+test_the_status_says_that_it_is_a_dry_run() {
+    systemctl --no-pager status plimsolld | tee /dev/stderr | grep -iE 'Status: .*dry[- ]run'
+}
+
+test_systemd_finds_no_fault_with_the_units() {
+    local out
+    out=$(systemd-analyze verify --man=no plimsolld.service plimsolld.socket \
+        plimsoll-alert@x.service 2>&1 | grep -i plimsoll || true)
+    [ -z "$out" ] || fail "$out"
+}
+
+test_the_sandbox_is_tight() {
+    systemd-analyze security --no-pager plimsolld.service | tail -n 1
+    systemd-analyze security --no-pager --threshold=20 plimsolld.service >/dev/null
+}
+
+# Not what the unit says but what the kernel has made of it.
+test_the_process_has_no_capability_and_cannot_gain_one() {
+    local status
+    status=/proc/$(main_pid)/status
+    for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+        grep -qP "^$set:\t0000000000000000$" "$status"
+    done
+    grep -qP '^NoNewPrivs:\t1$' "$status"
+    grep -qP '^Seccomp:\t2$' "$status"
+}
+
+test_the_type_is_the_best_that_this_systemd_has() {
+    local want=notify
+    [ "$(systemctl --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')" -lt 253 ] || want=notify-reload
+    [ "$(property Type)" = "$want" ]
+}
+
+test_every_message_has_a_catalog_entry() {
+    local name id
+    while read -r name id; do
+        journalctl --dump-catalog "$id" | grep -q '^Subject: .' || fail "$name has none"
+    done <"${0%/*}/messages"
+}
+
+test_the_group_of_the_control_socket_exists() { getent group plimsoll; }
+
+test_the_manual_pages_and_completions_are_there() {
+    local f
+    for f in man8/plimsolld.8 man1/plimsollctl.1 man5/plimsoll.conf.5; do
+        dpkg -L plimsoll | grep -q "/usr/share/man/$f" || fail "$f"
+    done
+    for f in bash-completion/completions/plimsollctl zsh/ fish/vendor_completions.d/plimsollctl.fish; do
+        dpkg -L plimsoll | grep -q "/usr/share/$f" || fail "$f"
+    done
+}
+
+newer_package() {
+    local dir
+    dir=$(mktemp -d)
+    dpkg-deb -R "$DEB" "$dir/tree"
+    sed -i 's/^Version: .*/&+1/' "$dir/tree/DEBIAN/control"
+    dpkg-deb -b "$dir/tree" "$dir/newer.deb" >/dev/null
+    echo "$dir/newer.deb"
+}
+
+test_an_upgrade_keeps_the_policy_and_every_limit() {
+    local before
+    policy <<'P'
+[Service up]
+Match=name:up
+MemoryMax=77M
+P
+    container up
+    within 3 has up memory.max=80740352
+    before=$(main_pid)
+    dpkg -i "$(newer_package)"
+    has up memory.max=80740352
+    within 10 pid_changed "$before"
+    grep -q 'MemoryMax=77M' "$POLICY"
+    within 3 in_status '.containers[] | select(.name == "up") | .limits.MemoryMax.in_force == 80740352'
+}
+
+test_removal_stops_the_service_and_leaves_containers_running() {
+    mkdir -p /run/systemd/system/docker-.scope.d
+    dpkg -r plimsoll
+    refute systemctl -q is-active plimsolld.service
+    refute systemctl -q is-active plimsolld.socket
+    refute pgrep -x plimsolld
+    [ ! -e /run/plimsoll/control.sock ]
+    [ ! -e /run/systemd/system/docker-.scope.d/50-plimsoll.conf ]
+    [ "$(docker inspect -f '{{.State.Running}}' up)" = true ]
+    # a configuration file, which outlives a removal
+    grep -q 'MemoryMax=77M' "$POLICY"
+}
+
+test_purging_leaves_nothing() {
+    mkdir -p /var/log/plimsoll/x
+    dpkg --purge plimsoll
+    for f in /etc/plimsoll /run/plimsoll /var/log/plimsoll; do
+        [ ! -e "$f" ] || fail "$f is left"
+    done
+    find /etc /usr /lib/systemd /var/lib/systemd -name '*plimsoll*' | grep -v '^/usr/src' |
+        sed 's/$/ is left/' >/tmp/left
+    [ ! -s /tmp/left ] || fail "$(cat /tmp/left)"
+    # systemd has forgotten it, too
+    [ "$(systemctl show -P LoadState plimsolld.service)" = not-found ]
+}
+
+test_it_can_be_installed_again() {
+    dpkg -i "$DEB"
+    systemctl is-active plimsolld.service
+    grep -q '^DryRun=yes' "$POLICY"
+    remove_containers
+}
+
+run_tests

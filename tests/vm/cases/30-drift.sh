@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Who takes a value away: whatever systemd, the engine or a person does to a container, every value
+# of the policy is in force again within a second, and the journal says what was lost to whom.
+# shellcheck source=tests/vm/cases/lib.sh
+. "${0%/*}/lib.sh"
+
+IO='254:0 rbps=10485760 wbps=20971520 riops=max wiops=max'
+VALUES=('cpu.max=25000 50000' cpu.weight=77 cpuset.cpus=0 memory.min=4194304 memory.low=16777216
+    memory.high=125829120 memory.max=134217728 memory.swap.max=0 pids.max=55 "io.max=$IO")
+
+all_in_force() { has all "${VALUES[@]}"; }
+
+# systemd agrees, so that it will not take the values away the next time
+systemd_agrees() {
+    local scope is
+    scope=docker-$(id_of all).scope
+    is=$(systemctl show "$scope" -p CPUQuotaPerSecUSec -p CPUWeight -p MemoryMax -p MemoryHigh \
+        -p MemoryLow -p MemoryMin -p MemorySwapMax -p TasksMax -p AllowedCPUs \
+        -p IOReadBandwidthMax | sort | tr '\n' ' ')
+    echo "$is"
+    [ "$is" = "AllowedCPUs=0 CPUQuotaPerSecUSec=500ms CPUWeight=77 IOReadBandwidthMax=/dev/vda 10485760 MemoryHigh=125829120 MemoryLow=16777216 MemoryMax=134217728 MemoryMin=4194304 MemorySwapMax=0 TasksMax=55 " ]
+}
+
+engine_agrees() {
+    [ "$(docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemoryReservation}} {{.HostConfig.PidsLimit}} {{.HostConfig.CpusetCpus}}' all)" = '134217728 16777216 55 0' ]
+}
+
+test_every_value_is_in_force_and_all_owners_agree() {
+    policy <<'P'
+[Service all]
+Match=name:all
+CPUQuota=50%
+CPUQuotaPeriodSec=50ms
+CPUWeight=77
+AllowedCPUs=0
+MemoryMin=4M
+MemoryLow=16M
+MemoryHigh=120M
+MemoryMax=128M
+MemorySwapMax=0
+TasksMax=55
+IOReadBandwidthMax=/dev/vda 10M
+IOWriteBandwidthMax=/dev/vda 20M
+
+[Service swap]
+Match=name:swap
+MemoryMax=64M
+P
+    # dirty some page cache, so that the disk is known to the io controller
+    container all --restart always --
+    within 3 all_in_force
+    within 3 systemd_agrees
+    within 3 engine_agrees
+}
+
+test_a_written_value_comes_back() {
+    echo 99999744 >"$(cgroup_of all)/memory.max"
+    within 1 all_in_force
+    within 1 said DRIFT_REPAIRED CONTAINER_NAME=all
+    entries DRIFT_REPAIRED CONTAINER_NAME=all | jq -r .MESSAGE | tee /dev/stderr |
+        grep -q 'MemoryMax'
+}
+
+test_values_survive_daemon_reload() {
+    systemctl daemon-reload
+    within 1 all_in_force
+}
+
+test_values_survive_daemon_reload_and_a_restarted_service() {
+    systemctl daemon-reload
+    systemctl restart systemd-journald
+    within 1 all_in_force
+    systemctl restart dbus
+    within 1 all_in_force
+    systemctl daemon-reload
+    within 1 all_in_force
+}
+
+test_values_survive_set_property_of_another_property() {
+    systemctl set-property --runtime "docker-$(id_of all).scope" IOAccounting=yes
+    within 1 all_in_force
+    systemctl set-property --runtime "docker-$(id_of all).scope" StartupCPUWeight=200
+    within 1 all_in_force
+}
+
+test_a_managed_property_that_set_property_changes_comes_back() {
+    systemctl set-property --runtime "docker-$(id_of all).scope" MemoryMax=99999744 TasksMax=66
+    within 1 all_in_force
+    within 3 systemd_agrees
+    within 1 said DRIFT_REPAIRED CONTAINER_NAME=all
+}
+
+# Each value that the engine can change, changed by it.
+docker_update() {
+    docker update "$@" all >/dev/null
+    within 1 all_in_force
+    within 1 said DRIFT_REPAIRED CONTAINER_NAME=all
+}
+
+test_docker_update_of_cpus() { docker_update --cpu-period 100000 --cpu-quota 77000; }
+test_docker_update_of_cpu_shares() { docker_update --cpu-shares 512; }
+test_docker_update_of_cpuset() { docker_update --cpuset-cpus 1; }
+test_docker_update_of_memory() { docker_update --memory 90m --memory-swap 90m; }
+test_docker_update_of_memory_and_swap() { docker_update --memory 90m --memory-swap 190m; }
+test_docker_update_of_memory_reservation() { docker_update --memory-reservation 32m; }
+test_docker_update_of_pids_limit() { docker_update --pids-limit 44; }
+
+test_docker_update_of_restart_policy_loses_nothing() {
+    docker update --restart always all >/dev/null
+    within 1 all_in_force
+}
+
+test_the_owners_agree_again_after_all_updates() {
+    within 5 systemd_agrees
+    within 5 engine_agrees
+}
+
+test_values_survive_a_container_restart() {
+    docker restart -t 0 all >/dev/null
+    within 1 all_in_force
+    within 3 systemd_agrees
+}
+
+test_values_survive_a_container_that_dies() {
+    kill -9 "$(docker inspect -f '{{.State.Pid}}' all)"
+    within 5 all_in_force
+}
+
+test_values_survive_an_engine_restart() {
+    systemctl restart docker
+    within 1 all_in_force
+    within 3 systemd_agrees
+}
+
+test_values_survive_daemon_reexec() {
+    systemctl daemon-reexec
+    within 1 all_in_force
+    # only now does the new instance realise what it has read
+    systemctl restart systemd-journald
+    within 1 all_in_force
+    within 3 systemd_agrees
+}
+
+# The engine writes memory.swap.max behind systemd's back (moby 51446).
+test_a_swap_limit_that_only_the_engine_knows_is_not_lost() {
+    container swap -m 64m --memory-swap 64m --
+    within 3 has swap memory.max=67108864 memory.swap.max=0
+    within 3 [ "$(property MemorySwapMax "docker-$(id_of swap).scope")" = 0 ]
+    systemctl daemon-reload
+    systemctl set-property --runtime "docker-$(id_of swap).scope" IOAccounting=yes
+    systemctl restart systemd-journald
+    has swap memory.max=67108864 memory.swap.max=0
+}
+
+cpu_of_plimsolld() { sed -n 's/^usage_usec //p' /sys/fs/cgroup/system.slice/plimsolld.service/cpu.stat; }
+
+test_a_fight_ends_in_a_reported_stand_off() {
+    local file fighter before after used start
+    file=$(cgroup_of all)/pids.max
+    (while echo 66 >"$file"; do sleep 0.01; done) 2>/dev/null &
+    fighter=$!
+    within 20 said DRIFT_STANDOFF CONTAINER_NAME=all
+    start=${EPOCHREALTIME/./} before=$(cpu_of_plimsolld)
+    sleep 10
+    after=${EPOCHREALTIME/./} used=$(($(cpu_of_plimsolld) - before))
+    kill $fighter
+    wait $fighter || true
+    # hundredths of a per cent of one core
+    echo "$used us of CPU in $((after - start)) us: $((used * 10000 / (after - start)))"
+    [ $((used * 100)) -le $((after - start)) ]
+    # one report, not one per blow
+    [ "$(entries DRIFT_STANDOFF CONTAINER_NAME=all | wc -l)" -le 2 ]
+    in_status '.containers[] | select(.name == "all") | .drift_repairs > 0'
+}
+
+run_tests

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The control socket: made by systemd, open to its group and closed to others.
+# shellcheck source=tests/vm/cases/lib.sh
+. "${0%/*}/lib.sh"
+
+SOCKET=/run/plimsoll/control.sock
+
+test_the_socket_belongs_to_the_group() {
+    [ "$(stat -c '%U:%G %a %F' $SOCKET)" = 'root:plimsoll 660 socket' ]
+}
+
+test_a_member_of_the_group_may_ask() {
+    id member >/dev/null 2>&1 || useradd -G plimsoll member
+    runuser -u member -- plimsollctl status --json | jq -e '.engine.connected'
+}
+
+test_others_may_not() {
+    local out status=0
+    id stranger >/dev/null 2>&1 || useradd stranger
+    out=$(runuser -u stranger -- plimsollctl status 2>&1) || status=$?
+    echo "$out"
+    [ "$status" -ne 0 ]
+    # the answer tells what to do about it
+    grep -i 'permission' <<<"$out"
+}
+
+test_a_question_starts_the_daemon() {
+    systemctl stop plimsolld.service
+    systemctl is-active plimsolld.socket
+    [ "$(main_pid)" = 0 ]
+    in_status '.engine.connected'
+    [ "$(main_pid)" != 0 ]
+}
+
+test_the_socket_outlives_the_daemon() {
+    local inode
+    inode=$(stat -c %i $SOCKET)
+    systemctl restart plimsolld.service
+    kill -9 "$(main_pid)"
+    # waits in the socket's queue for the next one
+    in_status '.engine.connected'
+    [ "$(stat -c %i $SOCKET)" = "$inode" ]
+}
+
+test_curl_is_enough() {
+    curl -sf --unix-socket $SOCKET http://plimsoll/v1/status | jq -e '.version'
+    curl -sf --unix-socket $SOCKET http://plimsoll/metrics | grep -q '^plimsoll_'
+}
+
+run_tests

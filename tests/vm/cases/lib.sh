@@ -1,0 +1,169 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the cases share. A case sources this, defines functions test_* and calls run_tests, which
+# runs them in the order of their definition, each in a shell of its own with "set -e", and prints
+# TAP: the name is the function's, its failure comes with its trace and the journal's end.
+
+POLICY=/etc/plimsoll/plimsoll.conf
+CURSOR=
+
+run_tests() {
+    local test name status out n=0
+    out=$(mktemp)
+    # shellcheck disable=SC2013 # names have no spaces
+    for test in $(sed -n 's/^\(test_[a-z0-9_]*\)() .*/\1/p' "$0"); do
+        n=$((n + 1)) name=${test#test_}
+        CURSOR=$(journalctl -n 1 --show-cursor -q -o cat | sed -n 's/^-- cursor: //p')
+        (
+            set -euo pipefail
+            PS4='+ ${BASH_SOURCE##*/}:${LINENO}: '
+            exec 9>"$out.trace"
+            BASH_XTRACEFD=9
+            set -x
+            "$test"
+        ) >"$out" 2>&1
+        status=$?
+        case $status in
+        0) echo "ok ${name//_/ }" ;;
+        77) echo "ok ${name//_/ } # skip $(tail -n 1 "$out")" ;;
+        *)
+            echo "not ok ${name//_/ }"
+            {
+                echo "exit status $status"
+                tail -n 20 "$out"
+                echo "--- the last commands"
+                tail -n 12 "$out.trace"
+                echo "--- the journal"
+                journalctl --sync
+                journalctl -q --no-pager -o short-precise -u plimsolld --after-cursor="$CURSOR" |
+                    tail -n 30
+            } 2>&1 | cut -c 1-400 | sed 's/^/# /'
+            ;;
+        esac
+    done
+    rm -f "$out" "$out.trace"
+    echo "1..$n"
+}
+
+fail() {
+    echo "$*" >&2
+    return 1
+}
+
+# refute COMMAND… - it must fail; "!" alone is not seen by "set -e"
+refute() {
+    if "$@"; then
+        fail "should not be so: $*"
+    fi
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# within SECONDS COMMAND… - until it succeeds; says how long that took
+within() {
+    local limit=$1 start now
+    shift
+    start=${EPOCHREALTIME/./}
+    until "$@" >/tmp/within.out 2>&1; do
+        now=${EPOCHREALTIME/./}
+        if [ $((now - start)) -gt "${limit%.*}000000" ]; then
+            cat /tmp/within.out
+            fail "not within $limit s: $*"
+            return 1
+        fi
+        sleep 0.02
+    done
+    now=${EPOCHREALTIME/./}
+    echo "after $(((now - start) / 1000)) ms: $*"
+}
+
+# policy - a new policy from stdin, in force when this returns
+policy() {
+    cat >"$POLICY"
+    systemctl restart plimsolld
+}
+
+# container NAME [DOCKER-OPTION… --] [COMMAND…] - started; busybox, asleep, unless said otherwise
+container() {
+    local name=$1 options=()
+    shift
+    case " $* " in *" -- "*)
+        while [ "$1" != -- ]; do
+            options+=("$1")
+            shift
+        done
+        shift
+        ;;
+    esac
+    [ $# -gt 0 ] || set -- sleep 100000
+    docker run -d --name "$name" --network none "${options[@]}" busybox:1 "$@" >/dev/null
+}
+
+remove_containers() {
+    local ids
+    ids=$(docker ps -aq)
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || docker rm -f $ids >/dev/null
+}
+
+id_of() { docker inspect -f '{{.Id}}' "$1"; }
+
+# cgroup_of NAME - the directory, as the kernel knows it
+cgroup_of() {
+    local pid
+    pid=$(docker inspect -f '{{.State.Pid}}' "$1")
+    [ "$pid" -gt 0 ] && echo "/sys/fs/cgroup$(cut -d: -f3 "/proc/$pid/cgroup")"
+}
+
+# value NAME FILE - one value of a container, as the kernel has it
+value() { cat "$(cgroup_of "$1")/$2"; }
+
+# has NAME FILE=VALUE… - every value is in force
+has() {
+    local dir pair is bad=0
+    dir=$(cgroup_of "$1") || return 1
+    shift
+    for pair in "$@"; do
+        is=$(cat "$dir/${pair%%=*}") || return 1
+        [ "$is" = "${pair#*=}" ] || {
+            echo "${pair%%=*} is \"$is\", not \"${pair#*=}\""
+            bad=1
+        }
+    done
+    return $bad
+}
+
+# message NAME - the id of PL_MESSAGE_NAME, from what the package documents
+message() { sed -n "s/^$1 //p" "${0%/*}/messages"; }
+
+# entries NAME [FIELD=VALUE…] - JSON entries that plimsolld wrote during this test
+entries() {
+    local id
+    id=$(message "$1")
+    [ -n "$id" ] || fail "no such message: $1" || return
+    shift
+    journalctl --sync
+    journalctl -q -o json --after-cursor="$CURSOR" _SYSTEMD_UNIT=plimsolld.service \
+        MESSAGE_ID="$id" "$@"
+}
+
+# said NAME [FIELD=VALUE…] - at least one such entry
+said() { entries "$@" | grep -q .; }
+
+# a property of a unit, plimsolld.service unless said otherwise
+property() { systemctl show -P "$1" "${2:-plimsolld.service}"; }
+
+main_pid() { property MainPID; }
+
+# Status text of the service; what "systemctl status" shows.
+status_text() { property StatusText; }
+
+pid_changed() { [ "$(main_pid)" != "$1" ] && [ "$(main_pid)" != 0 ] && systemctl -q is-active plimsolld; }
+
+ctl() { plimsollctl "$@"; }
+
+# in_status JQ-FILTER - a filter over "plimsollctl status --json" that must yield true
+in_status() { plimsollctl status --json | jq -e "$1" >/dev/null; }

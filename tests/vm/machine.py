@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A qemu machine: boot, run scripts in it, take and load snapshots, stop.
+
+The disk is an overlay over an image that is never written, so a machine can always be begun anew.
+It speaks to the guest's agent over a virtio console and to qemu over its human monitor.
+"""
+
+import base64
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+
+QEMU = "qemu-system-x86_64"
+MEMORY_MIB = 2560
+
+
+class Lost(Exception):
+    """The guest did not answer in time, or is gone."""
+
+
+def kvm_usable():
+    """Does KVM really run a machine here? A device node proves nothing inside of containers."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    # mov dx,0x501; mov al,0x10; out dx,al: qemu exits with 0x10 << 1 | 1
+    sector = bytes.fromhex("ba0105b010ee").ljust(510, b"\xf4") + b"\x55\xaa"
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(sector)
+        f.flush()
+        try:
+            r = subprocess.run(
+                [QEMU, "-accel", "kvm", "-nodefaults", "-display", "none", "-no-reboot",
+                 "-drive", f"file={f.name},format=raw,if=ide,readonly=on,snapshot=on",
+                 "-device", "isa-debug-exit,iobase=0x501,iosize=1"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                timeout=15, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+    return r.returncode == 0x21
+
+
+class Machine:
+    def __init__(self, image_dir, work_dir, accel, append=""):
+        self.image = image_dir
+        self.dir = work_dir
+        self.accel = accel
+        self.append = append
+        self.process = None
+        self.agent = None
+        self.pending = b""
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def start(self, snapshot=None):
+        """Boots, or goes on from a snapshot; returns when the guest answers."""
+        os.makedirs(self.dir, exist_ok=True)
+        disk = self.path("disk.qcow2")
+        if not snapshot:
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b",
+                            os.path.abspath(os.path.join(self.image, "disk.img")), disk], check=True)
+        tcg = "tcg,thread=multi,tb-size=1024"
+        # sockets by relative names: their paths may be no longer than 107 bytes
+        command = [
+            QEMU, "-M", "q35", "-accel", "kvm" if self.accel == "kvm" else tcg,
+            "-cpu", "host" if self.accel == "kvm" else "max,-la57",
+            "-smp", "2", "-m", str(MEMORY_MIB), "-display", "none", "-nodefaults",
+            "-kernel", os.path.abspath(os.path.join(self.image, "vmlinuz")),
+            "-initrd", os.path.abspath(os.path.join(self.image, "initrd")),
+            "-append", "console=ttyS0 quiet panic=-1 systemd.show_status=0 mitigations=off "
+                       "audit=0 net.ifnames=0 " + self.append,
+            "-drive", "file=disk.qcow2,if=none,id=d0,cache=unsafe,discard=unmap",
+            "-device", "virtio-blk-pci,drive=d0", "-device", "virtio-serial",
+            "-chardev", "socket,id=c0,path=agent,server=on,wait=off",
+            "-device", "virtconsole,chardev=c0", "-serial", "file:console",
+            "-monitor", "unix:monitor,server=on,wait=off"]
+        if snapshot:
+            command += ["-loadvm", snapshot]
+        for name in ("agent", "monitor"):
+            if os.path.exists(self.path(name)):
+                os.unlink(self.path(name))
+        with open(self.path("qemu.log"), "wb") as log:
+            self.process = subprocess.Popen(command, cwd=self.dir, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, start_new_session=True)
+        self.agent = self.connect("agent")
+        if snapshot:
+            self.run("true", 60)
+        else:
+            self.wait_ready(240)
+
+    def connect(self, name):
+        deadline = time.monotonic() + 60
+        here = os.open(".", os.O_RDONLY)
+        try:
+            os.chdir(self.dir)
+            while True:
+                s = socket.socket(socket.AF_UNIX)
+                try:
+                    s.connect(name)
+                    return s
+                except OSError as e:
+                    s.close()
+                    if self.process.poll() is not None:
+                        with open("qemu.log", errors="replace") as f:
+                            raise Lost(f"qemu has ended: {f.read().strip()}") from e
+                    if time.monotonic() > deadline:
+                        raise Lost(f"qemu does not open its {name} socket") from e
+                    time.sleep(0.05)
+        finally:
+            os.fchdir(here)
+            os.close(here)
+
+    def read_line(self, deadline):
+        while b"\n" not in self.pending:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Lost("the guest does not answer")
+            self.agent.settimeout(left)
+            try:
+                data = self.agent.recv(1 << 16)
+            except TimeoutError as e:
+                raise Lost("the guest does not answer") from e
+            if not data:
+                raise Lost("qemu has ended")
+            self.pending += data
+        line, _, self.pending = self.pending.partition(b"\n")
+        return line.decode("ascii", errors="replace").strip()
+
+    def wait_ready(self, timeout):
+        deadline = time.monotonic() + timeout
+        while self.read_line(deadline) != "READY":
+            pass
+
+    def run(self, script, timeout=300):
+        """Runs a bash script as root; its output and exit status."""
+        self.agent.settimeout(60)
+        self.agent.sendall(base64.b64encode(script.encode()) + b"\n")
+        line = self.read_line(time.monotonic() + timeout)
+        output, _, status = line.rpartition(" ")
+        if not re.fullmatch(r"\d+", status):
+            raise Lost(f"the agent answers nonsense: {line[:200]}")
+        return base64.b64decode(output).decode(errors="replace"), int(status)
+
+    def push(self, path, data, mode="644"):
+        text = base64.b64encode(data).decode()
+        out, status = self.run(f"mkdir -p \"$(dirname '{path}')\"\n"
+                               f"base64 -d >'{path}' <<'E' && chmod {mode} '{path}'\n{text}\nE\n")
+        if status:
+            raise Lost(f"cannot write {path}: {out}")
+
+    def monitor(self, command, timeout=180):
+        s = self.connect("monitor")
+        s.settimeout(timeout)
+        text = b""
+        for send in (None, command):
+            if send:
+                s.sendall(send.encode() + b"\n")
+                text = b""
+            while not text.endswith(b"(qemu) "):
+                data = s.recv(4096)
+                if not data:
+                    break
+                text += data
+        s.close()
+        # it echoes the command, with escapes for its line editor
+        lines = text.decode(errors="replace").replace("\r", "").split("\n")[1:-1]
+        return "\n".join(lines).strip()
+
+    def save(self, name):
+        out = self.monitor(f"savevm {name}")
+        if out:
+            raise Lost(f"savevm: {out}")
+
+    def load(self, name):
+        out = self.monitor(f"loadvm {name}")
+        if out:
+            raise Lost(f"loadvm: {out}")
+        self.pending = b""
+        self.run("true", 60)
+
+    def reboot(self):
+        """A clean reboot; returns when the guest answers again."""
+        self.agent.sendall(base64.b64encode(b"systemctl reboot; sleep 100") + b"\n")
+        self.wait_ready(240)
+
+    def stop(self):
+        if not self.process:
+            return
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        if self.agent:
+            self.agent.close()
