@@ -11,8 +11,8 @@
 #define MESSAGE_MAX 1024 /* bytes kept of one message */
 #define DIAGS_MAX   1000 /* kept of one list; a hostile file must not grow memory without bound */
 
-/* Decodes one UTF-8 sequence. Return: its length, or 0 when invalid (overlong, surrogate, cut). */
-static size_t utf8_decode(const unsigned char *s, uint32_t *ret) {
+size_t pl_utf8_decode(const char *text, uint32_t *ret) {
+        const unsigned char *s = (const unsigned char *)text;
         uint32_t c;
         size_t n;
 
@@ -59,7 +59,7 @@ static char *escape(const char *text, size_t max_bytes, bool keep_backslash) {
                 return NULL;
         while (*s) {
                 uint32_t c;
-                size_t n = utf8_decode(s, &c);
+                size_t n = pl_utf8_decode((const char *)s, &c);
                 bool plain = n > 0 && !is_dangerous(c) && (c != '\\' || keep_backslash);
                 size_t need = plain ? n : 4 * PL_MAX(n, (size_t)1);
 

@@ -45,3 +45,9 @@ char *pl_diag_format(const PlDiag *d);
  * should be 3 or more). For all text that a container controls. Caller owns it; NULL when out of
  * memory. */
 char *pl_escape(const char *s, size_t max_bytes);
+
+/** pl_utf8_decode() - one code point of a text
+ * @s: NUL terminated, or at least 4 bytes long
+ * Return: its length in bytes, 1 to 4 (the NUL too has length 1); 0 when it is not UTF-8 (overlong,
+ * a surrogate, cut, above U+10FFFF). */
+size_t pl_utf8_decode(const char *s, uint32_t *ret);

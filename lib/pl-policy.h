@@ -8,8 +8,10 @@
  * drop-ins. A policy is immutable once built and shared by reference count, so a reload swaps one
  * pointer. Any error means no policy at all: nothing is half applied.
  *
- * Later keys override earlier ones within a section of the same name (systemd's rule); an empty
- * assignment resets a list or unsets a value.
+ * Syntax as in systemd.syntax(7): sections, KEY=VALUE, comment lines that begin with # or ;, lines
+ * continued by a backslash. Beyond it, white space and # end a value with a comment. Later keys
+ * override earlier ones within a section of the same name (systemd's rule); an empty assignment
+ * resets a list or unsets a value.
  */
 
 #include "pl-diag.h"
@@ -31,7 +33,8 @@ typedef enum PlMatchKind {
 
 typedef struct PlMatch {
         PlMatchKind kind;
-        char *pattern; /* GLOB, KEY=VALUE or NAME; fnmatch(3) without FNM_PATHNAME */
+        char *pattern; /* what follows the colon. All but a label's KEY are globs: fnmatch(3)
+                        * without FNM_PATHNAME */
 } PlMatch;
 
 typedef enum PlProbeKind {
@@ -180,3 +183,12 @@ const PlService *pl_policy_find(const PlPolicy *p, const char *service);
 /** pl_policy_dump() - what was understood, as an aligned table for people ("check --verbose").
  * Return: 0 and *ret owned by the caller, or -ENOMEM. */
 int pl_policy_dump(const PlPolicy *p, char **ret);
+
+/* Sections that a key may stand in. */
+#define PL_SECTION_DAEMON   (1U << 0)
+#define PL_SECTION_DEFAULTS (1U << 1)
+#define PL_SECTION_SERVICE  (1U << 2)
+
+/** pl_policy_key() - the i-th key of the language, for completion and for the test that each is
+ * documented. Return: its name, static; NULL behind the last one. */
+const char *pl_policy_key(size_t i, unsigned *ret_sections);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Policy dump: what was understood, for people ("check --verbose").
+ *
+ * One row per section, and only the columns that somebody set, so that the table of a usual policy
+ * fits a terminal. Not a policy file: percentages are resolved and defaults shown.
+ */
+
+#include "pl-policy.h"
+
+#include <errno.h>
+
+#include "pl-unit.h"
+
+#define COLUMNS_MAX (_PL_RESOURCE_N + 8)
+#define CELL_MAX    160
+
+static const char *const match_names[] = {
+        [PL_MATCH_NAME] = "name",
+        [PL_MATCH_IMAGE] = "image",
+        [PL_MATCH_LABEL] = "label",
+        [PL_MATCH_COMPOSE_SERVICE] = "compose-service",
+        [PL_MATCH_COMPOSE_PROJECT] = "compose-project",
+};
+
+/* A table of cells, all owned. */
+typedef struct Table {
+        size_t n_columns, n_rows;
+        char *(*cells)[COLUMNS_MAX];
+} Table;
+
+static void table_deinit(Table *t) {
+        for (size_t i = 0; i < t->n_rows; i++)
+                for (size_t j = 0; j < COLUMNS_MAX; j++)
+                        free(t->cells[i][j]);
+        free(t->cells);
+}
+
+static int add_row(Table *t) {
+        char *(*cells)[COLUMNS_MAX] = realloc(t->cells, (t->n_rows + 1) * sizeof(*cells));
+
+        if (!cells)
+                return -ENOMEM;
+        t->cells = cells;
+        memset(cells[t->n_rows++], 0, sizeof(*cells));
+        return 0;
+}
+
+/* Cells of a row are set from left to right; texts of a policy are its author's, yet escaped. */
+static int set_cell(Table *t, size_t column, const char *text) {
+        char **cell = &t->cells[t->n_rows - 1][column];
+
+        free(*cell);
+        *cell = pl_escape(text, CELL_MAX);
+        t->n_columns = PL_MAX(t->n_columns, column + 1);
+        return *cell ? 0 : -ENOMEM;
+}
+
+static size_t width_of(const char *s) {
+        size_t n = 0;
+
+        for (; *s; s++)
+                n += ((unsigned char)*s & 0xc0) != 0x80;
+        return n;
+}
+
+static void print_table(FILE *f, const Table *t) {
+        size_t widths[COLUMNS_MAX] = { 0 };
+
+        for (size_t i = 0; i < t->n_rows; i++)
+                for (size_t j = 0; j < t->n_columns; j++)
+                        if (t->cells[i][j])
+                                widths[j] = PL_MAX(widths[j], width_of(t->cells[i][j]));
+        for (size_t i = 0; i < t->n_rows; i++) {
+                size_t last = t->n_columns;
+
+                while (last > 0 && !t->cells[i][last - 1])
+                        last--;
+                for (size_t j = 0; j < last; j++) {
+                        const char *s = t->cells[i][j] ? t->cells[i][j] : "";
+
+                        fprintf(f, "%s", s);
+                        for (size_t k = width_of(s); j + 1 < last && k < widths[j] + 2; k++)
+                                fputc(' ', f);
+                }
+                fputc('\n', f);
+        }
+}
+
+/* Which resources does anybody limit? As a mask. */
+static uint32_t used_resources(const PlPolicy *p) {
+        uint32_t mask = 0;
+
+        for (size_t i = 0; i <= p->n_services; i++) {
+                const PlService *s = i < p->n_services ? p->services[i] : p->defaults;
+
+                for (PlResource r = 0; s && r < _PL_RESOURCE_N; r++)
+                        if (s->limits.v[r].set)
+                                mask |= 1U << r;
+        }
+        return mask;
+}
+
+static void describe_log(const PlLogPolicy *log, char buf[static CELL_MAX]) {
+        char size[PL_FORMAT_MAX], age[PL_FORMAT_MAX];
+
+        if (log->method == PL_LOG_METHOD_OFF || log->max_size_bytes == PL_UNLIMITED) {
+                snprintf(buf, CELL_MAX, "-");
+                return;
+        }
+        snprintf(buf, CELL_MAX, "%s", pl_format_bytes_exact(log->max_size_bytes, size));
+        if (log->max_files)
+                snprintf(buf + strlen(buf), CELL_MAX - strlen(buf), " x %u", log->max_files);
+        if (log->max_age_usec != PL_TIME_INFINITY)
+                snprintf(buf + strlen(buf), CELL_MAX - strlen(buf), ", %s",
+                         pl_format_sec(log->max_age_usec, age));
+}
+
+static void describe_probe(const PlProbePolicy *probe, char buf[static CELL_MAX]) {
+        char interval[PL_FORMAT_MAX];
+
+        if (probe->kind == PL_PROBE_NONE)
+                snprintf(buf, CELL_MAX, "none");
+        else if (probe->port)
+                snprintf(buf, CELL_MAX, "%s:%u every %s", pl_probe_kind_to_string(probe->kind),
+                         probe->port, pl_format_sec(probe->interval_usec, interval));
+        else
+                snprintf(buf, CELL_MAX, "%s every %s", pl_probe_kind_to_string(probe->kind),
+                         pl_format_sec(probe->interval_usec, interval));
+}
+
+static void describe_unhealthy(const PlProbePolicy *probe, char buf[static CELL_MAX]) {
+        char window[PL_FORMAT_MAX];
+
+        if (probe->on_unhealthy == PL_ON_UNHEALTHY_RESTART)
+                snprintf(buf, CELL_MAX, "restart %u/%s", probe->restart_budget.n,
+                         pl_format_sec(probe->restart_budget.window_usec, window));
+        else if (probe->on_unhealthy == PL_ON_UNHEALTHY_UNIT)
+                snprintf(buf, CELL_MAX, "unit:%.140s", probe->unit);
+        else
+                snprintf(buf, CELL_MAX, "none");
+}
+
+static int add_service(Table *t, const PlService *s, uint32_t mask) {
+        char buf[CELL_MAX];
+        size_t column = 2;
+        int r;
+
+        r = add_row(t);
+        if (r == 0)
+                r = set_cell(t, 0, s->name ? s->name : "[Defaults]");
+        for (PlResource k = 0; r == 0 && k < _PL_RESOURCE_N; k++) {
+                _cleanup_free_ char *value = NULL;
+
+                if (!(mask & 1U << k))
+                        continue;
+                r = pl_value_to_string(k, &s->limits.v[k], &value);
+                if (r == 0)
+                        r = set_cell(t, column++, value);
+        }
+        describe_log(&s->log, buf);
+        if (r == 0)
+                r = set_cell(t, column++, buf);
+        describe_probe(&s->probe, buf);
+        if (r == 0)
+                r = set_cell(t, column++, buf);
+        describe_unhealthy(&s->probe, buf);
+        if (r == 0)
+                r = set_cell(t, column++, buf);
+        if (r == 0)
+                r = set_cell(t, column++, s->probe.required ? "required" : "-");
+        for (size_t i = 0; r == 0 && i < s->n_matches; i++) {
+                snprintf(buf, sizeof(buf), "%s:%.100s", match_names[s->matches[i].kind],
+                         s->matches[i].pattern);
+                if (i > 0)
+                        r = add_row(t);
+                if (r == 0)
+                        r = set_cell(t, 1, buf);
+        }
+        if (r == 0 && !s->name)
+                r = set_cell(t, 1, "everything else");
+        return r;
+}
+
+static int add_header(Table *t, uint32_t mask) {
+        static const char *const rest[] = { "LOG", "PROBE", "ON UNHEALTHY", "REQUIRED" };
+        size_t column = 0;
+        int r;
+
+        r = add_row(t);
+        if (r == 0)
+                r = set_cell(t, column++, "SERVICE");
+        if (r == 0)
+                r = set_cell(t, column++, "MATCH");
+        for (PlResource k = 0; r == 0 && k < _PL_RESOURCE_N; k++)
+                if (mask & 1U << k)
+                        r = set_cell(t, column++, pl_resource_info(k)->name);
+        for (size_t i = 0; r == 0 && i < PL_ARRAY_SIZE(rest); i++)
+                r = set_cell(t, column++, rest[i]);
+        return r;
+}
+
+static void print_daemon(FILE *f, const PlPolicy *p) {
+        char budget[PL_FORMAT_MAX];
+
+        fprintf(f, "engine           %s\n", p->daemon.engine);
+        fprintf(f, "metrics          %s\n",
+                p->daemon.metrics_listen ? p->daemon.metrics_listen : "off");
+        fprintf(f, "log archives     %s in all\n",
+                pl_format_bytes_exact(p->daemon.log_archive_budget_bytes, budget));
+        fprintf(f, "dry run          %s\n",
+                p->daemon.dry_run ? "yes: nothing is changed, only said" : "no");
+        fprintf(f, "restore on stop  %s\n", p->daemon.restore_on_stop ? "yes" : "no");
+        for (char **v = p->files; v && *v; v++)
+                fprintf(f, "%s%s\n", v == p->files ? "read from        " : "                 ", *v);
+        fputc('\n', f);
+}
+
+int pl_policy_dump(const PlPolicy *p, char **ret) {
+        uint32_t mask = used_resources(p);
+        _cleanup_free_ char *text = NULL;
+        Table t = { 0 };
+        size_t size;
+        FILE *f;
+        int r;
+
+        r = add_header(&t, mask);
+        for (size_t i = 0; r == 0 && i < p->n_services; i++)
+                r = add_service(&t, p->services[i], mask);
+        if (r == 0 && p->defaults)
+                r = add_service(&t, p->defaults, mask);
+        f = r == 0 ? open_memstream(&text, &size) : NULL;
+        if (f) {
+                print_daemon(f, p);
+                print_table(f, &t);
+                r = ferror(f);
+                r = fclose(f) != 0 || r ? -ENOMEM : 0;
+        } else
+                r = -ENOMEM;
+        table_deinit(&t);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(text);
+        return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Policy, one service: its defaults, its life, and the lists in it.
+ */
+
+#include "pl-policy-internal.h"
+
+#include <errno.h>
+
+const PlDaemonPolicy pl_daemon_defaults = {
+        .engine = (char *)"unix:///run/docker.sock",
+        .log_archive_budget_bytes = GIB(2),
+};
+
+const PlService pl_service_defaults = {
+        .cpu_quota_period_usec = PL_QUOTA_PERIOD_DEFAULT_USEC,
+        .shrink_mode = PL_SHRINK_SAFE,
+        .log = {
+                .max_size_bytes = PL_UNLIMITED,
+                .max_age_usec = PL_TIME_INFINITY,
+                .path_max_size_bytes = PL_UNLIMITED,
+                .path_max_age_usec = PL_TIME_INFINITY,
+        },
+        .probe = {
+                .kind = PL_PROBE_AUTO,
+                .interval_usec = 10 * PL_USEC_PER_SEC,
+                .timeout_usec = 2 * PL_USEC_PER_SEC,
+                .start_period_usec = 60 * PL_USEC_PER_SEC,
+                .failures = 3,
+                .restart_budget = { 3, 10 * PL_USEC_PER_MIN },
+                .flap_budget = { 6, 10 * PL_USEC_PER_MIN },
+        },
+};
+
+char **pl_strv_free(char **v) {
+        for (char **s = v; s && *s; s++)
+                free(*s);
+        free(v);
+        return NULL;
+}
+
+int pl_strv_append(char ***v, const char *item) {
+        size_t n = 0;
+        char **grown, *copy;
+
+        while (*v && (*v)[n])
+                n++;
+        if (n >= PL_POLICY_LIST_MAX)
+                return -E2BIG;
+        grown = realloc(*v, (n + 2) * sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        *v = grown;
+        grown[n] = NULL;
+        copy = strdup(item);
+        if (!copy)
+                return -ENOMEM;
+        grown[n] = copy;
+        grown[n + 1] = NULL;
+        return 0;
+}
+
+PlService *pl_service_new(const char *name) {
+        PlService *s = malloc(sizeof(*s));
+
+        if (!s)
+                return NULL;
+        *s = pl_service_defaults;
+        if (name) {
+                s->name = strdup(name);
+                if (!s->name)
+                        return pl_service_free(s);
+        }
+        return s;
+}
+
+PlService *pl_service_free(PlService *s) {
+        if (!s)
+                return NULL;
+        free(s->name);
+        free(s->file);
+        for (size_t i = 0; i < s->n_matches; i++)
+                free(s->matches[i].pattern);
+        free(s->matches);
+        pl_limits_deinit(&s->limits);
+        pl_strv_free(s->log.paths);
+        free(s->probe.path);
+        pl_strv_free(s->probe.expect);
+        pl_strv_free(s->probe.ollama_models);
+        free(s->probe.unit);
+        pl_strv_free(s->probe.after);
+        free(s);
+        return NULL;
+}
