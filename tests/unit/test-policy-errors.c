@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Policy errors: every way to get a key wrong, with the line and the remedy that must be named.
+ */
+
+#include "pl-policy.h"
+
+#include <check.h>
+#include <errno.h>
+
+static const PlHost host = { GIB(8), 4, 4096 };
+
+static PlPolicy *parse_texts(const char *const *texts, size_t n, PlDiagList *diag, int *ret_r) {
+        static const char *const names[] = { "main.conf", "10-a.conf", "20-b.conf" };
+        PlPolicySource sources[3];
+        PlPolicy *p = NULL;
+
+        for (size_t i = 0; i < n; i++)
+                sources[i] = (PlPolicySource){ names[i], texts[i], strlen(texts[i]) };
+        *ret_r = pl_policy_parse(sources, n, &host, diag, &p);
+        return p;
+}
+
+#define SVC "[Service a]\nMatch=name:a\n" /* two lines */
+
+/* One problem each. line 0: the sum of all. */
+static const struct {
+        const char *text;
+        PlSeverity severity;
+        unsigned line;
+        const char *message; /* a part of it */
+} problems[] = {
+#define E(text, line, message) \
+        { text, PL_SEVERITY_ERROR, line, message }
+#define W(text, line, message) \
+        { text, PL_SEVERITY_WARNING, line, message }
+        /* lines */
+        E("Engine=unix:///x\nDryRun=yes\n", 1, "before the first section"),
+        E("[Daemon]\nnonsense\n", 2, "\"nonsense\": neither [Section] nor KEY=VALUE"),
+        E("[Daemon]\nDryRun: yes\n", 2, "neither [Section] nor KEY=VALUE"),
+        E("[Daemon]\nDry Run=yes\n", 2, "what stands before '=' is not a key"),
+        E("[Daemon]\n=yes\n", 2, "is not a key"),
+        E("[Daemon]\nDryRun=yes\x01\n", 2, "control character 0x01"),
+        E("[Daemon]\nDryRun=y\xc0\xaf\n", 2, "byte 0xc0 is not UTF-8"),
+        E("\n\n[Daemon\nDryRun=yes\n", 3, "a section header ends with ']'"),
+        E("[Daemon] x\n", 1, "a section header ends with ']'"),
+        E("[Deamon]\nAnything=goes\n", 1, "did you mean [Daemon]?"),
+        E("[daemon]\n", 1, "did you mean [Daemon]?"),
+        E("[service x]\n", 1, "did you mean [Service NAME]?"),
+        E("[Unit]\n", 1, "there are [Daemon], [Defaults] and [Service NAME]"),
+        E("[Service]\n", 1, "[Service] without a name"),
+        E("[Service ../etc]\n", 1, "not a good name"),
+        E("[Service a b]\n", 1, "not a good name"),
+        E("[Daemon x]\n", 1, "[Daemon] takes no name"),
+        E("[Daemon]\nMemoryMax=4G\n", 2, "belongs in a [Service] section or [Defaults]"),
+        E("[Defaults]\nMatch=name:a\n", 2, "belongs in a [Service] section"),
+        E(SVC "DryRun=yes\n", 3, "belongs in [Daemon]"),
+        E(SVC "MemoryMx=4G\n", 3, "unknown key MemoryMx=; did you mean MemoryMax=?"),
+        E(SVC "memorymax=4G\n", 3, "did you mean MemoryMax=?"),
+        E(SVC "MemoryLimit=4G\n", 3, "did you mean MemoryMax=?"),
+        E(SVC "mem_limit=4G\n", 3, "did you mean MemoryMax=?"),
+        E(SVC "pids_limit=4\n", 3, "did you mean TasksMax=?"),
+        E(SVC "Zzz=4\n", 3, "unknown key Zzz=; plimsoll.conf(5) lists all"),
+        E(SVC "LogMaxFile=4\n", 3, "did you mean LogMaxFiles=?"),
+        W(SVC "[Daemon]\nDryRun=no\n[Service a]\n", 5, "this section began on line 1 already"),
+
+        /* values */
+        E(SVC "MemoryMax=lots\n", 3, "MemoryMax=lots: not understood; expected a size such as 4G"),
+        E(SVC "MemoryMax=4g\n", 3, "did you mean MemoryMax=4G?"),
+        E(SVC "MemoryMax=4 GiB\n", 3, "did you mean MemoryMax=4G?"),
+        E(SVC "MemoryMax=512mb\n", 3, "did you mean MemoryMax=512M?"),
+        E(SVC "MemoryMax=-1\n", 3, "did you mean MemoryMax=infinity?"),
+        E(SVC "MemoryMax=4095\n", 3, "at least 6M"),
+        E(SVC "MemoryMax=0\n", 3, "at least 6M"),
+        E(SVC "MemoryHigh=1K\n", 3, "at least 6M"),
+        E(SVC "MemoryMax=101%\n", 3, "more than all of the host's memory"),
+        E(SVC "MemoryMax=1.234%\n", 3, "not understood"),
+        E(SVC "MemoryMax=99999999999999999999\n", 3, "out of range"),
+        E(SVC "CPUQuota=2\n", 3, "did you mean CPUQuota=200%?"),
+        E(SVC "CPUQuota=0.5\n", 3, "did you mean CPUQuota=50%?"),
+        E(SVC "CPUQuota=150\n", 3, "did you mean CPUQuota=150%?"),
+        E(SVC "CPUQuota=0%\n", 3, "out of range"),
+        E(SVC "CPUQuota=99999999999999%\n", 3, "out of range"),
+        E(SVC "CPUQuota=50%\nCPUQuotaPeriodSec=2s\n", 4, "from 1ms to 1s"),
+        E(SVC "CPUWeight=0\n", 3, "1 to 10000"),
+        E(SVC "CPUWeight=infinity\n", 3, "1 to 10000"),
+        E(SVC "IOWeight=10001\n", 3, "1 to 10000"),
+        E(SVC "AllowedCPUs=3-1\n", 3, "a list of CPU numbers"),
+        E(SVC "AllowedCPUs=0-9000\n", 3, "out of range"),
+        E(SVC "TasksMax=0\n", 3, "from 1 to 4194304"),
+        E(SVC "TasksMax=10%\n", 3, "from 1 to 4194304"),
+        E(SVC "TasksMax=unlimited\n", 3, "did you mean TasksMax=infinity?"),
+        E(SVC "IOReadBandwidthMax=10M\n", 3, "a path and bytes per second"),
+        E(SVC "IOReadBandwidthMax=/dev/sda\n", 3, "a path and bytes per second"),
+        E(SVC "IOWriteBandwidthMax=/dev/sda 1\n", 3, "at least 4096"),
+        E(SVC "IOWriteBandwidthMax=/dev/s;a 1M\n", 3, "a path and bytes"),
+        E(SVC "ShrinkMode=saef\n", 3, "did you mean ShrinkMode=safe?"),
+        E(SVC "ShrinkMode=gentle\n", 3, "expected safe or kill"),
+        E(SVC "LogMaxSize=10m\n", 3, "did you mean LogMaxSize=10M?"),
+        E(SVC "LogMaxSize=10\n", 3, "from 64K"),
+        E(SVC "LogMaxFiles=-1\n", 3, "1 to 10000"),
+        E(SVC "LogMaxAge=1s\n", 3, "a minute or more"),
+        E(SVC "LogMethod=truncate\n", 3, "auto, reflink, collapse, punch or off"),
+        E(SVC "LogOnFull=yes\n", 3, "keep or drop"),
+        E(SVC "LogPath=logs/*.log\n", 3, "an absolute path"),
+        E(SVC "LogPath=/logs/../../etc/*\n", 3, "would lead out of the mount"),
+        E(SVC "LogPath=/logs/..\n", 3, "would lead out of the mount"),
+        E(SVC "LogReopen=KILL\n", 3, "HUP, USR1 or USR2"),
+        E(SVC "Probe=postgresql\n", 3, "did you mean Probe=postgres?"),
+        E(SVC "ProbePort=0\n", 3, "from 1 to 65535"),
+        E(SVC "ProbePort=65536\n", 3, "from 1 to 65535"),
+        E(SVC "ProbeInterval=100ms\n", 3, "from 1s to 1d"),
+        E(SVC "ProbeInterval=infinity\n", 3, "from 1s to 1d"),
+        E(SVC "ProbeInterval=often\n", 3, "not understood"),
+        E(SVC "ProbeTimeout=20s\n", 3, "ProbeTimeout= is longer than ProbeInterval="),
+        E(SVC "ProbeInterval=1s\n", 3, "ProbeTimeout= is longer than ProbeInterval="),
+        E(SVC "ProbeFailures=0\n", 3, "1 to 1000"),
+        E(SVC "ProbePath=health\n", 3, "the path of a URL"),
+        E(SVC "ProbePath=/a b\n", 3, "as %20"),
+        E(SVC "Probe=http\nProbeExpect=200\n", 4, "status:200-299"),
+        E(SVC "Probe=http\nProbeExpect=status:299-200\n", 4, "a status or a range"),
+        E(SVC "Probe=http\nProbeExpect=status:20\n", 4, "a status or a range"),
+        E(SVC "Probe=http\nProbeExpect=json:database=ok\n", 4, "a JSON pointer"),
+        E(SVC "Probe=http\nProbeExpect=header:=x\n", 4, "a header and its value"),
+        E(SVC "Probe=http\nProbeExpect=body:(\n", 4, "not a regular expression: "),
+        E(SVC "Probe=http\nProbeExpect=body:(a{999}){999}\n", 4, "multiply to more than 10000"),
+        E(SVC "Probe=http\nProbeExpect=body:(a)\\1\n", 4, "back-reference"),
+        E(SVC "Probe=http\nProbeExpect=body:\n", 4, "nothing follows the colon"),
+        W(SVC "Probe=redis\nProbeExpect=status:200\n", 4, "no effect without Probe=http"),
+        W(SVC "Probe=redis\nOllamaModels=llama3.2\n", 4, "no effect without Probe=ollama"),
+        E(SVC "OllamaModels=a|b\n", 3, "not the name of a model"),
+        E(SVC "OnUnhealthy=reboot\n", 3, "none, restart or unit:NAME"),
+        E(SVC "OnUnhealthy=unit:alert\n", 3, "not the name of a unit"),
+        E(SVC "OnUnhealthy=unit:a b.service\n", 3, "not the name of a unit"),
+        E(SVC "OnUnhealthy=unit:alert@%n.service\n", 3, "not the name of a unit"),
+        E(SVC "OnUnhealthy=restart\nRestartBudget=3\n", 4, "such as 3/10min"),
+        E(SVC "OnUnhealthy=restart\nRestartBudget=0/10min\n", 4, "such as 3/10min"),
+        E(SVC "OnUnhealthy=restart\nRestartBudget=99999999999/10min\n", 4, "out of range"),
+        E(SVC "OnUnhealthy=restart\nRestartBudget=3/0\n", 4, "out of range"),
+        W(SVC "RestartBudget=3/10min\n", 3, "no effect without OnUnhealthy=restart"),
+        W(SVC "CPUQuotaPeriodSec=10ms\n", 3, "no effect without CPUQuota="),
+        E(SVC "Required=maybe\n", 3, "expected yes or no"),
+        E(SVC "After=a\n", 3, "cannot come after itself"),
+        E(SVC "After=b/c\n", 3, "not the name of a [Service] section"),
+        E(SVC "[Service redis]\nMatch=name:r\nAfter=rediss a\n", 5, "there is no [Service rediss]"),
+        E(SVC "After=rdis\n[Service redis]\nMatch=name:r\n", 3, "did you mean redis?"),
+        E(SVC "After=b\n[Service b]\nMatch=name:b\nAfter=a\n", 3, "would wait for itself"),
+        E("[Daemon]\nEngine=/run/docker.sock\n" SVC, 2, "write unix:// before it"),
+        E("[Daemon]\nEngine=tcp://127.0.0.1:2375\n" SVC, 2, "only unix sockets"),
+        E("[Daemon]\nEngine=unix://run/docker.sock\n" SVC, 2, "begins with a slash too"),
+        E("[Daemon]\nEngine=docker\n" SVC, 2, "unix:///run/docker.sock"),
+        E("[Daemon]\nMetricsListen=9478\n" SVC, 2, "an address and a port"),
+        E("[Daemon]\nMetricsListen=localhost:9478\n" SVC, 2, "an address is needed"),
+        E("[Daemon]\nMetricsListen=:9478\n" SVC, 2, "an address is needed"),
+        E("[Daemon]\nMetricsListen=127.0.0.1:0\n" SVC, 2, "an address and a port"),
+        E("[Daemon]\nMetricsListen=[::1:9478\n" SVC, 2, "an address and a port"),
+        W("[Daemon]\nMetricsListen=0.0.0.0:9478\n" SVC, 2, "whoever reaches this address"),
+        E("[Daemon]\nLogArchiveBudget=1K\n" SVC, 2, "from 1M"),
+
+        /* matches */
+        E("[Service a]\nMemoryMax=1G\n", 1, "add a line such as Match=compose-service:a"),
+        E("[Service a]\nMatch=postgres\n", 2, "name:GLOB"),
+        E("[Service a]\nMatch=name:\n", 2, "nothing follows the colon"),
+        E("[Service a]\nMatch=name:/a\n", 2, "no slash in front"),
+        E("[Service a]\nMatch=label:=x\n", 2, "a label has a key"),
+        E("[Service a]\nMatch=name: a\n", 2, "white space after the colon"),
+        W(SVC "Match=name:a\n", 3, "stands in [Service a] already, main.conf:2"),
+        E(SVC "[Service b]\nMatch=name:a\n", 4, "stands in [Service a] already, main.conf:2"),
+
+        /* what must hold together */
+        E(SVC "MemoryLow=2G\nMemoryMax=1G\n", 3, "MemoryLow=2G is above MemoryMax=1G"),
+        E(SVC "MemoryMin=2G\nMemoryMax=1G\n", 3, "MemoryMin=2G is above MemoryMax=1G"),
+        E(SVC "MemoryLow=infinity\nMemoryMax=1G\n", 3, "MemoryLow=infinity is above MemoryMax=1G"),
+        W(SVC "MemoryHigh=2G\nMemoryMax=1G\n", 3, "would never be reached"),
+        W(SVC "MemoryLow=2G\nMemoryHigh=1G\n", 3, "would be throttled"),
+        W(SVC "MemoryMax=9G\n", 3, "more than the 8.0G of memory that this host has"),
+        W(SVC "CPUQuota=401%\n", 3, "more than the 4 CPUs of this host can give (400%)"),
+        W(SVC "AllowedCPUs=0,4\n", 3, "this host has CPUs 0-3 only"),
+        W(SVC "MemoryLow=5G\n[Service b]\nMatch=name:b\nMemoryMin=4G\n", 0,
+          "come to 9.0G, but this host has 8.0G"),
+        W("[Daemon]\nDryRun=yes\n", 0, "no container will be limited"),
+        W("", 0, "no container will be limited"),
+        W("\xef\xbb\xbf[Defaults]\n", 0, "no container will be limited"),
+#undef E
+#undef W
+};
+
+START_TEST(problem) {
+        PlDiagList diag = { 0 };
+        PlPolicy *p;
+        int r;
+
+        p = parse_texts(&problems[_i].text, 1, &diag, &r);
+        ck_assert_msg(diag.n == 1, "row %d: %zu problems, the first: %s\n%s", _i, diag.n,
+                      diag.n ? diag.items[0].message : "none", problems[_i].text);
+        ck_assert_msg(diag.items[0].line == problems[_i].line &&
+                                      strstr(diag.items[0].message, problems[_i].message),
+                      "row %d: line %u: %s\n%s", _i, diag.items[0].line, diag.items[0].message,
+                      problems[_i].text);
+        ck_assert_str_eq(diag.items[0].file, "main.conf");
+        ck_assert_int_eq(diag.items[0].severity, problems[_i].severity);
+        ck_assert_int_eq(r, problems[_i].severity == PL_SEVERITY_ERROR ? -EBADMSG : 0);
+        ck_assert_int_eq(p != NULL, r == 0);
+        pl_policy_unref(p);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+/* All of them in one file: each is found, in the order of lines. */
+START_TEST(all_problems_at_once) {
+        static const char text[] =
+                        "[Daemon]\nDryRun=perhaps\nEngin=x\n[Service a]\nMemoryMax=1\nx\n"
+                        "[Service b]\nMemoryLow=3G\nMemoryMax=2G\nMatch=name:b\nAfter=c\n";
+        static const unsigned lines[] = { 2, 3, 4, 5, 6, 8, 11 };
+        const char *const texts[] = { text };
+        PlDiagList diag = { 0 };
+        int r;
+
+        ck_assert_ptr_null(parse_texts(texts, 1, &diag, &r));
+        ck_assert_int_eq(r, -EBADMSG);
+        ck_assert_uint_eq(diag.n, PL_ARRAY_SIZE(lines));
+        for (size_t i = 0; i < PL_ARRAY_SIZE(lines); i++)
+                ck_assert_msg(diag.items[i].line == lines[i], "%zu: line %u: %s", i,
+                              diag.items[i].line, diag.items[i].message);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("policy-errors");
+        TCase *tc = tcase_create("policy-errors");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_loop_test(tc, problem, 0, PL_ARRAY_SIZE(problems));
+        tcase_add_test(tc, all_problems_at_once);
+        suite_add_tcase(suite, tc);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

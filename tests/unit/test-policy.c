@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Policy: what a good one means, key by key, and how files and sections come together.
+ */
+
+#include "pl-policy.h"
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+
+#include "pl-container.h"
+
+static const PlHost host = { GIB(8), 4, 4096 };
+
+static PlPolicy *parse_texts(const char *const *texts, size_t n, PlDiagList *diag, int *ret_r) {
+        static const char *const names[] = { "main.conf", "10-a.conf", "20-b.conf" };
+        PlPolicySource sources[3];
+        PlPolicy *p = NULL;
+
+        for (size_t i = 0; i < n; i++)
+                sources[i] = (PlPolicySource){ names[i], texts[i], strlen(texts[i]) };
+        *ret_r = pl_policy_parse(sources, n, &host, diag, &p);
+        return p;
+}
+
+/* One text that must be accepted; warnings are allowed. */
+static PlPolicy *good(const char *text) {
+        PlDiagList diag = { 0 };
+        PlPolicy *p;
+        int r;
+
+        p = parse_texts(&text, 1, &diag, &r);
+        ck_assert_msg(r == 0, "refused: %s\n%s", diag.n ? diag.items[0].message : "", text);
+        pl_diag_list_deinit(&diag);
+        return p;
+}
+
+#define SVC "[Service a]\nMatch=name:a\n" /* two lines */
+
+START_TEST(nul_byte) {
+        static const char text[] = "[Daemon]\nDry\0Run=yes\n" SVC "MemoryMax=\0 1G\n";
+        PlPolicySource source = { "main.conf", text, sizeof(text) - 1 };
+        PlDiagList diag = { 0 };
+        PlPolicy *p = NULL;
+
+        ck_assert_int_eq(pl_policy_parse(&source, 1, &host, &diag, &p), -EBADMSG);
+        ck_assert_uint_eq(diag.n, 2);
+        ck_assert_uint_eq(diag.items[0].line, 2);
+        ck_assert_uint_eq(diag.items[1].line, 5);
+        ck_assert_ptr_nonnull(strstr(diag.items[0].message, "a NUL byte"));
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+START_TEST(long_lines) {
+        static char text[100000];
+        PlDiagList diag = { 0 };
+        const char *const texts[] = { text };
+        PlPolicy *p;
+        int r;
+
+        /* far above inih's own 200 bytes, and still whole */
+        snprintf(text, sizeof(text), "[Service a]\nMatch=label:k=%05000d\nMatch=name:b\n", 7);
+        p = good(text);
+        ck_assert_uint_eq(p->services[0]->n_matches, 2);
+        ck_assert_uint_eq(strlen(p->services[0]->matches[0].pattern), 5002);
+        pl_policy_unref(p);
+
+        snprintf(text, sizeof(text),
+                 "[Service a]\nMatch=name:b\nMatch=name:%020000d\nMemoryMax=x\n", 7);
+        ck_assert_ptr_null(parse_texts(texts, 1, &diag, &r));
+        ck_assert_uint_eq(diag.n, 2);
+        ck_assert_uint_eq(diag.items[0].line, 3);
+        ck_assert_ptr_nonnull(strstr(diag.items[0].message, "line of more than 16384 bytes"));
+        ck_assert_uint_eq(diag.items[1].line, 4);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+START_TEST(everything) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p = good(
+                        "\xef\xbb\xbf# a comment\r\n; "
+                        "another\r\n[Daemon]\r\nEngine=unix:///run/x.sock   # why\r\n"
+                        "MetricsListen=[::1]:9478\nLogArchiveBudget=infinity\nDryRun="
+                        "yes\nRestoreOnStop=on\n"
+                        "[Service postgres]  # the database\n  Match = "
+                        "compose-service:postgres\nMatch=image:postgres:*\n"
+                        "CPUQuota=200%\nCPUQuotaPeriodSec=50ms\nCPUWeight=300\nAllowedCPUs=2,0-"
+                        "1\nMemoryMin=1G\n"
+                        "MemoryLow=25%\nMemoryHigh=3G\nMemoryMax=4G\nMemorySwapMax=0\nTasksMax="
+                        "512\nIOWeight=50\n"
+                        "IOReadBandwidthMax=/dev/sdb 10M\nIOReadBandwidthMax=/dev/sda 5K\n"
+                        "IOWriteBandwidthMax=/var "
+                        "1G\nShrinkMode=kill\nLogMaxSize=10M\nLogMaxFiles=3\nLogMaxAge=30d\n"
+                        "LogMethod=punch\nLogOnFull=drop\nLogPath=/var/log/"
+                        "*.log\nLogPathMaxSize=1M\n"
+                        "LogPathMaxAge=7d\nLogPathMaxFiles=9\nLogReopen=HUP\nProbe=http\nProbePort="
+                        "5432\n"
+                        "ProbeInterval=5s\nProbeTimeout=500ms\nProbeFailures=2\nProbeStartPeriod="
+                        "2min\n"
+                        "ProbePath=/"
+                        "health?x=1\nProbeExpect=status:200-299\nProbeExpect=body:a[#]b\n"
+                        "OnUnhealthy=restart\nRestartBudget=5/1h\nFlapBudget=4/"
+                        "5min\nRequired=yes\nAfter=redis, web\n"
+                        "[Service redis]\nMatch=name:redis\nOnUnhealthy=unit:alert@%s.service\n"
+                        "[Service web]\nMatch=label:role=web\nProbe=ollama\nOllamaModels=a:1 b/c\n"
+                        "[Defaults]\nMemoryMax=2G\n");
+        const PlService *s = p->services[0];
+        const PlValue *v = s->limits.v;
+
+        ck_assert_str_eq(p->daemon.engine, "unix:///run/x.sock");
+        ck_assert_str_eq(p->daemon.metrics_listen, "[::1]:9478");
+        ck_assert_uint_eq(p->daemon.log_archive_budget_bytes, PL_UNLIMITED);
+        ck_assert(p->daemon.dry_run && p->daemon.restore_on_stop);
+        ck_assert_uint_eq(p->n_services, 3);
+        ck_assert_str_eq(p->files[0], "main.conf");
+        ck_assert_str_eq(s->name, "postgres");
+        ck_assert_uint_eq(s->line, 9);
+        ck_assert_uint_eq(s->n_matches, 2);
+        ck_assert_int_eq(s->matches[1].kind, PL_MATCH_IMAGE);
+        ck_assert_str_eq(s->matches[1].pattern, "postgres:*");
+        ck_assert_uint_eq(v[PL_RESOURCE_CPU_QUOTA].number, 2000000);
+        ck_assert_uint_eq(s->cpu_quota_period_usec, 50000);
+        ck_assert_uint_eq(v[PL_RESOURCE_CPU_WEIGHT].number, 300);
+        ck_assert_str_eq(v[PL_RESOURCE_ALLOWED_CPUS].text, "0-2");
+        ck_assert_uint_eq(v[PL_RESOURCE_MEMORY_MIN].number, GIB(1));
+        ck_assert_uint_eq(v[PL_RESOURCE_MEMORY_LOW].number, GIB(2));
+        ck_assert_uint_eq(v[PL_RESOURCE_MEMORY_HIGH].number, GIB(3));
+        ck_assert_uint_eq(v[PL_RESOURCE_MEMORY_MAX].number, GIB(4));
+        ck_assert(v[PL_RESOURCE_MEMORY_SWAP_MAX].set && v[PL_RESOURCE_MEMORY_SWAP_MAX].number == 0);
+        ck_assert_uint_eq(v[PL_RESOURCE_TASKS_MAX].number, 512);
+        ck_assert_uint_eq(v[PL_RESOURCE_IO_WEIGHT].number, 50);
+        ck_assert_str_eq(v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text,
+                         "/dev/sda 5000; /dev/sdb 10000000");
+        ck_assert_str_eq(v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].text, "/var 1000000000");
+        ck_assert_int_eq(s->shrink_mode, PL_SHRINK_KILL);
+        ck_assert_uint_eq(s->log.max_size_bytes, MIB(10));
+        ck_assert_uint_eq(s->log.max_files, 3);
+        ck_assert_uint_eq(s->log.max_age_usec, 30 * PL_USEC_PER_DAY);
+        ck_assert_int_eq(s->log.method, PL_LOG_METHOD_PUNCH);
+        ck_assert_int_eq(s->log.on_full, PL_LOG_ON_FULL_DROP);
+        ck_assert_str_eq(s->log.paths[0], "/var/log/*.log");
+        ck_assert_ptr_null(s->log.paths[1]);
+        ck_assert_uint_eq(s->log.path_max_size_bytes, MIB(1));
+        ck_assert_uint_eq(s->log.path_max_age_usec, 7 * PL_USEC_PER_DAY);
+        ck_assert_uint_eq(s->log.path_max_files, 9);
+        ck_assert_int_eq(s->log.reopen_signal, SIGHUP);
+        ck_assert_int_eq(s->probe.kind, PL_PROBE_HTTP);
+        ck_assert_uint_eq(s->probe.port, 5432);
+        ck_assert_uint_eq(s->probe.interval_usec, 5 * PL_USEC_PER_SEC);
+        ck_assert_uint_eq(s->probe.timeout_usec, 500 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(s->probe.failures, 2);
+        ck_assert_uint_eq(s->probe.start_period_usec, 2 * PL_USEC_PER_MIN);
+        ck_assert_str_eq(s->probe.path, "/health?x=1");
+        ck_assert_str_eq(s->probe.expect[1], "body:a[#]b");
+        ck_assert_int_eq(s->probe.on_unhealthy, PL_ON_UNHEALTHY_RESTART);
+        ck_assert_uint_eq(s->probe.restart_budget.n, 5);
+        ck_assert_uint_eq(s->probe.restart_budget.window_usec, PL_USEC_PER_HOUR);
+        ck_assert_uint_eq(s->probe.flap_budget.n, 4);
+        ck_assert(s->probe.required);
+        ck_assert_str_eq(s->probe.after[0], "redis");
+        ck_assert_str_eq(s->probe.after[1], "web");
+        ck_assert_str_eq(p->services[1]->probe.unit, "alert@%s.service");
+        ck_assert_str_eq(p->services[2]->probe.ollama_models[1], "b/c");
+        ck_assert_uint_eq(p->defaults->limits.v[PL_RESOURCE_MEMORY_MAX].number, GIB(2));
+        ck_assert_ptr_null(p->defaults->name);
+        ck_assert_ptr_eq(pl_policy_find(p, "web"), p->services[2]);
+        ck_assert_ptr_null(pl_policy_find(p, "nobody"));
+}
+END_TEST
+
+START_TEST(defaults) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p = good(SVC);
+        const PlService *s = p->services[0];
+
+        ck_assert_str_eq(p->daemon.engine, "unix:///run/docker.sock");
+        ck_assert_ptr_null(p->daemon.metrics_listen);
+        ck_assert_uint_eq(p->daemon.log_archive_budget_bytes, GIB(2));
+        ck_assert(!p->daemon.dry_run && !p->daemon.restore_on_stop);
+        ck_assert_ptr_null(p->defaults);
+        ck_assert(!pl_limits_any(&s->limits));
+        ck_assert_uint_eq(s->cpu_quota_period_usec, 100000);
+        ck_assert_int_eq(s->shrink_mode, PL_SHRINK_SAFE);
+        ck_assert_uint_eq(s->log.max_size_bytes, PL_UNLIMITED);
+        ck_assert_int_eq(s->probe.kind, PL_PROBE_AUTO);
+        ck_assert_uint_eq(s->probe.interval_usec, 10 * PL_USEC_PER_SEC);
+        ck_assert_int_eq(s->probe.on_unhealthy, PL_ON_UNHEALTHY_NONE);
+}
+END_TEST
+
+/* Drop-ins: later keys win, lists grow, an empty assignment resets. */
+START_TEST(drop_ins) {
+        static const char *const texts[] = {
+                SVC
+                "MemoryMax=4G\nTasksMax=9\nCPUWeight=5\nAfter=b\nProbePort=1\nProbeInterval=1min\n"
+                "IOReadBandwidthMax=/dev/sda 1M\nIOReadBandwidthMax=/dev/sdb "
+                "1M\nOnUnhealthy=unit:x.service\n"
+                "[Service "
+                "b]\nMatch=name:b\n[Daemon]\nMetricsListen=127.0.0.1:1\nEngine=unix:///a\n",
+                "[Service a]\nMemoryMax=2G\nMatch=name:z\nAfter=c\nIOReadBandwidthMax=/dev/sda "
+                "2M\n[Service c]\n"
+                "Match=name:c\n[Daemon]\nMetricsListen=\nEngine=\n",
+                "[Service "
+                "a]\nTasksMax=\nMatch=\nMatch=name:q\nProbePort=\nProbeInterval=\nOnUnhealthy=\n"
+                "IOReadBandwidthMax=/dev/sdb infinity\n",
+        };
+        PlDiagList diag = { 0 };
+        PlPolicy *p;
+        int r;
+
+        p = parse_texts(texts, 3, &diag, &r);
+        ck_assert_int_eq(r, 0);
+        ck_assert_uint_eq(diag.n, 0);
+        ck_assert_uint_eq(p->n_services, 3);
+        ck_assert_uint_eq(p->services[0]->limits.v[PL_RESOURCE_MEMORY_MAX].number, GIB(2));
+        ck_assert(!p->services[0]->limits.v[PL_RESOURCE_TASKS_MAX].set);
+        ck_assert_uint_eq(p->services[0]->limits.v[PL_RESOURCE_CPU_WEIGHT].number, 5);
+        ck_assert_str_eq(p->services[0]->limits.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text,
+                         "/dev/sda 2000000");
+        ck_assert_uint_eq(p->services[0]->n_matches, 1);
+        ck_assert_str_eq(p->services[0]->matches[0].pattern, "q");
+        ck_assert_uint_eq(p->services[0]->probe.port, 0);
+        ck_assert_uint_eq(p->services[0]->probe.interval_usec, 10 * PL_USEC_PER_SEC);
+        ck_assert_ptr_null(p->services[0]->probe.unit);
+        ck_assert_str_eq(p->services[0]->probe.after[0], "b");
+        ck_assert_str_eq(p->services[0]->probe.after[1], "c");
+        ck_assert_ptr_null(p->daemon.metrics_listen);
+        ck_assert_str_eq(p->daemon.engine, "unix:///run/docker.sock");
+        ck_assert_ptr_null(p->files[3]);
+        pl_policy_unref(p);
+}
+END_TEST
+
+START_TEST(problem_in_drop_in) {
+        static const char *const texts[] = { SVC "MemoryMax=1G\n",
+                                             "[Service a]\n\nMemoryLow=2G\n" };
+        PlDiagList diag = { 0 };
+        int r;
+
+        ck_assert_ptr_null(parse_texts(texts, 2, &diag, &r));
+        ck_assert_uint_eq(diag.n, 1);
+        ck_assert_str_eq(diag.items[0].file, "10-a.conf");
+        ck_assert_uint_eq(diag.items[0].line, 3);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+START_TEST(continuation) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        good("[Service a]\nMatch=name:a\nAfter=b \\\n# a comment\n  c \\\n"
+                             "\nMemoryMax=1G # x \\\nTasksMax=2\n"
+                             "[Service b]\nMatch=name:x;y\n[Service c]\nMatch=name:x#y");
+        const PlService *s = p->services[0];
+
+        ck_assert_str_eq(s->probe.after[0], "b");
+        ck_assert_str_eq(s->probe.after[1], "c");
+        ck_assert_uint_eq(s->limits.v[PL_RESOURCE_MEMORY_MAX].number, GIB(1));
+        ck_assert_uint_eq(s->limits.v[PL_RESOURCE_TASKS_MAX].number, 2);
+        ck_assert_str_eq(p->services[1]->matches[0].pattern, "x;y");
+        ck_assert_str_eq(p->services[2]->matches[0].pattern, "x#y");
+}
+END_TEST
+
+static PlPair labels[] = {
+        { (char *)"com.docker.compose.project", (char *)"ml" },
+        { (char *)"com.docker.compose.service", (char *)"postgres" },
+        { (char *)"role", (char *)"database primary" },
+};
+
+static const struct {
+        const char *match;
+        bool matches;
+} matches[] = {
+        { "name:ml-postgres-1", true },
+        { "name:ml-*", true },
+        { "name:ml-postgres-[0-9]", true },
+        { "name:ml", false },
+        { "name:ML-*", false },
+        { "image:postgres:16", false },
+        { "image:*postgres:*", true },
+        { "image:docker.io/*", true },
+        { "label:role", true },
+        { "label:rol", false },
+        { "label:role=database*", true },
+        { "label:role=database", false },
+        { "label:role=", false },
+        { "label:nothing=*", false },
+        { "compose-service:postgres", true },
+        { "compose-service:post*", true },
+        { "compose-service:redis", false },
+        { "compose-project:ml", true },
+        { "compose-project:m", false },
+};
+
+START_TEST(match) {
+        const PlContainer c = { .name = (char *)"ml-postgres-1",
+                                .image = (char *)"docker.io/library/postgres:16",
+                                .labels = labels,
+                                .n_labels = PL_ARRAY_SIZE(labels) };
+        const PlContainer bare = { 0 };
+        _cleanup_(pl_policy_unrefp) PlPolicy *p = NULL;
+        char text[256];
+
+        snprintf(text, sizeof(text),
+                 "[Service a]\nMatch=%s\n[Service b]\nMatch=name:ml-p*\n[Defaults]\nTasksMax=7\n",
+                 matches[_i].match);
+        p = good(text);
+        ck_assert_msg(pl_policy_match(p, &c) == p->services[matches[_i].matches ? 0 : 1], "%s",
+                      matches[_i].match);
+        ck_assert_ptr_eq(pl_policy_match(p, &bare), p->defaults);
+}
+END_TEST
+
+START_TEST(dump) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        good("[Daemon]\nDryRun=yes\n[Service postgres]\nMatch=name:pg\n"
+                             "Match=name:\xc3\xa4\nMemoryMax=4G\nLogMaxSize=10M\nLogMaxFiles=3\n"
+                             "Probe=postgres\nProbePort=5432\nOnUnhealthy=restart\nRequired=yes\n"
+                             "[Defaults]\nTasksMax=100\n");
+        _cleanup_free_ char *s = NULL;
+
+        ck_assert_int_eq(pl_policy_dump(p, &s), 0);
+        ck_assert_str_eq(s, "engine           unix:///run/docker.sock\n"
+                            "metrics          off\n"
+                            "log archives     2G in all\n"
+                            "dry run          yes: nothing is changed, only said\n"
+                            "restore on stop  no\n"
+                            "read from        main.conf\n"
+                            "\n"
+                            "SERVICE     MATCH            MemoryMax  TasksMax  LOG      PROBE      "
+                            "              ON UNHEALTHY     REQUIRED\n"
+                            "postgres    name:pg          4G         -         10M x 3  "
+                            "postgres:5432 every 10s  restart 3/10min  required\n"
+                            "            name:ä\n"
+                            "[Defaults]  everything else  -          100       -        auto every "
+                            "10s           none             -\n");
+}
+END_TEST
+
+START_TEST(references) {
+        PlPolicy *p = good(SVC);
+
+        ck_assert_ptr_eq(pl_policy_ref(p), p);
+        ck_assert_ptr_null(pl_policy_unref(p));
+        ck_assert_str_eq(p->services[0]->name, "a");
+        ck_assert_ptr_null(pl_policy_unref(p));
+        ck_assert_ptr_null(pl_policy_unref(NULL));
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("policy");
+        TCase *tc = tcase_create("policy");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_loop_test(tc, match, 0, PL_ARRAY_SIZE(matches));
+        tcase_add_test(tc, nul_byte);
+        tcase_add_test(tc, long_lines);
+        tcase_add_test(tc, everything);
+        tcase_add_test(tc, defaults);
+        tcase_add_test(tc, drop_ins);
+        tcase_add_test(tc, problem_in_drop_in);
+        tcase_add_test(tc, continuation);
+        tcase_add_test(tc, dump);
+        tcase_add_test(tc, references);
+        suite_add_tcase(suite, tc);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
