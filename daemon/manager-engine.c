@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "log.h"
+#include "pl-unit.h"
 
 PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id) {
         PlSubject *s = pl_map_get(m->subjects, id);

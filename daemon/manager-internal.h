@@ -7,7 +7,8 @@
  *   manager.c         making, policy, start, reload, stop
  *   manager-queue.c   queues, ticks, retries, the audit
  *   manager-engine.c  what the engine says: events, lists, inspections
- *   manager-tick.c    the kernel's values: locate, read, plan, write, read back
+ *   manager-locate.c  which group and which values
+ *   manager-tick.c    the kernel's values: read, plan, write, read back
  *   manager-owners.c  systemd and the engine, told after the kernel
  *   manager-report.c  STATUS=, watchdog, control socket, journal
  */
@@ -18,6 +19,7 @@
 #include "ctl-server.h"
 #include "engine.h"
 #include "manager.h"
+#include "pl-health.h"
 #include "pl-map.h"
 #include "pl-message.h"
 #include "subject.h"
@@ -39,7 +41,7 @@ struct PlManager {
         PlCgWatch *watch;
         char **parents; /* cgroups below which containers live, NULL terminated */
         PlEngine *engine;
-        PlSystemd *systemd; /* NULL: this host has none */
+        PlSystemd *systemd;
         PlCtlServer *ctl;
         PlStateDir *state_dir;
 
@@ -96,14 +98,16 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s);
 void pl_manager_inspect(PlManager *m, PlSubject *s);
 void pl_manager_resync(PlManager *m);
 
-/* manager-tick.c */
+/* manager-locate.c */
 extern const PlCgWatchHandlers pl_manager_watch_handlers;
-void pl_manager_reconcile(PlManager *m, PlSubject *s);
 void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec);
 bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s);
 void pl_manager_locate_by_pid(PlManager *m, PlSubject *s);
 void pl_manager_learn_parent(PlManager *m, const char *parent);
 int pl_manager_desire(PlManager *m, PlSubject *s);  /* s->want from the policy in force */
+
+/* manager-tick.c */
+void pl_manager_reconcile(PlManager *m, PlSubject *s);
 int pl_manager_capture(PlManager *m, PlSubject *s); /* originals of all wanted values, on disk */
 
 /* manager-owners.c */

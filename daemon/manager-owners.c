@@ -119,12 +119,15 @@ static void tell_engine(PlManager *m, PlSubject *s) {
                 .hierarchy = m->mounts.hierarchy[PL_CONTROLLER_CPU],
                 .n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
         };
+        const PlDockerHost host = { m->mounts.hierarchy[PL_CONTROLLER_CPU], m->host.n_cpus };
         PlLimits limits = { 0 };
         uint32_t cannot = 0;
         int r;
 
         if (s->update_in_flight || s->facts->phase == PL_PHASE_REMOVING ||
             s->facts->phase == PL_PHASE_DEAD || s->facts->phase == PL_PHASE_RESTARTING)
+                return;
+        if (m->options.no_early_write && s->facts->phase == PL_PHASE_CREATED)
                 return;
         r = engine_limits(s, &limits);
         if (r >= 0)
@@ -152,17 +155,32 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         m->updates_in_flight++;
 }
 
+/* systemd takes devices by path, as the policy has them; want has numbers. */
+static const PlValue *systemd_value(const PlSubject *s, PlResource r) {
+        if (!s->want.v[r].set || s->waiting & (1U << r))
+                return NULL;
+        if (pl_resource_info(r)->kind != PL_KIND_DEVICES)
+                return &s->want.v[r];
+        if (s->restoring & (1U << r))
+                return s->want.v[r].text && *s->want.v[r].text ? NULL : &s->want.v[r];
+        return s->service ? &s->service->limits.v[r] : NULL;
+}
+
 static void tell_systemd(PlManager *m, PlSubject *s) {
         PlLimits limits = { 0 };
         int r = 0;
 
-        if (!m->systemd || !s->cgroup || !s->cgroup->scope || !s->systemd_due)
+        if (!s->cgroup || !s->cgroup->scope || !s->systemd_due ||
+            !pl_systemd_is_supported(m->systemd))
                 return;
-        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
-                if (s->want.v[i].set && !(s->waiting & (1U << i)))
-                        r = pl_value_copy(&s->want.v[i], &limits.v[i]);
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
+                const PlValue *v = systemd_value(s, i);
+
+                if (v)
+                        r = pl_value_copy(v, &limits.v[i]);
+        }
         if (r >= 0 && pl_limits_any(&limits)) {
-                r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits,
+                r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits, &s->state.original,
                                    s->service ? s->service->cpu_quota_period_usec : 0);
                 if (r >= 0)
                         s->systemd_due = false;
@@ -183,8 +201,6 @@ void pl_manager_write_defaults(PlManager *m) {
         const PlService *d = m->policy->defaults;
         int r;
 
-        if (!m->systemd)
-                return;
         r = pl_systemd_write_defaults(m->systemd, d && !pl_manager_dry_run(m) ? &d->limits : NULL,
                                       d ? d->cpu_quota_period_usec : 0);
         if (r < 0 && r != -EOPNOTSUPP)

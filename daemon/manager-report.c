@@ -22,18 +22,25 @@
 
 static void publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                     const char *reason, const char *text) {
+        PlWireEvent e = {
+                .time_usec = pl_manager_clock(CLOCK_REALTIME),
+                .priority = priority,
+                .message = text,
+                .message_id = message_id,
+                .container_name = s ? pl_subject_name(s) : NULL,
+                .container_id = s ? s->id : NULL,
+                .service = s && s->service ? s->service->name : NULL,
+        };
         json_t *entry;
 
         if (!m->ctl || !pl_ctl_server_has_listeners(m->ctl))
                 return;
-        entry = json_pack("{s:I, s:i, s:s?, s:s?, s:s?, s:s?, s:s?, s:s}", "time_usec",
-                          (json_int_t)pl_manager_clock(CLOCK_REALTIME), "priority", priority,
-                          "message_id", message_id, "container",
-                          s && s->facts ? s->facts->name : NULL, "id", s ? s->id : NULL, "service",
-                          s && s->service ? s->service->name : NULL, "reason", reason, "message",
-                          text);
+        if (reason)
+                e.fields = json_pack("{s:s}", "reason", reason);
+        entry = pl_wire_event(&e);
+        json_decref(e.fields);
         if (!entry)
-                return; /* not UTF-8, or out of memory: the journal has it */
+                return; /* out of memory; the journal has it */
         pl_ctl_server_publish(m->ctl, entry);
         json_decref(entry);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kernel's values: find a container's group, read it, plan, write, read back.
+ * The kernel's values: read a container's group, plan, write, read back.
  *
  * Everything here is level-triggered: it may run at any time, any number of times, and does nothing
  * when the group already is as wanted. It never runs on stale facts.
@@ -14,116 +14,12 @@
 #include "cg-apply.h"
 #include "cg-read.h"
 #include "log.h"
-#include "pl-desired.h"
 #include "pl-summary.h"
 #include "pl-unit.h"
 
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
 #define RETRY_MAX_USEC   PL_USEC_PER_MIN
-
-int pl_manager_desire(PlManager *m, PlSubject *s) {
-        PlLimits want = { 0 };
-        int r;
-
-        if (s->facts)
-                s->service = m->stopping ? NULL : pl_policy_match(m->policy, s->facts);
-        r = pl_desired_limits(s->service, s->state.managed, &s->state.original, &want,
-                              &s->restoring);
-        if (r < 0)
-                return r;
-        if (!pl_limits_equal(&want, &s->want))
-                s->systemd_due = true;
-        pl_limits_deinit(&s->want);
-        s->want = want;
-        return 0;
-}
-
-void pl_manager_learn_parent(PlManager *m, const char *parent) {
-        size_t n = 0;
-        char **grown;
-        int r;
-
-        for (; m->parents && m->parents[n]; n++)
-                if (pl_streq(m->parents[n], parent))
-                        return;
-        grown = reallocarray(m->parents, n + 2, sizeof(char *));
-        if (!grown)
-                return;
-        m->parents = grown;
-        grown[n] = strdup(parent);
-        grown[n + 1] = NULL;
-        r = pl_cg_watch_parent(m->watch, parent);
-        if (r < 0)
-                pl_log_warning("Cannot watch cgroup %s (%s): containers below it get their limits "
-                               "at the start event instead of before it",
-                               parent, strerror(-r));
-}
-
-void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec) {
-        _cleanup_free_ char *parent = NULL;
-        int r;
-
-        if (s->cgroup && s->cgroup->inode[PL_CONTROLLER_MEMORY] == g->inode[PL_CONTROLLER_MEMORY] &&
-            s->cgroup->inode[PL_CONTROLLER_CPU] == g->inode[PL_CONTROLLER_CPU] &&
-            s->cgroup->inode[PL_CONTROLLER_PIDS] == g->inode[PL_CONTROLLER_PIDS] &&
-            s->cgroup->inode[PL_CONTROLLER_CPUSET] == g->inode[PL_CONTROLLER_CPUSET] &&
-            s->cgroup->inode[PL_CONTROLLER_IO] == g->inode[PL_CONTROLLER_IO]) {
-                pl_cgroup_free(g);
-                s->cgroup_started_usec = started_usec;
-                return;
-        }
-        pl_cg_watch_remove(m->watch, s->id);
-        pl_subject_drop_cgroup(s);
-        s->cgroup = g;
-        s->cgroup_started_usec = started_usec;
-        s->systemd_due = true;
-        parent = pl_cgroup_parent(g);
-        if (parent)
-                pl_manager_learn_parent(m, parent);
-        r = pl_cg_watch_add(m->watch, s->id, g);
-        if (r < 0)
-                pl_manager_say(m, s, LOG_WARNING, NULL, NULL,
-                               "cannot watch its cgroup (%s); drift is found by the audit every "
-                               "minute only. Is fs.inotify.max_user_watches too low?",
-                               strerror(-r));
-}
-
-bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s) {
-        for (char **p = m->parents; p && *p; p++) {
-                PlCgroup *g = NULL;
-
-                if (pl_cgroup_from_parent(&m->mounts, *p, s->id, &g) >= 0) {
-                        pl_manager_adopt_cgroup(m, s, g, 0);
-                        return true;
-                }
-        }
-        return false;
-}
-
-void pl_manager_locate_by_pid(PlManager *m, PlSubject *s) {
-        PlCgroup *g = NULL;
-        int r;
-
-        if (!s->facts || !pl_container_is_live(s->facts))
-                return;
-        if (s->cgroup && s->cgroup_started_usec == s->facts->started_usec)
-                return;
-        r = pl_cgroup_from_pid(&m->mounts, s->facts->pid, s->id, &g);
-        if (r >= 0) {
-                pl_manager_adopt_cgroup(m, s, g, s->facts->started_usec);
-                return;
-        }
-        if (r == -ESRCH || r == -ENOENT || r == -ESTALE) {
-                /* Gone between the answer and now: the die event, or the audit, tells the rest. */
-                pl_log_debug("%s: process %d is gone already", pl_subject_name(s),
-                             (int)s->facts->pid);
-                return;
-        }
-        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, strerror(-r),
-                       "cannot find its cgroup from process %d: %s", (int)s->facts->pid,
-                       strerror(-r));
-}
 
 /* Originals are captured once per container, before the first write: from the kernel where the
  * container already runs, else from what the engine would have written at start. */
@@ -182,7 +78,7 @@ static void note_waiting(PlManager *m, PlSubject *s, const PlPlan *plan) {
                                first->why ?: "lowering it now would kill");
         }
         s->waiting = waiting;
-        if (!plan->again) {
+        if (!plan->again && waiting == 0) {
                 s->retry_delay_usec = 0;
                 return;
         }
@@ -251,47 +147,59 @@ static bool admit_repair(PlManager *m, PlSubject *s, const PlPlan *plan, uint64_
         return false;
 }
 
+static void note_refusal(PlManager *m, PlSubject *s, const PlStep *step, const char *file,
+                         int error) {
+        _cleanup_free_ char *why = NULL;
+
+        if (asprintf(&why, "%s: %s", file ?: "cgroup", strerror(-error)) < 0)
+                why = NULL;
+        if (error == -EBUSY)
+                s->retry_delay_usec = PL_MAX(s->retry_delay_usec, RETRY_FIRST_USEC);
+        if (!pl_subject_set_error(s, step->resource, PL_OWNER_KERNEL, why ?: strerror(-error)))
+                return;
+        pl_manager_say(m, s, error == -EBUSY ? LOG_WARNING : LOG_ERR,
+                       error == -EBUSY ? PL_MESSAGE_LIMITS_WAITING : PL_MESSAGE_LIMITS_FAILED, why,
+                       "%s= not applied, the kernel refused %s%s",
+                       pl_resource_info(step->resource)->name, why ?: "it",
+                       error == -EBUSY ? ": the container uses more than that. It is tried again"
+                                       : "");
+}
+
+/* Return: mask of wanted values that were written. */
 static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
-        uint32_t written = 0;
         uint64_t period = s->service ? s->service->cpu_quota_period_usec : 0;
-        int r = 0;
+        uint32_t written = 0;
+        bool failed = false;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const PlStep *step = &plan->steps[i];
                 const char *file = NULL;
+                int r;
 
                 if (step->kind != PL_STEP_WRITE && step->kind != PL_STEP_SQUEEZE)
                         continue;
-                if (step->chained && r < 0)
+                if (step->chained && failed)
                         continue;
                 r = pl_cg_apply(&m->mounts, s->cgroup, step, period, &file);
-                if (r == -EAGAIN && step->kind == PL_STEP_SQUEEZE)
-                        r = 0; /* the next round's reading tells how far it got */
+                failed = r < 0 && r != -EAGAIN;
                 if (r == -ENODEV || r == -ENOENT) {
+                        s->fresh = false;
                         pl_manager_inspect(m, s); /* died meanwhile */
                         return written;
                 }
-                if (r < 0) {
-                        _cleanup_free_ char *why = NULL;
-
-                        if (asprintf(&why, "%s: %s", file ?: "cgroup", strerror(-r)) < 0)
-                                why = NULL;
-                        if (pl_subject_set_error(s, step->resource, PL_OWNER_KERNEL,
-                                                 why ?: strerror(-r)))
-                                pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_LIMITS_FAILED, why,
-                                               "%s= not applied, the kernel refused %s",
-                                               pl_resource_info(step->resource)->name, why ?: "");
-                        continue;
-                }
-                if (step->kind == PL_STEP_WRITE)
+                if (failed)
+                        note_refusal(m, s, step, file, r);
+                else if (step->kind == PL_STEP_WRITE)
                         written |= 1U << step->resource;
         }
-        return written;
+        s->squeeze = plan->squeeze;
+        return written & pl_subject_wanted(s);
 }
 
 /* Values that came back as written are held from now on: a later difference is somebody's doing. */
 static void read_back(PlManager *m, PlSubject *s, uint32_t written) {
         PlReading after = { 0 };
+        uint32_t differs;
         int r;
 
         if (written == 0)
@@ -302,31 +210,30 @@ static void read_back(PlManager *m, PlSubject *s, uint32_t written) {
                 return;
         }
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
-                _cleanup_free_ char *is = NULL, *why = NULL;
-                PlValue want = { 0 };
-
                 if (!(written & (1U << i)))
                         continue;
-                if (pl_value_copy(&s->want.v[i], &want) >= 0) {
-                        pl_resource_normalise(i, m->mounts.hierarchy[pl_controller_of(i)],
-                                              m->host.page_bytes, &want);
-                        if (pl_value_equal(&want, &after.in_force.v[i])) {
-                                s->held |= 1U << i;
-                                (void)pl_subject_set_error(s, i, PL_OWNER_KERNEL, NULL);
-                        } else if (pl_value_to_string(i, &after.in_force.v[i], &is) >= 0 &&
-                                   asprintf(&why, "kernel reports %s after the write", is) >= 0) {
-                                if (pl_subject_set_error(s, i, PL_OWNER_KERNEL, why))
-                                        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
-                                                       why, "%s= not in force: %s",
-                                                       pl_resource_info(i)->name, why);
-                        }
-                }
-                pl_value_deinit(&want);
                 pl_value_deinit(&s->reading.in_force.v[i]);
                 s->reading.in_force.v[i] = after.in_force.v[i];
                 after.in_force.v[i] = (PlValue){ 0 };
         }
+        s->reading.cpu_period_usec = after.cpu_period_usec ?: s->reading.cpu_period_usec;
         pl_reading_deinit(&after);
+        differs = pl_plan_drift(&s->want, &s->reading, m->host.page_bytes) & written;
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                _cleanup_free_ char *is = NULL, *why = NULL;
+
+                if (written & ~differs & (1U << i)) {
+                        s->held |= 1U << i;
+                        (void)pl_subject_set_error(s, i, PL_OWNER_KERNEL, NULL);
+                }
+                if (!(differs & (1U << i)) ||
+                    pl_value_to_string(i, &s->reading.in_force.v[i], &is) < 0 ||
+                    asprintf(&why, "kernel reports %s after the write", is) < 0)
+                        continue;
+                if (pl_subject_set_error(s, i, PL_OWNER_KERNEL, why))
+                        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
+                                       "%s= not in force: %s", pl_resource_info(i)->name, why);
+        }
 }
 
 static void say_dry_run(PlManager *m, PlSubject *s, const char *text) {
@@ -393,12 +300,15 @@ static int refresh(PlManager *m, PlSubject *s) {
         return 0;
 }
 
-static void note_held(PlSubject *s, const PlPlan *plan) {
-        uint32_t differs = 0;
+/* What is in force as wanted is held from now on, also where plimsoll had nothing to do. */
+static void note_held(PlManager *m, PlSubject *s) {
+        uint32_t ok = pl_subject_wanted(s) & s->reading.supported &
+                      ~pl_plan_drift(&s->want, &s->reading, m->host.page_bytes);
 
-        for (size_t i = 0; i < plan->n_steps; i++)
-                differs |= 1U << plan->steps[i].resource;
-        s->held |= pl_subject_wanted(s) & s->reading.supported & ~differs;
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                if (ok & ~s->held & (1U << i))
+                        (void)pl_subject_set_error(s, i, PL_OWNER_KERNEL, NULL);
+        s->held |= ok;
 }
 
 void pl_manager_reconcile(PlManager *m, PlSubject *s) {
@@ -428,7 +338,7 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
                            m->host.page_bytes, &plan);
         if (r < 0)
                 return;
-        note_held(s, &plan);
+        note_held(m, s);
         act(m, s, &plan);
         if (plan.n_steps == 0 && pl_drift_settled(&s->drift, now)) {
                 pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
@@ -439,49 +349,3 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
         pl_plan_deinit(&plan);
         pl_manager_queue(m, s, PL_QUEUE_OWNERS);
 }
-
-static PlSubject *find(PlManager *m, const char *id) {
-        return pl_map_get(m->subjects, id);
-}
-
-/* A group with this container's id has just been made: ahead of the container's first instruction.
- */
-static void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
-        PlManager *m = userdata;
-        PlSubject *s = find(m, id);
-        PlCgroup *g = NULL;
-
-        if (!s || m->options.no_early_write)
-                return;
-        if (pl_cgroup_from_parent(&m->mounts, parent, id, &g) < 0)
-                return;
-        pl_manager_adopt_cgroup(m, s, g, 0);
-        s->fresh = false;
-        pl_manager_queue(m, s, PL_QUEUE_KERNEL);
-}
-
-static void on_changed(void *userdata, const char *id, uint32_t mask) {
-        PlManager *m = userdata;
-        PlSubject *s = find(m, id);
-
-        if (!s || !(mask & pl_subject_wanted(s)))
-                return;
-        s->fresh = false;
-        pl_manager_queue(m, s, PL_QUEUE_KERNEL);
-}
-
-static void on_gone(void *userdata, const char *id) {
-        PlManager *m = userdata;
-        PlSubject *s = find(m, id);
-
-        if (!s || !s->cgroup)
-                return;
-        pl_cg_watch_remove(m->watch, id);
-        pl_subject_drop_cgroup(s);
-}
-
-const PlCgWatchHandlers pl_manager_watch_handlers = {
-        .appeared = on_appeared,
-        .changed = on_changed,
-        .gone = on_gone,
-};

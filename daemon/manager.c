@@ -277,8 +277,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         if (r < 0)
                 return r;
         r = pl_systemd_new(event, &pl_manager_systemd_handlers, m, &m->systemd);
-        if (r < 0 && r != -EOPNOTSUPP)
-                pl_log_warning("systemd cannot be told of limits: %s", strerror(-r));
+        if (r < 0)
+                return r;
         pl_manager_write_defaults(m);
         *ret = TAKE_PTR(m);
         return 0;

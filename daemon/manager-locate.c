@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Which container, which group, which values: what a look at a container starts from.
+ *
+ * A group is found where it has been seen to appear, below a parent that is known to hold
+ * containers, or by the container's first process; the last one is the proof.
+ */
+
+#include "manager-internal.h"
+
+#include <errno.h>
+
+#include "cg-apply.h"
+#include "log.h"
+#include "pl-desired.h"
+#include "pl-unit-properties.h"
+
+/* Policies name devices by path, the kernel by number. A path that leads nowhere costs that value.
+ */
+static int resolve_devices(PlManager *m, PlSubject *s, PlLimits *want) {
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                PlValue resolved = { 0 };
+                int r;
+
+                if (pl_resource_info(i)->kind != PL_KIND_DEVICES || !want->v[i].set)
+                        continue;
+                r = pl_cg_resolve_devices(&want->v[i], &resolved);
+                if (r == -ENOMEM)
+                        return r;
+                pl_value_deinit(&want->v[i]);
+                want->v[i] = resolved;
+                if (r < 0 && pl_subject_set_error(s, i, PL_OWNER_KERNEL, "no such block device"))
+                        pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_LIMITS_FAILED, strerror(-r),
+                                       "%s= not applied: a path of it belongs to no block device "
+                                       "(%s)",
+                                       pl_resource_info(i)->name, strerror(-r));
+        }
+        return 0;
+}
+
+/* systemd's drop-in for [Defaults] reaches containers with a section of their own as well. */
+static int undo_defaults(PlManager *m, PlSubject *s, PlLimits *want) {
+        PlLimits engine = { 0 };
+        int r;
+
+        if (!m->policy->defaults || !s->service || s->service == m->policy->defaults ||
+            !s->cgroup || !s->cgroup->scope || !pl_systemd_is_supported(m->systemd))
+                return 0;
+        r = pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU], &engine);
+        if (r >= 0)
+                r = pl_unit_properties_undo_defaults(want, &m->policy->defaults->limits, &engine);
+        pl_limits_deinit(&engine);
+        return r;
+}
+
+int pl_manager_desire(PlManager *m, PlSubject *s) {
+        PlLimits want = { 0 };
+        int r;
+
+        if (s->facts)
+                s->service = m->stopping ? NULL : pl_policy_match(m->policy, s->facts);
+        r = pl_desired_limits(s->service, s->state.managed, &s->state.original, &want,
+                              &s->restoring);
+        if (r >= 0)
+                r = undo_defaults(m, s, &want);
+        if (r >= 0)
+                r = resolve_devices(m, s, &want);
+        if (r < 0) {
+                pl_limits_deinit(&want);
+                return r;
+        }
+        if (!pl_limits_equal(&want, &s->want))
+                s->systemd_due = true;
+        pl_limits_deinit(&s->want);
+        s->want = want;
+        return 0;
+}
+
+void pl_manager_learn_parent(PlManager *m, const char *parent) {
+        size_t n = 0;
+        char **grown;
+        int r;
+
+        for (; m->parents && m->parents[n]; n++)
+                if (pl_streq(m->parents[n], parent))
+                        return;
+        grown = reallocarray(m->parents, n + 2, sizeof(char *));
+        if (!grown)
+                return;
+        m->parents = grown;
+        grown[n] = strdup(parent);
+        grown[n + 1] = NULL;
+        r = pl_cg_watch_parent(m->watch, parent);
+        if (r < 0)
+                pl_log_warning("Cannot watch cgroup %s (%s): containers below it get their limits "
+                               "at the start event instead of before it",
+                               parent, strerror(-r));
+}
+
+static bool same_group(const PlCgroup *a, const PlCgroup *b) {
+        return memcmp(a->inode, b->inode, sizeof(a->inode)) == 0;
+}
+
+void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec) {
+        _cleanup_free_ char *parent = NULL;
+        int r;
+
+        if (s->cgroup && same_group(s->cgroup, g)) {
+                pl_cgroup_free(g);
+                s->cgroup_started_usec = started_usec;
+                return;
+        }
+        pl_cg_watch_remove(m->watch, s->id);
+        pl_subject_drop_cgroup(s);
+        s->cgroup = g;
+        s->cgroup_started_usec = started_usec;
+        s->systemd_due = true;
+        parent = pl_cgroup_parent(g);
+        if (parent)
+                pl_manager_learn_parent(m, parent);
+        r = pl_cg_watch_add(m->watch, s->id, g);
+        if (r < 0)
+                pl_manager_say(m, s, LOG_WARNING, NULL, NULL,
+                               "cannot watch its cgroup (%s); drift is found by the audit every "
+                               "minute only. Is fs.inotify.max_user_watches too low?",
+                               strerror(-r));
+}
+
+bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s) {
+        for (char **p = m->parents; p && *p; p++) {
+                PlCgroup *g = NULL;
+
+                if (pl_cgroup_from_parent(&m->mounts, *p, s->id, &g) >= 0) {
+                        pl_manager_adopt_cgroup(m, s, g, 0);
+                        return true;
+                }
+        }
+        return false;
+}
+
+void pl_manager_locate_by_pid(PlManager *m, PlSubject *s) {
+        PlCgroup *g = NULL;
+        int r;
+
+        if (!s->facts || !pl_container_is_live(s->facts))
+                return;
+        if (s->cgroup && s->cgroup_started_usec == s->facts->started_usec)
+                return;
+        r = pl_cgroup_from_pid(&m->mounts, s->facts->pid, s->id, &g);
+        if (r >= 0) {
+                pl_manager_adopt_cgroup(m, s, g, s->facts->started_usec);
+                return;
+        }
+        if (r == -ESRCH || r == -ENOENT || r == -ESTALE) {
+                /* Gone between the answer and now: the die event, or the audit, tells the rest. */
+                pl_log_debug("%s: process %d is gone already", pl_subject_name(s),
+                             (int)s->facts->pid);
+                return;
+        }
+        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, strerror(-r),
+                       "cannot find its cgroup from process %d: %s", (int)s->facts->pid,
+                       strerror(-r));
+}
+
+static PlSubject *find(PlManager *m, const char *id) {
+        return pl_map_get(m->subjects, id);
+}
+
+/* A group with this container's id has just been made: ahead of the container's first instruction.
+ */
+static void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
+        PlManager *m = userdata;
+        PlSubject *s = find(m, id);
+        PlCgroup *g = NULL;
+
+        if (!s || m->options.no_early_write)
+                return;
+        if (pl_cgroup_from_parent(&m->mounts, parent, id, &g) < 0)
+                return;
+        pl_manager_adopt_cgroup(m, s, g, 0);
+        s->fresh = false;
+        pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+}
+
+static void on_changed(void *userdata, const char *id, uint32_t mask) {
+        PlManager *m = userdata;
+        PlSubject *s = find(m, id);
+
+        if (!s || !(mask & pl_subject_wanted(s)))
+                return;
+        s->fresh = false;
+        pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+}
+
+static void on_gone(void *userdata, const char *id) {
+        PlManager *m = userdata;
+        PlSubject *s = find(m, id);
+
+        if (!s || !s->cgroup)
+                return;
+        pl_cg_watch_remove(m->watch, id);
+        pl_subject_drop_cgroup(s);
+}
+
+const PlCgWatchHandlers pl_manager_watch_handlers = {
+        .appeared = on_appeared,
+        .changed = on_changed,
+        .gone = on_gone,
+};
