@@ -96,6 +96,8 @@ static enum MHD_Result do_rotate(PlCtlServer *s, struct MHD_Connection *connecti
 static enum MHD_Result do_events(PlCtlServer *s, struct MHD_Connection *connection) {
         const union MHD_ConnectionInfo *info =
                         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        /* at once: the next question about this connection is answered in the same union */
+        Peer *peer = info ? info->socket_context : NULL;
         struct MHD_Response *response = NULL;
         int r = pl_ctl_streams_open(s->streams, connection, &response);
 
@@ -110,7 +112,6 @@ static enum MHD_Result do_events(PlCtlServer *s, struct MHD_Connection *connecti
         enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
         MHD_destroy_response(response);
 
-        Peer *peer = info ? info->socket_context : NULL;
         if (peer && peer->timed) {
                 TAILQ_REMOVE(&s->queue, peer, link);
                 peer->timed = false;

@@ -25,4 +25,4 @@ size_t pl_map_size(const PlMap *m);
  * Return: the next value, NULL at the end. */
 void *pl_map_next(const PlMap *m, size_t *iter);
 
-#define PL_MAP_FOREACH(v, m) for (size_t _i = 0; ((v) = pl_map_next((m), &_i));)
+#define PL_MAP_FOREACH(v, m) for (size_t pl_map_at_ = 0; ((v) = pl_map_next((m), &pl_map_at_));)

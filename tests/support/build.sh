@@ -6,7 +6,8 @@ build_options() {
     case $1 in
     gcc) printf '%s\n' gcc -Dwerror=true ;;
     clang) printf '%s\n' clang -Dwerror=true ;;
-    gcc-asan) printf '%s\n' gcc -Dwerror=true -Db_sanitize=address,undefined ;;
+    # instrumented code misleads gcc's own warnings; the plain build makes errors of them
+    gcc-asan) printf '%s\n' gcc -Db_sanitize=address,undefined ;;
     clang-asan) printf '%s\n' clang -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false ;;
     release) printf '%s\n' gcc --buildtype=release -Dtests=false ;;
     fuzz)
@@ -35,8 +36,10 @@ dev_build() {
     for name in "$@"; do
         [ -n "$(build_options "$name")" ] || die 64 "no such build: $name (gcc, gcc-asan, clang, clang-asan)"
     done
-    need build
-    case " $* " in *clang* | *fuzz*) need clang ;; esac
+    case " $* " in
+    *clang* | *fuzz*) need build clang ;;
+    *) need build ;;
+    esac
     trap give_back EXIT
     for name in "$@"; do
         build_one "$name"

@@ -42,7 +42,7 @@ packages_of() {
             "libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libcgroup-dev libinih-dev" \
             "libmicrohttpd-dev libzstd-dev check"
         ;;
-    clang) echo "clang ?libclang-rt-dev llvm" ;;
+    clang) echo "clang ?libclang-rt-dev" ;;
     lint) echo "?clang-format-14 shellcheck codespell mandoc" ;;
     engine) echo "iproute2 util-linux procps busybox-static mmdebstrap ca-certificates $(packages_of_docker)" ;;
     python) echo "python3" ;;
