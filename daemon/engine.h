@@ -18,12 +18,30 @@ typedef struct PlEngine PlEngine;
 
 typedef struct PlEngineHandlers {
         /* Version negotiated and event stream open: events from here on are not missed; list now.
-         */
+         * info->api is the version that is spoken. Events of the last second may follow. */
         void (*connected)(void *userdata, const PlEngineInfo *info);
-        /* Once per loss. What was observed is stale now, not empty. */
+        /* Once per loss, and once when the first attempt fails. What was observed is stale now, not
+         * empty. why: a sentence's end, escaped. Replies that are due follow with -ECONNRESET. */
         void (*lost)(void *userdata, int error, const char *why, uint64_t retry_usec);
         void (*event)(void *userdata, const PlEvent *event);
+        /* An event could not be read: list again. May be NULL. */
+        void (*missed)(void *userdata, const char *why);
 } PlEngineHandlers;
+
+/* Times in microseconds; 0 in pl_engine_tune() leaves the default. */
+typedef struct PlEngineTuning {
+        /* The stream has no heartbeat. An engine that says nothing for this long is asked for
+         * /_ping, so that a hung one is noticed after quiet + ping: two wake-ups a minute. */
+        uint64_t quiet_usec; /* 60 s */
+        uint64_t ping_usec;  /* 10 s: longest answer to /_ping and /version, and start of /events */
+        uint64_t read_usec;  /* 10 s: list, inspect */
+        uint64_t update_usec;  /* 30 s */
+        uint64_t restart_usec; /* 5 min: the container's own stop timeout is in it */
+        uint64_t backoff_base_usec, backoff_max_usec; /* 250 ms, 15 s */
+        uint64_t settled_usec; /* 10 s: a connection that lived shorter counts as a failed attempt
+                                */
+        pid_t activator;       /* 1: whoever holds sockets of stopped services */
+} PlEngineTuning;
 
 /**
  * pl_engine_new()
@@ -33,25 +51,36 @@ typedef struct PlEngineHandlers {
  */
 int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *handlers,
                   void *userdata, PlEngine **ret);
-PlEngine *pl_engine_free(PlEngine *e); /* outstanding replies are dropped; returns NULL */
+/* Allowed in callbacks, too. Outstanding replies are dropped; returns NULL. */
+PlEngine *pl_engine_free(PlEngine *e);
 PL_DEFINE_CLEANUP(PlEngine *, pl_engine_free)
+
+/** pl_engine_tune() - before pl_engine_start(). */
+void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning);
 
 /** pl_engine_start() - begin to connect, for ever. */
 int pl_engine_start(PlEngine *e);
 bool pl_engine_is_connected(const PlEngine *e);
-const PlEngineInfo *pl_engine_info(
-                const PlEngine *e); /* borrowed; NULL before the first connection */
+/* borrowed; NULL before the first connection */
+const PlEngineInfo *pl_engine_info(const PlEngine *e);
 const char *pl_engine_url(const PlEngine *e);
 
-/* error: 0, or negative errno; message: the engine's own words, escaped, or NULL. */
+/*
+ * error: 0, or negative errno; message: the engine's own words, escaped, or NULL.
+ * -ENOENT: no such container; -EINVAL: refused as wrong; -EBUSY: conflict; -EIO: the engine failed;
+ * -ETIMEDOUT; -EMSGSIZE: above PL_DOCKER_BODY_MAX; -EBADMSG: not what the API promises;
+ * -ECONNRESET: the engine is lost or has hung up.
+ */
 typedef void (*PlEngineListReply)(void *userdata, int error, const char *message,
                                   const char (*ids)[PL_ID_MAX], size_t n);
 /* -ENOENT: no such container (any more). c is borrowed; TAKE it by setting *c to NULL. */
 typedef void (*PlEngineInspectReply)(void *userdata, const char *id, int error, const char *message,
                                      PlContainer **c);
+/* With error 0 the message is the engine's warnings ("… not supported, discarded"), or NULL. */
 typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const char *message);
 
-/* All: 0 and exactly one callback later; or a negative errno and no callback (-ENOTCONN …). */
+/* All: 0 and exactly one callback later; or a negative errno and no callback: -ENOTCONN, -ENOMEM,
+ * -EINVAL for an id that is none, -ENOBUFS when too many wait already. */
 int pl_engine_list(PlEngine *e, PlEngineListReply reply, void *userdata);
 int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata);
 /* body: JSON from pl_docker_format_update(), copied */

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Engine requests: a queue per lane, a few at a time on kept connections, one reply each.
+ *
+ * Bodies are bounded while they arrive and freed before the reply returns. Must not decide about
+ * the connection's life; a request that fails without an answer only raises a doubt.
+ */
+
+#include "engine-internal.h"
+
+#include <errno.h>
+
+/* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
+#define QUEUE_MAX 20000
+
+static const struct {
+        const char *path, *action; /* the id stands between them where there is an action */
+        bool post, versioned;
+        PlLane lane;
+        size_t timeout_offset;
+} kinds[_PL_REQUEST_N] = {
+        [PL_REQUEST_PING] = { "/_ping", NULL, false, false, PL_LANE_OWN,
+                              offsetof(PlEngineTuning, ping_usec) },
+        [PL_REQUEST_VERSION] = { "/version", NULL, false, false, PL_LANE_OWN,
+                                 offsetof(PlEngineTuning, ping_usec) },
+        [PL_REQUEST_LIST] = { "/containers/json?all=1", NULL, false, true, PL_LANE_CHANGE,
+                              offsetof(PlEngineTuning, read_usec) },
+        [PL_REQUEST_INSPECT] = { "/containers/", "/json", false, true, PL_LANE_INSPECT,
+                                 offsetof(PlEngineTuning, read_usec) },
+        [PL_REQUEST_UPDATE] = { "/containers/", "/update", true, true, PL_LANE_CHANGE,
+                                offsetof(PlEngineTuning, update_usec) },
+        [PL_REQUEST_RESTART] = { "/containers/", "/restart", true, true, PL_LANE_RESTART,
+                                 offsetof(PlEngineTuning, restart_usec) },
+};
+
+static const unsigned lane_width[_PL_LANE_N] = {
+        [PL_LANE_OWN] = 2,
+        [PL_LANE_CHANGE] = 2,
+        [PL_LANE_INSPECT] = 4,
+        [PL_LANE_RESTART] = 4,
+};
+
+static void pump(PlEngine *e);
+
+static void list_push(PlRequestList *l, PlRequest *q) {
+        q->next = NULL;
+        if (l->tail)
+                l->tail->next = q;
+        else
+                l->head = q;
+        l->tail = q;
+        l->n++;
+}
+
+static void list_remove(PlRequestList *l, PlRequest *q) {
+        PlRequest *prev = NULL;
+
+        for (PlRequest *i = l->head; i && i != q; i = i->next)
+                prev = i;
+        if (prev)
+                prev->next = q->next;
+        else
+                l->head = q->next;
+        if (l->tail == q)
+                l->tail = prev;
+        q->next = NULL;
+        l->n--;
+}
+
+static PlRequest *request_free(PlRequest *q) {
+        if (!q)
+                return NULL;
+        if (q->easy)
+                curl_easy_cleanup(q->easy);
+        curl_slist_free_all(q->headers);
+        pl_buffer_deinit(&q->answer);
+        free(q->body);
+        free(q);
+        return NULL;
+}
+PL_DEFINE_CLEANUP(PlRequest *, request_free)
+
+PlRequest *pl_request_new(PlEngine *e, PlRequestKind kind, const char *id, void *userdata) {
+        PlRequest *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return NULL;
+        q->engine = e;
+        q->kind = kind;
+        q->userdata = userdata;
+        if (id)
+                memcpy(q->id, id, PL_ID_MAX);
+        return q;
+}
+
+static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
+        PlRequest *q = userdata;
+
+        pl_engine_heard(q->engine);
+        return pl_buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
+}
+
+static int prepare(PlRequest *q) {
+        PlEngine *e = q->engine;
+        const char *action = kinds[q->kind].action;
+        uint64_t timeout_usec = *(const uint64_t *)((const char *)&e->tuning +
+                                                    kinds[q->kind].timeout_offset);
+        char path[160], version[32] = "";
+
+        if (kinds[q->kind].versioned)
+                (void)snprintf(version, sizeof(version), "/v%u.%u", e->api.major, e->api.minor);
+        (void)snprintf(path, sizeof(path), "%s%s%s%s", version, kinds[q->kind].path,
+                       action ? q->id : "", action ?: "");
+        q->easy = pl_engine_easy(e, path);
+        if (!q->easy)
+                return -ENOMEM;
+        (void)curl_easy_setopt(q->easy, CURLOPT_TIMEOUT_MS, (long)(timeout_usec / 1000));
+        (void)curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_answer);
+        (void)curl_easy_setopt(q->easy, CURLOPT_WRITEDATA, q);
+        if (!kinds[q->kind].post)
+                return 0;
+
+        q->headers = curl_slist_append(NULL, "Content-Type: application/json");
+        if (!q->headers)
+                return -ENOMEM;
+        (void)curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
+        (void)curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, q->body ?: "");
+        /* libcurl repeats a request when a kept connection turns out to be dead. An update may come
+         * twice, a restart may not: it gets a connection of its own. */
+        if (q->kind == PL_REQUEST_RESTART) {
+                (void)curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
+                (void)curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
+        }
+        return 0;
+}
+
+static void reply_list(PlRequest *q, int error, const char *message) {
+        char(*ids)[PL_ID_MAX] = NULL;
+        size_t n = 0;
+
+        if (error == 0)
+                error = pl_docker_parse_list(q->answer.data, q->answer.size, &ids, &n);
+        pl_buffer_deinit(&q->answer);
+        q->reply.list(q->userdata, error, message, ids, n);
+        free(ids);
+}
+
+static void reply_inspect(PlRequest *q, int error, const char *message) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+
+        if (error == 0)
+                error = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
+        pl_buffer_deinit(&q->answer);
+        /* a name in place of an id would find another container: we never ask so */
+        if (error == 0 && !pl_streq(c->id, q->id))
+                error = -EBADMSG;
+        q->reply.inspect(q->userdata, q->id, error, message, &c);
+}
+
+static void reply(PlEngine *e, PlRequest *q, int error) {
+        _cleanup_free_ char *message = NULL;
+        curl_socket_t fd = CURL_SOCKET_BAD;
+
+        if (e->freed)
+                return;
+        if (error < 0)
+                message = pl_docker_parse_error(q->answer.data, q->answer.size);
+        else if (q->kind == PL_REQUEST_UPDATE)
+                message = pl_docker_parse_warnings(q->answer.data, q->answer.size);
+
+        switch (q->kind) {
+        case PL_REQUEST_PING:
+                if (q->easy)
+                        (void)curl_easy_getinfo(q->easy, CURLINFO_ACTIVESOCKET, &fd);
+                pl_engine_ponged(e, error, message, fd);
+                break;
+        case PL_REQUEST_VERSION:
+                pl_engine_versioned(e, error, message, &q->answer);
+                break;
+        case PL_REQUEST_LIST:
+                reply_list(q, error, message);
+                break;
+        case PL_REQUEST_INSPECT:
+                reply_inspect(q, error, message);
+                break;
+        default:
+                q->reply.simple(q->userdata, q->id, error, message);
+        }
+}
+
+static void on_done(void *userdata, CURL *easy, int error) {
+        _cleanup_(request_freep) PlRequest *q = userdata;
+        _cleanup_(pl_engine_unrefp) PlEngine *e = pl_engine_ref(q->engine);
+        bool answered = error == 0;
+        long status = 0;
+
+        list_remove(&e->running[kinds[q->kind].lane], q);
+        if (error == 0) {
+                (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+                error = pl_engine_http_error(status);
+        }
+        reply(e, q, error);
+        if (e->freed)
+                return;
+        if (!answered && error != -EMSGSIZE && kinds[q->kind].lane != PL_LANE_OWN)
+                pl_engine_doubt(e);
+        pump(e);
+}
+
+static int start(PlEngine *e, PlRequest *q) {
+        int r;
+
+        r = prepare(q);
+        if (r >= 0)
+                r = pl_curl_add(e->curl, q->easy, on_done, q);
+        if (r < 0)
+                return r;
+        list_push(&e->running[kinds[q->kind].lane], q);
+        return 0;
+}
+
+/* Out of memory here leaves requests waiting: the next one that ends tries again. With none on the
+ * way the new one is refused by pl_engine_request(). */
+static void pump(PlEngine *e) {
+        for (PlLane lane = 0; lane < _PL_LANE_N; lane++)
+                while (e->queue[lane].head && e->running[lane].n < lane_width[lane]) {
+                        PlRequest *q = e->queue[lane].head;
+
+                        list_remove(&e->queue[lane], q);
+                        if (start(e, q) < 0) {
+                                if (q->easy)
+                                        curl_easy_cleanup(TAKE_PTR(q->easy));
+                                curl_slist_free_all(TAKE_PTR(q->headers));
+                                q->next = e->queue[lane].head;
+                                e->queue[lane].head = q;
+                                if (!e->queue[lane].tail)
+                                        e->queue[lane].tail = q;
+                                e->queue[lane].n++;
+                                break;
+                        }
+                }
+}
+
+int pl_engine_request(PlEngine *e, PlRequest *request) {
+        _cleanup_(request_freep) PlRequest *q = request;
+        PlLane lane = kinds[q->kind].lane;
+
+        if (e->queue[lane].n >= QUEUE_MAX)
+                return -ENOBUFS;
+        if (e->running[lane].n < lane_width[lane] && !e->queue[lane].head) {
+                int r = start(e, q);
+
+                if (r < 0)
+                        return r;
+                TAKE_PTR(q);
+                return 0;
+        }
+        list_push(&e->queue[lane], TAKE_PTR(q));
+        return 0;
+}
+
+void pl_engine_abort(PlEngine *e, PlRequestList *ret) {
+        *ret = (PlRequestList){};
+        for (PlLane lane = 0; lane < _PL_LANE_N; lane++) {
+                PlRequest *q;
+
+                while ((q = e->running[lane].head)) {
+                        list_remove(&e->running[lane], q);
+                        pl_curl_remove(e->curl, q->easy);
+                        curl_easy_cleanup(TAKE_PTR(q->easy));
+                        list_push(ret, q);
+                }
+                while ((q = e->queue[lane].head)) {
+                        list_remove(&e->queue[lane], q);
+                        list_push(ret, q);
+                }
+        }
+}
+
+void pl_request_list_free(PlRequestList *l) {
+        PlRequest *q;
+
+        while ((q = l->head)) {
+                list_remove(l, q);
+                request_free(q);
+        }
+}
+
+void pl_request_list_fail(PlEngine *e, PlRequestList *l, int error) {
+        PlRequest *q;
+
+        while ((q = l->head)) {
+                list_remove(l, q);
+                pl_buffer_deinit(&q->answer); /* half of something */
+                if (kinds[q->kind].lane != PL_LANE_OWN)
+                        reply(e, q, error);
+                request_free(q);
+        }
+}
+
+static int submit(PlEngine *e, PlRequest *request) {
+        _cleanup_(request_freep) PlRequest *q = request;
+
+        if (!q)
+                return -ENOMEM;
+        if (e->state != PL_ENGINE_CONNECTED)
+                return -ENOTCONN;
+        if (q->kind != PL_REQUEST_LIST && !pl_docker_is_id(q->id))
+                return -EINVAL;
+        return pl_engine_request(e, TAKE_PTR(q));
+}
+
+static PlRequest *request_on(PlEngine *e, PlRequestKind kind, const char *id, void *userdata) {
+        char copy[PL_ID_MAX] = "";
+
+        if (id && strlen(id) == PL_ID_MAX - 1)
+                memcpy(copy, id, PL_ID_MAX);
+        return pl_request_new(e, kind, copy, userdata);
+}
+
+int pl_engine_list(PlEngine *e, PlEngineListReply reply_to, void *userdata) {
+        PlRequest *q = request_on(e, PL_REQUEST_LIST, NULL, userdata);
+
+        if (q)
+                q->reply.list = reply_to;
+        return submit(e, q);
+}
+
+int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply_to, void *userdata) {
+        PlRequest *q = request_on(e, PL_REQUEST_INSPECT, id, userdata);
+
+        if (q)
+                q->reply.inspect = reply_to;
+        return submit(e, q);
+}
+
+static int change(PlEngine *e, PlRequestKind kind, const char *id, const char *body,
+                  PlEngineReply reply_to, void *userdata) {
+        _cleanup_(request_freep) PlRequest *q = request_on(e, kind, id, userdata);
+
+        if (!q)
+                return -ENOMEM;
+        q->reply.simple = reply_to;
+        if (body && !(q->body = strdup(body)))
+                return -ENOMEM;
+        return submit(e, TAKE_PTR(q));
+}
+
+int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply_to,
+                     void *userdata) {
+        return change(e, PL_REQUEST_UPDATE, id, body, reply_to, userdata);
+}
+
+int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply_to, void *userdata) {
+        return change(e, PL_REQUEST_RESTART, id, NULL, reply_to, userdata);
+}
