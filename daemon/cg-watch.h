@@ -29,10 +29,17 @@ int pl_cg_watch_new(sd_event *event, const PlCgroupMounts *m, const PlCgWatchHan
 PlCgWatch *pl_cg_watch_free(PlCgWatch *w);
 PL_DEFINE_CLEANUP(PlCgWatch *, pl_cg_watch_free)
 
-/** pl_cg_watch_parent() - watch a parent (relative path) in every hierarchy; idempotent; a parent
- * that does not exist yet is awaited on its nearest existing ancestor. */
+/** pl_cg_watch_parent() - watch a parent (relative path) in every hierarchy; idempotent. A parent
+ * that does not exist yet is awaited, one that goes is awaited again. Groups that are in it already
+ * are reported as appeared, later, from the loop.
+ * Return: 0; -ENOSPC: fs.inotify.max_user_watches; -ENOMEM, -errno. */
 int pl_cg_watch_parent(PlCgWatch *w, const char *parent);
 
-/** pl_cg_watch_add() / _remove() - watch a group's own files; idempotent. */
+/** pl_cg_watch_add() / _remove() - watch a group's own files; idempotent, and a group that gained a
+ * hierarchy or was made anew is taken as it is now. One watch for each mount.
+ * Return: as pl_cg_watch_parent(). */
 int pl_cg_watch_add(PlCgWatch *w, const char *id, const PlCgroup *g);
 void pl_cg_watch_remove(PlCgWatch *w, const char *id);
+
+/** pl_cg_watch_count() - inotify watches in use, of fs.inotify.max_user_watches. */
+size_t pl_cg_watch_count(const PlCgWatch *w);
