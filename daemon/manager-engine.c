@@ -224,8 +224,16 @@ static void on_event(void *userdata, const PlEvent *e) {
         pl_manager_inspect(m, s);
 }
 
+static void on_missed(void *userdata, const char *why) {
+        PlManager *m = userdata;
+
+        pl_log_warning("An event of the engine could not be read (%s), listing containers again", why);
+        pl_manager_resync(m);
+}
+
 const PlEngineHandlers pl_manager_engine_handlers = {
         .connected = on_connected,
         .lost = on_lost,
         .event = on_event,
+        .missed = on_missed,
 };

@@ -117,9 +117,8 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         _cleanup_free_ char *body = NULL;
         const PlDockerHost host = {
                 .hierarchy = m->mounts.hierarchy[PL_CONTROLLER_CPU],
-                .n_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+                .n_cpus = m->host.n_cpus,
         };
-        const PlDockerHost host = { m->mounts.hierarchy[PL_CONTROLLER_CPU], m->host.n_cpus };
         PlLimits limits = { 0 };
         uint32_t cannot = 0;
         int r;
