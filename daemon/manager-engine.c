@@ -68,8 +68,6 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 pl_container_free(s->facts);
                 s->facts = TAKE_PTR(*c);
                 s->fresh = false;
-                free(s->engine_refused);
-                s->engine_refused = NULL;
                 if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0) {
                         pl_cg_watch_remove(m->watch, s->id);
                         pl_subject_drop_cgroup(s);
@@ -204,6 +202,8 @@ static void on_event(void *userdata, const PlEvent *e) {
         case PL_EVENT_RESTART:
                 /* runc and systemd write after the group appears: look again, at once */
                 s->fresh = false;
+                free(s->engine_refused); /* a new run, a new answer */
+                s->engine_refused = NULL;
                 if (!s->cgroup && s->facts)
                         (void)pl_manager_locate_by_parent(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
@@ -227,7 +227,8 @@ static void on_event(void *userdata, const PlEvent *e) {
 static void on_missed(void *userdata, const char *why) {
         PlManager *m = userdata;
 
-        pl_log_warning("An event of the engine could not be read (%s), listing containers again", why);
+        pl_log_warning("An event of the engine could not be read (%s), listing containers again",
+                       why);
         pl_manager_resync(m);
 }
 

@@ -70,8 +70,12 @@ int pl_manager_desire(PlManager *m, PlSubject *s) {
                 pl_limits_deinit(&want);
                 return r;
         }
-        if (!pl_limits_equal(&want, &s->want))
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                if (pl_value_equal(&want.v[i], &s->want.v[i]))
+                        continue;
                 s->systemd_due = true;
+                s->held &= ~(1U << i); /* another wish: what is in force now is nobody's drift */
+        }
         pl_limits_deinit(&s->want);
         s->want = want;
         return 0;

@@ -86,15 +86,20 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                 } else if (error < 0) {
                         if (s->own_updates > 0)
                                 s->own_updates--;
-                        note_engine_error(m, s, message ?: strerror(-error));
+                        /* Said once an inspection has shown that it is not about a container that
+                         * has ended meanwhile. */
+                        free(s->engine_failed);
+                        s->engine_failed = strdup(message ?: strerror(-error));
                 } else {
                         free(s->engine_refused);
                         s->engine_refused = NULL;
+                        free(s->engine_failed);
+                        s->engine_failed = NULL;
                         note_engine_error(m, s, NULL);
                 }
                 if (m->stopping || error == -ENOENT)
                         settle_restored(m, s);
-                else if (error == 0)
+                else
                         pl_manager_inspect(m, s);
                 /* runc writes all of its values at an update: look once more */
                 s->fresh = false;
@@ -140,8 +145,13 @@ static void tell_engine(PlManager *m, PlSubject *s) {
                 settle_restored(m, s);
                 return;
         }
-        if (pl_streq_null(body, s->engine_refused) && !m->stopping)
-                return; /* the same answer would come back */
+        if (pl_streq_null(body, s->engine_refused) && !m->stopping) {
+                /* the same answer would come back */
+                if (s->engine_failed && !s->inspect_in_flight &&
+                    (s->facts->phase == PL_PHASE_CREATED || pl_container_is_live(s->facts)))
+                        note_engine_error(m, s, s->engine_failed);
+                return;
+        }
         if (pl_manager_capture(m, s) < 0)
                 return;
         r = pl_engine_update(m->engine, s->id, body, on_updated, m);

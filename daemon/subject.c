@@ -23,6 +23,7 @@ PlSubject *pl_subject_free(PlSubject *s) {
                         free(s->owner_errors[r][o]);
         free(s->dry_run_said);
         free(s->engine_refused);
+        free(s->engine_failed);
         free(s);
         return NULL;
 }

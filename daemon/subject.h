@@ -56,6 +56,7 @@ struct PlSubject {
         char *owner_errors[_PL_RESOURCE_N][_PL_OWNER_N];
         char *dry_run_said;   /* last announcement, to say it once */
         char *engine_refused; /* update body that failed; not sent again until something changes */
+        char *engine_failed;  /* why */
         uint32_t engine_cannot_said;
         bool systemd_due;      /* the scope has to be told again */
         bool update_in_flight; /* our own POST …/update */

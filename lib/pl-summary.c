@@ -87,8 +87,8 @@ char *pl_summary_steps(const PlPlan *plan, PlStepKind kind) {
                 const PlStep *step = &plan->steps[i];
                 _cleanup_free_ char *to = NULL, *from = NULL;
 
-                if (step->kind != kind)
-                        continue;
+                if (step->kind != kind || pl_value_equal(&step->value, &step->before))
+                        continue; /* on v1 MemorySwapMax= stays as it is by being written anew */
                 if (pl_value_to_string(step->resource, &step->value, &to) < 0 ||
                     pl_value_to_string(step->resource, &step->before, &from) < 0)
                         continue; /* the entry is shorter, not wrong */
