@@ -79,34 +79,36 @@ START_TEST(long_lines) {
 }
 END_TEST
 
-START_TEST(everything) {
-        _cleanup_(pl_policy_unrefp) PlPolicy *p = good(
-                        "\xef\xbb\xbf# a comment\r\n; "
-                        "another\r\n[Daemon]\r\nEngine=unix:///run/x.sock   # why\r\n"
-                        "MetricsListen=[::1]:9478\nLogArchiveBudget=infinity\nDryRun="
-                        "yes\nRestoreOnStop=on\n"
-                        "[Service postgres]  # the database\n  Match = "
-                        "compose-service:postgres\nMatch=image:postgres:*\n"
-                        "CPUQuota=200%\nCPUQuotaPeriodSec=50ms\nCPUWeight=300\nAllowedCPUs=2,0-"
-                        "1\nMemoryMin=1G\n"
-                        "MemoryLow=25%\nMemoryHigh=3G\nMemoryMax=4G\nMemorySwapMax=0\nTasksMax="
-                        "512\nIOWeight=50\n"
-                        "IOReadBandwidthMax=/dev/sdb 10M\nIOReadBandwidthMax=/dev/sda 5K\n"
-                        "IOWriteBandwidthMax=/var "
-                        "1G\nShrinkMode=kill\nLogMaxSize=10M\nLogMaxFiles=3\nLogMaxAge=30d\n"
-                        "LogMethod=punch\nLogOnFull=drop\nLogPath=/var/log/"
-                        "*.log\nLogPathMaxSize=1M\n"
-                        "LogPathMaxAge=7d\nLogPathMaxFiles=9\nLogReopen=HUP\nProbe=http\nProbePort="
-                        "5432\n"
-                        "ProbeInterval=5s\nProbeTimeout=500ms\nProbeFailures=2\nProbeStartPeriod="
-                        "2min\n"
-                        "ProbePath=/"
-                        "health?x=1\nProbeExpect=status:200-299\nProbeExpect=body:a[#]b\n"
-                        "OnUnhealthy=restart\nRestartBudget=5/1h\nFlapBudget=4/"
-                        "5min\nRequired=yes\nAfter=redis, web\n"
-                        "[Service redis]\nMatch=name:redis\nOnUnhealthy=unit:alert@%s.service\n"
-                        "[Service web]\nMatch=label:role=web\nProbe=ollama\nOllamaModels=a:1 b/c\n"
-                        "[Defaults]\nMemoryMax=2G\n");
+static const char everything[] =
+                "\xef\xbb\xbf# a comment\r\n; "
+                "another\r\n[Daemon]\r\nEngine=unix:///run/x.sock   # why\r\n"
+                "MetricsListen=[::1]:9478\nLogArchiveBudget=infinity\nDryRun="
+                "yes\nRestoreOnStop=on\n"
+                "[Service postgres]  # the database\n  Match = "
+                "compose-service:postgres\nMatch=image:postgres:*\n"
+                "CPUQuota=200%\nCPUQuotaPeriodSec=50ms\nCPUWeight=300\nAllowedCPUs=2,0-"
+                "1\nMemoryMin=1G\n"
+                "MemoryLow=25%\nMemoryHigh=3G\nMemoryMax=4G\nMemorySwapMax=0\nTasksMax="
+                "512\nIOWeight=50\n"
+                "IOReadBandwidthMax=/dev/sdb 10M\nIOReadBandwidthMax=/dev/sda 5K\n"
+                "IOWriteBandwidthMax=/var "
+                "1G\nShrinkMode=kill\nLogMaxSize=10M\nLogMaxFiles=3\nLogMaxAge=30d\n"
+                "LogMethod=punch\nLogOnFull=drop\nLogPath=/var/log/"
+                "*.log\nLogPathMaxSize=1M\n"
+                "LogPathMaxAge=7d\nLogPathMaxFiles=9\nLogReopen=HUP\nProbe=http\nProbePort="
+                "5432\n"
+                "ProbeInterval=5s\nProbeTimeout=500ms\nProbeFailures=2\nProbeStartPeriod="
+                "2min\n"
+                "ProbePath=/"
+                "health?x=1\nProbeExpect=status:200-299\nProbeExpect=body:a[#]b\n"
+                "OnUnhealthy=restart\nRestartBudget=5/1h\nFlapBudget=4/"
+                "5min\nRequired=yes\nAfter=redis, web\n"
+                "[Service redis]\nMatch=name:redis\nOnUnhealthy=unit:alert@%s.service\n"
+                "[Service web]\nMatch=label:role=web\nProbe=ollama\nOllamaModels=a:1 b/c\n"
+                "[Defaults]\nMemoryMax=2G\n";
+
+START_TEST(every_limit) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p = good(everything);
         const PlService *s = p->services[0];
         const PlValue *v = s->limits.v;
 
@@ -135,6 +137,13 @@ START_TEST(everything) {
         ck_assert_str_eq(v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text,
                          "/dev/sda 5000; /dev/sdb 10000000");
         ck_assert_str_eq(v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].text, "/var 1000000000");
+}
+END_TEST
+
+START_TEST(every_log_and_probe_key) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p = good(everything);
+        const PlService *s = p->services[0];
+
         ck_assert_int_eq(s->shrink_mode, PL_SHRINK_KILL);
         ck_assert_uint_eq(s->log.max_size_bytes, MIB(10));
         ck_assert_uint_eq(s->log.max_files, 3);
@@ -359,7 +368,8 @@ int main(void) {
         tcase_add_loop_test(tc, match, 0, PL_ARRAY_SIZE(matches));
         tcase_add_test(tc, nul_byte);
         tcase_add_test(tc, long_lines);
-        tcase_add_test(tc, everything);
+        tcase_add_test(tc, every_limit);
+        tcase_add_test(tc, every_log_and_probe_key);
         tcase_add_test(tc, defaults);
         tcase_add_test(tc, drop_ins);
         tcase_add_test(tc, problem_in_drop_in);
