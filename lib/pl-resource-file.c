@@ -22,6 +22,7 @@
 #define WEIGHT_MAX     10000
 #define BFQ_MAX        1000
 #define QUOTA_MIN_USEC 1000
+#define QUOTA_MAX_USEC ((UINT64_C(1) << 44) - 1) /* MAX_BW */
 
 /* PAGE_COUNTER_MAX * page on v1 for every page size up to 64 KiB is this or more. */
 #define V1_UNLIMITED UINT64_C(0x7fffffffffff0000)
@@ -68,7 +69,7 @@ void pl_resource_quota(uint64_t number, uint64_t period_usec, uint64_t *ret_quot
                 if (quota >= QUOTA_MIN_USEC || period == PL_QUOTA_PERIOD_MAX_USEC)
                         break;
         }
-        *ret_quota_usec = PL_MAX(quota, (uint64_t)QUOTA_MIN_USEC);
+        *ret_quota_usec = PL_MIN(PL_MAX(quota, (uint64_t)QUOTA_MIN_USEC), QUOTA_MAX_USEC);
         *ret_period_usec = period;
 }
 
