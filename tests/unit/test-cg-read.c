@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reader: groups made of plain files, as v1 and v2 kernels write them. A directory per
+ * controller on v1, one for all on v2. The real kernel has its turn in test-cg-apply.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "cg-read.h"
+
+#define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
+#define ALL    ((UINT32_C(1) << _PL_RESOURCE_N) - 1)
+#define NONE   PL_UNLIMITED
+
+static char tmp[] = "/tmp/plimsoll-cg-read-XXXXXX";
+static PlCgroupMounts mounts;
+static PlCgroup group;
+
+static const char *const dirs[_PL_CONTROLLER_N] = { "cpu",  "memory", "cpuset",
+                                                    "pids", "io",     "cpuacct" };
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static void setup(void) {
+        strcpy(tmp + sizeof(tmp) - 7, "XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(tmp));
+        for (PlController c = 0; c < _PL_CONTROLLER_N; c++)
+                group.dir_fd[c] = -EBADF;
+}
+
+static void teardown(void) {
+        (void)nftw(tmp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void use_dir(PlController c, PlHierarchy h, const char *dir) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", tmp, dir);
+        (void)mkdir(path, 0755);
+        mounts.hierarchy[c] = h;
+        group.dir_fd[c] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        ck_assert_int_ge(group.dir_fd[c], 0);
+}
+
+static void use(PlHierarchy h) {
+        for (PlController c = 0; c < _PL_CONTROLLER_N; c++)
+                use_dir(c, h, h == PL_HIERARCHY_V1 ? dirs[c] : "all");
+}
+
+/* "DIR/FILE=content" entries, "\n" inside the content as it is; cgroup.procs is everywhere. */
+static void put(const char *file, const char *content) {
+        char path[256];
+        FILE *f;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", tmp, file);
+        f = fopen(path, "we");
+        ck_assert_msg(f != NULL, "%s", path);
+        fputs(content, f);
+        (void)fclose(f);
+}
+
+typedef struct FileRow {
+        const char *file, *content;
+} FileRow;
+
+static void put_all(const FileRow *rows) {
+        for (; rows->file; rows++)
+                put(rows->file, rows->content);
+}
+
+static const FileRow v1_files[] = {
+        { "memory/cgroup.procs", "" },
+        { "cpu/cgroup.procs", "" },
+        { "cpuset/cgroup.procs", "" },
+        { "pids/cgroup.procs", "" },
+        { "io/cgroup.procs", "" },
+        { "cpuacct/cgroup.procs", "" },
+        { "memory/memory.limit_in_bytes", "67108864\n" },
+        { "memory/memory.memsw.limit_in_bytes", "100663296\n" },
+        { "memory/memory.soft_limit_in_bytes", "9223372036854771712\n" },
+        { "memory/memory.usage_in_bytes", "5000000\n" },
+        { "memory/memory.max_usage_in_bytes", "6000000\n" },
+        { "memory/memory.memsw.usage_in_bytes", "5500000\n" },
+        { "memory/memory.stat",
+          "cache 1\ninactive_file 2\ntotal_cache 3\ntotal_inactive_file 4096\n" },
+        { "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n" },
+        { "cpu/cpu.cfs_quota_us", "25000\n" },
+        { "cpu/cpu.cfs_period_us", "50000\n" },
+        { "cpu/cpu.shares", "2048\n" },
+        { "cpu/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 9000000\n" },
+        { "cpuacct/cpuacct.usage", "123456789\n" },
+        { "cpuset/cpuset.cpus", "0-1\n" },
+        { "pids/pids.max", "max\n" },
+        { "pids/pids.current", "7\n" },
+        { "io/blkio.throttle.read_bps_device", "8:0 1000\n" },
+        { "io/blkio.throttle.write_bps_device", "" },
+        {},
+};
+
+static const FileRow v2_files[] = {
+        { "all/cgroup.procs", "" },
+        { "all/memory.max", "67108864\n" },
+        { "all/memory.swap.max", "0\n" },
+        { "all/memory.high", "max\n" },
+        { "all/memory.low", "0\n" },
+        { "all/memory.min", "0\n" },
+        { "all/memory.current", "5000000\n" },
+        { "all/memory.peak", "6000000\n" },
+        { "all/memory.swap.current", "500000\n" },
+        { "all/memory.stat", "anon 1\ninactive_anon 7\ninactive_file 4096\n" },
+        { "all/memory.events", "low 0\nhigh 9\nmax 8\noom 5\noom_kill 3\noom_group_kill 0\n" },
+        { "all/cpu.max", "25000 50000\n" },
+        { "all/cpu.weight", "200\n" },
+        { "all/cpu.stat", "usage_usec 123456\nuser_usec 1\nnr_throttled 1\nthrottled_usec 9000\n" },
+        { "all/cpuset.cpus", "\n" },
+        { "all/pids.max", "99\n" },
+        { "all/pids.current", "7\n" },
+        { "all/io.weight", "default 150\n8:0 200\n" },
+        { "all/io.max", "8:0 rbps=1000 wbps=max riops=max wiops=max\n" },
+        {},
+};
+
+static void check_number(const PlReading *r, PlResource which, uint64_t number) {
+        ck_assert_msg(r->supported & (UINT32_C(1) << which), "%s is missing",
+                      pl_resource_info(which)->name);
+        ck_assert(r->in_force.v[which].set);
+        ck_assert_msg(r->in_force.v[which].number == number, "%s: %" PRIu64,
+                      pl_resource_info(which)->name, r->in_force.v[which].number);
+}
+
+START_TEST(test_v1) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V1);
+        put_all(v1_files);
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
+        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(64));
+        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(32));
+        ck_assert_uint_eq(r.memsw_bytes, MIB(96));
+        check_number(&r, PL_RESOURCE_MEMORY_LOW, NONE);
+        check_number(&r, PL_RESOURCE_CPU_QUOTA, 500000);
+        ck_assert_uint_eq(r.cpu_period_usec, 50000);
+        check_number(&r, PL_RESOURCE_CPU_WEIGHT, 200);
+        check_number(&r, PL_RESOURCE_TASKS_MAX, NONE);
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_ALLOWED_CPUS].text, "0-1");
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "8:0 1000");
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].text, "");
+        ck_assert(!(r.supported & (BIT(MEMORY_MIN) | BIT(MEMORY_HIGH) | BIT(IO_WEIGHT))));
+        ck_assert(!r.has_reclaim);
+        pl_reading_deinit(&r);
+}
+END_TEST
+
+START_TEST(test_v2) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V2);
+        put_all(v2_files);
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
+        ck_assert_uint_eq(r.supported, ALL);
+        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(64));
+        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, 0);
+        check_number(&r, PL_RESOURCE_MEMORY_HIGH, NONE);
+        check_number(&r, PL_RESOURCE_CPU_QUOTA, 500000);
+        ck_assert_uint_eq(r.cpu_period_usec, 50000);
+        check_number(&r, PL_RESOURCE_IO_WEIGHT, 150);
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_ALLOWED_CPUS].text, "");
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "8:0 1000");
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].text, "");
+        ck_assert_uint_eq(r.memory_current_bytes, 5000000);
+        ck_assert(!r.has_reclaim);
+        pl_reading_deinit(&r);
+
+        put("all/memory.reclaim", "");
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
+        ck_assert(r.has_reclaim);
+        ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX));
+        pl_reading_deinit(&r);
+}
+END_TEST
+
+/* What the planner needs beside what was asked for; a read-back does without. */
+START_TEST(test_companions) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V1);
+        put_all(v1_files);
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
+        ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX));
+        ck_assert_uint_eq(r.memsw_bytes, MIB(96));
+        pl_reading_deinit(&r);
+        ck_assert_int_eq(pl_cg_read_back(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
+        ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX));
+        pl_reading_deinit(&r);
+        ck_assert_int_eq(pl_cg_read_back(&mounts, &group, BIT(MEMORY_SWAP_MAX), &r), 0);
+        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(32));
+        pl_reading_deinit(&r);
+}
+END_TEST
+
+START_TEST(test_v2_high_only_without_reclaim) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V2);
+        put_all(v2_files);
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
+        ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX) | BIT(MEMORY_HIGH));
+        pl_reading_deinit(&r);
+}
+END_TEST
+
+START_TEST(test_missing_and_gone) {
+        PlUsage usage;
+        PlReading r;
+
+        use(PL_HIERARCHY_V2);
+        put("all/cgroup.procs", "");
+        put("all/pids.max", "9\n");
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
+        ck_assert_uint_eq(r.supported, BIT(TASKS_MAX));
+        ck_assert_uint_eq(r.memory_current_bytes, NONE);
+        pl_reading_deinit(&r);
+        ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &usage), 0);
+        ck_assert_uint_eq(usage.memory_bytes, NONE);
+
+        teardown();
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(TASKS_MAX), &r), -ENODEV);
+        ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &usage), -ENODEV);
+}
+END_TEST
+
+static const struct {
+        const char *file, *content;
+} broken[] = {
+        { "all/memory.max", "lots\n" },     { "all/memory.max", "" },
+        { "all/cpu.max", "1 2 3\n" },       { "all/cpu.max", "-5 100000\n" },
+        { "all/pids.max", "0x10\n" },       { "all/io.max", "8:0\n" },
+        { "all/cpuset.cpus", "0-\n" },      { "all/io.weight", "\n" },
+        { "all/memory.swap.max", "1 1\n" },
+};
+
+START_TEST(test_broken) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V2);
+        put_all(v2_files);
+        put(broken[_i].file, broken[_i].content);
+        ck_assert_msg(pl_cg_read(&mounts, &group, ALL, &r) == -EBADMSG, "%s: %s", broken[_i].file,
+                      broken[_i].content);
+}
+END_TEST
+
+START_TEST(test_usage_v1) {
+        PlUsage u;
+
+        use(PL_HIERARCHY_V1);
+        put_all(v1_files);
+        ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
+        ck_assert_uint_eq(u.memory_bytes, 5000000);
+        ck_assert_uint_eq(u.memory_peak_bytes, 6000000);
+        ck_assert_uint_eq(u.inactive_file_bytes, 4096);
+        ck_assert_uint_eq(u.swap_bytes, 500000);
+        ck_assert_uint_eq(u.cpu_usec, 123456);
+        ck_assert_uint_eq(u.throttled_usec, 9000);
+        ck_assert_uint_eq(u.pids, 7);
+        ck_assert_uint_eq(u.oom_kills, 3);
+}
+END_TEST
+
+START_TEST(test_usage_v2) {
+        PlUsage u;
+
+        use(PL_HIERARCHY_V2);
+        put_all(v2_files);
+        ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
+        ck_assert_uint_eq(u.memory_bytes, 5000000);
+        ck_assert_uint_eq(u.memory_peak_bytes, 6000000);
+        ck_assert_uint_eq(u.inactive_file_bytes, 4096);
+        ck_assert_uint_eq(u.swap_bytes, 500000);
+        ck_assert_uint_eq(u.cpu_usec, 123456);
+        ck_assert_uint_eq(u.throttled_usec, 9000);
+        ck_assert_uint_eq(u.pids, 7);
+        ck_assert_uint_eq(u.oom_kills, 3);
+}
+END_TEST
+
+/* Memory on v2, the rest on v1, no cpuacct at all. */
+START_TEST(test_usage_hybrid) {
+        PlUsage u;
+
+        use_dir(PL_CONTROLLER_CPU, PL_HIERARCHY_V1, "cpu");
+        use_dir(PL_CONTROLLER_MEMORY, PL_HIERARCHY_V2, "all");
+        put("all/cgroup.procs", "");
+        put("all/memory.current", "5\n");
+        put("cpu/cpu.stat", "throttled_time 2000\n");
+        ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
+        ck_assert_uint_eq(u.memory_bytes, 5);
+        ck_assert_uint_eq(u.cpu_usec, NONE);
+        ck_assert_uint_eq(u.throttled_usec, 2);
+        ck_assert_uint_eq(u.pids, NONE);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("cg-read");
+        TCase *t = tcase_create("cg-read");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_test(t, test_v1);
+        tcase_add_test(t, test_v2);
+        tcase_add_test(t, test_companions);
+        tcase_add_test(t, test_v2_high_only_without_reclaim);
+        tcase_add_test(t, test_missing_and_gone);
+        tcase_add_loop_test(t, test_broken, 0, (int)PL_ARRAY_SIZE(broken));
+        tcase_add_test(t, test_usage_v1);
+        tcase_add_test(t, test_usage_v2);
+        tcase_add_test(t, test_usage_hybrid);
+        suite_add_tcase(s, t);
+        runner = srunner_create(s);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
