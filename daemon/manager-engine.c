@@ -38,9 +38,10 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
         pl_subject_free(s);
 }
 
+/* The tick finds out that the sync is complete, also where no container is left to queue. */
 static void sync_step(PlManager *m) {
-        if (m->sync_pending > 0)
-                m->sync_pending--;
+        if (m->sync_pending > 0 && --m->sync_pending == 0)
+                pl_manager_arm_tick(m);
 }
 
 static void on_inspected(void *userdata, const char *id, int error, const char *message,
@@ -126,6 +127,8 @@ static void on_listed(void *userdata, int error, const char *message, const char
                         pl_manager_subject_remove(m, gone[i]);
         }
         m->listed = true;
+        if (m->sync_pending == 0)
+                pl_manager_arm_tick(m);
         pl_manager_report(m);
 }
 

@@ -82,6 +82,8 @@ uint64_t pl_manager_now(const PlManager *m); /* CLOCK_BOOTTIME of this loop iter
 uint64_t pl_manager_clock(clockid_t clock); /* this very moment, usec */
 
 /* manager-queue.c */
+/** pl_manager_arm_tick() - have a tick, with or without anything queued. */
+void pl_manager_arm_tick(PlManager *m);
 void pl_manager_queue(PlManager *m, PlSubject *s, PlQueue q);
 void pl_manager_unqueue(PlManager *m, PlSubject *s);
 PlSubject *pl_manager_dequeue(PlManager *m, PlQueue q);

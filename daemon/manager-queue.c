@@ -17,6 +17,12 @@
  */
 #define TICK_BUDGET_USEC (20 * PL_USEC_PER_MSEC)
 
+void pl_manager_arm_tick(PlManager *m) {
+        if (m->tick_armed_usec == 0)
+                m->tick_armed_usec = PL_MAX(pl_manager_now(m), 1U);
+        (void)sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
+}
+
 void pl_manager_queue(PlManager *m, PlSubject *s, PlQueue q) {
         if (s->queued[q])
                 return;
@@ -28,9 +34,7 @@ void pl_manager_queue(PlManager *m, PlSubject *s, PlQueue q) {
                 m->head[q] = s;
         m->tail[q] = s;
         m->queue_length[q]++;
-        if (m->tick_armed_usec == 0)
-                m->tick_armed_usec = PL_MAX(pl_manager_now(m), 1U);
-        (void)sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
+        pl_manager_arm_tick(m);
 }
 
 PlSubject *pl_manager_dequeue(PlManager *m, PlQueue q) {

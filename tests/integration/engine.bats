@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# The engine dies, hangs, comes back or is not there: limits stay, nothing is missed.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    policy_is <<'END'
+[Service web]
+Match=name:web*
+MemoryMax=64M
+TasksMax=50
+END
+}
+teardown() {
+    # whatever state a failed test left it in
+    docker version >/dev/null 2>&1 || { engine kill; engine up; }
+    end
+}
+
+connected() { [ "$(status_json | jq -r .engine.connected)" = "$1" ]; }
+
+@test "stopped and started again in good order: a full resync" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    engine down
+    wait_until 5 connected false
+    wait_until 5 said '[Ee]ngine'
+    engine up
+    wait_until 40 connected true
+    docker start web
+    run_bb web2
+    becomes web MemoryMax $((64 * MIB))
+    becomes web2 TasksMax 50
+}
+
+@test "kill -9 of the engine: lost is said once, and it is found again" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    engine kill
+    wait_until 5 connected false
+    kill -0 "$DAEMON"
+    # what is observed is stale, not empty
+    status_json | jq -e '.containers[] | select(.name == "web")'
+    sleep 3
+    [ "$(grep -ciE 'lost' "$LOG")" -eq 1 ] || fail "$(grep -iE lost "$LOG")"
+    engine up
+    wait_until 40 connected true
+    docker start web
+    becomes web TasksMax 50
+}
+
+@test "what is created while plimsolld is not listening is found afterwards" {
+    daemon_begin
+    engine down
+    wait_until 5 connected false
+    # plimsolld's way to the engine stays barred, ours does not
+    mv "$E/engine/docker.sock" "$E/engine/hidden.sock" 2>/dev/null || true
+    engine up
+    mv "$E/engine/docker.sock" "$E/engine/hidden.sock"
+    DOCKER_HOST=unix://$E/engine/hidden.sock docker run -d --name web "$BB" sleep 1000
+    mv "$E/engine/hidden.sock" "$E/engine/docker.sock"
+    wait_until 40 connected true
+    becomes web MemoryMax $((64 * MIB))
+}
+
+@test "no engine at the start: plimsolld waits for it" {
+    engine down
+    daemon_spawn
+    wait_until 10 connected false
+    kill -0 "$DAEMON"
+    # its status says so; systemctl status shows that
+    wait_until 5 grep -q '^STATUS=.*engine' "$T/notify.log"
+    engine up
+    run_bb web
+    wait_until 40 is web MemoryMax $((64 * MIB))
+    wait_until 5 ready
+}
+
+@test "an engine that hangs (SIGSTOP) is noticed, and gone on with" {
+    local pid
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    pid=$(cat "$E/engine/docker.pid")
+    kill -STOP "$pid"
+    # limits do not depend on it
+    write_value web TasksMax 77
+    becomes web TasksMax 50
+    ctl status >/dev/null
+    sleep 2
+    kill -CONT "$pid"
+    run_bb web2
+    wait_until 60 is web2 MemoryMax $((64 * MIB))
+}
+
+@test "the engine restarts ten times in a row" {
+    local _
+    daemon_begin
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        engine kill
+        engine up
+    done
+    run_bb web
+    wait_until 60 is web MemoryMax $((64 * MIB))
+    wait_until 10 connected true
+}
+
+@test "memory and descriptors do not grow over losses" {
+    local before after _
+    daemon_begin
+    before=$(find "/proc/$DAEMON/fd" | wc -l)
+    for _ in 1 2 3 4 5; do
+        engine kill
+        wait_until 10 connected false
+        engine up
+        wait_until 40 connected true
+    done
+    sleep 1
+    after=$(find "/proc/$DAEMON/fd" | wc -l)
+    echo "descriptors: $before, then $after"
+    [ "$after" -le $((before + 3)) ]
+}

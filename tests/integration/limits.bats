@@ -1,0 +1,248 @@
+#!/usr/bin/env bats
+# Limits in force, as the kernel's files tell, through everything that happens to a container.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    policy_is <<'END'
+[Service web]
+Match=name:web*
+CPUQuota=50%
+CPUWeight=200
+AllowedCPUs=0
+MemoryMax=64M
+MemorySwapMax=0
+MemoryLow=32M
+TasksMax=50
+
+[Service db]
+Match=label:role=db
+MemoryMax=128M
+
+[Service by-image]
+Match=image:plimsoll/other*
+MemoryMax=32M
+
+[Service composed]
+Match=compose-service:cache
+MemoryMax=48M
+END
+}
+teardown() { end; }
+
+@test "every resource of a section is in force after docker run" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    becomes web CPUQuota 50%
+    becomes web CPUWeight "$(is_v2 && echo 200 || echo 2048)"
+    becomes web AllowedCPUs 0
+    becomes web MemoryLow $((32 * MIB))
+    becomes web TasksMax 50
+}
+
+@test "a swap limit is in force" {
+    is_v2 || [ -f /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || skip "kernel without swap accounting"
+    daemon_begin
+    run_bb web
+    becomes web MemorySwapMax 0
+}
+
+@test "containers that run already are taken over at the start" {
+    run_bb web
+    run_bb other
+    is web MemoryMax infinity
+    daemon_begin
+    # ready means: all of them are held
+    is web MemoryMax $((64 * MIB))
+    is web CPUQuota 50%
+    is other MemoryMax infinity
+}
+
+@test "matches by name, label, image and compose service; the rest is left alone" {
+    docker tag "$BB" plimsoll/other:1
+    daemon_begin
+    run_bb web1
+    run_bb db1 --label role=db
+    docker run -d --name im plimsoll/other:1 sleep 1000
+    run_bb ca --label com.docker.compose.service=cache --label com.docker.compose.project=x
+    run_bb plain
+    becomes web1 MemoryMax $((64 * MIB))
+    becomes db1 MemoryMax $((128 * MIB))
+    becomes im MemoryMax $((32 * MIB))
+    becomes ca MemoryMax $((48 * MIB))
+    stays plain MemoryMax infinity
+    is plain CPUQuota infinity
+    docker rmi -f plimsoll/other:1
+}
+
+@test "[Defaults] governs what no section matches" {
+    policy_is <<'END'
+[Defaults]
+MemoryMax=96M
+
+[Service web]
+Match=name:web
+MemoryMax=64M
+END
+    daemon_begin
+    run_bb web
+    run_bb plain
+    becomes web MemoryMax $((64 * MIB))
+    becomes plain MemoryMax $((96 * MIB))
+}
+
+@test "a value that is no multiple of the page is no drift" {
+    policy_is <<'END'
+[Service odd]
+Match=name:odd
+MemoryMax=50000001
+END
+    daemon_begin
+    run_bb odd
+    becomes odd MemoryMax 49999872
+    sleep 1
+    [ "$(status_of odd .drift_repairs)" = 0 ]
+    is odd MemoryMax 49999872
+}
+
+@test "born limited: the first thing a created, then started container sees is its limit" {
+    local file right=0 _
+    file=/sys/fs/cgroup/$(is_v2 && echo memory.max || echo memory/memory.limit_in_bytes)
+    daemon_begin
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        docker create --name web "$BB" cat "$file"
+        sleep 0.3
+        [ "$(docker start -a web)" != $((64 * MIB)) ] || right=$((right + 1))
+        docker rm web
+    done
+    echo "$right of 10"
+    [ "$right" = 10 ]
+}
+
+@test "born limited: docker run" {
+    local file right=0 _
+    file=/sys/fs/cgroup/$(is_v2 && echo memory.max || echo memory/memory.limit_in_bytes)
+    daemon_begin
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ "$(docker run --rm --name web "$BB" cat "$file")" != $((64 * MIB)) ] || right=$((right + 1))
+    done
+    echo "$right of 10"
+    [ "$right" -ge 9 ]
+}
+
+@test "restart, stop and start, kill and start: limits are there again" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    docker restart -t 0 web
+    becomes web MemoryMax $((64 * MIB))
+    becomes web CPUQuota 50%
+    docker stop -t 0 web
+    docker start web
+    becomes web TasksMax 50
+    docker kill web
+    docker start web
+    becomes web MemoryMax $((64 * MIB))
+    becomes web TasksMax 50
+}
+
+@test "a restart by the engine's own restart policy" {
+    daemon_begin
+    docker run -d --name web --restart always "$BB" sh -c 'sleep 1; exit 1'
+    wait_until 20 at_least 2 docker inspect -f '{{.RestartCount}}' web
+    wait_until 10 is web TasksMax 50
+}
+
+@test "pause and unpause change nothing" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    docker pause web
+    stays web MemoryMax $((64 * MIB))
+    docker unpause web
+    is web CPUQuota 50%
+}
+
+@test "a paused container gets its limits too" {
+    run_bb web
+    docker pause web
+    daemon_begin
+    becomes web MemoryMax $((64 * MIB))
+    docker unpause web
+}
+
+@test "rename into a section, and out of it" {
+    daemon_begin
+    run_bb plain
+    stays plain MemoryMax infinity
+    docker rename plain web
+    becomes web MemoryMax $((64 * MIB))
+    docker rename web plain
+    becomes plain MemoryMax infinity
+    becomes plain CPUQuota infinity
+    is plain AllowedCPUs "$(cat "$(dirname "$(group_of plain cpuset)")/cpuset.cpus")"
+}
+
+@test "removed and made again under the same name, at once" {
+    local _
+    daemon_begin
+    for _ in 1 2 3 4 5; do
+        docker rm -f web 2>/dev/null || true
+        run_bb web
+    done
+    becomes web MemoryMax $((64 * MIB))
+    becomes web TasksMax 50
+    [ "$(status_json | jq '[.containers[] | select(.name == "web")] | length')" = 1 ]
+}
+
+@test "the same name, another image: the old limits do not stick" {
+    docker tag "$BB" plimsoll/other:1
+    daemon_begin
+    docker run -d --name xx plimsoll/other:1 sleep 1000
+    becomes xx MemoryMax $((32 * MIB))
+    docker rm -f xx
+    run_bb xx
+    stays xx MemoryMax infinity
+    docker rmi -f plimsoll/other:1
+}
+
+@test "the engine is told: docker inspect agrees, and so does a restart without plimsolld" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web
+    wait_until 5 gives 50 docker inspect -f '{{.HostConfig.PidsLimit}}' web
+    daemon_end
+    docker restart -t 0 web
+    is web MemoryMax $((64 * MIB))
+    is web TasksMax 50
+}
+
+@test "lowering memory below what is used kills nobody, and is said" {
+    daemon_begin
+    docker run -d --name plain "$BB" sh -c 'dd if=/dev/zero of=/dev/null bs=120M count=100000' >/dev/null
+    sleep 1
+    docker rename plain web
+    sleep 3
+    [ "$(docker inspect -f '{{.State.Running}} {{.State.OOMKilled}}' web)" = 'true false' ]
+    # as soon as there is room the limit is in force
+    becomes web CPUQuota 50%
+}
+
+@test "status tells what the kernel tells" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    wait_until 5 gives $((64 * MIB)) status_of web .limits.MemoryMax.in_force
+    [ "$(status_of web .limits.MemoryMax.wanted)" = $((64 * MIB)) ]
+    [ "$(status_of web .limits.TasksMax.in_force)" = 50 ]
+    [ "$(status_of web .service)" = web ]
+    run ctl status
+    [ "$status" -eq 0 ]
+    [[ "$output" == *web*64*M* ]]
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# A new policy: all of it or nothing, and what is dropped from it is given back.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    simple 64M
+}
+teardown() { end; }
+
+simple() {
+    policy_is "${@:2}" <<END
+[Service web]
+Match=name:web
+MemoryMax=$1
+TasksMax=50
+END
+}
+
+@test "SIGHUP brings a new value into force" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    simple 96M
+    kill -HUP "$DAEMON"
+    becomes web MemoryMax $((96 * MIB))
+    is web TasksMax 50
+}
+
+@test "plimsollctl reload brings it into force and exits 0" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    simple 32M
+    run ctl reload
+    [ "$status" -eq 0 ]
+    becomes web MemoryMax $((32 * MIB))
+}
+
+@test "a bad policy: exit status, every error with its place, the old one stays" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    policy_is <<'END'
+[Service web]
+Match=name:web
+MemroyMax=96M
+TasksMax=lots
+END
+    run ctl reload
+    [ "$status" -eq 1 ]
+    echo "$output"
+    [[ "$output" == *"plimsoll.conf:6:"*MemroyMax* ]]
+    [[ "$output" == *"plimsoll.conf:7:"*TasksMax* ]]
+    [[ "$output" == *"MemoryMax"* ]]
+    stays web MemoryMax $((64 * MIB))
+    said 'plimsoll.conf:6:'
+    [ "$(status_json | jq -r '.policy.error')" != null ]
+    # it still holds: drift is repaired by the old policy
+    write_value web TasksMax 77
+    becomes web TasksMax 50
+}
+
+@test "a bad policy by SIGHUP leaves the old one in force, and a good one ends the complaint" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    echo 'nonsense' >>"$T/plimsoll.conf"
+    kill -HUP "$DAEMON"
+    wait_until 5 said 'plimsoll.conf:8:'
+    stays web MemoryMax $((64 * MIB))
+    wait_until 5 grep -q '^STATUS=.*[Pp]olicy' "$T/notify.log"
+    simple 96M
+    kill -HUP "$DAEMON"
+    becomes web MemoryMax $((96 * MIB))
+    [ "$(status_json | jq -r '.policy.error')" = null ]
+}
+
+@test "a policy file that is gone is a bad policy" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    rm "$T/plimsoll.conf"
+    run ctl reload
+    [ "$status" -eq 1 ]
+    is web MemoryMax $((64 * MIB))
+}
+
+@test "a drop-in overrides, and its removal is undone by a reload" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    mkdir "$T/plimsoll.conf.d"
+    printf '[Service web]\nMemoryMax=80M\n' >"$T/plimsoll.conf.d/50-more.conf"
+    ctl reload
+    becomes web MemoryMax $((80 * MIB))
+    is web TasksMax 50
+    rm "$T/plimsoll.conf.d/50-more.conf"
+    ctl reload
+    becomes web MemoryMax $((64 * MIB))
+}
+
+@test "a key dropped from the policy gives back what was there before" {
+    docker run -d --name web --memory 200m --memory-swap 400m --pids-limit 333 "$BB" sleep 1000
+    daemon_begin
+    becomes web MemoryMax $((64 * MIB))
+    becomes web TasksMax 50
+    policy_is <<'END'
+[Service web]
+Match=name:web
+TasksMax=50
+END
+    ctl reload
+    becomes web MemoryMax $((200 * MIB))
+    is web TasksMax 50
+    # the section goes, too
+    policy_is </dev/null
+    ctl reload
+    becomes web TasksMax 333
+    # not as drift: it stays so
+    docker update --pids-limit 222 web
+    stays web TasksMax 222
+}
+
+@test "a container without limits is without limits again" {
+    run_bb web
+    daemon_begin
+    becomes web MemoryMax $((64 * MIB))
+    policy_is </dev/null
+    ctl reload
+    becomes web MemoryMax infinity
+    becomes web TasksMax infinity
+}
+
+@test "a stop leaves limits in force" {
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    daemon_end
+    [ "${ended:?}" = 0 ]
+    stays web MemoryMax $((64 * MIB))
+}
+
+@test "RestoreOnStop=yes puts back what was there" {
+    simple 64M RestoreOnStop=yes
+    docker run -d --name web --memory 200m --memory-swap 400m "$BB" sleep 1000
+    daemon_begin
+    becomes web MemoryMax $((64 * MIB))
+    daemon_end
+    [ "${ended:?}" = 0 ]
+    is web MemoryMax $((200 * MIB))
+    is web TasksMax infinity
+    [ "$(docker inspect -f '{{.HostConfig.Memory}}' web)" = $((200 * MIB)) ]
+}
+
+@test "twenty reloads at once end with the last policy" {
+    local i
+    daemon_begin
+    run_bb web
+    for i in 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39; do
+        simple "${i}M"
+        kill -HUP "$DAEMON"
+    done
+    becomes web MemoryMax $((39 * MIB))
+    stays web MemoryMax $((39 * MIB))
+}

@@ -1,0 +1,223 @@
+#!/usr/bin/env bats
+# plimsolld as a service: what it tells its manager, its socket, its options, its memory.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    policy_is <<'END'
+[Service web]
+Match=name:web
+MemoryMax=64M
+TasksMax=50
+END
+}
+teardown() { end; }
+
+daemon() { "$BUILD_DIR/daemon/plimsolld" "$@"; }
+
+@test "READY comes after the first full reconcile" {
+    run_bb web
+    daemon_begin
+    is web MemoryMax $((64 * MIB))
+    grep -q '^STATUS=.' "$T/notify.log"
+}
+
+@test "STATUS counts what is held" {
+    run_bb web
+    daemon_begin
+    wait_until 5 grep -qE '^STATUS=.*1/1' "$T/notify.log"
+}
+
+@test "SIGHUP sends RELOADING with a monotonic time, then READY" {
+    daemon_begin
+    : >"$T/notify.log"
+    kill -HUP "$DAEMON"
+    wait_until 5 ready
+    grep -q '^RELOADING=1' "$T/notify.log"
+    grep -qE '^MONOTONIC_USEC=[0-9]+$' "$T/notify.log"
+    [ "$(grep -n '^RELOADING=1' "$T/notify.log" | head -n 1 | cut -d: -f1)" -lt \
+        "$(grep -n '^READY=1' "$T/notify.log" | tail -n 1 | cut -d: -f1)" ]
+}
+
+@test "SIGTERM and SIGINT send STOPPING and exit 0" {
+    daemon_begin
+    daemon_end TERM
+    [ "${ended:?}" = 0 ]
+    wait_until 5 grep -q '^STOPPING=1' "$T/notify.log"
+    : >"$T/notify.log"
+    daemon_begin
+    daemon_end INT
+    [ "${ended:?}" = 0 ]
+    wait_until 5 grep -q '^STOPPING=1' "$T/notify.log"
+}
+
+@test "the watchdog is fed while the loop runs, and not when it hangs" {
+    local n
+    # what systemd sets with WatchdogSec=1s
+    DAEMON_WRAPPER='env WATCHDOG_USEC=1000000' daemon_begin
+    sleep 3
+    n=$(grep -c '^WATCHDOG=1' "$T/notify.log")
+    echo "$n pings in 3 s"
+    [ "$n" -ge 3 ]
+    kill -STOP "$DAEMON"
+    sleep 0.5
+    n=$(grep -c '^WATCHDOG=1' "$T/notify.log")
+    sleep 1.5
+    [ "$(grep -c '^WATCHDOG=1' "$T/notify.log")" = "$n" ]
+    kill -CONT "$DAEMON"
+}
+
+@test "the control socket is for root and its group alone, and goes away" {
+    daemon_begin
+    [ "$(stat -c %a "$T/control.sock")" = 660 ]
+    [ "$(stat -c %U "$T/control.sock")" = root ]
+    # nobody has no business here
+    chmod 711 "$E" "$T"
+    run setpriv --reuid 65534 --regid 65534 --clear-groups \
+        curl -s --max-time 5 --unix-socket "$T/control.sock" http://x/v1/status
+    [ "$status" -ne 0 ]
+    curl -sf --unix-socket "$T/control.sock" http://x/v1/status | jq -e .version
+    daemon_end
+    [ ! -e "$T/control.sock" ]
+}
+
+@test "a socket that a killed plimsolld left is replaced; one in use is not" {
+    daemon_begin
+    daemon_end KILL
+    [ -S "$T/control.sock" ]
+    : >"$T/notify.log"
+    daemon_begin
+    ctl status >/dev/null
+    run timeout 10 nsenter "--net=$(engine netns)" "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" \
+        --control "$T/control.sock" --state "$T/state2" --archive "$T/archive"
+    [ "$status" -ne 0 ]
+    [ "$status" -ne 124 ]
+    [[ "$output" == *control.sock* ]]
+    ctl status >/dev/null
+}
+
+@test "no daemon: plimsollctl exits 3 with a helpful line" {
+    run ctl status
+    [ "$status" -eq 3 ]
+    [[ "$output" == *control.sock* ]]
+    [[ "$output" == *plimsolld* ]]
+}
+
+@test "--check: 0 for a good policy, 78 for a bad one, with every error and its place" {
+    run daemon --check --policy "$T/plimsoll.conf"
+    [ "$status" -eq 0 ]
+    printf '[Service x]\nMatch=name:x\nMemoryMax=abc\nCPUQuta=1%%\n' >"$T/bad.conf"
+    run daemon --check --policy "$T/bad.conf"
+    echo "$output"
+    [ "$status" -eq 78 ]
+    [[ "$output" == *"bad.conf:3:"* ]]
+    [[ "$output" == *"bad.conf:4:"*CPUQuota* ]]
+    run daemon --check --policy "$T/none.conf"
+    [ "$status" -eq 78 ]
+    [[ "$output" == *none.conf* ]]
+}
+
+@test "a bad policy at the start: exit 78, and nothing was touched" {
+    run_bb web
+    echo 'MemoryMax=1' >"$T/plimsoll.conf"
+    run timeout 10 "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" --control "$T/control.sock" \
+        --state "$T/state" --archive "$T/archive" --engine "$DOCKER_HOST"
+    [ "$status" -eq 78 ]
+    is web MemoryMax infinity
+}
+
+@test "plimsollctl check says the same" {
+    run ctl check "$T/plimsoll.conf"
+    [ "$status" -eq 0 ]
+    printf '[Service x]\nMatch=name:x\nMemoryMax=abc\n' >"$T/bad.conf"
+    run ctl check "$T/bad.conf"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"bad.conf:3:"* ]]
+    run ctl check --verbose "$T/plimsoll.conf"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *web*64M* ]]
+}
+
+@test "unknown options and arguments: exit 64 for plimsolld, 2 for plimsollctl" {
+    run daemon --nonsense
+    [ "$status" -eq 64 ]
+    run daemon extra
+    [ "$status" -eq 64 ]
+    run daemon --engine http://example.org
+    [ "$status" -eq 64 ]
+    run ctl --nonsense
+    [ "$status" -eq 2 ]
+    run ctl nonsense
+    [ "$status" -eq 2 ]
+}
+
+@test "--help fits one screen, --version names the version" {
+    run daemon --help
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -le 24 ]
+    run ctl --help
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -le 30 ]
+    run daemon --version
+    [ "$status" -eq 0 ]
+    [[ "$output" == *0.1.0* ]]
+}
+
+@test "events are streamed live" {
+    daemon_begin
+    ctl events >"$T/events" 2>&1 3>&- 4>&- &
+    local reader=$!
+    sleep 0.5
+    run_bb web
+    wait_until 5 grep -q web "$T/events"
+    kill "$reader"
+    wait "$reader" || true
+}
+
+@test "hostile names and labels reach neither terminal nor log unescaped" {
+    daemon_begin
+    docker run -d --name web --label "$(printf 'a\033[31mb')=$(printf 'c\033]0;x\007\nd')" \
+        "$BB" sleep 1000
+    becomes web MemoryMax $((64 * MIB))
+    ctl show web >"$T/show" || true
+    ctl status >"$T/status" || true
+    run ! grep -lP '\x1b|\x07' "$T/show" "$T/status" "$LOG"
+}
+
+@test "valgrind: start, reload, lose and regain the engine, stop: no leak, no error" {
+    DAEMON_WRAPPER="valgrind -q --leak-check=full --show-leak-kinds=definite,indirect,possible \
+        --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 --child-silent-after-fork=yes \
+        --log-file=$T/valgrind.log" daemon_spawn
+    wait_until 60 ready
+    run_bb web
+    wait_until 20 is web MemoryMax $((64 * MIB))
+    docker update --pids-limit 99 web
+    wait_until 20 is web TasksMax 50
+    policy_is <<'END'
+[Service web]
+Match=name:web
+MemoryMax=96M
+END
+    ctl reload
+    wait_until 20 is web MemoryMax $((96 * MIB))
+    echo nonsense >>"$T/plimsoll.conf"
+    run ctl reload
+    [ "$status" -eq 1 ]
+    ctl status
+    ctl show web
+    engine kill
+    sleep 2
+    engine up
+    docker start web
+    wait_until 60 is web MemoryMax $((96 * MIB))
+    docker rm -f web
+    sleep 1
+    daemon_end
+    cat "$T/valgrind.log"
+    [ "${ended:?}" = 0 ]
+    [ ! -s "$T/valgrind.log" ]
+}
