@@ -3,8 +3,9 @@
 /*
  * Policy dump: what was understood, for people ("check --verbose").
  *
- * One row per section, and only the columns that somebody set, so that the table of a usual policy
- * fits a terminal. Not a policy file: percentages are resolved and defaults shown.
+ * One row per section in each of two tables, limits and duties, and only the limits that somebody
+ * set, so that the tables of a usual policy fit a terminal. Not a policy file: percentages are
+ * resolved and defaults shown.
  */
 
 #include "pl-policy.h"
@@ -142,14 +143,25 @@ static void describe_unhealthy(const PlProbePolicy *probe, char buf[static CELL_
                 snprintf(buf, CELL_MAX, "none");
 }
 
-static int add_service(Table *t, const PlService *s, uint32_t mask) {
-        char buf[CELL_MAX];
-        size_t column = 2;
+static const char *name_of(const PlService *s) {
+        return s->name ? s->name : "[Defaults]";
+}
+
+static int add_header(Table *t, const char *const *cells, size_t n) {
+        int r = add_row(t);
+
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = set_cell(t, i, cells[i]);
+        return r;
+}
+
+static int add_limits(Table *t, const PlService *s, uint32_t mask) {
+        size_t column = 1;
         int r;
 
         r = add_row(t);
         if (r == 0)
-                r = set_cell(t, 0, s->name ? s->name : "[Defaults]");
+                r = set_cell(t, 0, name_of(s));
         for (PlResource k = 0; r == 0 && k < _PL_RESOURCE_N; k++) {
                 _cleanup_free_ char *value = NULL;
 
@@ -159,45 +171,56 @@ static int add_service(Table *t, const PlService *s, uint32_t mask) {
                 if (r == 0)
                         r = set_cell(t, column++, value);
         }
-        describe_log(&s->log, buf);
-        if (r == 0)
-                r = set_cell(t, column++, buf);
-        describe_probe(&s->probe, buf);
-        if (r == 0)
-                r = set_cell(t, column++, buf);
-        describe_unhealthy(&s->probe, buf);
-        if (r == 0)
-                r = set_cell(t, column++, buf);
-        if (r == 0)
-                r = set_cell(t, column++, s->probe.required ? "required" : "-");
+        return r;
+}
+
+static int add_duties(Table *t, const PlService *s) {
+        char log[CELL_MAX], probe[CELL_MAX], unhealthy[CELL_MAX], match[CELL_MAX];
+        const char *cells[] = {
+                name_of(s),       log, probe, unhealthy, s->probe.required ? "yes" : "-",
+                "everything else"
+        };
+        int r;
+
+        describe_log(&s->log, log);
+        describe_probe(&s->probe, probe);
+        describe_unhealthy(&s->probe, unhealthy);
+        if (s->n_matches > 0)
+                cells[5] = "";
+        r = add_header(t, cells, PL_ARRAY_SIZE(cells));
         for (size_t i = 0; r == 0 && i < s->n_matches; i++) {
-                snprintf(buf, sizeof(buf), "%s:%.100s", match_names[s->matches[i].kind],
+                snprintf(match, sizeof(match), "%s:%.100s", match_names[s->matches[i].kind],
                          s->matches[i].pattern);
                 if (i > 0)
                         r = add_row(t);
                 if (r == 0)
-                        r = set_cell(t, 1, buf);
+                        r = set_cell(t, 5, match);
         }
-        if (r == 0 && !s->name)
-                r = set_cell(t, 1, "everything else");
         return r;
 }
 
-static int add_header(Table *t, uint32_t mask) {
-        static const char *const rest[] = { "LOG", "PROBE", "ON UNHEALTHY", "REQUIRED" };
-        size_t column = 0;
+/* Calls add for each section, [Defaults] last. */
+static int fill(const PlPolicy *p, Table *limits, Table *duties, uint32_t mask) {
+        static const char *const duty_names[] = { "SERVICE",      "LOG",      "PROBE",
+                                                  "ON UNHEALTHY", "REQUIRED", "MATCH" };
+        const char *names[_PL_RESOURCE_N + 1] = { "SERVICE" };
+        size_t n = 1;
         int r;
 
-        r = add_row(t);
-        if (r == 0)
-                r = set_cell(t, column++, "SERVICE");
-        if (r == 0)
-                r = set_cell(t, column++, "MATCH");
-        for (PlResource k = 0; r == 0 && k < _PL_RESOURCE_N; k++)
+        for (PlResource k = 0; k < _PL_RESOURCE_N; k++)
                 if (mask & 1U << k)
-                        r = set_cell(t, column++, pl_resource_info(k)->name);
-        for (size_t i = 0; r == 0 && i < PL_ARRAY_SIZE(rest); i++)
-                r = set_cell(t, column++, rest[i]);
+                        names[n++] = pl_resource_info(k)->name;
+        r = add_header(limits, names, n);
+        if (r == 0)
+                r = add_header(duties, duty_names, PL_ARRAY_SIZE(duty_names));
+        for (size_t i = 0; r == 0 && i <= p->n_services; i++) {
+                const PlService *s = i < p->n_services ? p->services[i] : p->defaults;
+
+                if (s && (s->name || pl_limits_any(&s->limits)))
+                        r = add_limits(limits, s, mask);
+                if (s && r == 0)
+                        r = add_duties(duties, s);
+        }
         return r;
 }
 
@@ -218,27 +241,29 @@ static void print_daemon(FILE *f, const PlPolicy *p) {
 }
 
 int pl_policy_dump(const PlPolicy *p, char **ret) {
+        Table limits = { 0 }, duties = { 0 };
         uint32_t mask = used_resources(p);
         _cleanup_free_ char *text = NULL;
-        Table t = { 0 };
         size_t size;
         FILE *f;
         int r;
 
-        r = add_header(&t, mask);
-        for (size_t i = 0; r == 0 && i < p->n_services; i++)
-                r = add_service(&t, p->services[i], mask);
-        if (r == 0 && p->defaults)
-                r = add_service(&t, p->defaults, mask);
+        r = fill(p, &limits, &duties, mask);
         f = r == 0 ? open_memstream(&text, &size) : NULL;
         if (f) {
                 print_daemon(f, p);
-                print_table(f, &t);
+                if (mask) {
+                        print_table(f, &limits);
+                        fputc('\n', f);
+                }
+                if (duties.n_rows > 1)
+                        print_table(f, &duties);
                 r = ferror(f);
                 r = fclose(f) != 0 || r ? -ENOMEM : 0;
         } else
                 r = -ENOMEM;
-        table_deinit(&t);
+        table_deinit(&limits);
+        table_deinit(&duties);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(text);

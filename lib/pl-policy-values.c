@@ -80,6 +80,8 @@ static int parse_memory(PlPolicyParser *p, const PlPolicyKey *key, const char *v
                 return 1;
         }
         *ret = (uint64_t)((unsigned __int128)p->host->memory_bytes * permyriad / 10000);
+        if (*ret > MIB(1)) /* nobody counts bytes in a percentage; "3686M" can be read */
+                *ret -= *ret % MIB(1);
         return 0;
 }
 

@@ -88,7 +88,7 @@ static const char everything[] =
                 "compose-service:postgres\nMatch=image:postgres:*\n"
                 "CPUQuota=200%\nCPUQuotaPeriodSec=50ms\nCPUWeight=300\nAllowedCPUs=2,0-"
                 "1\nMemoryMin=1G\n"
-                "MemoryLow=25%\nMemoryHigh=3G\nMemoryMax=4G\nMemorySwapMax=0\nTasksMax="
+                "MemoryLow=25%\nMemoryHigh=37.5%\nMemoryMax=4G\nMemorySwapMax=0\nTasksMax="
                 "512\nIOWeight=50\n"
                 "IOReadBandwidthMax=/dev/sdb 10M\nIOReadBandwidthMax=/dev/sda 5K\n"
                 "IOWriteBandwidthMax=/var "
@@ -338,13 +338,18 @@ START_TEST(dump) {
                             "restore on stop  no\n"
                             "read from        main.conf\n"
                             "\n"
-                            "SERVICE     MATCH            MemoryMax  TasksMax  LOG      PROBE      "
-                            "              ON UNHEALTHY     REQUIRED\n"
-                            "postgres    name:pg          4G         -         10M x 3  "
-                            "postgres:5432 every 10s  restart 3/10min  required\n"
-                            "            name:ä\n"
-                            "[Defaults]  everything else  -          100       -        auto every "
-                            "10s           none             -\n");
+                            "SERVICE     MemoryMax  TasksMax\n"
+                            "postgres    4G         -\n"
+                            "[Defaults]  -          100\n"
+                            "\n"
+                            "SERVICE     LOG      PROBE                    ON UNHEALTHY     "
+                            "REQUIRED  MATCH\n"
+                            "postgres    10M x 3  postgres:5432 every 10s  restart 3/10min  yes    "
+                            "   name:pg\n"
+                            "                                                                      "
+                            "   name:ä\n"
+                            "[Defaults]  -        auto every 10s           none             -      "
+                            "   everything else\n");
 }
 END_TEST
 
