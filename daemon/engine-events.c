@@ -85,8 +85,9 @@ static bool is_new(PlEventStream *s, const PlEvent *e) {
 }
 
 static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
-                          bool (*handler)(void *, const PlEvent *), void *userdata) {
+                          bool (*handler)(void *, PlEvent *), void *userdata) {
         PlEvent e;
+        bool go_on;
         int r;
 
         if (size > 0 && line[size - 1] == '\r')
@@ -100,10 +101,12 @@ static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
                 s->damaged = true;
                 return true;
         }
-        return !is_new(s, &e) || handler(userdata, &e);
+        go_on = !is_new(s, &e) || handler(userdata, &e);
+        pl_event_deinit(&e);
+        return go_on;
 }
 
-bool pl_event_stream_dispatch(PlEventStream *s, bool (*handler)(void *, const PlEvent *),
+bool pl_event_stream_dispatch(PlEventStream *s, bool (*handler)(void *, PlEvent *),
                               void *userdata) {
         size_t begin = 0;
 

@@ -43,5 +43,5 @@ int pl_event_stream_feed(PlEventStream *s, const char *data, size_t size);
  * Return: false when a handler has said so. Lines that are no events and lines longer than
  * PL_DOCKER_RECORD_MAX are skipped and set s->damaged: something may have been missed.
  */
-bool pl_event_stream_dispatch(PlEventStream *s, bool (*handler)(void *userdata, const PlEvent *e),
+bool pl_event_stream_dispatch(PlEventStream *s, bool (*handler)(void *userdata, PlEvent *e),
                               void *userdata);

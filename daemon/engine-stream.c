@@ -135,7 +135,7 @@ void pl_engine_unsubscribe(PlEngine *e) {
         pl_buffer_deinit(&e->stream_error);
 }
 
-static bool on_event(void *userdata, const PlEvent *event) {
+static bool on_event(void *userdata, PlEvent *event) {
         PlEngine *e = userdata;
 
         e->handlers->event(e->userdata, event);

@@ -23,7 +23,8 @@ typedef struct PlEngineHandlers {
         /* Once per loss, and once when the first attempt fails. What was observed is stale now, not
          * empty. why: a sentence's end, escaped. Replies that are due follow with -ECONNRESET. */
         void (*lost)(void *userdata, int error, const char *why, uint64_t retry_usec);
-        void (*event)(void *userdata, const PlEvent *event);
+        /* event->born may be taken by setting it to NULL */
+        void (*event)(void *userdata, PlEvent *event);
         /* An event could not be read: list again. May be NULL. */
         void (*missed)(void *userdata, const char *why);
 } PlEngineHandlers;

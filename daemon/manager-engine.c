@@ -69,6 +69,8 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 pl_container_free(s->facts);
                 s->facts = TAKE_PTR(*c);
                 s->fresh = false;
+                s->provisional = false;
+                pl_manager_settle_originals(m, s);
                 if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0) {
                         pl_cg_watch_remove(m->watch, s->id);
                         pl_subject_drop_cgroup(s);
@@ -185,7 +187,7 @@ static void on_lost(void *userdata, int error, const char *why, uint64_t retry_u
         pl_manager_report(m);
 }
 
-static void on_event(void *userdata, const PlEvent *e) {
+static void on_event(void *userdata, PlEvent *e) {
         PlManager *m = userdata;
         PlSubject *s;
 
@@ -199,6 +201,10 @@ static void on_event(void *userdata, const PlEvent *e) {
         s = pl_manager_subject_ensure(m, e->id);
         if (!s)
                 return;
+        if (e->born && !s->facts) {
+                s->facts = TAKE_PTR(e->born);
+                s->provisional = true;
+        }
 
         switch (e->action) {
         case PL_EVENT_START:

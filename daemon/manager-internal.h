@@ -110,6 +110,7 @@ int pl_manager_desire(PlManager *m, PlSubject *s);  /* s->want from the policy i
 
 /* manager-tick.c */
 void pl_manager_reconcile(PlManager *m, PlSubject *s);
+void pl_manager_settle_originals(PlManager *m, PlSubject *s);
 int pl_manager_capture(PlManager *m, PlSubject *s); /* originals of all wanted values, on disk */
 
 /* manager-owners.c */

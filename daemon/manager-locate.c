@@ -180,6 +180,8 @@ static void on_appeared(void *userdata, const char *id, const char *parent, PlCo
 
         if (!s || m->options.no_early_write)
                 return;
+        if (s->cgroup && s->cgroup_started_usec == 0 && s->cgroup->dir_fd[c] >= 0)
+                return; /* found along with another hierarchy's */
         if (pl_cgroup_from_parent(&m->mounts, parent, id, &g) < 0)
                 return;
         pl_manager_adopt_cgroup(m, s, g, 0);

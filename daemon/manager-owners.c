@@ -128,7 +128,7 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         uint32_t cannot = 0;
         int r;
 
-        if (s->update_in_flight || s->facts->phase == PL_PHASE_REMOVING ||
+        if (s->update_in_flight || s->provisional || s->facts->phase == PL_PHASE_REMOVING ||
             s->facts->phase == PL_PHASE_DEAD || s->facts->phase == PL_PHASE_RESTARTING)
                 return;
         if (m->options.no_early_write && s->facts->phase == PL_PHASE_CREATED)

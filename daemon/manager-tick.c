@@ -29,7 +29,9 @@ int pl_manager_capture(PlManager *m, PlSubject *s) {
 
         if (missing == 0)
                 return 0;
-        if (!s->state_known) {
+        if (s->provisional) {
+                s->originals_due = true;
+        } else if (!s->state_known) {
                 r = pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU],
                                         &s->state.engine_original);
                 if (r < 0)
@@ -57,6 +59,23 @@ int pl_manager_capture(PlManager *m, PlSubject *s) {
                                m->options.state_dir, strerror(-r));
         }
         return r;
+}
+
+/* A container that was written to before it could be inspected: now HostConfig says what runc would
+ * have written, which is what a new group had "before". */
+void pl_manager_settle_originals(PlManager *m, PlSubject *s) {
+        if (!s->originals_due)
+                return;
+        s->originals_due = false;
+        if (pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU],
+                                &s->state.engine_original) < 0)
+                return;
+        s->state_known = true;
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                if (s->state.managed & (1U << i) && !s->state.original.v[i].set)
+                        (void)pl_value_copy(&s->state.engine_original.v[i],
+                                            &s->state.original.v[i]);
+        (void)pl_state_dir_save(m->state_dir, &s->state);
 }
 
 static void note_waiting(PlManager *m, PlSubject *s, const PlPlan *plan) {

@@ -32,6 +32,7 @@ typedef struct PlSubject PlSubject;
 struct PlSubject {
         char id[PL_ID_MAX];
         PlContainer *facts;       /* NULL until the first inspect */
+        bool provisional;         /* facts are those of the create event: name, image, labels */
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 
         PlCgroup *cgroup;             /* NULL: not running, or not found yet */
@@ -48,6 +49,7 @@ struct PlSubject {
         PlSqueeze squeeze;    /* memory on its way down; see pl-plan.h */
 
         PlContainerState state; /* originals; on disk when state_saved */
+        bool originals_due; /* captured before HostConfig was known, which completes them */
         bool state_known;       /* originals were captured */
 
         PlDrift drift;

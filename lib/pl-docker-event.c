@@ -106,7 +106,13 @@ int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret) {
                 e.signal = parse_attribute(attributes, "signal", 0);
         else if (e.action == PL_EVENT_HEALTH_STATUS)
                 e.health = parse_health(payload, root, attributes);
+        else if (e.action == PL_EVENT_CREATE && pl_docker_parse_born(id, attributes, &e.born) < 0)
+                return -ENOMEM;
 
         *ret = e;
         return 0;
+}
+
+void pl_event_deinit(PlEvent *e) {
+        e->born = pl_container_free(e->born);
 }

@@ -323,3 +323,22 @@ int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret) {
         *ret = TAKE_PTR(c);
         return 0;
 }
+
+int pl_docker_parse_born(const char *id, const json_t *attributes, PlContainer **ret) {
+        _cleanup_(pl_container_freep) PlContainer *c = calloc(1, sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        (void)snprintf(c->id, sizeof(c->id), "%s", id);
+        c->phase = PL_PHASE_CREATED;
+        r = pl_json_dup_member(attributes, "name", PL_DOCKER_STRING_MAX, &c->name);
+        if (r == 0)
+                r = pl_json_dup_member(attributes, "image", PL_DOCKER_STRING_MAX, &c->image);
+        if (r == 0)
+                r = parse_pairs(attributes, PL_DOCKER_LABELS_MAX, &c->labels, &c->n_labels);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}

@@ -61,3 +61,7 @@ void pl_json_cut(const char *s, char *buf, size_t buf_size);
  * container that has none yet; host: HostConfig. Return: 0 or -ENOMEM, c half built. */
 int pl_docker_parse_networks(const json_t *settings, PlContainer *c);
 int pl_docker_parse_ports(const json_t *settings, const json_t *host, PlContainer *c);
+
+/** pl_docker_parse_born() - the attributes of a create event: name, image and labels, and nothing
+ * that only an inspection tells. Return: 0 and *ret owned by the caller; -ENOMEM. */
+int pl_docker_parse_born(const char *id, const json_t *attributes, PlContainer **ret);

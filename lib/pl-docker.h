@@ -89,9 +89,15 @@ typedef struct PlEvent {
         int signal;            /* kill; 0: none */
         PlDockerHealth health; /* health_status */
         char name[256];        /* Actor.Attributes.name, cut; empty: none */
+        /* create: the container as far as the event tells it, which is name, image and labels; NULL
+         * otherwise. A policy can be matched by it: an inspection may have to wait, because the
+         * engine holds the container's lock while it starts it. */
+        PlContainer *born;
 } PlEvent;
 
-/** pl_docker_parse_event() - one line of GET /events.
+void pl_event_deinit(PlEvent *e);
+
+/** pl_docker_parse_event() - one line of GET /events. @ret: pl_event_deinit() it.
  * Return: 0, -EBADMSG, -ENOMEM; -ENOMSG for an event that does not concern a container. */
 int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret);
 

@@ -47,5 +47,8 @@ int pl_rotate_state_encode(const PlRotateState *s, char **ret);
 /** pl_rotate_state_decode() - Return: 0; -EBADMSG when it is not such a record; -ENOMEM. */
 int pl_rotate_state_decode(const char *text, size_t size, PlRotateState *ret);
 
+/* PlRotateState.archive of a head that a full disk made us drop (LogOnFull=drop). */
+#define PL_LOG_NO_ARCHIVE "-"
+
 /** pl_rotate_print() - fingerprint (64-bit FNV-1a) for PlRotateState.print; never 0. */
 uint64_t pl_rotate_print(const void *data, size_t size);

@@ -15,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 if (!pl_docker_is_id(e.id) || !memchr(e.name, '\0', sizeof(e.name)) ||
                     e.action >= _PL_EVENT_N || e.exit_code < -1 || e.signal < 0)
                         abort();
+                if ((e.action == PL_EVENT_CREATE) != (e.born != NULL))
+                        abort();
+                pl_event_deinit(&e);
         }
         return 0;
 }

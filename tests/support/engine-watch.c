@@ -106,7 +106,7 @@ static void on_missed(void *userdata, const char *why) {
         sync_all(userdata);
 }
 
-static void on_event(void *userdata, const PlEvent *e) {
+static void on_event(void *userdata, PlEvent *e) {
         Watch *w = userdata;
         double delay_msec = ((double)now_nsec(CLOCK_REALTIME) - (double)e->time_nsec) / 1e6;
 

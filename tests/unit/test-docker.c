@@ -274,6 +274,26 @@ START_TEST(test_event) {
         ck_assert_str_eq(e.id, A64);
         ck_assert_str_eq(e.name, "n");
         ck_assert_uint_eq(e.time_nsec, 1700000000123456789u);
+        ck_assert_msg((e.action == PL_EVENT_CREATE) == (e.born != NULL), "%s: born", t->name);
+        pl_event_deinit(&e);
+}
+END_TEST
+
+START_TEST(test_event_born) {
+        static const char line[] =
+                        EVENT("create", "\"name\":\"n\",\"image\":\"redis:7\",\"a\":\"b\","
+                                        "\"com.docker.compose.service\":\"cache\",\"x\":7");
+        PlEvent e;
+
+        ck_assert_int_eq(pl_docker_parse_event(line, strlen(line), &e), 0);
+        ck_assert_str_eq(e.born->id, A64);
+        ck_assert_str_eq(e.born->name, "n");
+        ck_assert_str_eq(e.born->image, "redis:7");
+        ck_assert_int_eq(e.born->phase, PL_PHASE_CREATED);
+        ck_assert_str_eq(pl_container_label(e.born, "com.docker.compose.service"), "cache");
+        ck_assert_str_eq(pl_container_label(e.born, "a"), "b");
+        ck_assert_ptr_null(pl_container_label(e.born, "x"));
+        pl_event_deinit(&e);
 }
 END_TEST
 
@@ -292,6 +312,7 @@ START_TEST(test_event_bounds) {
         ck_assert_int_eq(pl_docker_parse_event(line, strlen(line), &e), 0);
         ck_assert_uint_eq(strlen(e.name), 254);
         ck_assert_uint_eq(e.time_nsec, 12000000000u);
+        pl_event_deinit(&e);
 }
 END_TEST
 
@@ -320,6 +341,7 @@ int main(void) {
         tcase_add_test(c, test_warnings);
         tcase_add_loop_test(c, test_event, 0, PL_ARRAY_SIZE(events));
         tcase_add_test(c, test_event_bounds);
+        tcase_add_test(c, test_event_born);
         tcase_add_test(c, test_is_id);
         suite_add_tcase(s, c);
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * pread() in pieces rather than mmap(): somebody may truncate the log under us, and a SIGBUS would
+ * end the daemon. A file that has shrunk is an error like others.
+ */
+
+#include "log-archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "log-point.h"
+#include "pl-jsonlog.h"
+#include "pl-seek-table.h"
+
+#define READ_BYTES  KIB(128)
+#define FRAME_BYTES MIB(8)
+#define FRAME_MAX   MIB(64) /* a single line without an end; cut anyway */
+
+struct PlArchiver {
+        int level;
+        ZSTD_CCtx *zstd;
+        char *in, *out;
+        size_t n_out;
+        /* of the archive at work */
+        int fd;
+        uint64_t written, frame_start; /* offsets in the archive */
+        uint64_t frame_raw;
+        PlSeekTable table;
+        PlJsonlogStats stats;
+        PlArchiveResult done; /* up to the last whole frame */
+};
+
+PlArchiver *pl_archiver_new(int level) {
+        PlArchiver *a = calloc(1, sizeof(*a));
+
+        if (a)
+                a->level = level;
+        return a;
+}
+
+void pl_archiver_shrink(PlArchiver *a) {
+        ZSTD_freeCCtx(a->zstd);
+        free(a->in);
+        free(a->out);
+        pl_seek_table_deinit(&a->table);
+        a->zstd = NULL;
+        a->in = a->out = NULL;
+}
+
+PlArchiver *pl_archiver_free(PlArchiver *a) {
+        if (!a)
+                return NULL;
+        pl_archiver_shrink(a);
+        free(a);
+        return NULL;
+}
+
+static int prepare(PlArchiver *a, int out) {
+        if (!a->zstd) {
+                a->zstd = ZSTD_createCCtx();
+                a->in = malloc(READ_BYTES);
+                a->out = malloc(READ_BYTES);
+                if (!a->zstd || !a->in || !a->out) {
+                        pl_archiver_shrink(a);
+                        return -ENOMEM;
+                }
+                (void)ZSTD_CCtx_setParameter(a->zstd, ZSTD_c_compressionLevel, a->level);
+                (void)ZSTD_CCtx_setParameter(a->zstd, ZSTD_c_checksumFlag, 1);
+        }
+        (void)ZSTD_CCtx_reset(a->zstd, ZSTD_reset_session_only);
+        pl_seek_table_deinit(&a->table);
+        a->fd = out;
+        a->n_out = 0;
+        a->written = a->frame_start = a->frame_raw = 0;
+        a->stats = (PlJsonlogStats){ 0 };
+        a->done = (PlArchiveResult){ 0 };
+        return 0;
+}
+
+static int put(PlArchiver *a, const void *data, size_t size) {
+        for (size_t done = 0; done < size;) {
+                ssize_t n = write(a->fd, (const char *)data + done, size - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                done += (size_t)n;
+                a->written += (uint64_t)n;
+        }
+        return 0;
+}
+
+static int flush(PlArchiver *a) {
+        int r = put(a, a->out, a->n_out);
+
+        a->n_out = 0;
+        return r;
+}
+
+static int compress(PlArchiver *a, const char *data, size_t size, ZSTD_EndDirective end) {
+        ZSTD_inBuffer in = { data, size, 0 };
+        size_t left;
+
+        do {
+                ZSTD_outBuffer out = { a->out, READ_BYTES, a->n_out };
+                int r;
+
+                left = ZSTD_compressStream2(a->zstd, &out, &in, end);
+                if (ZSTD_isError(left))
+                        return ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation ? -ENOMEM
+                                                                                       : -EIO;
+                a->n_out = out.pos;
+                if (a->n_out == READ_BYTES) {
+                        r = flush(a);
+                        if (r < 0)
+                                return r;
+                }
+        } while (end == ZSTD_e_end ? left > 0 : in.pos < in.size);
+        a->frame_raw += size;
+        return 0;
+}
+
+static int end_frame(PlArchiver *a) {
+        int r;
+
+        r = compress(a, NULL, 0, ZSTD_e_end);
+        if (r >= 0)
+                r = flush(a);
+        if (r >= 0)
+                r = pl_seek_table_add(&a->table, (uint32_t)(a->written - a->frame_start),
+                                      (uint32_t)a->frame_raw);
+        if (r < 0)
+                return r;
+        a->done.raw_bytes += a->frame_raw;
+        a->done.packed_bytes = a->written;
+        a->done.lines = a->stats.lines;
+        a->done.min_sec = a->stats.min_sec;
+        a->done.max_sec = a->stats.max_sec;
+        a->frame_start = a->written;
+        a->frame_raw = 0;
+        pl_log_rotate_point(PL_ROTATE_POINT_ARCHIVING);
+        return 0;
+}
+
+static int feed(PlArchiver *a, const char *data, size_t size) {
+        pl_jsonlog_stats_feed(&a->stats, data, size);
+        return compress(a, data, size, ZSTD_e_continue);
+}
+
+static int take_piece(PlArchiver *a, const char *data, size_t size) {
+        size_t cut;
+        int r;
+
+        if (a->frame_raw + size < FRAME_BYTES)
+                return feed(a, data, size);
+        cut = pl_jsonlog_last_line_end(data, size);
+        if (cut == 0 && a->frame_raw + size >= FRAME_MAX)
+                cut = size;
+        if (cut == 0)
+                return feed(a, data, size);
+        r = feed(a, data, cut);
+        if (r >= 0)
+                r = end_frame(a);
+        return r < 0 || cut == size ? r : feed(a, data + cut, size - cut);
+}
+
+static int put_table(PlArchiver *a) {
+        _cleanup_free_ uint8_t *data = NULL;
+        size_t size;
+        int r;
+
+        r = pl_seek_table_encode(&a->table, &data, &size);
+        if (r >= 0)
+                r = put(a, data, size);
+        if (r >= 0)
+                a->done.packed_bytes = a->written;
+        return r;
+}
+
+/* No room for more: back to the last whole frame, which gives room for the table. */
+static void cut_back(PlArchiver *a, PlArchiveResult *ret) {
+        bool ok = a->done.raw_bytes > 0 && ftruncate(a->fd, (off_t)a->frame_start) == 0 &&
+                  lseek(a->fd, (off_t)a->frame_start, SEEK_SET) >= 0;
+
+        a->written = a->frame_start;
+        *ret = ok && put_table(a) >= 0 ? a->done : (PlArchiveResult){ 0 };
+}
+
+static int stream(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, const atomic_bool *stop) {
+        int r;
+
+        while (from < to) {
+                ssize_t n = pread(log_fd, a->in, PL_MIN(READ_BYTES, to - from), (off_t)from);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return -ESTALE;
+                r = take_piece(a, a->in, (size_t)n);
+                if (r < 0)
+                        return r;
+                from += (uint64_t)n;
+                if (stop && atomic_load_explicit(stop, memory_order_relaxed))
+                        return -ECANCELED;
+        }
+        return a->frame_raw > 0 ? end_frame(a) : 0;
+}
+
+int pl_archive_write(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, int out,
+                     const atomic_bool *stop, PlArchiveResult *ret) {
+        int r;
+
+        r = prepare(a, out);
+        if (r < 0)
+                return r;
+        (void)posix_fadvise(log_fd, (off_t)from, (off_t)(to - from), POSIX_FADV_SEQUENTIAL);
+        r = stream(a, log_fd, from, to, stop);
+        if (r >= 0)
+                r = put_table(a);
+        if (r == -ENOSPC || r == -EDQUOT)
+                cut_back(a, ret);
+        else if (r >= 0)
+                *ret = a->done;
+        return r;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Log archive: a stretch of log through zstd into a file, in one pass.
+ *
+ * One read of the log, no second of the archive: lines and time span are counted on the way.
+ * Frames of about 8 MiB end at line ends and are listed in a seek table, so that readers can
+ * begin anywhere, and so that a full disk costs at most one frame of work. Memory is a few MiB
+ * whatever the size.
+ */
+
+#include <stdatomic.h>
+
+#include "pl-macro.h"
+
+typedef struct PlArchiveResult {
+        uint64_t raw_bytes;    /* of the log, that the archive holds */
+        uint64_t packed_bytes; /* size of the archive */
+        uint64_t lines;
+        uint64_t min_sec, max_sec; /* CLOCK_REALTIME; 0: no record had a time */
+} PlArchiveResult;
+
+typedef struct PlArchiver PlArchiver; /* buffers and a zstd context, kept between archives */
+
+/** pl_archiver_new() - @level: zstd's; Return: NULL when out of memory. */
+PlArchiver *pl_archiver_new(int level);
+PlArchiver *pl_archiver_free(PlArchiver *a);
+PL_DEFINE_CLEANUP(PlArchiver *, pl_archiver_free)
+
+/** pl_archiver_shrink() - give the memory back until the next archive. */
+void pl_archiver_shrink(PlArchiver *a);
+
+/**
+ * pl_archive_write() - archive [from, to) of a log
+ * @to:   a line end
+ * @out:  an empty file
+ * @stop: another thread sets it to end this early
+ * @ret:  also written on -ENOSPC and -EDQUOT: the frames that were complete stay in the file, with
+ *        their seek table; raw_bytes 0 when there is none
+ * Return: 0; -ENOSPC, -EDQUOT; -ECANCELED; -ESTALE the log is shorter than it was; -ENOMEM; -errno.
+ */
+int pl_archive_write(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, int out,
+                     const atomic_bool *stop, PlArchiveResult *ret);

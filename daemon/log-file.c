@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Opening, reading and marking; how blocks are given back is in log-free.c.
+ *
+ * openat2() with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS (Linux 5.6) does what a chain of
+ * O_NOFOLLOW opens would do, without a gap between them.
+ */
+
+#include "log-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "pl-jsonlog.h"
+
+#define SCAN_BYTES KIB(64)
+#define CUT_BYTES  KIB(256)
+#define CUT_MAX    MIB(64) /* without a line end in so much it is no json-file log */
+
+static int open_beneath(int dir_fd, const char *path, int flags) {
+        struct open_how how = {
+                .flags = (uint64_t)(flags | O_CLOEXEC),
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+        };
+        long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : (int)fd;
+}
+
+/* Splits ".../<id>/<id>-json.log" and opens the directory above. */
+static int open_root(const char *path, const char *id, char tail[static 2 * PL_ID_MAX + 16]) {
+        size_t n = strlen(path), n_tail;
+        _cleanup_free_ char *root = NULL;
+        int fd;
+
+        n_tail = (size_t)snprintf(tail, 2 * PL_ID_MAX + 16, "%s/%s-json.log", id, id);
+        if (path[0] != '/' || n <= n_tail + 1 || !pl_streq(path + n - n_tail, tail) ||
+            path[n - n_tail - 1] != '/')
+                return -EINVAL;
+        root = strndup(path, n - n_tail);
+        if (!root)
+                return -ENOMEM;
+        fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int check_regular(int fd) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) && st.st_nlink == 1 ? 0 : -EMEDIUMTYPE;
+}
+
+int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *ret) {
+        char tail[2 * PL_ID_MAX + 16];
+        _cleanup_close_ int root = -EBADF, dir = -EBADF, fd = -EBADF;
+        int r;
+
+        root = open_root(path, id, tail);
+        if (root < 0)
+                return root;
+        dir = open_beneath(root, id, O_RDONLY | O_DIRECTORY);
+        if (dir < 0)
+                return dir;
+        /* O_NONBLOCK: a FIFO put in its place must not hang us */
+        fd = open_beneath(dir, tail + strlen(id) + 1,
+                          (write ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return fd == -ENXIO ? -EMEDIUMTYPE : fd;
+        r = check_regular(fd);
+        if (r < 0)
+                return r;
+        *ret = (PlLogFile){ .fd = TAKE_FD(fd), .dir_fd = TAKE_FD(dir) };
+        return 0;
+}
+
+int pl_log_file_open_path(const char *path, const char *id) {
+        char tail[2 * PL_ID_MAX + 16];
+        _cleanup_close_ int root = -EBADF, fd = -EBADF;
+        int r;
+
+        root = open_root(path, id, tail);
+        if (root < 0)
+                return root;
+        fd = open_beneath(root, tail, O_PATH);
+        if (fd < 0)
+                return fd;
+        r = check_regular(fd);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+void pl_log_file_close(PlLogFile *f) {
+        if (f->leased)
+                pl_log_file_unlease(f);
+        pl_closep(&f->fd);
+        pl_closep(&f->dir_fd);
+        *f = (PlLogFile)PL_LOG_FILE_INIT;
+}
+
+int pl_log_file_lease(PlLogFile *f) {
+        /* the signal that a lease break sends must be one whose default is to be ignored */
+        if (fcntl(f->fd, F_SETSIG, SIGURG) < 0)
+                return -errno;
+        if (fcntl(f->fd, F_SETLEASE, F_WRLCK) < 0)
+                return -errno;
+        f->leased = true;
+        return 0;
+}
+
+void pl_log_file_unlease(PlLogFile *f) {
+        (void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
+        f->leased = false;
+}
+
+/* Return: bytes read, fewer only at the end of the file; -errno. */
+static ssize_t read_at(int fd, void *buf, size_t size, uint64_t offset) {
+        size_t n = 0;
+
+        while (n < size) {
+                ssize_t r = pread(fd, (char *)buf + n, size - n, (off_t)(offset + n));
+
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r < 0)
+                        return -errno;
+                if (r == 0)
+                        break;
+                n += (size_t)r;
+        }
+        return (ssize_t)n;
+}
+
+uint64_t pl_log_file_marker(int fd, uint64_t offset) {
+        char text[PL_JSONLOG_MARKER_MIN];
+        ssize_t n = read_at(fd, text, sizeof(text), offset);
+        PlJsonlogRecord r;
+        const char *end;
+
+        if (n <= 0)
+                return 0;
+        end = memchr(text, '}', (size_t)n);
+        if (!end || pl_jsonlog_parse(text, (size_t)(end - text) + 1, &r) != PL_JSONLOG_MARKER)
+                return 0;
+        return r.marker_gen;
+}
+
+uint64_t pl_log_file_print(int fd, const PlRotateState *s) {
+        char data[256];
+        size_t size = s->a > s->head ? PL_MIN(s->a - s->head, (uint64_t)sizeof(data)) : 0;
+        ssize_t n = size ? read_at(fd, data, size, s->head) : 0;
+
+        return n > 0 && (size_t)n == size ? pl_rotate_print(data, size) : 0;
+}
+
+/* One of our own records at offset. Return: offset behind it; 0: something else; -errno. */
+static int64_t skip_own_record(int fd, uint64_t offset, uint64_t size, char *buf) {
+        ssize_t n = read_at(fd, buf, SCAN_BYTES, offset);
+        const char *p, *nl;
+        PlJsonlogRecord r;
+
+        if (n <= 0)
+                return n;
+        p = memchr(buf, '}', (size_t)PL_MIN(n, PL_JSONLOG_MARKER_MIN));
+        if (!p || (pl_jsonlog_parse(buf, (size_t)(p - buf) + 1, &r) != PL_JSONLOG_FILLER &&
+                   r.kind != PL_JSONLOG_MARKER))
+                return 0;
+        p++;
+        for (;;) { /* blanks up to a newline, over any number of pieces */
+                nl = memchr(p, '\n', (size_t)(buf + n - p));
+                for (const char *q = p; q < (nl ?: buf + n); q++)
+                        if (*q != ' ')
+                                return 0;
+                if (nl)
+                        return (int64_t)(offset + (size_t)(nl - buf) + 1);
+                offset += (size_t)n;
+                if (offset >= size)
+                        return 0;
+                n = read_at(fd, buf, SCAN_BYTES, offset);
+                if (n <= 0)
+                        return n;
+                p = buf;
+        }
+}
+
+/* Return: offset of the first byte at or behind offset that is not NUL; size when there is none. */
+static int64_t skip_hole(int fd, uint64_t offset, uint64_t size, char *buf) {
+        while (offset < size) {
+                off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+                ssize_t n;
+
+                if (data < 0)
+                        return errno == ENXIO ? (int64_t)size : -errno;
+                offset = (uint64_t)data;
+                n = read_at(fd, buf, SCAN_BYTES, offset);
+                if (n <= 0)
+                        return n < 0 ? n : (int64_t)size;
+                for (ssize_t i = 0; i < n; i++)
+                        if (buf[i])
+                                return (int64_t)offset + i;
+                offset += (size_t)n;
+        }
+        return (int64_t)size;
+}
+
+int pl_log_file_find_head(int fd, uint64_t size, uint64_t *ret_head, uint64_t *ret_mark,
+                          uint64_t *ret_gen) {
+        _cleanup_free_ char *buf = malloc(SCAN_BYTES);
+        uint64_t head = 0, mark = 0, gen = 0;
+
+        if (!buf)
+                return -ENOMEM;
+        for (;;) {
+                int64_t at = skip_hole(fd, head, size, buf), end;
+                uint64_t g;
+
+                if (at < 0)
+                        return (int)at;
+                if ((uint64_t)at >= size) {
+                        head = size;
+                        break;
+                }
+                g = pl_log_file_marker(fd, (uint64_t)at);
+                end = skip_own_record(fd, (uint64_t)at, size, buf);
+                if (end < 0)
+                        return (int)end;
+                head = (uint64_t)(end ?: at);
+                if (end == 0)
+                        break;
+                if (g > 0) {
+                        mark = (uint64_t)at;
+                        gen = g;
+                }
+        }
+        *ret_head = head;
+        *ret_mark = gen ? mark : head;
+        *ret_gen = gen;
+        return 0;
+}
+
+int pl_log_file_cut(int fd, uint64_t from, uint64_t limit, uint64_t *ret_k) {
+        _cleanup_free_ char *buf = NULL;
+
+        for (uint64_t window = CUT_BYTES; window <= CUT_MAX; window *= 4) {
+                uint64_t start = limit > from + window ? limit - window : from;
+                char *bigger = limit > start ? realloc(buf, limit - start) : NULL;
+                ssize_t n;
+                size_t cut;
+
+                if (limit <= start)
+                        return -ENODATA;
+                if (!bigger)
+                        return -ENOMEM;
+                buf = bigger;
+                n = read_at(fd, buf, limit - start, start);
+                if (n < 0)
+                        return (int)n;
+                cut = pl_jsonlog_last_cut(buf, (size_t)n);
+                if (cut > 0) {
+                        *ret_k = start + cut;
+                        return 0;
+                }
+                if (start == from)
+                        return -ENODATA;
+        }
+        return -ENODATA;
+}
+
+int pl_log_file_mark(int fd, uint64_t a, uint64_t k, uint64_t gen) {
+        _cleanup_free_ char *buf = malloc(k - a);
+        size_t done = 0;
+
+        if (!buf)
+                return -ENOMEM;
+        pl_jsonlog_write_marker(buf, k - a, gen);
+        while (done < k - a) {
+                ssize_t n = pwrite(fd, buf + done, k - a - done, (off_t)(a + done));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                done += (size_t)n;
+        }
+        return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Log file: the operations on a container's json-file log that rotation is made of.
+ *
+ * The file is the engine's; a container may have a writer on it at any moment. Nothing here ever
+ * writes at or behind its end, and nothing follows a symbolic link or opens an odd file in the
+ * container's directory: whoever can write there must not be able to point a root daemon elsewhere.
+ */
+
+#include <sys/stat.h>
+
+#include "pl-rotate-plan.h"
+
+typedef struct PlLogFile {
+        int fd;     /* read and write; no O_APPEND, for pwrite() */
+        int dir_fd; /* the container's directory */
+        bool leased;
+} PlLogFile;
+
+#define PL_LOG_FILE_INIT \
+        { .fd = -EBADF, .dir_fd = -EBADF }
+
+/**
+ * pl_log_file_open() - open <root>/<id>/<id>-json.log
+ * @path: as the engine names it; must end so. Links above the container's directory are the
+ *        operator's (a moved data root) and are followed; none from there on
+ * @write: else read-only, without a lease
+ * Return: 0; -EINVAL another form of path; -ELOOP a symbolic link; -EMEDIUMTYPE not a regular file
+ *         with one name; -errno.
+ */
+int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *ret);
+void pl_log_file_close(PlLogFile *f);
+
+/** pl_log_file_open_path() - an O_PATH descriptor of the log, for inotify. Return: fd or as above.
+ */
+int pl_log_file_open_path(const char *path, const char *id);
+
+/**
+ * pl_log_file_lease() - make sure that nobody else has the log open, and that whoever opens it
+ *                       now waits until pl_log_file_unlease() (at most lease-break-time)
+ * Return: 0; -EAGAIN somebody has it open; -errno. Source: fcntl(2), F_SETLEASE.
+ */
+int pl_log_file_lease(PlLogFile *f);
+void pl_log_file_unlease(PlLogFile *f);
+
+/** pl_log_file_marker() - Return: gen of the marker that begins at offset; 0: none there. */
+uint64_t pl_log_file_marker(int fd, uint64_t offset);
+
+/** pl_log_file_print() - fingerprint of what stands at s->head, before s->a; 0: nothing there. */
+uint64_t pl_log_file_print(int fd, const PlRotateState *s);
+
+/**
+ * pl_log_file_find_head() - skip holes, filler and markers from the start of the file
+ * @ret_mark, @ret_gen: the last marker; equal to head and 0 when there is none
+ * Return: 0 or -errno.
+ */
+int pl_log_file_find_head(int fd, uint64_t size, uint64_t *ret_head, uint64_t *ret_mark,
+                          uint64_t *ret_gen);
+
+/** pl_log_file_cut() - the last good place to cut in [from, limit). Return: 0, -ENODATA, -ENOMEM,
+ * -errno. */
+int pl_log_file_cut(int fd, uint64_t from, uint64_t limit, uint64_t *ret_k);
+
+/** pl_log_file_mark() - make [a, k) the marker of gen. Return: 0, -ENOMEM, -errno. */
+int pl_log_file_mark(int fd, uint64_t a, uint64_t k, uint64_t gen);
+
+/**
+ * pl_log_file_free() - give back the blocks of [from, to), by a method
+ * Collapse: from is 0, and offsets shrink by to. Punch: reads as NUL bytes. Reflink: reads as
+ * filler that shares its blocks. Return: 0 or -errno.
+ */
+int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
+                     uint64_t align_bytes);
+
+/** pl_log_file_tmp() - a nameless file beside the log, on the same file system. Return: fd, -errno.
+ */
+int pl_log_file_tmp(int dir_fd);

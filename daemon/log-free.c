@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The three ways to give back the blocks of a log's head while somebody may be writing at its end,
+ * and the probe that finds out which of them a file system can do.
+ *
+ * Sources: fallocate(2) (collapse: offset and length are multiples of the allocation unit and the
+ * range ends before the end of the file), ioctl_ficlonerange(2).
+ */
+
+#include "log-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
+
+#include "log-point.h"
+#include "log-probe.h"
+#include "pl-jsonlog.h"
+
+#define COLLAPSE_ALIGN_MAX MIB(64)
+
+int pl_log_file_tmp(int dir_fd) {
+        char name[64];
+        int fd, r;
+
+        fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd >= 0)
+                return fd;
+        if (errno != EOPNOTSUPP && errno != EISDIR)
+                return -errno;
+        snprintf(name, sizeof(name), ".plimsoll-%d", getpid());
+        fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+        r = -errno;
+        (void)unlinkat(dir_fd, name, 0);
+        return fd < 0 ? r : fd;
+}
+
+static int write_all(int fd, const void *data, size_t size) {
+        for (size_t done = 0; done < size;) {
+                ssize_t n = write(fd, (const char *)data + done, size - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                done += (size_t)n;
+        }
+        return 0;
+}
+
+static int punch(int fd, uint64_t from, uint64_t to) {
+        return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                         (off_t)(to - from)) < 0
+                               ? -errno
+                               : 0;
+}
+
+/*
+ * The source holds one piece that is cloned over and over, and one that fits what remains. The
+ * piece grows with the range, so that neither the blocks it costs (a 64th at most) nor the
+ * references to one extent grow without bound.
+ */
+static int make_filler(int dir_fd, uint64_t length, uint64_t align, uint64_t *ret_piece) {
+        _cleanup_close_ int fd = pl_log_file_tmp(dir_fd);
+        _cleanup_free_ char *buf = NULL;
+        uint64_t piece = PL_MAX(align, (uint64_t)PL_JSONLOG_FILLER_BYTES), rest;
+        int r;
+
+        if (fd < 0)
+                return fd;
+        while (piece < MIB(1) && piece * 64 < length)
+                piece *= 2;
+        buf = malloc(piece);
+        if (!buf)
+                return -ENOMEM;
+        rest = length % piece;
+        pl_jsonlog_write_filler(buf, piece);
+        r = write_all(fd, buf, piece);
+        if (r >= 0 && rest > 0) {
+                pl_jsonlog_write_filler(buf, rest);
+                r = write_all(fd, buf, rest);
+        }
+        if (r < 0)
+                return r;
+        *ret_piece = piece;
+        return TAKE_FD(fd);
+}
+
+static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
+        _cleanup_close_ int filler = -EBADF;
+        uint64_t piece = 0;
+
+        filler = make_filler(f->dir_fd, to - from, align, &piece);
+        if (filler < 0)
+                return filler;
+        for (uint64_t at = from; at < to; at += piece) {
+                struct file_clone_range range = {
+                        .src_fd = filler,
+                        .src_offset = to - at < piece ? piece : 0,
+                        .src_length = PL_MIN(piece, to - at),
+                        .dest_offset = at,
+                };
+
+                if (ioctl(f->fd, FICLONERANGE, &range) < 0)
+                        return -errno;
+                pl_log_rotate_point(PL_ROTATE_POINT_FREEING);
+        }
+        return 0;
+}
+
+int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
+                     uint64_t align_bytes) {
+        int r;
+
+        if (from >= to)
+                return 0;
+        switch (method) {
+        case PL_LOG_METHOD_COLLAPSE:
+                return fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)(to - from)) <
+                                                       0
+                                       ? -errno
+                                       : 0;
+        case PL_LOG_METHOD_PUNCH:
+                return punch(f->fd, from, to);
+        case PL_LOG_METHOD_REFLINK:
+                r = clone_filler(f, from, to, align_bytes);
+                if (r != -ENOSPC && r != -EDQUOT)
+                        return r;
+                /* a full disk: the hole frees the very blocks that the filler needs */
+                r = punch(f->fd, from, to);
+                return r < 0 ? r : clone_filler(f, from, to, align_bytes);
+        default:
+                return -EINVAL;
+        }
+}
+
+/* --- probe -------------------------------------------------------------------------------------
+ */
+
+/* Does the block at offset consist of this byte? */
+static bool holds(int fd, off_t offset, size_t size, char byte) {
+        _cleanup_free_ char *buf = malloc(size);
+
+        if (!buf || pread(fd, buf, size, offset) != (ssize_t)size)
+                return false;
+        for (size_t i = 0; i < size; i++)
+                if (buf[i] != byte)
+                        return false;
+        return true;
+}
+
+static uint64_t probe_collapse(int fd, uint64_t block) {
+        for (uint64_t align = block; align <= COLLAPSE_ALIGN_MAX; align *= 2) {
+                struct stat st;
+                bool data;
+
+                if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)(2 * align + 1)) < 0)
+                        return 0;
+                data = pwrite(fd, "x", 1, (off_t)align) == 1;
+                if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, (off_t)align) == 0)
+                        return holds(fd, 0, 1, data ? 'x' : '\0') && fstat(fd, &st) == 0 &&
+                                                               (uint64_t)st.st_size == align + 1
+                                               ? align
+                                               : 0;
+                if (errno != EINVAL)
+                        return 0;
+        }
+        return 0;
+}
+
+static bool probe_reflink(int fd, size_t block, bool data) {
+        struct file_clone_range range = {
+                .src_fd = fd,
+                .src_length = block,
+                .dest_offset = 2 * block,
+        };
+
+        return ioctl(fd, FICLONERANGE, &range) == 0 && holds(fd, (off_t)(2 * block), block, 'a');
+}
+
+static bool probe_punch(int fd, size_t block, bool data) {
+        struct stat before, after;
+
+        return fstat(fd, &before) == 0 && punch(fd, block, 2 * block) == 0 &&
+               fstat(fd, &after) == 0 && before.st_size == after.st_size &&
+               holds(fd, (off_t)block, block, '\0') && holds(fd, 0, block, 'a');
+}
+
+int pl_log_probe(int dir_fd, PlRotateProbe *ret) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *buf = NULL;
+        PlRotateProbe p = { 0 };
+        struct statfs sfs;
+        size_t block;
+        bool data;
+        int r;
+
+        if (fstatfs(dir_fd, &sfs) < 0)
+                return -errno;
+        block = (size_t)sfs.f_bsize;
+        if (block < 512 || block > MIB(1) || (block & (block - 1)) != 0)
+                return -EOPNOTSUPP;
+        fd = pl_log_file_tmp(dir_fd);
+        if (fd < 0)
+                return fd;
+        buf = malloc(4 * block);
+        if (!buf)
+                return -ENOMEM;
+        for (size_t i = 0; i < 4; i++)
+                memset(buf + i * block, 'a' + (int)i, block);
+        r = write_all(fd, buf, 4 * block);
+        /* a full disk, when it matters most: with holes instead of data the answers of the file
+         * system still count, only the bytes do not prove them */
+        data = r >= 0;
+        if (r == -ENOSPC || r == -EDQUOT)
+                r = ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)(4 * block)) < 0 ? -errno : 0;
+        if (r < 0)
+                return r;
+        p.align_bytes = block;
+        p.reflink = probe_reflink(fd, block, data);
+        p.punch = probe_punch(fd, block, data);
+        p.collapse_align_bytes = probe_collapse(fd, block);
+        p.collapse = p.collapse_align_bytes > 0;
+        *ret = p;
+        return 0;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Every change is made so that a crash leaves the old or the new: write under another name, sync
+ * the file, rename, sync the directory.
+ */
+
+#include "log-store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "log-point.h"
+#include "log-store-internal.h"
+
+#define STATE_DIR     ".state"
+#define RESERVE       ".reserve"
+#define RESERVE_BYTES KIB(64)
+
+static int make_dir(int parent, const char *name, bool write, gid_t gid) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (write && mkdirat(parent, name, 0750) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (write) {
+                struct stat st;
+
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if (gid != (gid_t)-1 && st.st_gid != gid && fchown(fd, (uid_t)-1, gid) < 0)
+                        return -errno;
+                if ((st.st_mode & 07777) != 02750 && fchmod(fd, 02750) < 0)
+                        return -errno;
+        }
+        return TAKE_FD(fd);
+}
+
+/* A few blocks to fall back on when a full disk does not take even a state record. */
+static void make_reserve(PlLogStore *s) {
+        _cleanup_close_ int fd = openat(s->state_fd, RESERVE,
+                                        O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        if (fd >= 0)
+                (void)fallocate(fd, 0, 0, RESERVE_BYTES);
+}
+
+int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret) {
+        _cleanup_(pl_log_store_freep) PlLogStore *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->fd = s->state_fd = -EBADF;
+        s->write = write;
+        s->gid = gid;
+        s->fd = make_dir(AT_FDCWD, path, write, gid);
+        if (s->fd < 0)
+                return s->fd;
+        s->state_fd = make_dir(s->fd, STATE_DIR, write, gid);
+        if (s->state_fd < 0)
+                return s->state_fd;
+        if (write)
+                make_reserve(s);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+PlLogStore *pl_log_store_free(PlLogStore *s) {
+        if (!s)
+                return NULL;
+        pl_closep(&s->fd);
+        pl_closep(&s->state_fd);
+        free(s);
+        return NULL;
+}
+
+int pl_log_store_fd(const PlLogStore *s) {
+        return s->fd;
+}
+
+int pl_log_store_service(PlLogStore *s, const char *service, bool make) {
+        return make_dir(s->fd, service, make, s->gid);
+}
+
+int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
+        _cleanup_close_ int fd = openat(s->state_fd, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+        PlRotateState state;
+        ssize_t n;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > PL_ROTATE_STATE_MAX)
+                return -EBADMSG;
+        text = malloc((size_t)st.st_size + 1);
+        if (!text)
+                return -ENOMEM;
+        n = read(fd, text, (size_t)st.st_size);
+        if (n < 0)
+                return -errno;
+        r = pl_rotate_state_decode(text, (size_t)n, &state);
+        if (r < 0)
+                return r;
+        if (!pl_streq(state.id, id)) {
+                pl_rotate_state_deinit(&state);
+                return -EBADMSG;
+        }
+        *ret = state;
+        return 0;
+}
+
+static int write_state(PlLogStore *s, const char *tmp, const char *text) {
+        _cleanup_close_ int fd =
+                        openat(s->state_fd, tmp,
+                               O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+        size_t size = strlen(text);
+
+        if (fd < 0)
+                return -errno;
+        if (fchmod(fd, 0640) < 0)
+                return -errno;
+        for (size_t done = 0; done < size;) {
+                ssize_t n = write(fd, text + done, size - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                done += (size_t)n;
+        }
+        return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int pl_log_store_save(PlLogStore *s, const PlRotateState *state) {
+        _cleanup_free_ char *text = NULL;
+        char tmp[PL_ID_MAX + 8];
+        int r;
+
+        r = pl_rotate_state_encode(state, &text);
+        if (r < 0)
+                return r;
+        snprintf(tmp, sizeof(tmp), ".%s.new", state->id);
+        r = write_state(s, tmp, text);
+        if (r == -ENOSPC || r == -EDQUOT) {
+                (void)unlinkat(s->state_fd, tmp, 0);
+                if (unlinkat(s->state_fd, RESERVE, 0) == 0) {
+                        s->reserve_used = true;
+                        r = write_state(s, tmp, text);
+                }
+        }
+        if (r < 0) {
+                (void)unlinkat(s->state_fd, tmp, 0);
+                return r;
+        }
+        pl_log_rotate_point(PL_ROTATE_POINT_SAVING);
+        if (renameat(s->state_fd, tmp, s->state_fd, state->id) < 0 || fsync(s->state_fd) < 0)
+                return -errno;
+        if (s->reserve_used && state->phase == PL_ROTATE_CLEAN) {
+                make_reserve(s);
+                s->reserve_used = false;
+        }
+        return 0;
+}
+
+int pl_log_store_forget(PlLogStore *s, const char *id) {
+        PlRotateState state = { 0 };
+        int r = 0;
+
+        if (pl_log_store_load(s, id, &state) >= 0) {
+                if (state.phase == PL_ROTATE_INTENT)
+                        (void)pl_log_store_publish(s, id, state.archive);
+                r = pl_log_store_abandon(s, state.service, id);
+                pl_rotate_state_deinit(&state);
+        }
+        if (unlinkat(s->state_fd, id, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return r;
+}
+
+static void partial_name(const char *id, char ret[static PL_ID_MAX + 16]) {
+        snprintf(ret, PL_ID_MAX + 16, ".partial-%s", id);
+}
+
+int pl_log_store_begin(PlLogStore *s, const char *service, const char *id) {
+        _cleanup_close_ int dir = pl_log_store_service(s, service, true), fd = -EBADF;
+        char name[PL_ID_MAX + 16];
+
+        if (dir < 0)
+                return dir;
+        partial_name(id, name);
+        if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+        if (fd < 0)
+                return -errno;
+        if (fchmod(fd, 0640) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int pl_log_store_sync(PlLogStore *s, const char *service, int fd) {
+        _cleanup_close_ int dir = -EBADF;
+
+        if (fdatasync(fd) < 0)
+                return -errno;
+        dir = pl_log_store_service(s, service, false);
+        if (dir < 0)
+                return dir;
+        /* the service's directory may be new too */
+        return fsync(dir) < 0 || fsync(s->fd) < 0 ? -errno : 0;
+}
+
+int pl_log_store_abandon(PlLogStore *s, const char *service, const char *id) {
+        _cleanup_close_ int dir = pl_log_store_service(s, service, false);
+        char name[PL_ID_MAX + 16];
+
+        if (dir < 0)
+                return dir == -ENOENT ? 0 : dir;
+        partial_name(id, name);
+        return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int pl_log_store_publish(PlLogStore *s, const char *id, const char *archive) {
+        _cleanup_free_ char *service = NULL;
+        _cleanup_close_ int dir = -EBADF;
+        const char *slash = strchr(archive, '/');
+        char name[PL_ID_MAX + 16];
+
+        if (!slash || strchr(slash + 1, '/') || !slash[1] || slash == archive || *archive == '.')
+                return -EINVAL;
+        service = strndup(archive, (size_t)(slash - archive));
+        if (!service)
+                return -ENOMEM;
+        dir = pl_log_store_service(s, service, false);
+        if (dir < 0)
+                return dir;
+        partial_name(id, name);
+        if (renameat(dir, name, dir, slash + 1) < 0) {
+                if (errno != ENOENT)
+                        return -errno;
+                if (faccessat(dir, slash + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                        return -errno;
+        }
+        return fsync(dir) < 0 ? -errno : 0;
+}
