@@ -43,20 +43,22 @@ int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_
         return 0;
 }
 
-static int write_all(int fd, const void *data, size_t size) {
+int pl_fs_write_all(int fd, const void *data, size_t size, size_t *ret_written) {
         const char *p = data;
+        size_t done = 0;
+        int r = 0;
 
-        while (size > 0) {
-                ssize_t n = write(fd, p, size);
+        while (r == 0 && done < size) {
+                ssize_t n = write(fd, p + done, size - done);
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                p += n;
-                size -= (size_t)n;
+                if (n >= 0)
+                        done += (size_t)n;
+                else if (errno != EINTR)
+                        r = -errno;
         }
-        return 0;
+        if (ret_written)
+                *ret_written = done;
+        return r;
 }
 
 static int sync_parent(int dir_fd, const char *path) {
@@ -88,7 +90,7 @@ int pl_fs_replace(int dir_fd, const char *path, const void *data, size_t size, m
         fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, data, size);
+        r = pl_fs_write_all(fd, data, size, NULL);
         if (r >= 0 && fchmod(fd, mode) < 0)
                 r = -errno;
         if (r >= 0 && durable && fsync(fd) < 0)

@@ -28,3 +28,7 @@ int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_
  */
 int pl_fs_replace(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
                   bool durable);
+
+/** pl_fs_write_all() - write(2) until all is written. @ret_written: bytes that were, also on
+ * failure; may be NULL. Return: 0, -errno. */
+int pl_fs_write_all(int fd, const void *data, size_t size, size_t *ret_written);

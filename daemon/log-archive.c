@@ -12,6 +12,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "fs.h"
 #include "log-point.h"
 #include "pl-jsonlog.h"
 #include "pl-seek-table.h"
@@ -82,17 +83,11 @@ static int prepare(PlArchiver *a, int out) {
 }
 
 static int put(PlArchiver *a, const void *data, size_t size) {
-        for (size_t done = 0; done < size;) {
-                ssize_t n = write(a->fd, (const char *)data + done, size - done);
+        size_t n;
+        int r = pl_fs_write_all(a->fd, data, size, &n);
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                done += (size_t)n;
-                a->written += (uint64_t)n;
-        }
-        return 0;
+        a->written += n;
+        return r;
 }
 
 static int flush(PlArchiver *a) {

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 
+#include "fs.h"
 #include "log-point.h"
 #include "log-probe.h"
 #include "pl-jsonlog.h"
@@ -37,19 +38,6 @@ int pl_log_file_tmp(int dir_fd) {
         r = -errno;
         (void)unlinkat(dir_fd, name, 0);
         return fd < 0 ? r : fd;
-}
-
-static int write_all(int fd, const void *data, size_t size) {
-        for (size_t done = 0; done < size;) {
-                ssize_t n = write(fd, (const char *)data + done, size - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                done += (size_t)n;
-        }
-        return 0;
 }
 
 static int punch(int fd, uint64_t from, uint64_t to) {
@@ -79,10 +67,10 @@ static int make_filler(int dir_fd, uint64_t length, uint64_t align, uint64_t *re
                 return -ENOMEM;
         rest = length % piece;
         pl_jsonlog_write_filler(buf, piece);
-        r = write_all(fd, buf, piece);
+        r = pl_fs_write_all(fd, buf, piece, NULL);
         if (r >= 0 && rest > 0) {
                 pl_jsonlog_write_filler(buf, rest);
-                r = write_all(fd, buf, rest);
+                r = pl_fs_write_all(fd, buf, rest, NULL);
         }
         if (r < 0)
                 return r;
@@ -212,7 +200,7 @@ int pl_log_probe(int dir_fd, PlRotateProbe *ret) {
                 return -ENOMEM;
         for (size_t i = 0; i < 4; i++)
                 memset(buf + i * block, 'a' + (int)i, block);
-        r = write_all(fd, buf, 4 * block);
+        r = pl_fs_write_all(fd, buf, 4 * block, NULL);
         /* a full disk, when it matters most: with holes instead of data the answers of the file
          * system still count, only the bytes do not prove them */
         data = r >= 0;

@@ -35,10 +35,10 @@ int pl_rotate_name(PlRotateJob *j) {
                 char **to;
                 const char *from;
         } fields[] = {
-                {&j->state.name,     q->name   },
-                { &j->state.service, q->service},
-                { &j->state.path,    q->path   },
-                { &j->state.driver,  q->driver },
+                { &j->state.name, q->name },
+                { &j->state.service, q->service },
+                { &j->state.path, q->path },
+                { &j->state.driver, q->driver },
         };
         int changed = 0;
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "fs.h"
 #include "log-point.h"
 #include "log-store-internal.h"
 
@@ -118,21 +119,15 @@ static int write_state(PlLogStore *s, const char *tmp, const char *text) {
         _cleanup_close_ int fd =
                         openat(s->state_fd, tmp,
                                O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-        size_t size = strlen(text);
+        int r;
 
         if (fd < 0)
                 return -errno;
         if (fchmod(fd, 0640) < 0)
                 return -errno;
-        for (size_t done = 0; done < size;) {
-                ssize_t n = write(fd, text + done, size - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                done += (size_t)n;
-        }
+        r = pl_fs_write_all(fd, text, strlen(text), NULL);
+        if (r < 0)
+                return r;
         return fdatasync(fd) < 0 ? -errno : 0;
 }
 
