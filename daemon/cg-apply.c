@@ -8,6 +8,7 @@
  *   of 32 us, against 7 us for the bare open, write, close); none of its calls avoids it, in 2.0.2
  *   or 3.1.0. What can be avoided is: cgroup_get_cgroup(), which reads every file of the group.
  * - cgroup_get_last_errno() is meaningful after ECGOTHER alone, and stale otherwise.
+ * - An empty line is not written at all; a space is, and the kernel strips it.
  */
 
 #include "cg-apply.h"
@@ -97,6 +98,8 @@ static int write_value(Target *t, const char *file, const char *value) {
         if (!group)
                 return -ENOMEM;
         controller = cgroup_add_controller(group, controller_name(t->m, t->c));
+        if (pl_streq(value, "\n"))
+                value = " ";
         ecg = !controller ? ECGFAIL : cgroup_add_value_string(controller, file, value);
         if (ecg == 0)
                 ecg = cgroup_modify_cgroup(group);

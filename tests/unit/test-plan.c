@@ -653,6 +653,7 @@ int main(void) {
         SRunner *runner;
         int failed;
 
+        tcase_set_timeout(t, 100);
         tcase_add_loop_test(t, test_rows, 0, (int)PL_ARRAY_SIZE(rows));
         tcase_add_test(t, test_drift);
         tcase_add_test(t, test_original);
