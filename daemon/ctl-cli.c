@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What plimsollctl's commands share.
+ */
+
+#include "ctl-cli.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "pl-unit.h"
+
+#define COLUMNS_MIN 20
+
+void pl_ctl_say(const char *format, ...) {
+        va_list ap;
+
+        (void)fflush(stdout);
+        va_start(ap, format);
+        (void)fputs("plimsollctl: ", stderr);
+        (void)vfprintf(stderr, format, ap);
+        (void)fputc('\n', stderr);
+        va_end(ap);
+}
+
+int pl_ctl_failed(const PlCtl *ctl, int error) {
+        switch (-error) {
+        case ENOENT:
+        case ECONNREFUSED:
+                pl_ctl_say("no daemon at %s: is it running?", ctl->control);
+                pl_ctl_say("start it with: systemctl start plimsolld (or name its socket with "
+                           "--control)");
+                return PL_EXIT_NO_DAEMON;
+        case EACCES:
+        case EPERM:
+                pl_ctl_say("you may not use %s: it is for root and the group plimsoll",
+                           ctl->control);
+                pl_ctl_say("join it with: sudo usermod -aG plimsoll $USER (and log in again)");
+                return PL_EXIT_NO_DAEMON;
+        case ETIMEDOUT:
+        case EAGAIN:
+                pl_ctl_say("the daemon at %s does not answer; see: systemctl status plimsolld",
+                           ctl->control);
+                return PL_EXIT_NO_DAEMON;
+        case ECONNRESET:
+                pl_ctl_say("the daemon at %s went away before it had answered; see: journalctl -u "
+                           "plimsolld",
+                           ctl->control);
+                return PL_EXIT_NO_DAEMON;
+        case EUSERS:
+                pl_ctl_say("too many event streams are open; end some plimsollctl events");
+                return PL_EXIT_BAD;
+        case EPROTO:
+                pl_ctl_say("what answers at %s is not plimsolld", ctl->control);
+                return PL_EXIT_NO_DAEMON;
+        default:
+                pl_ctl_say("%s: %s", ctl->control, strerror(-error));
+                return PL_EXIT_NO_DAEMON;
+        }
+}
+
+int pl_ctl_refused(const json_t *document) {
+        const PlLook look = pl_ctl_view_options().look;
+        const char *message = json_string_value(json_object_get(document, "message"));
+        const char *remedy = json_string_value(json_object_get(document, "remedy"));
+        _cleanup_free_ char *a = pl_text_clean(message ? message : "refused", &look);
+        _cleanup_free_ char *b = pl_text_clean(remedy ? remedy : "", &look);
+
+        pl_ctl_say("%s%s%s", a ? a : "", b && *b ? "; " : "", b ? b : "");
+        return PL_EXIT_BAD;
+}
+
+/* COLUMNS wins, as with other tools; a pipe is as wide as it takes. */
+static unsigned terminal_columns(void) {
+        const char *text = getenv("COLUMNS");
+        struct winsize size;
+        uint64_t n = 0;
+
+        if (text && pl_parse_uint64(text, &n) == 0 && n >= COLUMNS_MIN && n < UINT16_MAX)
+                return (unsigned)n;
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+                return PL_MAX(size.ws_col, (unsigned)COLUMNS_MIN);
+        return 0;
+}
+
+static bool may_colour(void) {
+        const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+        return isatty(STDOUT_FILENO) && !(no && *no) && !(term && pl_streq(term, "dumb"));
+}
+
+PlViewOptions pl_ctl_view_options(void) {
+        struct timespec t = {};
+
+        (void)clock_gettime(CLOCK_REALTIME, &t);
+        return (PlViewOptions){
+                .look = { .columns = terminal_columns(),
+                          .utf8 = pl_streq(nl_langinfo(CODESET), "UTF-8"),
+                          .colour = may_colour() },
+                .now_usec = (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000,
+        };
+}
+
+void pl_ctl_print_json(const json_t *document) {
+        (void)json_dumpf(document, stdout,
+                         JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT));
+        (void)fputc('\n', stdout);
+        (void)fflush(stdout);
+}
+
+uint64_t pl_ctl_now(void) {
+        struct timespec t = {};
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}

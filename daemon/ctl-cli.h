@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What plimsollctl's commands share: the command line, the terminal, and how to end.
+ */
+
+#include "ctl-client.h"
+#include "pl-view.h"
+
+/* Exit statuses, a contract with scripts: plimsollctl(1). */
+enum {
+        PL_EXIT_GOOD = 0,
+        PL_EXIT_BAD = 1, /* something is unhealthy or out of line; a request was refused */
+        PL_EXIT_USAGE = 2,
+        PL_EXIT_NO_DAEMON = 3,
+};
+
+/* The command line; everything is borrowed from argv. */
+typedef struct PlCtl {
+        const char *control; /* path of the socket */
+        bool json, verbose;
+        const char *wait_for;   /* --for */
+        uint64_t timeout_usec;  /* --timeout */
+        uint64_t interval_usec; /* --interval */
+        unsigned iterations;    /* --iterations; 0: for ever */
+        char **arguments;       /* after the command's name */
+        int n_arguments;
+        PlCtlClient *client;
+} PlCtl;
+
+/* One per subcommand. Return: an exit status. */
+int pl_ctl_cmd_status(PlCtl *ctl);
+int pl_ctl_cmd_show(PlCtl *ctl);
+int pl_ctl_cmd_top(PlCtl *ctl);
+int pl_ctl_cmd_events(PlCtl *ctl);
+int pl_ctl_cmd_wait(PlCtl *ctl);
+int pl_ctl_cmd_check(PlCtl *ctl);
+int pl_ctl_cmd_import(PlCtl *ctl);
+int pl_ctl_cmd_reload(PlCtl *ctl);
+int pl_ctl_cmd_rotate(PlCtl *ctl);
+
+/** pl_ctl_say() - "plimsollctl: …" on stderr, one line */
+void pl_ctl_say(const char *format, ...) PL_PRINTF(1, 2);
+
+/** pl_ctl_failed() - say why the daemon could not be asked, and what to do. @error: negative errno
+ * of the client. Return: the exit status. */
+int pl_ctl_failed(const PlCtl *ctl, int error);
+
+/** pl_ctl_refused() - say what an error document says. Return: the exit status. */
+int pl_ctl_refused(const json_t *document);
+
+/** pl_ctl_view_options() - the look of stdout, and the time */
+PlViewOptions pl_ctl_view_options(void);
+
+/** pl_ctl_print_json() - a document on stdout; over several lines on a terminal */
+void pl_ctl_print_json(const json_t *document);
+
+uint64_t pl_ctl_now(void); /* CLOCK_MONOTONIC, microseconds */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * plimsollctl status and show: one look.
+ */
+
+#include <errno.h>
+
+#include "ctl-cli.h"
+
+static int print_view(int r, const char *text) {
+        if (r < 0) {
+                pl_ctl_say("out of memory");
+                return -1;
+        }
+        (void)fputs(text, stdout);
+        return 0;
+}
+
+int pl_ctl_cmd_status(PlCtl *ctl) {
+        const PlViewOptions o = pl_ctl_view_options();
+        _cleanup_free_ char *text = NULL;
+        json_t *status = NULL;
+        long code = 0;
+        int r = pl_ctl_client_request(ctl->client, "GET", "/v1/status", &code, &status);
+
+        if (r < 0)
+                return pl_ctl_failed(ctl, r);
+        if (code != 200)
+                r = pl_ctl_refused(status);
+        else {
+                if (ctl->json)
+                        pl_ctl_print_json(status);
+                else
+                        (void)print_view(pl_view_status(status, &o, &text), text);
+                r = pl_view_is_good(status) > 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
+        }
+        json_decref(status);
+        return r;
+}
+
+int pl_ctl_cmd_show(PlCtl *ctl) {
+        const PlViewOptions o = pl_ctl_view_options();
+        _cleanup_free_ char *path = pl_ctl_client_path(ctl->client, ctl->arguments[0], "");
+        _cleanup_free_ char *text = NULL;
+        json_t *container = NULL;
+        long code = 0;
+        int r = path ? pl_ctl_client_request(ctl->client, "GET", path, &code, &container) : -ENOMEM;
+
+        if (r < 0)
+                return pl_ctl_failed(ctl, r);
+        if (code != 200)
+                r = pl_ctl_refused(container);
+        else {
+                json_t *problems = pl_view_problems(container, false);
+
+                if (ctl->json)
+                        pl_ctl_print_json(container);
+                else
+                        (void)print_view(pl_view_show(container, &o, &text), text);
+                r = json_array_size(problems) == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
+                json_decref(problems);
+        }
+        json_decref(container);
+        return r;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Text for a terminal.
+ *
+ * Everything printed comes through pl_text_clean() once; after that a text is a sequence of
+ * printable characters and the rest of this file need not doubt it.
+ */
+
+#include "pl-text.h"
+
+#include <wchar.h>
+
+#include "pl-verdict.h"
+
+/* Select Graphic Rendition, ECMA-48 8.3.117; the eight colours that every theme can set. */
+static const char *const sgr[] = {
+        [PL_TINT_NONE] = NULL,      [PL_TINT_GOOD] = "\033[32m", [PL_TINT_WARN] = "\033[33m",
+        [PL_TINT_BAD] = "\033[31m", [PL_TINT_DIM] = "\033[2m",   [PL_TINT_STRONG] = "\033[1m",
+};
+#define SGR_END "\033[0m"
+
+/* What our own texts are typeset with, and how ASCII says it. */
+static const struct {
+        uint32_t point;
+        const char *ascii;
+} likeness[] = {
+        { 0x2026, "..." }, { 0x2013, "-" },  { 0x2014, "-" }, { 0x2018, "'" },  { 0x2019, "'" },
+        { 0x201c, "\"" },  { 0x201d, "\"" }, { 0x00b7, "-" }, { 0x2192, "->" }, { 0x221e, "inf" },
+        { 0x25cf, "*" },   { 0x2713, "ok" }, { 0x2717, "x" },
+};
+
+/* One code point of valid UTF-8. Return: its bytes. */
+static size_t next_point(const char *s, uint32_t *ret) {
+        const unsigned char *u = (const unsigned char *)s;
+        size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+        uint32_t point = n == 1 ? u[0] : u[0] & (0x7fU >> n);
+
+        for (size_t i = 1; i < n; i++) {
+                if ((u[i] & 0xc0) != 0x80) { /* not clean after all: one byte, one column */
+                        *ret = '?';
+                        return 1;
+                }
+                point = point << 6 | (u[i] & 0x3f);
+        }
+        *ret = point;
+        return n;
+}
+
+static size_t point_width(uint32_t point) {
+        int w = wcwidth((wchar_t)point);
+        return w < 0 ? 1 : (size_t)w;
+}
+
+static char *to_ascii(const char *s) {
+        char *copy = malloc(strlen(s) * 3 + 1), *end = copy;
+
+        if (!copy)
+                return NULL;
+        while (*s) {
+                uint32_t point;
+                const char *ascii = "?";
+
+                s += next_point(s, &point);
+                if (point < 0x80) {
+                        *end++ = (char)point;
+                        continue;
+                }
+                for (size_t i = 0; i < PL_ARRAY_SIZE(likeness); i++)
+                        if (likeness[i].point == point)
+                                ascii = likeness[i].ascii;
+                end = stpcpy(end, ascii);
+        }
+        *end = '\0';
+        return copy;
+}
+
+char *pl_text_clean(const char *s, const PlLook *look) {
+        size_t size = strlen(s) * 4 + 1; /* \xNN for each byte */
+        char *quoted = malloc(size);
+
+        if (!quoted)
+                return NULL;
+        (void)pl_quote(s, strlen(s), quoted, size);
+        if (look->utf8)
+                return quoted;
+        char *ascii = to_ascii(quoted);
+        free(quoted);
+        return ascii;
+}
+
+size_t pl_text_width(const char *s, const PlLook *look) {
+        size_t width = 0;
+
+        if (!look->utf8)
+                return strlen(s);
+        while (*s) {
+                uint32_t point;
+
+                s += next_point(s, &point);
+                width += point_width(point);
+        }
+        return width;
+}
+
+/* Bytes of the longest head that takes at most width columns. */
+static size_t head_size(const char *s, size_t width, const PlLook *look) {
+        size_t size = 0, taken = 0;
+
+        while (s[size]) {
+                uint32_t point = 0;
+                size_t n = look->utf8 ? next_point(s + size, &point) : 1;
+                size_t w = look->utf8 ? point_width(point) : 1;
+
+                if (taken + w > width)
+                        break;
+                taken += w;
+                size += n;
+        }
+        return size;
+}
+
+char *pl_text_fit(const char *s, size_t width, const PlLook *look) {
+        size_t have = pl_text_width(s, look);
+        const char *mark = look->utf8 ? "…" : "~";
+
+        if (have <= width)
+                return strdup(s);
+        if (width == 0)
+                return strdup("");
+
+        size_t tail = (width - 1) / 2, head = width - 1 - tail;
+        size_t skip = head_size(s, have - tail, look);
+        /* a wide character at the cut would make the tail one column too wide */
+        while (s[skip] && pl_text_width(s + skip, look) > tail) {
+                uint32_t point;
+                skip += next_point(s + skip, &point);
+        }
+        char *fitted = NULL;
+        if (asprintf(&fitted, "%.*s%s%s", (int)head_size(s, head, look), s, mark, s + skip) < 0)
+                return NULL;
+        return fitted;
+}
+
+void pl_text_tint(FILE *f, const PlLook *look, PlTint tint, const char *s) {
+        if (look->colour && sgr[tint] && *s)
+                (void)fprintf(f, "%s%s" SGR_END, sgr[tint], s);
+        else
+                (void)fputs(s, f);
+}
+
+void pl_text_bar(FILE *f, const PlLook *look, PlTint tint, double fraction, size_t width) {
+        _cleanup_free_ char *full = NULL, *rest = NULL;
+        size_t full_size = 0, rest_size = 0;
+        /* the last character but one that is not in use must not look full */
+        size_t halves = (size_t)(PL_MIN(PL_MAX(fraction, 0.0), 1.0) * (double)width * 2 + 0.5);
+        size_t n = look->utf8 ? halves / 2 : (halves + 1) / 2;
+        bool half = look->utf8 && halves % 2 == 1;
+        FILE *a = open_memstream(&full, &full_size), *b = open_memstream(&rest, &rest_size);
+
+        if (a && b) {
+                for (size_t i = 0; i < n; i++)
+                        (void)fputs(look->utf8 ? "━" : "#", a);
+                if (half)
+                        (void)fputs("╸", a);
+                for (size_t i = n + half; i < width; i++)
+                        (void)fputs(look->utf8 ? (look->colour ? "━" : "┄") : "-", b);
+        }
+        if (a)
+                (void)fclose(a);
+        if (b)
+                (void)fclose(b);
+        if (full)
+                pl_text_tint(f, look, tint, full);
+        if (rest)
+                pl_text_tint(f, look, PL_TINT_DIM, rest);
+}
+
+void pl_text_wrap(FILE *f, const PlLook *look, PlTint tint, size_t column, size_t indent,
+                  const char *s) {
+        bool at_start = true;
+
+        while (*s) {
+                size_t size = strcspn(s, " ");
+                _cleanup_free_ char *word = strndup(s, size);
+
+                if (!word)
+                        break;
+                size_t width = pl_text_width(word, look) + (at_start ? 0 : 1);
+                if (!at_start && look->columns > 0 && column + width > look->columns) {
+                        (void)fputc('\n', f);
+                        pl_text_pad(f, indent);
+                        column = indent;
+                        at_start = true;
+                        width--;
+                }
+                if (!at_start)
+                        (void)fputc(' ', f);
+                pl_text_tint(f, look, tint, word);
+                column += width;
+                at_start = false;
+                s += size;
+                s += strspn(s, " ");
+        }
+        (void)fputc('\n', f);
+}
+
+void pl_text_pad(FILE *f, size_t n) {
+        (void)fprintf(f, "%*s", (int)n, "");
+}
