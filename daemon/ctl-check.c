@@ -9,6 +9,8 @@
 #include "ctl-cli.h"
 #include "policy-load.h"
 
+#define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */
+
 static void print_diags(const PlDiagList *diag) {
         for (size_t i = 0; i < diag->n; i++) {
                 _cleanup_free_ char *line = pl_diag_format(&diag->items[i]);
@@ -56,7 +58,7 @@ static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *d
 }
 
 int pl_ctl_cmd_check(PlCtl *ctl) {
-        const char *file = ctl->n_arguments > 0 ? ctl->arguments[0] : PL_POLICY_FILE;
+        const char *file = ctl->n_arguments > 0 ? ctl->arguments[0] : DEFAULT_POLICY;
         _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
         _cleanup_free_ char *dump = NULL;
         PlDiagList diag = {};

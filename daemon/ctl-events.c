@@ -37,7 +37,11 @@ int pl_ctl_cmd_events(PlCtl *ctl) {
 
         if (r == -EPIPE)
                 return PL_EXIT_GOOD; /* nobody reads any more */
-        return pl_ctl_failed(ctl, r == 0 ? -ECONNRESET : r);
+        if (r == 0 || r == -ECONNRESET) {
+                pl_ctl_say("plimsolld has ended the stream; see: systemctl status plimsolld");
+                return PL_EXIT_NO_DAEMON;
+        }
+        return pl_ctl_failed(ctl, r);
 }
 
 /* ---- wait ---- */
@@ -98,8 +102,8 @@ static void report_timeout(const Wait *w) {
 
         if (w->last)
                 pl_ctl_say("%s is %s, %s, and not %s in time%s%s", w->ctl->arguments[0],
-                           phase ? phase : "unknown", health ? health : "unknown",
-                           w->ctl->wait_for, why && *why ? ": " : "", why ? why : "");
+                           phase ? phase : "unknown", health ? health : "unknown", w->ctl->wait_for,
+                           why && *why ? ": " : "", why ? why : "");
         else
                 pl_ctl_say("%s did not appear in time; plimsollctl status lists what is there",
                            w->ctl->arguments[0]);
@@ -158,7 +162,7 @@ int pl_ctl_cmd_wait(PlCtl *ctl) {
                 return pl_ctl_failed(ctl, -ENOMEM);
         w.asker = asker;
         w.deadline_usec = ctl->timeout_usec < PL_TIME_INFINITY - now ? now + ctl->timeout_usec
-                                                                    : PL_TIME_INFINITY;
+                                                                     : PL_TIME_INFINITY;
         int r = wait_loop(&w);
         if (r == WAIT_OVER)
                 report_timeout(&w);

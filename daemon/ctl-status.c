@@ -8,13 +8,12 @@
 
 #include "ctl-cli.h"
 
-static int print_view(int r, const char *text) {
-        if (r < 0) {
+/* @text: not the string itself: it is only there once r has been computed */
+static void print_view(int r, char *const *text) {
+        if (r < 0)
                 pl_ctl_say("out of memory");
-                return -1;
-        }
-        (void)fputs(text, stdout);
-        return 0;
+        else
+                (void)fputs(*text, stdout);
 }
 
 int pl_ctl_cmd_status(PlCtl *ctl) {
@@ -32,7 +31,7 @@ int pl_ctl_cmd_status(PlCtl *ctl) {
                 if (ctl->json)
                         pl_ctl_print_json(status);
                 else
-                        (void)print_view(pl_view_status(status, &o, &text), text);
+                        print_view(pl_view_status(status, &o, &text), &text);
                 r = pl_view_is_good(status) > 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
         }
         json_decref(status);
@@ -57,7 +56,7 @@ int pl_ctl_cmd_show(PlCtl *ctl) {
                 if (ctl->json)
                         pl_ctl_print_json(container);
                 else
-                        (void)print_view(pl_view_show(container, &o, &text), text);
+                        print_view(pl_view_show(container, &o, &text), &text);
                 r = json_array_size(problems) == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
                 json_decref(problems);
         }

@@ -53,11 +53,8 @@ static void print_help(void) {
                    "3: no daemon.  NAME is a container, its id or a service of the policy.");
 }
 
-static int usage_error(const char *format, const char *what) {
-        char message[256];
-
-        (void)snprintf(message, sizeof(message), format, what);
-        pl_ctl_say("%s; plimsollctl --help lists what there is", message);
+static int usage_error(const char *before, const char *what, const char *after) {
+        pl_ctl_say("%s%s%s; plimsollctl --help lists what there is", before, what, after);
         return PL_EXIT_USAGE;
 }
 
@@ -94,7 +91,7 @@ static int take_count(const char *text, unsigned *ret) {
         uint64_t n = 0;
 
         if (pl_parse_uint64(text, &n) < 0 || n == 0 || n > INT32_MAX)
-                return usage_error("-n %s: not a count", text);
+                return usage_error("-n ", text, ": not a count");
         *ret = (unsigned)n;
         return -1;
 }
@@ -136,9 +133,9 @@ static int run_command(PlCtl *ctl, const Command *command) {
         _cleanup_(pl_ctl_client_freep) PlCtlClient *client = NULL;
 
         if (ctl->n_arguments < command->min)
-                return usage_error("%s needs a NAME", command->name);
+                return usage_error("", command->name, " needs a NAME");
         if (ctl->n_arguments > command->max)
-                return usage_error("too many arguments for %s", command->name);
+                return usage_error("too many arguments for ", command->name, "");
         int r = pl_ctl_client_new(ctl->control, &client);
         if (r < 0)
                 return pl_ctl_failed(ctl, r);
@@ -160,12 +157,12 @@ int main(int argc, char **argv) {
                         return status;
         }
         if (optind == argc)
-                return usage_error("%s", "which command?");
+                return usage_error("which command?", "", "");
         const char *name = argv[optind++];
         ctl.arguments = argv + optind;
         ctl.n_arguments = argc - optind;
         for (size_t i = 0; i < PL_ARRAY_SIZE(commands); i++)
                 if (pl_streq(commands[i].name, name))
                         return run_command(&ctl, &commands[i]);
-        return usage_error("no command \"%s\"", name);
+        return usage_error("no command \"", name, "\"");
 }

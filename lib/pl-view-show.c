@@ -40,27 +40,31 @@ static int print_title(FILE *f, const json_t *c, const PlLook *look) {
         return 0;
 }
 
-/* "kernel: refused (EBUSY)": each owner that said no. Return: NULL when out of memory. */
-static char *owners_text(const json_t *limit) {
-        char *text = NULL;
-        size_t size = 0, i;
-        FILE *f = open_memstream(&text, &size);
+/* What each owner that refused has said, in full. */
+static int print_owner_errors(FILE *f, const json_t *c, const PlLook *look) {
         const json_t *error;
+        const char *name;
+        json_t *limit;
+        size_t i;
 
-        if (!f)
-                return NULL;
-        json_array_foreach(json_object_get(limit, "owner_errors"), i, error) {
-                const char *owner = pl_view_text(error, "owner");
-                const char *message = pl_view_text(error, "message");
+        json_object_foreach(json_object_get(c, "limits"), name, limit) {
+                json_array_foreach(json_object_get(limit, "owner_errors"), i, error) {
+                        const char *owner = pl_view_text(error, "owner");
+                        const char *message = pl_view_text(error, "message");
+                        _cleanup_free_ char *raw = NULL, *clean = NULL;
 
-                (void)fprintf(f, "%s%s: %s", i > 0 ? "; " : "", owner ? owner : "owner",
-                              message ? message : "no");
+                        if (asprintf(&raw, "%s: the %s says: %s", name, owner ? owner : "owner",
+                                     message ? message : "no") < 0) {
+                                raw = NULL;
+                                return -ENOMEM;
+                        }
+                        if (!(clean = pl_text_clean(raw, look)))
+                                return -ENOMEM;
+                        pl_text_tint(f, look, PL_TINT_WARN, look->utf8 ? "● " : "* ");
+                        pl_text_wrap(f, look, PL_TINT_NONE, 2, 2, clean);
+                }
         }
-        if (fclose(f) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
+        return 0;
 }
 
 static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
@@ -68,7 +72,7 @@ static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
                 { .title = "LIMIT" },
                 { .title = "WANTED", .right = true },
                 { .title = "IN FORCE", .right = true },
-                { .title = "", .min = 20 },
+                { .title = "" },
         };
         _cleanup_(pl_table_freep) PlTable *t = pl_table_new(columns, PL_ARRAY_SIZE(columns), look);
         const char *name;
@@ -78,13 +82,10 @@ static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
         if (!t)
                 return -ENOMEM;
         json_object_foreach(json_object_get(c, "limits"), name, limit) {
-                _cleanup_free_ char *owners = owners_text(limit);
                 char wanted[64], in_force[64];
                 bool managed = pl_view_bool(limit, "managed");
                 bool in_line = pl_view_limit_in_line(limit, name);
 
-                if (!owners)
-                        return -ENOMEM;
                 pl_view_limit_text(limit, name, "wanted", wanted);
                 pl_view_limit_text(limit, name, "in_force", in_force);
                 any = true;
@@ -96,16 +97,15 @@ static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
                               : managed ? PL_TINT_GOOD
                                         : PL_TINT_DIM,
                               "%s", in_force);
-                pl_table_cell(t, 3, *owners ? PL_TINT_WARN : PL_TINT_DIM, "%s",
-                              *owners    ? owners
-                              : !in_line ? "out of line"
-                              : !managed ? "left alone"
-                                         : "");
+                if (!managed || !in_line)
+                        pl_table_cell(t, 3, in_line ? PL_TINT_DIM : PL_TINT_BAD, "%s",
+                                      in_line ? "left alone" : "out of line");
         }
         if (!any)
                 return 0;
         (void)fputc('\n', f);
-        return pl_table_print(t, f);
+        int r = pl_table_print(t, f);
+        return r == 0 ? print_owner_errors(f, c, look) : r;
 }
 
 static int print_usage(FILE *f, const json_t *c, const PlLook *look) {
@@ -163,7 +163,7 @@ static int print_counters(FILE *f, const json_t *c, const PlLook *look) {
         return pl_view_field(
                         f, look, "counted",
                         kills > 0 && kills != PL_UNLIMITED ? PL_TINT_BAD : PL_TINT_NONE,
-                        "%" PRIu64 " restarts, %" PRIu64 " OOM kills, %" PRIu64 " drift repairs%s",
+                        "restarts %" PRIu64 ", OOM kills %" PRIu64 ", drift repairs %" PRIu64 "%s",
                         restarts == PL_UNLIMITED ? 0 : restarts, kills == PL_UNLIMITED ? 0 : kills,
                         repairs == PL_UNLIMITED ? 0 : repairs,
                         pl_view_bool(c, "repairs_paused") ? "; repairs are paused" : "");
@@ -224,9 +224,9 @@ static int print_histories(FILE *f, const json_t *c, const PlViewOptions *o) {
         json_t *value;
         int r = 0;
 
-        json_object_foreach((json_t *)c, key, value)
-                if (r == 0 && !is_known(key) && is_events(value))
-                        r = print_events(f, key, value, o);
+        json_object_foreach((json_t *)c, key,
+                            value) if (r == 0 && !is_known(key) && is_events(value)) r =
+                        print_events(f, key, value, o);
         return r;
 }
 

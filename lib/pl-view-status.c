@@ -29,21 +29,22 @@ enum {
         COLUMN_REPAIRS,
 };
 
+/* At 80 columns everything but the last counters fits: names are cut to their least for that. */
 static const PlColumn columns[] = {
         [COLUMN_SERVICE] = { .title = "SERVICE", .drop = 2, .min = 8 },
         [COLUMN_CONTAINER] = { .title = "CONTAINER", .min = 12 },
-        [COLUMN_PHASE] = { .title = "PHASE", .drop = 5 },
+        [COLUMN_PHASE] = { .title = "PHASE", .drop = 7 },
         [COLUMN_HEALTH] = { .title = "HEALTH" },
         [COLUMN_MEMORY] = { .title = "MEMORY" },
-        [COLUMN_BAR] = { .title = "", .drop = 4, .bar = true, .min = 8, .max = 16 },
+        [COLUMN_BAR] = { .title = "", .drop = 6, .bar = true, .min = 6, .max = 16 },
         [COLUMN_PERCENT] = { .title = "", .drop = 8, .right = true },
         [COLUMN_CPU] = { .title = "CPU", .drop = 1, .right = true },
-        [COLUMN_CPU_MAX] = { .title = "CPU MAX", .drop = 3, .right = true },
+        [COLUMN_CPU_MAX] = { .title = "QUOTA", .drop = 3, .right = true },
         [COLUMN_TASKS] = { .title = "TASKS", .drop = 9, .right = true },
         [COLUMN_LOG] = { .title = "LOG", .drop = 10, .right = true },
         [COLUMN_RESTARTS] = { .title = "RESTARTS", .drop = 11, .right = true },
-        [COLUMN_OOM_KILLS] = { .title = "OOM", .drop = 7, .right = true },
-        [COLUMN_REPAIRS] = { .title = "REPAIRS", .drop = 6, .right = true },
+        [COLUMN_OOM_KILLS] = { .title = "OOM", .drop = 5, .right = true },
+        [COLUMN_REPAIRS] = { .title = "DRIFT", .drop = 4, .right = true },
 };
 
 /* ---- the head ---- */
@@ -182,7 +183,7 @@ static void fill_memory(PlTable *t, const Row *row) {
                       tight   ? pl_view_fraction_tint(fraction)
                       : !used ? PL_TINT_DIM
                               : PL_TINT_NONE,
-                      "%6s / %s", used ? pl_view_size(row->memory_bytes, buf) : "-",
+                      "%6s/%s", used ? pl_view_size(row->memory_bytes, buf) : "-",
                       max.known ? max.text : "-");
         if (fraction >= 0) {
                 pl_table_bar(t, COLUMN_BAR, pl_view_fraction_tint(fraction), fraction);
@@ -218,7 +219,7 @@ static void fill_counters(PlTable *t, const Row *row) {
                 pl_table_cell(t, COLUMN_TASKS,
                               max.number > 0 && (double)pids >= 0.9 * max.number ? PL_TINT_BAD
                                                                                  : PL_TINT_NONE,
-                              "%" PRIu64 " / %s", pids, max.known ? max.text : "-");
+                              "%" PRIu64 "/%s", pids, max.known ? max.text : "-");
         if (log != PL_UNLIMITED)
                 pl_table_cell(t, COLUMN_LOG, PL_TINT_NONE, "%s", pl_view_size(log, buf));
         if (restarts != PL_UNLIMITED && restarts > 0)
@@ -299,30 +300,32 @@ static Row *rows_new(const json_t *status, const PlViewOptions *o, size_t *ret_n
 
 /* ---- what is wrong ---- */
 
+/* The first problem stands behind the container's name, the others below it. */
 static int print_problems(FILE *f, const Row *row, bool dry_run, const PlLook *look, bool *any) {
+        _cleanup_free_ char *name = pl_text_clean(row->name ? row->name : "?", look);
         json_t *problems = pl_view_problems(row->container, dry_run);
-        const char *health = pl_view_text(row->container, "health");
-        PlTint tint = pl_view_health_tint(health);
+        PlTint tint = pl_view_health_tint(pl_view_text(row->container, "health"));
         const json_t *p;
-        int r = problems ? 0 : -ENOMEM;
+        int r = problems && name ? 0 : -ENOMEM;
         size_t i;
 
         json_array_foreach(problems, i, p) {
-                _cleanup_free_ char *name = pl_text_clean(row->name ? row->name : "?", look);
                 _cleanup_free_ char *text = pl_text_clean(json_string_value(p), look);
 
-                if (!name || !text) {
-                        r = -ENOMEM;
+                if (r < 0 || !text)
                         break;
-                }
                 if (!*any)
                         (void)fputc('\n', f);
                 *any = true;
-                pl_text_tint(f, look, tint == PL_TINT_BAD ? PL_TINT_BAD : PL_TINT_WARN,
-                             look->utf8 ? "● " : "* ");
-                pl_text_tint(f, look, PL_TINT_STRONG, name);
-                (void)fputs("  ", f);
-                pl_text_wrap(f, look, PL_TINT_NONE, 4 + pl_text_width(name, look), 4, text);
+                if (i == 0) {
+                        pl_text_tint(f, look, tint == PL_TINT_BAD ? PL_TINT_BAD : PL_TINT_WARN,
+                                     look->utf8 ? "● " : "* ");
+                        pl_text_tint(f, look, PL_TINT_STRONG, name);
+                        (void)fputs("  ", f);
+                } else
+                        pl_text_pad(f, 4);
+                pl_text_wrap(f, look, PL_TINT_NONE, i == 0 ? 4 + pl_text_width(name, look) : 4, 4,
+                             text);
         }
         json_decref(problems);
         return r;

@@ -57,7 +57,9 @@ static void value_text(const json_t *value, PlResourceKind kind, char ret[static
                 (void)snprintf(ret, 64, "∞");
         else if (kind == PL_KIND_BYTES)
                 (void)snprintf(ret, 64, "%s",
-                               pl_view_size((uint64_t)PL_MAX(json_number_value(value), 0.0), buf));
+                               pl_view_size((uint64_t)PL_MIN(PL_MAX(json_number_value(value), 0.0),
+                                                             0x1p62),
+                                            buf));
         else
                 (void)snprintf(ret, 64, "%.10g%s", json_number_value(value),
                                kind == PL_KIND_CPU_TIME ? "%" : "");

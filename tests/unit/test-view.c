@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What people see, from documents as the daemon makes them (pl-wire) and as nobody should.
+ */
+
+#include <check.h>
+#include <locale.h>
+#include <time.h>
+
+#include "pl-view.h"
+#include "pl-wire.h"
+
+#define LOADED (UINT64_C(1700000000) * PL_USEC_PER_SEC)
+
+static const char *const no_errors[_PL_RESOURCE_N][3];
+static const char *const engine_error[_PL_RESOURCE_N][3] = {
+        [PL_RESOURCE_MEMORY_MAX] = { NULL, NULL, "memory \033[31m too low" },
+};
+
+typedef struct Sample {
+        const char *name, *service, *phase;
+        PlHealthState health;
+        const char *reason;
+        uint64_t wanted_bytes, in_force_bytes; /* 0: unset */
+        uint64_t memory_bytes, cpu_usec, repairs;
+        const char *const (*errors)[3];
+        bool paused;
+} Sample;
+
+static const Sample samples[] = {
+        { "stack-postgres-1", "postgres", "running", PL_HEALTH_HEALTHY, NULL, GIB(4), GIB(4),
+          GIB(1), 1000000, 2, no_errors, false },
+        { "stack-redis-1", "redis", "running", PL_HEALTH_UNHEALTHY, "LOADING for 95 s", MIB(512),
+          MIB(512), MIB(500), 3000000, 0, no_errors, false },
+        { "mlflow", "mlflow", "exited", PL_HEALTH_UNKNOWN, NULL, GIB(1), 0, PL_UNLIMITED,
+          PL_UNLIMITED, 0, no_errors, false },
+        { "stray\033[2J", NULL, "running", PL_HEALTH_UNKNOWN, NULL, 0, PL_UNLIMITED, MIB(77), 0, 0,
+          no_errors, false },
+};
+
+static json_t *container(const Sample *s) {
+        PlLimits wanted = {}, in_force = {};
+
+        wanted.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ s->wanted_bytes > 0, s->wanted_bytes, NULL };
+        in_force.v[PL_RESOURCE_MEMORY_MAX] =
+                        (PlValue){ s->in_force_bytes > 0, s->in_force_bytes, NULL };
+        if (s->service) {
+                wanted.v[PL_RESOURCE_CPU_QUOTA] = (PlValue){ true, 2000000, NULL };
+                in_force.v[PL_RESOURCE_CPU_QUOTA] = (PlValue){ true, 2000000, NULL };
+        }
+        PlContainerStatus c = { .id = s->name,
+                                .name = s->name,
+                                .service = s->service,
+                                .image = "image:1",
+                                .phase = s->phase,
+                                .health = s->health,
+                                .reason = s->reason,
+                                .wanted = &wanted,
+                                .in_force = &in_force,
+                                .owner_errors = s->errors,
+                                .memory_bytes = s->memory_bytes,
+                                .memory_peak_bytes = s->memory_bytes,
+                                .cpu_usec = s->cpu_usec,
+                                .pids = 7,
+                                .log_path = "/log",
+                                .log_size_bytes = MIB(4),
+                                .log_archived_bytes = 0,
+                                .drift_repairs = s->repairs,
+                                .paused_repairs = s->paused };
+        return pl_wire_container(&c);
+}
+
+static json_t *status(const PlStatus *s, size_t n) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < n; i++)
+                ck_assert_int_eq(json_array_append_new(list, container(&samples[i])), 0);
+        return pl_wire_status(s, list);
+}
+
+static PlStatus good_status(void) {
+        return (PlStatus){ .version = "1",
+                           .engine_connected = true,
+                           .engine_version = "26.1.5",
+                           .engine_api = "1.45",
+                           .policy_file = "/p.conf",
+                           .policy_loaded_usec = LOADED,
+                           .summary = "2/3 healthy" };
+}
+
+static const unsigned widths[] = { 40, 80, 120, 200 };
+
+/* Whatever the width, no line is wider, and what matters most is there. */
+START_TEST(test_widths) {
+        const PlStatus s = good_status();
+        json_t *j = status(&s, PL_ARRAY_SIZE(samples));
+
+        for (int colour = 0; colour < 2; colour++) {
+                PlViewOptions o = { .look = { .columns = widths[_i], .utf8 = true },
+                                    .now_usec = LOADED + 5 * PL_USEC_PER_MIN };
+                _cleanup_free_ char *text = NULL;
+
+                o.look.colour = colour;
+                ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
+                ck_assert_ptr_nonnull(strstr(text, "unhealthy"));
+                ck_assert_ptr_nonnull(strstr(text, "MEMORY"));
+                ck_assert_ptr_nonnull(strstr(text, "500M/512M"));
+                ck_assert_ptr_nonnull(strstr(text, "LOADING"));
+                ck_assert_ptr_null(strstr(text, "\033[2J"));
+                ck_assert_int_eq(strstr(text, "\033[") != NULL, colour);
+                ck_assert_int_eq(strstr(text, "DRIFT") != NULL, widths[_i] >= 80);
+                ck_assert_int_eq(strstr(text, "LOG") != NULL, widths[_i] >= 120);
+                for (const char *l = text; !colour && *l; l += strcspn(l, "\n") + 1) {
+                        char line[1024];
+                        (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(l, "\n"), l);
+                        ck_assert_msg(pl_text_width(line, &o.look) <= widths[_i], "%u columns: %s",
+                                      widths[_i], line);
+                }
+        }
+        json_decref(j);
+}
+END_TEST
+
+static const char expected_status[] = "* plimsolld 1  2/3 healthy\n"
+                                      "  engine   26.1.5, API 1.45\n"
+                                      "  policy   /p.conf, loaded 5min ago\n"
+                                      "\n"
+                                      "SERVICE   CONTAINER         PHASE    HEALTH       MEMORY    "
+                                      "                QUOTA  TASKS  LOG  "
+                                      "DRIFT\n"
+                                      "mlflow    mlflow            exited   * unknown         -/1G "
+                                      "                 200%    7/-   4M  "
+                                      "    0\n"
+                                      "postgres  stack-postgres-1  running  * healthy        1G/4G "
+                                      "   ##----  25%   200%    7/-   4M  "
+                                      "    2\n"
+                                      "redis     stack-redis-1     running  * unhealthy    "
+                                      "500M/512M  ######  98%   200%    7/-   4M  "
+                                      "    0\n"
+                                      "-         stray\\x1b[2J      running  * unknown       "
+                                      "77M/inf                         7/-   4M\n"
+                                      "\n"
+                                      "* stack-redis-1  unhealthy: LOADING for 95 s\n";
+
+START_TEST(test_status_text) {
+        const PlStatus s = good_status();
+        const PlViewOptions o = { .look = { .columns = 100 },
+                                  .now_usec = LOADED + 5 * PL_USEC_PER_MIN };
+        json_t *j = status(&s, PL_ARRAY_SIZE(samples));
+        _cleanup_free_ char *text = NULL;
+
+        ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
+        ck_assert_str_eq(text, expected_status);
+        json_decref(j);
+}
+END_TEST
+
+static const struct {
+        const char *name, *service, *phase;
+        PlHealthState health;
+        const char *reason;
+        uint64_t wanted, in_force;
+        const char *const (*errors)[3];
+        bool paused, dry_run;
+        const char *problems;
+} problems[] = {
+        { "healthy", "a", "running", PL_HEALTH_HEALTHY, NULL, GIB(1), GIB(1), no_errors, false,
+          false, "[]" },
+        { "starting", "a", "running", PL_HEALTH_STARTING, NULL, GIB(1), GIB(1), no_errors, false,
+          false, "[]" },
+        { "unhealthy", "a", "running", PL_HEALTH_UNHEALTHY, "why", GIB(1), GIB(1), no_errors, false,
+          false, "[\"unhealthy: why\"]" },
+        { "degraded", "a", "running", PL_HEALTH_DEGRADED, NULL, GIB(1), GIB(1), no_errors, false,
+          false, "[\"degraded\"]" },
+        { "out of line", "a", "running", PL_HEALTH_HEALTHY, NULL, GIB(1), GIB(2), no_errors, false,
+          false, "[\"MemoryMax is 2G instead of 1G\"]" },
+        { "unlimited", "a", "running", PL_HEALTH_HEALTHY, NULL, GIB(1), PL_UNLIMITED, no_errors,
+          false, false, "[\"MemoryMax is ∞ instead of 1G\"]" },
+        { "a dry run promises nothing", "a", "running", PL_HEALTH_HEALTHY, NULL, GIB(1), GIB(2),
+          no_errors, false, true, "[]" },
+        { "rounded to a page", "a", "running", PL_HEALTH_HEALTHY, NULL, 1000000, 999424, no_errors,
+          false, false, "[]" },
+        { "not running", "a", "exited", PL_HEALTH_UNKNOWN, NULL, GIB(1), 0, no_errors, false, false,
+          "[]" },
+        { "left alone", NULL, "running", PL_HEALTH_UNKNOWN, NULL, 0, GIB(1), no_errors, false,
+          false, "[]" },
+        { "an owner refuses", "a", "running", PL_HEALTH_HEALTHY, NULL, GIB(1), GIB(1), engine_error,
+          false, false, "[\"MemoryMax: the engine says: memory \\u001B[31m too low\"]" },
+        { "stand-off", "a", "running", PL_HEALTH_HEALTHY, NULL, GIB(1), GIB(1), no_errors, true,
+          false, "[\"something keeps changing its limits: repairs are paused\"]" },
+};
+
+START_TEST(test_problems) {
+        const Sample sample = { .name = "a",
+                                .service = problems[_i].service,
+                                .phase = problems[_i].phase,
+                                .health = problems[_i].health,
+                                .reason = problems[_i].reason,
+                                .wanted_bytes = problems[_i].wanted,
+                                .in_force_bytes = problems[_i].in_force,
+                                .errors = problems[_i].errors,
+                                .paused = problems[_i].paused };
+        json_t *c = container(&sample);
+        json_t *list = pl_view_problems(c, problems[_i].dry_run);
+        _cleanup_free_ char *text = json_dumps(list, JSON_COMPACT);
+
+        ck_assert_msg(pl_streq(text, problems[_i].problems), "%s: %s", problems[_i].name, text);
+        json_decref(list);
+        json_decref(c);
+}
+END_TEST
+
+START_TEST(test_is_good) {
+        PlStatus s = good_status();
+        json_t *j = status(&s, 1);
+
+        ck_assert_int_eq(pl_view_is_good(j), 1);
+        json_decref(j);
+        j = status(&s, 2);
+        ck_assert_int_eq(pl_view_is_good(j), 0); /* redis is unhealthy */
+        json_decref(j);
+        s.findings[0] = 9;
+        j = status(&s, 1);
+        ck_assert_int_eq(pl_view_is_good(j), 1); /* findings are the audit's matter */
+        json_decref(j);
+        s.policy_error = "a.conf:1: no";
+        j = status(&s, 1);
+        ck_assert_int_eq(pl_view_is_good(j), 0);
+        json_decref(j);
+        s = good_status();
+        s.engine_connected = false;
+        j = status(&s, 0);
+        ck_assert_int_eq(pl_view_is_good(j), 0);
+        json_decref(j);
+}
+END_TEST
+
+static const struct {
+        const char *name;
+        bool dry_run, stale, connected;
+        const char *policy_error, *part;
+} banners[] = {
+        { "dry run", true, false, true, NULL, "DRY RUN  nothing is changed" },
+        { "stale", false, true, true, NULL, "STALE    what follows was true when" },
+        { "no engine", false, true, false, NULL, "engine   not connected to unix:///x: refused" },
+        { "policy", false, false, true, "p:1: bad", "stays in force: p:1: bad" },
+};
+
+START_TEST(test_banners) {
+        const PlViewOptions o = {};
+        PlStatus s = good_status();
+        _cleanup_free_ char *text = NULL;
+
+        s.dry_run = banners[_i].dry_run;
+        s.stale = banners[_i].stale;
+        s.engine_connected = banners[_i].connected;
+        s.policy_error = banners[_i].policy_error;
+        s.engine_url = "unix:///x";
+        s.engine_error = "refused";
+        json_t *j = status(&s, 0);
+        ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
+        ck_assert_msg(strstr(text, banners[_i].part) != NULL, "%s:\n%s", banners[_i].name, text);
+        ck_assert_ptr_nonnull(strstr(text, "No containers."));
+        json_decref(j);
+}
+END_TEST
+
+/* CPU in use, from two looks a second apart. */
+START_TEST(test_top) {
+        const PlStatus s = good_status();
+        json_t *before = status(&s, 2), *after = status(&s, 2);
+        json_t *usage = json_object_get(json_array_get(json_object_get(after, "containers"), 1),
+                                        "usage");
+        const PlViewOptions o = { .previous = before,
+                                  .elapsed_usec = PL_USEC_PER_SEC,
+                                  .sort = PL_VIEW_SORT_CPU };
+        _cleanup_free_ char *text = NULL;
+
+        ck_assert_int_eq(json_object_set_new(usage, "cpu_usec", json_integer(3000000 + 425000)), 0);
+        ck_assert_int_eq(pl_view_status(after, &o, &text), 0);
+        const char *redis = strstr(text, "\nredis"), *postgres = strstr(text, "\npostgres");
+        ck_assert_ptr_nonnull(strstr(text, " 42.5%"));
+        ck_assert_ptr_nonnull(strstr(text, " 0.0%"));
+        ck_assert(redis && postgres && redis < postgres);
+        json_decref(before);
+        json_decref(after);
+}
+END_TEST
+
+/* Another daemon, or somebody else's socket: shown as unknown, never a crash. */
+static const char *const odd[] = {
+        "{}",
+        "[]",
+        "{\"containers\":7,\"engine\":[],\"policy\":\"x\",\"summary\":5}",
+        "{\"containers\":[1,null,\"x\",[],{}]}",
+        "{\"containers\":[{\"limits\":{\"MemoryMax\":3,\"Odd\":{\"managed\":true,\"wanted\":[]}},"
+        "\"usage\":{\"memory_bytes\":-5,\"cpu_usec\":\"x\",\"pids\":1e300}}]}",
+        "{\"containers\":[{\"limits\":{\"MemoryMax\":{\"known\":true,\"in_force\":1.5e300}},"
+        "\"usage\":{\"memory_bytes\":9223372036854775807}}]}",
+        "{\"containers\":[{\"name\":{},\"history\":[{\"message\":\"\\u0007\"}],\"x\":[[]]}]}",
+        "{\"policy\":{\"loaded_at\":\"yesterday\"}}",
+};
+
+START_TEST(test_odd_documents) {
+        const PlViewOptions o = { .look = { .columns = 80, .utf8 = true } };
+        json_t *j = json_loads(odd[_i], 0, NULL);
+        _cleanup_free_ char *text = NULL, *shown = NULL, *event = NULL;
+
+        ck_assert_ptr_nonnull(j);
+        ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
+        ck_assert_int_eq(pl_view_show(json_array_get(json_object_get(j, "containers"), 0), &o,
+                                      &shown),
+                         0);
+        ck_assert_int_eq(pl_view_event(j, &o, &event), 0);
+        ck_assert_ptr_null(strchr(text, '\a'));
+        ck_assert_ptr_null(strchr(shown, '\a'));
+        json_decref(j);
+}
+END_TEST
+
+START_TEST(test_show) {
+        const PlViewOptions o = { .look = { .columns = 80 } };
+        static const Sample sample = {
+                "a",          "svc",  "running", PL_HEALTH_UNHEALTHY,  "why not",
+                GIB(1),       GIB(2), MIB(512),  95 * PL_USEC_PER_SEC, 3,
+                engine_error, true
+        };
+        static const char *const parts[] = {
+                "* a  service svc  running, unhealthy\n",
+                "  reason   why not\n",
+                "  image    image:1\n",
+                "  memory   512M of 2G (25%), peak 512M\n",
+                "  CPU      95s in all\n",
+                "  log      /log, 4M\n",
+                "drift repairs 3; repairs are paused\n",
+                "MemoryMax      1G        2G  out of line\n",
+                "CPUQuota     200%      200%\n",
+                "* MemoryMax: the engine says: memory \\x1b[31m too low\n",
+                "  pressure 7\n",
+                "history\nJan 01 00:00:05  plimsolld: killed\n",
+        };
+        json_t *c = container(&sample);
+        _cleanup_free_ char *text = NULL;
+
+        ck_assert_int_eq(json_object_set_new(c, "pressure", json_integer(7)), 0);
+        ck_assert_int_eq(json_object_set_new(c, "history",
+                                             json_pack("[{s:i,s:s}]", "time_usec", 5000000,
+                                                       "message", "killed")),
+                         0);
+        ck_assert_int_eq(pl_view_show(c, &o, &text), 0);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(parts); i++)
+                ck_assert_msg(strstr(text, parts[i]) != NULL, "no \"%s\" in\n%s", parts[i], text);
+        json_decref(c);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("view");
+        TCase *cases = tcase_create("all");
+
+        (void)setlocale(LC_CTYPE, "C.UTF-8");
+        (void)setenv("TZ", "UTC", 1);
+        tcase_add_loop_test(cases, test_widths, 0, (int)PL_ARRAY_SIZE(widths));
+        tcase_add_test(cases, test_status_text);
+        tcase_add_loop_test(cases, test_problems, 0, (int)PL_ARRAY_SIZE(problems));
+        tcase_add_test(cases, test_is_good);
+        tcase_add_loop_test(cases, test_banners, 0, (int)PL_ARRAY_SIZE(banners));
+        tcase_add_test(cases, test_top);
+        tcase_add_loop_test(cases, test_odd_documents, 0, (int)PL_ARRAY_SIZE(odd));
+        tcase_add_test(cases, test_show);
+        suite_add_tcase(suite, cases);
+
+        SRunner *runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        int failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

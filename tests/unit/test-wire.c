@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The documents that people script against: every key of the contract, and which null means what.
+ */
+
+#include <check.h>
+
+#include "pl-wire.h"
+
+static const PlLimits no_limits;
+
+static PlContainerStatus blank(void) {
+        return (PlContainerStatus){ .id = "0",
+                                    .name = "web",
+                                    .image = "nginx:1",
+                                    .phase = "running",
+                                    .wanted = &no_limits,
+                                    .in_force = &no_limits,
+                                    .memory_bytes = PL_UNLIMITED,
+                                    .memory_peak_bytes = PL_UNLIMITED,
+                                    .cpu_usec = PL_UNLIMITED,
+                                    .pids = PL_UNLIMITED,
+                                    .log_size_bytes = PL_UNLIMITED,
+                                    .log_archived_bytes = PL_UNLIMITED };
+}
+
+/* The whole document as text, keys in the order of the contract. */
+static void assert_dump(json_t *stolen, const char *expected) {
+        char *text = json_dumps(stolen, JSON_COMPACT);
+
+        ck_assert_ptr_nonnull(text);
+        ck_assert_str_eq(text, expected);
+        free(text);
+        json_decref(stolen);
+}
+
+START_TEST(test_container_blank) {
+        PlContainerStatus c = blank();
+
+        assert_dump(pl_wire_container(&c),
+                    "{\"id\":\"0\",\"name\":\"web\",\"service\":null,\"image\":\"nginx:1\","
+                    "\"phase\":\"running\",\"health\":\"unknown\",\"reason\":null,\"limits\":{},"
+                    "\"usage\":{\"memory_bytes\":null,\"memory_peak_bytes\":null,\"cpu_usec\":null,"
+                    "\"pids\":null},\"log\":{\"path\":null,\"method\":null,\"size_bytes\":null,"
+                    "\"archived_bytes\":null},\"restarts\":0,\"oom_kills\":0,\"drift_repairs\":0,"
+                    "\"repairs_paused\":false}");
+}
+END_TEST
+
+static const struct {
+        const char *name;
+        PlResource resource;
+        PlValue wanted, in_force;
+        const char *errors[3];
+        const char *dump;
+} limits[] = {
+        { "bytes",
+          PL_RESOURCE_MEMORY_MAX,
+          { true, GIB(4), NULL },
+          { true, GIB(4), NULL },
+          {},
+          "{\"wanted\":4294967296,\"in_force\":4294967296,\"owner_errors\":[],\"managed\":true,"
+          "\"known\":true}" },
+        { "infinity is null, and managed",
+          PL_RESOURCE_MEMORY_MAX,
+          { true, PL_UNLIMITED, NULL },
+          { true, GIB(1), NULL },
+          {},
+          "{\"wanted\":null,\"in_force\":1073741824,\"owner_errors\":[],\"managed\":true,"
+          "\"known\":true}" },
+        { "left alone is null, and not managed",
+          PL_RESOURCE_TASKS_MAX,
+          {},
+          { true, PL_UNLIMITED, NULL },
+          {},
+          "{\"wanted\":null,\"in_force\":null,\"owner_errors\":[],\"managed\":false,"
+          "\"known\":true}" },
+        { "not read yet",
+          PL_RESOURCE_TASKS_MAX,
+          { true, 512, NULL },
+          {},
+          {},
+          "{\"wanted\":512,\"in_force\":null,\"owner_errors\":[],\"managed\":true,"
+          "\"known\":false}" },
+        { "CPU time is percent",
+          PL_RESOURCE_CPU_QUOTA,
+          { true, 2000000, NULL },
+          { true, 125000, NULL },
+          {},
+          "{\"wanted\":200,\"in_force\":12.5,\"owner_errors\":[],\"managed\":true,"
+          "\"known\":true}" },
+        { "texts",
+          PL_RESOURCE_ALLOWED_CPUS,
+          { true, 0, (char *)"0-3" },
+          {},
+          {},
+          "{\"wanted\":\"0-3\",\"in_force\":null,\"owner_errors\":[],\"managed\":true,"
+          "\"known\":false}" },
+        { "owners",
+          PL_RESOURCE_MEMORY_MAX,
+          { true, 4096, NULL },
+          { true, 4096, NULL },
+          { NULL, "no bus", "too \xff low" },
+          "{\"wanted\":4096,\"in_force\":4096,\"owner_errors\":[{\"owner\":\"systemd\",\"message\":"
+          "\"no bus\"},{\"owner\":\"engine\",\"message\":\"too \\\\xff low\"}],\"managed\":true,"
+          "\"known\":true}" },
+};
+
+START_TEST(test_limit) {
+        PlLimits wanted = {}, in_force = {};
+        const char *errors[_PL_RESOURCE_N][3] = {};
+        PlResource r = limits[_i].resource;
+        PlContainerStatus c = blank();
+
+        wanted.v[r] = limits[_i].wanted;
+        in_force.v[r] = limits[_i].in_force;
+        memcpy(errors[r], limits[_i].errors, sizeof(errors[r]));
+        c.wanted = &wanted;
+        c.in_force = &in_force;
+        c.owner_errors = errors;
+
+        json_t *j = pl_wire_container(&c);
+        const json_t *all = json_object_get(j, "limits");
+        ck_assert_uint_eq(json_object_size(all), 1);
+        json_t *one = json_object_get(all, pl_resource_info(r)->name);
+        assert_dump(json_incref(one), limits[_i].dump);
+        json_decref(j);
+}
+END_TEST
+
+START_TEST(test_container_hostile) {
+        PlContainerStatus c = blank();
+        _cleanup_free_ char *huge = malloc(MIB(1));
+
+        memset(huge, 'x', MIB(1) - 1);
+        huge[MIB(1) - 1] = '\0';
+        c.name = "a\xff\xc0\x80"
+                 "b";
+        c.reason = huge;
+        c.restarts = UINT64_MAX - 1; /* beyond what JSON integers hold here */
+        json_t *extra = json_pack("{s:s,s:i}", "name", "mine", "pressure", 7);
+        c.extra = extra;
+        json_t *j = pl_wire_container(&c);
+
+        ck_assert_ptr_nonnull(j);
+        ck_assert_str_eq(json_string_value(json_object_get(j, "name")), "a\\xff\\xc0\\x80"
+                                                                        "b");
+        ck_assert_uint_le(json_string_length(json_object_get(j, "reason")), KIB(16));
+        ck_assert_int_eq(json_integer_value(json_object_get(j, "restarts")), INT64_MAX);
+        ck_assert_int_eq(json_integer_value(json_object_get(j, "pressure")), 7);
+        json_decref(j);
+        json_decref(extra);
+}
+END_TEST
+
+START_TEST(test_status) {
+        PlStatus s = { .version = "1",
+                       .engine_connected = true,
+                       .engine_version = "26.1.5",
+                       .engine_api = "1.45",
+                       .policy_file = "/p",
+                       .policy_loaded_usec = UINT64_C(1700000000) * PL_USEC_PER_SEC,
+                       .summary = "fine",
+                       .findings = { 1, 2, 3, 4 } };
+
+        assert_dump(pl_wire_status(&s, json_array()),
+                    "{\"version\":\"1\",\"summary\":\"fine\",\"dry_run\":false,\"stale\":false,"
+                    "\"engine\":{\"connected\":true,\"version\":\"26.1.5\",\"api\":\"1.45\","
+                    "\"url\":null,\"error\":null},\"policy\":{\"file\":\"/p\",\"loaded_at\":"
+                    "\"2023-11-14T22:13:20Z\",\"error\":null},\"containers\":[],\"findings\":{"
+                    "\"critical\":1,\"high\":2,\"medium\":3,\"low\":4}}");
+        ck_assert_ptr_null(pl_wire_status(&s, NULL));
+}
+END_TEST
+
+START_TEST(test_event) {
+        json_t *fields = json_pack("{s:s,s:s}", "reason", "OOM", "message", "not this");
+        PlWireEvent e = { .time_usec = 5,
+                          .priority = 4,
+                          .message = "killed",
+                          .container_name = "web",
+                          .fields = fields };
+
+        assert_dump(pl_wire_event(&e),
+                    "{\"time_usec\":5,\"priority\":4,\"message\":\"killed\",\"message_id\":null,"
+                    "\"container\":\"web\",\"id\":null,\"service\":null,\"reason\":\"OOM\"}");
+        json_decref(fields);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("wire");
+        TCase *cases = tcase_create("all");
+
+        tcase_add_test(cases, test_container_blank);
+        tcase_add_loop_test(cases, test_limit, 0, (int)PL_ARRAY_SIZE(limits));
+        tcase_add_test(cases, test_container_hostile);
+        tcase_add_test(cases, test_status);
+        tcase_add_test(cases, test_event);
+        suite_add_tcase(suite, cases);
+
+        SRunner *runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        int failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
