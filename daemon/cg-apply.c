@@ -13,13 +13,42 @@
 
 #include "cg-apply.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libcgroup.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "pl-unit.h"
+
+/*
+ * cgroup_init() zeroes its table of mounts, 100 entries of 8 KiB, of which a dozen are ever used:
+ * 0.8 MiB of touched pages, a third of what the daemon would have. Pages of private anonymous
+ * memory that hold nothing but zeroes can be given back: they read as zeroes again (madvise(2)).
+ */
+static void give_back_zero_pages(const char *symbol) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin, end;
+        const ElfW(Sym) *entry = NULL;
+        Dl_info info;
+        void *table = dlsym(RTLD_DEFAULT, symbol);
+
+        if (!table || !dladdr1(table, &info, (void **)&entry, RTLD_DL_SYMENT) || !entry)
+                return;
+        begin = ((uintptr_t)table + page - 1) & ~(page - 1);
+        end = ((uintptr_t)table + entry->st_size) & ~(page - 1);
+        for (; begin < end; begin += page) {
+                const uint64_t *p = (const uint64_t *)begin;
+                size_t n = page / sizeof(*p), i = 0;
+
+                while (i < n && p[i] == 0)
+                        i++;
+                if (i == n)
+                        (void)madvise((void *)begin, page, MADV_DONTNEED);
+        }
+}
 
 int pl_cg_apply_init(void) {
         static bool done;
@@ -33,6 +62,7 @@ int pl_cg_apply_init(void) {
         if (r != 0)
                 return -EIO;
         done = true;
+        give_back_zero_pages("cg_mount_table");
         return 0;
 }
 
