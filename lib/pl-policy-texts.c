@@ -18,7 +18,8 @@
 #define NAME_MAX_BYTES  64
 #define SOCKET_PATH_MAX 107 /* sun_path with its NUL is 108, unix(7) */
 #define REGEX_MAX       512
-#define REGEX_NODES_MAX 2048 /* length times all {n,m}: glibc's compiler is quadratic in it */
+#define REGEX_NODES_MAX \
+        2048 /* length times repetitions: glibc's compiler copies, and is quadratic in it */
 
 /* Replaces an owned string; empty resets it to NULL. */
 static int replace(char **field, const char *value) {
@@ -186,6 +187,7 @@ static bool status_valid(const char *s) {
 
 /* Bounds what regcomp(3) allocates and regexec(3) does: "a{9999}{9999}", back-references. */
 static const char *check_regex_size(const char *s) {
+        const char *begin = s;
         uint64_t nodes = strlen(s);
 
         if (strlen(s) > REGEX_MAX)
@@ -198,16 +200,19 @@ static const char *check_regex_size(const char *s) {
                 } else if (*s == '{') {
                         uint64_t largest = 1, n = 0;
 
-                        for (const char *c = s + 1; *c && *c != '}'; c++) {
-                                n = *c >= '0' && *c <= '9' ? PL_MIN(n * 10 + (uint64_t)(*c - '0'),
-                                                                    UINT64_C(100000))
-                                                           : 0;
+                        if (s[1 + strspn(s + 1, "0123456789,")] != '}')
+                                continue; /* a brace, not a repetition */
+                        for (const char *c = s + 1; *c != '}'; c++) {
+                                n = *c == ',' ? 0
+                                              : PL_MIN(n * 10 + (uint64_t)(*c - '0'),
+                                                       UINT64_C(100000));
                                 largest = PL_MAX(largest, n);
                         }
                         nodes *= largest;
-                        if (nodes > REGEX_NODES_MAX)
-                                return "its length times its {n} is more than 2048";
-                }
+                } else if (*s == '+' && s > begin && strchr(")+*?}", s[-1]))
+                        nodes *= 2; /* (a)+ is compiled as (a)(a)*, and so ((a)+)+ as four */
+                if (nodes > REGEX_NODES_MAX)
+                        return "its length, times its {n} and 2 for each (…)+, is more than 2048";
         }
         return NULL;
 }

@@ -100,7 +100,7 @@ static const char everything[] =
                 "ProbeInterval=5s\nProbeTimeout=500ms\nProbeFailures=2\nProbeStartPeriod="
                 "2min\n"
                 "ProbePath=/"
-                "health?x=1\nProbeExpect=status:200-299\nProbeExpect=body:a[#]b\n"
+                "health?x=1\nProbeExpect=status:200-299\nProbeExpect=body:a[#]b[{]5000}\n"
                 "OnUnhealthy=restart\nRestartBudget=5/1h\nFlapBudget=4/"
                 "5min\nRequired=yes\nAfter=redis, web\n"
                 "[Service redis]\nMatch=name:redis\nOnUnhealthy=unit:alert@%s.service\n"
@@ -163,7 +163,7 @@ START_TEST(every_log_and_probe_key) {
         ck_assert_uint_eq(s->probe.failures, 2);
         ck_assert_uint_eq(s->probe.start_period_usec, 2 * PL_USEC_PER_MIN);
         ck_assert_str_eq(s->probe.path, "/health?x=1");
-        ck_assert_str_eq(s->probe.expect[1], "body:a[#]b");
+        ck_assert_str_eq(s->probe.expect[1], "body:a[#]b[{]5000}");
         ck_assert_int_eq(s->probe.on_unhealthy, PL_ON_UNHEALTHY_RESTART);
         ck_assert_uint_eq(s->probe.restart_budget.n, 5);
         ck_assert_uint_eq(s->probe.restart_budget.window_usec, PL_USEC_PER_HOUR);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Fuzz: a compose configuration into pl_import_compose(); what comes out must be a policy.
+ *
+ * One thing alone may be wrong with it: services that depend on each other in a circle, which
+ * compose itself refuses.
+ */
+
+#include <assert.h>
+#include <errno.h>
+
+#include "pl-import.h"
+#include "pl-policy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        static const PlHost host = { GIB(8), 4, 4096 };
+        _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
+        PlDiagList diag = { 0 }, problems = { 0 };
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = pl_import_compose("compose.json", (const char *)data, size, &diag, &text);
+        assert(r == 0 || (r == -EBADMSG && diag.n_errors == 1));
+        if (r == 0) {
+                PlPolicySource source = { "imported", text, strlen(text) };
+
+                r = pl_policy_parse(&source, 1, &host, &problems, &policy);
+                for (size_t i = 0; i < problems.n; i++)
+                        assert(problems.items[i].severity == PL_SEVERITY_WARNING ||
+                               strstr(problems.items[i].message, "would wait for itself"));
+        }
+        pl_diag_list_deinit(&diag);
+        pl_diag_list_deinit(&problems);
+        return 0;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Import: compose's values to the policy's, one by one, a whole file as compose prints it, and what
+ * is no compose file at all. Whatever comes out must be a policy.
+ */
+
+#include "pl-import.h"
+
+#include <check.h>
+#include <errno.h>
+
+#include "pl-policy.h"
+
+static const PlHost host = { GIB(64), 64, 4096 };
+
+/* Imports, and parses what came out. Return: the policy; ret_text is what was printed. */
+static PlPolicy *import(const char *json, PlDiagList *diag, char **ret_text) {
+        PlDiagList problems = { 0 };
+        PlPolicy *p = NULL;
+        int r;
+
+        r = pl_import_compose("stack.json", json, strlen(json), diag, ret_text);
+        ck_assert_msg(r == 0, "%s: %s", json, diag->n ? diag->items[0].message : "");
+        r = pl_policy_parse(&(PlPolicySource){ "out", *ret_text, strlen(*ret_text) }, 1, &host,
+                            &problems, &p);
+        ck_assert_msg(r == 0, "%s in\n%s", problems.n ? problems.items[0].message : "", *ret_text);
+        pl_diag_list_deinit(&problems);
+        return p;
+}
+
+#define HEAD "# From the compose configuration stack.json, by plimsollctl import.\n"
+#define A    HEAD "\n[Service a]\nMatch=compose-service:a\n"
+
+/* The body of service "a", and the lines that it becomes or the warning that it draws. */
+static const struct {
+        const char *body, *lines, *warning;
+} rows[] = {
+        { "", "", NULL },
+        { "\"cpus\":1.5", "CPUQuota=150%\n", NULL },
+        { "\"cpus\":\"0.333\"", "CPUQuota=33.3%\n", NULL },
+        { "\"cpus\":0.123456", "CPUQuota=12.34%\n", NULL },
+        { "\"cpus\":2,\"deploy\":{\"resources\":{\"limits\":{\"cpus\":\"1\"}}}", "CPUQuota=100%\n",
+          NULL },
+        { "\"cpus\":0", "", NULL },
+        { "\"cpus\":-1", "", NULL },
+        { "\"cpus\":0.001", "", "too small" },
+        { "\"cpus\":1e300", "", "not a number of CPUs" },
+        { "\"cpus\":\"1e3\"", "", "not a number of CPUs" },
+        { "\"cpus\":[1]", "", "not a number of CPUs" },
+        { "\"cpu_quota\":50000", "CPUQuota=50%\n", NULL },
+        { "\"cpu_quota\":50000,\"cpu_period\":50000", "CPUQuota=100%\n", NULL },
+        { "\"cpu_shares\":512", "CPUWeight=50\n", NULL },
+        { "\"cpu_shares\":2", "CPUWeight=1\n", NULL },
+        { "\"cpu_shares\":9223372036854775807", "CPUWeight=10000\n", NULL },
+        { "\"cpuset\":\"0,1,2\"", "AllowedCPUs=0-2\n", NULL },
+        { "\"cpuset\":\"0-\\n[Daemon]\"", "", "not a list of CPUs" },
+        { "\"mem_limit\":\"4294967296\"", "MemoryMax=4G\n", NULL },
+        { "\"mem_limit\":4294967296", "MemoryMax=4G\n", NULL },
+        { "\"mem_limit\":\"512m\"", "MemoryMax=512M\n", NULL },
+        { "\"mem_limit\":\"1.5 GiB\"", "MemoryMax=1536M\n", NULL },
+        { "\"mem_limit\":\"512MB\"", "MemoryMax=512M\n", NULL },
+        { "\"mem_limit\":0", "", NULL },
+        { "\"mem_limit\":\"4k\"", "", "too small" },
+        { "\"mem_limit\":\"8E\"", "", "too large" },
+        { "\"mem_limit\":\"99E\"", "", "not a size" },
+        { "\"mem_limit\":\"much\"", "", "not a size" },
+        { "\"mem_limit\":\"infinity\"", "", "not a size" },
+        { "\"mem_limit\":{}", "", "not a size" },
+        { "\"mem_limit\":\"4g\",\"mem_reservation\":\"2g\"", "MemoryMax=4G\nMemoryLow=2G\n", NULL },
+        { "\"mem_limit\":\"2g\",\"mem_reservation\":\"4g\"", "MemoryMax=2G\n",
+          "larger than the limit" },
+        { "\"mem_limit\":\"2g\",\"memswap_limit\":\"2g\"", "MemoryMax=2G\nMemorySwapMax=0\n",
+          NULL },
+        { "\"mem_limit\":\"2g\",\"memswap_limit\":\"3g\"", "MemoryMax=2G\nMemorySwapMax=1G\n",
+          NULL },
+        { "\"mem_limit\":\"2g\",\"memswap_limit\":-1", "MemoryMax=2G\nMemorySwapMax=infinity\n",
+          NULL },
+        { "\"mem_limit\":\"2g\",\"memswap_limit\":\"1g\"", "MemoryMax=2G\n",
+          "smaller than the memory limit" },
+        { "\"memswap_limit\":\"1g\"", "", NULL },
+        { "\"pids_limit\":100", "TasksMax=100\n", NULL },
+        { "\"deploy\":{\"resources\":{\"limits\":{\"pids\":7}}}", "TasksMax=7\n", NULL },
+        { "\"pids_limit\":-1", "", NULL },
+        { "\"pids_limit\":1.5", "", "not a number" },
+        { "\"pids_limit\":99999999", "", "too large" },
+        { "\"deploy\":{\"resources\":{\"reservations\":{\"cpus\":\"1\",\"memory\":\"2147483648\"}}"
+          "}",
+          "MemoryLow=2G\n", "reserves no CPU time" },
+        { "\"deploy\":7", "", NULL },
+        { "\"blkio_config\":{\"weight\":500}", "IOWeight=100\n", NULL },
+        { "\"blkio_config\":{\"device_read_bps\":[{\"path\":\"/dev/sda\",\"rate\":\"12mb\"}]}",
+          "IOReadBandwidthMax=/dev/sda 12582912\n", NULL },
+        { "\"blkio_config\":{\"device_write_bps\":[{\"path\":\"/dev/s\\nx\",\"rate\":\"12mb\"}]}",
+          "", "not a path" },
+        { "\"blkio_config\":{\"device_write_bps\":[{\"path\":\"/dev/sda\",\"rate\":[]}]}", "",
+          "not a rate" },
+        { "\"blkio_config\":{\"device_write_bps\":[7]}", "", "not a path" },
+        /* Docker's logs are base 1000, and the live file is one of max-file */
+        { "\"logging\":{\"driver\":\"json-file\",\"options\":{\"max-size\":\"10m\",\"max-file\":"
+          "\"3\"}}",
+          "LogMaxSize=10000000\nLogMaxFiles=2\n", NULL },
+        { "\"logging\":{\"options\":{\"max-size\":\"1g\",\"max-file\":\"1\"}}",
+          "LogMaxSize=1000000000\nLogMaxFiles=1\n", NULL },
+        { "\"logging\":{\"options\":{\"max-size\":\"1k\"}}", "", "from 64K" },
+        { "\"logging\":{\"options\":{\"max-size\":\"-1\"}}", "", NULL },
+        { "\"logging\":{\"driver\":\"local\",\"options\":{\"max-size\":\"10m\"}}", "",
+          "keeps its own logs" },
+        { "\"logging\":{\"driver\":\"journald\"}", "", NULL },
+        { "\"healthcheck\":{\"test\":[\"CMD\",\"x\"],\"interval\":\"1m30s\",\"timeout\":\"5s\","
+          "\"retries\":5,"
+          "\"start_period\":\"1h0m0s\"}",
+          "ProbeInterval=90s\nProbeTimeout=5s\nProbeFailures=5\nProbeStartPeriod=1h\n", NULL },
+        { "\"healthcheck\":{\"interval\":\"10s\"}", "ProbeInterval=10s\nProbeTimeout=10s\n", NULL },
+        { "\"healthcheck\":{\"interval\":\"500ms\",\"timeout\":\"1h\"}",
+          "ProbeInterval=1s\nProbeTimeout=1s\n", NULL },
+        { "\"healthcheck\":{\"interval\":\"10s\",\"disable\":true}", "", NULL },
+        { "\"healthcheck\":{\"interval\":7,\"start_period\":\"0s\"}", "ProbeStartPeriod=0s\n",
+          NULL },
+        { "\"depends_on\":{\"b\":{\"condition\":\"service_healthy\"},\"a\":{},\"zz\":{}}",
+          "After=b\n", NULL },
+        { "\"depends_on\":[\"b\",7,\"a\"]", "After=b\n", NULL },
+        { "\"environment\":{\"POSTGRES_PASSWORD\":\"hunter2\"},\"command\":[\"x\"]", "", NULL },
+};
+
+START_TEST(row) {
+        _cleanup_free_ char *json = NULL, *text = NULL, *want = NULL;
+        PlDiagList diag = { 0 };
+        PlPolicy *p;
+
+        ck_assert_int_ge(asprintf(&json, "{\"services\":{\"a\":{%s},\"b\":{}}}", rows[_i].body), 0);
+        ck_assert_int_ge(asprintf(&want, "%s%s\n[Service b]\nMatch=compose-service:b\n", A,
+                                  rows[_i].lines),
+                         0);
+        p = import(json, &diag, &text);
+        ck_assert_str_eq(text, want);
+        ck_assert_msg(diag.n == (rows[_i].warning ? 1 : 0), "%s: %zu warnings", rows[_i].body,
+                      diag.n);
+        if (rows[_i].warning) {
+                ck_assert_ptr_nonnull(strstr(diag.items[0].message, rows[_i].warning));
+                ck_assert_int_eq(diag.items[0].severity, PL_SEVERITY_WARNING);
+                ck_assert(pl_startswith(diag.items[0].message, "a: "));
+        }
+        pl_policy_unref(p);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+static const struct {
+        const char *json, *error;
+} refused[] = {
+        { "", "not JSON: " },
+        { "services:\n  a:\n", "not JSON: " },
+        { "[]", "no \"services\"" },
+        { "{}", "no \"services\"" },
+        { "{\"services\":[]}", "no \"services\"" },
+        { "{\"services\":null}", "no \"services\"" },
+        { "{\"services\":{\"a\":{}}} trailing", "not JSON: " },
+        { "{\"services\":{\"a\\u0000b\":{}}}", "not JSON: " },
+        { "{\"services\":{\"\xff\":{}}}", "not JSON: " },
+};
+
+START_TEST(refusal) {
+        PlDiagList diag = { 0 };
+        char *text = NULL;
+
+        ck_assert_int_eq(pl_import_compose("x.json", refused[_i].json, strlen(refused[_i].json),
+                                           &diag, &text),
+                         -EBADMSG);
+        ck_assert_ptr_null(text);
+        ck_assert_uint_eq(diag.n_errors, 1);
+        ck_assert_msg(strstr(diag.items[0].message, refused[_i].error) != NULL, "%s",
+                      diag.items[0].message);
+        ck_assert_ptr_nonnull(strstr(diag.items[0].message, "docker compose config --format json"));
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+START_TEST(hostile_names) {
+        _cleanup_free_ char *text = NULL;
+        PlDiagList diag = { 0 };
+        PlPolicy *p = import(
+                        "{\"services\":{\"a]\\n[Daemon\":{\"pids_limit\":1},\"../x\":{},\"\":{},"
+                        "\"ok\":{\"pids_limit\":2},\"no\":7}}",
+                        &diag, &text);
+
+        ck_assert_uint_eq(p->n_services, 1);
+        ck_assert_str_eq(p->services[0]->name, "ok");
+        ck_assert_uint_eq(diag.n, 4);
+        for (size_t i = 0; i < diag.n; i++)
+                ck_assert_ptr_null(strchr(diag.items[i].message, '\n'));
+        pl_policy_unref(p);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+START_TEST(depth) {
+        enum { N = 100000 };
+        char *json = malloc(2 * N + 32), *text = NULL;
+        PlDiagList diag = { 0 };
+
+        memset(json, '[', N);
+        json[N] = '\0';
+        ck_assert_int_eq(pl_import_compose("x", json, N, &diag, &text), -EBADMSG);
+        ck_assert_uint_eq(diag.n_errors, 1);
+        pl_diag_list_deinit(&diag);
+        free(json);
+}
+END_TEST
+
+/* As `docker compose config --format json` prints it. */
+START_TEST(whole_file) {
+        static const char json[] = "{\"name\":\"ml\",\"services\":{\"postgres\":{\"command\":null,"
+                                   "\"deploy\":{\"resources\":{"
+                                   "\"limits\":{\"cpus\":2,\"memory\":\"4294967296\",\"pids\":512},"
+                                   "\"reservations\":{\"memory\":"
+                                   "\"2147483648\"}},\"placement\":{}},\"entrypoint\":null,"
+                                   "\"healthcheck\":{\"test\":[\"CMD-SHELL\","
+                                   "\"pg_isready\"],\"timeout\":\"5s\",\"interval\":\"10s\","
+                                   "\"retries\":5},\"image\":\"postgres:16\","
+                                   "\"logging\":{\"driver\":\"json-file\",\"options\":{\"max-"
+                                   "file\":\"3\",\"max-size\":\"10m\"}},"
+                                   "\"networks\":{\"default\":null}},\"mlflow\":{\"depends_on\":{"
+                                   "\"postgres\":{\"condition\":"
+                                   "\"service_healthy\",\"required\":true}},\"image\":\"mlflow\"}},"
+                                   "\"networks\":{\"default\":{\"name\":"
+                                   "\"ml_default\"}}}";
+        _cleanup_free_ char *text = NULL;
+        PlDiagList diag = { 0 };
+        PlPolicy *p = import(json, &diag, &text);
+
+        ck_assert_uint_eq(diag.n, 0);
+        ck_assert_str_eq(text, HEAD
+                         "\n[Service postgres]\nMatch=compose-service:postgres\nCPUQuota=200%\n"
+                         "MemoryMax=4G\nMemoryLow=2G\nTasksMax=512\nLogMaxSize="
+                         "10000000\nLogMaxFiles=2\n"
+                         "ProbeInterval=10s\nProbeTimeout=5s\nProbeFailures=5\n"
+                         "\n[Service mlflow]\nMatch=compose-service:mlflow\nAfter=postgres\n");
+        pl_policy_unref(p);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("import");
+        TCase *tc = tcase_create("import");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_loop_test(tc, row, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(tc, refusal, 0, PL_ARRAY_SIZE(refused));
+        tcase_add_test(tc, hostile_names);
+        tcase_add_test(tc, depth);
+        tcase_add_test(tc, whole_file);
+        suite_add_tcase(suite, tc);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
