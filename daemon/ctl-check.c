@@ -11,7 +11,7 @@
 
 #define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */
 
-static void print_diags(const PlDiagList *diag) {
+void pl_ctl_print_diags(const PlDiagList *diag) {
         for (size_t i = 0; i < diag->n; i++) {
                 _cleanup_free_ char *line = pl_diag_format(&diag->items[i]);
 
@@ -19,7 +19,7 @@ static void print_diags(const PlDiagList *diag) {
         }
 }
 
-static json_t *diags_to_json(const PlDiagList *diag, bool good) {
+json_t *pl_ctl_diags_to_json(const PlDiagList *diag) {
         json_t *list = json_array();
 
         for (size_t i = 0; list && i < diag->n; i++) {
@@ -31,18 +31,19 @@ static json_t *diags_to_json(const PlDiagList *diag, bool good) {
                                           "file", d->file ? d->file : "", "line",
                                           (json_int_t)d->line, "message", d->message));
         }
-        return json_pack("{s:b,s:o}", "good", good, "messages", list);
+        return list;
 }
 
 static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *diag,
                   const PlPolicy *policy) {
         if (ctl->json) {
-                json_t *document = diags_to_json(diag, r == 0);
+                json_t *document = json_pack("{s:b,s:o}", "good", r == 0, "messages",
+                                             pl_ctl_diags_to_json(diag));
                 pl_ctl_print_json(document);
                 json_decref(document);
                 return r == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
         }
-        print_diags(diag);
+        pl_ctl_print_diags(diag);
         if (r < 0) {
                 if (diag->n_errors == 0)
                         pl_ctl_say("%s: %s", file, strerror(-r));

@@ -6,6 +6,7 @@
  */
 
 #include "ctl-client.h"
+#include "pl-diag.h"
 #include "pl-view.h"
 
 /* Exit statuses, a contract with scripts: plimsollctl(1). */
@@ -55,5 +56,10 @@ PlViewOptions pl_ctl_view_options(void);
 
 /** pl_ctl_print_json() - a document on stdout; over several lines on a terminal */
 void pl_ctl_print_json(const json_t *document);
+
+/** pl_ctl_print_diags() - each problem of a policy on stderr, a line each */
+void pl_ctl_print_diags(const PlDiagList *diag);
+/** pl_ctl_diags_to_json() - the same as an array. Return: new reference, NULL: out of memory. */
+json_t *pl_ctl_diags_to_json(const PlDiagList *diag);
 
 uint64_t pl_ctl_now(void); /* CLOCK_MONOTONIC, microseconds */

@@ -32,6 +32,8 @@ static const Command commands[] = {
         { "rotate", "NAME", "rotate a container's log now", 1, 1, pl_ctl_cmd_rotate },
         { "check", "[FILE]", "is a policy right? (-v: what was understood)", 0, 1,
           pl_ctl_cmd_check },
+        { "import", "FILE", "policy from `docker compose config --format json`", 1, 1,
+          pl_ctl_cmd_import },
 };
 
 static void print_help(void) {
