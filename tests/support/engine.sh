@@ -58,11 +58,14 @@ engine_check() {
 
 # engine_up DIR - start dockerd in an existing namespace and wait until it answers
 engine_up() {
-    local dir ns options=() _
+    local dir ns options=() pid _
     dir=$(cd "$1" && pwd)
     ns=$(engine_name "$dir")
     mapfile -t options <"$dir/options"
     rm -f "$dir/docker.pid"
+    # dockerd takes a zombie for a living containerd, and waits for it
+    pid=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null || true)
+    [ -z "$pid" ] || engine_alive "$pid" || rm -f "$dir/exec/containerd/containerd.pid"
     # Not `ip netns exec`: it mounts a new /sys, which hides the cgroup hierarchies. Own session: a
     # Ctrl-C is for the caller, who then ends the engine in good order. containerd is dockerd's
     # child, below exec-root. No descriptor of the caller's (a lock, bats's pipe) may leak into it.
@@ -76,7 +79,7 @@ engine_up() {
             -H "unix://$dir/docker.sock" --group root --iptables=false --ip6tables=false \
             --cgroup-parent "$(engine_parent "$dir" "${options[@]}")" "${options[@]}"
     ) </dev/null >>"$dir/dockerd.log" 2>&1 &
-    local pid=$!
+    pid=$!
     for _ in $(seq 300); do
         docker -H "unix://$dir/docker.sock" version >/dev/null 2>&1 && return 0
         kill -0 "$pid" 2>/dev/null || break
@@ -129,11 +132,13 @@ engine_pid() {
     grep -qF "$1/exec" "/proc/$pid/cmdline" 2>/dev/null && printf '%s' "$pid"
 }
 
+# a zombie that nobody reaps (no init in a container) is not alive
+engine_alive() { grep -qs '^State:[[:space:]][^ZX]' "/proc/$1/status"; }
+
 engine_wait_gone() { # PID TENTHS
     local _
     for _ in $(seq "$2"); do
-        # a zombie that nobody reaps (no init in a container) is gone too
-        grep -qs '^State:[[:space:]][^ZX]' "/proc/$1/status" || return 0
+        engine_alive "$1" || return 0
         sleep 0.1
     done
     return 1
@@ -148,11 +153,14 @@ engine_down() {
 }
 
 engine_kill() {
-    local dir pid
+    local dir pid daemon
     dir=$(cd "$1" && pwd)
     pid=$(engine_pid "$dir") || return 0
+    daemon=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null || true)
     kill -9 "$pid" 2>/dev/null || true
     engine_wait_gone "$pid" 100
+    # it is told to die with its parent
+    [ -z "$daemon" ] || engine_wait_gone "$daemon" 100
 }
 
 # engine_cgroups DIR - the parent's directories, in all hierarchies
