@@ -3,11 +3,13 @@
 /*
  * Health: what a service's state is, and how evidence moves it.
  *
- * The words are part of the control socket's contract and of the journal's PLIMSOLL_HEALTH field:
- * they are never renamed.
+ * It decides by one table and must not know where evidence comes from. The words are part of the
+ * control socket's contract and of the journal's PLIMSOLL_HEALTH field: they are never renamed.
  */
 
 #include "pl-health.h"
+
+#include "pl-health-internal.h"
 
 static const char *const names[_PL_HEALTH_N] = {
         [PL_HEALTH_UNKNOWN] = "unknown",     [PL_HEALTH_STARTING] = "starting",
@@ -24,4 +26,307 @@ PlHealthState pl_health_state_from_string(const char *s) {
                 if (pl_streq(s, names[i]))
                         return (PlHealthState)i;
         return _PL_HEALTH_N;
+}
+
+#define U PL_HEALTH_UNKNOWN
+#define S PL_HEALTH_STARTING
+#define H PL_HEALTH_HEALTHY
+#define D PL_HEALTH_DEGRADED
+#define B PL_HEALTH_UNHEALTHY
+#define A PL_HEALTH_ABSENT
+
+/*
+ * Rows where all columns agree are facts; the others are half-known, and lean towards what was.
+ * Loading never leads to unhealthy: a database that replays its log would begin anew at a restart.
+ */
+/* clang-format off */
+static const uint8_t table[_PL_SIGN_N][_PL_HEALTH_N] = {
+        /*                  from:   U  S  H  D  B  A */
+        [PL_SIGN_KEEP]          = { U, S, H, D, B, U },
+        [PL_SIGN_NOTHING]       = { U, U, U, U, U, U },
+        [PL_SIGN_GONE]          = { A, A, A, A, A, A },
+        [PL_SIGN_STOPPED]       = { A, A, A, A, A, A },
+        [PL_SIGN_EXITED]        = { B, B, B, B, B, B },
+        [PL_SIGN_CRASHING]      = { B, B, B, B, B, B },
+        [PL_SIGN_RESTARTING]    = { S, S, S, S, B, S },
+        [PL_SIGN_PAUSED]        = { D, D, D, D, D, D },
+        [PL_SIGN_STARTED]       = { S, S, S, S, S, S },
+        [PL_SIGN_LOADING]       = { S, S, S, S, S, S },
+        [PL_SIGN_LOADING_LONG]  = { D, D, D, D, D, D },
+        [PL_SIGN_FAILS_EARLY]   = { S, S, S, S, S, S },
+        [PL_SIGN_FAILS_ONCE]    = { U, S, H, D, B, S },
+        [PL_SIGN_FAILS]         = { B, B, B, B, B, B },
+        [PL_SIGN_PART_ONCE]     = { D, D, H, D, B, D },
+        [PL_SIGN_PART]          = { D, D, D, D, D, D },
+        [PL_SIGN_DISPUTED]      = { D, D, D, D, D, D },
+        [PL_SIGN_OOM]           = { D, D, D, D, D, D },
+        [PL_SIGN_SERVES_ONCE]   = { H, H, H, D, B, H },
+        [PL_SIGN_SERVES]        = { H, H, H, H, H, H },
+};
+/* clang-format on */
+
+#undef U
+#undef S
+#undef H
+#undef D
+#undef B
+#undef A
+
+PlHealthState pl_health_next(PlHealthSign sign, PlHealthState from) {
+        return (PlHealthState)table[sign][from];
+}
+
+bool pl_health_is_bad(PlHealthState s, bool required) {
+        return s == PL_HEALTH_UNHEALTHY || s == PL_HEALTH_DEGRADED ||
+               (s == PL_HEALTH_ABSENT && required);
+}
+
+void pl_health_init(PlHealth *h, uint64_t now_usec) {
+        *h = (PlHealth){ .since_usec = now_usec };
+}
+
+void pl_health_probe(PlHealth *h, const PlVerdict *v) {
+        unsigned n_up = h->n_up, n_part = h->n_part, n_fail = h->n_fail;
+
+        if (v->kind == PL_VERDICT_NONE)
+                return;
+        h->last = *v;
+        h->n_up = h->n_part = h->n_fail = 0;
+        switch (v->kind) {
+        case PL_VERDICT_UP:
+                h->n_up = n_up + 1;
+                h->was_up = true;
+                break;
+        case PL_VERDICT_DEGRADED:
+                h->n_part = n_part + 1;
+                h->was_up = true;
+                break;
+        case PL_VERDICT_DOWN:
+                h->n_fail = n_fail + 1;
+                break;
+        default:
+                break;
+        }
+}
+
+static uint64_t start_deadline(const PlHealthConfig *c, const PlHealthFacts *f) {
+        return f->started_usec == 0 ? 0 : f->started_usec + c->start_period_usec;
+}
+
+static bool oom_is_recent(const PlHealthFacts *f, uint64_t now) {
+        return f->oom_usec > 0 && now < f->oom_usec + PL_HEALTH_OOM_USEC;
+}
+
+/* Of a running container, by its own healthcheck alone. */
+static PlHealthSign docker_sign(const PlHealthFacts *f, uint64_t now) {
+        switch (f->docker) {
+        case PL_DOCKER_HEALTH_HEALTHY:
+                return oom_is_recent(f, now) ? PL_SIGN_OOM : PL_SIGN_SERVES;
+        case PL_DOCKER_HEALTH_UNHEALTHY:
+                return PL_SIGN_FAILS;
+        case PL_DOCKER_HEALTH_STARTING:
+                return PL_SIGN_LOADING;
+        default:
+                return oom_is_recent(f, now) ? PL_SIGN_OOM : PL_SIGN_NOTHING;
+        }
+}
+
+static PlHealthSign probe_sign(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                               uint64_t now) {
+        bool early = now < start_deadline(c, f);
+
+        switch (h->last.kind) {
+        case PL_VERDICT_UP:
+                if (f->docker == PL_DOCKER_HEALTH_UNHEALTHY && !f->stale)
+                        return PL_SIGN_DISPUTED;
+                if (oom_is_recent(f, now))
+                        return PL_SIGN_OOM;
+                return h->n_up >= PL_HEALTH_CONFIRM ? PL_SIGN_SERVES : PL_SIGN_SERVES_ONCE;
+        case PL_VERDICT_DEGRADED:
+                return h->n_part >= PL_HEALTH_CONFIRM ? PL_SIGN_PART : PL_SIGN_PART_ONCE;
+        case PL_VERDICT_STARTING:
+                return early ? PL_SIGN_LOADING : PL_SIGN_LOADING_LONG;
+        case PL_VERDICT_DOWN:
+                if (early && !h->was_up)
+                        return PL_SIGN_FAILS_EARLY;
+                return h->n_fail >= PL_MAX(c->failures, 1u) ? PL_SIGN_FAILS : PL_SIGN_FAILS_ONCE;
+        default:
+                return early ? PL_SIGN_STARTED : PL_SIGN_KEEP;
+        }
+}
+
+static PlHealthSign sign_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                            uint64_t now) {
+        if (!f->stale) {
+                if (!f->present)
+                        return PL_SIGN_GONE;
+                switch (f->phase) {
+                case PL_PHASE_CREATED:
+                case PL_PHASE_REMOVING:
+                        return PL_SIGN_STOPPED;
+                case PL_PHASE_EXITED:
+                case PL_PHASE_DEAD:
+                        return f->by_request       ? PL_SIGN_STOPPED
+                               : f->crashes > 0    ? PL_SIGN_CRASHING
+                               : f->exit_code == 0 ? PL_SIGN_STOPPED
+                                                   : PL_SIGN_EXITED;
+                case PL_PHASE_PAUSED:
+                        return PL_SIGN_PAUSED;
+                case PL_PHASE_RESTARTING:
+                        return f->crashes > 0 ? PL_SIGN_CRASHING : PL_SIGN_RESTARTING;
+                default:
+                        break;
+                }
+                /* between two crashes it runs, and may even answer */
+                if (f->crashes > 0)
+                        return PL_SIGN_CRASHING;
+        }
+        if (f->probed)
+                return probe_sign(h, c, f, now);
+        return f->stale ? PL_SIGN_KEEP : docker_sign(f, now);
+}
+
+/* How many raw changes lie within the window. */
+static unsigned flips_within(const PlHealth *h, uint64_t window, uint64_t now) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < PL_MIN(h->n_flips, (unsigned)PL_HEALTH_FLIPS_MAX); i++)
+                n += now - h->flips[i] < window;
+        return n;
+}
+
+static unsigned flap_limit(const PlHealthConfig *c) {
+        return PL_MIN(c->flap.n, (unsigned)PL_HEALTH_FLIPS_MAX - 1);
+}
+
+/* Damping: more changes than the budget in its window make one "degraded" of them all, until only
+ * half the budget is left in the window. A person's stop and a removal end it at once. */
+static void damp(PlHealth *h, const PlHealthConfig *c, bool flipped, bool by_hand, uint64_t now) {
+        unsigned n;
+
+        if (by_hand || c->flap.n == 0) {
+                h->n_flips = 0;
+                h->flapping = false;
+                return;
+        }
+        if (flipped)
+                h->flips[h->n_flips++ % PL_HEALTH_FLIPS_MAX] = now;
+        if (h->n_flips == 2 * PL_HEALTH_FLIPS_MAX)
+                h->n_flips = PL_HEALTH_FLIPS_MAX;
+        n = flips_within(h, c->flap.window_usec, now);
+        if (n > flap_limit(c))
+                h->flapping = true;
+        else if (n <= flap_limit(c) / 2)
+                h->flapping = false;
+}
+
+static void begin_run(PlHealth *h, uint64_t started_usec) {
+        h->started_usec = started_usec;
+        h->n_up = h->n_part = h->n_fail = 0;
+        h->was_up = false;
+        h->last = (PlVerdict){ 0 };
+}
+
+/* Is a failure a dependency's? Return: whether that has changed so that it must be said. */
+static bool attribute(PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
+        bool was = h->attributed;
+
+        if (h->raw != PL_HEALTH_UNHEALTHY) {
+                h->attributed = false;
+                return false;
+        }
+        if (f->waits_for) {
+                /* one's own failure, known before the dependency failed, stays one's own */
+                if (h->state != PL_HEALTH_UNHEALTHY)
+                        h->attributed = true;
+                return false;
+        }
+        /* the dependency is back: the count began anew, so only a settled failure is one's own */
+        if (was && sign != PL_SIGN_FAILS_ONCE && sign != PL_SIGN_SERVES_ONCE &&
+            sign != PL_SIGN_PART_ONCE && sign != PL_SIGN_KEEP && sign != PL_SIGN_RESTARTING)
+                h->attributed = false;
+        return was && !h->attributed;
+}
+
+bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFacts *facts,
+                    uint64_t now_usec, PlHealthChange *ret) {
+        PlHealthState before = h->state, raw_before = h->raw, to;
+        bool was_flapping = h->flapping, alarm;
+        PlHealthSign sign;
+        size_t n;
+
+        if (facts->started_usec != h->started_usec)
+                begin_run(h, facts->started_usec);
+        if (h->waited && !facts->waits_for && h->attributed)
+                h->n_fail = 0;
+        h->waited = facts->waits_for != NULL;
+
+        sign = sign_of(h, config, facts, now_usec);
+        h->raw = pl_health_next(sign, h->raw);
+        h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
+        alarm = attribute(h, facts, sign);
+        damp(h, config, h->raw != raw_before && raw_before != PL_HEALTH_UNKNOWN,
+             sign == PL_SIGN_GONE || sign == PL_SIGN_STOPPED, now_usec);
+        to = h->flapping ? PL_HEALTH_DEGRADED : h->raw;
+
+        if (to == before && h->flapping == was_flapping && !alarm) {
+                /* the same state may have a new reason: it is shown, not reported */
+                if (!h->flapping && (sign == PL_SIGN_FAILS || sign == PL_SIGN_PART ||
+                                     sign == PL_SIGN_LOADING || sign == PL_SIGN_LOADING_LONG))
+                        pl_health_explain(h, facts, sign, now_usec, h->reason, sizeof(h->reason));
+                return false;
+        }
+        if (h->flapping)
+                n = (size_t)snprintf(h->reason, sizeof(h->reason),
+                                     "flapping: %u changes of state "
+                                     "within its FlapBudget= window; ",
+                                     flips_within(h, config->flap.window_usec, now_usec));
+        else
+                n = 0;
+        pl_health_explain(h, facts, sign, now_usec, h->reason + n, sizeof(h->reason) - n);
+        n = strlen(h->reason);
+        if (h->flapping && n > 2 && h->reason[n - 1] == ' ')
+                h->reason[n - 2] = '\0';
+        if (h->attributed && facts->waits_for && !h->flapping)
+                (void)snprintf(h->reason + n, sizeof(h->reason) - n, "; %s, which it needs, is %s",
+                               facts->waits_for, pl_health_state_to_string(facts->waits_state));
+        *ret = (PlHealthChange){
+                .from = before,
+                .to = to,
+                .sign = sign,
+                .attributed = h->attributed,
+                .flapping = h->flapping && !was_flapping,
+                .lasted_usec = now_usec - h->since_usec,
+                .reason = h->reason,
+        };
+        if (to != before)
+                h->since_usec = now_usec;
+        h->state = to;
+        return to != before || alarm || h->flapping != was_flapping;
+}
+
+uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
+                          const PlHealthFacts *facts, uint64_t now_usec) {
+        uint64_t at = PL_TIME_INFINITY, t;
+
+        t = start_deadline(config, facts);
+        if (facts->present && h->raw == PL_HEALTH_STARTING && t > now_usec)
+                at = t;
+        t = facts->oom_usec + PL_HEALTH_OOM_USEC;
+        if (facts->oom_usec > 0 && t > now_usec)
+                at = PL_MIN(at, t);
+        if (h->flapping)
+                for (unsigned i = 0; i < PL_MIN(h->n_flips, (unsigned)PL_HEALTH_FLIPS_MAX); i++) {
+                        t = h->flips[i] + config->flap.window_usec;
+                        if (t > now_usec)
+                                at = PL_MIN(at, t);
+                }
+        return at;
+}
+
+bool pl_health_wants_hurry(const PlHealth *h) {
+        if (h->raw == PL_HEALTH_STARTING)
+                return true;
+        return (h->raw == PL_HEALTH_UNHEALTHY || h->raw == PL_HEALTH_DEGRADED) && h->n_up > 0 &&
+               h->n_up < PL_HEALTH_CONFIRM;
 }

@@ -3,9 +3,17 @@
 
 /*
  * Health: what a service's state is, and how evidence moves it (a table of transitions).
+ *
+ * Evidence is of two sorts: verdicts of probes come as a stream and are folded into streaks;
+ * everything else (phase, Docker's health, crash loop, OOM, a lost engine, dependencies) is a set
+ * of facts that holds now. Both are reduced to one sign; table[sign][state] is the next state.
+ * Pure: time is a parameter, CLOCK_MONOTONIC microseconds throughout.
  */
 
+#include "pl-container.h"
 #include "pl-macro.h"
+#include "pl-policy.h"
+#include "pl-verdict.h"
 
 typedef enum PlHealthState {
         PL_HEALTH_UNKNOWN,
@@ -19,3 +27,117 @@ typedef enum PlHealthState {
 
 const char *pl_health_state_to_string(PlHealthState s);
 PlHealthState pl_health_state_from_string(const char *s); /* _PL_HEALTH_N: unknown word */
+
+/* What all evidence amounts to at one moment. */
+typedef enum PlHealthSign {
+        PL_SIGN_KEEP,       /* nothing new can be known: engine lost, or no verdict yet */
+        PL_SIGN_NOTHING,    /* runs, and neither a probe nor a healthcheck says more */
+        PL_SIGN_GONE,       /* there is no container */
+        PL_SIGN_STOPPED,    /* by a person, finished with 0, or never started */
+        PL_SIGN_EXITED,     /* ended by itself with an error */
+        PL_SIGN_CRASHING,   /* ends again and again */
+        PL_SIGN_RESTARTING, /* the engine is bringing it back */
+        PL_SIGN_PAUSED,
+        PL_SIGN_STARTED,      /* runs, within the start period, nothing heard yet */
+        PL_SIGN_LOADING,      /* says that it is not ready */
+        PL_SIGN_LOADING_LONG, /* … beyond the start period */
+        PL_SIGN_FAILS_EARLY,  /* down, within the start period, and was not up since its start */
+        PL_SIGN_FAILS_ONCE,   /* down, fewer times in a row than the policy allows */
+        PL_SIGN_FAILS,
+        PL_SIGN_PART_ONCE, /* degraded, once */
+        PL_SIGN_PART,
+        PL_SIGN_DISPUTED,    /* the probe is content, Docker's healthcheck is not */
+        PL_SIGN_OOM,         /* serves, but a process was killed for lack of memory just now */
+        PL_SIGN_SERVES_ONCE, /* up, once */
+        PL_SIGN_SERVES,
+        _PL_SIGN_N,
+} PlHealthSign;
+
+/* A verdict counts as settled after this many in a row (failures: the policy's number). */
+#define PL_HEALTH_CONFIRM 2
+/* A survived OOM kill keeps a service degraded for this long. */
+#define PL_HEALTH_OOM_USEC (5 * PL_USEC_PER_MIN)
+
+#define PL_HEALTH_FLIPS_MAX  32
+#define PL_HEALTH_REASON_MAX 288
+
+typedef struct PlHealthConfig {
+        unsigned failures;          /* ProbeFailures=, at least 1 */
+        uint64_t start_period_usec; /* the longer of the policy's and Docker's own */
+        PlBudget flap;              /* n 0: no damping */
+} PlHealthConfig;
+
+/* What holds now. Texts are borrowed for the call. */
+typedef struct PlHealthFacts {
+        bool present;
+        bool stale;      /* the engine is lost: phase and Docker's health are old */
+        bool probed;     /* verdicts are to be expected */
+        bool by_request; /* ended because somebody asked the engine for it */
+        PlPhase phase;
+        int exit_code;
+        PlDockerHealth docker;
+        uint64_t started_usec; /* of this run; a new value is a new run; 0: unknown */
+        unsigned crashes;      /* ends in the crash window; 0: not looping */
+        uint64_t oom_usec;     /* last OOM kill that the container survived; 0: none */
+        const char *ending;    /* how it ended, in words; NULL: by exit_code */
+        const char *waits_for; /* a dependency (After=) that does not serve; NULL: none */
+        PlHealthState waits_state;
+} PlHealthFacts;
+
+typedef struct PlHealth {
+        PlHealthState state;           /* published */
+        PlHealthState raw;             /* before damping */
+        uint64_t since_usec;           /* of state */
+        PlVerdict last;                /* latest verdict */
+        unsigned n_up, n_part, n_fail; /* streaks; at most one is not 0 */
+        bool was_up;                   /* in this run */
+        uint64_t started_usec;         /* of this run */
+        bool attributed;               /* the present failure is put down to a dependency */
+        bool waited;                   /* a dependency was down at the last step */
+        bool reprieved; /* unhealthy for its past alone: a crash loop, running again */
+        bool flapping;
+        uint64_t flips[PL_HEALTH_FLIPS_MAX]; /* times of raw changes; a ring */
+        unsigned n_flips;
+        char reason[PL_HEALTH_REASON_MAX]; /* of state; "" when there is nothing to say */
+} PlHealth;
+
+typedef struct PlHealthChange {
+        PlHealthState from, to; /* equal when a failure stops being a dependency's fault */
+        PlHealthSign sign;
+        bool attributed;      /* to facts.waits_for: report, do not alarm */
+        bool flapping;        /* begins to flap; no more changes until it is calm */
+        uint64_t lasted_usec; /* how long `from` lasted */
+        const char *reason;   /* in the PlHealth */
+} PlHealthChange;
+
+/** pl_health_init() - unknown, since now. */
+void pl_health_init(PlHealth *h, uint64_t now_usec);
+
+/** pl_health_probe() - fold one verdict into the streaks; pl_health_step() then decides.
+ * PL_VERDICT_NONE says nothing and is ignored. */
+void pl_health_probe(PlHealth *h, const PlVerdict *v);
+
+/** pl_health_step() - bring the state up to the evidence
+ * @ret: written when true is returned
+ * Return: whether there is a change to report. */
+bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFacts *facts,
+                    uint64_t now_usec, PlHealthChange *ret);
+
+/** pl_health_wakeup() - when time alone may change the state; PL_TIME_INFINITY: never. */
+uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
+                          const PlHealthFacts *facts, uint64_t now_usec);
+
+/** pl_health_wants_hurry() - would an answer soon settle something: starting, or recovering? */
+bool pl_health_wants_hurry(const PlHealth *h);
+
+/** pl_health_is_broken() - does it fail by its own fault, so that a restart may help? Damping does
+ * not hide this. A crash loop that runs just now is left to run. */
+static inline bool pl_health_is_broken(const PlHealth *h) {
+        return h->raw == PL_HEALTH_UNHEALTHY && !h->attributed && !h->reprieved;
+}
+
+/** pl_health_is_bad() - does it count as out of order in a summary? */
+bool pl_health_is_bad(PlHealthState s, bool required);
+
+/** pl_health_next() - the table, for tests and documentation. */
+PlHealthState pl_health_next(PlHealthSign sign, PlHealthState from);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Ending: see the header. Events are hints (facts come with inspect): one that is missing makes
+ * the answer less precise, never wrong in the dangerous direction, which is to restart what a
+ * person has stopped.
+ */
+
+#include "pl-ending.h"
+
+#include <signal.h>
+
+#include "pl-unit.h"
+
+/* Requests older than this have nothing to do with an end: stop timeouts are seconds, 10 by
+ * default; a SIGTERM that a program ignores says nothing an hour later. */
+#define REQUEST_USEC (10 * PL_USEC_PER_MIN)
+/* The kernel's record and the end of the first process are milliseconds apart. */
+#define OOM_USEC (10 * PL_USEC_PER_SEC)
+
+static bool within(uint64_t then, uint64_t now, uint64_t span) {
+        return then > 0 && (now < then || now - then <= span);
+}
+
+static void add_end(PlEnding *e, uint64_t at) {
+        e->ends[e->n_ends++ % PL_CRASHES_MAX] = at;
+        if (e->n_ends == 2 * PL_CRASHES_MAX)
+                e->n_ends = PL_CRASHES_MAX;
+}
+
+/* Signals whose purpose is an end; others (HUP, USR1, WINCH …) are messages. */
+static bool ends_process(int signal) {
+        return signal == SIGTERM || signal == SIGKILL || signal == SIGINT || signal == SIGQUIT ||
+               signal == SIGABRT || signal == 37 /* SIGRTMIN+3, a container with systemd */;
+}
+
+static PlEnder ender_of(const PlEnding *e, uint64_t at) {
+        if (within(e->own_usec, at, REQUEST_USEC))
+                return PL_ENDER_PLIMSOLL;
+        if (within(e->oom_usec, at, OOM_USEC) && e->exit_code != 0 && e->kill_usec == 0)
+                return PL_ENDER_OOM;
+        if (within(e->host_oom_usec, at, OOM_USEC) && e->exit_code != 0 && e->kill_usec == 0)
+                return PL_ENDER_HOST_OOM;
+        if (within(e->kill_usec, at, REQUEST_USEC) && within(e->term_usec, at, REQUEST_USEC) &&
+            e->exit_code == 137)
+                return PL_ENDER_TIMEOUT;
+        if (within(e->kill_usec, at, REQUEST_USEC) || within(e->term_usec, at, REQUEST_USEC))
+                return PL_ENDER_REQUEST;
+        return e->exit_code == 137 ? PL_ENDER_SIGKILL : PL_ENDER_ITSELF;
+}
+
+static bool is_by_itself(PlEnder ender) {
+        return ender == PL_ENDER_ITSELF || ender == PL_ENDER_OOM || ender == PL_ENDER_SIGKILL ||
+               ender == PL_ENDER_HOST_OOM;
+}
+
+void pl_ending_event(PlEnding *e, const PlEvent *event) {
+        uint64_t at = event->time_nsec / 1000;
+
+        switch (event->action) {
+        case PL_EVENT_START:
+                /* our own restart is over when its start has come */
+                if (at >= e->own_usec)
+                        e->own_usec = 0;
+                e->term_usec = e->kill_usec = 0;
+                e->ender = PL_ENDER_NONE;
+                e->start_usec = at;
+                break;
+        case PL_EVENT_KILL:
+                if (!ends_process(event->signal))
+                        break;
+                e->signal = event->signal;
+                if (event->signal == SIGKILL)
+                        e->kill_usec = at;
+                else
+                        e->term_usec = at;
+                break;
+        case PL_EVENT_OOM:
+                e->oom_usec = PL_MAX(e->oom_usec, at);
+                break;
+        case PL_EVENT_DIE:
+                /* the same end again (events can come twice, and after an inspect) */
+                if (e->ender != PL_ENDER_NONE && e->ender != PL_ENDER_UNSEEN)
+                        break;
+                e->exit_code = event->exit_code;
+                e->ender = ender_of(e, at);
+                if (is_by_itself(e->ender))
+                        add_end(e, at);
+                break;
+        case PL_EVENT_STOP:
+                /* comes after die, and only from a request; STOPSIGNAL may be any signal */
+                if (e->ender == PL_ENDER_ITSELF || e->ender == PL_ENDER_SIGKILL) {
+                        e->ender = PL_ENDER_REQUEST;
+                        if (e->n_ends > 0)
+                                e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
+                } else if (e->ender == PL_ENDER_NONE || e->ender == PL_ENDER_UNSEEN) {
+                        e->ender = PL_ENDER_REQUEST;
+                }
+                break;
+        default:
+                break;
+        }
+}
+
+void pl_ending_own(PlEnding *e, uint64_t realtime_usec) {
+        e->own_usec = realtime_usec;
+}
+
+void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec) {
+        if (host)
+                e->host_oom_usec = realtime_usec;
+        else
+                e->oom_usec = realtime_usec;
+        /* the kernel's word may arrive after the engine's */
+        if ((e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_ITSELF) && e->exit_code != 0)
+                e->ender = host ? PL_ENDER_HOST_OOM : PL_ENDER_OOM;
+}
+
+void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec) {
+        bool ended = c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD;
+
+        if (e->counted && c->restart_count > e->restart_count) {
+                /* what the events told already is in the ring */
+                unsigned missed = c->restart_count - e->restart_count;
+                unsigned seen = 0;
+
+                for (unsigned i = 0; i < PL_MIN(e->n_ends, (unsigned)PL_CRASHES_MAX); i++)
+                        seen += within(e->ends[i], realtime_usec, PL_CRASH_WINDOW_USEC);
+                for (; missed > seen && missed <= PL_CRASHES_MAX; missed--)
+                        add_end(e, realtime_usec);
+        }
+        e->restart_count = c->restart_count;
+        e->counted = true;
+        if (ended && e->ender == PL_ENDER_NONE) {
+                e->exit_code = c->exit_code;
+                /* seen running before: the event was lost, what it would have said is not known */
+                e->ender = PL_ENDER_UNSEEN;
+        }
+        if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST && e->ender != PL_ENDER_PLIMSOLL)
+                e->ender = PL_ENDER_OOM;
+        if (pl_container_is_live(c)) {
+                e->ender = PL_ENDER_NONE;
+                e->start_usec = PL_MAX(e->start_usec, c->started_usec);
+        }
+}
+
+unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_usec) {
+        unsigned n = 0;
+
+        if (running && !within(e->start_usec, realtime_usec, PL_CRASH_CALM_USEC))
+                return 0;
+        for (unsigned i = 0; i < PL_MIN(e->n_ends, (unsigned)PL_CRASHES_MAX); i++)
+                n += within(e->ends[i], realtime_usec, PL_CRASH_WINDOW_USEC);
+        return n >= PL_CRASH_MIN ? n : 0;
+}
+
+bool pl_ending_was_requested(const PlEnding *e) {
+        return e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT ||
+               e->ender == PL_ENDER_UNSEEN;
+}
+
+static const char *code_meaning(int code) {
+        switch (code) {
+        case 125:
+                return " (the engine could not start it)";
+        case 126:
+                return " (its command cannot be executed)";
+        case 127:
+                return " (its command was not found)";
+        case 128 + SIGABRT:
+                return " (SIGABRT: it gave up by itself)";
+        case 128 + SIGSEGV:
+                return " (SIGSEGV: an invalid memory access)";
+        case 128 + SIGBUS:
+                return " (SIGBUS: a mapped file shrank, or /dev/shm is full)";
+        case 128 + SIGILL:
+                return " (SIGILL: an instruction that this CPU does not have)";
+        case 128 + SIGTERM:
+                return " (SIGTERM)";
+        case 128 + SIGINT:
+                return " (SIGINT)";
+        default:
+                return "";
+        }
+}
+
+const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size) {
+        char text[PL_FORMAT_MAX];
+        int code = e->exit_code;
+
+        switch (e->ender) {
+        case PL_ENDER_NONE:
+                (void)snprintf(buf, size, "%s", "");
+                break;
+        case PL_ENDER_ITSELF:
+                if (code == 0)
+                        (void)snprintf(buf, size, "finished with exit code 0");
+                else
+                        (void)snprintf(buf, size, "ended by itself with exit code %d%s", code,
+                                       code_meaning(code));
+                break;
+        case PL_ENDER_REQUEST:
+                (void)snprintf(buf, size, "%s, exit code %d",
+                               e->signal == SIGKILL && e->term_usec == 0
+                                               ? "killed on request (docker kill)"
+                                               : "stopped on request",
+                               code);
+                break;
+        case PL_ENDER_TIMEOUT:
+                (void)snprintf(buf, size,
+                               "stopped on request, exit code 137: it did not end within "
+                               "the stop timeout (%s), so the engine killed it",
+                               pl_format_sec(e->kill_usec > e->term_usec
+                                                             ? (e->kill_usec - e->term_usec +
+                                                                PL_USEC_PER_SEC / 2) /
+                                                                               PL_USEC_PER_SEC *
+                                                                               PL_USEC_PER_SEC
+                                                             : 0,
+                                             text));
+                break;
+        case PL_ENDER_PLIMSOLL:
+                (void)snprintf(buf, size, "stopped by plimsolld to restart it, exit code %d", code);
+                break;
+        case PL_ENDER_OOM:
+                (void)snprintf(buf, size,
+                               "exit code %d: it reached its memory limit and the kernel "
+                               "killed it",
+                               code);
+                break;
+        case PL_ENDER_HOST_OOM:
+                (void)snprintf(buf, size,
+                               "exit code %d: the host itself ran out of memory and the "
+                               "kernel killed it",
+                               code);
+                break;
+        case PL_ENDER_SIGKILL:
+                (void)snprintf(buf, size,
+                               "exit code 137: SIGKILL, but neither through the engine nor "
+                               "for lack of memory (a kill -9 on the host or inside)");
+                break;
+        case PL_ENDER_UNSEEN:
+                (void)snprintf(buf, size, "ended with exit code %d while nobody was watching%s",
+                               code, code_meaning(code));
+                break;
+        }
+        return buf;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Ending: why a container ended, and whether it keeps ending.
+ *
+ * The engine tells the exit code, and separately who asked for what: `docker stop` is kill(15),
+ * perhaps kill(9) after the stop timeout, die, stop; `docker kill` is kill(N), die; a crash is die
+ * alone. An exit code of 137 has at least five meanings; this tells them apart.
+ */
+
+#include "pl-docker.h"
+#include "pl-macro.h"
+
+/* Ends within this window, and so many of them, are a crash loop. */
+#define PL_CRASH_WINDOW_USEC (5 * PL_USEC_PER_MIN)
+#define PL_CRASH_MIN         3
+#define PL_CRASHES_MAX       16
+/* A run this long is no part of a loop. */
+#define PL_CRASH_CALM_USEC (60 * PL_USEC_PER_SEC)
+
+typedef enum PlEnder {
+        PL_ENDER_NONE,     /* it has not ended since it was first seen */
+        PL_ENDER_ITSELF,   /* exit or crash */
+        PL_ENDER_REQUEST,  /* docker stop, docker kill, compose down */
+        PL_ENDER_TIMEOUT,  /* docker stop, but it had to be killed */
+        PL_ENDER_PLIMSOLL, /* our own restart */
+        PL_ENDER_OOM,      /* its own memory limit */
+        PL_ENDER_HOST_OOM, /* the host ran out of memory */
+        PL_ENDER_SIGKILL,  /* 137, and nobody known sent it */
+        PL_ENDER_UNSEEN,   /* ended before plimsolld looked */
+} PlEnder;
+
+typedef struct PlEnding {
+        uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
+        uint64_t own_usec;             /* our own restart was requested */
+        uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
+        uint64_t start_usec;
+        PlEnder ender; /* of the last end */
+        int exit_code, signal;
+        uint64_t ends[PL_CRASHES_MAX]; /* ends by itself, CLOCK_REALTIME; a ring */
+        unsigned n_ends;
+        unsigned restart_count; /* as last seen in inspect */
+        bool counted;           /* restart_count is valid */
+} PlEnding;
+
+/** pl_ending_event() - fold one of the engine's events; doubles and strangers do no harm. */
+void pl_ending_event(PlEnding *e, const PlEvent *event);
+
+/** pl_ending_own() - plimsolld itself asks for a restart now. */
+void pl_ending_own(PlEnding *e, uint64_t realtime_usec);
+
+/** pl_ending_oom() - the kernel killed a process of this container. @host: not for its own limit.
+ */
+void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec);
+
+/** pl_ending_inspect() - what inspect says; makes up for events that were lost. */
+void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec);
+
+/** pl_ending_crashes() - Return: the number of ends in the window when that is a crash loop that
+ * goes on (not running, or not long enough), else 0. */
+unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_usec);
+
+/** pl_ending_was_requested() - did somebody want it to end? Then it is never restarted by us. An
+ * end that nobody saw counts as requested. */
+bool pl_ending_was_requested(const PlEnding *e);
+
+/** pl_ending_describe() - "exit code 137: …" in words; "" while it runs. Return: buf. */
+const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size);
