@@ -111,6 +111,7 @@ static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource 
         char buf[FILE_MAX];
 
         ret->hierarchy[r] = h;
+        ret->supported &= ~BIT(r);
         if (!file || fd < 0)
                 return 0;
         if (r == PL_RESOURCE_CPU_QUOTA && h == PL_HIERARCHY_V1)
@@ -133,17 +134,20 @@ static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource 
 }
 
 /* v1 knows the sum of memory and swap; MemorySwapMax is swap alone. */
-static void split_memsw(PlReading *ret) {
+static void split_memsw(PlReading *ret, bool sum_is_new) {
         PlValue *swap = &ret->in_force.v[PL_RESOURCE_MEMORY_SWAP_MAX];
         const PlValue *memory = &ret->in_force.v[PL_RESOURCE_MEMORY_MAX];
 
         if (ret->hierarchy[PL_RESOURCE_MEMORY_SWAP_MAX] != PL_HIERARCHY_V1 || !swap->set)
                 return;
-        ret->memsw_bytes = swap->number;
-        if (swap->number == PL_UNLIMITED)
-                return;
-        swap->number = memory->set && memory->number <= swap->number ? swap->number - memory->number
-                                                                     : 0;
+        if (sum_is_new)
+                ret->memsw_bytes = swap->number;
+        if (ret->memsw_bytes == PL_UNLIMITED)
+                swap->number = PL_UNLIMITED;
+        else if (memory->set && memory->number <= ret->memsw_bytes)
+                swap->number = ret->memsw_bytes - memory->number;
+        else
+                swap->number = 0;
 }
 
 static int read_mask(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret) {
@@ -158,8 +162,19 @@ static int read_mask(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, 
                 if (e < 0)
                         return e;
         }
-        split_memsw(ret);
+        split_memsw(ret, mask & BIT(PL_RESOURCE_MEMORY_SWAP_MAX));
         return 0;
+}
+
+/* Usage, which the planner needs for lowering MemoryMax on v2 alone: v1 refuses instead of killing.
+ */
+static void read_current(const PlCgroupMounts *m, const PlCgroup *g, PlReading *ret) {
+        int fd = g->dir_fd[PL_CONTROLLER_MEMORY];
+
+        if (m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
+                return;
+        if (fd < 0 || read_number(fd, "memory.current", &ret->memory_current_bytes) < 0)
+                ret->memory_current_bytes = PL_UNLIMITED;
 }
 
 static int read_for_plan(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask,
@@ -176,8 +191,7 @@ static int read_for_plan(const PlCgroupMounts *m, const PlCgroup *g, uint32_t ma
                 ret->has_reclaim = faccessat(fd, "memory.reclaim", F_OK, 0) == 0;
                 if (!ret->has_reclaim)
                         mask |= BIT(PL_RESOURCE_MEMORY_HIGH);
-                if (read_number(fd, "memory.current", &ret->memory_current_bytes) < 0)
-                        ret->memory_current_bytes = PL_UNLIMITED;
+                read_current(m, g, ret);
         }
         return read_mask(m, g, mask, ret);
 }
@@ -200,22 +214,12 @@ int pl_cg_read(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlRead
         return 0;
 }
 
-int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret) {
-        PlReading reading;
-        int r;
+int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *reading) {
+        return read_mask(m, g, mask, reading);
+}
 
-        reading_init(&reading);
-        /* a sum means nothing without its part */
-        if (mask & BIT(PL_RESOURCE_MEMORY_SWAP_MAX) &&
-            m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
-                mask |= BIT(PL_RESOURCE_MEMORY_MAX);
-        r = read_mask(m, g, mask, &reading);
-        if (r < 0) {
-                pl_reading_deinit(&reading);
-                return r;
-        }
-        *ret = reading;
-        return 0;
+void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *reading) {
+        read_current(m, g, reading);
 }
 
 static void read_usage_v1(int memory, int cpu, int cpuacct, PlUsage *u) {

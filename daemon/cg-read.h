@@ -21,10 +21,15 @@
 int pl_cg_read(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret);
 
 /**
- * pl_cg_read_back() - exactly these values and nothing else, after a write
- * Return: as pl_cg_read(); only in_force and supported of the mask are meaningful.
+ * pl_cg_read_back() - exactly these values and nothing else, into an earlier reading of the group
+ * @mask: what was written
+ * Return: as pl_cg_read(); after a failure the reading is of no use any more.
  */
-int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *ret);
+int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, PlReading *reading);
+
+/** pl_cg_refresh() - usage alone, into an earlier reading whose limits are known to be still true
+ * (the watcher has heard nothing): usage moves without anybody's writing. */
+void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *reading);
 
 /* For status and metrics. PL_UNLIMITED: unknown. */
 typedef struct PlUsage {

@@ -210,6 +210,10 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
                         note_refusal(m, s, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
                         written |= 1U << step->resource;
+                /* A squeeze, or the swap that moves along with memory on v1, is not read back. */
+                if (step->kind == PL_STEP_SQUEEZE ||
+                    !(pl_subject_wanted(s) & (1U << step->resource)))
+                        s->fresh = false;
         }
         s->squeeze = plan->squeeze;
         return written & pl_subject_wanted(s);
@@ -217,26 +221,14 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
 
 /* Values that came back as written are held from now on: a later difference is somebody's doing. */
 static void read_back(PlManager *m, PlSubject *s, uint32_t written) {
-        PlReading after = { 0 };
         uint32_t differs;
-        int r;
 
         if (written == 0)
                 return;
-        r = pl_cg_read_back(&m->mounts, s->cgroup, written, &after);
-        if (r < 0) {
+        if (pl_cg_read_back(&m->mounts, s->cgroup, written, &s->reading) < 0) {
                 s->fresh = false;
                 return;
         }
-        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
-                if (!(written & (1U << i)))
-                        continue;
-                pl_value_deinit(&s->reading.in_force.v[i]);
-                s->reading.in_force.v[i] = after.in_force.v[i];
-                after.in_force.v[i] = (PlValue){ 0 };
-        }
-        s->reading.cpu_period_usec = after.cpu_period_usec ?: s->reading.cpu_period_usec;
-        pl_reading_deinit(&after);
         differs = pl_plan_drift(&s->want, &s->reading, m->host.page_bytes) & written;
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 _cleanup_free_ char *is = NULL, *why = NULL;
@@ -305,10 +297,10 @@ static int refresh(PlManager *m, PlSubject *s) {
         PlReading reading = { 0 };
         int r;
 
-        if (s->fresh && !(mask & ~s->read_mask) &&
-            pl_value_equal(&s->want.v[PL_RESOURCE_MEMORY_MAX],
-                           &s->reading.in_force.v[PL_RESOURCE_MEMORY_MAX]))
+        if (s->fresh && !(mask & ~s->read_mask)) {
+                pl_cg_refresh(&m->mounts, s->cgroup, &s->reading);
                 return 0;
+        }
         r = pl_cg_read(&m->mounts, s->cgroup, mask, &reading);
         if (r < 0)
                 return r;

@@ -184,7 +184,7 @@ START_TEST(test_v2) {
 }
 END_TEST
 
-/* What the planner needs beside what was asked for; a read-back does without. */
+/* What the planner needs beside what was asked for. */
 START_TEST(test_companions) {
         PlReading r;
 
@@ -194,11 +194,45 @@ START_TEST(test_companions) {
         ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX));
         ck_assert_uint_eq(r.memsw_bytes, MIB(96));
         pl_reading_deinit(&r);
+}
+END_TEST
+
+/* A read-back touches what was written; on v1 the swap limit follows from both files. */
+START_TEST(test_read_back) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V1);
+        put_all(v1_files);
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
+        put("memory/memory.limit_in_bytes", "33554432\n");
+        put("memory/memory.memsw.limit_in_bytes", "50331648\n");
+        put("pids/pids.max", "3\n");
         ck_assert_int_eq(pl_cg_read_back(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
-        ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX));
-        pl_reading_deinit(&r);
+        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(32));
+        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(64));
+        check_number(&r, PL_RESOURCE_TASKS_MAX, NONE);
         ck_assert_int_eq(pl_cg_read_back(&mounts, &group, BIT(MEMORY_SWAP_MAX), &r), 0);
-        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(32));
+        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(16));
+        ck_assert_uint_eq(r.memsw_bytes, MIB(48));
+        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_ALLOWED_CPUS].text, "0-1");
+        pl_reading_deinit(&r);
+}
+END_TEST
+
+START_TEST(test_refresh) {
+        PlReading r;
+
+        use(PL_HIERARCHY_V2);
+        put_all(v2_files);
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
+        put("all/memory.current", "7000000\n");
+        put("all/memory.max", "7\n");
+        pl_cg_refresh(&mounts, &group, &r);
+        ck_assert_uint_eq(r.memory_current_bytes, 7000000);
+        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(64));
+        put("all/memory.current", "broken\n");
+        pl_cg_refresh(&mounts, &group, &r);
+        ck_assert_uint_eq(r.memory_current_bytes, NONE);
         pl_reading_deinit(&r);
 }
 END_TEST
@@ -316,6 +350,8 @@ int main(void) {
         tcase_add_test(t, test_v1);
         tcase_add_test(t, test_v2);
         tcase_add_test(t, test_companions);
+        tcase_add_test(t, test_read_back);
+        tcase_add_test(t, test_refresh);
         tcase_add_test(t, test_v2_high_only_without_reclaim);
         tcase_add_test(t, test_missing_and_gone);
         tcase_add_loop_test(t, test_broken, 0, (int)PL_ARRAY_SIZE(broken));
