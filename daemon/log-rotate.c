@@ -214,8 +214,10 @@ static int trim(PlRotateJob *j) {
         if (j->facts.running || j->choice.method != PL_LOG_METHOD_COLLAPSE || cut == 0)
                 return 0;
         s->method = PL_LOG_METHOD_COLLAPSE;
-        if (pl_rotate_guard(j) < 0)
+        if (pl_rotate_guard(j) < 0) {
+                j->out->later = true;
                 return 0;
+        }
         r = pl_log_file_free(&j->log, PL_LOG_METHOD_COLLAPSE, 0, cut, align);
         if (r < 0)
                 return pl_rotate_fail(j, "freeing the head of the log", r);

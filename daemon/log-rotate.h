@@ -66,6 +66,7 @@ typedef struct PlRotateOutcome {
         unsigned archives_dropped; /* by retention, of anybody */
         bool recovered;            /* an interrupted rotation was finished */
         bool full;                 /* the disk was full */
+        bool later;                /* could be made short, once nobody has it open */
         uint64_t ino, size_bytes, head_bytes;    /* of the log afterwards */
         uint64_t archived_bytes, archived_files; /* on disk, of this container */
         uint64_t archived_total_bytes;           /* of all */

@@ -56,11 +56,15 @@ static bool parse_time(const char *s, uint64_t *ret) {
         return true;
 }
 
+void pl_archive_container_name(const char *name, char ret[static PL_ARCHIVE_NAME_MAX]) {
+        clean(name, PL_ARCHIVE_NAME_MAX - 1 - TAIL_MAX, ret);
+}
+
 int pl_archive_name_format(const PlArchiveName *n, char ret[static PL_ARCHIVE_NAME_MAX]) {
         char name[PL_ARCHIVE_NAME_MAX], from[TIME_CHARS + 1], to[TIME_CHARS + 1];
         int r;
 
-        clean(n->container, PL_ARCHIVE_NAME_MAX - 1 - TAIL_MAX, name);
+        pl_archive_container_name(n->container, name);
         r = format_time(n->from_sec, from);
         if (r >= 0)
                 r = format_time(n->to_sec, to);

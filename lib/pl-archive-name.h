@@ -32,3 +32,6 @@ bool pl_archive_name_parse(const char *s, PlArchiveName *ret);
 /** pl_archive_dir_name() - a service's name as a directory: anything but letters, digits, '_', '-'
  * and inner '.' becomes '_'. @service: NULL or "": "defaults" */
 void pl_archive_dir_name(const char *service, char ret[static PL_ARCHIVE_NAME_MAX]);
+
+/** pl_archive_container_name() - a container's name as archive names have it. */
+void pl_archive_container_name(const char *name, char ret[static PL_ARCHIVE_NAME_MAX]);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Log worker: one thread for bulk file work, at idle I/O priority, beside the event loop.
+ *
+ * The loop hands over work that owns all it needs and gets it back when it is done; the two share
+ * nothing else but two atomics. So a rotation of ten gigabytes costs the loop two wake-ups.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "log-rotate.h"
+
+typedef struct PlLogWorker PlLogWorker;
+
+/* One piece of work; embedded in what it needs. */
+typedef struct PlWork PlWork;
+struct PlWork {
+        /* On the worker thread. ctx->now_sec is set afresh. */
+        void (*run)(PlWork *w, const PlRotateContext *ctx);
+        /* On the loop; frees it. ran is false when the worker ended before its turn came. */
+        void (*done)(PlWork *w, void *userdata, bool ran);
+        PlWork *next; /* the worker's */
+};
+
+/**
+ * pl_log_worker_new()
+ * @store: ownership passes on success; only work on the thread may use it from then on
+ * @userdata: for PlWork.done
+ * Return: 0, -ENOMEM, -errno.
+ */
+int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogWorker **ret);
+
+/** pl_log_worker_free() - ends work that is under way at its next safe place, waits for it, gives
+ * back the rest. Returns NULL. */
+PlLogWorker *pl_log_worker_free(PlLogWorker *w);
+PL_DEFINE_CLEANUP(PlLogWorker *, pl_log_worker_free)
+
+/** pl_log_worker_submit() - first in, first out. Ownership passes. */
+void pl_log_worker_submit(PlLogWorker *w, PlWork *work);
+
+/** pl_log_worker_set_engine() - major version, at once seen by work under way; 0: unknown, or lost.
+ */
+void pl_log_worker_set_engine(PlLogWorker *w, unsigned major);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Logs: the containers' logs as the manager sees them. Tell it what the engine and the policy say;
+ * it watches sizes, rotates on its own thread, keeps the archives in bounds and logs what it did.
+ *
+ * It owns log-watch (when), log-worker (where) and log-rotate (how). Everything here runs on the
+ * loop and returns at once.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "pl-docker.h"
+#include "pl-policy.h"
+#include "pl-rotate-plan.h"
+
+typedef struct PlLogs PlLogs;
+
+/* One job that rotated something. Borrowed for the call. */
+typedef struct PlLogRotated {
+        const char *id, *name, *service; /* service: NULL under [Defaults] */
+        PlLogMethod method;
+        unsigned rotations;
+        uint64_t lines, raw_bytes, packed_bytes;
+        uint64_t dropped_bytes; /* without an archive: a full disk and LogOnFull=drop */
+        uint64_t usec;          /* of the job */
+} PlLogRotated;
+
+typedef enum PlLogFinding {
+        PL_LOG_FINDING_NONE,
+        PL_LOG_FINDING_METHOD, /* pl_rotate_why_is_finding(): medium */
+        PL_LOG_FINDING_FAILED, /* cannot be rotated: high */
+        PL_LOG_FINDING_FULL,   /* the disk is full and nothing may be dropped: critical */
+} PlLogFinding;
+
+typedef struct PlLogsHandlers {
+        /* both have been logged already */
+        void (*rotated)(void *userdata, const PlLogRotated *r);
+        /* what there is to say of a container's log has changed; NONE and NULL: nothing any more */
+        void (*finding)(void *userdata, const char *id, PlLogFinding finding, const char *text);
+} PlLogsHandlers;
+
+/**
+ * pl_logs_new()
+ * @archive_dir: made if need be, 02750 and of group "plimsoll" if that exists
+ * @handlers: borrowed, must outlive it
+ * Return: 0, -ENOMEM, -errno (logged by the caller).
+ */
+int pl_logs_new(sd_event *event, const char *archive_dir, const PlLogsHandlers *handlers,
+                void *userdata, PlLogs **ret);
+PlLogs *pl_logs_free(PlLogs *l); /* waits for a rotation's next safe place; returns NULL */
+PL_DEFINE_CLEANUP(PlLogs *, pl_logs_free)
+
+/** pl_logs_set_engine() - at each connected(); NULL at lost(): nothing that depends on the version
+ * is done until it is known again. */
+void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info);
+
+/** pl_logs_set_policy() - what holds for all. @dry_run: say, do not touch */
+void pl_logs_set_policy(PlLogs *l, const PlDaemonPolicy *policy, bool dry_run);
+
+/**
+ * pl_logs_update() - after each inspect, and after a reload
+ * @service: the section's name, NULL for [Defaults]
+ * @policy: borrowed for the call; NULL: no section governs it: left alone, but known to readers
+ * Return: 0, -ENOMEM.
+ */
+int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service, const PlLogPolicy *policy);
+
+/** pl_logs_remove() - the engine has removed the container; its archives stay. */
+void pl_logs_remove(PlLogs *l, const char *id);
+
+/** pl_logs_prune() - once all containers are known: forget records of those that are gone. */
+void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void *userdata);
+
+/** pl_logs_rotate_now() - however small the log is. Return: 0 begun; -ENOENT no such container;
+ * -EOPNOTSUPP with *ret_why; -EBUSY the engine's version is not known now. */
+int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why);
+
+typedef struct PlLogStatus {
+        const char *path;    /* NULL: none; borrowed */
+        const char *method;  /* reflink, collapse, punch; native; a driver's name; off; static or
+                                borrowed */
+        const char *why;     /* one line, "" when there is nothing to say */
+        uint64_t size_bytes; /* that the log takes, without what was archived */
+        uint64_t max_size_bytes; /* LogMaxSize; PL_UNLIMITED */
+        uint64_t archived_bytes, archived_files;
+        uint64_t rotations, lines; /* since the daemon started */
+        PlLogFinding finding;
+        const char *finding_text; /* NULL: none; borrowed */
+} PlLogStatus;
+
+/** pl_logs_status() - Return: false when it knows no such container. */
+bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret);
+
+/** pl_logs_archived_bytes() - of all archives, as of the last job. */
+uint64_t pl_logs_archived_bytes(const PlLogs *l);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop's side of rotation: it is noticed when a log has grown, work is done elsewhere, and what
+ * must not be touched is not.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "log.h"
+#include "log-worker.h"
+#include "logs.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static char dir[64], archive[128], log_path[512];
+static sd_event *event;
+static PlLogs *logs;
+static PlContainer container;
+static PlLogPolicy policy;
+static unsigned n_rotated, n_findings;
+static uint64_t lines;
+static PlLogFinding finding;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static void on_rotated(void *userdata, const PlLogRotated *r) {
+        ck_assert_str_eq(r->id, ID);
+        ck_assert_str_eq(r->service, "front");
+        n_rotated++;
+        lines += r->lines;
+}
+
+static void on_finding(void *userdata, const char *id, PlLogFinding f, const char *text) {
+        ck_assert((f == PL_LOG_FINDING_NONE) == !text);
+        n_findings++;
+        finding = f;
+}
+
+static const PlLogsHandlers handlers = { on_rotated, on_finding };
+
+static void make_logs(void) {
+        ck_assert_int_eq(pl_logs_new(event, archive, &handlers, NULL, &logs), 0);
+}
+
+static void setup(void) {
+        pl_log_setup(LOG_EMERG);
+        strcpy(dir, "/var/tmp/plimsoll-test-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        snprintf(archive, sizeof(archive), "%s/archive", dir);
+        snprintf(log_path, sizeof(log_path), "%s/" ID, dir);
+        ck_assert_int_eq(mkdir(log_path, 0710), 0);
+        strcat(log_path, "/" ID "-json.log");
+        ck_assert_int_eq(sd_event_new(&event), 0);
+        make_logs();
+        container = (PlContainer){ .id = ID,
+                                   .name = (char *)"web",
+                                   .phase = PL_PHASE_RUNNING,
+                                   .pid = 1,
+                                   .log_driver = (char *)"json-file",
+                                   .log_path = log_path };
+        policy = (PlLogPolicy){ .max_size_bytes = KIB(64), .max_age_usec = PL_TIME_INFINITY };
+        n_rotated = n_findings = 0;
+        lines = 0;
+        finding = PL_LOG_FINDING_NONE;
+}
+
+static void teardown(void) {
+        logs = pl_logs_free(logs);
+        event = sd_event_unref(event);
+        (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void append(unsigned n) {
+        FILE *f = fopen(log_path, "ae");
+
+        for (unsigned i = 0; i < n; i++)
+                fprintf(f,
+                        "{\"log\":\"line %u of "
+                        "many\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-02T"
+                        "03:04:05Z\"}\n",
+                        i);
+        ck_assert_int_eq(fclose(f), 0);
+}
+
+/* The loop, until nothing happens for so long. Return: iterations that did something. */
+static unsigned loop(uint64_t quiet_msec) {
+        unsigned n = 0;
+
+        while (sd_event_run(event, quiet_msec * 1000) > 0)
+                n++;
+        return n;
+}
+
+static void update(unsigned major) {
+        char version[32];
+        PlEngineInfo info = { .version = version };
+
+        snprintf(version, sizeof(version), "%u.0.1", major);
+        pl_logs_set_engine(logs, major ? &info : NULL);
+        ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+}
+
+START_TEST(rotates_when_grown) {
+        PlLogStatus s;
+
+        append(100);
+        update(20);
+        ck_assert_uint_gt(loop(200), 0);
+        ck_assert_uint_eq(n_rotated, 0);
+        append(2000);
+        (void)loop(1000);
+        ck_assert_uint_eq(n_rotated, 1);
+        ck_assert_uint_gt(lines, 1000);
+        ck_assert(pl_logs_status(logs, ID, &s));
+        ck_assert_uint_lt(s.size_bytes, KIB(64));
+        ck_assert_uint_eq(s.archived_files, 1);
+        ck_assert_uint_eq(s.lines, lines);
+        ck_assert_uint_eq(pl_logs_archived_bytes(logs), s.archived_bytes);
+        append(2000); /* and again: the watch was put back */
+        (void)loop(1000);
+        ck_assert_uint_eq(n_rotated, 2);
+        ck_assert_uint_eq(loop(500), 0); /* quiet: not one wake-up */
+}
+END_TEST
+
+/* Slow writing wakes the loop now and then, not at each line. */
+START_TEST(few_wakeups) {
+        unsigned n = 0;
+
+        update(20);
+        (void)loop(100);
+        for (unsigned i = 0; i < 200; i++) {
+                append(1);
+                (void)usleep(2000);
+                while (sd_event_run(event, 0) > 0)
+                        n++;
+        }
+        ck_assert_uint_le(n, 12);
+        ck_assert_uint_eq(n_rotated, 0);
+}
+END_TEST
+
+START_TEST(waits_for_the_engine) {
+        append(3000);
+        update(0);
+        (void)loop(300);
+        ck_assert_uint_eq(n_rotated, 0);
+        update(20);
+        (void)loop(500);
+        ck_assert_uint_eq(n_rotated, 1);
+        pl_logs_set_engine(logs, NULL); /* lost */
+        append(3000);
+        (void)loop(600);
+        ck_assert_uint_eq(n_rotated, 1);
+        update(20);
+        (void)loop(600);
+        ck_assert_uint_eq(n_rotated, 2);
+}
+END_TEST
+
+START_TEST(left_alone) {
+        PlPair max_size = { (char *)"max-size", (char *)"10m" };
+        struct stat before, after;
+        const char *why = NULL;
+        PlLogStatus s;
+
+        if (_i == 0) {
+                container.log_options = &max_size;
+                container.n_log_options = 1;
+        } else if (_i == 1)
+                container.log_driver = (char *)"journald";
+        else if (_i == 2)
+                policy.method = PL_LOG_METHOD_OFF;
+        append(3000);
+        ck_assert_int_eq(stat(log_path, &before), 0);
+        if (_i == 3) {
+                PlDaemonPolicy d = { .log_archive_budget_bytes = PL_UNLIMITED };
+
+                pl_logs_set_policy(logs, &d, true);
+        }
+        update(20);
+        (void)loop(400);
+        ck_assert_int_eq(stat(log_path, &after), 0);
+        ck_assert_int_eq(memcmp(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim)), 0);
+        ck_assert_uint_eq(n_rotated, 0);
+        ck_assert(pl_logs_status(logs, ID, &s));
+        ck_assert_str_eq(s.method, _i == 0   ? "native"
+                                   : _i == 1 ? "journald"
+                                   : _i == 2 ? "off"
+                                             : "auto");
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), -EOPNOTSUPP);
+        ck_assert_str_ne(why, "");
+}
+END_TEST
+
+START_TEST(rotates_now) {
+        const char *why = NULL;
+        PlLogStatus s;
+
+        append(300);
+        update(20);
+        (void)loop(200);
+        ck_assert_uint_eq(n_rotated, 0);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, "x", &why), -ENOENT);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0); /* again, while it is under way */
+        (void)loop(400);
+        ck_assert_uint_ge(n_rotated, 1);
+        ck_assert(pl_logs_status(logs, ID, &s));
+        ck_assert_uint_ge(s.archived_files, 1);
+}
+END_TEST
+
+/* What fails is found, said once, and gone when it works again. */
+START_TEST(odd_log) {
+        char command[2048];
+
+        append(3000);
+        snprintf(command, sizeof(command), "mv %s %s/x && ln -s %s/x %s", log_path, dir, dir,
+                 log_path);
+        ck_assert_int_eq(system(command), 0);
+        update(20);
+        (void)loop(300);
+        ck_assert_int_eq(finding, PL_LOG_FINDING_FAILED);
+        ck_assert_uint_eq(n_findings, 1);
+        ck_assert_uint_eq(n_rotated, 0);
+        snprintf(command, sizeof(command), "rm %s && mv %s/x %s", log_path, dir, log_path);
+        ck_assert_int_eq(system(command), 0);
+        update(20);
+        (void)loop(500);
+        ck_assert_int_eq(finding, PL_LOG_FINDING_NONE);
+        ck_assert_uint_eq(n_rotated, 1);
+}
+END_TEST
+
+static bool keep_all(void *userdata, const char *id) {
+        return true;
+}
+
+START_TEST(remembers_and_forgets) {
+        char state[512];
+
+        snprintf(state, sizeof(state), "%s/.state/" ID, archive);
+        append(3000);
+        update(20);
+        (void)loop(500);
+        ck_assert_uint_eq(n_rotated, 1);
+        logs = pl_logs_free(logs);
+        make_logs(); /* a new daemon: nothing is rotated twice */
+        update(20);
+        (void)loop(300);
+        ck_assert_uint_eq(n_rotated, 1);
+        pl_logs_prune(logs, keep_all, NULL);
+        (void)loop(200);
+        ck_assert_int_eq(access(state, F_OK), 0);
+        pl_logs_remove(logs, ID);
+        (void)loop(200);
+        ck_assert_int_eq(access(state, F_OK), -1);
+        update(20); /* it is back; the next daemon starts after it has gone */
+        (void)loop(200);
+        ck_assert_int_eq(access(state, F_OK), 0);
+        logs = pl_logs_free(logs);
+        make_logs();
+        pl_logs_prune(logs, keep_all, NULL);
+        (void)loop(200);
+        ck_assert_int_eq(access(state, F_OK), -1);
+}
+END_TEST
+
+/* Stopping in the middle of much work neither hangs nor tears anything. */
+START_TEST(stops_in_the_middle) {
+        append(600000);
+        update(20);
+        (void)sd_event_run(event, 10000);
+        logs = pl_logs_free(logs);
+        make_logs();
+        update(20);
+        (void)loop(3000);
+        ck_assert_uint_ge(n_rotated, 1);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("logs");
+        TCase *c = tcase_create("all");
+        SRunner *runner;
+        int failed;
+
+        tcase_add_checked_fixture(c, setup, teardown);
+        tcase_set_timeout(c, 60);
+        tcase_add_test(c, rotates_when_grown);
+        tcase_add_test(c, few_wakeups);
+        tcase_add_test(c, waits_for_the_engine);
+        tcase_add_loop_test(c, left_alone, 0, 4);
+        tcase_add_test(c, rotates_now);
+        tcase_add_test(c, odd_log);
+        tcase_add_test(c, remembers_and_forgets);
+        tcase_add_test(c, stops_in_the_middle);
+        suite_add_tcase(s, c);
+        runner = srunner_create(s);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? 1 : 0;
+}
