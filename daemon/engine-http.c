@@ -7,6 +7,7 @@
 #include "engine-internal.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 void pl_buffer_deinit(PlBuffer *b) {
         free(b->data);
@@ -67,4 +68,16 @@ int pl_engine_http_error(long status) {
         default:
                 return -EIO;
         }
+}
+
+pid_t pl_engine_listener(CURL *easy) {
+        curl_socket_t fd = CURL_SOCKET_BAD;
+        struct ucred peer = {};
+        socklen_t size = sizeof(peer);
+
+        /* the credentials are those of whoever called listen(2): unix(7), SO_PEERCRED */
+        if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+            fd == CURL_SOCKET_BAD || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return 0;
+        return peer.pid;
 }

@@ -60,7 +60,7 @@ struct PlRequest {
         CURL *easy; /* NULL while it is queued */
         struct curl_slist *headers;
         PlBuffer answer;
-        uint64_t timeout_usec;
+        pid_t listener;
 };
 
 typedef struct PlRequestList {
@@ -107,7 +107,7 @@ PlEngine *pl_engine_unref(PlEngine *e);
 PL_DEFINE_CLEANUP(PlEngine *, pl_engine_unref)
 void pl_engine_heard(PlEngine *e);
 void pl_engine_lose(PlEngine *e, int error, const char *format, ...) PL_PRINTF(3, 4);
-void pl_engine_ponged(PlEngine *e, int error, const char *message, int fd);
+void pl_engine_ponged(PlEngine *e, int error, const char *message, pid_t listener);
 void pl_engine_subscribed(PlEngine *e);
 void pl_engine_versioned(PlEngine *e, int error, const char *message, const PlBuffer *answer);
 /* A request failed without an answer: is the engine still there? */
@@ -123,6 +123,8 @@ int pl_buffer_append(PlBuffer *b, const char *data, size_t size, size_t max_byte
 void pl_buffer_deinit(PlBuffer *b);
 CURL *pl_engine_easy(PlEngine *e, const char *path);
 int pl_engine_http_error(long status);
+/* Who listens on the socket that a transfer runs on, 0: unknown. Only while it runs. */
+pid_t pl_engine_listener(CURL *easy);
 
 /* engine-request.c */
 int pl_engine_request(PlEngine *e, PlRequest *request);

@@ -98,6 +98,8 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         PlRequest *q = userdata;
 
         pl_engine_heard(q->engine);
+        if (q->kind == PL_REQUEST_PING && q->listener == 0)
+                q->listener = pl_engine_listener(q->easy);
         return pl_buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
 }
 
@@ -160,7 +162,6 @@ static void reply_inspect(PlRequest *q, int error, const char *message) {
 
 static void reply(PlEngine *e, PlRequest *q, int error) {
         _cleanup_free_ char *message = NULL;
-        curl_socket_t fd = CURL_SOCKET_BAD;
 
         if (e->freed)
                 return;
@@ -171,9 +172,7 @@ static void reply(PlEngine *e, PlRequest *q, int error) {
 
         switch (q->kind) {
         case PL_REQUEST_PING:
-                if (q->easy)
-                        (void)curl_easy_getinfo(q->easy, CURLINFO_ACTIVESOCKET, &fd);
-                pl_engine_ponged(e, error, message, fd);
+                pl_engine_ponged(e, error, message, q->listener);
                 break;
         case PL_REQUEST_VERSION:
                 pl_engine_versioned(e, error, message, &q->answer);

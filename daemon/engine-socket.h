@@ -33,9 +33,9 @@ PL_DEFINE_CLEANUP(PlEngineSocket *, pl_engine_socket_free)
 void pl_engine_socket_watch(PlEngineSocket *s, bool on);
 
 /** pl_engine_socket_connected() - note who serves a connection that works.
- * @fd: connected to the engine, or -1
- * @activator: the process that holds sockets for services: 1 */
-void pl_engine_socket_connected(PlEngineSocket *s, int fd, pid_t activator);
+ * @listener: pid that listens, 0: unknown
+ * @activator: pid of the process that holds sockets for services: 1 */
+void pl_engine_socket_connected(PlEngineSocket *s, pid_t listener, pid_t activator);
 
 /** pl_engine_socket_may_knock() - Return: false while a connection would only make the activator
  * start an engine that somebody has stopped. */

@@ -177,7 +177,7 @@ static void attempt(PlEngine *e) {
                 pl_engine_lose(e, r, "%s", strerror(-r));
 }
 
-void pl_engine_ponged(PlEngine *e, int error, const char *message, int fd) {
+void pl_engine_ponged(PlEngine *e, int error, const char *message, pid_t listener) {
         int r;
 
         if (e->state == PL_ENGINE_CONNECTED) {
@@ -192,7 +192,7 @@ void pl_engine_ponged(PlEngine *e, int error, const char *message, int fd) {
                 pl_engine_lose(e, error, "%s", message ?: explain(error));
                 return;
         }
-        pl_engine_socket_connected(e->socket, fd, e->tuning.activator);
+        pl_engine_socket_connected(e->socket, listener, e->tuning.activator);
         e->state = PL_ENGINE_ASKING;
         r = ask(e, PL_REQUEST_VERSION);
         if (r < 0)

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection's life against an engine that misbehaves in every way: said once, tried again,
+ * and back as soon as the engine is. Requests: test-engine-request.c.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "engine.h"
+#include "fake.h"
+
+#define LONG (20 * PL_USEC_PER_SEC) /* passed over only by a bug; sanitizers are slow */
+
+static Fake fake;
+static sd_event *event;
+static PlEngine *engine;
+static unsigned n_connected, n_lost, n_events, n_missed;
+static int lost_error;
+static char lost_why[700];
+static PlEvent last_event;
+
+static void on_connected(void *userdata, const PlEngineInfo *info) {
+        n_connected++;
+}
+
+static void on_lost(void *userdata, int error, const char *why, uint64_t retry_usec) {
+        n_lost++;
+        lost_error = error;
+        (void)snprintf(lost_why, sizeof(lost_why), "%s", why);
+        ck_assert_uint_gt(retry_usec, 0);
+        ck_assert(!pl_engine_is_connected(engine));
+}
+
+static void on_event(void *userdata, const PlEvent *e) {
+        n_events++;
+        last_event = *e;
+}
+
+static void on_missed(void *userdata, const char *why) {
+        n_missed++;
+}
+
+static const PlEngineHandlers handlers = {
+        .connected = on_connected,
+        .lost = on_lost,
+        .event = on_event,
+        .missed = on_missed,
+};
+
+static const PlEngineTuning quick = {
+        .ping_usec = 500 * PL_USEC_PER_MSEC,
+        .read_usec = 500 * PL_USEC_PER_MSEC,
+        .backoff_base_usec = 20 * PL_USEC_PER_MSEC,
+        .backoff_max_usec = 100 * PL_USEC_PER_MSEC,
+};
+
+static void setup(void) {
+        fake_init(&fake);
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(pl_engine_new(event, fake.url, &handlers, NULL, &engine), 0);
+        pl_engine_tune(engine, &quick);
+}
+
+static void teardown(void) {
+        engine = pl_engine_free(engine);
+        event = sd_event_unref(event);
+        fake_deinit(&fake);
+}
+
+static void connect_to_fake(void) {
+        fake_start(&fake, NULL);
+        ck_assert_int_eq(pl_engine_start(engine), 0);
+        ck_assert(run_until(event, &n_connected, 1, LONG));
+}
+
+static const struct {
+        const char *name, *fault; /* told to the fake engine before we connect */
+        int error;
+        const char *why;
+        uint64_t ping_usec; /* 0: as in quick */
+} faults[] = {
+        { "ping: 500", "{\"path\":\"_ping\",\"kind\":\"status\"}", -EIO, "out of order" },
+        { "ping: hangs", "{\"path\":\"_ping\",\"kind\":\"hang\"}", -ETIMEDOUT, "hang" },
+        { "ping: hangs up", "{\"path\":\"_ping\",\"kind\":\"drop\"}", -ECONNRESET, "hung up" },
+        { "ping: garbage", "{\"path\":\"_ping\",\"kind\":\"garbage\"}", -EBADMSG,
+          "something else" },
+        { "ping: a byte a while", "{\"path\":\"_ping\",\"kind\":\"slow\",\"delay\":2}", -ETIMEDOUT,
+          "hang" },
+        { "version: half", "{\"path\":\"version\",\"kind\":\"half\"}", -ECONNRESET,
+          "GET /version" },
+        { "version: nothing", "{\"path\":\"version\",\"kind\":\"empty\"}", -EBADMSG,
+          "GET /version" },
+        { "version: another document",
+          "{\"path\":\"version\",\"kind\":\"document\",\"document\":{\"a\":1}}", -EBADMSG,
+          "GET /version" },
+        { "version: no JSON",
+          "{\"path\":\"version\",\"kind\":\"document\",\"document\":\"<html>\"}", -EBADMSG,
+          "GET /version" },
+        { "version: endless", "{\"path\":\"version\",\"kind\":\"endless\"}", -EMSGSIZE, "too long",
+          LONG },
+        { "version: hangs", "{\"path\":\"version\",\"kind\":\"hang\"}", -ETIMEDOUT,
+          "GET /version" },
+        { "version: of the future",
+          "{\"path\":\"version\",\"kind\":\"document\",\"document\":{\"ApiVersion\":\"1.99\","
+          "\"MinAPIVersion\":\"1.90\"}}",
+          -EPROTONOSUPPORT, "1.90 to 1.99" },
+        { "version: of the past",
+          "{\"path\":\"version\",\"kind\":\"document\",\"document\":{\"ApiVersion\":\"1.20\"}}",
+          -EPROTONOSUPPORT, "too old" },
+        { "events: 500", "{\"path\":\"events\",\"kind\":\"status\"}", -EIO,
+          "status 500: out of order" },
+        { "events: 404", "{\"path\":\"events\",\"kind\":\"status\",\"status\":404}", -ENOENT,
+          "status 404" },
+        { "events: hangs", "{\"path\":\"events\",\"kind\":\"hang\"}", -ETIMEDOUT, "GET /events" },
+        { "events: hangs up", "{\"path\":\"events\",\"kind\":\"drop\"}", -ECONNRESET, "ended" },
+        { "events: garbage", "{\"path\":\"events\",\"kind\":\"garbage\"}", -EBADMSG, "ended" },
+};
+
+/* Whatever stands in the way of a connection: said once, and gone when it is gone. */
+START_TEST(test_fault) {
+        const __typeof__(faults[0]) *t = &faults[_i];
+        const PlEngineTuning tuning = { .ping_usec = t->ping_usec };
+
+        pl_engine_tune(engine, &tuning);
+        fake_start(&fake, NULL);
+        fake_do(&fake, "[{\"op\":\"fault\",%s]", t->fault + 1);
+        ck_assert_int_eq(pl_engine_start(engine), 0);
+        ck_assert_msg(run_until(event, &n_lost, 1, LONG), "%s: not noticed", t->name);
+        ck_assert_msg(lost_error == t->error, "%s: %d", t->name, lost_error);
+        ck_assert_msg(strstr(lost_why, t->why), "%s: %s", t->name, lost_why);
+        ck_assert_uint_eq(n_connected, 0);
+
+        run_for(event, 300 * PL_USEC_PER_MSEC); /* several more attempts */
+        fake_do(&fake, "{\"op\":\"clear\"}");
+        ck_assert_msg(run_until(event, &n_connected, 1, LONG), "%s: did not recover", t->name);
+        ck_assert_msg(n_lost == 1, "%s: said %u times", t->name, n_lost);
+}
+END_TEST
+
+START_TEST(test_info) {
+        ck_assert_ptr_null(pl_engine_info(engine));
+        connect_to_fake();
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert(pl_engine_is_connected(engine));
+        ck_assert_str_eq(pl_engine_info(engine)->version, "20.10.24+dfsg1");
+        ck_assert_uint_eq(pl_engine_info(engine)->api.minor, 41);
+        ck_assert_str_eq(pl_engine_url(engine), fake.url);
+        ck_assert_int_eq(pl_engine_start(engine), -EALREADY);
+}
+END_TEST
+
+/* A newer engine is spoken to in the highest version that was tested. */
+START_TEST(test_newer_engine) {
+        const char *args[] = { "--api", "1.60", "--min-api", "1.44", NULL };
+
+        fake_start(&fake, args);
+        ck_assert_int_eq(pl_engine_start(engine), 0);
+        ck_assert(run_until(event, &n_connected, 1, LONG));
+        ck_assert_uint_eq(pl_engine_info(engine)->api.minor, PL_DOCKER_API_TESTED.minor);
+}
+END_TEST
+
+static const struct {
+        const char *url;
+        int r;
+} urls[] = {
+        { "unix:///run/docker.sock", 0 },
+        { "tcp://127.0.0.1:2375", -EPROTONOSUPPORT },
+        { "/run/docker.sock", -EPROTONOSUPPORT },
+        { "", -EPROTONOSUPPORT },
+        { "unix://", -EINVAL },
+        { "unix:///", -EINVAL },
+        { "unix://run/docker.sock", -EINVAL },
+        { "unix:///"
+          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          -EINVAL },
+};
+
+START_TEST(test_url) {
+        PlEngine *e = NULL;
+
+        ck_assert_msg(pl_engine_new(event, urls[_i].url, &handlers, NULL, &e) == urls[_i].r, "%s",
+                      urls[_i].url);
+        pl_engine_free(e);
+}
+END_TEST
+
+START_TEST(test_cut) {
+        connect_to_fake();
+        for (unsigned i = 1; i <= 3; i++) {
+                fake_do(&fake, "{\"op\":\"cut\",\"half\":%s}", i % 2 ? "true" : "false");
+                ck_assert(run_until(event, &n_lost, i, LONG));
+                ck_assert(run_until(event, &n_connected, i + 1, LONG));
+        }
+        ck_assert_uint_eq(n_lost, 3);
+        ck_assert_uint_eq(n_missed, 0);
+}
+END_TEST
+
+/* With waits of a minute between attempts only the socket itself can tell that it is back. */
+START_TEST(test_return_is_noticed) {
+        const PlEngineTuning slow = { .backoff_base_usec = PL_USEC_PER_MIN,
+                                      .backoff_max_usec = PL_USEC_PER_MIN };
+
+        connect_to_fake();
+        pl_engine_tune(engine, &slow);
+        fake_kill(&fake, SIGKILL);
+        ck_assert(run_until(event, &n_lost, 1, LONG));
+        ck_assert_int_eq(unlink(fake.path), 0);
+        run_for(event, 50 * PL_USEC_PER_MSEC);
+        fake_start(&fake, NULL);
+        ck_assert(run_until(event, &n_connected, 2, LONG));
+        ck_assert_uint_eq(n_lost, 1);
+}
+END_TEST
+
+START_TEST(test_directory_appears) {
+        const PlEngineTuning slow = { .backoff_base_usec = PL_USEC_PER_MIN,
+                                      .backoff_max_usec = PL_USEC_PER_MIN };
+
+        pl_engine_tune(engine, &slow);
+        ck_assert_int_eq(rmdir(fake.dir), 0);
+        ck_assert_int_eq(pl_engine_start(engine), 0);
+        ck_assert(run_until(event, &n_lost, 1, LONG));
+        ck_assert_int_eq(lost_error, -ENOENT);
+        ck_assert_int_eq(mkdir(fake.dir, 0700), 0);
+        run_for(event, 50 * PL_USEC_PER_MSEC);
+        fake_start(&fake, NULL);
+        ck_assert(run_until(event, &n_connected, 1, LONG));
+}
+END_TEST
+
+/* Accepts connections (the kernel does), answers nothing: only /_ping tells it from a quiet one. */
+START_TEST(test_hang) {
+        const PlEngineTuning watchful = { .quiet_usec = 100 * PL_USEC_PER_MSEC };
+
+        pl_engine_tune(engine, &watchful);
+        connect_to_fake();
+        run_for(event, PL_USEC_PER_SEC); /* quiet, and well */
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert_int_eq(kill(fake.pid, SIGSTOP), 0);
+        ck_assert(run_until(event, &n_lost, 1, LONG));
+        ck_assert_int_eq(lost_error, -ETIMEDOUT);
+        ck_assert_int_eq(kill(fake.pid, SIGCONT), 0);
+        ck_assert(run_until(event, &n_connected, 2, LONG));
+        ck_assert_uint_eq(n_lost, 1);
+}
+END_TEST
+
+static unsigned stat_of(const char *name) {
+        json_t *stats = fake_tell(&fake, "{\"op\":\"stats\"}");
+        unsigned v = (unsigned)json_integer_value(json_object_get(stats, name));
+
+        json_decref(stats);
+        return v;
+}
+
+static void write_pidfile(pid_t pid) {
+        char path[128];
+        FILE *f;
+
+        (void)snprintf(path, sizeof(path), "%s/docker.pid", fake.dir);
+        if (pid == 0) {
+                ck_assert_int_eq(unlink(path), 0);
+                return;
+        }
+        f = fopen(path, "we");
+        ck_assert_ptr_nonnull(f);
+        fprintf(f, "%d\n", (int)pid);
+        fclose(f);
+}
+
+/* The socket is systemd's (here: the fake's), and the engine behind it was stopped by its
+ * administrator: a connection would start it again. */
+START_TEST(test_stopped_on_purpose) {
+        PlEngineTuning tuning = {};
+        unsigned connections;
+
+        fake_start(&fake, NULL);
+        tuning.activator = fake.pid;
+        pl_engine_tune(engine, &tuning);
+        write_pidfile(getpid());
+        ck_assert_int_eq(pl_engine_start(engine), 0);
+        ck_assert(run_until(event, &n_connected, 1, LONG));
+
+        write_pidfile(0);
+        fake_do(&fake, "{\"op\":\"cut\"}");
+        ck_assert(run_until(event, &n_lost, 1, LONG));
+        connections = stat_of("connections");
+        run_for(event, PL_USEC_PER_SEC); /* ten attempts, were they made */
+        ck_assert_uint_eq(n_connected, 1);
+        ck_assert_uint_eq(stat_of("connections"), connections + 1); /* our question */
+
+        write_pidfile(getpid());
+        ck_assert(run_until(event, &n_connected, 2, LONG));
+}
+END_TEST
+
+START_TEST(test_events) {
+        connect_to_fake();
+        fake_do(&fake, "[{\"op\":\"create\",\"name\":\"a\"},{\"op\":\"start\",\"name\":\"a\"},"
+                       "{\"op\":\"exec_create: x\",\"name\":\"a\"},"
+                       "{\"op\":\"health_status: unhealthy\",\"name\":\"a\"},"
+                       "{\"op\":\"die\",\"name\":\"a\",\"exit\":137}]");
+        ck_assert(run_until(event, &n_events, 4, LONG));
+        ck_assert_int_eq(last_event.action, PL_EVENT_DIE);
+        ck_assert_int_eq(last_event.exit_code, 137);
+        run_for(event, 50 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_events, 4); /* the filter has kept the exec from us */
+}
+END_TEST
+
+/* What happened while the stream was down comes afterwards, and what came before comes once. */
+START_TEST(test_gap) {
+        connect_to_fake();
+        fake_do(&fake, "[{\"op\":\"create\",\"name\":\"a\"},{\"op\":\"start\",\"name\":\"a\"}]");
+        ck_assert(run_until(event, &n_events, 2, LONG));
+        fake_do(&fake, "[{\"op\":\"fault\",\"path\":\"_ping\",\"kind\":\"drop\",\"times\":2},"
+                       "{\"op\":\"cut\"},{\"op\":\"oom\",\"name\":\"a\"}]");
+        ck_assert(run_until(event, &n_lost, 1, LONG));
+        ck_assert(run_until(event, &n_connected, 2, LONG));
+        ck_assert(run_until(event, &n_events, 3, LONG));
+        ck_assert_int_eq(last_event.action, PL_EVENT_OOM);
+        run_for(event, 50 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_events, 3);
+}
+END_TEST
+
+START_TEST(test_doubled_and_reordered) {
+        connect_to_fake();
+        fake_do(&fake, "[{\"op\":\"mangle\",\"double\":true,\"reorder\":true},"
+                       "{\"op\":\"create\",\"name\":\"a\"},{\"op\":\"start\",\"name\":\"a\"}]");
+        ck_assert(run_until(event, &n_events, 2, LONG));
+        ck_assert_int_eq(last_event.action, PL_EVENT_CREATE);
+        run_for(event, 50 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_events, 2);
+}
+END_TEST
+
+static const struct {
+        const char *name, *op;
+} bad_lines[] = {
+        { "garbage", "{\"op\":\"raw\",\"data\":\"garbage\\n\"}" },
+        { "binary", "{\"op\":\"raw\",\"hex\":\"00ff7b0a\"}" },
+        { "half a document", "{\"op\":\"raw\",\"data\":\"{\\\"Type\\\":\\n\"}" },
+        { "an endless line", "{\"op\":\"raw\",\"data\":\"0123456789abcdef\",\"times\":100000}" },
+        { "wrong types", "{\"op\":\"raw\",\"data\":\"{\\\"Type\\\":\\\"container\\\"}\\n\"}" },
+};
+
+/* What cannot be read may have been an event: a reason to list again, not to hang up. */
+START_TEST(test_bad_line) {
+        connect_to_fake();
+        fake_do(&fake, "%s", bad_lines[_i].op);
+        ck_assert_msg(run_until(event, &n_missed, 1, LONG), "%s: not said", bad_lines[_i].name);
+        fake_do(&fake, "[{\"op\":\"raw\",\"data\":\"\\n\"},{\"op\":\"create\",\"name\":\"a\"}]");
+        ck_assert_msg(run_until(event, &n_events, 1, LONG), "%s: nothing after it",
+                      bad_lines[_i].name);
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert_uint_eq(n_missed, 1);
+}
+END_TEST
+
+START_TEST(test_flood) {
+        connect_to_fake();
+        fake_do(&fake, "[{\"op\":\"generate\",\"n\":100},{\"op\":\"burst\",\"n\":10000}]");
+        ck_assert(run_until(event, &n_events, 10000, 3 * LONG));
+        ck_assert_int_eq(last_event.action, PL_EVENT_DIE);
+        ck_assert_uint_eq(n_missed, 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("engine");
+        TCase *c = tcase_create("life");
+        SRunner *runner;
+        int failed;
+
+        tcase_set_timeout(c, 90);
+        tcase_add_checked_fixture(c, setup, teardown);
+        tcase_add_loop_test(c, test_fault, 0, PL_ARRAY_SIZE(faults));
+        tcase_add_test(c, test_info);
+        tcase_add_test(c, test_newer_engine);
+        tcase_add_loop_test(c, test_url, 0, PL_ARRAY_SIZE(urls));
+        tcase_add_test(c, test_cut);
+        tcase_add_test(c, test_return_is_noticed);
+        tcase_add_test(c, test_directory_appears);
+        tcase_add_test(c, test_hang);
+        tcase_add_test(c, test_stopped_on_purpose);
+        tcase_add_test(c, test_events);
+        tcase_add_test(c, test_gap);
+        tcase_add_test(c, test_doubled_and_reordered);
+        tcase_add_loop_test(c, test_bad_line, 0, PL_ARRAY_SIZE(bad_lines));
+        tcase_add_test(c, test_flood);
+        suite_add_tcase(s, c);
+
+        runner = srunner_create(s);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
