@@ -87,6 +87,7 @@ static void tell_done(PlCurl *c) {
         while (!c->freed && (m = curl_multi_info_read(c->multi, &left))) {
                 CURL *easy = m->easy_handle;
                 CURLcode code = m->data.result;
+                curl_socket_t fd = CURL_SOCKET_BAD;
                 char *private = NULL;
                 Transfer t;
 
@@ -94,8 +95,10 @@ static void tell_done(PlCurl *c) {
                         continue;
                 (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
                 t = *(Transfer *)private;
+                /* known to libcurl from the end of a transfer until it is removed */
+                (void)curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
                 pl_curl_remove(c, easy);
-                t.done(t.userdata, easy, curl_error(easy, code));
+                t.done(t.userdata, easy, curl_error(easy, code), fd);
         }
 }
 

@@ -17,8 +17,8 @@
 typedef struct PlCurl PlCurl;
 
 /* The transfer has ended and is off the loop; easy is the caller's, with its CURLINFO_*.
- * error: 0 or negative errno. */
-typedef void (*PlCurlDone)(void *userdata, CURL *easy, int error);
+ * error: 0 or negative errno. fd: the connection, as long as it is kept; borrowed; -1: none. */
+typedef void (*PlCurlDone)(void *userdata, CURL *easy, int error, int fd);
 
 /** pl_curl_new() - also initialises libcurl, without TLS. Return: 0, -ENOMEM or sd-event's error.
  */

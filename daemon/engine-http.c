@@ -70,14 +70,12 @@ int pl_engine_http_error(long status) {
         }
 }
 
-pid_t pl_engine_listener(CURL *easy) {
-        curl_socket_t fd = CURL_SOCKET_BAD;
+pid_t pl_engine_listener(int fd) {
         struct ucred peer = {};
         socklen_t size = sizeof(peer);
 
         /* the credentials are those of whoever called listen(2): unix(7), SO_PEERCRED */
-        if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-            fd == CURL_SOCKET_BAD || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return 0;
         return peer.pid;
 }

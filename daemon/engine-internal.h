@@ -60,7 +60,7 @@ struct PlRequest {
         CURL *easy; /* NULL while it is queued */
         struct curl_slist *headers;
         PlBuffer answer;
-        pid_t listener;
+        pid_t listener; /* of PING: who answered */
 };
 
 typedef struct PlRequestList {
@@ -123,8 +123,8 @@ int pl_buffer_append(PlBuffer *b, const char *data, size_t size, size_t max_byte
 void pl_buffer_deinit(PlBuffer *b);
 CURL *pl_engine_easy(PlEngine *e, const char *path);
 int pl_engine_http_error(long status);
-/* Who listens on the socket that a transfer runs on, 0: unknown. Only while it runs. */
-pid_t pl_engine_listener(CURL *easy);
+/* Who listens on the socket behind a connection, 0: unknown. */
+pid_t pl_engine_listener(int fd);
 
 /* engine-request.c */
 int pl_engine_request(PlEngine *e, PlRequest *request);

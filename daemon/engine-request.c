@@ -98,8 +98,6 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         PlRequest *q = userdata;
 
         pl_engine_heard(q->engine);
-        if (q->kind == PL_REQUEST_PING && q->listener == 0)
-                q->listener = pl_engine_listener(q->easy);
         return pl_buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
 }
 
@@ -188,13 +186,15 @@ static void reply(PlEngine *e, PlRequest *q, int error) {
         }
 }
 
-static void on_done(void *userdata, CURL *easy, int error) {
+static void on_done(void *userdata, CURL *easy, int error, int fd) {
         _cleanup_(request_freep) PlRequest *q = userdata;
         _cleanup_(pl_engine_unrefp) PlEngine *e = pl_engine_ref(q->engine);
         bool answered = error == 0;
         long status = 0;
 
         list_remove(&e->running[kinds[q->kind].lane], q);
+        if (q->kind == PL_REQUEST_PING)
+                q->listener = pl_engine_listener(fd);
         if (error == 0) {
                 (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
                 error = pl_engine_http_error(status);

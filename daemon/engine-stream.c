@@ -59,7 +59,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
         return size;
 }
 
-static void on_done(void *userdata, CURL *easy, int error) {
+static void on_done(void *userdata, CURL *easy, int error, int fd) {
         PlEngine *e = userdata;
         _cleanup_free_ char *message = NULL;
         long status = stream_status(e);

@@ -34,9 +34,10 @@ static void on_lost(void *userdata, int error, const char *why, uint64_t retry_u
         ck_assert(!pl_engine_is_connected(engine));
 }
 
-static void on_event(void *userdata, const PlEvent *e) {
+static void on_event(void *userdata, PlEvent *e) {
         n_events++;
         last_event = *e;
+        last_event.born = NULL;
 }
 
 static void on_missed(void *userdata, const char *why) {
