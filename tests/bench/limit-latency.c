@@ -5,6 +5,8 @@
  *
  *   limit-latency observe DIR FILE VALUE…   watches a parent cgroup directory; prints
  *        "ID NANOSECONDS FILE" (CLOCK_REALTIME) when FILE of a group below it first reads VALUE
+ *   limit-latency bare DIR FILE VALUE [DIR FILE VALUE]…   for each ID on stdin: write VALUE to
+ *        DIR/ID/FILE and read it back, open and close each time; prints the seconds it took
  *   limit-latency floor SOCKET DIR FILE VALUE [DIR FILE VALUE]…   the bare loop: reads the
  *        engine's event stream and, at each start, writes VALUE to DIR/ID/FILE; nothing else
  *
@@ -158,12 +160,47 @@ static int floor_loop(const char *socket_path, int n, char **triples) {
         }
 }
 
+static void write_and_read(const char *dir, const char *id, const char *file, const char *value) {
+        char path[4096], text[256];
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/%s/%s", dir, id, file);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, value, strlen(value)) < 0)
+                fprintf(stderr, "limit-latency: %s: %s\n", path, strerror(errno));
+        if (fd >= 0)
+                close(fd);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || read(fd, text, sizeof(text)) < 0)
+                fprintf(stderr, "limit-latency: %s: %s\n", path, strerror(errno));
+        if (fd >= 0)
+                close(fd);
+}
+
+static int bare(int n, char **triples) {
+        static char ids[65536][65];
+        size_t n_ids = 0;
+        uint64_t begin;
+
+        while (n_ids < 65536 && scanf("%64s", ids[n_ids]) == 1)
+                n_ids++;
+        begin = now_nsec();
+        for (size_t i = 0; i < n_ids; i++)
+                for (int k = 0; k + 2 < n; k += 3)
+                        write_and_read(triples[k], ids[i], triples[k + 1], triples[k + 2]);
+        printf("%.6f\n", (double)(now_nsec() - begin) / 1e9);
+        return 0;
+}
+
 int main(int argc, char **argv) {
         if (argc == 5 && strcmp(argv[1], "observe") == 0)
                 return observe(argv[2], argv[3], argv[4]);
         if (argc >= 6 && strcmp(argv[1], "floor") == 0)
                 return floor_loop(argv[2], argc - 3, argv + 3);
+        if (argc >= 5 && strcmp(argv[1], "bare") == 0)
+                return bare(argc - 2, argv + 2);
         fprintf(stderr, "usage: limit-latency observe DIR FILE VALUE\n"
+                        "       limit-latency bare DIR FILE VALUE [DIR FILE VALUE]… <IDS\n"
                         "       limit-latency floor SOCKET DIR FILE VALUE [DIR FILE VALUE]…\n");
         return 2;
 }

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Reloads, memory and event floods at scale: a fake engine, real cgroups, real processes in them.
+
+usage: scale.py [N…]      (default 100 1000 5000)
+
+  reload   every limit of N containers changes; time until the last file reads as wanted.
+           goal: at most 3 x a bare C loop that writes and reads back the same files (1,000), and
+           linear growth: time per container at 5,000 at most 1.5 x that at 1,000
+  memory   RssAnon with 1,000. goal: at most 10 MiB (cAdvisor with 200: 92 MiB)
+  flood    10,000 start and die events in bursts: no end state missed, memory bounded, CPU an event
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from bench_lib import BUILD, ROOT, Api, Daemon, figure, finish, hierarchy, median
+
+SIZES = [int(a) for a in sys.argv[1:]] or [100, 1000, 5000]
+TOOL = os.path.join(BUILD, "tests", "bench", "limit-latency")
+FAKE = os.path.join(ROOT, "tests", "support", "fake-engine")
+PARENT = f"plimsoll-scale-{os.getpid()}"
+MEM, MEM_V = hierarchy("memory")
+CPU, CPU_V = hierarchy("cpu")
+MEM_FILE = "memory.max" if MEM_V == 2 else "memory.limit_in_bytes"
+CPU_FILE = "cpu.max" if CPU_V == 2 else "cpu.cfs_quota_us"
+ROOTS = sorted({MEM, CPU})
+
+
+def cpu_value(percent):
+    return f"{percent * 1000} 100000" if CPU_V == 2 else str(percent * 1000)
+
+
+def policy(mib, percent):
+    return f"[Service all]\nMatch=name:c*\nMemoryMax={mib}M\nCPUQuota={percent}%\n"
+
+
+class Fake:
+    """A fake engine whose containers are real groups with a sleeping process in each."""
+
+    def __init__(self, n):
+        self.n, self.dir = n, tempfile.mkdtemp(prefix="plimsoll-scale-")
+        self.socket = self.dir + "/docker.sock"
+        self.url = "unix://" + self.socket
+        self.p = subprocess.Popen([FAKE, "--socket", self.socket], stdin=subprocess.DEVNULL)
+        while not os.path.exists(self.socket):
+            time.sleep(0.01)
+        for root in ROOTS:
+            os.mkdir(f"{root}/{PARENT}")
+        self.sleepers = [subprocess.Popen(["/bin/busybox", "sleep", "100000"], stdin=subprocess.DEVNULL)
+                         for _ in range(n)]
+        self.tell({"op": "generate", "n": n, "prefix": "c", "running": True,
+                   "pids": [s.pid for s in self.sleepers]})
+        self.ids = {}
+        for c in Api(self.socket)("GET", "/containers/json?all=1"):
+            self.ids[c["Id"]] = c["Names"][0].lstrip("/")
+        pids = {}
+        api = Api(self.socket)
+        for cid in self.ids:
+            pids[cid] = api("GET", f"/containers/{cid}/json")["State"]["Pid"]
+        for cid, pid in pids.items():
+            for root in ROOTS:
+                os.mkdir(f"{root}/{PARENT}/{cid}")
+                with open(f"{root}/{PARENT}/{cid}/cgroup.procs", "w") as f:
+                    f.write(str(pid))
+
+    def tell(self, *ops):
+        r = Api(self.socket)("POST", "/_fake", list(ops))
+        if not r.get("ok"):
+            raise RuntimeError(r)
+        return r
+
+    def stop(self):
+        for s in self.sleepers:
+            s.kill()
+        for s in self.sleepers:
+            s.wait()
+        self.p.terminate()
+        self.p.wait()
+        for root in ROOTS:
+            for _ in range(100):
+                for cid in list(self.ids):
+                    try:
+                        os.rmdir(f"{root}/{PARENT}/{cid}")
+                    except OSError:
+                        pass
+                try:
+                    os.rmdir(f"{root}/{PARENT}")
+                    break
+                except OSError:
+                    time.sleep(0.05)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def wait_all(ids, mib, percent, timeout=120):
+    """Seconds until every file of every group reads as wanted, looked at in turn."""
+    begin = time.monotonic()
+    for root, file, value in ((MEM, MEM_FILE, str(mib << 20)), (CPU, CPU_FILE, cpu_value(percent))):
+        for cid in ids:
+            path = f"{root}/{PARENT}/{cid}/{file}"
+            while True:
+                with open(path) as f:
+                    if f.read().strip() == value:
+                        break
+                if time.monotonic() - begin > timeout:
+                    raise RuntimeError(f"{path} is not {value}")
+                time.sleep(0.0005)
+    return time.monotonic() - begin
+
+
+def bare(fake, mib, percent):
+    out = subprocess.run([TOOL, "bare", f"{MEM}/{PARENT}", MEM_FILE, str(mib << 20), f"{CPU}/{PARENT}",
+                          CPU_FILE, cpu_value(percent)], input="\n".join(fake.ids), text=True,
+                         stdout=subprocess.PIPE, check=True)
+    return float(out.stdout)
+
+
+def reload_time(fake, daemon):
+    """Rounds of changed limits; the floor is taken in between, on the same files."""
+    ours, floor = [], []
+    for k in range(5):
+        daemon.write_policy(policy(100 + 2 * k, 10 + 2 * k))
+        daemon.reload()
+        ours.append(wait_all(fake.ids, 100 + 2 * k, 10 + 2 * k))
+        time.sleep(1 + len(fake.ids) / 500)  # the engine is told meanwhile; let it end
+    daemon.p.send_signal(signal.SIGSTOP)
+    for k in range(5):
+        floor.append(bare(fake, 200 + k, 50 + k))
+    last = bare(fake, 108, 18)  # as the daemon left it
+    floor.append(last)
+    daemon.p.send_signal(signal.SIGCONT)
+    return median(ours), median(floor)
+
+
+def flood(fake, daemon):
+    n = 10000
+    names = {v: k for k, v in fake.ids.items()}
+    before, cpu = daemon.smaps("RssAnon"), daemon.cpu_sec()
+    fake.tell({"op": "burst", "n": n, "prefix": "c", "pause_every": 500, "pause": 0.001})
+    end, last = time.monotonic() + 60, -1.0
+    while time.monotonic() < end and daemon.cpu_sec() != last:
+        last = daemon.cpu_sec()
+        time.sleep(1)
+    used = daemon.cpu_sec() - cpu
+    api = Api(fake.socket)
+    wrong = 0
+    for c in daemon.status()["containers"]:
+        truth = api("GET", f"/containers/{names[c['name']]}/json")["State"]["Status"]
+        wrong += truth != c["phase"]
+    grown = daemon.smaps("RssAnon") - before
+    figure("flood", f"{n} events, {used / n * 1e6:.0f} us CPU each, {wrong} end states wrong, RssAnon "
+           f"{grown / 2**20:+.2f} MiB", wrong == 0 and grown < 8 << 20)
+
+
+def main():
+    each = {}
+    for n in SIZES:
+        fake = Fake(n)
+        try:
+            d = Daemon(fake.url, policy(96, 9))
+            try:
+                ours, floor = reload_time(fake, d)
+                each[n] = ours / n
+                ok = ours <= 3 * floor if n == 1000 else None
+                figure(f"reload of {n}", f"{ours * 1e3:.1f} ms, bare C loop {floor * 1e3:.1f} ms, ratio "
+                       f"{ours / floor:.2f}" + (", goal at most 3" if n == 1000 else ""), ok)
+                anon = d.smaps("RssAnon")
+                figure(f"memory with {n}", f"RssAnon {anon / 2**20:.2f} MiB"
+                       + (", goal at most 10 MiB" if n == 1000 else ""), anon <= 10 << 20 if n == 1000 else None)
+                if n == 1000:
+                    flood(fake, d)
+            finally:
+                d.stop()
+        finally:
+            fake.stop()
+    if 1000 in each and 5000 in each:
+        growth = each[5000] / each[1000]
+        figure("growth", f"time per container at 5,000 is {growth:.2f} x that at 1,000, goal at most 1.5",
+               growth <= 1.5)
+    finish()
+
+
+main()
