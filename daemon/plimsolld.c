@@ -46,70 +46,50 @@ static void help(void) {
                "See plimsolld(8), plimsoll.conf(5), plimsollctl(1).\n");
 }
 
-/* Return: 1 to go on, 0 to exit with success, or a negative sysexits status. */
-static int parse_arguments(int argc, char **argv, Arguments *a) {
-        enum {
-                OPT_POLICY = 256,
-                OPT_ENGINE,
-                OPT_CONTROL,
-                OPT_STATE,
-                OPT_ARCHIVE,
-                OPT_CHECK,
-                OPT_DRY_RUN,
-                OPT_VERSION
-        };
-        static const struct option options[] = {
-                { "policy", required_argument, NULL, OPT_POLICY },
-                { "engine", required_argument, NULL, OPT_ENGINE },
-                { "control", required_argument, NULL, OPT_CONTROL },
-                { "state", required_argument, NULL, OPT_STATE },
-                { "archive", required_argument, NULL, OPT_ARCHIVE },
-                { "check", no_argument, NULL, OPT_CHECK },
-                { "dry-run", no_argument, NULL, OPT_DRY_RUN },
-                { "verbose", no_argument, NULL, 'v' },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, OPT_VERSION },
-                { 0 },
-        };
-        int c;
+enum {
+        OPT_POLICY = 256,
+        OPT_ENGINE,
+        OPT_CONTROL,
+        OPT_STATE,
+        OPT_ARCHIVE,
+        OPT_CHECK,
+        OPT_DRY_RUN,
+        OPT_VERSION
+};
 
-        while ((c = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
-                switch (c) {
-                case OPT_POLICY:
-                        a->manager.policy_file = optarg;
-                        break;
-                case OPT_ENGINE:
-                        a->manager.engine_url = optarg;
-                        break;
-                case OPT_CONTROL:
-                        a->manager.control_path = optarg;
-                        break;
-                case OPT_STATE:
-                        a->manager.state_dir = optarg;
-                        break;
-                case OPT_ARCHIVE:
-                        a->manager.archive_dir = optarg;
-                        break;
-                case OPT_CHECK:
-                        a->check = true;
-                        break;
-                case OPT_DRY_RUN:
-                        a->manager.dry_run = true;
-                        break;
-                case 'v':
-                        a->verbose = true;
-                        break;
-                case 'h':
-                        help();
-                        return 0;
-                case OPT_VERSION:
-                        puts("plimsolld " PLIMSOLL_VERSION);
-                        return 0;
-                default:
-                        fprintf(stderr, "Try 'plimsolld --help'.\n");
-                        return -EX_USAGE;
-                }
+static const struct option options[] = {
+        { "policy", required_argument, NULL, OPT_POLICY },
+        { "engine", required_argument, NULL, OPT_ENGINE },
+        { "control", required_argument, NULL, OPT_CONTROL },
+        { "state", required_argument, NULL, OPT_STATE },
+        { "archive", required_argument, NULL, OPT_ARCHIVE },
+        { "check", no_argument, NULL, OPT_CHECK },
+        { "dry-run", no_argument, NULL, OPT_DRY_RUN },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, OPT_VERSION },
+        { 0 },
+};
+
+/* Where the value of an option goes; NULL: it takes none. */
+static const char **value_of(Arguments *a, int c) {
+        switch (c) {
+        case OPT_POLICY:
+                return &a->manager.policy_file;
+        case OPT_ENGINE:
+                return &a->manager.engine_url;
+        case OPT_CONTROL:
+                return &a->manager.control_path;
+        case OPT_STATE:
+                return &a->manager.state_dir;
+        case OPT_ARCHIVE:
+                return &a->manager.archive_dir;
+        default:
+                return NULL;
         }
+}
+
+static int check_arguments(int argc, char **argv, const Arguments *a) {
         if (optind < argc) {
                 fprintf(stderr, "plimsolld: unexpected argument '%s'\nTry 'plimsolld --help'.\n",
                         argv[optind]);
@@ -121,6 +101,35 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                 return -EX_USAGE;
         }
         return 1;
+}
+
+/* Return: 1 to go on, 0 to exit with success, or a negative sysexits status. */
+static int parse_arguments(int argc, char **argv, Arguments *a) {
+        int c;
+
+        while ((c = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
+                const char **value = value_of(a, c);
+
+                if (value) {
+                        *value = optarg;
+                } else if (c == OPT_CHECK) {
+                        a->check = true;
+                } else if (c == OPT_DRY_RUN) {
+                        a->manager.dry_run = true;
+                } else if (c == 'v') {
+                        a->verbose = true;
+                } else if (c == 'h') {
+                        help();
+                        return 0;
+                } else if (c == OPT_VERSION) {
+                        puts("plimsolld " PLIMSOLL_VERSION);
+                        return 0;
+                } else {
+                        fprintf(stderr, "Try 'plimsolld --help'.\n");
+                        return -EX_USAGE;
+                }
+        }
+        return check_arguments(argc, argv, a);
 }
 
 static int check_policy(const char *file) {
