@@ -43,6 +43,7 @@ struct PlManager {
         PlEngine *engine;
         PlSystemd *systemd;
         PlCtlServer *ctl;
+        bool control_bound; /* the socket is ours to remove, not socket activation's */
         PlStateDir *state_dir;
 
         PlMap *subjects; /* id → PlSubject */
@@ -106,7 +107,7 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
 bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s);
 void pl_manager_locate_by_pid(PlManager *m, PlSubject *s);
 void pl_manager_learn_parent(PlManager *m, const char *parent);
-int pl_manager_desire(PlManager *m, PlSubject *s);  /* s->want from the policy in force */
+int pl_manager_desire(PlManager *m, PlSubject *s); /* s->want from the policy in force */
 
 /* manager-tick.c */
 void pl_manager_reconcile(PlManager *m, PlSubject *s);

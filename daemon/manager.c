@@ -212,6 +212,7 @@ static int open_control(PlManager *m) {
                                                        : "");
                         return fd;
                 }
+                m->control_bound = true;
         }
         r = pl_ctl_server_new(m->event, fd, &pl_manager_ctl_handlers, m, &m->ctl);
         if (r < 0)
@@ -289,6 +290,9 @@ PlManager *pl_manager_free(PlManager *m) {
 
         if (!m)
                 return NULL;
+        /* while it still listens: nobody else can have bound the path meanwhile */
+        if (m->control_bound)
+                (void)unlink(m->options.control_path);
         m->ctl = pl_ctl_server_free(m->ctl);
         m->engine = pl_engine_free(m->engine);
         m->systemd = pl_systemd_free(m->systemd);

@@ -78,7 +78,8 @@ worker() {
     for n in 1 25 50; do
         wait_until 5 right "$n"
     done
-    docker ps -aq | xargs docker rm -f >/dev/null
+    # shellcheck disable=SC2046 # ids
+    docker rm -f $(docker ps -aq) >/dev/null
     wait_until 10 gives 0 containers
     wait_until 10 gives 0 sh -c "ls '$T/state/containers' | wc -l"
 }

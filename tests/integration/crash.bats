@@ -17,15 +17,6 @@ END
 }
 teardown() { end; }
 
-again() {
-    rm -f "$T/notify.log"
-    kill "$NOTIFY_PID"
-    wait "$NOTIFY_PID" || true
-    NOTIFY_PID=''
-    rm -f "$T/notify"
-    daemon_begin
-}
-
 @test "kill -9: containers run on, limits stay in force" {
     daemon_begin
     run_bb web
@@ -43,7 +34,7 @@ again() {
     daemon_end KILL
     write_value web TasksMax 99
     run_bb web2
-    again
+    daemon_begin
     becomes web TasksMax 50
     becomes web2 MemoryMax $((64 * MIB))
 }
@@ -55,7 +46,7 @@ again() {
     becomes web TasksMax 50
     daemon_end KILL
     policy_is </dev/null
-    again
+    daemon_begin
     becomes web MemoryMax $((200 * MIB))
     becomes web TasksMax 333
 }
@@ -87,7 +78,7 @@ again() {
     for f in "$T"/state/containers/*; do
         head -c 20 "$f" >"$f.cut" && mv "$f.cut" "$f"
     done
-    again
+    daemon_begin
     becomes web MemoryMax $((64 * MIB))
     [ "$(docker inspect -f '{{.State.Running}}' web)" = true ]
 }

@@ -94,7 +94,8 @@ connected() { [ "$(status_json | jq -r .engine.connected)" = "$1" ]; }
     # limits do not depend on it
     echo 77 >"$file"
     wait_until 5 grep -qx 50 "$file"
-    wait_until 60 connected false
+    # a quiet stream is asked after 60 s, and given 10 s to answer
+    wait_until 90 connected false
     kill -CONT "$pid"
     run_bb web2
     wait_until 60 is web2 MemoryMax $((64 * MIB))

@@ -4,6 +4,8 @@
 # own, and assertions that read the kernel's files themselves. Nothing here believes plimsoll's word
 # about a limit. Loaded with: load helper
 
+bats_require_minimum_version 1.5.0
+
 HERE=$(cd -P "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 SUPPORT=$HERE/../support
 BUILD_DIR=${PLIMSOLL_BUILD:-$HERE/../../build/gcc}
@@ -34,6 +36,7 @@ engine_end() {
 }
 
 # an engine that hangs must not hang a test
+# shellcheck disable=SC2032
 docker() { timeout 60 docker "$@"; }
 
 engine() { "$SUPPORT/engine.sh" "$1" "$E/engine"; }
@@ -59,7 +62,7 @@ daemon_begin() {
 daemon_spawn() {
     mkdir -p "$T/state" "$T/archive"
     LOG=$T/log
-    rm -f "$T/notify.log"
+    : >"$T/notify.log"
     notify_begin
     # shellcheck disable=SC2086 # a command with options
     NOTIFY_SOCKET=$T/notify nsenter "--net=$(engine netns)" ${DAEMON_WRAPPER:-} \
@@ -101,7 +104,8 @@ end() {
         wait "$DAEMON" 2>/dev/null || true
     fi
     [ -z "${NOTIFY_PID:-}" ] || { kill "$NOTIFY_PID" && wait "$NOTIFY_PID"; } 2>/dev/null || true
-    docker ps -aq | xargs -r docker rm -f >/dev/null 2>&1 || true
+    # shellcheck disable=SC2033
+    docker ps -aq | xargs -r timeout 60 docker rm -f >/dev/null 2>&1 || true
     rm -rf "$T"
 }
 
