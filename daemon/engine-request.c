@@ -153,8 +153,10 @@ static void reply_inspect(PlRequest *q, int error, const char *message) {
                 error = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
         pl_buffer_deinit(&q->answer);
         /* a name in place of an id would find another container: we never ask so */
-        if (error == 0 && !pl_streq(c->id, q->id))
+        if (error == 0 && !pl_streq(c->id, q->id)) {
                 error = -EBADMSG;
+                c = pl_container_free(c);
+        }
         q->reply.inspect(q->userdata, q->id, error, message, &c);
 }
 
