@@ -19,9 +19,9 @@ typedef enum When { NEVER, CONNECTED, EVENT, LOST, REPLY } When;
 static Fake fake;
 static sd_event *event;
 static PlEngine *engine;
-static unsigned n_connected, n_lost, n_events, n_replies, n_lists;
+static unsigned n_connected, n_lost, n_events, n_replies, n_failed;
 static int reply_error;
-static char reply_message[700], reply_name[300];
+static char reply_message[700];
 static size_t listed;
 static char ids[200][PL_ID_MAX];
 static When free_when;
@@ -56,6 +56,7 @@ static const PlEngineHandlers handlers = {
 static void note(int error, const char *message) {
         ck_assert_msg(!inside, "a reply before the request was made");
         n_replies++;
+        n_failed += error < 0;
         reply_error = error;
         (void)snprintf(reply_message, sizeof(reply_message), "%s", message ?: "");
         maybe_free(REPLY);
@@ -66,7 +67,6 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
         ck_assert((error == 0) == (*c != NULL));
         if (error == 0) {
                 ck_assert_str_eq((*c)->id, id);
-                (void)snprintf(reply_name, sizeof(reply_name), "%s", (*c)->name);
                 pl_container_free(TAKE_PTR(*c)); /* what is taken is ours */
         }
         note(error, message);
@@ -74,7 +74,6 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
 
 static void on_listed(void *userdata, int error, const char *message, const char (*all)[PL_ID_MAX],
                       size_t n) {
-        n_lists++;
         listed = n;
         for (size_t i = 0; i < PL_MIN(n, PL_ARRAY_SIZE(ids)); i++)
                 memcpy(ids[i], all[i], PL_ID_MAX);
@@ -165,8 +164,7 @@ START_TEST(test_list_and_inspect) {
         for (size_t i = 0; i < listed; i++)
                 ck_assert_int_eq(inspect(ids[i]), 0);
         ck_assert(run_until(event, &n_replies, 102, LONG));
-        ck_assert_int_eq(reply_error, 0);
-        ck_assert_str_eq(reply_name, "c99");
+        ck_assert_uint_eq(n_failed, 0); /* in any order: four at a time */
         run_for(event, 50 * PL_USEC_PER_MSEC);
         ck_assert_uint_eq(n_replies, 102);
         /* events, lists, inspections; and the one that asks this */
