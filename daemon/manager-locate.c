@@ -119,6 +119,9 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
         pl_subject_drop_cgroup(s);
         s->cgroup = g;
         s->cgroup_started_usec = started_usec;
+        /* borrowed by a daemon that is gone: the next plan gives it back, or goes on */
+        s->squeeze.high_held = s->state.squeeze_high.set;
+        s->squeeze.high_before = s->state.squeeze_high.number;
         s->systemd_due = true;
         parent = pl_cgroup_parent(g);
         if (parent)

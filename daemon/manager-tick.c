@@ -184,18 +184,35 @@ static void note_refusal(PlManager *m, PlSubject *s, const PlStep *step, const c
                                        : "");
 }
 
+/* A squeeze without memory.reclaim borrows memory.high. What it was is kept on disk from before the
+ * first write until after the last, so that no crash can leave a container throttled.
+ * Return: may the squeeze go on? */
+static bool keep_borrowed_high(PlManager *m, PlSubject *s, const PlSqueeze *q) {
+        int r;
+
+        if (q->high_held == s->state.squeeze_high.set)
+                return true;
+        s->state.squeeze_high = (PlValue){ .set = q->high_held, .number = q->high_before };
+        r = pl_state_dir_save(m->state_dir, &s->state);
+        if (r < 0 && q->high_held)
+                s->state.squeeze_high = (PlValue){ 0 };
+        return r >= 0;
+}
+
 /* Return: mask of wanted values that were written. */
 static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
         uint64_t period = s->service ? s->service->cpu_quota_period_usec : 0;
         uint32_t written = 0;
-        bool failed = false;
+        bool failed = false, may_squeeze = true, still_held = false;
 
+        if (plan->squeeze.high_held)
+                may_squeeze = keep_borrowed_high(m, s, &plan->squeeze);
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const PlStep *step = &plan->steps[i];
                 const char *file = NULL;
                 int r;
 
-                if (step->kind != PL_STEP_WRITE && step->kind != PL_STEP_SQUEEZE)
+                if (step->kind != PL_STEP_WRITE && (step->kind != PL_STEP_SQUEEZE || !may_squeeze))
                         continue;
                 if (step->chained && failed)
                         continue;
@@ -206,6 +223,8 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
                         pl_manager_inspect(m, s); /* died meanwhile */
                         return written;
                 }
+                if (failed && step->resource == PL_RESOURCE_MEMORY_HIGH)
+                        still_held = s->squeeze.high_held;
                 if (failed)
                         note_refusal(m, s, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
@@ -215,7 +234,11 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
                     !(pl_subject_wanted(s) & (1U << step->resource)))
                         s->fresh = false;
         }
-        s->squeeze = plan->squeeze;
+        if (may_squeeze)
+                s->squeeze = plan->squeeze;
+        s->squeeze.high_held = s->squeeze.high_held || still_held;
+        if (!s->squeeze.high_held)
+                (void)keep_borrowed_high(m, s, &s->squeeze);
         return written & pl_subject_wanted(s);
 }
 

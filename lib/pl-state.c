@@ -5,15 +5,25 @@
 #include <jansson.h>
 
 #include "pl-docker.h"
+#include "pl-unit.h"
 
 /*
  * {"id": "…", "managed": ["MemoryMax", …], "original": {"MemoryMax": 4294967296, "AllowedCPUs":
- * "0-3", "TasksMax": "infinity"}, "engine_original": {…}}
+ * "0-3", "TasksMax": "infinity"}, "engine_original": {…}, "squeeze_high": "infinity"}
  */
 
 void pl_container_state_deinit(PlContainerState *s) {
         pl_limits_deinit(&s->original);
         pl_limits_deinit(&s->engine_original);
+        pl_value_deinit(&s->squeeze_high);
+}
+
+static json_t *value_to_json(PlResource r, const PlValue *v) {
+        if (pl_resource_is_text(r))
+                return json_string(v->text ?: "");
+        if (v->number > INT64_MAX)
+                return json_string("infinity");
+        return json_integer((json_int_t)v->number);
 }
 
 static json_t *limits_to_json(const PlLimits *l) {
@@ -21,17 +31,10 @@ static json_t *limits_to_json(const PlLimits *l) {
 
         for (PlResource r = 0; o && r < _PL_RESOURCE_N; r++) {
                 const PlValue *v = &l->v[r];
-                json_t *j;
 
                 if (!v->set)
                         continue;
-                if (pl_resource_is_text(r))
-                        j = json_string(v->text ?: "");
-                else if (v->number > INT64_MAX)
-                        j = json_string("infinity");
-                else
-                        j = json_integer((json_int_t)v->number);
-                if (json_object_set_new(o, pl_resource_info(r)->name, j) < 0) {
+                if (json_object_set_new(o, pl_resource_info(r)->name, value_to_json(r, v)) < 0) {
                         json_decref(o);
                         return NULL;
                 }
@@ -55,7 +58,13 @@ int pl_state_format(const PlContainerState *s, char **ret) {
         json_t *o = json_pack("{s:s, s:o, s:o, s:o}", "id", s->id, "managed",
                               mask_to_json(s->managed), "original", limits_to_json(&s->original),
                               "engine_original", limits_to_json(&s->engine_original));
-        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+        char *text = NULL;
+
+        if (o &&
+            (!s->squeeze_high.set ||
+             json_object_set_new(o, "squeeze_high",
+                                 value_to_json(PL_RESOURCE_MEMORY_HIGH, &s->squeeze_high)) >= 0))
+                text = json_dumps(o, JSON_COMPACT);
 
         json_decref(o);
         if (!text)
@@ -64,11 +73,25 @@ int pl_state_format(const PlContainerState *s, char **ret) {
         return 0;
 }
 
+/* These texts go into kernel files when they are given back. */
+static bool is_canonical(PlResource r, const char *text) {
+        _cleanup_free_ char *again = NULL;
+        const char *cursor = text;
+        PlDeviceRate d;
+
+        if (*text == '\0')
+                return true;
+        if (pl_resource_info(r)->kind == PL_KIND_CPUSET)
+                return pl_parse_cpuset(text, &again) == 0 && pl_streq(again, text);
+        while (pl_resource_devices_next(&cursor, &d)) {}
+        return *cursor == '\0';
+}
+
 static int value_from_json(PlResource r, const json_t *j, PlValue *ret) {
         PlValue v = { .set = true };
 
         if (pl_resource_is_text(r)) {
-                if (!json_is_string(j))
+                if (!json_is_string(j) || !is_canonical(r, json_string_value(j)))
                         return -EBADMSG;
                 v.text = strdup(json_string_value(j));
                 if (!v.text)
@@ -140,6 +163,9 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
                 if (r >= 0)
                         r = limits_from_json(json_object_get(o, "engine_original"),
                                              &s.engine_original);
+                if (r >= 0 && json_object_get(o, "squeeze_high"))
+                        r = value_from_json(PL_RESOURCE_MEMORY_HIGH,
+                                            json_object_get(o, "squeeze_high"), &s.squeeze_high);
         }
         json_decref(o);
         if (r < 0) {

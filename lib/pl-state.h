@@ -18,6 +18,7 @@ typedef struct PlContainerState {
         uint32_t managed;         /* mask of 1 << PlResource that plimsoll has set */
         PlLimits original;        /* in the kernel before plimsoll; unset: as a new group has it */
         PlLimits engine_original; /* in HostConfig before plimsoll; unset: HostConfig had 0 */
+        PlValue squeeze_high;     /* memory.high before a squeeze borrowed it; unset: none has */
 } PlContainerState;
 
 void pl_container_state_deinit(PlContainerState *s);
@@ -25,6 +26,7 @@ void pl_container_state_deinit(PlContainerState *s);
 /** pl_state_format() - Return: 0 and *ret owned by the caller; -ENOMEM. */
 int pl_state_format(const PlContainerState *s, char **ret);
 
-/** pl_state_parse() - strict: unknown resources, wrong types or a wrong id make it -EBADMSG.
+/** pl_state_parse() - strict: unknown resources, wrong types, texts that no kernel file holds or a
+ * wrong id make it -EBADMSG. Unknown members are passed over, so that an older daemon can read on.
  * Return: 0, -EBADMSG, -ENOMEM. */
 int pl_state_parse(const char *text, size_t size, PlContainerState *ret);

@@ -25,6 +25,21 @@ static const struct {
           "\",\"managed\":[\"MemoryMax\",\"AllowedCPUs\"],\"original\":{\"MemoryMax\":"
           "\"infinity\",\"AllowedCPUs\":\"0-1\"},\"engine_original\":{\"TasksMax\":7}}",
           0 },
+        { "memory.high is borrowed", "{\"id\":\"" ID "\",\"squeeze_high\":\"infinity\"," EMPTY, 0 },
+        { "borrowed, but not a number", "{\"id\":\"" ID "\",\"squeeze_high\":[]," EMPTY, -EBADMSG },
+        { "a member of a later version", "{\"id\":\"" ID "\",\"later\":{}," EMPTY, 0 },
+        { "devices",
+          "{\"id\":\"" ID "\",\"managed\":[],\"original\":{\"IOReadBandwidthMax\":"
+          "\"8:0 1; 8:16 2\"},\"engine_original\":{}}",
+          0 },
+        { "broken devices",
+          "{\"id\":\"" ID "\",\"managed\":[],\"original\":{\"IOReadBandwidthMax\":"
+          "\"8:0 1; rm\"},\"engine_original\":{}}",
+          -EBADMSG },
+        { "no list of CPUs",
+          "{\"id\":\"" ID "\",\"managed\":[],\"original\":{\"AllowedCPUs\":\"all\"},"
+          "\"engine_original\":{}}",
+          -EBADMSG },
         { "not JSON", "{", -EBADMSG },
         { "empty", "", -EBADMSG },
         { "no id", "{" EMPTY, -EBADMSG },
@@ -65,6 +80,7 @@ START_TEST(parse) {
                 ck_assert_uint_eq(s.managed, t.managed);
                 ck_assert(pl_limits_equal(&s.original, &t.original));
                 ck_assert(pl_limits_equal(&s.engine_original, &t.engine_original));
+                ck_assert(pl_value_equal(&s.squeeze_high, &t.squeeze_high));
                 free(again);
                 pl_container_state_deinit(&t);
         }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* State files are read back after crashes, and decide what is written into the kernel: whatever is
+ * accepted must survive being written and read again. */
+
+#include "pl-state.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool ok) {
+        if (!ok)
+                abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        PlContainerState s = {}, back = {};
+        char *text;
+
+        if (pl_state_parse((const char *)data, size, &s) < 0)
+                return 0;
+        check(strlen(s.id) == PL_ID_MAX - 1);
+        check(pl_state_format(&s, &text) == 0);
+        check(pl_state_parse(text, strlen(text), &back) == 0);
+        check(back.managed == s.managed && pl_streq(back.id, s.id));
+        check(pl_limits_equal(&back.original, &s.original));
+        check(pl_limits_equal(&back.engine_original, &s.engine_original));
+        check(pl_value_equal(&back.squeeze_high, &s.squeeze_high));
+        pl_container_state_deinit(&back);
+        pl_container_state_deinit(&s);
+        free(text);
+        return 0;
+}
