@@ -49,6 +49,7 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
         PlManager *m = userdata;
         PlSubject *s = pl_map_get(m->subjects, id);
 
+        m->churn++;
         if (!s) {
                 pl_manager_report(m);
                 return;

@@ -70,6 +70,7 @@ struct PlManager {
 
         bool ready_sent, stopping;
         unsigned updates_in_flight;
+        unsigned churn; /* answers of the engine since memory was last given back */
         uint64_t reloaded_usec; /* systemd said Reloading: who takes a value away */
         char *status_sent;      /* last STATUS= */
 };

@@ -8,6 +8,7 @@
 #include "manager-internal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -17,6 +18,8 @@
 #include "pl-summary.h"
 #include "pl-wire.h"
 
+/* So many answers of the engine make giving memory back worth its millisecond. */
+#define TRIM_AFTER 64
 /* A burst of changes makes one status line. */
 #define REPORT_DELAY_USEC (50 * PL_USEC_PER_MSEC)
 
@@ -135,12 +138,21 @@ static char *summary_line(PlManager *m) {
         return pl_summary_line(&sum);
 }
 
+/* Thousands of answers leave holes in the heap that nobody will fill for hours. */
+static void trim_when_quiet(PlManager *m) {
+        if (m->churn < TRIM_AFTER || m->updates_in_flight > 0 || m->sync_pending > 0)
+                return;
+        m->churn = 0;
+        (void)malloc_trim(0);
+}
+
 int pl_manager_on_report(sd_event_source *source, uint64_t usec, void *userdata) {
         PlManager *m = userdata;
         _cleanup_free_ char *line = summary_line(m);
         /* An absent engine is no reason to hang a boot: plimsolld is ready to wait for it. */
         bool ready = !m->ready_sent && (m->synced || m->engine_error);
 
+        trim_when_quiet(m);
         if (!line)
                 return 0;
         if (!ready && pl_streq_null(line, m->status_sent))
