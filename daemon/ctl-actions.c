@@ -33,7 +33,7 @@ static int post(PlCtl *ctl, const char *path, const char *done) {
                 pl_ctl_print_json(answer);
         else if (good) {
                 const char *message = json_string_value(json_object_get(answer, "message"));
-                (void)printf("%s\n", message ? message : done);
+                (void)printf("%s\n", message && *message ? message : done);
         }
         if (!good && !ctl->json) {
                 print_errors(answer);

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of plimsollctl(1) for bash. Names are those that the daemon knows now.
+# shellcheck shell=bash
+
+_plimsollctl_names() {
+    # compact JSON, as plimsollctl prints it to a pipe; names hold no quotes
+    plimsollctl "$@" --json status 2>/dev/null |
+        grep -oE '"(name|service)":"[A-Za-z0-9_.@:+-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
+}
+
+_plimsollctl() {
+    local commands="status show top events wait reload rotate check"
+    local options="--control --json --for --timeout --interval --iterations --verbose --version --help"
+    local states="healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead"
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
+    local control=()
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --control)
+            control=(--control "${COMP_WORDS[i + 1]}")
+            i=$((i + 1))
+            ;;
+        --for | --timeout | --interval | --iterations | -n) i=$((i + 1)) ;;
+        -*) ;;
+        *) command=${command:-${COMP_WORDS[i]}} ;;
+        esac
+    done
+
+    COMPREPLY=()
+    case $prev in
+    --control)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --for)
+        mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
+        return
+        ;;
+    --timeout | --interval | --iterations | -n) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    case $command in
+    "") mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+    show | wait | rotate)
+        mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
+        ;;
+    check) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    esac
+}
+
+complete -o filenames -F _plimsollctl plimsollctl

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
+
+set -l commands status show top events wait reload rotate check
+
+function __plimsollctl_names
+    set -l control
+    set -l words (commandline -opc)
+    if set -l i (contains -i -- --control $words)
+        and set -q words[(math $i + 1)]
+        set control --control $words[(math $i + 1)]
+    end
+    plimsollctl $control --json status 2>/dev/null |
+        grep -oE '"(name|service)":"[A-Za-z0-9_.@:+-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
+end
+
+complete -c plimsollctl -f
+complete -c plimsollctl -l control -r -F -d 'Socket of the daemon'
+complete -c plimsollctl -l json -d 'Documents for scripts'
+complete -c plimsollctl -l version -d 'Show the version'
+complete -c plimsollctl -s h -l help -d 'Show help'
+
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'All containers: health, limits, usage'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a show -d 'Everything about one container'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a top -d 'Status, again and again, with CPU in use'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'What happens from now on'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a wait -d 'Until a container is in a state'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Load the policy again'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a rotate -d 'Rotate a log now'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Is a policy right?'
+
+complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate' -a '(__plimsollctl_names)'
+complete -c plimsollctl -n '__fish_seen_subcommand_from check' -F
+complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
+complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead'
+complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'At most so long'
+complete -c plimsollctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two looks'
+complete -c plimsollctl -n '__fish_seen_subcommand_from top' -s n -l iterations -x -d 'So many looks'
