@@ -51,6 +51,7 @@ struct PlCtlServer {
         const PlCtlHandlers *handlers;
         void *userdata;
         PlCtlStreams *streams;
+        bool resumed; /* a connection, since the last run */
         uint64_t timeout_usec;
         TAILQ_HEAD(PeerQueue, Peer) queue; /* by deadline: all deadlines are equally far away */
 };
@@ -293,15 +294,29 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
 /* ---- the loop ---- */
 
+static void run_after(PlCtlServer *s, uint64_t usec) {
+        (void)sd_event_source_set_time(s->mhd_timer, now_usec(s) + usec);
+        (void)sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_ONESHOT);
+}
+
+static void on_resumed(void *userdata) {
+        PlCtlServer *s = userdata;
+
+        s->resumed = true;
+        run_after(s, 0);
+}
+
 /* MHD asks to be run again at once when it has more to do than one round took. */
 static void run(PlCtlServer *s) {
         MHD_UNSIGNED_LONG_LONG msec = 0;
 
+        s->resumed = false;
         (void)MHD_run(s->mhd);
-        if (MHD_get_timeout(s->mhd, &msec) == MHD_YES) {
-                (void)sd_event_source_set_time(s->mhd_timer, now_usec(s) + msec * PL_USEC_PER_MSEC);
-                (void)sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_ONESHOT);
-        } else
+        if (s->resumed)
+                run_after(s, 0);
+        else if (MHD_get_timeout(s->mhd, &msec) == MHD_YES)
+                run_after(s, msec * PL_USEC_PER_MSEC);
+        else
                 (void)sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_OFF);
         arm_deadline(s);
 }
@@ -373,7 +388,7 @@ int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlHandlers *handl
         s->userdata = userdata;
         s->timeout_usec = REQUEST_TIMEOUT;
         TAILQ_INIT(&s->queue);
-        if ((r = pl_ctl_streams_new(event, &s->streams)) < 0)
+        if ((r = pl_ctl_streams_new(event, on_resumed, s, &s->streams)) < 0)
                 return r;
 
         /* MHD closes what it is given, on some of its failures too: it gets a copy */

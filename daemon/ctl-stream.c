@@ -30,6 +30,8 @@ typedef struct Stream {
 
 struct PlCtlStreams {
         sd_event *event;
+        void (*resumed)(void *userdata);
+        void *userdata;
         char *data; /* the bytes [start, start + size) of everything ever published */
         size_t size, allocated;
         uint64_t start;
@@ -38,12 +40,15 @@ struct PlCtlStreams {
         LIST_HEAD(, Stream) list;
 };
 
-int pl_ctl_streams_new(sd_event *event, PlCtlStreams **ret) {
+int pl_ctl_streams_new(sd_event *event, void (*resumed)(void *userdata), void *userdata,
+                       PlCtlStreams **ret) {
         PlCtlStreams *s = calloc(1, sizeof *s);
 
         if (!s)
                 return -ENOMEM;
         s->event = sd_event_ref(event);
+        s->resumed = resumed;
+        s->userdata = userdata;
         LIST_INIT(&s->list);
         *ret = s;
         return 0;
@@ -79,6 +84,7 @@ static void stream_wake(Stream *stream) {
                 return;
         stream->suspended = false;
         MHD_resume_connection(stream->connection);
+        stream->owner->resumed(stream->owner->userdata);
 }
 
 /* MHD notices the shutdown where it waits to write, the resumed reader where it does not. */

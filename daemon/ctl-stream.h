@@ -18,7 +18,12 @@
 
 typedef struct PlCtlStreams PlCtlStreams;
 
-int pl_ctl_streams_new(sd_event *event, PlCtlStreams **ret);
+/** pl_ctl_streams_new()
+ * @resumed: called whenever a connection has been resumed: without threads, MHD notices that only
+ *           when it is run the next time. May be called from within MHD_run(), too.
+ * Return: 0, -ENOMEM. */
+int pl_ctl_streams_new(sd_event *event, void (*resumed)(void *userdata), void *userdata,
+                       PlCtlStreams **ret);
 
 /** pl_ctl_streams_free() - after MHD_stop_daemon(), which ends every response; returns NULL. */
 PlCtlStreams *pl_ctl_streams_free(PlCtlStreams *s);

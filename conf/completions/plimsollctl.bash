@@ -9,7 +9,7 @@ _plimsollctl_names() {
 }
 
 _plimsollctl() {
-    local commands="status show top events wait reload rotate check"
+    local commands="status show top events wait reload rotate check import"
     local options="--control --json --for --timeout --interval --iterations --verbose --version --help"
     local states="healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
@@ -48,7 +48,7 @@ _plimsollctl() {
     show | wait | rotate)
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
         ;;
-    check) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    check | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show top events wait reload rotate check
+set -l commands status show top events wait reload rotate check import
 
 function __plimsollctl_names
     set -l control
@@ -28,9 +28,10 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a wait -
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Load the policy again'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a rotate -d 'Rotate a log now'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Is a policy right?'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Policy from a compose configuration'
 
 complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate' -a '(__plimsollctl_names)'
-complete -c plimsollctl -n '__fish_seen_subcommand_from check' -F
+complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'At most so long'

@@ -27,7 +27,7 @@
 #define LINE_BYTES   KIB(64)
 
 static char dir[] = "/tmp/plimsoll-test-XXXXXX", path[64];
-static int stop_fd = -EBADF;
+static int stop_fd = -EBADF, publish_fd = -EBADF;
 static pthread_t thread;
 static PlCtlServer *server;
 static atomic_uint iterations;
@@ -82,6 +82,13 @@ static const PlCtlHandlers handlers = {
         .rotate = handle_rotate,
 };
 
+/* Most events come from the daemon's own work, not from within a request. */
+static int on_publish(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        eventfd_t n;
+
+        return eventfd_read(fd, &n) == 0 ? handle_reload(NULL, NULL) : 0;
+}
+
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         return sd_event_exit(sd_event_source_get_event(source), 0);
 }
@@ -95,6 +102,7 @@ static inline void *serve(void *userdata) {
         ck_assert_int_eq(pl_ctl_server_new(event, fd, &handlers, NULL, &server), 0);
         pl_ctl_server_set_timeout(server, TIMEOUT_USEC);
         ck_assert_int_ge(sd_event_add_io(event, NULL, stop_fd, 1, on_stop, NULL), 0);
+        ck_assert_int_ge(sd_event_add_io(event, NULL, publish_fd, 1, on_publish, NULL), 0);
         (void)eventfd_write(*(int *)userdata, 1);
 
         while (sd_event_get_state(event) != SD_EVENT_FINISHED) {
@@ -110,6 +118,7 @@ static inline void setup(void) {
         ck_assert_ptr_nonnull(mkdtemp(dir));
         (void)snprintf(path, sizeof path, "%s/run/control.sock", dir);
         stop_fd = eventfd(0, EFD_CLOEXEC);
+        publish_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         int ready = eventfd(0, EFD_CLOEXEC);
         ck_assert_int_eq(pthread_create(&thread, NULL, serve, &ready), 0);
         eventfd_t one;
@@ -124,7 +133,8 @@ static inline void stop_server(void) {
         (void)eventfd_write(stop_fd, 1);
         (void)pthread_join(thread, NULL);
         (void)close(stop_fd);
-        stop_fd = -EBADF;
+        (void)close(publish_fd);
+        stop_fd = publish_fd = -EBADF;
 }
 
 static inline void teardown(void) {

@@ -85,6 +85,17 @@ START_TEST(test_stream) {
 }
 END_TEST
 
+START_TEST(test_stream_from_outside) {
+        _cleanup_fclose_ FILE *f = fdopen(open_stream(), "r");
+        Reader r = { f };
+
+        for (int i = 0; i < 40; i++) {
+                (void)eventfd_write(publish_fd, 1);
+                expect_lines(&r, i, 1);
+        }
+}
+END_TEST
+
 START_TEST(test_stream_unread) {
         int lazy = open_stream();
         _cleanup_fclose_ FILE *f = fdopen(open_stream(), "r");
@@ -144,6 +155,7 @@ int main(void) {
         tcase_add_checked_fixture(cases, setup, teardown);
         tcase_set_timeout(cases, 60);
         tcase_add_test(cases, test_stream);
+        tcase_add_test(cases, test_stream_from_outside);
         tcase_add_test(cases, test_stream_unread);
         tcase_add_test(cases, test_stream_limit);
         tcase_add_test(cases, test_idle_is_idle);
