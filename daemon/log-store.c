@@ -17,7 +17,7 @@
 
 #define STATE_DIR     ".state"
 #define RESERVE       ".reserve"
-#define RESERVE_BYTES KIB(64)
+#define RESERVE_BYTES KIB(16)
 
 static int make_dir(int parent, const char *name, bool write, gid_t gid) {
         _cleanup_close_ int fd = -EBADF;
@@ -40,13 +40,22 @@ static int make_dir(int parent, const char *name, bool write, gid_t gid) {
         return TAKE_FD(fd);
 }
 
-/* A few blocks to fall back on when a full disk does not take even a state record. */
-static void make_reserve(PlLogStore *s) {
+/* A file with blocks of its own: on a full disk a state record is written over it, in place, which
+ * takes no new ones. Return: whether it is whole. */
+static bool make_reserve(PlLogStore *s) {
         _cleanup_close_ int fd = openat(s->state_fd, RESERVE,
-                                        O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+                                        O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+        char zeros[4096] = { 0 };
+        struct stat st;
 
-        if (fd >= 0)
-                (void)fallocate(fd, 0, 0, RESERVE_BYTES);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return false;
+        if ((uint64_t)st.st_size >= RESERVE_BYTES)
+                return true;
+        for (uint64_t n = 0; n < RESERVE_BYTES; n += sizeof(zeros))
+                if (pl_fs_write_all(fd, zeros, sizeof(zeros), NULL) < 0)
+                        return false; /* a part will do meanwhile: a record is well below a page */
+        return fdatasync(fd) == 0;
 }
 
 int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret) {
@@ -64,7 +73,7 @@ int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret)
         if (s->state_fd < 0)
                 return s->state_fd;
         if (write)
-                make_reserve(s);
+                s->reserve_used = !make_reserve(s);
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -115,50 +124,46 @@ int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
         return 0;
 }
 
-static int write_state(PlLogStore *s, const char *tmp, const char *text) {
+static int write_state(PlLogStore *s, const char *name, const char *text, int flags) {
         _cleanup_close_ int fd =
-                        openat(s->state_fd, tmp,
-                               O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+                        openat(s->state_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0640);
+        size_t size = strlen(text);
         int r;
 
         if (fd < 0)
                 return -errno;
         if (fchmod(fd, 0640) < 0)
                 return -errno;
-        r = pl_fs_write_all(fd, text, strlen(text), NULL);
+        r = pl_fs_write_all(fd, text, size, NULL);
         if (r < 0)
                 return r;
-        return fdatasync(fd) < 0 ? -errno : 0;
+        return ftruncate(fd, (off_t)size) < 0 || fdatasync(fd) < 0 ? -errno : 0;
 }
 
 int pl_log_store_save(PlLogStore *s, const PlRotateState *state) {
         _cleanup_free_ char *text = NULL;
-        char tmp[PL_ID_MAX + 8];
+        char name[PL_ID_MAX + 8];
         int r;
 
         r = pl_rotate_state_encode(state, &text);
         if (r < 0)
                 return r;
-        snprintf(tmp, sizeof(tmp), ".%s.new", state->id);
-        r = write_state(s, tmp, text);
+        snprintf(name, sizeof(name), ".%s.new", state->id);
+        r = write_state(s, name, text, O_CREAT | O_TRUNC);
+        if (r < 0)
+                (void)unlinkat(s->state_fd, name, 0);
         if (r == -ENOSPC || r == -EDQUOT) {
-                (void)unlinkat(s->state_fd, tmp, 0);
-                if (unlinkat(s->state_fd, RESERVE, 0) == 0) {
-                        s->reserve_used = true;
-                        r = write_state(s, tmp, text);
-                }
+                strcpy(name, RESERVE);
+                r = write_state(s, name, text, 0);
+                s->reserve_used = true;
         }
-        if (r < 0) {
-                (void)unlinkat(s->state_fd, tmp, 0);
-                return r;
-        }
+        if (r < 0)
+                return r == -ENOENT ? -ENOSPC : r;
         pl_log_rotate_point(PL_ROTATE_POINT_SAVING);
-        if (renameat(s->state_fd, tmp, s->state_fd, state->id) < 0 || fsync(s->state_fd) < 0)
+        if (renameat(s->state_fd, name, s->state_fd, state->id) < 0 || fsync(s->state_fd) < 0)
                 return -errno;
-        if (s->reserve_used && state->phase == PL_ROTATE_CLEAN) {
-                make_reserve(s);
-                s->reserve_used = false;
-        }
+        if (s->reserve_used)
+                s->reserve_used = !make_reserve(s);
         return 0;
 }
 

@@ -7,7 +7,7 @@
  *     <archive>/<service>/<container>@<id>_<gen>_<from>_<to>.log.zst   0640 root:plimsoll
  *     <archive>/<service>/.partial-<id>       being written; counts only once committed
  *     <archive>/.state/<id>                   lib/pl-rotate-state.h
- *     <archive>/.state/.reserve               given up to save a record on a full disk
+ *     <archive>/.state/.reserve               becomes a record when the disk is full
  *
  * State lives beside the archives because it is true only together with them. Directories are
  * set-group-ID, so that what is made in them belongs to the group that may read. Nothing in here

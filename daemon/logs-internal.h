@@ -43,6 +43,7 @@ struct PlLogs {
         void *userdata;
         PlLogWatch *watch;
         PlLogWorker *worker;
+        PlLogStore *store; /* the worker's; here only to list records */
         PlMap *entries;
         unsigned engine_major; /* 0: unknown */
         unsigned last_major;   /* the last that was known */
@@ -62,4 +63,3 @@ void pl_logs_expire_at(PlLogs *l, uint64_t sec);
 void pl_logs_begin(PlLogEntry *e, bool force);
 void pl_logs_begin_retain(PlLogs *l);
 void pl_logs_begin_forget(PlLogs *l, const char *id);
-void pl_logs_begin_prune(PlLogs *l, char (*known)[PL_ID_MAX], size_t n);

@@ -21,7 +21,6 @@ typedef enum JobKind {
         JOB_ROTATE,
         JOB_RETAIN,
         JOB_FORGET,
-        JOB_PRUNE,
 } JobKind;
 
 typedef struct Job {
@@ -30,8 +29,6 @@ typedef struct Job {
         PlRotateRequest request;
         PlRotateOutcome outcome;
         uint64_t usec;
-        char (*known)[PL_ID_MAX]; /* prune */
-        size_t n_known;
 } Job;
 
 static uint64_t clock_usec(void) {
@@ -43,25 +40,7 @@ static uint64_t clock_usec(void) {
 
 static void job_free(Job *j) {
         pl_rotate_request_deinit(&j->request);
-        free(j->known);
         free(j);
-}
-
-static int compare_id(const void *a, const void *b) {
-        return strcmp(a, b);
-}
-
-static void prune(Job *j, PlLogStore *store) {
-        char(*ids)[PL_ID_MAX] = NULL;
-        size_t n = 0;
-
-        if (pl_log_store_states(store, &ids, &n) < 0)
-                return;
-        qsort(j->known, j->n_known, sizeof(*j->known), compare_id);
-        for (size_t i = 0; i < n; i++)
-                if (!bsearch(ids[i], j->known, j->n_known, sizeof(*j->known), compare_id))
-                        (void)pl_log_store_forget(store, ids[i]);
-        free(ids);
 }
 
 static void run(PlWork *w, const PlRotateContext *ctx) {
@@ -80,9 +59,6 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 break;
         case JOB_FORGET:
                 (void)pl_log_store_forget(ctx->store, j->request.id);
-                break;
-        case JOB_PRUNE:
-                prune(j, ctx->store);
                 break;
         }
         j->usec = clock_usec() - begin;
@@ -117,15 +93,16 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
         if (o->raw_bytes > 0)
                 pl_log_full(LOG_INFO, PL_MESSAGE_LOG_ROTATED, &subject,
-                            "log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
-                            fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
+                            "%s: log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
+                            e->name, fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
                             pl_format_bytes(o->packed_bytes, b),
                             (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)),
                             msec);
         if (o->dropped_bytes > 0)
                 pl_log_full(LOG_CRIT, PL_MESSAGE_LOG_DROPPED, &subject,
-                            "disk full: %s of its log dropped without an archive (LogOnFull=drop)",
-                            pl_format_bytes(o->dropped_bytes, a));
+                            "%s: disk full: %s of its log dropped without an archive "
+                            "(LogOnFull=drop)",
+                            e->name, pl_format_bytes(o->dropped_bytes, a));
         e->logs->handlers->rotated(e->logs->userdata, &r);
 }
 
@@ -173,14 +150,15 @@ static void say_failed(PlLogEntry *e, const PlRotateOutcome *o) {
                       : "log not rotated: %s: %s",
                  o->step ?: "working on it", error_text(o->error));
         if (!pl_streq_null(text, e->finding_text))
-                pl_log_full(full ? LOG_CRIT : LOG_ERR, PL_MESSAGE_LOG_FAILED, &subject, "%s", text);
+                pl_log_full(full ? LOG_CRIT : LOG_ERR, PL_MESSAGE_LOG_FAILED, &subject, "%s: %s",
+                            e->name, text);
         pl_logs_set_finding(e, full ? PL_LOG_FINDING_FULL : PL_LOG_FINDING_FAILED, text);
 }
 
 static void say_method(const PlLogEntry *e, PlRotateWhy why) {
         PlLogSubject subject = { e->name, e->id, e->service, NULL };
 
-        pl_log_full(LOG_NOTICE, NULL, &subject, "log method %s: %s",
+        pl_log_full(LOG_NOTICE, NULL, &subject, "%s: log method %s: %s", e->name,
                     pl_log_method_to_string(e->method), pl_rotate_why_to_string(why));
 }
 
@@ -311,7 +289,7 @@ void pl_logs_begin(PlLogEntry *e, bool force) {
         if (e->logs->dry_run) {
                 if (!e->dry_run_said && e->governed)
                         pl_log_full(LOG_INFO, NULL, &subject,
-                                    "dry run: its log would be watched and rotated");
+                                    "%s: dry run: its log would be watched and rotated", e->name);
                 e->dry_run_said = true;
                 return;
         }
@@ -342,17 +320,5 @@ void pl_logs_begin_forget(PlLogs *l, const char *id) {
         if (!j)
                 return; /* pruned at the next start */
         memcpy(j->request.id, id, PL_ID_MAX);
-        pl_log_worker_submit(l->worker, &j->work);
-}
-
-void pl_logs_begin_prune(PlLogs *l, char (*known)[PL_ID_MAX], size_t n) {
-        Job *j = job_new(JOB_PRUNE);
-
-        if (!j) {
-                free(known);
-                return;
-        }
-        j->known = known;
-        j->n_known = n;
         pl_log_worker_submit(l->worker, &j->work);
 }

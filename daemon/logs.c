@@ -142,7 +142,7 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlLogsHandlers *
         r = pl_log_worker_new(event, store, l, &l->worker);
         if (r < 0)
                 return r;
-        store = NULL; /* the worker's now */
+        l->store = TAKE_PTR(store); /* the worker's now */
         *ret = TAKE_PTR(l);
         return 0;
 }
@@ -307,18 +307,14 @@ void pl_logs_remove(PlLogs *l, const char *id) {
 }
 
 void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void *userdata) {
-        char(*known)[PL_ID_MAX] = calloc(pl_map_size(l->entries) + 1, sizeof(*known));
-        PlLogEntry *e;
+        _cleanup_free_ char(*ids)[PL_ID_MAX] = NULL;
         size_t n = 0;
 
-        if (!known || l->dry_run) {
-                free(known);
+        if (l->dry_run || pl_log_store_states(l->store, &ids, &n) < 0)
                 return;
-        }
-        PL_MAP_FOREACH(e, l->entries)
-        if (keep(userdata, e->id))
-                memcpy(known[n++], e->id, PL_ID_MAX);
-        pl_logs_begin_prune(l, known, n);
+        for (size_t i = 0; i < n; i++)
+                if (!keep(userdata, ids[i]))
+                        pl_logs_begin_forget(l, ids[i]);
 }
 
 int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {

@@ -70,7 +70,8 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service, const P
 /** pl_logs_remove() - the engine has removed the container; its archives stay. */
 void pl_logs_remove(PlLogs *l, const char *id);
 
-/** pl_logs_prune() - once all containers are known: forget records of those that are gone. */
+/** pl_logs_prune() - once all containers are known: forget records of those for which keep() says
+ * no. */
 void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void *userdata);
 
 /** pl_logs_rotate_now() - however small the log is. Return: 0 begun; -ENOENT no such container;

@@ -35,6 +35,8 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
         pl_manager_unqueue(m, s);
         (void)pl_map_remove(m->subjects, s->id);
         (void)pl_state_dir_remove(m->state_dir, s->id);
+        if (m->logs)
+                pl_logs_remove(m->logs, s->id);
         pl_subject_free(s);
 }
 
@@ -72,6 +74,7 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 s->fresh = false;
                 s->provisional = false;
                 pl_manager_settle_originals(m, s);
+                pl_manager_update_log(m, s);
                 if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0) {
                         pl_cg_watch_remove(m->watch, s->id);
                         pl_subject_drop_cgroup(s);
@@ -152,6 +155,8 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
         PlSubject *s;
 
         m->engine_connected = true;
+        if (m->logs)
+                pl_logs_set_engine(m->logs, info);
         free(m->engine_error);
         m->engine_error = NULL;
         m->engine_retry_usec = 0;
@@ -176,6 +181,8 @@ static void on_lost(void *userdata, int error, const char *why, uint64_t retry_u
 
         m->stale = m->synced;
         m->engine_connected = false;
+        if (m->logs)
+                pl_logs_set_engine(m->logs, NULL);
         m->engine_retry_usec = retry_usec;
         free(m->engine_error);
         m->engine_error = strdup(why ?: strerror(-error));

@@ -10,6 +10,7 @@
  *   manager-locate.c  which group and which values
  *   manager-tick.c    the kernel's values: read, plan, write, read back
  *   manager-owners.c  systemd and the engine, told after the kernel
+ *   manager-logs.c    their logs, handed to daemon/logs
  *   manager-report.c  STATUS=, watchdog, control socket, journal
  */
 
@@ -18,6 +19,7 @@
 #include "cg-watch.h"
 #include "ctl-server.h"
 #include "engine.h"
+#include "logs.h"
 #include "manager.h"
 #include "pl-health.h"
 #include "pl-map.h"
@@ -45,6 +47,7 @@ struct PlManager {
         PlCtlServer *ctl;
         bool control_bound; /* the socket is ours to remove, not socket activation's */
         PlStateDir *state_dir;
+        PlLogs *logs;
 
         PlMap *subjects; /* id → PlSubject */
         PlSubject *head[_PL_QUEUE_N], *tail[_PL_QUEUE_N];
@@ -120,7 +123,14 @@ extern const PlSystemdHandlers pl_manager_systemd_handlers;
 void pl_manager_tell_owners(PlManager *m, PlSubject *s);
 void pl_manager_write_defaults(PlManager *m);
 
+/* manager-logs.c */
+int pl_manager_open_logs(PlManager *m);
+void pl_manager_update_log(PlManager *m, PlSubject *s); /* after each inspect and reload */
+int pl_manager_rotate(PlManager *m, PlSubject *s, char **ret_message);
+
 /* manager-report.c */
+void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,
+                        const char *reason, const char *text);
 extern const PlCtlHandlers pl_manager_ctl_handlers;
 void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                     const char *reason, const char *format, ...) PL_PRINTF(6, 7);

@@ -77,6 +77,8 @@ static void check_synced(PlManager *m) {
         if (!m->synced) {
                 m->synced = true;
                 pl_state_dir_prune(m->state_dir, pl_manager_keep_state, m);
+                if (m->logs)
+                        pl_logs_prune(m->logs, pl_manager_keep_state, m);
         }
 }
 

@@ -23,8 +23,8 @@
 /* A burst of changes makes one status line. */
 #define REPORT_DELAY_USEC (50 * PL_USEC_PER_MSEC)
 
-static void publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,
-                    const char *reason, const char *text) {
+void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,
+                        const char *reason, const char *text) {
         PlWireEvent e = {
                 .time_usec = pl_manager_clock(CLOCK_REALTIME),
                 .priority = priority,
@@ -70,7 +70,7 @@ void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *
         }
         pl_log_full(priority, message_id, &subject, "%s%s%s", s ? pl_subject_name(s) : "",
                     s ? ": " : "", text);
-        publish(m, s, priority, message_id, reason, text);
+        pl_manager_publish(m, s, priority, message_id, reason, text);
 }
 
 PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason) {
@@ -196,6 +196,7 @@ int pl_manager_on_watchdog(sd_event_source *source, uint64_t usec, void *userdat
 static json_t *container_to_json(PlManager *m, PlSubject *s) {
         PlUsage usage = { PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED,
                           PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, 0 };
+        PlLogStatus log;
         PlContainerStatus c = {
                 .id = s->id,
                 .name = pl_subject_name(s),
@@ -213,6 +214,12 @@ static json_t *container_to_json(PlManager *m, PlSubject *s) {
                 .paused_repairs = pl_drift_is_standoff(&s->drift),
         };
 
+        if (m->logs && pl_logs_status(m->logs, s->id, &log)) {
+                c.log_path = log.path;
+                c.log_method = log.method;
+                c.log_size_bytes = log.size_bytes;
+                c.log_archived_bytes = log.archived_bytes;
+        }
         c.health = pl_manager_health(m, s, &c.reason);
         if (s->cgroup)
                 (void)pl_cg_read_usage(&m->mounts, s->cgroup, &usage);
@@ -292,7 +299,9 @@ static int ctl_reload(void *userdata, char **ret_message) {
 }
 
 static int ctl_rotate(void *userdata, const char *name, char **ret_message) {
-        return find_by_name(userdata, name) ? -EOPNOTSUPP : -ENOENT;
+        PlSubject *s = find_by_name(userdata, name);
+
+        return s ? pl_manager_rotate(userdata, s, ret_message) : -ENOENT;
 }
 
 const PlCtlHandlers pl_manager_ctl_handlers = {

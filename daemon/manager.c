@@ -80,6 +80,8 @@ static int restart_engine(PlManager *m) {
                 return 0;
         m->engine = pl_engine_free(m->engine);
         m->engine_connected = false;
+        if (m->logs)
+                pl_logs_set_engine(m->logs, NULL);
         m->updates_in_flight = 0;
         r = pl_engine_new(m->event, url, &pl_manager_engine_handlers, m, &m->engine);
         if (r < 0)
@@ -95,12 +97,15 @@ static void swap_policy(PlManager *m, PlPolicy *policy) {
         pl_policy_unref(m->policy);
         m->policy = policy;
         m->policy_loaded_usec = pl_manager_clock(CLOCK_REALTIME);
+        if (m->logs)
+                pl_logs_set_policy(m->logs, &m->policy->daemon, pl_manager_dry_run(m));
         PL_MAP_FOREACH(s, m->subjects) {
                 free(s->dry_run_said);
                 s->dry_run_said = NULL;
                 s->unsupported = 0;
                 s->drift.pause_usec = 0;
                 (void)pl_manager_desire(m, s);
+                pl_manager_update_log(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
         pl_manager_write_defaults(m);
@@ -272,6 +277,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         if (r >= 0)
                 r = open_kernel(m);
         if (r >= 0)
+                r = pl_manager_open_logs(m);
+        if (r >= 0)
                 r = open_control(m);
         if (r >= 0)
                 r = restart_engine(m);
@@ -293,6 +300,7 @@ PlManager *pl_manager_free(PlManager *m) {
         /* while it still listens: nobody else can have bound the path meanwhile */
         if (m->control_bound)
                 (void)unlink(m->options.control_path);
+        m->logs = pl_logs_free(m->logs); /* its last jobs still speak */
         m->ctl = pl_ctl_server_free(m->ctl);
         m->engine = pl_engine_free(m->engine);
         m->systemd = pl_systemd_free(m->systemd);

@@ -11,6 +11,8 @@
  * and again; then reads archives and log back. Every line must be there once, unchanged and in
  * order. Prints what it did; exit status 0 only then.
  *
+ *   rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop
+ *                                       one rotation; what came of it as NAME=VALUE
  *   rotate-harness verify DIR LINES     the last part alone
  *   rotate-harness write FILE LINES     the writer alone
  */
@@ -225,7 +227,7 @@ static int verify(const char *dir, uint64_t lines) {
         errno = -r;
         if (r < 0)
                 die(store_path);
-        if (n != state.gen || state.phase != PL_ROTATE_CLEAN) {
+        if (n > state.gen || state.phase != PL_ROTATE_CLEAN) {
                 fprintf(stderr, "%zu archives, generation %" PRIu64 ", phase %d\n", n, state.gen,
                         state.phase);
                 return 1;
@@ -261,6 +263,7 @@ typedef struct Run {
         unsigned engine;
         uint64_t max_size;
         unsigned pace_usec;
+        PlLogOnFull on_full;
 } Run;
 
 static int rotate(const Run *run, bool running, bool force, PlRotateOutcome *ret) {
@@ -277,6 +280,7 @@ static int rotate(const Run *run, bool running, bool force, PlRotateOutcome *ret
                            .running = running,
                            .wanted = run->method },
                 .max_size_bytes = run->max_size,
+                .on_full = run->on_full,
                 .budget_bytes = PL_UNLIMITED,
                 .force = force,
         };
@@ -408,17 +412,43 @@ static int run_all(const Run *run, uint64_t lines, unsigned seed) {
         return status | verify(run->dir, lines);
 }
 
+static PlLogMethod method_of(const char *word) {
+        for (unsigned m = 0; m < _PL_LOG_METHOD_N; m++)
+                if (pl_streq(word, method_words[m]))
+                        return (PlLogMethod)m;
+        fprintf(stderr, "rotate-harness: no such method: %s\n", word);
+        exit(2);
+}
+
+static int rotate_once(const Run *run) {
+        PlRotateOutcome o;
+        int r = rotate(run, true, false, &o);
+
+        printf("error=%d step=%s method=%s rotations=%u lines=%" PRIu64 " raw=%" PRIu64
+               " dropped=%" PRIu64 " archives_dropped=%u full=%d\n",
+               -r, o.step ?: "-", method_words[o.method], o.rotations, o.lines, o.raw_bytes,
+               o.dropped_bytes, o.archives_dropped, o.full);
+        return 0;
+}
+
 int main(int argc, char **argv) {
         if (argc == 9 && pl_streq(argv[1], "run")) {
                 Run run = { .dir = argv[2],
+                            .method = method_of(argv[3]),
                             .engine = (unsigned)atoi(argv[4]),
                             .max_size = strtoull(argv[6], NULL, 10),
                             .pace_usec = (unsigned)atoi(argv[8]) };
-
-                for (unsigned m = 0; m < _PL_LOG_METHOD_N; m++)
-                        if (pl_streq(argv[3], method_words[m]))
-                                run.method = (PlLogMethod)m;
                 return run_all(&run, strtoull(argv[5], NULL, 10), (unsigned)atoi(argv[7]));
+        }
+        if (argc == 7 && pl_streq(argv[1], "rotate")) {
+                Run run = { .dir = argv[2],
+                            .method = method_of(argv[3]),
+                            .engine = (unsigned)atoi(argv[4]),
+                            .max_size = strtoull(argv[5], NULL, 10),
+                            .on_full = pl_streq(argv[6], "drop") ? PL_LOG_ON_FULL_DROP
+                                                                 : PL_LOG_ON_FULL_KEEP };
+
+                return rotate_once(&run);
         }
         if (argc == 4 && pl_streq(argv[1], "verify"))
                 return verify(argv[2], strtoull(argv[3], NULL, 10));
@@ -427,6 +457,7 @@ int main(int argc, char **argv) {
                 return 0;
         }
         fprintf(stderr, "usage: rotate-harness run DIR METHOD ENGINE LINES MAX-SIZE SEED PACE\n"
+                        "       rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop\n"
                         "       rotate-harness verify DIR LINES\n"
                         "       rotate-harness write FILE LINES\n");
         return 2;

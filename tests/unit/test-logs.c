@@ -238,8 +238,9 @@ START_TEST(odd_log) {
 }
 END_TEST
 
-static bool keep_all(void *userdata, const char *id) {
-        return true;
+static bool keep(void *userdata, const char *id) {
+        ck_assert_str_eq(id, ID);
+        return userdata != NULL;
 }
 
 START_TEST(remembers_and_forgets) {
@@ -255,7 +256,7 @@ START_TEST(remembers_and_forgets) {
         update(20);
         (void)loop(300);
         ck_assert_uint_eq(n_rotated, 1);
-        pl_logs_prune(logs, keep_all, NULL);
+        pl_logs_prune(logs, keep, logs);
         (void)loop(200);
         ck_assert_int_eq(access(state, F_OK), 0);
         pl_logs_remove(logs, ID);
@@ -266,7 +267,7 @@ START_TEST(remembers_and_forgets) {
         ck_assert_int_eq(access(state, F_OK), 0);
         logs = pl_logs_free(logs);
         make_logs();
-        pl_logs_prune(logs, keep_all, NULL);
+        pl_logs_prune(logs, keep, NULL);
         (void)loop(200);
         ck_assert_int_eq(access(state, F_OK), -1);
 }

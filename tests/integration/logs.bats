@@ -1,0 +1,249 @@
+#!/usr/bin/env bats
+# Logs of containers on a real engine: what `docker logs` shows after a rotation, that no line is
+# lost between archives and log, and that what is not ours is left alone. Each method is tried on
+# the file system that it is for.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    policy_is <<'END'
+[Service chatty]
+Match=name:chatty*
+LogMaxSize=256K
+LogMaxFiles=0
+
+[Service off]
+Match=name:off*
+LogMaxSize=64K
+LogMethod=off
+END
+}
+teardown() {
+    end
+    [ -z "${CONTAINERS:-}" ] || umount "$CONTAINERS" || true
+    rm -f "$E"/*.img
+}
+
+# speak NAME FIRST LAST - numbered lines on a running container's standard output
+speak() {
+    docker exec "$1" sh -c \
+        "awk 'BEGIN { for (i = $2; i <= $3; i++) printf \"line %07d of the story\n\", i }' >/proc/1/fd/1"
+}
+
+# chatty NAME [OPTION…] - a container whose first process only holds its output open
+chatty() {
+    local name=$1
+    shift
+    docker run -d --name "$name" "$@" "$BB" sh -c 'echo line 0000000 of the story; exec sleep 100000' >/dev/null
+}
+
+rotated() { [ "$(find "$T/archive" -name '*.log.zst' | wc -l)" -ge "$1" ]; }
+archives() { find "$T/archive" -name "$1@*.log.zst" | sort; }
+size_of_log() { stat -c %s "$(docker inspect -f '{{.LogPath}}' "$1")"; }
+
+# quiet NAME - all that there is to rotate has been rotated
+quiet() {
+    [ "$(status_of "$1" .log.size_bytes)" -lt 262144 ] &&
+        [ "$(jq -r .phase "$T/archive/.state/$(id_of "$1")")" = clean ]
+}
+
+# story NAME - the numbers in archives and log behind its head, in their order
+story() {
+    local id path head
+    id=$(id_of "$1")
+    path=$(docker inspect -f '{{.LogPath}}' "$1")
+    head=$(jq .head "$T/archive/.state/$id")
+    {
+        archives "$1" | xargs -r -n 1 zstdcat
+        tail -c +$((head + 1)) "$path"
+    } | jq -r .log | sed -n 's/^line 0*\([0-9][0-9]*\) .*/\1/p'
+}
+
+# whole NAME LAST - each of 0 … LAST, once, in order
+whole() { cmp <(story "$1") <(seq 0 "$2"); }
+
+# --- what readers see, by method ----------------------------------------------------------------
+
+# readers NAME LAST - docker's own reading of a log that was rotated; all that works must work
+readers() {
+    local name=$1 last=$2 shown
+    shown=$(docker logs "$name" | wc -l)
+    [ "$shown" -gt 0 ]
+    docker logs "$name" | tail -n 1 | grep -qx "line 0*$last of the story"
+    # what is shown is the end of the story, without a gap
+    docker logs "$name" >"$T/shown"
+    cmp "$T/shown" <(seq -f 'line %07g of the story' $((last - shown + 1)) "$last")
+    [ "$(docker logs --tail 5 "$name")" = "$(seq -f 'line %07g of the story' $((last - 4)) "$last")" ]
+    [ "$(docker logs --since 1h "$name" | tail -n 1)" = "$(docker logs --tail 1 "$name")" ]
+    [ "$(docker logs --since 2h --until 1h "$name" | wc -l)" -eq 0 ]
+}
+
+# follow NAME FILE - a `docker logs -f` from the last line on, attached
+follow() {
+    docker logs -f --tail 1 "$1" >"$2" 2>&1 3>&- 4>&- &
+    FOLLOWER=$!
+    wait_until 5 test -s "$2"
+}
+
+# lives NAME METHOD - rotations of a running container, its readers, a restart
+lives() {
+    local name=$1 method=$2
+    chatty "$name"
+    daemon_begin
+    speak "$name" 1 20000
+    wait_until 15 rotated 1
+    wait_until 15 quiet "$name"
+    gives "$method" status_of "$name" .log.method
+    whole "$name" 20000
+    readers "$name" 20000
+    follow "$name" "$T/follow"
+    speak "$name" 20001 20010
+    wait_until 5 grep -q 'line 0020010 ' "$T/follow"
+    speak "$name" 20011 40000
+    wait_until 15 grep -q 'line 0040000 ' "$T/follow"
+    wait_until 15 rotated 2
+    wait_until 15 quiet "$name"
+    whole "$name" 40000
+    readers "$name" 40000
+    speak "$name" 40001 40002
+    wait_until 5 grep -q 'line 0040002 ' "$T/follow" # still alive after a rotation
+    kill "$FOLLOWER" && wait "$FOLLOWER" || true
+    docker restart -t 0 "$name" >/dev/null # says line 0 again
+    speak "$name" 40003 50000
+    wait_until 5 gives "line 0050000 of the story" docker logs --tail 1 "$name"
+    wait_until 15 quiet "$name"
+    [ "$(story "$name" | grep -cx 0)" -eq 2 ]
+    cmp <(story "$name" | grep -vx 0) <(seq 50000)
+}
+
+# on_fs TYPE - the containers' directory of the engine, on a file system of its own
+on_fs() {
+    CONTAINERS=$E/engine/data/containers
+    "$SUPPORT/mounts.sh" make "$1" "$E/fs" 300 || skip "this kernel cannot mount $1"
+    umount "$E/fs"
+    mount -o loop "$E/fs.img" "$CONTAINERS"
+}
+
+@test "ext4, engine below 23: collapse, and docker logs in every form" {
+    [ "$(docker version -f '{{.Server.Version}}' | cut -d. -f1)" -lt 23 ] || skip "engine is 23 or later"
+    on_fs ext4
+    lives chatty collapse
+}
+
+@test "XFS: reflink, and docker logs in every form" {
+    on_fs xfs
+    lives chatty reflink
+}
+
+@test "btrfs: reflink, and docker logs in every form" {
+    on_fs btrfs
+    lives chatty reflink
+}
+
+@test "a stopped container's log is made short" {
+    on_fs xfs
+    chatty chatty
+    daemon_begin
+    speak chatty 1 20000
+    wait_until 15 rotated 1
+    [ "$(size_of_log chatty)" -gt 1000000 ] # filler keeps positions
+    docker stop -t 0 chatty >/dev/null
+    wait_until 20 eval '[ "$(size_of_log chatty)" -lt 300000 ]'
+    whole chatty 20000
+    docker start chatty >/dev/null
+    speak chatty 20001 20010
+    docker logs --tail 1 chatty | grep -q 'line 0020010 '
+}
+
+# --- whose log is whose -------------------------------------------------------------------------
+
+@test "native rotation, other drivers and LogMethod=off are left alone and shown as such" {
+    chatty chatty-native --log-opt max-size=1m
+    chatty chatty-local --log-driver local
+    chatty chatty-none --log-driver none
+    chatty off
+    daemon_begin
+    for name in chatty-native chatty-local chatty-none off; do speak "$name" 1 8000; done
+    sleep 1
+    [ -z "$(find "$T/archive" -name '*.log.zst')" ]
+    gives native status_of chatty-native .log.method
+    gives local status_of chatty-local .log.method
+    gives none status_of chatty-none .log.method
+    gives off status_of off .log.method
+    run ctl rotate chatty-native
+    [ "$status" -ne 0 ]
+    [[ $output == *max-size* ]]
+}
+
+@test "rotate NAME rotates now, and status shows sizes" {
+    chatty chatty
+    daemon_begin
+    speak chatty 1 1000
+    ctl rotate chatty
+    wait_until 5 rotated 1
+    whole chatty 1000
+    wait_until 5 eval '[ "$(status_of chatty .log.archived_bytes)" -gt 0 ]'
+    [ "$(status_of chatty .log.size_bytes)" -lt 100000 ]
+    wait_until 5 said 'log rotated by .* lines'
+}
+
+@test "archives have their place, mode and name; LogMaxFiles= and the budget bound them" {
+    policy_is LogArchiveBudget=1M <<'END'
+[Service story-teller]
+Match=name:chatty*
+LogMaxSize=64K
+LogMaxFiles=2
+END
+    chatty chatty
+    daemon_begin
+    for i in 0 1 2 3 4; do
+        speak chatty $((i * 2000)) $((i * 2000 + 1999))
+        wait_until 10 eval '[ "$(jq .gen "$T/archive/.state/$(id_of chatty)")" -gt '"$i"' ]'
+    done
+    wait_until 5 eval '[ "$(archives chatty | wc -l)" -eq 2 ]'
+    archive=$(archives chatty | tail -n 1)
+    [[ $archive == "$T/archive/story-teller/chatty@$(id_of chatty | cut -c1-12)_0000"??_2*Z_2*Z.log.zst ]]
+    [ "$(stat -c %a "$archive")" = 640 ]
+    [ "$(stat -c %a "$(dirname "$archive")")" = 2750 ]
+    zstd -tq "$archive"
+}
+
+@test "the daemon killed in the middle of rotations: nothing lost, nothing twice" {
+    chatty chatty
+    for i in 0 1 2 3 4 5; do
+        daemon_begin
+        speak chatty $((i * 20000 + 1)) $((i * 20000 + 20000)) &
+        speaker=$!
+        sleep "0.$((i * 7 % 10))"
+        daemon_end KILL
+        wait "$speaker"
+    done
+    daemon_begin
+    wait_until 15 rotated 3
+    wait_until 10 quiet chatty
+    whole chatty 120000
+}
+
+@test "a container that is gone leaves its archives and no state" {
+    chatty chatty
+    daemon_begin
+    speak chatty 1 20000
+    wait_until 15 rotated 1
+    id=$(id_of chatty)
+    docker rm -f chatty >/dev/null
+    wait_until 5 test ! -e "$T/archive/.state/$id"
+    rotated 1
+}
+
+@test "dry run touches no log" {
+    chatty chatty
+    daemon_begin --dry-run
+    speak chatty 1 20000
+    sleep 1
+    [ -z "$(find "$T/archive" -name '*.zst')" ]
+    [ "$(docker logs chatty | wc -l)" -eq 20001 ]
+}
