@@ -183,6 +183,7 @@ dev_run() {
     run_build
     RUN=$(mktemp -d /var/tmp/plimsoll-run.XXXXXX)
     printf '%s %s\n' $$ "$(run_started $$)" >"$RUN/owner"
+    note "everything of this run is in $RUN"
     mkdir "$RUN/plimsoll.conf.d" "$RUN/state" "$RUN/archive"
     cp "$POLICY" "$RUN/plimsoll.conf"
     command=("$BUILD/gcc/daemon/plimsolld" --policy "$RUN/plimsoll.conf" --control "$RUN/control.sock"
