@@ -84,7 +84,7 @@ struct PlEngine {
         PlEngineInfo info;
         PlApiVersion api; /* spoken */
         bool known;       /* info is filled */
-        bool podman_said;
+        bool podman_said, no_update_said;
 
         unsigned attempt;
         bool lost_said;

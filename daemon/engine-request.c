@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+#include "log.h"
+
 /* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
 #define QUEUE_MAX 20000
 
@@ -160,6 +162,23 @@ static void reply_inspect(PlRequest *q, int error, const char *message) {
         q->reply.inspect(q->userdata, q->id, error, message, &c);
 }
 
+/* What an answer means beyond its status. Podman says 500 where a container has just gone, and has
+ * no update in API 4: a 404 that does not name a container. */
+static int understand(PlEngine *e, const PlRequest *q, int error, const char *message) {
+        if (error == -EIO && message && strcasestr(message, "no such container"))
+                return -ENOENT;
+        if (error == -ENOENT && q->kind == PL_REQUEST_UPDATE &&
+            (!message || !strcasestr(message, "container"))) {
+                if (!e->no_update_said)
+                        pl_log_notice("This engine cannot be told limits (no update in its API): "
+                                      "its "
+                                      "own inspection will not show them, the kernel holds them");
+                e->no_update_said = true;
+                return -EOPNOTSUPP;
+        }
+        return error;
+}
+
 static void reply(PlEngine *e, PlRequest *q, int error) {
         _cleanup_free_ char *message = NULL;
 
@@ -169,6 +188,7 @@ static void reply(PlEngine *e, PlRequest *q, int error) {
                 message = pl_docker_parse_error(q->answer.data, q->answer.size);
         else if (q->kind == PL_REQUEST_UPDATE)
                 message = pl_docker_parse_warnings(q->answer.data, q->answer.size);
+        error = understand(e, q, error, message);
 
         switch (q->kind) {
         case PL_REQUEST_PING:

@@ -69,8 +69,9 @@ const char *pl_engine_url(const PlEngine *e);
 /*
  * error: 0, or negative errno; message: the engine's own words, escaped, or NULL.
  * -ENOENT: no such container; -EINVAL: refused as wrong; -EBUSY: conflict; -EIO: the engine failed;
- * -ETIMEDOUT; -EMSGSIZE: above PL_DOCKER_BODY_MAX; -EBADMSG: not what the API promises;
- * -ECONNRESET: the engine is lost or has hung up.
+ * -EOPNOTSUPP: it has no update (Podman), said once in the log; -ETIMEDOUT; -EMSGSIZE: above
+ * PL_DOCKER_BODY_MAX; -EBADMSG: not what the API promises; -ECONNRESET: the engine is lost or has
+ * hung up.
  */
 typedef void (*PlEngineListReply)(void *userdata, int error, const char *message,
                                   const char (*ids)[PL_ID_MAX], size_t n);

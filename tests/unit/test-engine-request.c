@@ -260,6 +260,29 @@ START_TEST(test_gone) {
 }
 END_TEST
 
+/* As Podman says it. */
+START_TEST(test_gone_with_500) {
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"json$\",\"kind\":\"status\",\"message\":"
+                       "\"container " A64 " does not exist in database: no such container\"}");
+        ck_assert_int_eq(inspect(A64), 0);
+        ck_assert(run_until(event, &n_replies, 1, LONG));
+        ck_assert_int_eq(reply_error, -ENOENT);
+}
+END_TEST
+
+START_TEST(test_no_update) {
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"update\",\"kind\":\"document\",\"status\":404,"
+                       "\"document\":\"Not Found\"}");
+        ck_assert_int_eq(update(A64, "{}"), 0);
+        ck_assert(run_until(event, &n_replies, 1, LONG));
+        ck_assert_int_eq(reply_error, -EOPNOTSUPP);
+        fake_do(&fake, "{\"op\":\"clear\"}");
+        ck_assert_int_eq(update(B64, "{}"), 0);
+        ck_assert(run_until(event, &n_replies, 2, LONG));
+        ck_assert_int_eq(reply_error, -ENOENT);
+}
+END_TEST
+
 START_TEST(test_bad_list) {
         static const char *const documents[] = { "{}", "\"[{\\\"Id\\\":7}]\"", "\"[\"" };
 
@@ -401,6 +424,8 @@ int main(void) {
         tcase_add_test(c, test_bad_ids);
         tcase_add_loop_test(c, test_fault, 0, PL_ARRAY_SIZE(faults));
         tcase_add_test(c, test_gone);
+        tcase_add_test(c, test_gone_with_500);
+        tcase_add_test(c, test_no_update);
         tcase_add_test(c, test_bad_list);
         tcase_add_test(c, test_update);
         tcase_add_test(c, test_restart_is_not_doubled);
