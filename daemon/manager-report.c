@@ -50,7 +50,7 @@ void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const ch
 
 void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                     const char *reason, const char *format, ...) {
-        _cleanup_free_ char *text = NULL, *name = NULL;
+        _cleanup_free_ char *text = NULL;
         const PlLogField fields[] = { { "PLIMSOLL_REASON", reason }, { NULL, NULL } };
         PlLogSubject subject = {
                 .container_name = s ? pl_subject_name(s) : NULL,

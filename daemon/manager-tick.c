@@ -236,7 +236,10 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
         }
         if (may_squeeze)
                 s->squeeze = plan->squeeze;
-        s->squeeze.high_held = s->squeeze.high_held || still_held;
+        if (still_held) {
+                s->squeeze.high_held = true;
+                s->squeeze.high_before = s->state.squeeze_high.number;
+        }
         if (!s->squeeze.high_held)
                 (void)keep_borrowed_high(m, s, &s->squeeze);
         return written & pl_subject_wanted(s);
