@@ -12,6 +12,8 @@
 #include "log.h"
 #include "pl-unit.h"
 
+#define OWN_UPDATE_USEC (500 * PL_USEC_PER_MSEC)
+
 PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id) {
         PlSubject *s = pl_map_get(m->subjects, id);
         int r;
@@ -164,7 +166,6 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
         m->syncing = m->listed = false;
         PL_MAP_FOREACH(s, m->subjects) {
                 s->inspect_for_sync = false;
-                s->own_updates = 0;
                 s->fresh = false;
         }
         pl_log_full(LOG_INFO, PL_MESSAGE_ENGINE_CONNECTED, NULL,
@@ -226,9 +227,9 @@ static void on_event(void *userdata, PlEvent *e) {
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
                 break;
         case PL_EVENT_UPDATE:
-                if (s->own_updates > 0)
-                        s->own_updates--;
-                else
+                /* its own updates answer within this time, before or after their event */
+                if (!s->update_in_flight &&
+                    pl_manager_now(m) - s->own_update_usec > OWN_UPDATE_USEC)
                         s->update_seen_usec = pl_manager_now(m);
                 s->fresh = false;
                 break;

@@ -79,13 +79,12 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
         m->updates_in_flight--;
         if (s) {
                 s->update_in_flight = false;
+                s->own_update_usec = pl_manager_now(m);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost: said by lost(), and the resync comes by here again */
                         free(s->engine_refused);
                         s->engine_refused = NULL;
                 } else if (error < 0) {
-                        if (s->own_updates > 0)
-                                s->own_updates--;
                         /* Said once an inspection has shown that it is not about a container that
                          * has ended meanwhile. */
                         free(s->engine_failed);
@@ -160,7 +159,6 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         free(s->engine_refused);
         s->engine_refused = TAKE_PTR(body); /* cleared when it is accepted */
         s->update_in_flight = true;
-        s->own_updates++;
         m->updates_in_flight++;
 }
 

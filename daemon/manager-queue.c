@@ -161,7 +161,7 @@ int pl_manager_on_audit(sd_event_source *source, uint64_t usec, void *userdata) 
         PL_MAP_FOREACH(s, m->subjects) {
                 s->fresh = false;
                 s->squeeze.rounds = s->squeeze.stalled = 0; /* more may be reclaimable by now */
-                free(s->engine_refused); /* try once more */
+                free(s->engine_refused);                    /* try once more */
                 s->engine_refused = NULL;
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }

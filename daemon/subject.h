@@ -49,7 +49,7 @@ struct PlSubject {
         PlSqueeze squeeze;    /* memory on its way down; see pl-plan.h */
 
         PlContainerState state; /* originals; on disk when state_saved */
-        bool originals_due; /* captured before HostConfig was known, which completes them */
+        bool originals_due;     /* captured before HostConfig was known, which completes them */
         bool state_known;       /* originals were captured */
 
         PlDrift drift;
@@ -60,9 +60,9 @@ struct PlSubject {
         char *engine_refused; /* update body that failed; not sent again until something changes */
         char *engine_failed;  /* why */
         uint32_t engine_cannot_said;
-        bool systemd_due;      /* the scope has to be told again */
-        bool update_in_flight; /* our own POST …/update */
-        unsigned own_updates;  /* `update` events still to come that are our own */
+        bool systemd_due;         /* the scope has to be told again */
+        bool update_in_flight;    /* our own POST …/update */
+        uint64_t own_update_usec; /* when the last one was answered */
         bool inspect_in_flight, inspect_again;
         bool inspect_for_sync; /* the inspection under way completes a list */
         bool seen;             /* in the last list */
