@@ -53,23 +53,29 @@ static const struct {
         PlVerdictKind kind;
         const char *code, *reason;
 } errors[_PL_HTTP_ERROR_N] = {
-        [PL_HTTP_REFUSED] = {PL_VERDICT_DOWN,      "refused",     "connection refused"         },
-        [PL_HTTP_UNREACHABLE] = { PL_VERDICT_DOWN,     "unreachable", "address unreachable"        },
-        [PL_HTTP_TIMEOUT] = { PL_VERDICT_DOWN,     "timeout",
-                             "no complete answer within the deadline"                          },
-        [PL_HTTP_CLOSED] = { PL_VERDICT_DOWN,     "closed",
-                             "the connection was closed without an answer"                     },
-        [PL_HTTP_GARBAGE] = { PL_VERDICT_DOWN,     "garbage",     "the answer is not HTTP"     },
+        [PL_HTTP_REFUSED] = { PL_VERDICT_DOWN, "refused", "connection refused" },
+        [PL_HTTP_UNREACHABLE] = { PL_VERDICT_DOWN, "unreachable", "address unreachable" },
+        [PL_HTTP_TIMEOUT] = { PL_VERDICT_DOWN, "timeout",
+                              "no complete answer within the deadline" },
+        [PL_HTTP_CLOSED] = { PL_VERDICT_DOWN, "closed",
+                             "the connection was closed without an answer" },
+        [PL_HTTP_GARBAGE] = { PL_VERDICT_DOWN, "garbage", "the answer is not HTTP" },
         [PL_HTTP_TLS] = { PL_VERDICT_DEGRADED, "tls",
-                             "it speaks TLS on this port, the probe does not: set ProbePort= to a "
-                          "plain port, or Probe=tcp"                                           },
-        [PL_HTTP_LOCAL] = { PL_VERDICT_NONE,     "local",       "the probe could not be sent"},
+                          "it speaks TLS on this port, the probe does not: set ProbePort= to a "
+                          "plain port, or Probe=tcp" },
+        [PL_HTTP_LOCAL] = { PL_VERDICT_NONE, "local", "the probe could not be sent" },
 };
 
-static void judge_error(const PlHttpAnswer *a, PlVerdict *ret) {
-        PlHttpError e = (unsigned)a->error < _PL_HTTP_ERROR_N ? a->error : PL_HTTP_GARBAGE;
+void pl_probe_transport(PlHttpError error, PlVerdict *ret) {
+        PlHttpError e = (unsigned)error < _PL_HTTP_ERROR_N ? error : PL_HTTP_GARBAGE;
 
         pl_verdict_set(ret, errors[e].kind, errors[e].code, "%s", errors[e].reason);
+}
+
+static void judge_error(const PlHttpAnswer *a, PlVerdict *ret) {
+        PlHttpError e = a->error;
+
+        pl_probe_transport(e, ret);
         if (!a->got_status)
                 return;
         if (e == PL_HTTP_TIMEOUT)

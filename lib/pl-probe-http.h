@@ -73,6 +73,9 @@ typedef struct PlHttpProbe {
 bool pl_probe_is_http(PlProbeKind k);
 uint16_t pl_probe_default_port(PlProbeKind k); /* 0: none */
 
+/** pl_probe_transport() - the verdict for an error before any answer; for every protocol. */
+void pl_probe_transport(PlHttpError e, PlVerdict *ret);
+
 /** pl_probe_http_begin() - a new round. */
 void pl_probe_http_begin(PlHttpProbe *p);
 

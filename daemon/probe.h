@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Prober: asks the services of containers over the network whether they serve, all on one loop.
+ *
+ * It schedules (jittered intervals, wake-ups shared between probes), connects, bounds and gives up
+ * at the deadline; what an answer means is lib/'s. It must not block, resolve names, or run
+ * anything inside a container.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "pl-probe-address.h"
+#include "pl-probe-http.h"
+
+typedef struct PlProber PlProber;
+
+typedef struct PlProbeHandlers {
+        /* One per round, from the loop, never from inside a call of the prober. The probe may be
+         * set or removed in here. @ollama: NULL but for Ollama; borrowed. */
+        void (*verdict)(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
+                        const PlOllamaFacts *ollama);
+} PlProbeHandlers;
+
+/* What to ask whom; borrowed for the call. */
+typedef struct PlProbeTarget {
+        PlProbeKind kind;                  /* resolved: neither AUTO nor NONE */
+        const PlProbeAddresses *addresses; /* at least one */
+        uint64_t interval_usec, timeout_usec;
+        const char *user, *database; /* Postgres; may be NULL */
+        const char *path;            /* ProbePath=, or NULL */
+        char *const *expect;         /* ProbeExpect=, validated, or NULL */
+        char *const *models;         /* OllamaModels=, or NULL */
+} PlProbeTarget;
+
+/** pl_prober_new() - @handlers: borrowed, must outlive the prober. Return: 0, -ENOMEM, -errno. */
+int pl_prober_new(sd_event *event, const PlProbeHandlers *handlers, void *userdata, PlProber **ret);
+PlProber *pl_prober_free(PlProber *p); /* rounds under way are dropped; returns NULL */
+PL_DEFINE_CLEANUP(PlProber *, pl_prober_free)
+
+/** pl_prober_set() - probe a container from now on, or with another target. The same target again
+ * changes nothing. Return: 0, -EINVAL (kind or addresses), -ENOMEM. */
+int pl_prober_set(PlProber *p, const char *id, const PlProbeTarget *target);
+
+/** pl_prober_hurry() - once a second instead of each interval, while something is to be settled. */
+void pl_prober_hurry(PlProber *p, const char *id, bool hurry);
+
+void pl_prober_remove(PlProber *p, const char *id); /* unknown ids are fine */

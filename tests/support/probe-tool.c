@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Probes services with the daemon's own prober and prints verdicts: for tests and measurements.
+ *
+ *   probe-tool [OPTION…] KIND IP:PORT…          one round: "VERDICT CODE REASON"
+ *   probe-tool --until VERDICT [OPTION…] …      rounds, a line each, until that verdict
+ *   probe-tool --bench N --for SEC [OPTION…] …  N probes at --interval: CPU and memory of this
+ * process
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "pl-unit.h"
+#include "probe.h"
+
+typedef struct Tool {
+        sd_event *event;
+        PlProber *prober;
+        const char *until;
+        unsigned long n_rounds, n_up, bench;
+        uint64_t latency_usec;
+        bool ended;
+} Tool;
+
+static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
+                       const PlOllamaFacts *ollama) {
+        Tool *t = userdata;
+        const char *word = pl_verdict_kind_to_string(v->kind);
+
+        t->n_rounds++;
+        t->n_up += v->kind == PL_VERDICT_UP;
+        t->latency_usec += latency_usec;
+        if (t->bench)
+                return;
+        (void)printf("%s %s %s\n", word, *v->code ? v->code : "-", v->reason);
+        for (unsigned i = 0; ollama && i < ollama->n_loaded; i++)
+                (void)printf("loaded %s %" PRIu64 "\n", ollama->loaded[i].name,
+                             ollama->loaded[i].size_bytes);
+        (void)fflush(stdout);
+        if (!t->until || pl_streq(t->until, word)) {
+                t->ended = true;
+                pl_prober_remove(t->prober, id);
+                (void)sd_event_exit(t->event, 0);
+        }
+}
+
+static int on_end(sd_event_source *source, uint64_t usec, void *userdata) {
+        Tool *t = userdata;
+
+        t->ended = true;
+        return sd_event_exit(t->event, t->bench ? 0 : 1);
+}
+
+static PlProbeKind kind_from_word(const char *s) {
+        for (PlProbeKind k = 0; k < _PL_PROBE_N; k++)
+                if (pl_streq(s, pl_probe_kind_to_string(k)))
+                        return k;
+        return PL_PROBE_AUTO;
+}
+
+static int parse_address(char *s, PlProbeAddresses *to) {
+        char *colon = strrchr(s, ':');
+        uint64_t port;
+
+        if (!colon || to->n == PL_PROBE_ADDRESSES_MAX || pl_parse_uint64(colon + 1, &port) < 0)
+                return -1;
+        *colon = '\0';
+        if (*s == '[') {
+                s++;
+                colon[-1] = '\0';
+        }
+        return pl_probe_address_parse(s, (uint16_t)port, &to->items[to->n++]);
+}
+
+static void bench_report(const Tool *t, const struct rusage *before, uint64_t wall_usec) {
+        struct rusage after;
+        double cpu;
+
+        (void)getrusage(RUSAGE_SELF, &after);
+        cpu = (double)(after.ru_utime.tv_sec - before->ru_utime.tv_sec) * 1e6 +
+              (double)(after.ru_utime.tv_usec - before->ru_utime.tv_usec) +
+              (double)(after.ru_stime.tv_sec - before->ru_stime.tv_sec) * 1e6 +
+              (double)(after.ru_stime.tv_usec - before->ru_stime.tv_usec);
+        (void)printf("rounds=%lu up=%lu cpu_usec_per_probe=%.1f core_percent=%.3f "
+                     "latency_usec=%.0f wakeups=%ld maxrss_kib=%ld\n",
+                     t->n_rounds, t->n_up, t->n_rounds ? cpu / (double)t->n_rounds : 0,
+                     cpu * 100 / (double)wall_usec,
+                     t->n_rounds ? (double)t->latency_usec / (double)t->n_rounds : 0,
+                     after.ru_nvcsw - before->ru_nvcsw, after.ru_maxrss);
+}
+
+int main(int argc, char **argv) {
+        static const struct option options[] = {
+                { "timeout", required_argument, NULL, 't' },
+                { "interval", required_argument, NULL, 'i' },
+                { "path", required_argument, NULL, 'p' },
+                { "expect", required_argument, NULL, 'e' },
+                { "model", required_argument, NULL, 'm' },
+                { "user", required_argument, NULL, 'u' },
+                { "database", required_argument, NULL, 'd' },
+                { "until", required_argument, NULL, 'U' },
+                { "bench", required_argument, NULL, 'b' },
+                { "for", required_argument, NULL, 'f' },
+                {},
+        };
+        static const PlProbeHandlers handlers = { .verdict = on_verdict };
+        char *expect[PL_EXPECT_MAX + 1] = {}, *models[9] = {};
+        size_t n_expect = 0, n_models = 0;
+        PlProbeAddresses addresses = {};
+        PlProbeTarget target = { .interval_usec = PL_USEC_PER_SEC,
+                                 .timeout_usec = 2 * PL_USEC_PER_SEC,
+                                 .addresses = &addresses,
+                                 .expect = expect,
+                                 .models = models };
+        uint64_t for_usec = 60 * PL_USEC_PER_SEC;
+        struct rusage before;
+        Tool t = {};
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case 't':
+                        r = pl_parse_sec(optarg, &target.timeout_usec);
+                        break;
+                case 'i':
+                        r = pl_parse_sec(optarg, &target.interval_usec);
+                        break;
+                case 'f':
+                        r = pl_parse_sec(optarg, &for_usec);
+                        break;
+                case 'p':
+                        target.path = optarg;
+                        break;
+                case 'e':
+                        if (n_expect < PL_EXPECT_MAX)
+                                expect[n_expect++] = optarg;
+                        break;
+                case 'm':
+                        if (n_models < 8)
+                                models[n_models++] = optarg;
+                        break;
+                case 'u':
+                        target.user = optarg;
+                        break;
+                case 'd':
+                        target.database = optarg;
+                        break;
+                case 'U':
+                        t.until = optarg;
+                        break;
+                case 'b':
+                        t.bench = strtoul(optarg, NULL, 10);
+                        break;
+                default:
+                        return 2;
+                }
+        (void)r;
+        if (argc - optind < 2)
+                return 2;
+        target.kind = kind_from_word(argv[optind++]);
+        for (; optind < argc; optind++)
+                if (parse_address(argv[optind], &addresses) < 0) {
+                        (void)fprintf(stderr, "probe-tool: %s: expected IP:PORT\n", argv[optind]);
+                        return 2;
+                }
+        if (sd_event_new(&t.event) < 0 || pl_prober_new(t.event, &handlers, &t, &t.prober) < 0)
+                return 1;
+        for (unsigned long i = 0; i < PL_MAX(t.bench, 1ul); i++) {
+                char id[PL_ID_MAX];
+
+                (void)snprintf(id, sizeof(id), "%064lx", i);
+                r = pl_prober_set(t.prober, id, &target);
+                if (r < 0) {
+                        (void)fprintf(stderr, "probe-tool: %s\n", strerror(-r));
+                        return 2;
+                }
+                if (t.bench)
+                        pl_prober_hurry(t.prober, id, false);
+        }
+        if (t.bench || t.until) {
+                r = sd_event_add_time_relative(t.event, NULL, CLOCK_MONOTONIC, for_usec, 0, on_end,
+                                               &t);
+                if (r < 0)
+                        return 1;
+        }
+        (void)getrusage(RUSAGE_SELF, &before);
+        r = sd_event_loop(t.event);
+        if (t.bench)
+                bench_report(&t, &before, for_usec);
+        pl_prober_free(t.prober);
+        sd_event_unref(t.event);
+        return r;
+}
