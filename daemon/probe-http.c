@@ -200,7 +200,7 @@ bool pl_probe_http_connected(const PlProbe *p) {
 
 static int request(PlProbe *p);
 
-static void on_done(void *userdata, CURL *easy, int error) {
+static void on_done(void *userdata, CURL *easy, int error, int fd) {
         PlProbe *p = userdata;
         PlHttpRound *r = p->round;
         PlHttpSpec spec = spec_of(p);

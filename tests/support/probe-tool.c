@@ -24,19 +24,24 @@ typedef struct Tool {
         unsigned long n_rounds, n_up, bench;
         uint64_t latency_usec;
         bool ended;
+        char line[300]; /* last printed */
 } Tool;
 
 static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                        const PlOllamaFacts *ollama) {
         Tool *t = userdata;
         const char *word = pl_verdict_kind_to_string(v->kind);
+        char line[sizeof(t->line)];
 
         t->n_rounds++;
         t->n_up += v->kind == PL_VERDICT_UP;
         t->latency_usec += latency_usec;
         if (t->bench)
                 return;
-        (void)printf("%s %s %s\n", word, *v->code ? v->code : "-", v->reason);
+        (void)snprintf(line, sizeof(line), "%s %s %s", word, *v->code ? v->code : "-", v->reason);
+        if (!pl_streq(line, t->line))
+                (void)puts(line); /* the same again is not news */
+        memcpy(t->line, line, sizeof(line));
         for (unsigned i = 0; ollama && i < ollama->n_loaded; i++)
                 (void)printf("loaded %s %" PRIu64 "\n", ollama->loaded[i].name,
                              ollama->loaded[i].size_bytes);

@@ -1,0 +1,278 @@
+#!/usr/bin/env bats
+# The prober against real services, in every state that the protocol can tell, and against servers
+# that lie. No containers: the services run as processes of this host, on ports of their own.
+
+SUPPORT=$BATS_TEST_DIRNAME/../support
+TOOL=${PLIMSOLL_BUILD:-$BATS_TEST_DIRNAME/../../build/gcc}/tests/support/probe-tool
+
+setup() {
+    T=$(mktemp -d /var/tmp/plimsoll-probes.XXXXXX)
+    chmod 755 "$T"
+    PG=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
+    PIDS=''
+}
+
+teardown() {
+    local pid
+    for pid in $PIDS; do kill -9 "$pid" 2>/dev/null || true; done
+    for pid in "$T"/*/postmaster.pid; do
+        [ ! -f "$pid" ] || kill -QUIT "$(head -n 1 "$pid")" 2>/dev/null || true
+    done
+    sleep 0.3
+    rm -rf "$T"
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+probe() { run "$TOOL" --timeout 2 "$@"; }
+
+# until VERDICT OPTION… - rounds until that verdict, at most 30 s
+until_verdict() {
+    local verdict=$1
+    shift
+    run timeout 60 "$TOOL" --interval 100ms --for 30 --until "$verdict" "$@"
+    [ "$status" -eq 0 ] || { echo "never $verdict: $output"; return 1; }
+}
+
+# shellcheck disable=SC2053 # a pattern
+is() { [[ $output == $1 ]] || { echo "expected $1, got: $output"; return 1; }; }
+
+pg() { runuser -u postgres -- "$@"; }
+
+# pg_make NAME - a cluster in $T/NAME; PORT and USER as in the image: POSTGRES_USER=app
+pg_make() {
+    PORT=$(free_port)
+    mkdir "$T/$1"
+    chown postgres: "$T/$1"
+    pg "$PG/initdb" -D "$T/$1" -U app -A trust --no-sync >/dev/null
+    cat >>"$T/$1/postgresql.conf" <<END
+port = $PORT
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$T/$1'
+fsync = off
+log_min_messages = info
+END
+}
+
+pg_start() { pg "$PG/pg_ctl" -D "$T/$1" -l "$T/$1/log" "${@:2}" start >/dev/null; }
+psql() { pg "$PG/psql" -h "$T/$1" -p "$PORT" -U app -d postgres -qAtc "$2"; }
+
+# background COMMAND… - a child of ours; PID
+background() {
+    "$@" 3>&- 4>&- >"$T/out" 2>&1 &
+    PID=$!
+    PIDS="$PIDS $PID"
+}
+
+@test "Postgres: ready, and nothing but the connection in its log" {
+    pg_make db
+    pg_start db -w
+    probe --user app --database postgres postgres "127.0.0.1:$PORT"
+    is "up - "
+    for _ in 1 2 3 4 5; do probe --user app --database postgres postgres "127.0.0.1:$PORT"; done
+    ! grep -E 'FATAL|ERROR|unexpected|reset|could not' "$T/db/log" || { cat "$T/db/log"; false; }
+}
+
+@test "Postgres: a password is wanted, and nothing is logged about us" {
+    pg_make db
+    sed -i 's/trust/scram-sha-256/' "$T/db/pg_hba.conf"
+    pg_start db -w
+    probe --user app --database postgres postgres "127.0.0.1:$PORT"
+    is "up - "
+    sleep 0.2
+    ! grep -E 'FATAL|ERROR|unexpected|could not' "$T/db/log" || { cat "$T/db/log"; false; }
+}
+
+@test "Postgres: wrong user, wrong database, no pg_hba.conf entry: it serves" {
+    pg_make db
+    pg_start db -w
+    probe --user nobody postgres "127.0.0.1:$PORT"
+    is 'up 28000 role "nobody" does not exist'
+    probe --user app --database nowhere postgres "127.0.0.1:$PORT"
+    is 'up 3D000 database "nowhere" does not exist'
+    echo 'host all all 192.0.2.0/24 trust' >"$T/db/pg_hba.conf"
+    pg "$PG/pg_ctl" -D "$T/db" reload >/dev/null
+    sleep 0.3
+    probe --user app postgres "127.0.0.1:$PORT"
+    is 'up 28000 no pg_hba.conf entry*'
+}
+
+@test "Postgres: full for all, and full but for superusers" {
+    pg_make db
+    printf 'max_connections = 5\nsuperuser_reserved_connections = 2\n' >>"$T/db/postgresql.conf"
+    pg_start db -w
+    psql db 'create role web login'
+    for _ in 1 2 3; do
+        background pg "$PG/psql" -h 127.0.0.1 -p "$PORT" -U web -d postgres -c 'select pg_sleep(30)'
+    done
+    # not asked of the server: a question takes up a slot as well
+    sleep 2
+    # refused only after authentication
+    probe --user web --database postgres postgres "127.0.0.1:$PORT"
+    is 'degraded 53300 full: remaining connection slots are reserved*'
+    for _ in 1 2; do
+        background pg "$PG/psql" -h 127.0.0.1 -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
+    done
+    sleep 1
+    probe --user app --database postgres postgres "127.0.0.1:$PORT"
+    is 'degraded 53300 full: sorry, too many clients already'
+}
+
+@test "Postgres: killed, recovers, serves again; a standby is starting until it is consistent" {
+    pg_make db
+    pg_start db -w
+    psql db 'create table t as select generate_series(1, 300000) as i'
+    # recovery takes as long as we like
+    printf "restore_command = 'sleep 3; false'\n" >>"$T/db/postgresql.conf"
+    kill -9 "$(head -n 1 "$T/db/postmaster.pid")"
+    touch "$T/db/recovery.signal"
+    # the orphans of the old server hold its shared memory for a moment
+    for _ in $(seq 50); do
+        rm -f "$T/db/postmaster.pid"
+        pg_start db -W
+        sleep 0.3
+        "$TOOL" --user app postgres "127.0.0.1:$PORT" | grep -q refused || break
+    done
+    until_verdict starting --user app postgres "127.0.0.1:$PORT"
+    [[ $output == *"starting 57P03 "* ]]
+    until_verdict up --user app --database postgres postgres "127.0.0.1:$PORT"
+}
+
+@test "Postgres: a crash of one backend makes it recover" {
+    pg_make db
+    pg_start db -w
+    background "$TOOL" --interval 100ms --for 8 --until down --user app --database postgres postgres "127.0.0.1:$PORT"
+    tool=$PID
+    background pg "$PG/psql" -h "$T/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
+    sleep 1
+    kill -9 "$(psql db "select pid from pg_stat_activity where query like 'select pg_sleep%' limit 1")"
+    until_verdict up --user app --database postgres postgres "127.0.0.1:$PORT"
+    kill "$tool" || true
+}
+
+@test "Postgres: shutting down while a client holds on" {
+    pg_make db
+    pg_start db -w
+    background pg "$PG/psql" -h "$T/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
+    sleep 0.5
+    pg "$PG/pg_ctl" -D "$T/db" -m smart -W stop >/dev/null
+    until_verdict down --user app --database postgres postgres "127.0.0.1:$PORT"
+    [[ $output == *"down 57P03 shutting down"* ]] || { echo "$output"; false; }
+}
+
+@test "Postgres: not there" {
+    probe postgres "127.0.0.1:$(free_port)"
+    is 'down refused connection refused (127.0.0.1:*'
+}
+
+# redis_start OPTION… - on $PORT
+redis_start() {
+    background redis-server --port "$PORT" --bind 127.0.0.1 --dir "$T" --save '' --daemonize no "$@"
+    REDIS=$PID
+}
+
+@test "Redis: ready, with and without a password, renamed PING" {
+    PORT=$(free_port)
+    redis_start
+    until_verdict up redis "127.0.0.1:$PORT"
+    kill "$REDIS"
+    PORT=$(free_port)
+    redis_start --requirepass secret
+    until_verdict up redis "127.0.0.1:$PORT"
+    is '*up NOAUTH *'
+    PORT=$(free_port)
+    redis_start --rename-command PING ''
+    until_verdict up redis "127.0.0.1:$PORT"
+    is '*up renamed *'
+}
+
+@test "Redis: loading a large RDB file, then ready" {
+    PORT=$(free_port)
+    redis_start --dbfilename big.rdb --enable-debug-command local
+    until_verdict up redis "127.0.0.1:$PORT"
+    redis-cli -p "$PORT" debug populate 60000 key 200 >/dev/null
+    redis-cli -p "$PORT" save >/dev/null
+    kill -9 "$REDIS"
+    sleep 0.2
+    # slowed down as a bigger file or a slower disk would
+    redis_start --dbfilename big.rdb --key-load-delay 5 --loading-process-events-interval-bytes 1024
+    until_verdict starting redis "127.0.0.1:$PORT"
+    is '*starting LOADING loading its data set*'
+    until_verdict up redis "127.0.0.1:$PORT"
+}
+
+@test "Redis: full" {
+    PORT=$(free_port)
+    redis_start --maxclients 2
+    until_verdict up redis "127.0.0.1:$PORT"
+    for _ in 1 2; do background redis-cli -p "$PORT" subscribe x; done
+    until_verdict degraded redis "127.0.0.1:$PORT"
+    is '*degraded maxclients full: *'
+}
+
+@test "Redis: a replica without its master" {
+    PORT=$(free_port)
+    redis_start --replicaof 127.0.0.1 "$(free_port)" --replica-serve-stale-data no
+    until_verdict degraded redis "127.0.0.1:$PORT"
+    is '*degraded MASTERDOWN the link to its master is down*'
+}
+
+@test "Redis: busy with a script" {
+    PORT=$(free_port)
+    redis_start --busy-reply-threshold 100
+    until_verdict up redis "127.0.0.1:$PORT"
+    background redis-cli -p "$PORT" eval 'while true do end' 0
+    until_verdict degraded redis "127.0.0.1:$PORT"
+    is '*degraded BUSY BUSY Redis is busy*'
+}
+
+@test "Redis: protected mode" {
+    PORT=$(free_port)
+    address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
+    [ -n "$address" ] || skip "no address but the loopback's"
+    background redis-server --port "$PORT" --dir "$T" --save '' --protected-mode yes --bind '*'
+    until_verdict up redis "$address:$PORT"
+    is '*up DENIED protected mode*'
+}
+
+@test "Redis: stopped in its tracks: it accepts, but does not answer" {
+    PORT=$(free_port)
+    redis_start
+    until_verdict up redis "127.0.0.1:$PORT"
+    kill -STOP "$REDIS"
+    probe --timeout 500ms redis "127.0.0.1:$PORT"
+    is 'down timeout it accepts connections, but did not answer*'
+    kill -CONT "$REDIS"
+}
+
+@test "Prometheus: starting is not ready; then ready; the wrong product is named" {
+    PORT=$(free_port)
+    echo 'global: {}' >"$T/p.yml"
+    background prometheus "--config.file=$T/p.yml" "--storage.tsdb.path=$T/data" \
+        "--web.listen-address=127.0.0.1:$PORT"
+    until_verdict up prometheus "127.0.0.1:$PORT"
+    probe --path /-/ready --expect 'body:^Prometheus Server is (Ready|Healthy)' http "127.0.0.1:$PORT"
+    is 'up - '
+    probe --path /api/v1/status/runtimeinfo --expect json:/status=success http "127.0.0.1:$PORT"
+    is 'up - '
+    probe grafana "127.0.0.1:$PORT"
+    is 'down 404 HTTP 404 for /api/health*'
+    probe redis "127.0.0.1:$PORT"
+    is 'down garbage not a Redis server: it says "HTTP/1.1 400*'
+}
+
+@test "several addresses: the first that connects, and it is remembered" {
+    PORT=$(free_port)
+    redis_start
+    until_verdict up redis "127.0.0.1:$(free_port)" "127.0.0.1:$PORT"
+    [ "$(grep -c . <<<"$output")" = 1 ] || [[ ${lines[-1]} == up* ]]
+    probe redis "127.0.0.1:$(free_port)" "127.0.0.1:$(free_port)"
+    is 'down refused connection refused (127.0.0.1:*'
+}
+
+@test "servers that lie, stall, babble and break off" {
+    run python3 "$SUPPORT/hostile.py" "$TOOL"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *" rows, 0 differ" ]]
+}
