@@ -73,7 +73,7 @@ struct PlManager {
 
         bool ready_sent, stopping;
         unsigned updates_in_flight;
-        unsigned churn; /* answers of the engine since memory was last given back */
+        unsigned churn;         /* answers of the engine since memory was last given back */
         uint64_t reloaded_usec; /* systemd said Reloading: who takes a value away */
         char *status_sent;      /* last STATUS= */
 };
@@ -116,6 +116,9 @@ int pl_manager_desire(PlManager *m, PlSubject *s); /* s->want from the policy in
 /* manager-tick.c */
 void pl_manager_reconcile(PlManager *m, PlSubject *s);
 void pl_manager_settle_originals(PlManager *m, PlSubject *s);
+/** Values that are written together with those of the mask, and so have originals to keep as well.
+ */
+uint32_t pl_manager_companions(const PlManager *m, uint32_t mask);
 int pl_manager_capture(PlManager *m, PlSubject *s); /* originals of all wanted values, on disk */
 
 /* manager-owners.c */

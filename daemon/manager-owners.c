@@ -51,7 +51,7 @@ static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {
 
 /* A value is given back for good when kernel and engine both have the original again. */
 static void settle_restored(PlManager *m, PlSubject *s) {
-        uint32_t done = s->restoring;
+        uint32_t done = s->restoring, keep;
 
         if (done == 0 || s->update_in_flight)
                 return;
@@ -60,8 +60,9 @@ static void settle_restored(PlManager *m, PlSubject *s) {
         if (done == 0)
                 return;
         s->state.managed &= ~done;
+        keep = s->state.managed | pl_manager_companions(m, s->state.managed);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (done & (1U << r)) {
+                if (!(keep & (1U << r))) {
                         pl_value_deinit(&s->state.original.v[r]);
                         s->state.original.v[r] = (PlValue){ 0 };
                 }

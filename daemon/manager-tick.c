@@ -21,10 +21,17 @@
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
 #define RETRY_MAX_USEC   PL_USEC_PER_MIN
 
+/* On v1 the sum of memory and swap moves along with memory. */
+uint32_t pl_manager_companions(const PlManager *m, uint32_t mask) {
+        bool v1 = m->mounts.hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
+
+        return v1 && mask & (1U << PL_RESOURCE_MEMORY_MAX) ? 1U << PL_RESOURCE_MEMORY_SWAP_MAX : 0;
+}
+
 /* Originals are captured once per container, before the first write: from the kernel where the
  * container already runs, else from what the engine would have written at start. */
 int pl_manager_capture(PlManager *m, PlSubject *s) {
-        uint32_t missing = pl_subject_wanted(s) & ~s->state.managed;
+        uint32_t missing = pl_subject_wanted(s) & ~s->state.managed, capture;
         int r;
 
         if (missing == 0)
@@ -38,10 +45,11 @@ int pl_manager_capture(PlManager *m, PlSubject *s) {
                         return r;
                 s->state_known = true;
         }
+        capture = missing | (pl_manager_companions(m, missing) & ~s->state.managed);
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 const PlValue *from;
 
-                if (!(missing & (1U << i)))
+                if (!(capture & (1U << i)))
                         continue;
                 from = s->cgroup_started_usec > 0 && s->reading.in_force.v[i].set
                                        ? &s->reading.in_force.v[i]
@@ -289,7 +297,9 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
         for (size_t i = 0; i < plan->n_steps; i++) {
                 if (plan->steps[i].kind == PL_STEP_WRITE || plan->steps[i].kind == PL_STEP_SQUEEZE)
                         mask |= 1U << plan->steps[i].resource;
-                if (plan->steps[i].kind == PL_STEP_WRITE)
+                /* on v1 the sum of memory and swap moves along with memory: nobody's drift */
+                if (plan->steps[i].kind == PL_STEP_WRITE &&
+                    !pl_value_equal(&plan->steps[i].value, &plan->steps[i].before))
                         drifted |= s->held & (1U << plan->steps[i].resource);
         }
         if (pl_manager_dry_run(m)) {
@@ -370,6 +380,8 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
                 pl_manager_inspect(m, s);
                 return;
         }
+        s->reading.usual_swap.set = s->state.original.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
+        s->reading.usual_swap.number = s->state.original.v[PL_RESOURCE_MEMORY_SWAP_MAX].number;
         r = pl_plan_limits(&s->want, &s->reading,
                            s->service ? s->service->shrink_mode : PL_SHRINK_SAFE, &s->squeeze,
                            m->host.page_bytes, &plan);

@@ -8,7 +8,9 @@
  *   refuses a moment in which the sum is smaller than memory.limit_in_bytes (EINVAL). So whichever
  *   gives room is written first: growing writes the sum, shrinking writes memory. MemorySwapMax is
  *   the difference of the two. When only MemoryMax is wanted the sum moves along, so that the swap
- *   allowance stays as it was, and a limit above the old sum is possible at all.
+ *   allowance stays as it was, and a limit above the old sum is possible at all. "As it was" means
+ *   before plimsoll where that is known: somebody who lowers memory alone widens the difference,
+ * and keeping that at each repair would let the sum grow for ever.
  * - v1 refuses a limit below usage (EBUSY, after having tried to reclaim). Nothing dies, so the
  *   planner lets the kernel judge.
  * - v2 does not refuse: memory.max below usage reclaims a little and then kills. Usage is read
@@ -137,10 +139,15 @@ static int plan_lower(Planner *p, PlResource r) {
 /* The limit of the sum that v1 needs for a limit of memory alone; see the top of the file. */
 static uint64_t memsw_target(const Planner *p, uint64_t limit) {
         const PlValue *want = &p->want.v[PL_RESOURCE_MEMORY_SWAP_MAX];
-        uint64_t swap = want->set ? want->number
-                                  : number_of(in_force(p, PL_RESOURCE_MEMORY_SWAP_MAX),
-                                              PL_UNLIMITED);
+        const PlValue *usual = &p->have->usual_swap;
+        uint64_t swap;
 
+        if (want->set)
+                swap = want->number;
+        else if (usual->set)
+                swap = usual->number;
+        else
+                swap = number_of(in_force(p, PL_RESOURCE_MEMORY_SWAP_MAX), PL_UNLIMITED);
         return pl_resource_memsw(limit, swap);
 }
 

@@ -22,7 +22,9 @@ typedef struct PlReading {
         uint32_t supported;                    /* mask of 1 << PlResource: the file exists here */
         PlHierarchy hierarchy[_PL_RESOURCE_N]; /* which one holds it: hybrid hosts mix */
         uint64_t memory_current_bytes;         /* PL_UNLIMITED: unknown */
-        uint64_t memsw_bytes;     /* v1: memory.memsw.limit_in_bytes; in_force has the difference */
+        uint64_t memsw_bytes; /* v1: memory.memsw.limit_in_bytes; in_force has the difference */
+        PlValue usual_swap;   /* v1, from the caller: the swap allowance from before plimsoll, kept
+                               * when MemoryMax alone is written; unset: the one in force */
         uint64_t cpu_period_usec; /* of the quota in force; 0: unknown */
         bool has_reclaim;         /* v2: memory.reclaim exists (Linux 5.19) */
 } PlReading;
