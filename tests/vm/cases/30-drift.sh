@@ -5,7 +5,7 @@
 # shellcheck source=tests/vm/cases/lib.sh
 . "${0%/*}/lib.sh"
 
-IO='254:0 rbps=10485760 wbps=20971520 riops=max wiops=max'
+IO='254:0 rbps=10000000 wbps=20000000 riops=max wiops=max'
 VALUES=('cpu.max=25000 50000' cpu.weight=77 cpuset.cpus=0 memory.min=4194304 memory.low=16777216
     memory.high=125829120 memory.max=134217728 memory.swap.max=0 pids.max=55 "io.max=$IO")
 
@@ -19,7 +19,7 @@ systemd_agrees() {
         -p MemoryLow -p MemoryMin -p MemorySwapMax -p TasksMax -p AllowedCPUs \
         -p IOReadBandwidthMax | sort | tr '\n' ' ')
     echo "$is"
-    [ "$is" = "AllowedCPUs=0 CPUQuotaPerSecUSec=500ms CPUWeight=77 IOReadBandwidthMax=/dev/vda 10485760 MemoryHigh=125829120 MemoryLow=16777216 MemoryMax=134217728 MemoryMin=4194304 MemorySwapMax=0 TasksMax=55 " ]
+    [ "$is" = "AllowedCPUs=0 CPUQuotaPerSecUSec=500ms CPUWeight=77 IOReadBandwidthMax=/dev/vda 10000000 MemoryHigh=125829120 MemoryLow=16777216 MemoryMax=134217728 MemoryMin=4194304 MemorySwapMax=0 TasksMax=55 " ]
 }
 
 engine_agrees() {
