@@ -21,7 +21,8 @@ run_tests() {
             BASH_XTRACEFD=9
             set -x
             "$test"
-        ) >"$out" 2>&1
+        ) >"$out" 2>&1 &
+        limit_time $!
         status=$?
         case $status in
         0) echo "ok ${name//_/ }" ;;
@@ -43,6 +44,20 @@ run_tests() {
     done
     rm -f "$out" "$out.trace"
     echo "1..$n"
+}
+
+# limit_time PID - waits for a test, whose status it returns, but not for ever
+limit_time() {
+    local killer status
+    (
+        sleep 100
+        kill -KILL "$1"
+    ) >/dev/null 2>&1 &
+    killer=$!
+    wait "$1" 2>/dev/null
+    status=$?
+    kill "$killer" 2>/dev/null
+    return $status
 }
 
 fail() {
