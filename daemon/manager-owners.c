@@ -123,6 +123,7 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         const PlDockerHost host = {
                 .hierarchy = m->mounts.hierarchy[PL_CONTROLLER_CPU],
                 .n_cpus = m->host.n_cpus,
+                .quota_period_usec = s->service ? s->service->cpu_quota_period_usec : 0,
         };
         PlLimits limits = { 0 };
         uint32_t cannot = 0;
@@ -175,7 +176,7 @@ static const PlValue *systemd_value(const PlSubject *s, PlResource r) {
 }
 
 static void tell_systemd(PlManager *m, PlSubject *s) {
-        PlLimits limits = { 0 };
+        PlLimits limits = { 0 }, engine = { 0 };
         int r = 0;
 
         if (!s->cgroup || !s->cgroup->scope || !s->systemd_due ||
@@ -187,12 +188,15 @@ static void tell_systemd(PlManager *m, PlSubject *s) {
                 if (v)
                         r = pl_value_copy(v, &limits.v[i]);
         }
+        if (r >= 0)
+                r = pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU], &engine);
         if (r >= 0 && pl_limits_any(&limits)) {
-                r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits, &s->state.original,
+                r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits, &engine,
                                    s->service ? s->service->cpu_quota_period_usec : 0);
                 if (r >= 0)
                         s->systemd_due = false;
         }
+        pl_limits_deinit(&engine);
         pl_limits_deinit(&limits);
 }
 

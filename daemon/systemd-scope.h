@@ -37,8 +37,8 @@ PL_DEFINE_CLEANUP(PlSystemd *, pl_systemd_free)
 bool pl_systemd_is_supported(const PlSystemd *s);
 
 /** pl_systemd_set() - tell all set values to the scope.
- * @base: what was in force before anyone changed it, or NULL; tells systemd the MemorySwapMax that
- *        it does not know of, see pl_unit_properties_from_limits()
+ * @base: what the engine holds the container to (pl_container_limits()), or NULL; tells systemd the
+ *        MemorySwapMax that it does not know of, see pl_unit_properties_from_limits()
  * @quota_period_usec: with CPUQuota; 0: default
  * Return: 0 and one set_done() later; -EOPNOTSUPP; -ENOTCONN the bus is away, reloaded() will
  * follow; -EINVAL; -ENOMEM; -errno. */

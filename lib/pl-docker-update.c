@@ -171,13 +171,26 @@ static int update_memory_low(Update *u) {
         return tell(u, "MemoryReservation", (int64_t)low->number);
 }
 
+static int tell_quota(Update *u, int64_t quota_usec, int64_t period_usec) {
+        int r = 0;
+
+        if (period_usec && period_usec != u->have->cpu_period)
+                r = tell(u, "CpuPeriod", period_usec);
+        if (r >= 0 && quota_usec != u->have->cpu_quota)
+                r = tell(u, "CpuQuota", quota_usec);
+        return r;
+}
+
 /* A container speaks either NanoCpus or CpuPeriod and CpuQuota; one refuses the other. */
 static int update_cpu_quota(Update *u) {
         const PlValue *quota = wanted(u, PL_RESOURCE_CPU_QUOTA);
         const PlHostConfig *h = u->have;
-        bool by_quota = h->nano_cpus <= 0 && (h->cpu_quota > 0 || h->cpu_period > 0);
-        uint64_t period_usec =
-                        h->cpu_period > 0 ? (uint64_t)h->cpu_period : PL_DOCKER_CPU_PERIOD_USEC;
+        uint64_t asked_usec = u->host->quota_period_usec;
+        bool own_period = asked_usec > 0 && asked_usec != PL_DOCKER_CPU_PERIOD_USEC;
+        bool by_quota = h->nano_cpus <= 0 && (h->cpu_quota > 0 || h->cpu_period > 0 || own_period);
+        uint64_t period_usec = own_period          ? asked_usec
+                               : h->cpu_period > 0 ? (uint64_t)h->cpu_period
+                                                   : PL_DOCKER_CPU_PERIOD_USEC;
         unsigned __int128 quota_usec;
         int64_t nano_cpus;
 
@@ -197,9 +210,7 @@ static int update_cpu_quota(Update *u) {
                 return 0;
         }
         if (by_quota)
-                return (int64_t)quota_usec == h->cpu_quota
-                                       ? 0
-                                       : tell(u, "CpuQuota", (int64_t)quota_usec);
+                return tell_quota(u, (int64_t)quota_usec, own_period ? (int64_t)period_usec : 0);
         if (u->host->n_cpus > 0 && quota->number > u->host->n_cpus * PL_USEC_PER_SEC) {
                 cannot(u, PL_RESOURCE_CPU_QUOTA);
                 return 0;

@@ -116,6 +116,9 @@ uint64_t pl_docker_blkio_to_weight(uint64_t blkio, PlHierarchy h);
 typedef struct PlDockerHost {
         PlHierarchy hierarchy; /* the one that holds the cpu and io controllers: weights */
         unsigned n_cpus;       /* more NanoCpus than that are refused; 0: unknown */
+        /* CPUQuotaPeriodSec= of the policy. NanoCpus means 100 ms, so any other period is told as
+         * CpuPeriod and CpuQuota; 0: no matter */
+        uint64_t quota_period_usec;
 } PlDockerHost;
 
 /**

@@ -46,7 +46,7 @@ void pl_unit_properties_deinit(PlUnitProperties *p);
 /**
  * pl_unit_properties_from_limits() - everything that one SetUnitProperties() call must carry
  * @limits: unset values are left out
- * @base:   what was in force before anyone changed it, or NULL. When memory is limited but swap is
+ * @base:   what the engine holds the container to, or NULL. When memory is limited but swap is
  *          not asked for, its MemorySwapMax is told all the same: the engine writes memory.swap.max
  *          = 0 behind systemd's back (moby 51446), and the first property that is set on the scope
  *          would make systemd write its own idea, "max", over it.
