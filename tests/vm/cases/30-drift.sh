@@ -98,7 +98,7 @@ docker_update() {
     within 1 said DRIFT_REPAIRED CONTAINER_NAME=all
 }
 
-test_docker_update_of_cpus() { docker_update --cpu-period 100000 --cpu-quota 77000; }
+test_docker_update_of_cpu_quota() { docker_update --cpu-period 100000 --cpu-quota 77000; }
 test_docker_update_of_cpu_shares() { docker_update --cpu-shares 512; }
 test_docker_update_of_cpuset() { docker_update --cpuset-cpus 1; }
 test_docker_update_of_memory() { docker_update --memory 90m --memory-swap 90m; }

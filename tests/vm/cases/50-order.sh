@@ -19,8 +19,8 @@ TasksMax=88
 P
     systemctl start plimsolld
     systemctl is-active plimsolld
-    within 3 grep -i engine <(status_text)
-    is_lost
+    within 3 status_says '^waiting for the engine'
+    within 3 is_lost
     [ "$(systemctl is-active docker || true)" != active ]
 }
 

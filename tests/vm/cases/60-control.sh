@@ -10,9 +10,13 @@ test_the_socket_belongs_to_the_group() {
     [ "$(stat -c '%U:%G %a %F' $SOCKET)" = 'root:plimsoll 660 socket' ]
 }
 
+member_sees_the_engine() {
+    runuser -u member -- plimsollctl status --json | jq -e '.engine.connected'
+}
+
 test_a_member_of_the_group_may_ask() {
     id member >/dev/null 2>&1 || useradd -G plimsoll member
-    runuser -u member -- plimsollctl status --json | jq -e '.engine.connected'
+    within 5 member_sees_the_engine
 }
 
 test_others_may_not() {
@@ -22,14 +26,15 @@ test_others_may_not() {
     echo "$out"
     [ "$status" -ne 0 ]
     # the answer tells what to do about it
-    grep -i 'permission' <<<"$out"
+    grep 'usermod -aG plimsoll' <<<"$out"
 }
 
 test_a_question_starts_the_daemon() {
     systemctl stop plimsolld.service
     systemctl is-active plimsolld.socket
     [ "$(main_pid)" = 0 ]
-    in_status '.engine.connected'
+    in_status '.version'
+    within 5 in_status '.engine.connected'
     [ "$(main_pid)" != 0 ]
 }
 
@@ -39,13 +44,12 @@ test_the_socket_outlives_the_daemon() {
     systemctl restart plimsolld.service
     kill -9 "$(main_pid)"
     # waits in the socket's queue for the next one
-    in_status '.engine.connected'
+    within 5 in_status '.engine.connected'
     [ "$(stat -c %i $SOCKET)" = "$inode" ]
 }
 
 test_curl_is_enough() {
     curl -sf --unix-socket $SOCKET http://plimsoll/v1/status | jq -e '.version'
-    curl -sf --unix-socket $SOCKET http://plimsoll/metrics | grep -q '^plimsoll_'
 }
 
 run_tests
