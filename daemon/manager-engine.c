@@ -167,6 +167,7 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
         PL_MAP_FOREACH(s, m->subjects) {
                 s->inspect_for_sync = false;
                 s->fresh = false;
+                pl_subject_forget_told(s);
         }
         pl_log_full(LOG_INFO, PL_MESSAGE_ENGINE_CONNECTED, NULL,
                     "Connected to the engine at %s: %s %s, API %u.%u", pl_engine_url(m->engine),
@@ -220,8 +221,7 @@ static void on_event(void *userdata, PlEvent *e) {
         case PL_EVENT_RESTART:
                 /* runc and systemd write after the group appears: look again, at once */
                 s->fresh = false;
-                free(s->engine_refused); /* a new run, a new answer */
-                s->engine_refused = NULL;
+                pl_subject_forget_told(s); /* a new run, a new answer */
                 if (!s->cgroup && s->facts)
                         (void)pl_manager_locate_by_parent(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
@@ -229,8 +229,10 @@ static void on_event(void *userdata, PlEvent *e) {
         case PL_EVENT_UPDATE:
                 /* its own updates answer within this time, before or after their event */
                 if (!s->update_in_flight &&
-                    pl_manager_now(m) - s->own_update_usec > OWN_UPDATE_USEC)
+                    pl_manager_now(m) - s->own_update_usec > OWN_UPDATE_USEC) {
                         s->update_seen_usec = pl_manager_now(m);
+                        pl_subject_forget_told(s);
+                }
                 s->fresh = false;
                 break;
         case PL_EVENT_KILL:

@@ -83,16 +83,13 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                 s->own_update_usec = pl_manager_now(m);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost: said by lost(), and the resync comes by here again */
-                        free(s->engine_refused);
-                        s->engine_refused = NULL;
+                        pl_subject_forget_told(s);
                 } else if (error < 0) {
                         /* Said once an inspection has shown that it is not about a container that
                          * has ended meanwhile. */
                         free(s->engine_failed);
                         s->engine_failed = strdup(message ?: strerror(-error));
                 } else {
-                        free(s->engine_refused);
-                        s->engine_refused = NULL;
                         free(s->engine_failed);
                         s->engine_failed = NULL;
                         note_engine_error(m, s, NULL);
@@ -146,10 +143,12 @@ static void tell_engine(PlManager *m, PlSubject *s) {
                 settle_restored(m, s);
                 return;
         }
-        if (pl_streq_null(body, s->engine_refused) && !m->stopping) {
-                /* the same answer would come back */
-                if (s->engine_failed && !s->inspect_in_flight &&
-                    (s->facts->phase == PL_PHASE_CREATED || pl_container_is_live(s->facts)))
+        if (pl_streq_null(body, s->engine_told) && !m->stopping) {
+                /* the same answer, and the same result, would come back */
+                if (!s->engine_failed)
+                        settle_restored(m, s);
+                else if (!s->inspect_in_flight &&
+                         (s->facts->phase == PL_PHASE_CREATED || pl_container_is_live(s->facts)))
                         note_engine_error(m, s, s->engine_failed);
                 return;
         }
@@ -158,8 +157,8 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         r = pl_engine_update(m->engine, s->id, body, on_updated, m);
         if (r < 0)
                 return; /* lost just now; the resync comes by here again */
-        free(s->engine_refused);
-        s->engine_refused = TAKE_PTR(body); /* cleared when it is accepted */
+        free(s->engine_told);
+        s->engine_told = TAKE_PTR(body);
         s->update_in_flight = true;
         m->updates_in_flight++;
 }

@@ -161,8 +161,8 @@ int pl_manager_on_audit(sd_event_source *source, uint64_t usec, void *userdata) 
         PL_MAP_FOREACH(s, m->subjects) {
                 s->fresh = false;
                 s->squeeze.rounds = s->squeeze.stalled = 0; /* more may be reclaimable by now */
-                free(s->engine_refused);                    /* try once more */
-                s->engine_refused = NULL;
+                if (s->engine_failed)
+                        pl_subject_forget_told(s); /* try once more */
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
         if (++m->audits % AUDITS_PER_RESYNC == 0 || !m->listed)

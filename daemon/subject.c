@@ -22,7 +22,7 @@ PlSubject *pl_subject_free(PlSubject *s) {
                 for (PlOwner o = 0; o < _PL_OWNER_N; o++)
                         free(s->owner_errors[r][o]);
         free(s->dry_run_said);
-        free(s->engine_refused);
+        free(s->engine_told);
         free(s->engine_failed);
         free(s);
         return NULL;
@@ -62,4 +62,9 @@ uint32_t pl_subject_wanted(const PlSubject *s) {
                 if (s->want.v[r].set)
                         mask |= 1U << r;
         return mask;
+}
+
+void pl_subject_forget_told(PlSubject *s) {
+        free(s->engine_told);
+        s->engine_told = NULL;
 }

@@ -56,9 +56,11 @@ struct PlSubject {
         uint64_t retry_usec, retry_delay_usec; /* CLOCK_BOOTTIME; 0: none */
         uint64_t update_seen_usec;             /* last `update` event that was not ours */
         char *owner_errors[_PL_RESOURCE_N][_PL_OWNER_N];
-        char *dry_run_said;   /* last announcement, to say it once */
-        char *engine_refused; /* update body that failed; not sent again until something changes */
-        char *engine_failed;  /* why */
+        char *dry_run_said; /* last announcement, to say it once */
+        /* Update body that was sent last. What an engine refuses, or accepts and does not keep
+         * (BlkioWeight without a kernel for it), is not sent again until something changes. */
+        char *engine_told;
+        char *engine_failed; /* why */
         uint32_t engine_cannot_said;
         bool systemd_due;         /* the scope has to be told again */
         bool update_in_flight;    /* our own POST …/update */
@@ -87,3 +89,6 @@ bool pl_subject_set_error(PlSubject *s, PlResource r, PlOwner o, const char *tex
 
 /** pl_subject_wanted() - mask of values that are wanted now, restored ones included. */
 uint32_t pl_subject_wanted(const PlSubject *s);
+
+/** pl_subject_forget_told() - the engine may answer differently from now on. */
+void pl_subject_forget_told(PlSubject *s);
