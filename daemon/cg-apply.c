@@ -169,14 +169,14 @@ static uint64_t read_period(const Target *t) {
         return pl_parse_uint64(period, &usec) < 0 ? 0 : usec;
 }
 
-static int apply_quota(Target *t, const PlValue *v, uint64_t period_usec) {
+static int apply_quota(Target *t, const PlValue *v, uint64_t in_force_usec, uint64_t period_usec) {
         PlHierarchy h = t->m->hierarchy[t->c];
         _cleanup_free_ char *quota = NULL;
         uint64_t current = 0, period;
         int r;
 
         if (h == PL_HIERARCHY_V1 || period_usec == 0)
-                current = read_period(t);
+                current = in_force_usec ?: read_period(t);
         r = pl_resource_format_quota(h, v, period_usec ?: current, &quota, &period);
         if (r < 0)
                 return r;
@@ -240,7 +240,7 @@ static int apply_write(Target *t, const PlStep *step, uint64_t period_usec) {
         if (!t->file)
                 return -EOPNOTSUPP;
         if (info->kind == PL_KIND_CPU_TIME)
-                return apply_quota(t, &v, period_usec);
+                return apply_quota(t, &v, step->period_usec, period_usec);
         if (info->kind == PL_KIND_DEVICES)
                 return apply_devices(t, step, t->file);
         if (info->kind == PL_KIND_CPUSET && h == PL_HIERARCHY_V1 && (!v.text || !*v.text))

@@ -74,9 +74,11 @@ static uint64_t number_of(const PlValue *v, uint64_t unset) {
 
 static int add_step(Planner *p, PlStepKind kind, PlResource r, const PlValue *value,
                     uint64_t number, const char *why) {
-        PlStep s = { .kind = kind, .resource = r, .number = number, .why = why };
         int e;
+        PlStep s = { .kind = kind, .resource = r, .number = number, .why = why };
 
+        if (r == PL_RESOURCE_CPU_QUOTA)
+                s.period_usec = p->have->cpu_period_usec;
         e = pl_value_copy(value, &s.value);
         if (e < 0)
                 return e;

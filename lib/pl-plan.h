@@ -57,12 +57,13 @@ typedef enum PlStepKind {
 typedef struct PlStep {
         PlStepKind kind;
         PlResource resource;
-        bool chained;    /* skip it when the step before it failed */
-        PlValue value;   /* deep copy, normalised, in the directive's own terms */
-        PlValue before;  /* what was in force: for the journal */
-        uint64_t number; /* what the file takes, where that is a number: on v1 MemorySwapMax
-                          * becomes memory + swap */
-        const char *why; /* static; WAIT and CANNOT: the reason; else NULL */
+        bool chained;         /* skip it when the step before it failed */
+        PlValue value;        /* deep copy, normalised, in the directive's own terms */
+        PlValue before;       /* what was in force: for the journal */
+        uint64_t number;      /* what the file takes, where that is a number: on v1 MemorySwapMax
+                               * becomes memory + swap */
+        uint64_t period_usec; /* CPUQuota: the period in force, from the reading; 0: unknown */
+        const char *why;      /* static; WAIT and CANNOT: the reason; else NULL */
 } PlStep;
 
 typedef struct PlPlan {
