@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * OOM in words: the journal entry, its fields, the JSON, and the advice. Names of processes and
+ * groups come from containers and are escaped here, since they go into text of our own.
+ */
+
+#include "pl-diag.h"
+#include "pl-oom.h"
+#include "pl-unit.h"
+
+#define NAME_MAX_BYTES  64
+#define GROUP_MAX_BYTES 200
+
+static uint64_t round_to(uint64_t bytes, bool up) {
+        uint64_t step = 4096;
+
+        while (step <= bytes / 8 && step < (UINT64_C(1) << 60))
+                step *= 2;
+        return (up ? bytes + step - 1 : bytes) / step * step;
+}
+
+uint64_t pl_oom_suggest(uint64_t need_bytes, uint64_t host_bytes) {
+        uint64_t most = host_bytes > 0 ? round_to(host_bytes / 10 * 9, false) : GIB(1 << 20);
+        uint64_t bytes;
+
+        if (need_bytes >= most)
+                return 0;
+        bytes = round_to(need_bytes + need_bytes / 4, true);
+        return PL_MIN(bytes, most);
+}
+
+static const char *percent(uint64_t permyriad, char buf[static PL_FORMAT_MAX]) {
+        if (permyriad >= 1000 || permyriad % 100 == 0)
+                (void)snprintf(buf, PL_FORMAT_MAX, "%" PRIu64 "%%", (permyriad + 50) / 100);
+        else
+                (void)snprintf(buf, PL_FORMAT_MAX, "%" PRIu64 ".%" PRIu64 "%%", permyriad / 100,
+                               permyriad % 100 / 10);
+        return buf;
+}
+
+static void print_escaped(FILE *f, const char *s, size_t max) {
+        _cleanup_free_ char *text = pl_escape(s, max);
+
+        fputs(text ?: "?", f);
+}
+
+static void print_size(FILE *f, const char *before, uint64_t bytes) {
+        char buf[PL_FORMAT_MAX];
+
+        if (bytes != PL_UNLIMITED)
+                fprintf(f, "%s%s", before, pl_format_bytes(bytes, buf));
+}
+
+static const char *const causes[] = {
+        [PL_OOM_CAUSE_UNKNOWN] = "unknown",
+        [PL_OOM_CAUSE_LIMIT] = "limit",
+        [PL_OOM_CAUSE_PARENT] = "parent",
+        [PL_OOM_CAUSE_HOST] = "host",
+};
+
+const char *pl_oom_cause_to_string(PlOomCause c) {
+        return causes[c];
+}
+
+static void print_owner(FILE *f, const PlOomReport *r) {
+        if (r->owner == PL_OOM_OWNER_POLICY)
+                fprintf(f, ", set by [%s]", r->section);
+        else if (r->owner == PL_OOM_OWNER_ENGINE)
+                fputs(", set in the engine", f);
+        else
+                fputs(", set by neither the policy nor the engine", f);
+}
+
+static void print_victim(FILE *f, const PlOomReport *r) {
+        if (r->pid == 0) {
+                fputs("a process (the kernel log does not tell which)", f);
+        } else {
+                print_escaped(f, r->victim, NAME_MAX_BYTES);
+                fprintf(f, " (pid %d", (int)r->pid);
+                if (r->uid != PL_UNLIMITED)
+                        fprintf(f, ", uid %" PRIu64, r->uid);
+                print_size(f, ", ", r->victim_bytes);
+                fputc(')', f);
+        }
+        if (r->kills > 1)
+                fprintf(f, " and %" PRIu64 " more", r->kills - 1);
+        fputs(r->kills > 1 ? " were killed" : " was killed", f);
+}
+
+static void print_cause(FILE *f, const PlOomReport *r) {
+        switch (r->cause) {
+        case PL_OOM_CAUSE_LIMIT:
+                print_size(f, " at the limit of ", r->limit_bytes);
+                print_owner(f, r);
+                break;
+        case PL_OOM_CAUSE_PARENT:
+                print_size(f, " at the limit of ", r->limit_bytes);
+                fputs(r->limit_bytes != PL_UNLIMITED ? " of " : " at the limit of ", f);
+                print_escaped(f, r->limit_group, GROUP_MAX_BYTES);
+                fputs(", the group above it", f);
+                break;
+        case PL_OOM_CAUSE_HOST:
+                fputs(" because the host ran out of memory", f);
+                break;
+        case PL_OOM_CAUSE_UNKNOWN:
+                print_size(f, "; the limit is ", r->limit_bytes);
+                break;
+        }
+}
+
+static void print_numbers(FILE *f, const PlOomReport *r) {
+        char a[PL_FORMAT_MAX];
+
+        if (r->usage_bytes != PL_UNLIMITED || r->peak_bytes != PL_UNLIMITED) {
+                fputs(". Used ", f);
+                fputs(r->usage_bytes == PL_UNLIMITED ? "unknown"
+                                                     : pl_format_bytes(r->usage_bytes, a),
+                      f);
+                print_size(f, ", peak ", r->peak_bytes);
+                print_size(f, ", working set ", r->working_set_bytes);
+                print_size(f, ", swap ", r->swap_bytes);
+        }
+        if (r->some_permyriad != PL_UNLIMITED) {
+                fprintf(f, ". Pressure in the minute before: some %s",
+                        percent(r->some_permyriad, a));
+                if (r->full_permyriad != PL_UNLIMITED)
+                        fprintf(f, ", full %s", percent(r->full_permyriad, a));
+        }
+}
+
+static void print_section(FILE *f, const PlOomReport *r) {
+        if (r->section[0])
+                fprintf(f, " in [%s]", r->section);
+        else
+                fputs(" in a section of the policy", f);
+}
+
+/* "peak 4.0G of 4.0G 3 times in an hour; Postgres shared_buffers is 3.0G: lower it, or raise
+ * MemoryMax= to 5G in [Service postgres]" */
+static void advise_limit(FILE *f, const PlOomReport *r) {
+        uint64_t more = pl_oom_suggest(r->limit_bytes, r->host_bytes);
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+
+        if (r->in_hour > 1 && r->peak_bytes != PL_UNLIMITED)
+                fprintf(f, "peak %s of %s %u times in an hour; ", pl_format_bytes(r->peak_bytes, a),
+                        pl_format_bytes(r->limit_bytes, b), r->in_hour);
+        if (r->setting)
+                fprintf(f, "%s %s is %s: lower it", r->product, r->setting,
+                        pl_format_bytes(r->setting_bytes, a));
+        if (more > r->limit_bytes) {
+                fprintf(f, r->owner == PL_OOM_OWNER_POLICY ? "%sraise %s= to %s" : "%sset %s=%s",
+                        r->setting ? ", or " : "", r->directive, pl_format_bytes_exact(more, a));
+                print_section(f, r);
+                if (!r->setting)
+                        fputs(", or find out what grows in it", f);
+        } else if (!r->setting) {
+                fprintf(f, "the host's %s cannot give more: make it use less",
+                        pl_format_bytes(r->host_bytes, a));
+        }
+}
+
+static void advise_host(FILE *f, const PlOomReport *r) {
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+
+        if (r->host_bytes > 0 && r->all_limits_bytes != PL_UNLIMITED &&
+            (r->all_limits_bytes > r->host_bytes || r->n_unlimited > 0)) {
+                fprintf(f, "running containers may use %s",
+                        pl_format_bytes(r->all_limits_bytes, a));
+                if (r->n_unlimited > 0)
+                        fprintf(f, ", and %u of them without a limit,", r->n_unlimited);
+                fprintf(f, " of the host's %s: ", pl_format_bytes(r->host_bytes, b));
+                fputs(r->n_unlimited > 0 ? "give each a MemoryMax=, so that they fit together"
+                                         : "lower MemoryMax= until they fit together",
+                      f);
+                return;
+        }
+        fputs("what else runs on the host needs less, or the host more memory", f);
+}
+
+static void print_advice(FILE *f, const PlOomReport *r) {
+        switch (r->cause) {
+        case PL_OOM_CAUSE_LIMIT:
+                if (r->limit_bytes != PL_UNLIMITED)
+                        advise_limit(f, r);
+                break;
+        case PL_OOM_CAUSE_PARENT:
+                fputs("raise the limit of ", f);
+                print_escaped(f, r->limit_group, GROUP_MAX_BYTES);
+                fputs(", or lower MemoryMax= of what is in it", f);
+                break;
+        case PL_OOM_CAUSE_HOST:
+                advise_host(f, r);
+                break;
+        case PL_OOM_CAUSE_UNKNOWN:
+                break;
+        }
+}
+
+char *pl_oom_advice(const PlOomReport *r) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        print_advice(f, r);
+        if (fclose(f) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+char *pl_oom_text(const PlOomReport *r) {
+        _cleanup_free_ char *advice = pl_oom_advice(r);
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        fputs("OOM kill: ", f);
+        print_victim(f, r);
+        print_cause(f, r);
+        print_numbers(f, r);
+        fprintf(f, ". Kills: %u in 10 min, %u in 1 h, %u in 24 h", r->in_10min, r->in_hour,
+                r->in_day);
+        if (advice && *advice)
+                fprintf(f, ". Advice: %s", advice);
+        if (fclose(f) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+char *pl_oom_pressure_text(const PlOomReport *r, uint64_t lasting_usec) {
+        char *text = NULL, buf[PL_FORMAT_MAX];
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        fputs("memory is short", f);
+        if (r->limit_bytes != PL_UNLIMITED) {
+                print_size(f, ": working set ", r->working_set_bytes);
+                print_size(f, " of ", r->limit_bytes);
+                print_owner(f, r);
+        }
+        if (r->some_permyriad != PL_UNLIMITED)
+                fprintf(f, "; tasks wait for memory %s of the time",
+                        percent(r->some_permyriad, buf));
+        fprintf(f, ", for %s now. The kernel %s. Advice: ",
+                pl_format_sec(lasting_usec / PL_USEC_PER_SEC * PL_USEC_PER_SEC, buf),
+                pl_streq(r->directive, "MemoryHigh") ? "slows it down more and more"
+                                                     : "kills when nothing can be freed any more");
+        advise_limit(f, r);
+        if (fclose(f) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+static void add(PlOomFields *f, const char *name, uint64_t n) {
+        if (n == PL_UNLIMITED || f->n == PL_OOM_FIELDS_MAX)
+                return;
+        f->items[f->n].name = name;
+        (void)snprintf(f->items[f->n++].value, sizeof(f->items[0].value), "%" PRIu64, n);
+}
+
+static void add_text(PlOomFields *f, const char *name, const char *text) {
+        _cleanup_free_ char *clean = pl_escape(text, sizeof(f->items[0].value) - 1);
+
+        if (!*text || !clean || f->n == PL_OOM_FIELDS_MAX)
+                return;
+        f->items[f->n].name = name;
+        (void)snprintf(f->items[f->n++].value, sizeof(f->items[0].value), "%s", clean);
+}
+
+void pl_oom_fields(const PlOomReport *r, PlOomFields *ret) {
+        ret->n = 0;
+        add_text(ret, "PLIMSOLL_VICTIM", r->victim);
+        add(ret, "PLIMSOLL_VICTIM_PID", r->pid > 0 ? (uint64_t)r->pid : PL_UNLIMITED);
+        add_text(ret, "PLIMSOLL_OOM_CAUSE", pl_oom_cause_to_string(r->cause));
+        add(ret, "PLIMSOLL_OOM_KILLS", r->kills);
+        add(ret, "PLIMSOLL_OOM_KILLS_1H", r->in_hour);
+        add(ret, "PLIMSOLL_LIMIT_BYTES", r->limit_bytes);
+        add_text(ret, "PLIMSOLL_LIMIT_SECTION", r->owner == PL_OOM_OWNER_POLICY ? r->section : "");
+        add(ret, "PLIMSOLL_USAGE_BYTES", r->usage_bytes);
+        add(ret, "PLIMSOLL_PEAK_BYTES", r->peak_bytes);
+        add(ret, "PLIMSOLL_WORKING_SET_BYTES", r->working_set_bytes);
+        add(ret, "PLIMSOLL_SWAP_BYTES", r->swap_bytes);
+        add(ret, "PLIMSOLL_PRESSURE_SOME_PERMYRIAD", r->some_permyriad);
+        add(ret, "PLIMSOLL_PRESSURE_FULL_PERMYRIAD", r->full_permyriad);
+}
+
+static bool put(json_t *o, const char *key, json_t *stolen) {
+        return json_object_set_new(o, key, stolen) == 0;
+}
+
+static json_t *number(uint64_t n) {
+        return n >= (uint64_t)INT64_MAX ? json_null() : json_integer((json_int_t)n);
+}
+
+static json_t *text_or_null(const char *s) {
+        _cleanup_free_ char *clean = s && *s ? pl_escape(s, GROUP_MAX_BYTES) : NULL;
+
+        return clean ? json_string(clean) : json_null();
+}
+
+static json_t *share(uint64_t permyriad) {
+        return permyriad == PL_UNLIMITED ? json_null() : json_real((double)permyriad / 100.0);
+}
+
+static const char *owner_to_string(const PlOomReport *r) {
+        return r->owner == PL_OOM_OWNER_POLICY   ? "policy"
+               : r->owner == PL_OOM_OWNER_ENGINE ? "engine"
+                                                 : NULL;
+}
+
+static bool put_numbers(json_t *o, const PlOomReport *r) {
+        return put(o, "limit_bytes", number(r->limit_bytes)) &&
+               put(o, "limit_owner", text_or_null(owner_to_string(r))) &&
+               put(o, "limit_section",
+                   text_or_null(r->owner == PL_OOM_OWNER_POLICY ? r->section : NULL)) &&
+               put(o, "limit_group", text_or_null(r->limit_group)) &&
+               put(o, "usage_bytes", number(r->usage_bytes)) &&
+               put(o, "peak_bytes", number(r->peak_bytes)) &&
+               put(o, "working_set_bytes", number(r->working_set_bytes)) &&
+               put(o, "swap_bytes", number(r->swap_bytes)) &&
+               put(o, "pressure_some_percent", share(r->some_permyriad)) &&
+               put(o, "pressure_full_percent", share(r->full_permyriad)) &&
+               put(o, "kills_10min", json_integer(r->in_10min)) &&
+               put(o, "kills_1h", json_integer(r->in_hour)) &&
+               put(o, "kills_24h", json_integer(r->in_day));
+}
+
+json_t *pl_oom_json(const PlOomReport *r, const char *container, const char *message_id) {
+        _cleanup_free_ char *message = pl_oom_text(r), *advice = pl_oom_advice(r);
+        json_t *o = json_object();
+
+        if (o && message && advice && put(o, "time_usec", number(r->time_usec)) &&
+            put(o, "priority", json_integer(3)) && put(o, "message", json_string(message)) &&
+            put(o, "message_id", text_or_null(message_id)) &&
+            put(o, "container", text_or_null(container)) &&
+            put(o, "cause", json_string(pl_oom_cause_to_string(r->cause))) &&
+            put(o, "kills", number(r->kills)) && put(o, "victim", text_or_null(r->victim)) &&
+            put(o, "victim_pid", r->pid > 0 ? json_integer(r->pid) : json_null()) &&
+            put(o, "victim_uid", number(r->uid)) &&
+            put(o, "victim_bytes", number(r->victim_bytes)) && put_numbers(o, r) &&
+            put(o, "advice", *advice ? json_string(advice) : json_null()))
+                return o;
+        json_decref(o);
+        return NULL;
+}
