@@ -38,7 +38,7 @@ static PlRotatePoint kill_point;
 static unsigned kill_nth;
 static int died_at_fd = -EBADF; /* tells the parent where */
 
-static void die(const char *what) {
+__attribute__((noreturn)) static void die(const char *what) {
         fprintf(stderr, "rotate-harness: %s: %m\n", what);
         exit(2);
 }
