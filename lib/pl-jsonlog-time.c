@@ -134,6 +134,18 @@ uint64_t pl_jsonlog_time_of(const char *line, size_t size) {
         return t ? pl_jsonlog_parse_time(t, n) : 0;
 }
 
+uint64_t pl_jsonlog_first_time(const char *buf, size_t size) {
+        const char *end = buf + size, *nl;
+
+        for (; buf < end && (nl = memchr(buf, '\n', (size_t)(end - buf))); buf = nl + 1) {
+                uint64_t t = pl_jsonlog_time_of(buf, (size_t)(nl - buf));
+
+                if (t > 0)
+                        return t;
+        }
+        return 0;
+}
+
 /* Records of one second come in thousands: the minute's text is compared before it is parsed. */
 static void stats_line(PlJsonlogStats *s, const char *line, size_t size) {
         uint64_t sec;

@@ -81,6 +81,9 @@ void pl_jsonlog_format_time(uint64_t time_nsec, char buf[static PL_JSONLOG_TIME_
  * Return: nanoseconds, 0 when there is none. */
 uint64_t pl_jsonlog_time_of(const char *line, size_t size);
 
+/** pl_jsonlog_first_time() - of the first whole line that has one. Return: nanoseconds; 0: none. */
+uint64_t pl_jsonlog_first_time(const char *buf, size_t size);
+
 /* What a stretch of log holds; fed in pieces of any size. */
 typedef struct PlJsonlogStats {
         uint64_t lines;

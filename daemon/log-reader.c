@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The live part: what state and markers say of the log now (`view`), and reading under that.
+ * Archives are in log-segment.c, seeking in log-reader-seek.c.
+ */
+
+#include "log-reader-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "pl-jsonlog.h"
+
+#define RETRIES_MAX 200
+
+/*
+ * As recovery would see it, but without doing anything: an intent counts as done, a log that
+ * somebody truncated begins at 0.
+ */
+static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
+        PlRotateSeen seen = { 0 };
+        bool intent = s->phase == PL_ROTATE_INTENT;
+        uint64_t mark, gen;
+        struct stat st;
+
+        if (fstat(r->log.fd, &st) < 0)
+                return -errno;
+        seen = (PlRotateSeen){ .dev = st.st_dev,
+                               .ino = st.st_ino,
+                               .size = (uint64_t)st.st_size,
+                               .gen_at_zero = pl_log_file_marker(r->log.fd, 0),
+                               .gen_at_mark = pl_log_file_marker(r->log.fd, s->mark) };
+        if (intent) {
+                seen.gen_at_a = pl_log_file_marker(r->log.fd, s->a);
+                seen.print = pl_log_file_print(r->log.fd, s);
+        }
+        *ret = (PlLogView){ .gen = s->gen + intent, .size = seen.size };
+        switch (pl_rotate_recover(s, &seen)) {
+        case PL_ROTATE_GO_ON:
+                ret->head = s->head;
+                break;
+        case PL_ROTATE_REDO:
+                ret->head = s->k;
+                break;
+        case PL_ROTATE_FINISH:
+                ret->head = s->k - s->a;
+                break;
+        case PL_ROTATE_RESET:
+                if (pl_log_file_find_head(r->log.fd, seen.size, &ret->head, &mark, &gen) < 0 ||
+                    gen == 0)
+                        ret->head = 0;
+                break;
+        }
+        return 0;
+}
+
+int pl_log_reader_view(PlLogReader *r, PlLogView *ret) {
+        PlRotateState s = { 0 };
+        int e;
+
+        if (r->log.fd < 0) {
+                *ret = (PlLogView){ .gen = r->n_archives ? r->archives[r->n_archives - 1].name.gen
+                                                         : 0 };
+                return 0;
+        }
+        e = pl_log_store_load(r->store, r->id, &s);
+        if (e == -ENOENT) /* the container is gone; the file is still open here */
+                s = (PlRotateState){ .gen = r->last_gen };
+        else if (e < 0)
+                return e;
+        e = interpret(r, &s, ret);
+        pl_rotate_state_deinit(&s);
+        if (e >= 0)
+                r->last_gen = ret->gen;
+        return e;
+}
+
+static int take_archives(PlLogReader *r) {
+        PlStoredArchive *archives;
+        size_t n;
+        int e;
+
+        e = pl_log_store_list(r->store, r->id, &archives, &n);
+        if (e < 0)
+                return e;
+        free(r->archives);
+        r->archives = archives;
+        r->n_archives = n;
+        return 0;
+}
+
+int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader **ret) {
+        _cleanup_(pl_log_reader_freep) PlLogReader *r = calloc(1, sizeof(*r));
+        PlRotateState s = { 0 };
+        int e;
+
+        if (!r)
+                return -ENOMEM;
+        r->store = store;
+        r->log = (PlLogFile)PL_LOG_FILE_INIT;
+        r->segment = (PlLogSegment)PL_LOG_SEGMENT_INIT;
+        snprintf(r->id, sizeof(r->id), "%s", id);
+        e = take_archives(r);
+        if (e < 0)
+                return e;
+        if (live) {
+                e = pl_log_store_load(store, id, &s);
+                if (e < 0)
+                        return e;
+                e = pl_log_file_open(s.path, id, false, &r->log);
+                pl_rotate_state_deinit(&s);
+                if (e < 0)
+                        return e;
+        } else if (r->n_archives == 0)
+                return -ENOENT;
+        pl_log_reader_rewind(r);
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+PlLogReader *pl_log_reader_free(PlLogReader *r) {
+        if (!r)
+                return NULL;
+        pl_log_file_close(&r->log);
+        pl_log_segment_close(&r->segment);
+        free(r->archives);
+        free(r->buf);
+        free(r);
+        return NULL;
+}
+
+void pl_log_reader_go(PlLogReader *r, uint64_t gen, uint64_t offset) {
+        r->gen = gen;
+        r->offset = offset;
+}
+
+void pl_log_reader_rewind(PlLogReader *r) {
+        r->gaps = 0;
+        pl_log_reader_go(r, r->n_archives ? r->archives[0].name.gen : 1, 0);
+}
+
+int pl_log_reader_to_end(PlLogReader *r) {
+        PlLogView v;
+        int e = pl_log_reader_view(r, &v);
+
+        if (e < 0)
+                return e;
+        pl_log_reader_go(r, v.gen + 1, v.size - v.head);
+        return 0;
+}
+
+static const PlStoredArchive *find(const PlLogReader *r, uint64_t gen) {
+        for (size_t i = 0; i < r->n_archives; i++)
+                if (r->archives[i].name.gen >= gen)
+                        return &r->archives[i];
+        return NULL;
+}
+
+/* Committed, but not named yet: a killed daemon's, or one that is at it this very moment. */
+static int open_partial(PlLogReader *r, uint64_t gen) {
+        PlArchiveName name = { .gen = gen, .to_sec = UINT64_MAX };
+        char path[PL_ARCHIVE_NAME_MAX + PL_ID_MAX + 32];
+        PlRotateState s = { 0 };
+        int fd = -ENOENT, e;
+
+        if (pl_log_store_load(r->store, r->id, &s) < 0)
+                return -ENOENT;
+        if (s.phase == PL_ROTATE_INTENT && s.gen + 1 == gen) {
+                snprintf(path, sizeof(path), "%s/.partial-%s", s.service, r->id);
+                fd = openat(pl_log_store_fd(r->store), path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                fd = fd < 0 ? -errno : fd;
+        }
+        pl_rotate_state_deinit(&s);
+        if (fd < 0)
+                return fd;
+        e = pl_log_segment_open(fd, &name, &r->segment);
+        return e;
+}
+
+/* The archive of a generation, or of the next that is left. Return: 0; -ENOENT none; -errno. */
+int pl_log_reader_open_segment(PlLogReader *r, uint64_t gen) {
+        const PlStoredArchive *a;
+        int fd, e;
+
+        if (r->segment.fd >= 0 && r->segment.gen == gen)
+                return 0;
+        pl_log_segment_close(&r->segment);
+        a = find(r, gen);
+        if (!a || a->name.gen != gen) {
+                e = take_archives(r); /* rotated or dropped meanwhile */
+                if (e < 0)
+                        return e;
+                a = find(r, gen);
+        }
+        if (!a || a->name.gen != gen) {
+                e = open_partial(r, gen);
+                if (e != -ENOENT)
+                        return e;
+        }
+        if (!a)
+                return -ENOENT;
+        fd = pl_log_store_open_archive(r->store, a);
+        if (fd < 0)
+                return fd;
+        return pl_log_segment_open(fd, &a->name, &r->segment);
+}
+
+static void next_generation(PlLogReader *r) {
+        pl_log_reader_go(r, r->gen + 1, 0);
+}
+
+/* Return: 1; 0 the archive is used up, or is not there; -errno. */
+static int next_archived(PlLogReader *r, PlLogBlock *ret) {
+        uint64_t start;
+        size_t frame;
+        int e;
+
+        e = pl_log_reader_open_segment(r, r->gen);
+        if (e == -ENOENT) {
+                r->gaps++;
+                next_generation(r);
+                return 0;
+        }
+        if (e < 0) {
+                next_generation(r);
+                return e;
+        }
+        if (r->segment.gen != r->gen) {
+                r->gaps += (unsigned)(r->segment.gen - r->gen);
+                pl_log_reader_go(r, r->segment.gen, 0);
+        }
+        frame = pl_log_segment_find(&r->segment, r->offset, &start);
+        if (frame == r->segment.table.n) {
+                /* it was the live log when we stood there: what is beyond its cut came after */
+                pl_log_reader_go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
+                return 0;
+        }
+        e = pl_log_segment_load(&r->segment, frame);
+        if (e < 0) {
+                pl_log_reader_go(r, r->gen, start + r->segment.table.frames[frame].raw_bytes);
+                return e;
+        }
+        *ret = (PlLogBlock){ .data = r->segment.data + (r->offset - start),
+                             .size = r->segment.table.frames[frame].raw_bytes - (r->offset - start),
+                             .gen = r->gen,
+                             .offset = r->offset };
+        r->offset = start + r->segment.table.frames[frame].raw_bytes;
+        return 1;
+}
+
+int pl_log_reader_read_live(PlLogReader *r, const PlLogView *v, uint64_t offset, size_t size,
+                            size_t *ret_size) {
+        PlLogView after;
+        size_t n = 0;
+        int e;
+
+        if (!r->buf) {
+                r->buf = malloc(PL_LOG_READER_CHUNK);
+                if (!r->buf)
+                        return -ENOMEM;
+        }
+        size = PL_MIN(size, (size_t)PL_LOG_READER_CHUNK);
+        while (n < size) {
+                ssize_t got = pread(r->log.fd, r->buf + n, size - n, (off_t)(v->head + offset + n));
+
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return -errno;
+                if (got == 0)
+                        break;
+                n += (size_t)got;
+        }
+        e = pl_log_reader_view(r, &after);
+        if (e < 0)
+                return e;
+        if (after.gen != v->gen || after.head != v->head)
+                return -EAGAIN; /* rotated meanwhile: these bytes are anybody's */
+        *ret_size = n;
+        return 0;
+}
+
+/* Return: 1; 0 nothing yet; -EAGAIN; -errno. */
+static int next_live(PlLogReader *r, PlLogView *v, PlLogBlock *ret) {
+        size_t size = 0, whole;
+        int e;
+
+        if (v->head + r->offset > v->size) /* truncated by somebody: from its start */
+                r->offset = 0;
+        if (v->head + r->offset >= v->size)
+                return 0;
+        e = pl_log_reader_read_live(r, v, r->offset, PL_LOG_READER_CHUNK, &size);
+        if (e < 0)
+                return e;
+        whole = pl_jsonlog_last_line_end(r->buf, size);
+        if (whole == 0 && size == PL_LOG_READER_CHUNK)
+                whole = size; /* no such record: damage, passed on as it is */
+        if (whole == 0)
+                return 0;
+        *ret = (PlLogBlock){
+                .data = r->buf, .size = whole, .gen = r->gen, .offset = r->offset, .live = true
+        };
+        r->offset += whole;
+        return 1;
+}
+
+int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret) {
+        for (unsigned tries = 0; tries < RETRIES_MAX;) {
+                PlLogView v;
+                int e = pl_log_reader_view(r, &v);
+
+                if (e < 0)
+                        return e;
+                if (r->gen <= v.gen) {
+                        e = next_archived(r, ret);
+                        if (e != 0)
+                                return e;
+                        continue;
+                }
+                if (r->gen > v.gen + 1) /* its archives were thrown away together with its state */
+                        pl_log_reader_go(r, v.gen + 1, 0);
+                if (r->log.fd < 0)
+                        return 0;
+                e = next_live(r, &v, ret);
+                if (e != -EAGAIN)
+                        return e;
+                tries++;
+        }
+        return -EBUSY;
+}
+
+int pl_log_reader_fd(const PlLogReader *r) {
+        return r->log.fd;
+}
+
+double pl_log_reader_progress(const PlLogReader *r) {
+        uint64_t all = 0, behind = 0;
+
+        for (size_t i = 0; i < r->n_archives; i++) {
+                all += r->archives[i].size;
+                if (r->archives[i].name.gen < r->gen)
+                        behind += r->archives[i].size;
+                else if (r->archives[i].name.gen == r->gen && r->segment.raw_bytes > 0)
+                        behind += (uint64_t)((double)r->archives[i].size * (double)r->offset /
+                                             (double)r->segment.raw_bytes);
+        }
+        return all ? (double)behind / (double)all : 1;
+}
+
+unsigned pl_log_reader_gaps(const PlLogReader *r) {
+        return r->gaps;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Log reader: archives and live log of one container as one stream of records.
+ *
+ * A place in the stream is (generation, offset): archive N holds generation N, the log behind its
+ * head is generation gen + 1. A rotation moves bytes from the log into an archive and changes no
+ * place, so a reader simply goes on while the daemon rotates under it. It takes no lock: it reads
+ * the state before and after the bytes and believes them only when the two agree. It works without
+ * a daemon, also on what a killed one left half done.
+ */
+
+#include "log-store.h"
+
+typedef struct PlLogReader PlLogReader;
+
+/* Whole lines, of one archive frame or of the log. */
+typedef struct PlLogBlock {
+        const char *data; /* borrowed until the next call */
+        size_t size;
+        uint64_t gen, offset; /* of its first byte */
+        bool live;
+} PlLogBlock;
+
+/**
+ * pl_log_reader_new()
+ * @store: borrowed
+ * @id: the container's, or its first 12 digits when only archives are left of it
+ * @live: also the log itself; needs a state record
+ * Return: 0; -ENOENT nothing is there; -EACCES the log may not be read; -errno.
+ */
+int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader **ret);
+PlLogReader *pl_log_reader_free(PlLogReader *r);
+PL_DEFINE_CLEANUP(PlLogReader *, pl_log_reader_free)
+
+/** pl_log_reader_rewind() - to the oldest record there is. */
+void pl_log_reader_rewind(PlLogReader *r);
+/** pl_log_reader_to_end() - behind the newest. Return: 0, -errno. */
+int pl_log_reader_to_end(PlLogReader *r);
+/** pl_log_reader_go() - to a place told by a block, or within it. */
+void pl_log_reader_go(PlLogReader *r, uint64_t gen, uint64_t offset);
+
+/**
+ * pl_log_reader_seek_time() - to a record that is not after this time, and not long before it
+ * Archives are skipped by their names, frames and log by bisection. Return: 0, -errno.
+ */
+int pl_log_reader_seek_time(PlLogReader *r, uint64_t time_nsec);
+
+/** pl_log_reader_next() - the block that begins here; moves behind it.
+ * Return: 1; 0 nothing (yet); -EBADMSG an archive is damaged, it was passed over; -errno. */
+int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret);
+
+/** pl_log_reader_previous() - the block that ends here; moves to its start. Return: as above. */
+int pl_log_reader_previous(PlLogReader *r, PlLogBlock *ret);
+
+/** pl_log_reader_fd() - the live log, for inotify; -EBADF: none. Borrowed. */
+int pl_log_reader_fd(const PlLogReader *r);
+
+/** pl_log_reader_progress() - how much of all archived bytes is behind; 0 … 1. */
+double pl_log_reader_progress(const PlLogReader *r);
+
+/** pl_log_reader_gaps() - archives that were dropped before they could be read. */
+unsigned pl_log_reader_gaps(const PlLogReader *r);
