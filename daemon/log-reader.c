@@ -179,7 +179,8 @@ static int open_partial(PlLogReader *r, uint64_t gen) {
         return e;
 }
 
-/* The archive of a generation, or of the next that is left. Return: 0; -ENOENT none; -errno. */
+/* The archive of a generation, or of the next that is left. It may get its name at any moment: so
+ * names, the partial one, and names again. Return: 0; -ENOENT none; -errno. */
 int pl_log_reader_open_segment(PlLogReader *r, uint64_t gen) {
         const PlStoredArchive *a;
         int fd, e;
@@ -188,16 +189,14 @@ int pl_log_reader_open_segment(PlLogReader *r, uint64_t gen) {
                 return 0;
         pl_log_segment_close(&r->segment);
         a = find(r, gen);
-        if (!a || a->name.gen != gen) {
+        for (unsigned tries = 0; tries < 2 && (!a || a->name.gen != gen); tries++) {
+                e = tries == 0 ? -ENOENT : open_partial(r, gen);
+                if (e != -ENOENT)
+                        return e;
                 e = take_archives(r); /* rotated or dropped meanwhile */
                 if (e < 0)
                         return e;
                 a = find(r, gen);
-        }
-        if (!a || a->name.gen != gen) {
-                e = open_partial(r, gen);
-                if (e != -ENOENT)
-                        return e;
         }
         if (!a)
                 return -ENOENT;
@@ -333,6 +332,12 @@ int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret) {
 
 int pl_log_reader_fd(const PlLogReader *r) {
         return r->log.fd;
+}
+
+bool pl_log_reader_is_gone(const PlLogReader *r) {
+        struct stat st;
+
+        return r->log.fd < 0 || fstat(r->log.fd, &st) < 0 || st.st_nlink == 0;
 }
 
 double pl_log_reader_progress(const PlLogReader *r) {

@@ -57,6 +57,9 @@ int pl_log_reader_previous(PlLogReader *r, PlLogBlock *ret);
 /** pl_log_reader_fd() - the live log, for inotify; -EBADF: none. Borrowed. */
 int pl_log_reader_fd(const PlLogReader *r);
 
+/** pl_log_reader_is_gone() - has the log been deleted, with its container? */
+bool pl_log_reader_is_gone(const PlLogReader *r);
+
 /** pl_log_reader_progress() - how much of all archived bytes is behind; 0 … 1. */
 double pl_log_reader_progress(const PlLogReader *r);
 

@@ -12,6 +12,7 @@
 #include <locale.h>
 
 #include "ctl-cli.h"
+#include "ctl-own.h"
 #include "pl-unit.h"
 
 #define CONTROL_PATH "/run/plimsoll/control.sock"
@@ -36,12 +37,23 @@ static const Command commands[] = {
           pl_ctl_cmd_import },
 };
 
+/* With options of their own (--help each), and without a daemon. */
+static const struct {
+        const char *name, *arguments, *help;
+        int (*main)(int argc, char **argv);
+} own_commands[] = {
+        { "logs", "NAME", "archives and log as one (logs --help)", pl_ctl_logs_main },
+};
+
 static void print_help(void) {
         (void)puts("plimsollctl [OPTION...] COMMAND [NAME]\n"
                    "Asks plimsolld, which holds containers to their limits.\n");
         for (size_t i = 0; i < PL_ARRAY_SIZE(commands); i++)
                 (void)printf("  %-6s %-7s %s\n", commands[i].name, commands[i].arguments,
                              commands[i].help);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(own_commands); i++)
+                (void)printf("  %-6s %-7s %s\n", own_commands[i].name, own_commands[i].arguments,
+                             own_commands[i].help);
         (void)puts("\n"
                    "  --control PATH   the daemon's socket (" CONTROL_PATH ")\n"
                    "  --json           for scripts: the documents of plimsollctl(1)\n"
@@ -153,6 +165,9 @@ int main(int argc, char **argv) {
         int c;
 
         (void)setlocale(LC_ALL, "");
+        for (size_t i = 0; argc > 1 && i < PL_ARRAY_SIZE(own_commands); i++)
+                if (pl_streq(argv[1], own_commands[i].name))
+                        return own_commands[i].main(argc - 1, argv + 1);
         while ((c = getopt_long(argc, argv, "hvn:", options, NULL)) >= 0) {
                 int status = take_option(c, &ctl);
                 if (status >= 0)

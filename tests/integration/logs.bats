@@ -159,6 +159,51 @@ on_fs() {
     docker logs --tail 1 chatty | grep -q 'line 0020010 '
 }
 
+# --- plimsollctl logs ---------------------------------------------------------------------------
+
+logs() { "$BUILD_DIR/daemon/plimsollctl" logs --archive "$T/archive" "$@"; }
+tale() { seq -f 'line %07g of the story' "$1" "$2"; }
+
+@test "plimsollctl logs: archives and log as one, in every form, with and without a daemon" {
+    chatty chatty-1
+    daemon_begin
+    speak chatty-1 1 15000
+    sleep 1.1
+    between=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
+    sleep 1.1
+    speak chatty-1 15001 40000
+    docker exec chatty-1 sh -c 'echo oops >/proc/1/fd/2'
+    wait_until 15 rotated 2
+    wait_until 15 quiet chatty-1
+    for round in with without; do
+        cmp <(logs chatty-1 2>/dev/null) <(tale 0 40000)
+        [ "$(logs --stderr chatty-1 2>&1)" = oops ]
+        [ "$(logs --tail 3 --stdout chatty-1)" = "$(tale 39998 40000)" ]
+        cmp <(logs --tail 30000 --stdout chatty-1) <(tale 10001 40000)
+        cmp <(logs --since "$between" chatty-1 2>/dev/null) <(tale 15001 40000)
+        cmp <(logs --until "$between" chatty-1 2>/dev/null) <(tale 0 15000)
+        [ "$(logs --since "$between" --tail 2 --stdout chatty-1)" = "$(tale 39999 40000)" ]
+        [ -z "$(logs --since 2h --until 1h chatty-1)" ]
+        [ "$(logs --grep '^line 0(012345|023456) ' chatty-1)" = "$(tale 12345 12345)
+$(tale 23456 23456)" ]
+        [ "$(logs --json --tail 1 chatty-1 | jq -r .stream)" = stderr ]
+        # the same as docker's own, where docker still has it
+        shown=$(docker logs -t chatty-1 2>/dev/null | wc -l)
+        cmp <(docker logs -t chatty-1 2>/dev/null) <(logs -t --stdout --tail "$shown" chatty-1)
+        [ "$(logs "$(id_of chatty-1 | cut -c1-8)" 2>/dev/null | wc -l)" -eq 40001 ] # by id
+        [ "$(logs chatty 2>/dev/null | wc -l)" -eq 40001 ]                          # by service
+        [ -z "$DAEMON" ] || daemon_end
+    done
+    docker rm -f chatty-1 >/dev/null
+    daemon_begin # learns that it is gone; its archives can still be read
+    wait_until 5 eval '[ -z "$(ls "$T/archive/.state")" ]'
+    [ "$(logs chatty-1 | head -n 1)" = "$(tale 0 0)" ]
+    run logs nobody
+    [ "$status" -eq 1 ]
+    run logs --since soon chatty-1
+    [ "$status" -eq 2 ]
+}
+
 # --- whose log is whose -------------------------------------------------------------------------
 
 @test "native rotation, other drivers and LogMethod=off are left alone and shown as such" {

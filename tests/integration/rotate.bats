@@ -32,6 +32,24 @@ on() {
 @test "btrfs, any engine: reflink" { on btrfs auto 28 reflink; }
 @test "tmpfs: punch" { on tmpfs auto 26 punch; }
 
+@test "plimsollctl logs -f through rotations that are killed again and again: each line once" {
+    "$SUPPORT/mounts.sh" make xfs "$M/fs"
+    mkdir -p "$M/fs/run/archive"
+    harness run "$M/fs/run" auto 26 "$LINES" 65536 $RANDOM $PACE >"$M/harness" &
+    run_pid=$!
+    wait_until 5 test -s "$M/fs/run/archive/.state/$ID"
+    "$BUILD_DIR/daemon/plimsollctl" logs --archive "$M/fs/run/archive" --json -f harness >"$M/followed" &
+    follow_pid=$!
+    wait "$run_pid"
+    wait_until 10 grep -q "line $(printf %010d "$LINES") " "$M/followed"
+    kill "$follow_pid"
+    # and read back at once, in one go
+    "$BUILD_DIR/daemon/plimsollctl" logs --archive "$M/fs/run/archive" --json harness >"$M/read"
+    for file in followed read; do
+        cmp <(jq -r .log "$M/$file" | awk '/^line/ { print $2 + 0 }') <(seq "$LINES")
+    done
+}
+
 # --- full disks ---------------------------------------------------------------------------------
 
 ID=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
