@@ -5,12 +5,13 @@
  * Archives are in log-segment.c, seeking in log-reader-seek.c.
  */
 
-#include "log-reader-internal.h"
+#include "log-reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "log-reader-internal.h"
 #include "pl-jsonlog.h"
 
 #define RETRIES_MAX 200

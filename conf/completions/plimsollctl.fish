@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show top events wait reload rotate check import
+set -l commands status show top events wait reload rotate check import logs
 
 function __plimsollctl_names
     set -l control
@@ -29,11 +29,23 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a reload
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a rotate -d 'Rotate a log now'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Is a policy right?'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Policy from a compose configuration'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a logs -d 'Archives and log as one'
 
-complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate' -a '(__plimsollctl_names)'
+complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'At most so long'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two looks'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -s n -l iterations -x -d 'So many looks'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Not what is older'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l until -x -d 'Not what is newer'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s n -l tail -x -d 'The last lines'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go on with what is written'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s g -l grep -x -d 'Lines that match'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s i -l ignore-case -d 'Match in any case'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l stdout -d 'Standard output alone'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l stderr -d 'Standard error alone'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s t -l timestamps -d 'When each line was written'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l details -d 'Labels and variables'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l archive -r -d 'Where archives are'
