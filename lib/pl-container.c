@@ -40,7 +40,10 @@ static void pairs_free(PlPair *pairs, size_t n) {
 PlContainer *pl_container_free(PlContainer *c) {
         if (!c)
                 return NULL;
-
+        if (c->packed) {
+                free(c);
+                return NULL;
+        }
         free(c->name);
         free(c->image);
         free(c->image_id);

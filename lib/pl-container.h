@@ -97,10 +97,15 @@ typedef struct PlContainer {
         PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never
                         secrets */
         size_t n_env;
+        bool packed; /* everything above points into the same block as this */
 } PlContainer;
 
 PlContainer *pl_container_free(PlContainer *c); /* accepts NULL and half-built; returns NULL */
 PL_DEFINE_CLEANUP(PlContainer *, pl_container_free)
+
+/** pl_container_pack() - replace *c by a copy in one block of memory; nothing in it may be changed
+ * or taken afterwards. Return: 0; -ENOMEM with *c untouched. */
+int pl_container_pack(PlContainer **c);
 
 /** pl_container_label() - Return: the value, borrowed, or NULL when there is no such label. */
 const char *pl_container_label(const PlContainer *c, const char *key);

@@ -319,6 +319,10 @@ int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret) {
         r = fill(root, c);
         if (r < 0)
                 return r;
+        json_decref(TAKE_PTR(root)); /* its memory first: the packed block finds room there */
+        r = pl_container_pack(&c);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(c);
         return 0;
