@@ -220,5 +220,6 @@ END
     daemon_end
     cat "$T/valgrind.log"
     [ "${ended:?}" = 0 ]
-    [ ! -s "$T/valgrind.log" ]
+    # a syscall that this valgrind does not know (openat2) is no error: ours begin with ==
+    run ! grep "^==" "$T/valgrind.log"
 }

@@ -23,8 +23,11 @@ build_one() {
     local name=$1 dir=$BUILD/$1 options
     mapfile -t options < <(build_options "$name")
     [ "${#options[@]}" -gt 0 ] || die 64 "no such build: $name (gcc, gcc-asan, clang, clang-asan)"
-    if [ ! -f "$dir/build.ninja" ]; then
+    # a directory that was set up with other options is set up again
+    if [ ! -f "$dir/build.ninja" ] || [ "$(cat "$dir/.options" 2>/dev/null)" != "${options[*]}" ]; then
         rm -rf "$dir"
+        mkdir -p "$dir"
+        printf '%s\n' "${options[*]}" >"$dir/.options"
         CC=${options[0]} meson setup "${options[@]:1}" "$dir" "$ROOT" || return 1
     fi
     ninja -j"$(jobs)" -C "$dir"

@@ -2,6 +2,7 @@
 # Container images without a registry: real Postgres, Redis and Prometheus out of Debian packages,
 # a busybox, and stand-ins (standin.c) for the services that Debian does not have.
 #   images.sh build CACHE                  tarballs below CACHE, made once per content of this file
+#   images.sh has CACHE                    are they made?
 #   images.sh load CACHE SOCKET [NAME…]    into an engine; all of them without a name
 #   images.sh list                         "NAME TAG" of each
 # One root file system is unpacked (not installed: no maintainer script runs), and each image takes
@@ -205,6 +206,8 @@ images_build() {
     : >"$cache/$key/complete"
 }
 
+images_has() { [ -f "$1/$(images_key)/complete" ]; }
+
 images_load() {
     local cache=$1 socket=$2 dir name tag config=() line
     shift 2
@@ -221,14 +224,14 @@ images_load() {
 }
 
 case ${1:-} in
-build | load | list)
+build | has | load | list)
     [ "$1" = list ] || [ $# -ge 2 ] || { echo "images.sh $1: which cache?" >&2 && exit 2; }
     cmd=images_$1
     shift
     "$cmd" "$@"
     ;;
 *)
-    echo "usage: images.sh build CACHE | load CACHE SOCKET [NAME…] | list" >&2
+    echo "usage: images.sh build CACHE | has CACHE | load CACHE SOCKET [NAME…] | list" >&2
     exit 2
     ;;
 esac

@@ -49,12 +49,12 @@ shell_files() {
     done
 }
 
-lint_shellcheck() { shell_files | sort -zu | (cd "$ROOT" && xargs -0 -r shellcheck -x); }
+lint_shellcheck() { shell_files | sort -zu | (cd "$ROOT" && xargs -0 -r shellcheck -x -S warning); }
 
 lint_codespell() {
-    # corpora hold broken words on purpose
+    # corpora, and tests of error messages, hold broken words on purpose
     source_files ! -path './tests/fuzz/corpus/*' ! -name LICENSE |
-        (cd "$ROOT" && xargs -0 -r codespell --ignore-words-list=ro,te,crate,mis,fo,inflight,nd,parm)
+        (cd "$ROOT" && xargs -0 -r codespell --ignore-words-list=ro,te,crate,mis,fo,inflight,nd,parm,deamon,startet)
 }
 
 lint_man() {

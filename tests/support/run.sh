@@ -142,9 +142,9 @@ In another terminal, as root:
 END
     [ -n "$ENGINE" ] || cat <<END
   d="$docker"
-  \$d update --memory 1g --memory-swap 1g mlstack-redis-1     take a limit away; plimsolld puts it back
-  \$d exec mlstack-grafana-1 touch /run/standin/sick          make a service report that it is ill
-  \$d restart mlstack-postgres-1                              born again, with its limits
+  \$d update --memory 512m --memory-swap 512m mlstack-postgres-1     take its memory; plimsolld gives it back
+  \$d exec mlstack-grafana-1 touch /run/standin/sick                    make a service report that it is ill
+  \$d restart mlstack-postgres-1                                        born again, with its limits
 END
     printf '\nCtrl-C ends it%s.\n\n' "$([ -n "$ENGINE" ] || printf ' and removes all of this')"
 }
@@ -159,7 +159,8 @@ run_build() {
 }
 
 run_private_engine() {
-    note "making container images from Debian packages (once; about half a minute)"
+    "$SUPPORT/images.sh" has "$BUILD/images" ||
+        note "making container images from Debian packages (once; about half a minute)"
     "$SUPPORT/images.sh" build "$BUILD/images" >"$LOGS/images.log" 2>&1 || {
         tail -n 20 "$LOGS/images.log" >&2
         die 69 "no images; all that was said is in build/log/images.log"
