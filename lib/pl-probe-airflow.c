@@ -21,10 +21,10 @@ static const struct {
         const char *key, *heartbeat;
         bool vital; /* without it nothing is scheduled */
 } components[] = {
-        {"metadatabase",   NULL,                             true },
-        { "scheduler",     "latest_scheduler_heartbeat",     true },
-        { "triggerer",     "latest_triggerer_heartbeat",     false},
-        { "dag_processor", "latest_dag_processor_heartbeat", false},
+        { "metadatabase", NULL, true },
+        { "scheduler", "latest_scheduler_heartbeat", true },
+        { "triggerer", "latest_triggerer_heartbeat", false },
+        { "dag_processor", "latest_dag_processor_heartbeat", false },
 };
 
 static int digits(const char **s, int n, int *ret) {

@@ -13,24 +13,24 @@ static const struct {
         const char *image;
         PlProbeKind kind;
 } images[] = {
-        {"postgres",            PL_PROBE_POSTGRES  },
-        { "postgresql",         PL_PROBE_POSTGRES  }, /* bitnami */
-        { "postgis",            PL_PROBE_POSTGRES  },
-        { "pgvector",           PL_PROBE_POSTGRES  },
-        { "timescaledb",        PL_PROBE_POSTGRES  },
-        { "timescaledb-ha",     PL_PROBE_POSTGRES  },
-        { "redis",              PL_PROBE_REDIS     },
-        { "redis-stack",        PL_PROBE_REDIS     },
-        { "redis-stack-server", PL_PROBE_REDIS     },
-        { "valkey",             PL_PROBE_REDIS     },
-        { "keydb",              PL_PROBE_REDIS     },
-        { "airflow",            PL_PROBE_AIRFLOW   },
-        { "ollama",             PL_PROBE_OLLAMA    },
-        { "grafana",            PL_PROBE_GRAFANA   },
-        { "grafana-oss",        PL_PROBE_GRAFANA   },
-        { "grafana-enterprise", PL_PROBE_GRAFANA   },
-        { "mlflow",             PL_PROBE_MLFLOW    },
-        { "prometheus",         PL_PROBE_PROMETHEUS},
+        { "postgres", PL_PROBE_POSTGRES },
+        { "postgresql", PL_PROBE_POSTGRES }, /* bitnami */
+        { "postgis", PL_PROBE_POSTGRES },
+        { "pgvector", PL_PROBE_POSTGRES },
+        { "timescaledb", PL_PROBE_POSTGRES },
+        { "timescaledb-ha", PL_PROBE_POSTGRES },
+        { "redis", PL_PROBE_REDIS },
+        { "redis-stack", PL_PROBE_REDIS },
+        { "redis-stack-server", PL_PROBE_REDIS },
+        { "valkey", PL_PROBE_REDIS },
+        { "keydb", PL_PROBE_REDIS },
+        { "airflow", PL_PROBE_AIRFLOW },
+        { "ollama", PL_PROBE_OLLAMA },
+        { "grafana", PL_PROBE_GRAFANA },
+        { "grafana-oss", PL_PROBE_GRAFANA },
+        { "grafana-enterprise", PL_PROBE_GRAFANA },
+        { "mlflow", PL_PROBE_MLFLOW },
+        { "prometheus", PL_PROBE_PROMETHEUS },
 };
 
 static PlProbeKind from_word(const char *s) {

@@ -84,20 +84,20 @@ static const struct {
         PlVerdictKind kind;
         const char *reason;
 } states[] = {
-        {"57P03",  "shutting down", PL_VERDICT_DOWN,     "shutting down"                   },
-        { "57P03", "recovery mode", PL_VERDICT_STARTING, "recovering after a crash"        },
-        { "57P03", "starting up",   PL_VERDICT_STARTING, "starting up"                     },
-        { "57P03", "not yet",       PL_VERDICT_STARTING, "recovering, not consistent yet"  },
-        { "57P03", "not accepting", PL_VERDICT_DEGRADED, "a standby with hot_standby = off"},
-        { "57P03", NULL,            PL_VERDICT_STARTING, "cannot connect now"              },
-        { "57P01", NULL,            PL_VERDICT_DOWN,     "shutting down"                   },
-        { "57P02", NULL,            PL_VERDICT_DOWN,     "a server process has crashed"    },
-        { "53300", NULL,            PL_VERDICT_DEGRADED, "full"                            },
-        { "53100", NULL,            PL_VERDICT_DEGRADED, "disk full"                       },
-        { "53200", NULL,            PL_VERDICT_DEGRADED, "out of memory"                   },
-        { "58030", NULL,            PL_VERDICT_DEGRADED, "I/O error"                       },
-        { "XX001", NULL,            PL_VERDICT_DEGRADED, "data corrupted"                  },
-        { "XX002", NULL,            PL_VERDICT_DEGRADED, "index corrupted"                 },
+        { "57P03", "shutting down", PL_VERDICT_DOWN, "shutting down" },
+        { "57P03", "recovery mode", PL_VERDICT_STARTING, "recovering after a crash" },
+        { "57P03", "starting up", PL_VERDICT_STARTING, "starting up" },
+        { "57P03", "not yet", PL_VERDICT_STARTING, "recovering, not consistent yet" },
+        { "57P03", "not accepting", PL_VERDICT_DEGRADED, "a standby with hot_standby = off" },
+        { "57P03", NULL, PL_VERDICT_STARTING, "cannot connect now" },
+        { "57P01", NULL, PL_VERDICT_DOWN, "shutting down" },
+        { "57P02", NULL, PL_VERDICT_DOWN, "a server process has crashed" },
+        { "53300", NULL, PL_VERDICT_DEGRADED, "full" },
+        { "53100", NULL, PL_VERDICT_DEGRADED, "disk full" },
+        { "53200", NULL, PL_VERDICT_DEGRADED, "out of memory" },
+        { "58030", NULL, PL_VERDICT_DEGRADED, "I/O error" },
+        { "XX001", NULL, PL_VERDICT_DEGRADED, "data corrupted" },
+        { "XX002", NULL, PL_VERDICT_DEGRADED, "index corrupted" },
 };
 
 static void judge_error(const uint8_t *p, size_t n, PlVerdict *ret) {

@@ -12,26 +12,26 @@ static const struct {
         PlVerdictKind kind;
         const char *reason; /* NULL: Redis's words */
 } answers[] = {
-        {"+PONG",                         "",            PL_VERDICT_UP,       ""                                },
-        { "-NOAUTH",                      "NOAUTH",      PL_VERDICT_UP,       ""                                },
- /* ACL: the default user may not PING, or is off */
-        { "-NOPERM",                      "NOPERM",      PL_VERDICT_UP,       ""                                },
-        { "-WRONGPASS",                   "WRONGPASS",   PL_VERDICT_UP,       ""                                },
-        { "-LOADING",                     "LOADING",     PL_VERDICT_STARTING, "loading its data set into memory"},
-        { "-DENIED",                      "DENIED",      PL_VERDICT_UP,       "protected mode"                  },
-        { "-MASTERDOWN",                  "MASTERDOWN",  PL_VERDICT_DEGRADED, "the link to its master is down"  },
-        { "-BUSY",                        "BUSY",        PL_VERDICT_DEGRADED, NULL                              },
-        { "-MISCONF",                     "MISCONF",     PL_VERDICT_DEGRADED, NULL                              },
-        { "-NOREPLICAS",                  "NOREPLICAS",  PL_VERDICT_DEGRADED, NULL                              },
-        { "-OOM",                         "OOM",         PL_VERDICT_DEGRADED, NULL                              },
-        { "-CLUSTERDOWN",                 "CLUSTERDOWN", PL_VERDICT_DEGRADED, NULL                              },
-        { "-TRYAGAIN",                    "TRYAGAIN",    PL_VERDICT_DEGRADED, NULL                              },
-        { "-ERR max number of clients",   "maxclients",  PL_VERDICT_DEGRADED,
-         "full: the maximum number of clients is reached"                                                       },
-        { "-ERR operation not permitted", "NOAUTH",      PL_VERDICT_UP,       ""                                }, /* < 2.8 */
-        { "-ERR DISABLED",                "DISABLED",    PL_VERDICT_UP,       ""                                },
-        { "-ERR unknown command",         "renamed",     PL_VERDICT_UP,       "PING is renamed"                 },
-        { "-ERR",                         "ERR",         PL_VERDICT_DEGRADED, NULL                              },
+        { "+PONG", "", PL_VERDICT_UP, "" },
+        { "-NOAUTH", "NOAUTH", PL_VERDICT_UP, "" },
+        /* ACL: the default user may not PING, or is off */
+        { "-NOPERM", "NOPERM", PL_VERDICT_UP, "" },
+        { "-WRONGPASS", "WRONGPASS", PL_VERDICT_UP, "" },
+        { "-LOADING", "LOADING", PL_VERDICT_STARTING, "loading its data set into memory" },
+        { "-DENIED", "DENIED", PL_VERDICT_UP, "protected mode" },
+        { "-MASTERDOWN", "MASTERDOWN", PL_VERDICT_DEGRADED, "the link to its master is down" },
+        { "-BUSY", "BUSY", PL_VERDICT_DEGRADED, NULL },
+        { "-MISCONF", "MISCONF", PL_VERDICT_DEGRADED, NULL },
+        { "-NOREPLICAS", "NOREPLICAS", PL_VERDICT_DEGRADED, NULL },
+        { "-OOM", "OOM", PL_VERDICT_DEGRADED, NULL },
+        { "-CLUSTERDOWN", "CLUSTERDOWN", PL_VERDICT_DEGRADED, NULL },
+        { "-TRYAGAIN", "TRYAGAIN", PL_VERDICT_DEGRADED, NULL },
+        { "-ERR max number of clients", "maxclients", PL_VERDICT_DEGRADED,
+          "full: the maximum number of clients is reached" },
+        { "-ERR operation not permitted", "NOAUTH", PL_VERDICT_UP, "" }, /* < 2.8 */
+        { "-ERR DISABLED", "DISABLED", PL_VERDICT_UP, "" },
+        { "-ERR unknown command", "renamed", PL_VERDICT_UP, "PING is renamed" },
+        { "-ERR", "ERR", PL_VERDICT_DEGRADED, NULL },
 };
 
 /* An error reply is "-WORD text": anything else that begins with '-' is not Redis. */

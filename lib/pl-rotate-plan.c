@@ -14,24 +14,27 @@ static const struct {
         const char *text;
         bool finding;
 } whys[_PL_ROTATE_WHY_N] = {
-        [PL_ROTATE_WHY_OK] = {"",                                                                                    false},
-        [PL_ROTATE_WHY_OFF] = { "LogMethod=off",                                                                      false},
-        [PL_ROTATE_WHY_NATIVE] = { "rotated by the engine itself (max-size)",                                            false},
-        [PL_ROTATE_WHY_DRIVER] = { "its log driver writes no json-file log",                                             false},
-        [PL_ROTATE_WHY_PODMAN] = { "Podman's logs are not rotated",                                                      false},
-        [PL_ROTATE_WHY_NO_FILE] = { "the engine names no log file",                                                       false},
-        [PL_ROTATE_WHY_ENGINE_UNKNOWN] = { "waiting for the engine to tell its version",                                         false},
-        [PL_ROTATE_WHY_NOT_PROBED] = { "file system not probed yet",                                                         false},
+        [PL_ROTATE_WHY_OK] = { "", false },
+        [PL_ROTATE_WHY_OFF] = { "LogMethod=off", false },
+        [PL_ROTATE_WHY_NATIVE] = { "rotated by the engine itself (max-size)", false },
+        [PL_ROTATE_WHY_DRIVER] = { "its log driver writes no json-file log", false },
+        [PL_ROTATE_WHY_PODMAN] = { "Podman's logs are not rotated", false },
+        [PL_ROTATE_WHY_NO_FILE] = { "the engine names no log file", false },
+        [PL_ROTATE_WHY_ENGINE_UNKNOWN] = { "waiting for the engine to tell its version", false },
+        [PL_ROTATE_WHY_NOT_PROBED] = { "file system not probed yet", false },
         [PL_ROTATE_WHY_UNABLE] = { "the file system can neither share, collapse nor punch; give "
                                    "the "
-                                   "container max-size with 'plimsollctl adopt-logs'", true },
+                                   "container max-size with 'plimsollctl adopt-logs'",
+                                   true },
         [PL_ROTATE_WHY_UNSAFE] = { "LogMethod=collapse would shrink the log under Docker 23 or "
                                    "later "
-                                   "and stall its readers; use LogMethod=auto",        true },
+                                   "and stall its readers; use LogMethod=auto",
+                                   true },
         [PL_ROTATE_WHY_HOLES] = { "a full 'docker logs' and '--since' stop at the archived part "
                                   "('-f' "
                                   "and '--tail' work, 'plimsollctl logs' shows all); "
-                                  "'plimsollctl adopt-logs' ends this",                true },
+                                  "'plimsollctl adopt-logs' ends this",
+                                  true },
 };
 
 const char *pl_rotate_why_to_string(PlRotateWhy w) {

@@ -175,7 +175,7 @@ tale() { seq -f 'line %07g of the story' "$1" "$2"; }
     docker exec chatty-1 sh -c 'echo oops >/proc/1/fd/2'
     wait_until 15 rotated 2
     wait_until 15 quiet chatty-1
-    for round in with without; do
+    for _ in with without; do
         cmp <(logs chatty-1 2>/dev/null) <(tale 0 40000)
         [ "$(logs --stderr chatty-1 2>&1)" = oops ]
         [ "$(logs --tail 3 --stdout chatty-1)" = "$(tale 39998 40000)" ]

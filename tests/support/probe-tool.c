@@ -98,7 +98,9 @@ static void bench_report(const Tool *t, const struct rusage *before, uint64_t wa
                      after.ru_nvcsw - before->ru_nvcsw, after.ru_maxrss);
 }
 
-int main(int argc, char **argv) {
+/* What points into argv or these arrays is good for the whole run. */
+static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
+                          uint64_t *for_usec) {
         static const struct option options[] = {
                 { "timeout", required_argument, NULL, 't' },
                 { "interval", required_argument, NULL, 'i' },
@@ -112,33 +114,25 @@ int main(int argc, char **argv) {
                 { "for", required_argument, NULL, 'f' },
                 {},
         };
-        static const PlProbeHandlers handlers = { .verdict = on_verdict };
-        char *expect[PL_EXPECT_MAX + 1] = {}, *models[9] = {};
+        static char *expect[PL_EXPECT_MAX + 1], *models[9];
         size_t n_expect = 0, n_models = 0;
-        PlProbeAddresses addresses = {};
-        PlProbeTarget target = { .interval_usec = PL_USEC_PER_SEC,
-                                 .timeout_usec = 2 * PL_USEC_PER_SEC,
-                                 .addresses = &addresses,
-                                 .expect = expect,
-                                 .models = models };
-        uint64_t for_usec = 60 * PL_USEC_PER_SEC;
-        struct rusage before;
-        Tool t = {};
-        int c, r;
+        int c, r = 0;
 
+        target->expect = expect;
+        target->models = models;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
                 case 't':
-                        r = pl_parse_sec(optarg, &target.timeout_usec);
+                        r = pl_parse_sec(optarg, &target->timeout_usec);
                         break;
                 case 'i':
-                        r = pl_parse_sec(optarg, &target.interval_usec);
+                        r = pl_parse_sec(optarg, &target->interval_usec);
                         break;
                 case 'f':
-                        r = pl_parse_sec(optarg, &for_usec);
+                        r = pl_parse_sec(optarg, for_usec);
                         break;
                 case 'p':
-                        target.path = optarg;
+                        target->path = optarg;
                         break;
                 case 'e':
                         if (n_expect < PL_EXPECT_MAX)
@@ -149,22 +143,35 @@ int main(int argc, char **argv) {
                                 models[n_models++] = optarg;
                         break;
                 case 'u':
-                        target.user = optarg;
+                        target->user = optarg;
                         break;
                 case 'd':
-                        target.database = optarg;
+                        target->database = optarg;
                         break;
                 case 'U':
-                        t.until = optarg;
+                        t->until = optarg;
                         break;
                 case 'b':
-                        t.bench = strtoul(optarg, NULL, 10);
+                        t->bench = strtoul(optarg, NULL, 10);
                         break;
                 default:
-                        return 2;
+                        return false;
                 }
-        (void)r;
-        if (argc - optind < 2)
+        return r >= 0 && argc - optind >= 2;
+}
+
+int main(int argc, char **argv) {
+        static const PlProbeHandlers handlers = { .verdict = on_verdict };
+        PlProbeAddresses addresses = {};
+        PlProbeTarget target = { .interval_usec = PL_USEC_PER_SEC,
+                                 .timeout_usec = 2 * PL_USEC_PER_SEC,
+                                 .addresses = &addresses };
+        uint64_t for_usec = 60 * PL_USEC_PER_SEC;
+        struct rusage before;
+        Tool t = {};
+        int r;
+
+        if (!parse_options(argc, argv, &t, &target, &for_usec))
                 return 2;
         target.kind = kind_from_word(argv[optind++]);
         for (; optind < argc; optind++)

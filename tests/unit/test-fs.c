@@ -31,12 +31,12 @@ static const struct {
         size_t size, max;
         int r;
 } rows[] = {
-        {"empty",               0,      10,      0     },
-        { "small",              10,     10,      0     },
-        { "one too many",       11,     10,      -EFBIG},
-        { "just a buffer",      4096,   1 << 20, 0     },
-        { "more than a buffer", 4097,   1 << 20, 0     },
-        { "several buffers",    100000, 1 << 20, 0     },
+        { "empty", 0, 10, 0 },
+        { "small", 10, 10, 0 },
+        { "one too many", 11, 10, -EFBIG },
+        { "just a buffer", 4096, 1 << 20, 0 },
+        { "more than a buffer", 4097, 1 << 20, 0 },
+        { "several buffers", 100000, 1 << 20, 0 },
 };
 
 START_TEST(round_trip) {

@@ -157,14 +157,14 @@ static const struct {
         const char *name, *user, *database, *expect;
         size_t n;
 } hellos[] = {
-        {"defaults",                       NULL,     "",
-         BYTES("\0\0\0\x44\0\3\0\0user\0postgres\0database\0postgres\0"
-                "application_name\0plimsolld\0\0")                                       },
+        { "defaults", NULL, "",
+          BYTES("\0\0\0\x44\0\3\0\0user\0postgres\0database\0postgres\0"
+                "application_name\0plimsolld\0\0") },
         { "database named after the user", "mlflow", NULL,
-         BYTES("\0\0\0\x40\0\3\0\0user\0mlflow\0database\0mlflow\0"
-                "application_name\0plimsolld\0\0")                                       },
-        { "both",                          "a",      "b",
-         BYTES("\0\0\0\x36\0\3\0\0user\0a\0database\0b\0application_name\0plimsolld\0\0")},
+          BYTES("\0\0\0\x40\0\3\0\0user\0mlflow\0database\0mlflow\0"
+                "application_name\0plimsolld\0\0") },
+        { "both", "a", "b",
+          BYTES("\0\0\0\x36\0\3\0\0user\0a\0database\0b\0application_name\0plimsolld\0\0") },
 };
 
 START_TEST(hello) {

@@ -34,9 +34,9 @@ END_TEST
 
 START_TEST(no_table) {
         static const uint8_t footers[][PL_SEEK_FOOTER_BYTES] = {
-                {0    },
-                {  1,    0,    0,    0,    0x80, 0xb1, 0xea, 0x92, 0x8f }, /* checksums: not ours */
-                { 0xff, 0xff, 0xff, 0xff, 0,    0xb1, 0xea, 0x92, 0x8f }, /* absurd */
+                { 0 },
+                { 1, 0, 0, 0, 0x80, 0xb1, 0xea, 0x92, 0x8f },          /* checksums: not ours */
+                { 0xff, 0xff, 0xff, 0xff, 0, 0xb1, 0xea, 0x92, 0x8f }, /* absurd */
         };
 
         ck_assert_uint_eq(pl_seek_table_size(footers[_i]), 0);
