@@ -143,6 +143,9 @@ const PlPolicyKey pl_policy_keys[] = {
           PL_TIME_INFINITY, "a time span of a minute or more such as 14d, or infinity", NULL },
         { "LogPathMaxFiles", LIMITED, pl_policy_set_unsigned, S(log.path_max_files), 0, 1000000,
           "a number of files from 1 to 1000000 such as 200, or 0 for no such limit", NULL },
+        { "LogPathCompressAfter", LIMITED, pl_policy_set_sec, S(log.path_compress_after_usec),
+          PL_USEC_PER_MIN, PL_TIME_INFINITY,
+          "a time span of a minute or more such as 1d, or infinity", NULL },
         { "LogReopen", LIMITED, pl_policy_set_word, S(log.reopen_signal), 0, 0,
           "none, HUP, USR1 or USR2", reopen_signals },
 

@@ -21,6 +21,7 @@ const PlService pl_service_defaults = {
                 .max_age_usec = PL_TIME_INFINITY,
                 .path_max_size_bytes = PL_UNLIMITED,
                 .path_max_age_usec = PL_TIME_INFINITY,
+                .path_compress_after_usec = PL_USEC_PER_DAY,
         },
         .probe = {
                 .kind = PL_PROBE_AUTO,

@@ -109,6 +109,7 @@ typedef struct PlLogPolicy {
         char **paths; /* LogPath= globs inside the container; NULL terminated or NULL */
         uint64_t path_max_size_bytes, path_max_age_usec; /* LogPathMaxSize=, LogPathMaxAge= */
         unsigned path_max_files;                         /* LogPathMaxFiles= */
+        uint64_t path_compress_after_usec;               /* LogPathCompressAfter= */
         int reopen_signal; /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
 } PlLogPolicy;
 
