@@ -59,8 +59,7 @@ static int read_number(int dir_fd, const char *name, uint64_t *ret) {
         return pl_parse_uint64(buf, ret) < 0 ? -EBADMSG : 0;
 }
 
-/* The value of "KEY VALUE" lines; absent keys keep what *ret held. */
-static void take_key(const char *text, const char *key, uint64_t *ret) {
+void pl_cg_take_key(const char *text, const char *key, uint64_t *ret) {
         size_t n = strlen(key);
 
         for (const char *s = text; s; s = strchr(s, '\n')) {
@@ -232,14 +231,14 @@ static void read_usage_v1(int memory, int cpu, int cpuacct, PlUsage *u) {
             u->memory_bytes != PL_UNLIMITED)
                 u->swap_bytes = memsw > u->memory_bytes ? memsw - u->memory_bytes : 0;
         if (memory >= 0 && read_file(memory, "memory.stat", buf, sizeof(buf)) == 0)
-                take_key(buf, "total_inactive_file", &u->inactive_file_bytes);
+                pl_cg_take_key(buf, "total_inactive_file", &u->inactive_file_bytes);
         if (memory >= 0 && read_file(memory, "memory.oom_control", buf, sizeof(buf)) == 0)
-                take_key(buf, "oom_kill", &u->oom_kills);
+                pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
         if (read_number(cpuacct, "cpuacct.usage", &nsec) == 0)
                 u->cpu_usec = nsec / 1000;
         nsec = PL_UNLIMITED;
         if (cpu >= 0 && read_file(cpu, "cpu.stat", buf, sizeof(buf)) == 0)
-                take_key(buf, "throttled_time", &nsec);
+                pl_cg_take_key(buf, "throttled_time", &nsec);
         if (nsec != PL_UNLIMITED)
                 u->throttled_usec = nsec / 1000;
 }
@@ -251,9 +250,9 @@ static void read_memory_v2(int memory, PlUsage *u) {
         (void)read_number(memory, "memory.peak", &u->memory_peak_bytes); /* Linux 5.19 */
         (void)read_number(memory, "memory.swap.current", &u->swap_bytes);
         if (memory >= 0 && read_file(memory, "memory.stat", buf, sizeof(buf)) == 0)
-                take_key(buf, "inactive_file", &u->inactive_file_bytes);
+                pl_cg_take_key(buf, "inactive_file", &u->inactive_file_bytes);
         if (memory >= 0 && read_file(memory, "memory.events", buf, sizeof(buf)) == 0)
-                take_key(buf, "oom_kill", &u->oom_kills);
+                pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
 }
 
 static void read_cpu_v2(int cpu, PlUsage *u) {
@@ -261,8 +260,8 @@ static void read_cpu_v2(int cpu, PlUsage *u) {
 
         if (cpu < 0 || read_file(cpu, "cpu.stat", buf, sizeof(buf)) < 0)
                 return;
-        take_key(buf, "usage_usec", &u->cpu_usec);
-        take_key(buf, "throttled_usec", &u->throttled_usec);
+        pl_cg_take_key(buf, "usage_usec", &u->cpu_usec);
+        pl_cg_take_key(buf, "throttled_usec", &u->throttled_usec);
 }
 
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {

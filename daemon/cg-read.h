@@ -42,3 +42,6 @@ typedef struct PlUsage {
 /** pl_cg_read_usage() - what cannot be read stays PL_UNLIMITED.
  * Return: 0; -ENODEV when the group is gone in every hierarchy. */
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret);
+
+/** pl_cg_take_key() - the value of a "KEY VALUE" line; an absent key leaves *ret as it is. */
+void pl_cg_take_key(const char *text, const char *key, uint64_t *ret);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * OOM watch on cgroup v1: eventfds on memory.oom_control and memory.pressure_level.
+ *
+ * Source: kernel Documentation/admin-guide/cgroup-v1/memory.rst, 9 to 11. The kernel signals before
+ * it chooses a victim, and in all groups below the full one, and when a group is removed; only the
+ * counter tells whether a process of this group was killed. That moment has its good side: usage is
+ * read while it is at the limit.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "log.h"
+#include "oom-internal.h"
+
+/* The victim is chosen within milliseconds; a second covers a host that is busy reclaiming. */
+#define CHOICE_USEC      PL_USEC_PER_SEC
+#define CHOICE_STEP_USEC PL_USEC_PER_MSEC
+
+int pl_oom_v1_count(OomEntry *e, uint64_t *ret) {
+        char buf[256];
+        ssize_t n;
+        _cleanup_close_ int fd = openat(e->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control",
+                                        O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? -ENODEV : -errno;
+        n = read(fd, buf, sizeof(buf) - 1);
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        *ret = 0;
+        pl_cg_take_key(buf, "oom_kill", ret); /* Linux 4.13 */
+        return 0;
+}
+
+/* "EVENTFD FD [ARGUMENTS]". Return: the eventfd, or -errno. */
+static int subscribe(int dir_fd, const char *file, const char *argument) {
+        _cleanup_close_ int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        _cleanup_close_ int target = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
+        _cleanup_close_ int control = openat(dir_fd, "cgroup.event_control", O_WRONLY | O_CLOEXEC);
+        char line[64];
+        int n;
+
+        if (event < 0 || target < 0 || control < 0)
+                return errno == ENOENT ? -EOPNOTSUPP : -errno;
+        n = snprintf(line, sizeof(line), "%d %d %s", event, target, argument);
+        if (write(control, line, (size_t)n) < 0)
+                return -errno;
+        return TAKE_FD(event);
+}
+
+static void drain(int fd) {
+        uint64_t n;
+
+        if (read(fd, &n, sizeof(n)) < 0) { /* EAGAIN: somebody was faster, which is nobody */
+        }
+}
+
+static int on_oom(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        OomEntry *e = userdata;
+        PlOomSample s;
+
+        drain(fd);
+        if (pl_oom_watch_sample(e, &s))
+                pl_oom_watch_keep(e, &s);
+        pl_oom_watch_look_again(e, CHOICE_STEP_USEC, CHOICE_USEC);
+        pl_oom_watch_look(e);
+        return 0;
+}
+
+static int on_calm(sd_event_source *source, uint64_t usec, void *userdata) {
+        OomEntry *e = userdata;
+
+        drain(e->press_fd);
+        if (e->press)
+                (void)sd_event_source_set_enabled(e->press, SD_EVENT_ON);
+        return 0;
+}
+
+/* Reclaim signals with every batch of pages, so it is listened to once in a window. */
+static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        OomEntry *e = userdata;
+        int r = 0;
+
+        drain(fd);
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        if (!e->calm)
+                r = sd_event_add_time_relative(e->w->event, &e->calm, CLOCK_BOOTTIME,
+                                               PL_OOM_WINDOW_USEC, 0, on_calm, e);
+        else
+                r = sd_event_source_set_time_relative(e->calm, PL_OOM_WINDOW_USEC);
+        if (r >= 0)
+                (void)sd_event_source_set_enabled(e->calm, SD_EVENT_ONESHOT);
+        (void)pl_oom_watch_press(e);
+        return 0;
+}
+
+int pl_oom_v1_arm(OomEntry *e) {
+        int dir = e->g->dir_fd[PL_CONTROLLER_MEMORY], r;
+
+        r = pl_oom_v1_count(e, &e->kills);
+        if (r < 0)
+                return r;
+        e->oom_fd = subscribe(dir, "memory.oom_control", "");
+        if (e->oom_fd < 0)
+                return e->oom_fd;
+        r = sd_event_add_io(e->w->event, &e->oom, e->oom_fd, EPOLLIN, on_oom, e);
+        if (r < 0)
+                return r;
+        /* "medium": reclaim is having a hard time; "low" comes with every file that is read */
+        e->press_fd = subscribe(dir, "memory.pressure_level", "medium");
+        if (e->press_fd >= 0)
+                return sd_event_add_io(e->w->event, &e->press, e->press_fd, EPOLLIN, on_pressure,
+                                       e);
+        if (!e->w->said_press)
+                pl_log_info("This kernel does not report memory pressure of groups (%s): kills are "
+                            "reported without a warning before",
+                            strerror(-e->press_fd));
+        e->w->said_press = true;
+        e->press_fd = -EBADF;
+        return 0;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * OOM watch: see the header. A kill is noticed by the group's own counter, explained by the kernel
+ * log, and reported when both have spoken or the log has had its time.
+ */
+
+#include "oom-watch.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "fs.h"
+#include "log.h"
+#include "oom-internal.h"
+
+/* The line with the victim is written right after the counter; journald may need some time. */
+#define GRACE_USEC      (100 * PL_USEC_PER_MSEC)
+#define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
+
+static uint64_t clock_usec(clockid_t clock) {
+        struct timespec ts;
+
+        (void)clock_gettime(clock, &ts);
+        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t pl_oom_watch_now(const OomEntry *e) {
+        return clock_usec(CLOCK_BOOTTIME);
+}
+
+static int count(OomEntry *e, uint64_t *ret) {
+        return e->h == PL_HIERARCHY_V1 ? pl_oom_v1_count(e, ret) : pl_oom_v2_count(e, ret);
+}
+
+bool pl_oom_watch_sample(OomEntry *e, PlOomSample *ret) {
+        const PlCgroupMounts *m = e->w->mounts;
+        _cleanup_free_ char *text = NULL;
+        PlReading limits = { 0 };
+        PlUsage u;
+
+        pl_oom_sample_init(ret, pl_oom_watch_now(e));
+        if (!e->g || pl_cg_read_usage(m, e->g, &u) < 0)
+                return false;
+        ret->usage_bytes = u.memory_bytes;
+        ret->inactive_file_bytes = u.inactive_file_bytes;
+        ret->swap_bytes = u.swap_bytes;
+        ret->peak_bytes = u.memory_peak_bytes;
+        if (pl_cg_read(m, e->g, 1U << PL_RESOURCE_MEMORY_MAX | 1U << PL_RESOURCE_MEMORY_HIGH,
+                       &limits) == 0) {
+                const PlValue *max = &limits.in_force.v[PL_RESOURCE_MEMORY_MAX];
+                const PlValue *high = &limits.in_force.v[PL_RESOURCE_MEMORY_HIGH];
+
+                ret->limit_bytes = max->set ? max->number : PL_UNLIMITED;
+                ret->high_bytes = high->set ? high->number : PL_UNLIMITED;
+        }
+        pl_reading_deinit(&limits);
+        if (e->h == PL_HIERARCHY_V2 && pl_fs_read(e->g->dir_fd[PL_CONTROLLER_MEMORY],
+                                                  "memory.pressure", 4096, &text, NULL) == 0)
+                pl_oom_parse_pressure(text, ret);
+        return true;
+}
+
+void pl_oom_watch_keep(OomEntry *e, const PlOomSample *s) {
+        if (!e->ring)
+                e->ring = calloc(1, sizeof(*e->ring));
+        if (e->ring)
+                pl_oom_ring_add(e->ring, s);
+}
+
+bool pl_oom_watch_press(OomEntry *e) {
+        PlOomSample s;
+
+        if (!pl_oom_watch_sample(e, &s))
+                return false;
+        pl_oom_watch_keep(e, &s);
+        if (e->ring)
+                e->w->handlers->pressed(e->w->userdata, e->id, e->ring, &s);
+        return true;
+}
+
+void pl_oom_watch_disarm(OomEntry *e) {
+        e->oom = sd_event_source_disable_unref(e->oom);
+        e->press = sd_event_source_disable_unref(e->press);
+        e->calm = sd_event_source_disable_unref(e->calm);
+        pl_closep(&e->oom_fd);
+        pl_closep(&e->press_fd);
+        e->oom_fd = e->press_fd = -EBADF;
+        e->look_until_usec = 0;
+}
+
+static void end_pending(OomEntry *e) {
+        free(e->pending);
+        e->pending = NULL;
+        if (--e->w->n_pending == 0)
+                pl_kmsg_rest(e->w->kmsg);
+        if (e->oom)
+                (void)sd_event_source_set_enabled(e->oom, SD_EVENT_ON);
+}
+
+/* Calls the handler, which may remove the entry. */
+static void report(OomEntry *e) {
+        static const PlOomRing none;
+        OomPending *p = e->pending;
+        PlOomWatch *w = e->w;
+        PlOomReport r;
+
+        pl_oom_report_init(&r, e->ring ?: &none, p->has_after ? &p->after : NULL,
+                           p->has_kill ? &p->kill : NULL, e->id, PL_MAX(p->kills, p->found),
+                           p->begin_usec, p->realtime_usec);
+        if (p->kills > p->found)
+                e->untold += p->kills - p->found;
+        end_pending(e);
+        w->handlers->killed(w->userdata, e->id, &r);
+}
+
+/* What the log has on our kills. Return: true when it has all. */
+static bool consult(OomEntry *e) {
+        OomPending *p = e->pending;
+        PlKmsgKill kill;
+
+        pl_kmsg_poll(e->w->kmsg);
+        while (pl_kmsg_take(e->w->kmsg, e->id, &kill)) {
+                if (!p->has_kill)
+                        p->kill = kill;
+                p->has_kill = true;
+                p->found++;
+        }
+        return p->found >= p->kills;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        OomEntry *e = userdata;
+        uint64_t now = pl_oom_watch_now(e);
+
+        if (now < e->look_until_usec) {
+                e->step_usec = PL_MIN(2 * e->step_usec, 50 * PL_USEC_PER_MSEC);
+                (void)sd_event_source_set_time(source,
+                                               PL_MIN(now + e->step_usec, e->look_until_usec));
+                (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        } else {
+                e->look_until_usec = 0;
+                if (e->oom)
+                        (void)sd_event_source_set_enabled(e->oom, SD_EVENT_ON);
+        }
+        pl_oom_watch_look(e);
+        return 0;
+}
+
+void pl_oom_watch_look_again(OomEntry *e, uint64_t step_usec, uint64_t for_usec) {
+        uint64_t now = pl_oom_watch_now(e);
+        int r;
+
+        e->step_usec = step_usec;
+        e->look_until_usec = PL_MAX(e->look_until_usec, now + for_usec);
+        if (!e->timer)
+                r = sd_event_add_time(e->w->event, &e->timer, CLOCK_BOOTTIME, now + step_usec,
+                                      PL_USEC_PER_MSEC, on_timer, e);
+        else
+                r = sd_event_source_set_time(e->timer, now + step_usec);
+        if (r >= 0)
+                (void)sd_event_source_set_enabled(e->timer, SD_EVENT_ONESHOT);
+}
+
+static void begin(OomEntry *e, uint64_t kills) {
+        if (!e->pending) {
+                e->pending = calloc(1, sizeof(*e->pending));
+                if (!e->pending) {
+                        pl_log_error("Out of memory: an OOM kill in %.12s is not explained", e->id);
+                        return;
+                }
+                e->w->n_pending++;
+                e->pending->begin_usec = pl_oom_watch_now(e);
+                e->pending->realtime_usec = clock_usec(CLOCK_REALTIME);
+                e->pending->has_after = pl_oom_watch_sample(e, &e->pending->after);
+        }
+        e->pending->kills += kills;
+        pl_oom_watch_look_again(e, GRACE_STEP_USEC, GRACE_USEC);
+}
+
+void pl_oom_watch_look(OomEntry *e) {
+        uint64_t kills;
+        int r = e->g && e->oom_fd >= 0 ? count(e, &kills) : -ENODEV;
+
+        if (r == 0 && kills > e->kills) {
+                uint64_t n = kills - e->kills;
+
+                e->kills = kills;
+                begin(e, n);
+        } else if (r == -ENODEV && e->g) {
+                /* v1 signals the removal too, v2 for as long as one listens */
+                pl_oom_watch_disarm(e);
+        }
+        if (e->pending &&
+            (consult(e) || pl_oom_watch_now(e) >= e->pending->begin_usec + GRACE_USEC))
+                report(e);
+}
+
+int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
+                     const PlOomWatchHandlers *handlers, void *userdata, PlOomWatch **ret) {
+        _cleanup_(pl_oom_watch_freep) PlOomWatch *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        w->event = sd_event_ref(event);
+        w->mounts = m;
+        w->handlers = handlers;
+        w->userdata = userdata;
+        w->entries = pl_map_new();
+        if (!w->entries)
+                return -ENOMEM;
+        r = pl_kmsg_new(kmsg, &w->kmsg);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+static void entry_free(OomEntry *e) {
+        pl_oom_watch_disarm(e);
+        sd_event_source_disable_unref(e->timer);
+        if (e->pending)
+                end_pending(e);
+        free(e->ring);
+        free(e);
+}
+
+PlOomWatch *pl_oom_watch_free(PlOomWatch *w) {
+        OomEntry *e;
+
+        if (!w)
+                return NULL;
+        if (w->entries)
+                PL_MAP_FOREACH(e, w->entries)
+        entry_free(e);
+        pl_map_free(w->entries);
+        pl_kmsg_free(w->kmsg);
+        sd_event_unref(w->event);
+        free(w);
+        return NULL;
+}
+
+static OomEntry *ensure(PlOomWatch *w, const char *id) {
+        OomEntry *e = pl_map_get(w->entries, id);
+
+        if (e)
+                return e;
+        e = calloc(1, sizeof(*e));
+        if (!e)
+                return NULL;
+        (void)snprintf(e->id, sizeof(e->id), "%s", id);
+        e->w = w;
+        e->oom_fd = e->press_fd = -EBADF;
+        if (pl_map_put(w->entries, e->id, e) == 0)
+                return e;
+        free(e);
+        return NULL;
+}
+
+int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
+        OomEntry *e;
+        int r;
+
+        if (g->dir_fd[PL_CONTROLLER_MEMORY] < 0)
+                return -ENOENT;
+        e = ensure(w, id);
+        if (!e)
+                return -ENOMEM;
+        pl_oom_watch_disarm(e);
+        e->g = g;
+        e->h = w->mounts->hierarchy[PL_CONTROLLER_MEMORY];
+        r = e->h == PL_HIERARCHY_V1 ? pl_oom_v1_arm(e) : pl_oom_v2_arm(e);
+        if (r >= 0)
+                return 0;
+        pl_oom_watch_disarm(e);
+        e->g = NULL;
+        return r;
+}
+
+void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
+        OomEntry *e = pl_map_get(w->entries, id);
+        uint64_t kills;
+
+        if (!e || !e->g)
+                return;
+        if (e->oom_fd >= 0 && count(e, &kills) == 0 && kills > e->kills)
+                begin(e, kills - e->kills);
+        pl_oom_watch_disarm(e);
+        e->g = NULL;
+        if (e->pending) /* disarming has stopped the clock of the timer, not the report */
+                pl_oom_watch_look_again(e, GRACE_STEP_USEC, GRACE_USEC);
+}
+
+void pl_oom_watch_check(PlOomWatch *w, const char *id) {
+        OomEntry *e = pl_map_get(w->entries, id);
+        PlKmsgKill kill;
+
+        if (!e)
+                return;
+        if (!e->pending) {
+                pl_kmsg_poll(w->kmsg);
+                for (; e->untold > 0 && pl_kmsg_take(w->kmsg, id, &kill); e->untold--) {
+                        /* reported without it, when the log was late */
+                }
+        }
+        if (e->g && e->oom_fd >= 0) {
+                pl_oom_watch_look(e);
+                return;
+        }
+        if (!e->pending && pl_kmsg_take(w->kmsg, id, &kill)) {
+                begin(e, 1);
+                if (e->pending) {
+                        e->pending->kill = kill;
+                        e->pending->has_kill = true;
+                        e->pending->found = 1;
+                        pl_oom_watch_look(e);
+                        return;
+                }
+        }
+        if (w->n_pending == 0)
+                pl_kmsg_rest(w->kmsg);
+}
+
+void pl_oom_watch_forget(PlOomWatch *w, const char *id) {
+        OomEntry *e = pl_map_remove(w->entries, id);
+
+        if (e)
+                entry_free(e);
+}

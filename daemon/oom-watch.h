@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * OOM watch: the kernel's word of kills and pressure, container by container.
+ *
+ * v2: memory.events and a PSI trigger on memory.pressure; v1: eventfds on memory.oom_control and
+ * memory.pressure_level. Nothing wakes up while nobody is short of memory: samples are taken when
+ * the kernel says something, never on a timer. Handlers run from the loop and may call back.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "cg-path.h"
+#include "pl-oom.h"
+
+typedef struct PlOomWatch PlOomWatch;
+
+typedef struct PlOomWatchHandlers {
+        /* Processes of the container were killed: at once, or as soon as the kernel log has the
+         * victim, at most 100 ms later. The surroundings in the report are still empty. */
+        void (*killed)(void *userdata, const char *id, PlOomReport *report);
+        /* The kernel reports pressure; at most once in PL_OOM_WINDOW_USEC. */
+        void (*pressed)(void *userdata, const char *id, const PlOomRing *ring,
+                        const PlOomSample *s);
+} PlOomWatchHandlers;
+
+/** pl_oom_watch_new() - @kmsg: path of the kernel log. Return: 0, -ENOMEM, -errno. */
+int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
+                     const PlOomWatchHandlers *handlers, void *userdata, PlOomWatch **ret);
+PlOomWatch *pl_oom_watch_free(PlOomWatch *w);
+PL_DEFINE_CLEANUP(PlOomWatch *, pl_oom_watch_free)
+
+/** pl_oom_watch_add() - watch a container's group from now on; what was killed in it before is not
+ * reported. @g: borrowed until pl_oom_watch_remove().
+ * Return: 0; -ENOENT: it has no memory group yet; -ENOMEM, -errno. */
+int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g);
+
+/** pl_oom_watch_remove() - the group is going, or gone. A report under way still comes. */
+void pl_oom_watch_remove(PlOomWatch *w, const char *id);
+
+/** pl_oom_watch_check() - the container's first process has failed: was that a kill which nothing
+ * has told us of (v1 tells nothing of the host's; a group may go before it is read)? */
+void pl_oom_watch_check(PlOomWatch *w, const char *id);
+
+/** pl_oom_watch_forget() - the container is removed for good; no handler is called any more. */
+void pl_oom_watch_forget(PlOomWatch *w, const char *id);

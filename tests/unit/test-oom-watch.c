@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Real kills on the real cgroups of this host: each is reported once, soon, and with its victim. */
+
+#include "oom-watch.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "cg-host.h"
+
+#define LIMIT   MIB(24)
+#define HOSTILE "x,pid=1) tot"
+
+static CgHost h;
+static sd_event *event;
+static PlOomWatch *watch;
+static PlOomReport reports[8];
+static unsigned n_reports;
+static uint64_t reported_usec; /* CLOCK_MONOTONIC */
+
+static uint64_t now(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void on_killed(void *userdata, const char *id, PlOomReport *r) {
+        ck_assert_str_eq(id, CG_HOST_ID);
+        ck_assert_ptr_eq(userdata, &h);
+        ck_assert_uint_lt(n_reports, PL_ARRAY_SIZE(reports));
+        reports[n_reports++] = *r;
+        reported_usec = now();
+}
+
+static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
+                       const PlOomSample *s) {
+        ck_assert_ptr_nonnull(pl_oom_ring_last(ring, 0));
+}
+
+static const PlOomWatchHandlers handlers = { .killed = on_killed, .pressed = on_pressed };
+
+static bool is_v1(void) {
+        return h.m.hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
+}
+
+/* A process of the group that takes more than there is. Return: when the kernel had killed it. */
+static uint64_t kill_one(const char *name) {
+        char pid[16];
+        int go[2], status;
+        pid_t child;
+
+        ck_assert_int_eq(pipe(go), 0);
+        child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+                char *p;
+
+                (void)prctl(PR_SET_NAME, name);
+                if (read(go[0], pid, 1) < 1)
+                        _exit(1);
+                p = mmap(NULL, 8 * LIMIT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                         0);
+                for (size_t i = 0; p != MAP_FAILED && i < 8 * LIMIT; i += 4096)
+                        ((volatile char *)p)[i] = 1;
+                _exit(2);
+        }
+        (void)snprintf(pid, sizeof(pid), "%d", (int)child);
+        cg_host_write(&h, PL_CONTROLLER_MEMORY, "cgroup.procs", pid);
+        ck_assert_int_eq(write(go[1], "x", 1), 1);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+        (void)close(go[0]);
+        (void)close(go[1]);
+        return now();
+}
+
+static void run_for(uint64_t usec) {
+        for (uint64_t end = now() + usec; now() < end;)
+                ck_assert_int_ge(sd_event_run(event, 10 * PL_USEC_PER_MSEC), 0);
+}
+
+static void run_until(unsigned n) {
+        for (uint64_t end = now() + 5 * PL_USEC_PER_SEC; n_reports < n && now() < end;)
+                ck_assert_int_ge(sd_event_run(event, 10 * PL_USEC_PER_MSEC), 0);
+        ck_assert_msg(n_reports == n, "%u reports instead of %u", n_reports, n);
+}
+
+static void start(void) {
+        char text[32];
+
+        cg_host_start(&h);
+        (void)snprintf(text, sizeof(text), "%" PRIu64, LIMIT);
+        cg_host_write(&h, PL_CONTROLLER_MEMORY, is_v1() ? "memory.limit_in_bytes" : "memory.max",
+                      text);
+        if (!is_v1() && cg_host_has(&h, PL_CONTROLLER_MEMORY, "memory.swap.max"))
+                cg_host_write(&h, PL_CONTROLLER_MEMORY, "memory.swap.max", "0");
+        else if (is_v1() && cg_host_has(&h, PL_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes"))
+                cg_host_write(&h, PL_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", text);
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        n_reports = 0;
+}
+
+static void watch_from_now(const char *kmsg) {
+        ck_assert_int_eq(pl_oom_watch_new(event, &h.m, kmsg, &handlers, &h, &watch), 0);
+        ck_assert_int_eq(pl_oom_watch_add(watch, CG_HOST_ID, h.g), 0);
+}
+
+static void stop(void) {
+        watch = pl_oom_watch_free(watch);
+        event = sd_event_unref(event);
+        cg_host_stop(&h);
+}
+
+static bool log_is_readable(void) {
+        int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void)close(fd);
+        return fd >= 0;
+}
+
+START_TEST(is_explained) {
+        uint64_t killed;
+
+        watch_from_now("/dev/kmsg");
+        killed = kill_one(HOSTILE);
+        run_until(1);
+        ck_assert_msg(reported_usec < killed + 200 * PL_USEC_PER_MSEC, "%" PRIu64 " us late",
+                      reported_usec - killed);
+        ck_assert_int_eq(reports[0].cause, PL_OOM_CAUSE_LIMIT);
+        ck_assert_uint_eq(reports[0].kills, 1);
+        ck_assert_uint_eq(reports[0].limit_bytes, LIMIT);
+        ck_assert_uint_gt(reports[0].peak_bytes, LIMIT / 10 * 9);
+        ck_assert_uint_le(reports[0].peak_bytes, LIMIT);
+        if (!log_is_readable())
+                return;
+        ck_assert_str_eq(reports[0].victim, HOSTILE);
+        ck_assert_int_gt(reports[0].pid, 1);
+        ck_assert_uint_gt(reports[0].usage_bytes, LIMIT / 10 * 9);
+}
+END_TEST
+
+START_TEST(is_counted_and_told_once) {
+        (void)kill_one("before");
+        watch_from_now("/dev/kmsg");
+        run_for(300 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_reports, 0);
+        for (unsigned i = 1; i <= 3; i++) {
+                (void)kill_one("again");
+                run_until(i);
+        }
+        /* somebody asks, whom the counter has answered already */
+        pl_oom_watch_check(watch, CG_HOST_ID);
+        pl_oom_watch_remove(watch, CG_HOST_ID);
+        pl_oom_watch_check(watch, CG_HOST_ID);
+        run_for(300 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_reports, 3);
+}
+END_TEST
+
+START_TEST(without_a_log) {
+        watch_from_now("/nowhere/kmsg");
+        (void)kill_one("nameless");
+        run_until(1);
+        ck_assert_int_eq(reports[0].cause, PL_OOM_CAUSE_LIMIT);
+        ck_assert_uint_eq(reports[0].limit_bytes, LIMIT);
+}
+END_TEST
+
+/* The engine removes a container's group within milliseconds: before we have looked once. */
+START_TEST(group_has_gone) {
+        watch_from_now("/dev/kmsg");
+        (void)kill_one("quick");
+        cg_host_remove(&h, CG_HOST_ID);
+        if (_i == 0)
+                pl_oom_watch_remove(watch, CG_HOST_ID);
+        run_for(50 * PL_USEC_PER_MSEC);
+        pl_oom_watch_check(watch, CG_HOST_ID);
+        if (!log_is_readable())
+                return;
+        run_until(1);
+        ck_assert_str_eq(reports[0].victim, "quick");
+        ck_assert_int_eq(reports[0].cause, PL_OOM_CAUSE_LIMIT);
+        ck_assert_uint_eq(reports[0].limit_bytes, LIMIT);
+        ck_assert_uint_gt(reports[0].usage_bytes, LIMIT / 10 * 9);
+        run_for(200 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_reports, 1);
+}
+END_TEST
+
+/* A removed group is quiet, whatever poll(2) says of it. */
+START_TEST(removal_is_quiet) {
+        struct timespec begin, end;
+
+        watch_from_now("/dev/kmsg");
+        run_for(10 * PL_USEC_PER_MSEC);
+        cg_host_remove(&h, CG_HOST_ID);
+        run_for(100 * PL_USEC_PER_MSEC);
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+        run_for(300 * PL_USEC_PER_MSEC);
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+        ck_assert_uint_eq(n_reports, 0);
+        /* 30 turns of the loop; a descriptor that is always ready makes thousands */
+        ck_assert_int_lt((end.tv_sec - begin.tv_sec) * 1000000000 + end.tv_nsec - begin.tv_nsec,
+                         100000000);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("oom-watch");
+        TCase *t = tcase_create("oom-watch");
+        SRunner *runner = srunner_create(s);
+
+        tcase_set_timeout(t, 30);
+        tcase_add_checked_fixture(t, start, stop);
+        tcase_add_test(t, is_explained);
+        tcase_add_test(t, is_counted_and_told_once);
+        tcase_add_test(t, without_a_log);
+        tcase_add_loop_test(t, group_has_gone, 0, 2);
+        tcase_add_test(t, removal_is_quiet);
+        suite_add_tcase(s, t);
+        return cg_host_run(runner);
+}
