@@ -3,17 +3,17 @@
 /*
  * Opening, reading and marking; how blocks are given back is in log-free.c.
  *
- * openat2() with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS (Linux 5.6) does what a chain of
- * O_NOFOLLOW opens would do, without a gap between them.
+ * A log is opened by a chain of O_NOFOLLOW opens, each below the one before and on its file system.
+ * openat2() would do it in one call, but a service with RestrictSUIDSGID= has no openat2() (seccomp
+ * cannot see the mode in its struct; systemd.exec(5)).
  */
 
 #include "log-file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <signal.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 
 #include "pl-jsonlog.h"
 
@@ -21,14 +21,16 @@
 #define CUT_BYTES  KIB(256)
 #define CUT_MAX    MIB(64) /* without a line end in so much it is no json-file log */
 
-static int open_beneath(int dir_fd, const char *path, int flags) {
-        struct open_how how = {
-                .flags = (uint64_t)(flags | O_CLOEXEC),
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-        };
-        long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+/* @name: one component */
+static int open_below(int dir_fd, const char *name, int flags) {
+        _cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        struct stat dir, st;
 
-        return fd < 0 ? -errno : (int)fd;
+        if (fd < 0 && errno == ENOTDIR && flags & O_DIRECTORY)
+                return -ELOOP; /* a link in its place is told as no directory */
+        if (fd < 0 || fstat(dir_fd, &dir) < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        return dir.st_dev == st.st_dev ? TAKE_FD(fd) : -EXDEV;
 }
 
 /* Splits ".../<id>/<id>-json.log" and opens the directory above. */
@@ -64,12 +66,12 @@ int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *re
         root = open_root(path, id, tail);
         if (root < 0)
                 return root;
-        dir = open_beneath(root, id, O_RDONLY | O_DIRECTORY);
+        dir = open_below(root, id, O_RDONLY | O_DIRECTORY);
         if (dir < 0)
                 return dir;
         /* O_NONBLOCK: a FIFO put in its place must not hang us */
-        fd = open_beneath(dir, tail + strlen(id) + 1,
-                          (write ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY);
+        fd = open_below(dir, tail + strlen(id) + 1,
+                        (write ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return fd == -ENXIO ? -EMEDIUMTYPE : fd;
         r = check_regular(fd);
@@ -81,13 +83,16 @@ int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *re
 
 int pl_log_file_open_path(const char *path, const char *id) {
         char tail[2 * PL_ID_MAX + 16];
-        _cleanup_close_ int root = -EBADF, fd = -EBADF;
+        _cleanup_close_ int root = -EBADF, dir = -EBADF, fd = -EBADF;
         int r;
 
         root = open_root(path, id, tail);
         if (root < 0)
                 return root;
-        fd = open_beneath(root, tail, O_PATH);
+        dir = open_below(root, id, O_PATH | O_DIRECTORY);
+        if (dir < 0)
+                return dir;
+        fd = open_below(dir, tail + strlen(id) + 1, O_PATH);
         if (fd < 0)
                 return fd;
         r = check_regular(fd);

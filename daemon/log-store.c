@@ -28,14 +28,18 @@ static int make_dir(int parent, const char *name, bool write, gid_t gid) {
         if (fd < 0)
                 return -errno;
         if (write) {
+                /* a service with Group=plimsoll gives its files to the group by itself, and its
+                 * sandbox (RestrictSUIDSGID=) keeps it from setting the bit */
+                mode_t mode = gid == getegid() ? 0750 : 02750;
                 struct stat st;
 
                 if (fstat(fd, &st) < 0)
                         return -errno;
                 if (gid != (gid_t)-1 && st.st_gid != gid && fchown(fd, (uid_t)-1, gid) < 0)
                         return -errno;
-                if ((st.st_mode & 07777) != 02750 && fchmod(fd, 02750) < 0)
-                        return -errno;
+                if ((st.st_mode & mode) != mode || st.st_mode & 07777 & ~02750)
+                        if (fchmod(fd, mode) < 0)
+                                return -errno;
         }
         return TAKE_FD(fd);
 }

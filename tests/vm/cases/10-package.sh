@@ -7,8 +7,11 @@
 DEB=${0%/*}/plimsoll.deb
 
 test_the_service_runs_once_installed() {
-    systemctl is-active plimsolld.service plimsolld.socket
-    systemctl is-enabled plimsolld.service plimsolld.socket
+    local unit
+    for unit in plimsolld.service plimsolld.socket; do
+        systemctl is-active $unit
+        systemctl is-enabled $unit
+    done
     [ "$(property NRestarts)" = 0 ]
 }
 

@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What else plimsolld does works in its sandbox, too: rotating logs of running containers, limiting
+# a block device, telling people.
+# shellcheck source=tests/vm/cases/lib.sh
+. "${0%/*}/lib.sh"
+
+N_LINES=30000
+
+test_a_policy_for_logs() {
+    policy <<'P'
+[Service chatty]
+Match=name:chatty
+LogMaxSize=1M
+LogMaxFiles=9
+MemoryMax=64M
+IOReadBandwidthMax=/dev/vda 5M
+P
+    container chatty -- sh -c "for i in \$(seq $N_LINES); do
+        echo line number \$i of a service that has much to tell and nothing to say; done; sleep 100000"
+    within 20 sh -c "docker logs --tail 1 chatty | grep -q 'number $N_LINES '"
+}
+
+archives() { find /var/log/plimsoll -name '*.zst' | grep .; }
+
+test_the_log_of_a_running_container_is_rotated() {
+    within 30 archives
+    within 5 said LOG_ROTATED CONTAINER_NAME=chatty
+    refute said LOG_FAILED
+}
+
+# Archive and live log are one stream, from the first line to the last, each once.
+test_no_line_is_lost_or_doubled() {
+    plimsollctl logs chatty | sed -n 's/.*line number \([0-9]*\) of.*/\1/p' >/tmp/numbers
+    seq $N_LINES | cmp - /tmp/numbers
+}
+
+test_members_of_the_group_read_archives_and_others_do_not() {
+    local f
+    f=$(archives | head -n 1)
+    [ "$(stat -c '%U:%G %a' "$f")" = 'root:plimsoll 640' ]
+    id reader >/dev/null 2>&1 || useradd -G plimsoll reader
+    runuser -u reader -- cat "$f" >/dev/null
+    refute runuser -u nobody -- cat "$f"
+}
+
+# Its number comes from /dev, which the sandbox shows but does not let it open.
+test_a_block_device_is_found_by_its_name() {
+    [ "$(value chatty io.max)" = '254:0 rbps=5000000 wbps=max riops=max wiops=max' ]
+}
+
+test_the_alert_tells_what_is_known() {
+    local since
+    since=$(date '+%F %T')
+    systemctl start plimsoll-alert@chatty.service
+    journalctl --sync
+    journalctl -q -o cat -u plimsoll-alert@chatty.service --since "$since" | tee /tmp/alert
+    grep -q 'plimsoll: chatty is not healthy on plimsoll-test' /tmp/alert
+    # what plimsollctl show says, from within the unit
+    grep -q 'MemoryMax' /tmp/alert
+}
+
+test_the_alert_can_be_sent_by_mail() {
+    printf '#!/bin/sh\n{ printf "%%s\\n" "$@"; cat; } >/run/mail\n' >/usr/local/bin/mail
+    chmod +x /usr/local/bin/mail
+    mkdir -p /run/systemd/system/plimsoll-alert@.service.d
+    printf '[Service]\nEnvironment=PLIMSOLL_MAILTO=someone@localhost\n' \
+        >/run/systemd/system/plimsoll-alert@.service.d/mail.conf
+    systemctl daemon-reload
+    systemctl start plimsoll-alert@chatty.service
+    cat /run/mail
+    grep -qx 'someone@localhost' /run/mail
+    grep -q 'chatty is not healthy' /run/mail
+    grep -q 'MemoryMax' /run/mail
+}
+
+test_nothing_was_refused_by_the_sandbox() {
+    journalctl -q -b -u plimsolld -o cat | grep -iE 'not permitted|denied|read-only' >/tmp/refused || true
+    [ ! -s /tmp/refused ] || fail "$(cat /tmp/refused)"
+}
+
+run_tests
