@@ -37,6 +37,8 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
         pl_manager_unqueue(m, s);
         (void)pl_map_remove(m->subjects, s->id);
         (void)pl_state_dir_remove(m->state_dir, s->id);
+        if (m->health)
+                pl_healthd_remove(m->health, s->id);
         if (m->logs)
                 pl_logs_remove(m->logs, s->id);
         pl_subject_free(s);
@@ -77,6 +79,7 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 s->provisional = false;
                 pl_manager_settle_originals(m, s);
                 pl_manager_update_log(m, s);
+                pl_manager_update_health(m, s);
                 if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0) {
                         pl_cg_watch_remove(m->watch, s->id);
                         pl_subject_drop_cgroup(s);
@@ -183,6 +186,7 @@ static void on_lost(void *userdata, int error, const char *why, uint64_t retry_u
 
         m->stale = m->synced;
         m->engine_connected = false;
+        pl_healthd_set_stale(m->health, true);
         if (m->logs)
                 pl_logs_set_engine(m->logs, NULL);
         m->engine_retry_usec = retry_usec;
@@ -208,6 +212,7 @@ static void on_event(void *userdata, PlEvent *e) {
                 pl_manager_report(m);
                 return;
         }
+        pl_healthd_event(m->health, e);
         s = pl_manager_subject_ensure(m, e->id);
         if (!s)
                 return;

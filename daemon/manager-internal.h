@@ -11,6 +11,7 @@
  *   manager-tick.c    the kernel's values: read, plan, write, read back
  *   manager-owners.c  systemd and the engine, told after the kernel
  *   manager-logs.c    their logs, handed to daemon/logs
+ *   manager-health.c  states, restarts, units: what daemon/healthd says, in the journal
  *   manager-report.c  STATUS=, watchdog, control socket, journal
  */
 
@@ -19,6 +20,7 @@
 #include "cg-watch.h"
 #include "ctl-server.h"
 #include "engine.h"
+#include "healthd.h"
 #include "logs.h"
 #include "manager.h"
 #include "pl-health.h"
@@ -47,6 +49,7 @@ struct PlManager {
         PlCtlServer *ctl;
         bool control_bound; /* the socket is ours to remove, not socket activation's */
         PlStateDir *state_dir;
+        PlHealthd *health;
         PlLogs *logs;
 
         PlMap *subjects; /* id → PlSubject */
@@ -140,4 +143,11 @@ void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *
 void pl_manager_report(PlManager *m); /* STATUS= and READY=1 soon, once for many changes */
 int pl_manager_on_report(sd_event_source *source, uint64_t usec, void *userdata);
 int pl_manager_on_watchdog(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* manager-health.c */
+int pl_manager_open_health(PlManager *m);
+void pl_manager_update_health(PlManager *m, PlSubject *s); /* facts or section are new */
+/** pl_manager_health() - @ret_reason: borrowed, NULL: nothing to say. */
 PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason);
+/** pl_manager_absent_to_json() - rows for required services without a container. */
+void pl_manager_absent_to_json(PlManager *m, json_t *containers);

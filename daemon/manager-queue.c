@@ -74,8 +74,10 @@ static void check_synced(PlManager *m) {
         if (!m->engine_connected || !m->listed || m->sync_pending > 0)
                 return;
         m->stale = false;
+        pl_healthd_set_stale(m->health, false);
         if (!m->synced) {
                 m->synced = true;
+                pl_healthd_set_synced(m->health, true);
                 pl_state_dir_prune(m->state_dir, pl_manager_keep_state, m);
                 if (m->logs)
                         pl_logs_prune(m->logs, pl_manager_keep_state, m);

@@ -73,24 +73,6 @@ void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *
         pl_manager_publish(m, s, priority, message_id, reason, text);
 }
 
-PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason) {
-        *ret_reason = NULL;
-        if (!s->facts)
-                return PL_HEALTH_UNKNOWN;
-        switch (s->facts->docker_health) {
-        case PL_DOCKER_HEALTH_STARTING:
-                return PL_HEALTH_STARTING;
-        case PL_DOCKER_HEALTH_HEALTHY:
-                return PL_HEALTH_HEALTHY;
-        case PL_DOCKER_HEALTH_UNHEALTHY:
-                *ret_reason = "Docker's healthcheck fails";
-                return PL_HEALTH_UNHEALTHY;
-        case PL_DOCKER_HEALTH_NONE:
-                break;
-        }
-        return PL_HEALTH_UNKNOWN;
-}
-
 static void count_subject(PlManager *m, const PlSubject *s, PlSummary *sum) {
         PlHealthState health, worst = PL_HEALTH_UNKNOWN;
         uint32_t wanted = pl_subject_wanted(s);
@@ -131,10 +113,21 @@ static char *summary_line(PlManager *m) {
                 .engine_retry_usec = m->engine_retry_usec,
                 .policy_error = m->policy_error,
         };
+        PlHealthdView absent;
+        size_t iter = 0;
         PlSubject *s;
 
         PL_MAP_FOREACH(s, m->subjects)
         count_subject(m, s, &sum);
+        while (pl_healthd_next_absent(m->health, &iter, &absent)) {
+                sum.n_watched++;
+                sum.n_required_absent++;
+                if (sum.worst_name)
+                        continue;
+                sum.worst_name = absent.service;
+                sum.worst_health = pl_health_state_to_string(absent.state);
+                sum.worst_reason = absent.reason;
+        }
         return pl_summary_line(&sum);
 }
 
@@ -259,6 +252,7 @@ static json_t *ctl_status(void *userdata) {
         PL_MAP_FOREACH(s, m->subjects)
         if (s->facts && json_array_append_new(containers, container_to_json(m, s)) < 0)
                 break;
+        pl_manager_absent_to_json(m, containers);
         return pl_wire_status(&status, containers);
 }
 

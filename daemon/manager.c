@@ -99,6 +99,7 @@ static void swap_policy(PlManager *m, PlPolicy *policy) {
         m->policy_loaded_usec = pl_manager_clock(CLOCK_REALTIME);
         if (m->logs)
                 pl_logs_set_policy(m->logs, &m->policy->daemon, pl_manager_dry_run(m));
+        pl_healthd_set_policy(m->health, m->policy);
         PL_MAP_FOREACH(s, m->subjects) {
                 free(s->dry_run_said);
                 s->dry_run_said = NULL;
@@ -106,6 +107,7 @@ static void swap_policy(PlManager *m, PlPolicy *policy) {
                 s->drift.pause_usec = 0;
                 (void)pl_manager_desire(m, s);
                 pl_manager_update_log(m, s);
+                pl_manager_update_health(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
         pl_manager_write_defaults(m);
@@ -279,6 +281,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         if (r >= 0)
                 r = pl_manager_open_logs(m);
         if (r >= 0)
+                r = pl_manager_open_health(m);
+        if (r >= 0)
                 r = open_control(m);
         if (r >= 0)
                 r = restart_engine(m);
@@ -301,6 +305,7 @@ PlManager *pl_manager_free(PlManager *m) {
         if (m->control_bound)
                 (void)unlink(m->options.control_path);
         m->logs = pl_logs_free(m->logs); /* its last jobs still speak */
+        m->health = pl_healthd_free(m->health);
         m->ctl = pl_ctl_server_free(m->ctl);
         m->engine = pl_engine_free(m->engine);
         m->systemd = pl_systemd_free(m->systemd);

@@ -402,6 +402,15 @@ void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {
         arm(b);
 }
 
+void pl_prober_soon(PlProber *b, const char *id) {
+        PlProbe *p = pl_map_get(b->probes, id);
+
+        if (!p || p->running)
+                return;
+        p->due_usec = now_usec(b);
+        arm(b);
+}
+
 void pl_prober_remove(PlProber *b, const char *id) {
         PlProbe *p = pl_map_remove(b->probes, id);
 

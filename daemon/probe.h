@@ -46,4 +46,7 @@ int pl_prober_set(PlProber *p, const char *id, const PlProbeTarget *target);
 /** pl_prober_hurry() - once a second instead of each interval, while something is to be settled. */
 void pl_prober_hurry(PlProber *p, const char *id, bool hurry);
 
+/** pl_prober_soon() - ask at once, out of turn; unknown ids are fine. */
+void pl_prober_soon(PlProber *p, const char *id);
+
 void pl_prober_remove(PlProber *p, const char *id); /* unknown ids are fine */

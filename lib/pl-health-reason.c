@@ -18,9 +18,7 @@ static const char *const plain[_PL_SIGN_N] = {
 };
 
 static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {
-        if (f->phase == PL_PHASE_CREATED)
-                (void)snprintf(buf, size, "created, never started");
-        else if (f->ending && *f->ending)
+        if (f->ending && *f->ending)
                 (void)snprintf(buf, size, "%s", f->ending);
         else
                 (void)snprintf(buf, size, "exited with code %d", f->exit_code);
@@ -45,6 +43,10 @@ void pl_health_explain(const PlHealth *h, const PlHealthFacts *f, PlHealthSign s
 
         (void)snprintf(buf, size, "%s", plain[sign] ? plain[sign] : "");
         switch (sign) {
+        case PL_SIGN_NOTHING:
+                if (f->phase == PL_PHASE_CREATED)
+                        (void)snprintf(buf, size, "created, never started");
+                break;
         case PL_SIGN_STOPPED:
         case PL_SIGN_EXITED:
                 explain_end(f, buf, size);

@@ -162,6 +162,7 @@ static PlHealthSign sign_of(const PlHealth *h, const PlHealthConfig *c, const Pl
                         return PL_SIGN_GONE;
                 switch (f->phase) {
                 case PL_PHASE_CREATED:
+                        return PL_SIGN_NOTHING;
                 case PL_PHASE_REMOVING:
                         return PL_SIGN_STOPPED;
                 case PL_PHASE_EXITED:
@@ -248,12 +249,34 @@ static bool attribute(PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
         return was && !h->attributed;
 }
 
+/* Signs whose reason moves while the state stays. */
+static bool has_detail(PlHealthSign sign) {
+        return sign == PL_SIGN_NOTHING || sign == PL_SIGN_FAILS || sign == PL_SIGN_PART ||
+               sign == PL_SIGN_LOADING || sign == PL_SIGN_LOADING_LONG;
+}
+
+static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                           PlHealthSign sign, uint64_t now_usec) {
+        char why[PL_REASON_MAX + 64];
+
+        pl_health_explain(h, f, sign, now_usec, why, sizeof(why));
+        if (h->flapping)
+                (void)snprintf(h->reason, sizeof(h->reason),
+                               "flapping: %u changes of state within its FlapBudget= window%s%s",
+                               flips_within(h, c->flap.window_usec, now_usec), *why ? "; " : "",
+                               why);
+        else if (h->attributed && f->waits_for)
+                (void)snprintf(h->reason, sizeof(h->reason), "%s; %s, which it needs, is %s", why,
+                               f->waits_for, pl_health_state_to_string(f->waits_state));
+        else
+                (void)snprintf(h->reason, sizeof(h->reason), "%s", why);
+}
+
 bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFacts *facts,
                     uint64_t now_usec, PlHealthChange *ret) {
         PlHealthState before = h->state, raw_before = h->raw, to;
         bool was_flapping = h->flapping, alarm;
         PlHealthSign sign;
-        size_t n;
 
         if (facts->started_usec != h->started_usec)
                 begin_run(h, facts->started_usec);
@@ -271,25 +294,11 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
 
         if (to == before && h->flapping == was_flapping && !alarm) {
                 /* the same state may have a new reason: it is shown, not reported */
-                if (!h->flapping && (sign == PL_SIGN_FAILS || sign == PL_SIGN_PART ||
-                                     sign == PL_SIGN_LOADING || sign == PL_SIGN_LOADING_LONG))
-                        pl_health_explain(h, facts, sign, now_usec, h->reason, sizeof(h->reason));
+                if (!h->flapping && has_detail(sign))
+                        compose_reason(h, config, facts, sign, now_usec);
                 return false;
         }
-        if (h->flapping)
-                n = (size_t)snprintf(h->reason, sizeof(h->reason),
-                                     "flapping: %u changes of state "
-                                     "within its FlapBudget= window; ",
-                                     flips_within(h, config->flap.window_usec, now_usec));
-        else
-                n = 0;
-        pl_health_explain(h, facts, sign, now_usec, h->reason + n, sizeof(h->reason) - n);
-        n = strlen(h->reason);
-        if (h->flapping && n > 2 && h->reason[n - 1] == ' ')
-                h->reason[n - 2] = '\0';
-        if (h->attributed && facts->waits_for && !h->flapping)
-                (void)snprintf(h->reason + n, sizeof(h->reason) - n, "; %s, which it needs, is %s",
-                               facts->waits_for, pl_health_state_to_string(facts->waits_state));
+        compose_reason(h, config, facts, sign, now_usec);
         *ret = (PlHealthChange){
                 .from = before,
                 .to = to,

@@ -31,9 +31,10 @@ PlHealthState pl_health_state_from_string(const char *s); /* _PL_HEALTH_N: unkno
 /* What all evidence amounts to at one moment. */
 typedef enum PlHealthSign {
         PL_SIGN_KEEP,       /* nothing new can be known: engine lost, or no verdict yet */
-        PL_SIGN_NOTHING,    /* runs, and neither a probe nor a healthcheck says more */
+        PL_SIGN_NOTHING,    /* runs, and neither a probe nor a healthcheck says more; or not yet
+                             * started */
         PL_SIGN_GONE,       /* there is no container */
-        PL_SIGN_STOPPED,    /* by a person, finished with 0, or never started */
+        PL_SIGN_STOPPED,    /* by a person, or finished with 0 */
         PL_SIGN_EXITED,     /* ended by itself with an error */
         PL_SIGN_CRASHING,   /* ends again and again */
         PL_SIGN_RESTARTING, /* the engine is bringing it back */
@@ -59,7 +60,7 @@ typedef enum PlHealthSign {
 #define PL_HEALTH_OOM_USEC (5 * PL_USEC_PER_MIN)
 
 #define PL_HEALTH_FLIPS_MAX  32
-#define PL_HEALTH_REASON_MAX 288
+#define PL_HEALTH_REASON_MAX 384 /* a reason, its frame, and a service's name */
 
 typedef struct PlHealthConfig {
         unsigned failures;          /* ProbeFailures=, at least 1 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Restarts and endings: who ended a container, row by row; and a simulated storm, in which twenty
- * containers die again and again and every budget must hold to the number.
+ * Restarts: decisions row by row; and a simulated storm, in which twenty containers die again and
+ * again and every budget must hold to the number.
  */
 
 #include "pl-restart.h"
@@ -15,49 +15,6 @@
 #define SEC PL_USEC_PER_SEC
 #define MIN PL_USEC_PER_MIN
 
-/*
- * Events, one letter and half a second each:
- *   s start   t kill 15   k kill 9   h kill 1 (SIGHUP)   o oom event   O the kernel's record, own
- * limit G the kernel's record, the host   x stop   p our own restart   _ a minute 0 1 v n: die with
- * 0, 1, 139, 137     i inspect says: exited
- */
-/* clang-format off */
-static const struct {
-        const char *name, *events;
-        PlEnder ender;
-        bool requested;
-        const char *text;
-} endings[] = {
-        { "runs", "s", PL_ENDER_NONE, false, "" },
-        { "finishes", "s0", PL_ENDER_ITSELF, false, "finished with exit code 0" },
-        { "fails", "s1", PL_ENDER_ITSELF, false, "by itself with exit code 1" },
-        { "segfault", "sv", PL_ENDER_ITSELF, false, "139 (SIGSEGV" },
-        { "docker stop", "st0x", PL_ENDER_REQUEST, true, "stopped on request, exit code 0" },
-        { "docker stop, stop event lost", "st0", PL_ENDER_REQUEST, true, "stopped on request" },
-        { "docker stop, kill event lost", "s0x", PL_ENDER_REQUEST, true, "stopped on request" },
-        { "docker stop with another STOPSIGNAL", "sh0x", PL_ENDER_REQUEST, true, "on request" },
-        { "docker stop, had to be killed", "stkn", PL_ENDER_TIMEOUT, true, "within the stop timeout" },
-        { "docker stop twice seen", "sttkknnxx", PL_ENDER_TIMEOUT, true, "stop timeout" },
-        { "docker kill", "skn", PL_ENDER_REQUEST, true, "killed on request (docker kill)" },
-        { "docker kill of an ill container", "soOk1", PL_ENDER_REQUEST, true, "on request" },
-        { "a reload, then a crash", "sh__1", PL_ENDER_ITSELF, false, "exit code 1" },
-        { "an old SIGTERM, ignored", "st____________1", PL_ENDER_ITSELF, false, "exit code 1" },
-        { "own limit", "sOn", PL_ENDER_OOM, false, "memory limit" },
-        { "own limit, engine's word", "son", PL_ENDER_OOM, false, "memory limit" },
-        { "own limit, kernel's word late", "snO", PL_ENDER_OOM, false, "memory limit" },
-        { "a worker died, main gave up with 1", "sO1", PL_ENDER_OOM, false, "exit code 1: it reached" },
-        { "oom long ago", "sO_n", PL_ENDER_SIGKILL, false, "kill -9" },
-        { "oom, but it finished well", "sO0", PL_ENDER_ITSELF, false, "finished" },
-        { "the host", "sGn", PL_ENDER_HOST_OOM, false, "host itself ran out" },
-        { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false, "neither through the engine" },
-        { "our own", "sptk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
-        { "our own, then a crash", "sptk1xs1", PL_ENDER_ITSELF, false, "by itself" },
-        { "stopped, started, crashed", "st0xs1", PL_ENDER_ITSELF, false, "by itself" },
-        { "not seen ending", "si", PL_ENDER_UNSEEN, true, "while nobody was watching" },
-        { "seen late", "sin", PL_ENDER_SIGKILL, false, "137" },
-};
-/* clang-format on */
-
 static void event(PlEnding *e, PlEventAction action, int number, uint64_t at) {
         PlEvent ev = {
                 .action = action, .time_nsec = at * 1000, .exit_code = number, .signal = number
@@ -65,98 +22,6 @@ static void event(PlEnding *e, PlEventAction action, int number, uint64_t at) {
 
         pl_ending_event(e, &ev);
 }
-
-/* clang-format off */
-static void play(PlEnding *e, const char *events) {
-        uint64_t at = 1767225600 * SEC;
-        PlContainer c = { .phase = PL_PHASE_EXITED, .exit_code = 137 };
-
-        for (const char *p = events; *p; p++, at += SEC / 2)
-                switch (*p) {
-                case 's': event(e, PL_EVENT_START, 0, at); break;
-                case 't': event(e, PL_EVENT_KILL, 15, at); break;
-                case 'k': event(e, PL_EVENT_KILL, 9, at); break;
-                case 'h': event(e, PL_EVENT_KILL, 1, at); break;
-                case 'o': event(e, PL_EVENT_OOM, 0, at); break;
-                case 'O': pl_ending_oom(e, false, at); break;
-                case 'G': pl_ending_oom(e, true, at); break;
-                case 'x': event(e, PL_EVENT_STOP, 0, at); break;
-                case 'p': pl_ending_own(e, at); break;
-                case '_': at += MIN; break;
-                case '0': event(e, PL_EVENT_DIE, 0, at); break;
-                case '1': event(e, PL_EVENT_DIE, 1, at); break;
-                case 'v': event(e, PL_EVENT_DIE, 139, at); break;
-                case 'n': event(e, PL_EVENT_DIE, 137, at); break;
-                case 'i': pl_ending_inspect(e, &c, at); break;
-                default: ck_abort();
-                }
-}
-/* clang-format on */
-
-START_TEST(ending) {
-        PlEnding e = { 0 };
-        char text[PL_REASON_MAX];
-
-        play(&e, endings[_i].events);
-        (void)pl_ending_describe(&e, text, sizeof(text));
-        ck_assert_msg(e.ender == endings[_i].ender, "%s: ender %d (%s)", endings[_i].name, e.ender,
-                      text);
-        ck_assert_msg(pl_ending_was_requested(&e) == endings[_i].requested, "%s", endings[_i].name);
-        ck_assert_msg(strstr(text, endings[_i].text) && (*text || !*endings[_i].text), "%s: %s",
-                      endings[_i].name, text);
-}
-END_TEST
-
-START_TEST(crash_loops) {
-        static const struct {
-                const char *name;
-                unsigned n_dies;
-                uint64_t apart_usec, later_usec;
-                bool running;
-                unsigned crashes;
-        } rows[] = {
-                { "two ends", 2, SEC, SEC, false, 0 },
-                { "three ends", 3, SEC, SEC, false, 3 },
-                { "running just now", 3, SEC, SEC, true, 3 },
-                { "running for long", 3, SEC, 61 * SEC, true, 0 },
-                { "ends far apart", 5, 3 * MIN, SEC, false, 0 },
-                { "long ago", 5, SEC, 6 * MIN, false, 0 },
-                { "more than the ring holds", 99, SEC, SEC, false, 16 },
-        };
-        PlEnding e = { 0 };
-        uint64_t at = 1767225600 * SEC;
-
-        for (unsigned i = 0; i < rows[_i].n_dies; i++, at += rows[_i].apart_usec) {
-                event(&e, PL_EVENT_START, 0, at);
-                event(&e, PL_EVENT_DIE, 1, at + SEC / 10);
-        }
-        at -= rows[_i].apart_usec;
-        if (rows[_i].running)
-                event(&e, PL_EVENT_START, 0, at + SEC / 5);
-        ck_assert_msg(pl_ending_crashes(&e, rows[_i].running, at + rows[_i].later_usec) ==
-                                      rows[_i].crashes,
-                      "%s: %u", rows[_i].name,
-                      pl_ending_crashes(&e, rows[_i].running, at + rows[_i].later_usec));
-}
-END_TEST
-
-/* Events were lost; RestartCount tells. */
-START_TEST(restart_count_makes_up) {
-        PlEnding e = { 0 };
-        PlContainer c = { .phase = PL_PHASE_RUNNING, .pid = 7, .restart_count = 2 };
-        uint64_t at = 1767225600 * SEC;
-
-        pl_ending_inspect(&e, &c, at);
-        ck_assert_uint_eq(pl_ending_crashes(&e, false, at), 0);
-        c.restart_count = 5;
-        c.started_usec = at + SEC;
-        pl_ending_inspect(&e, &c, at + SEC);
-        ck_assert_uint_eq(pl_ending_crashes(&e, true, at + 2 * SEC), 3);
-        /* said once */
-        pl_ending_inspect(&e, &c, at + 2 * SEC);
-        ck_assert_uint_eq(pl_ending_crashes(&e, true, at + 3 * SEC), 3);
-}
-END_TEST
 
 /* clang-format off */
 static const struct {
@@ -410,9 +275,6 @@ int main(void) {
         int failed;
 
         tcase_set_timeout(t, 60);
-        tcase_add_loop_test(t, ending, 0, PL_ARRAY_SIZE(endings));
-        tcase_add_loop_test(t, crash_loops, 0, 7);
-        tcase_add_test(t, restart_count_makes_up);
         tcase_add_loop_test(t, decide, 0, PL_ARRAY_SIZE(decisions));
         tcase_add_loop_test(t, engine_turn, 0, 11);
         tcase_add_test(t, backoff_doubles);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the health module's own sources share. Nobody else includes this.
+ *
+ *   healthd.c         containers, evidence, steps
+ *   healthd-absent.c  required services without a container; dependencies
+ *   healthd-probe.c   from container and section to a probe's target
+ */
+
+#include "healthd.h"
+#include "pl-map.h"
+#include "pl-restart.h"
+#include "probe.h"
+
+typedef struct PlPatient {
+        char id[PL_ID_MAX];
+        const PlService *service; /* borrowed from the policy; NULL: none */
+        PlContainer facts;        /* scalars of the last inspection; no strings but the next */
+        char restart_policy[16];
+        uint64_t started_usec; /* CLOCK_MONOTONIC, of facts.started_usec */
+        uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
+        PlHealth health;
+        PlEnding ending;
+        PlRestart restart;
+        bool restarting;      /* our request is with the engine */
+        PlProbeKind kind;     /* PL_PROBE_NONE: not probed now */
+        const char *unprobed; /* why not, although a probe is wanted; static */
+        uint64_t latency_usec;
+        uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
+} PlPatient;
+
+/* A required service, and since when it has no container. */
+typedef struct PlMissing {
+        const PlService *service;
+        uint64_t since_usec; /* 0: it has one */
+        bool said;
+} PlMissing;
+
+struct PlHealthd {
+        sd_event *event;
+        const PlHealthdHandlers *handlers;
+        void *userdata;
+        PlPolicy *policy;
+        PlProber *prober;
+        PlMap *patients; /* id → PlPatient, owned */
+        PlMissing *missing;
+        size_t n_missing;
+        sd_event_source *timer;
+        sd_event_source *again; /* dependents of what has changed, once per iteration */
+        bool stale, synced;
+};
+
+uint64_t pl_healthd_now(const PlHealthd *h); /* CLOCK_MONOTONIC of this loop iteration */
+
+/* healthd-absent.c */
+int pl_healthd_missing_load(PlHealthd *h); /* after a new policy */
+/** pl_healthd_missing_check() - Return: when to look again; PL_TIME_INFINITY: not. */
+uint64_t pl_healthd_missing_check(PlHealthd *h);
+/** pl_healthd_waits_for() - the first dependency that does not serve, or NULL. */
+const char *pl_healthd_waits_for(const PlHealthd *h, const PlPatient *p, PlHealthState *ret_state);
+
+/* healthd-probe.c */
+/** pl_healthd_set_probe() - begin, change or end the probe. Return: 0 or -ENOMEM. */
+int pl_healthd_set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c,
+                         const PlContainer *netns);
+/** pl_healthd_look_at_dependencies() - ask them soon: they may be why this one fails. */
+void pl_healthd_look_at_dependencies(PlHealthd *h, const PlPatient *p);

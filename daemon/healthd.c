@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Health: containers, evidence and steps. See the header.
+ *
+ * Every piece of evidence ends in step(): facts are put together, the state machine moves, and what
+ * follows from it is handed out. A step is pure arithmetic, so it is taken once too often rather
+ * than once too seldom.
+ */
+
+#include "healthd-internal.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* Without a section of the policy; the policy's own defaults. */
+#define DEFAULT_FAILURES   3
+#define DEFAULT_START_USEC (60 * PL_USEC_PER_SEC)
+#define DEFAULT_FLAP       ((PlBudget){ 6, 10 * PL_USEC_PER_MIN })
+
+uint64_t pl_healthd_now(const PlHealthd *h) {
+        uint64_t usec = 0;
+
+        (void)sd_event_now(h->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static uint64_t realtime(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_REALTIME, &t);
+        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void wake_at(PlHealthd *h, uint64_t usec) {
+        uint64_t armed = 0;
+        int enabled = SD_EVENT_OFF;
+
+        if (usec == PL_TIME_INFINITY)
+                return;
+        (void)sd_event_source_get_enabled(h->timer, &enabled);
+        (void)sd_event_source_get_time(h->timer, &armed);
+        if (enabled != SD_EVENT_OFF && armed <= usec)
+                return;
+        (void)sd_event_source_set_time(h->timer, usec);
+        (void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+}
+
+static PlHealthConfig config_of(const PlPatient *p) {
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+        uint64_t start = policy ? policy->start_period_usec : DEFAULT_START_USEC;
+
+        return (PlHealthConfig){
+                .failures = policy ? policy->failures : DEFAULT_FAILURES,
+                .start_period_usec = PL_MAX(start, p->facts.docker_start_period_usec),
+                .flap = policy ? policy->flap_budget : DEFAULT_FLAP,
+        };
+}
+
+static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
+        bool runs = p->facts.phase == PL_PHASE_RUNNING;
+        PlHealthFacts f = {
+                .present = true,
+                .stale = h->stale,
+                .probed = p->kind != PL_PROBE_NONE,
+                .phase = p->facts.phase,
+                .exit_code = p->facts.exit_code,
+                .docker = p->facts.docker_health,
+                .started_usec = p->started_usec,
+                .oom_usec = p->oom_usec,
+                .by_request = pl_ending_was_requested(&p->ending),
+                .crashes = pl_ending_crashes(&p->ending, runs, realtime()),
+        };
+
+        /* between our own stop and start: no news, even where it ended with 0 */
+        if (p->facts.phase == PL_PHASE_EXITED && p->ending.ender == PL_ENDER_PLIMSOLL)
+                f.phase = PL_PHASE_RESTARTING;
+        f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
+        f.waits_for = pl_healthd_waits_for(h, p, &f.waits_state);
+        return f;
+}
+
+static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
+                   const PlHealthChange *change) {
+        PlHealthdReport r = {
+                .id = p->id,
+                .service = p->service ? p->service->name : NULL,
+                .change = change,
+                .waits_for = change->attributed ? f->waits_for : NULL,
+                .verdict = &p->health.last,
+                .ender = p->ending.ender,
+                .exit_code = p->ending.exit_code,
+                .crashes = f->crashes,
+                .required = p->service && p->service->probe.required,
+        };
+
+        h->handlers->changed(h->userdata, &r);
+}
+
+static void decide(PlHealthd *h, PlPatient *p) {
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+        uint64_t now = pl_healthd_now(h), until = PL_TIME_INFINITY, turn;
+        PlRestart before = p->restart;
+        PlRestartFacts f;
+        uint32_t random = 0;
+
+        if (!policy || p->restarting)
+                return;
+        f = (PlRestartFacts){
+                .broken = pl_health_is_broken(&p->health),
+                .healthy = p->health.state == PL_HEALTH_HEALTHY,
+                .stale = h->stale,
+                .requested = pl_ending_was_requested(&p->ending),
+                .healthy_since_usec = p->health.since_usec,
+        };
+        p->facts.host.restart_policy = p->restart_policy;
+        turn = pl_restart_engine_turn(&p->facts, f.requested, realtime());
+        f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
+        (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+        switch (pl_restart_decide(&p->restart, policy->on_unhealthy, &policy->restart_budget, &f,
+                                  now, random, &until)) {
+        case PL_RESTART_WAIT:
+                p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
+                break;
+        case PL_RESTART_NOW:
+                if (h->handlers->restart(
+                                    h->userdata, p->id, p->health.reason,
+                                    pl_restart_count(&p->restart, &policy->restart_budget, now),
+                                    &policy->restart_budget)) {
+                        p->restarting = true;
+                        pl_ending_own(&p->ending, realtime());
+                } else {
+                        uint64_t not_before = p->restart.not_before_usec;
+
+                        p->restart = before;
+                        p->restart.not_before_usec = not_before;
+                }
+                break;
+        case PL_RESTART_UNIT:
+                h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
+                break;
+        case PL_RESTART_GIVE_UP:
+                h->handlers->gave_up(h->userdata, p->id, p->health.reason, &policy->restart_budget);
+                break;
+        case PL_RESTART_NOTHING:
+                break;
+        }
+}
+
+/* Return: whether something changed that others may depend on. */
+static bool step(PlHealthd *h, PlPatient *p) {
+        PlHealthConfig config = config_of(p);
+        uint64_t now = pl_healthd_now(h);
+        bool served = p->health.state == PL_HEALTH_HEALTHY, changed;
+        char ending[PL_REASON_MAX];
+        PlHealthChange change;
+        PlHealthFacts f = facts_of(h, p, ending);
+
+        changed = pl_health_step(&p->health, &config, &f, now, &change);
+        p->wakeup_usec = pl_health_wakeup(&p->health, &config, &f, now);
+        if (f.crashes > 0 && f.phase == PL_PHASE_RUNNING)
+                p->wakeup_usec = PL_MIN(p->wakeup_usec, PL_MAX(p->started_usec + PL_CRASH_CALM_USEC,
+                                                               now + PL_USEC_PER_SEC));
+        pl_prober_hurry(h->prober, p->id, pl_health_wants_hurry(&p->health));
+        if (changed)
+                report(h, p, &f, &change);
+        decide(h, p);
+        wake_at(h, p->wakeup_usec);
+        if (changed)
+                h->handlers->touched(h->userdata);
+        return changed || served != (p->health.state == PL_HEALTH_HEALTHY);
+}
+
+static void again(PlHealthd *h) {
+        (void)sd_event_source_set_enabled(h->again, SD_EVENT_ONESHOT);
+}
+
+static void step_and_tell(PlHealthd *h, PlPatient *p) {
+        if (step(h, p))
+                again(h);
+}
+
+/* Dependents follow what they depend on; a chain takes as many iterations as it is long. */
+static int on_again(sd_event_source *source, void *userdata) {
+        PlHealthd *h = userdata;
+        bool changed = false;
+        PlPatient *p;
+
+        PL_MAP_FOREACH(p, h->patients)
+        if (p->service && p->service->probe.after)
+                changed = step(h, p) || changed;
+        if (changed)
+                again(h);
+        wake_at(h, pl_healthd_missing_check(h));
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlHealthd *h = userdata;
+        uint64_t now = pl_healthd_now(h);
+        PlPatient *p;
+
+        PL_MAP_FOREACH(p, h->patients)
+        if (p->wakeup_usec <= now)
+                step_and_tell(h, p);
+        PL_MAP_FOREACH(p, h->patients)
+        wake_at(h, p->wakeup_usec);
+        wake_at(h, pl_healthd_missing_check(h));
+        return 0;
+}
+
+static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
+                       const PlOllamaFacts *ollama) {
+        PlHealthd *h = userdata;
+        PlPatient *p = pl_map_get(h->patients, id);
+        bool failed;
+
+        if (!p)
+                return;
+        failed = p->health.last.kind == PL_VERDICT_DOWN;
+        p->latency_usec = latency_usec;
+        pl_health_probe(&p->health, v);
+        if (v->kind == PL_VERDICT_DOWN && !failed)
+                pl_healthd_look_at_dependencies(h, p);
+        /* dependents go by the first failure, not by the settled state */
+        if (failed != (p->health.last.kind == PL_VERDICT_DOWN))
+                again(h);
+        step_and_tell(h, p);
+        if (ollama && v->kind == PL_VERDICT_UP)
+                h->handlers->ollama(h->userdata, id, ollama);
+}
+
+static const PlProbeHandlers probe_handlers = { .verdict = on_verdict };
+
+int pl_healthd_new(sd_event *event, const PlHealthdHandlers *handlers, void *userdata,
+                   PlHealthd **ret) {
+        _cleanup_(pl_healthd_freep) PlHealthd *h = calloc(1, sizeof(*h));
+        int r;
+
+        if (!h)
+                return -ENOMEM;
+        h->event = sd_event_ref(event);
+        h->handlers = handlers;
+        h->userdata = userdata;
+        h->patients = pl_map_new();
+        if (!h->patients)
+                return -ENOMEM;
+        r = pl_prober_new(event, &probe_handlers, h, &h->prober);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(event, &h->timer, CLOCK_MONOTONIC, 0, 500 * PL_USEC_PER_MSEC,
+                              on_timer, h);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+        (void)sd_event_source_set_description(h->timer, "health-timer");
+        r = sd_event_add_defer(event, &h->again, on_again, h);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_enabled(h->again, SD_EVENT_OFF);
+        *ret = TAKE_PTR(h);
+        return 0;
+}
+
+PlHealthd *pl_healthd_free(PlHealthd *h) {
+        PlPatient *p;
+
+        if (!h)
+                return NULL;
+        pl_prober_free(h->prober);
+        if (h->patients)
+                PL_MAP_FOREACH(p, h->patients) {
+                        (void)pl_map_remove(h->patients, p->id);
+                        free(p);
+                }
+        pl_map_free(h->patients);
+        free(h->missing);
+        sd_event_source_disable_unref(h->timer);
+        sd_event_source_disable_unref(h->again);
+        sd_event_unref(h->event);
+        pl_policy_unref(h->policy);
+        free(h);
+        return NULL;
+}
+
+void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
+        PlPolicy *old = h->policy;
+        PlPatient *p;
+
+        h->policy = pl_policy_ref(policy);
+        PL_MAP_FOREACH(p, h->patients) {
+                p->service = NULL;
+                pl_restart_reset(&p->restart);
+        }
+        if (pl_healthd_missing_load(h) < 0)
+                h->n_missing = 0; /* borrowed from the old one; absence goes unnoticed */
+        pl_policy_unref(old);
+        again(h);
+}
+
+void pl_healthd_set_synced(PlHealthd *h, bool synced) {
+        if (h->synced == synced)
+                return;
+        h->synced = synced;
+        again(h);
+}
+
+void pl_healthd_set_stale(PlHealthd *h, bool stale) {
+        PlPatient *p;
+
+        if (h->stale == stale)
+                return;
+        h->stale = stale;
+        PL_MAP_FOREACH(p, h->patients)
+        step_and_tell(h, p);
+}
+
+static PlPatient *patient_ensure(PlHealthd *h, const char *id) {
+        PlPatient *p = pl_map_get(h->patients, id);
+
+        if (p)
+                return p;
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return NULL;
+        (void)snprintf(p->id, sizeof(p->id), "%s", id);
+        p->kind = PL_PROBE_NONE;
+        p->latency_usec = PL_UNLIMITED;
+        p->wakeup_usec = PL_TIME_INFINITY;
+        pl_health_init(&p->health, pl_healthd_now(h));
+        if (pl_map_put(h->patients, p->id, p) < 0) {
+                free(p);
+                return NULL;
+        }
+        return p;
+}
+
+/* Strings stay behind, all but one. */
+static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
+        uint64_t real = realtime(), age;
+
+        if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
+                age = real > c->started_usec ? real - c->started_usec : 0;
+                p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
+        }
+        p->facts = (PlContainer){
+                .phase = c->phase,
+                .docker_health = c->docker_health,
+                .docker_start_period_usec = c->docker_start_period_usec,
+                .pid = c->pid,
+                .oom_killed = c->oom_killed,
+                .exit_code = c->exit_code,
+                .restart_count = c->restart_count,
+                .started_usec = c->started_usec,
+                .finished_usec = c->finished_usec,
+        };
+        (void)snprintf(p->restart_policy, sizeof(p->restart_policy), "%s",
+                       c->host.restart_policy ?: "");
+}
+
+int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *netns,
+                      const PlService *service) {
+        PlPatient *p = patient_ensure(h, c->id);
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        p->service = service;
+        take_facts(p, c, pl_healthd_now(h));
+        pl_ending_inspect(&p->ending, &p->facts, realtime());
+        r = pl_healthd_set_probe(h, p, c, netns);
+        step_and_tell(h, p);
+        again(h); /* a service may have a container now */
+        return r;
+}
+
+void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
+        PlPatient *p = pl_map_get(h->patients, event->id);
+
+        if (!p)
+                return;
+        /* whoever starts what was stopped on request, or by itself for good, begins a new story */
+        if (event->action == PL_EVENT_START && p->ending.own_usec == 0 &&
+            pl_ending_was_requested(&p->ending))
+                pl_restart_reset(&p->restart);
+        pl_ending_event(&p->ending, event);
+}
+
+void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
+        PlPatient *p = pl_map_get(h->patients, id);
+
+        if (!p)
+                return;
+        pl_ending_oom(&p->ending, host, realtime());
+        p->oom_usec = pl_healthd_now(h);
+        step_and_tell(h, p);
+}
+
+void pl_healthd_restarted(PlHealthd *h, const char *id, int error) {
+        PlPatient *p = pl_map_get(h->patients, id);
+
+        if (!p)
+                return;
+        p->restarting = false;
+        if (error < 0)
+                p->ending.own_usec = 0;
+        step_and_tell(h, p);
+}
+
+void pl_healthd_remove(PlHealthd *h, const char *id) {
+        PlPatient *p = pl_map_get(h->patients, id);
+        PlHealthChange change;
+        PlHealthConfig config;
+        PlHealthFacts f = { 0 };
+
+        if (!p)
+                return;
+        config = config_of(p);
+        if (pl_health_step(&p->health, &config, &f, pl_healthd_now(h), &change))
+                report(h, p, &f, &change);
+        pl_prober_remove(h->prober, id);
+        (void)pl_map_remove(h->patients, id);
+        free(p);
+        again(h);
+}
+
+bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
+        const PlPatient *p = pl_map_get(h->patients, id);
+        const char *reason;
+
+        if (!p)
+                return false;
+        reason = p->health.reason;
+        if (p->health.state == PL_HEALTH_UNKNOWN)
+                reason = p->unprobed ?: reason;
+        *ret = (PlHealthdView){
+                .state = p->health.state,
+                .reason = *reason ? reason : NULL,
+                .since_usec = p->health.since_usec,
+                .latency_usec = p->latency_usec,
+                .kind = p->kind,
+                .restarts = p->service ? pl_restart_count(&p->restart,
+                                                          &p->service->probe.restart_budget,
+                                                          pl_healthd_now(h))
+                                       : 0,
+                .gave_up = p->restart.gave_up,
+                .flapping = p->health.flapping,
+        };
+        return true;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Health: gathers the evidence about each container, keeps its state, and says what should be done.
+ *
+ * It owns the prober and the clocks; lib/ decides (pl-health, pl-ending, pl-restart). It acts on
+ * nothing itself: restarts, units and the journal are its owner's, through the handlers.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "pl-docker.h"
+#include "pl-ending.h"
+#include "pl-health.h"
+#include "pl-probe-http.h"
+
+typedef struct PlHealthd PlHealthd;
+
+/* Everything is borrowed for the call. */
+typedef struct PlHealthdReport {
+        const char *id;      /* NULL: a required service without any container */
+        const char *service; /* section's name; NULL: [Defaults] or none */
+        const PlHealthChange *change;
+        const char *waits_for;    /* the dependency that a failure is put down to, or NULL */
+        const PlVerdict *verdict; /* of the last probe; kind NONE: there was none */
+        PlEnder ender;            /* PL_ENDER_NONE: it runs */
+        int exit_code;
+        unsigned crashes; /* of a crash loop */
+        bool required;
+} PlHealthdReport;
+
+typedef struct PlHealthdHandlers {
+        /* One per transition; also when a failure turns out not to be a dependency's. */
+        void (*changed)(void *userdata, const PlHealthdReport *report);
+        /* OnUnhealthy=restart, n-th of the budget. Answer with pl_healthd_restarted().
+         * Return: false when it is not done (dry run): then it is not on the books. */
+        bool (*restart)(void *userdata, const char *id, const char *reason, unsigned n,
+                        const PlBudget *budget);
+        void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
+        /* The budget is spent; it stays as it is. Once. */
+        void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
+        /* After each round with an Ollama: what is loaded and needed. */
+        void (*ollama)(void *userdata, const char *id, const PlOllamaFacts *facts);
+        /* A state or a reason has changed: for coalesced status lines. */
+        void (*touched)(void *userdata);
+} PlHealthdHandlers;
+
+/** pl_healthd_new() - @handlers: borrowed, must outlive the object. They are called from the event
+ * loop and from pl_healthd_update(), _event(), _remove() and _set_*(). Return: 0, -ENOMEM, -errno.
+ */
+int pl_healthd_new(sd_event *event, const PlHealthdHandlers *handlers, void *userdata,
+                   PlHealthd **ret);
+PlHealthd *pl_healthd_free(PlHealthd *h); /* returns NULL */
+PL_DEFINE_CLEANUP(PlHealthd *, pl_healthd_free)
+
+/** pl_healthd_set_policy() - a reference is taken. Each container must be told anew by
+ * pl_healthd_update(); its health is kept, its restarts are forgiven. */
+void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy);
+
+/** pl_healthd_set_synced() - all containers that there are have been told once: from here on a
+ * required service without a container is absent. */
+void pl_healthd_set_synced(PlHealthd *h, bool synced);
+
+/** pl_healthd_set_stale() - the engine is lost or back. */
+void pl_healthd_set_stale(PlHealthd *h, bool stale);
+
+/**
+ * pl_healthd_update() - after each inspection of a container
+ * @c:       not kept
+ * @netns:   the container whose network it shares, or NULL; not kept
+ * @service: the section that governs it, of the policy set; NULL: none, then only Docker's own
+ *           healthcheck counts and nothing is restarted
+ * Return: 0 or -ENOMEM.
+ */
+int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *netns,
+                      const PlService *service);
+
+/** pl_healthd_event() - each event of the engine, before the inspection that it causes. */
+void pl_healthd_event(PlHealthd *h, const PlEvent *event);
+
+/** pl_healthd_oom() - the kernel killed a process of this container. @host: for lack of memory on
+ * the host, not for the container's own limit. */
+void pl_healthd_oom(PlHealthd *h, const char *id, bool host);
+
+/** pl_healthd_restarted() - the engine's answer to a restart; 0 or negative errno. */
+void pl_healthd_restarted(PlHealthd *h, const char *id, int error);
+
+void pl_healthd_remove(PlHealthd *h, const char *id); /* the container is gone */
+
+/* For status and metrics; borrowed until the next call into this module. */
+typedef struct PlHealthdView {
+        PlHealthState state;
+        const char *reason;    /* NULL: nothing to say */
+        uint64_t since_usec;   /* CLOCK_MONOTONIC */
+        uint64_t latency_usec; /* of the last round; PL_UNLIMITED: none */
+        PlProbeKind kind;      /* PL_PROBE_NONE: not probed */
+        unsigned restarts;     /* ours, within the budget's window */
+        bool gave_up, flapping;
+        const char *service; /* of an absent one */
+} PlHealthdView;
+
+/** pl_healthd_get() - Return: false when the container is not known. */
+bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret);
+
+/** pl_healthd_next_absent() - required services without a container; start with *iter = 0.
+ * Return: false at the end. */
+bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret);

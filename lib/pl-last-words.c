@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Last words: see the header. Each line gets its share of the room, so that one long line does not
+ * push out the one that says why.
+ */
+
+#include "pl-last-words.h"
+
+#include "pl-jsonlog.h"
+#include "pl-verdict.h"
+
+#define SHARE_MAX (PL_LAST_WORDS_MAX / PL_LAST_WORDS_LINES - 3)
+
+/* The text of a record, quoted and without its line end; "" when there is nothing to show. */
+static void quote_record(const char *line, size_t size, char *buf) {
+        _cleanup_free_ char *raw = NULL;
+        PlJsonlogRecord r;
+        size_t n;
+
+        buf[0] = '\0';
+        if (pl_jsonlog_parse(line, size, &r) != PL_JSONLOG_RECORD || r.log_size == 0)
+                return;
+        raw = malloc(r.log_size);
+        if (!raw)
+                return;
+        n = pl_jsonlog_unescape(r.log, r.log_size, raw);
+        while (n > 0 && strchr("\r\n \t", raw[n - 1]) && raw[n - 1])
+                n--;
+        (void)pl_quote(raw, n, buf, SHARE_MAX);
+}
+
+const char *pl_last_words(const char *tail, size_t size, bool whole,
+                          char buf[static PL_LAST_WORDS_MAX]) {
+        char lines[PL_LAST_WORDS_LINES][SHARE_MAX];
+        unsigned n = 0;
+        size_t begin = 0, used = 0;
+
+        if (!whole) {
+                const char *first = memchr(tail, '\n', size);
+
+                begin = first ? (size_t)(first - tail) + 1 : size;
+        }
+        /* backwards, line by line */
+        for (size_t end = size; end > begin && n < PL_LAST_WORDS_LINES;) {
+                const char *newline;
+                size_t start;
+
+                if (tail[end - 1] == '\n')
+                        end--;
+                newline = memrchr(tail + begin, '\n', end - begin);
+                start = newline ? (size_t)(newline - tail) + 1 : begin;
+                quote_record(tail + start, end - start, lines[n]);
+                if (*lines[n])
+                        n++;
+                end = start;
+        }
+        buf[0] = '\0';
+        while (n-- > 0) {
+                int len = snprintf(buf + used, PL_LAST_WORDS_MAX - used, "%s%s",
+                                   used > 0 ? " | " : "", lines[n]);
+
+                used += PL_MIN((size_t)PL_MAX(len, 0), PL_LAST_WORDS_MAX - 1 - used);
+        }
+        return buf;
+}

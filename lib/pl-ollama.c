@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Ollama under a limit: see the header.
+ */
+
+#include "pl-ollama.h"
+
+#include "pl-unit.h"
+
+/* Beside its weights a model needs its context (KV cache) and buffers; a tenth is the least that
+ * Ollama's own estimates come to. */
+#define OVERHEAD_DIVISOR 10
+
+/* Of the loaded models, what is not on a GPU. */
+static uint64_t loaded_bytes(const PlOllamaFacts *f) {
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < f->n_loaded; i++)
+                sum += f->loaded[i].size_bytes - f->loaded[i].vram_bytes;
+        return sum;
+}
+
+static bool on_gpu(const PlOllamaFacts *f) {
+        for (unsigned i = 0; i < f->n_loaded; i++)
+                if (f->loaded[i].vram_bytes > 0)
+                        return true;
+        return false;
+}
+
+PlOllamaFit pl_ollama_judge(const PlOllamaFacts *f, uint64_t limit_bytes, uint64_t usage_bytes,
+                            uint64_t inactive_file_bytes, char *ret, size_t size) {
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX], c[PL_FORMAT_MAX], d[PL_FORMAT_MAX];
+        uint64_t needed = f->largest_bytes + f->largest_bytes / OVERHEAD_DIVISOR;
+        uint64_t loaded = loaded_bytes(f), working;
+
+        ret[0] = '\0';
+        if (limit_bytes == PL_UNLIMITED || limit_bytes == 0)
+                return PL_OLLAMA_FITS;
+        /* a GPU may hold what the limit does not */
+        if (needed > limit_bytes && !on_gpu(f)) {
+                (void)snprintf(ret, size,
+                               "model %s (%s) cannot fit: it needs about %s and MemoryMax is %s; "
+                               "raise MemoryMax or use a smaller model",
+                               f->largest_name, pl_format_bytes(f->largest_bytes, a),
+                               pl_format_bytes(needed, b), pl_format_bytes(limit_bytes, c));
+                return PL_OLLAMA_TOO_BIG;
+        }
+        if (loaded <= limit_bytes / 10 * 9)
+                return PL_OLLAMA_FITS;
+        working = usage_bytes == PL_UNLIMITED || inactive_file_bytes == PL_UNLIMITED
+                                  ? PL_UNLIMITED
+                                  : usage_bytes - PL_MIN(inactive_file_bytes, usage_bytes);
+        (void)snprintf(ret, size,
+                       "%u loaded model%s take%s %s of MemoryMax %s (working set %s, with page "
+                       "cache "
+                       "%s); lower OLLAMA_MAX_LOADED_MODELS or raise MemoryMax",
+                       f->n_loaded, f->n_loaded == 1 ? "" : "s", f->n_loaded == 1 ? "s" : "",
+                       pl_format_bytes(loaded, a), pl_format_bytes(limit_bytes, b),
+                       working == PL_UNLIMITED ? "unknown" : pl_format_bytes(working, c),
+                       usage_bytes == PL_UNLIMITED ? "unknown" : pl_format_bytes(usage_bytes, d));
+        return PL_OLLAMA_TIGHT;
+}

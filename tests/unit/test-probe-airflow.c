@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Airflow 2 and 3: components, heartbeats, and answers that only look like it.
+ */
+
+#include "probe-rounds.h"
+
+#define AIRFLOW3 "/api/v2/monitor/health"
+#define AIRFLOW(meta, sched, beat, rest)                                                 \
+        "{\"metadatabase\":{\"status\":\"" meta "\"},\"scheduler\":{\"status\":\"" sched \
+        "\",\"latest_scheduler_heartbeat\":" beat "}" rest "}"
+#define FRESH "\"2025-12-31T23:59:55.123456+00:00\""
+#define STALE "\"2025-12-31T23:58:25.123456+00:00\""
+
+/* clang-format off */
+static const Round rows[] = {
+        /* Airflow 3 */
+        { "airflow 3 healthy", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("healthy", "healthy", FRESH,
+          ",\"triggerer\":{\"status\":\"healthy\",\"latest_triggerer_heartbeat\":" FRESH
+          "},\"dag_processor\":{\"status\":null,\"latest_dag_processor_heartbeat\":" "null}"
+          ",\"new_thing\":{\"status\":\"unhealthy\"}" ) } }, PL_VERDICT_UP, "", "" },
+        { "airflow scheduler dead, HTTP 200", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3,
+          200, AIRFLOW("healthy", "unhealthy", STALE, "" ) } }, PL_VERDICT_DOWN, "scheduler",
+          "scheduler heartbeat 94s old" },
+        { "airflow scheduler never there", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("healthy", "unhealthy", "null", "" ) } }, PL_VERDICT_DOWN, "scheduler",
+          "scheduler has never sent a heartbeat" },
+        { "airflow metadatabase", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("unhealthy", "healthy", FRESH, "" ) } }, PL_VERDICT_DOWN, "metadatabase",
+          "metadatabase unhealthy" },
+        { "airflow triggerer", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("healthy", "healthy", FRESH,
+          ",\"triggerer\":{\"status\":\"unhealthy\",\"latest_triggerer_" "heartbeat\":" STALE "}"
+          ) } }, PL_VERDICT_DEGRADED, "triggerer", "triggerer heartbeat 94s old" },
+        { "airflow scheduler and dag processor", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3,
+          200, AIRFLOW("healthy", "unhealthy", "null",
+          ",\"dag_processor\":{\"status\":\"unhealthy\"," "\"latest_dag_processor_heartbeat\":null}"
+          ) } }, PL_VERDICT_DOWN, "scheduler", "heartbeat; dag_processor has never" },
+        { "airflow lies about an old heartbeat", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3,
+          200, AIRFLOW("healthy", "healthy", "\"2025-12-31T22:00:00Z\"", "" ) } }, PL_VERDICT_DOWN,
+          "scheduler", "calls itself healthy, but its heartbeat 2h old" },
+        { "airflow heartbeat in the future", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("healthy", "healthy", "\"2026-01-01T00:00:09+00:00\"", "" ) } }, PL_VERDICT_UP,
+          "", "" },
+        { "airflow heartbeat in another zone", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3,
+          200, AIRFLOW("healthy", "healthy", "\"2026-01-01T01:59:58+02:00\"", "" ) } },
+          PL_VERDICT_UP, "", "" },
+        { "airflow heartbeat garbage", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("healthy", "healthy", "\"yesterday\"", "" ) } }, PL_VERDICT_UP, "", "" },
+        { "airflow without scheduler component", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3,
+          200, "{\"metadatabase\":{\"status\":\"healthy\"},\"scheduler\":{\"status\":null}}" } },
+          PL_VERDICT_UP, "", "" },
+        { "airflow status with escapes", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          AIRFLOW("\\u001b[2J", "healthy", FRESH, "" ) } }, PL_VERDICT_DOWN, "metadatabase",
+          "metadatabase \\x1b[2J" },
+        { "airflow status mistyped", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          "{\"metadatabase\":{\"status\":7}}" } }, PL_VERDICT_DOWN, "metadatabase", "no text" },
+        /* Airflow 2 */
+        { "airflow 2 healthy", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 404, "<html>" },
+          { "/health", 200, AIRFLOW("healthy", "healthy", FRESH, "" ) } }, PL_VERDICT_UP, "", "" },
+        { "airflow 2 unhealthy", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 404, "<html>" },
+          { "/health", 200, AIRFLOW("healthy", "unhealthy", STALE, "" ) } }, PL_VERDICT_DOWN,
+          "scheduler", "heartbeat" },
+        { "airflow page for every path", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          "<html>" }, { "/health", 200, "<html>" } }, PL_VERDICT_DOWN, "200", "not Airflow" },
+        { "airflow another service's JSON", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 200,
+          "{\"status\":\"ok\"}" }, { "/health", 200, "{\"status\":\"ok\"}" } }, PL_VERDICT_DOWN,
+          "200", "not Airflow" },
+        { "airflow 502", PL_PROBE_AIRFLOW, NULL, NULL, false, { { AIRFLOW3, 502, "" } },
+          PL_VERDICT_DOWN, "502", "HTTP 502" },
+        { "airflow own path", PL_PROBE_AIRFLOW, "/af/health", NULL, false, { { "/af/health", 404,
+          "" } }, PL_VERDICT_DOWN, "404", "HTTP 404" },
+};
+/* clang-format on */
+
+START_TEST(rounds) {
+        check_round(&rows[_i]);
+}
+END_TEST
+
+/* Airflow 2's path is kept once it has answered. */
+START_TEST(airflow_keeps_its_path) {
+        PlHttpSpec spec = { .kind = PL_PROBE_AIRFLOW };
+        PlHttpProbe probe = { 0 };
+        const char *good = AIRFLOW("healthy", "healthy", FRESH, "");
+        PlHttpAnswer miss = { .got_status = true, .status = 404, .body = "", .body_size = 0 };
+        PlHttpAnswer hit = {
+                .got_status = true, .status = 200, .body = good, .body_size = strlen(good)
+        };
+        PlVerdict v;
+
+        pl_probe_http_begin(&probe);
+        ck_assert_int_eq(pl_probe_http_answer(&spec, &probe, &miss, NOW, &v), PL_PROBE_MORE);
+        ck_assert_int_eq(pl_probe_http_answer(&spec, &probe, &hit, NOW, &v), PL_PROBE_DONE);
+        pl_probe_http_begin(&probe);
+        ck_assert_str_eq(pl_probe_http_path(&spec, &probe), "/health");
+        ck_assert_int_eq(pl_probe_http_answer(&spec, &probe, &hit, NOW, &v), PL_PROBE_DONE);
+        ck_assert_int_eq(v.kind, PL_VERDICT_UP);
+}
+END_TEST
+
+int main(void) {
+        TCase *t = tcase_create("rounds");
+
+        tcase_add_loop_test(t, rounds, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, airflow_keeps_its_path);
+        return run_case("probe-airflow", t);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Verdicts: what of a service's bytes may reach a terminal, and what is cut.
+ */
+
+#include "pl-verdict.h"
+
+#include <check.h>
+
+#define BYTES(s) s, sizeof(s) - 1
+
+static const struct {
+        const char *name, *data;
+        size_t n, size;
+        const char *expect;
+} quotes[] = {
+        { "plain", BYTES("abc"), 64, "abc" },
+        { "exact fit", BYTES("abc"), 4, "abc" },
+        { "UTF-8", BYTES("größe 大"), 64, "größe 大" },
+        { "controls", BYTES("a\nb\tc\x1b"), 64, "a\\x0ab\\x09c\\x1b" },
+        { "NUL", BYTES("a\0b"), 64, "a\\x00b" },
+        { "backslash", BYTES("a\\b"), 64, "a\\x5cb" },
+        { "invalid UTF-8", BYTES("\xff\xc3(\xe2\x82"), 64, "\\xff\\xc3(\\xe2\\x82" },
+        { "overlong", BYTES("\xc0\xaf"), 64, "\\xc0\\xaf" },
+        { "surrogate", BYTES("\xed\xa0\x80"), 64, "\\xed\\xa0\\x80" },
+        { "right to left", BYTES("\xe2\x80\xaetxt"), 64, "\\xe2\\x80\\xaetxt" },
+        { "C1 control", BYTES("\xc2\x9b"), 64, "\\xc2\\x9b" },
+        { "cut", BYTES("abcdefgh"), 8, "abcd…" },
+        { "cut in an escape", BYTES("abcd\n\n\n\n\n"), 12, "abcd\\x0a…" },
+        { "no room", BYTES("abcdefgh"), 2, "a" },
+        { "empty", BYTES(""), 8, "" },
+};
+
+START_TEST(quote) {
+        char buf[64];
+
+        memset(buf, '#', sizeof(buf));
+        (void)pl_quote(quotes[_i].data, quotes[_i].n, buf, quotes[_i].size);
+        ck_assert_msg(pl_streq(buf, quotes[_i].expect), "%s: %s", quotes[_i].name, buf);
+        ck_assert_uint_lt(strlen(buf), quotes[_i].size);
+}
+END_TEST
+
+START_TEST(set_is_bounded) {
+        char text[2 * PL_REASON_MAX];
+        PlVerdict v;
+
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        pl_verdict_set(&v, PL_VERDICT_DOWN, text, "%s", text);
+        ck_assert_int_eq(v.kind, PL_VERDICT_DOWN);
+        ck_assert_uint_eq(strlen(v.code), PL_CODE_MAX - 1);
+        ck_assert_uint_eq(strlen(v.reason), PL_REASON_MAX - 1);
+}
+END_TEST
+
+START_TEST(kinds_have_words) {
+        ck_assert_str_eq(pl_verdict_kind_to_string(PL_VERDICT_UP), "up");
+        ck_assert_str_eq(pl_verdict_kind_to_string(PL_VERDICT_DOWN), "down");
+        ck_assert_str_eq(pl_verdict_kind_to_string(_PL_VERDICT_N), "none");
+}
+END_TEST
+
+static const struct {
+        const char *name, *data;
+        size_t n;
+        bool tls;
+} records[] = {
+        { "alert", BYTES("\x15\x03\x01\x00\x02\x02\x46"), true },
+        { "handshake, TLS 1.2", BYTES("\x16\x03\x03"), true },
+        { "too short", BYTES("\x15\x03"), false },
+        { "text", BYTES("HTTP/1.1"), false },
+        { "SSL 2", BYTES("\x16\x02\x00"), false },
+        { "application data first", BYTES("\x17\x03\x03"), false },
+        { "version of the future", BYTES("\x16\x03\x09"), false },
+};
+
+START_TEST(tls_records) {
+        PlVerdict v = { 0 };
+
+        ck_assert_msg(pl_verdict_if_tls((const uint8_t *)records[_i].data, records[_i].n, &v) ==
+                                      records[_i].tls,
+                      "%s", records[_i].name);
+        ck_assert_int_eq(v.kind, records[_i].tls ? PL_VERDICT_DEGRADED : PL_VERDICT_NONE);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("pl-probe-redis");
+        TCase *t = tcase_create("tables");
+        SRunner *r;
+        int failed;
+
+        tcase_add_loop_test(t, quote, 0, PL_ARRAY_SIZE(quotes));
+        tcase_add_test(t, set_is_bounded);
+        tcase_add_test(t, kinds_have_words);
+        tcase_add_loop_test(t, tls_records, 0, PL_ARRAY_SIZE(records));
+        suite_add_tcase(s, t);
+        r = srunner_create(s);
+        srunner_run_all(r, CK_ENV);
+        failed = srunner_ntests_failed(r);
+        srunner_free(r);
+        return failed > 0;
+}
