@@ -33,6 +33,7 @@ PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id) {
 }
 
 void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
+        pl_oom_watch_forget(m->oom, s->id); /* a report under way comes now */
         pl_cg_watch_remove(m->watch, s->id);
         pl_manager_unqueue(m, s);
         (void)pl_map_remove(m->subjects, s->id);
@@ -80,10 +81,8 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 pl_manager_settle_originals(m, s);
                 pl_manager_update_log(m, s);
                 pl_manager_update_health(m, s);
-                if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0) {
-                        pl_cg_watch_remove(m->watch, s->id);
-                        pl_subject_drop_cgroup(s);
-                }
+                if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0)
+                        pl_manager_drop_cgroup(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
                 if (s->inspect_again) {
                         s->inspect_again = false;
@@ -212,6 +211,9 @@ static void on_event(void *userdata, PlEvent *e) {
                 pl_manager_report(m);
                 return;
         }
+        /* what the kernel did comes before what the engine makes of it */
+        if (e->action == PL_EVENT_DIE && e->exit_code != 0)
+                pl_oom_watch_check(m->oom, e->id);
         pl_healthd_event(m->health, e);
         s = pl_manager_subject_ensure(m, e->id);
         if (!s)

@@ -10,6 +10,7 @@
  *   manager-locate.c  which group and which values
  *   manager-tick.c    the kernel's values: read, plan, write, read back
  *   manager-owners.c  systemd and the engine, told after the kernel
+ *   manager-oom.c     OOM kills and pressure: what daemon/oom-watch notices, in the journal
  *   manager-logs.c    their logs, handed to daemon/logs
  *   manager-health.c  states, restarts, units: what daemon/healthd says, in the journal
  *   manager-report.c  STATUS=, watchdog, control socket, journal
@@ -23,6 +24,7 @@
 #include "healthd.h"
 #include "logs.h"
 #include "manager.h"
+#include "oom-watch.h"
 #include "pl-health.h"
 #include "pl-map.h"
 #include "pl-message.h"
@@ -51,6 +53,7 @@ struct PlManager {
         PlStateDir *state_dir;
         PlHealthd *health;
         PlLogs *logs;
+        PlOomWatch *oom;
 
         PlMap *subjects; /* id → PlSubject */
         PlSubject *head[_PL_QUEUE_N], *tail[_PL_QUEUE_N];
@@ -110,6 +113,8 @@ void pl_manager_resync(PlManager *m);
 
 /* manager-locate.c */
 extern const PlCgWatchHandlers pl_manager_watch_handlers;
+/** pl_manager_drop_cgroup() - the group has gone, or is not this container's any more. */
+void pl_manager_drop_cgroup(PlManager *m, PlSubject *s);
 void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec);
 bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s);
 void pl_manager_locate_by_pid(PlManager *m, PlSubject *s);
@@ -133,6 +138,12 @@ void pl_manager_write_defaults(PlManager *m);
 int pl_manager_open_logs(PlManager *m);
 void pl_manager_update_log(PlManager *m, PlSubject *s); /* after each inspect and reload */
 int pl_manager_rotate(PlManager *m, PlSubject *s, char **ret_message);
+
+/* manager-oom.c */
+int pl_manager_open_oom(PlManager *m);
+void pl_manager_watch_oom(PlManager *m, PlSubject *s); /* it has another group */
+/** pl_manager_oom_reports() - {"oom_reports": […]}, new reference; NULL: there are none. */
+json_t *pl_manager_oom_reports(const PlSubject *s);
 
 /* manager-report.c */
 void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,

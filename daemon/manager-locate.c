@@ -106,6 +106,12 @@ static bool same_group(const PlCgroup *a, const PlCgroup *b) {
         return memcmp(a->inode, b->inode, sizeof(a->inode)) == 0;
 }
 
+void pl_manager_drop_cgroup(PlManager *m, PlSubject *s) {
+        pl_cg_watch_remove(m->watch, s->id);
+        pl_oom_watch_remove(m->oom, s->id);
+        pl_subject_drop_cgroup(s);
+}
+
 void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec) {
         _cleanup_free_ char *parent = NULL;
         int r;
@@ -115,8 +121,7 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
                 s->cgroup_started_usec = started_usec;
                 return;
         }
-        pl_cg_watch_remove(m->watch, s->id);
-        pl_subject_drop_cgroup(s);
+        pl_manager_drop_cgroup(m, s);
         s->cgroup = g;
         s->cgroup_started_usec = started_usec;
         /* borrowed by a daemon that is gone: the next plan gives it back, or goes on */
@@ -126,6 +131,7 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
         parent = pl_cgroup_parent(g);
         if (parent)
                 pl_manager_learn_parent(m, parent);
+        pl_manager_watch_oom(m, s);
         r = pl_cg_watch_add(m->watch, s->id, g);
         if (r < 0)
                 pl_manager_say(m, s, LOG_WARNING, NULL, NULL,
@@ -208,8 +214,7 @@ static void on_gone(void *userdata, const char *id) {
 
         if (!s || !s->cgroup)
                 return;
-        pl_cg_watch_remove(m->watch, id);
-        pl_subject_drop_cgroup(s);
+        pl_manager_drop_cgroup(m, s);
 }
 
 const PlCgWatchHandlers pl_manager_watch_handlers = {

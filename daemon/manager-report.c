@@ -188,8 +188,9 @@ int pl_manager_on_watchdog(sd_event_source *source, uint64_t usec, void *userdat
 
 static json_t *container_to_json(PlManager *m, PlSubject *s) {
         PlUsage usage = { PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED,
-                          PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, 0 };
+                          PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED };
         PlLogStatus log;
+        json_t *o;
         PlContainerStatus c = {
                 .id = s->id,
                 .name = pl_subject_name(s),
@@ -221,7 +222,13 @@ static json_t *container_to_json(PlManager *m, PlSubject *s) {
         c.cpu_usec = usage.cpu_usec;
         c.pids = usage.pids;
         c.oom_kills = usage.oom_kills;
-        return pl_wire_container(&c);
+        /* the group counts since its start, and is gone when the container is not running */
+        if (s->oom_history && (c.oom_kills == PL_UNLIMITED || c.oom_kills < s->oom_history->total))
+                c.oom_kills = s->oom_history->total;
+        c.extra = pl_manager_oom_reports(s);
+        o = pl_wire_container(&c);
+        json_decref(c.extra);
+        return o;
 }
 
 static json_t *ctl_status(void *userdata) {

@@ -375,8 +375,7 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
         r = refresh(m, s);
         if (r < 0) {
                 pl_log_debug("%s: its cgroup is gone: %s", pl_subject_name(s), strerror(-r));
-                pl_cg_watch_remove(m->watch, s->id);
-                pl_subject_drop_cgroup(s);
+                pl_manager_drop_cgroup(m, s);
                 pl_manager_inspect(m, s);
                 return;
         }

@@ -244,6 +244,9 @@ static int open_kernel(PlManager *m) {
                 pl_log_error("Cannot watch cgroups: %s", strerror(-r));
                 return r;
         }
+        r = pl_manager_open_oom(m);
+        if (r < 0)
+                return r;
         /* where Docker's two cgroup drivers and Podman put containers when nobody says otherwise */
         pl_manager_learn_parent(m, "docker");
         pl_manager_learn_parent(m, "system.slice");
@@ -309,6 +312,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->ctl = pl_ctl_server_free(m->ctl);
         m->engine = pl_engine_free(m->engine);
         m->systemd = pl_systemd_free(m->systemd);
+        m->oom = pl_oom_watch_free(m->oom);
         if (m->subjects)
                 PL_MAP_FOREACH(s, m->subjects)
         pl_subject_free(s);

@@ -98,7 +98,7 @@ static void end_pending(OomEntry *e) {
                 (void)sd_event_source_set_enabled(e->oom, SD_EVENT_ON);
 }
 
-/* Calls the handler, which may remove the entry. */
+/* Calls the handler, which must not forget the container. */
 static void report(OomEntry *e) {
         static const PlOomRing none;
         OomPending *p = e->pending;
@@ -323,8 +323,15 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
 }
 
 void pl_oom_watch_forget(PlOomWatch *w, const char *id) {
-        OomEntry *e = pl_map_remove(w->entries, id);
+        OomEntry *e = pl_map_get(w->entries, id);
 
-        if (e)
-                entry_free(e);
+        if (!e)
+                return;
+        pl_oom_watch_remove(w, id);
+        if (e->pending) {
+                (void)consult(e);
+                report(e);
+        }
+        (void)pl_map_remove(w->entries, id);
+        entry_free(e);
 }

@@ -43,5 +43,5 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id);
  * has told us of (v1 tells nothing of the host's; a group may go before it is read)? */
 void pl_oom_watch_check(PlOomWatch *w, const char *id);
 
-/** pl_oom_watch_forget() - the container is removed for good; no handler is called any more. */
+/** pl_oom_watch_forget() - the container is removed for good. A report under way is made now. */
 void pl_oom_watch_forget(PlOomWatch *w, const char *id);

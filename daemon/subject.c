@@ -24,6 +24,7 @@ PlSubject *pl_subject_free(PlSubject *s) {
         free(s->dry_run_said);
         free(s->engine_told);
         free(s->engine_failed);
+        free(s->oom_history);
         free(s);
         return NULL;
 }

@@ -11,6 +11,7 @@
 #include "cg-path.h"
 #include "pl-container.h"
 #include "pl-drift.h"
+#include "pl-oom.h"
 #include "pl-plan.h"
 #include "pl-policy.h"
 #include "state.h"
@@ -53,6 +54,8 @@ struct PlSubject {
         bool state_known;       /* originals were captured */
 
         PlDrift drift;
+        PlOomHistory *oom_history; /* NULL: no kill was seen */
+        PlOomPressure oom_pressure;
         uint64_t retry_usec, retry_delay_usec; /* CLOCK_BOOTTIME; 0: none */
         uint64_t update_seen_usec;             /* last `update` event that was not ours */
         char *owner_errors[_PL_RESOURCE_N][_PL_OWNER_N];
