@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# Exit status 137, and why: kills by the kernel are explained, others are not mistaken for them.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    policy_is <<'END'
+[Service eater]
+Match=name:eater*
+MemoryMax=48M
+MemorySwapMax=0
+
+[Service roomy]
+Match=name:roomy*
+MemoryMax=256M
+MemorySwapMax=0
+END
+    daemon_begin
+}
+teardown() { end; }
+
+# What takes too much: reads zeroes into one block of 200 MiB. The kernel's name for it is "dd".
+EAT='dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null'
+
+show() { curl -sf --max-time 5 --unix-socket "$T/control.sock" "http://plimsolld/v1/containers/$1"; }
+reports() { show "$1" | jq '.oom_reports | length'; }
+report_of() { show "$1" | jq -r ".oom_reports[-1].$2"; }
+kernel_log() { dd if=/dev/kmsg iflag=nonblock of=/dev/null bs=8k count=1 2>/dev/null; }
+exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
+
+@test "a kill is explained: who, which limit, whose, how full, what to do" {
+    docker run -d --name eater "$BB" sh -c "$EAT; sleep 100000" >/dev/null
+    wait_until 5 gives 1 reports eater
+    report_of eater message
+    [ "$(report_of eater cause)" = limit ]
+    [ "$(report_of eater limit_bytes)" = $((48 * MIB)) ]
+    [ "$(report_of eater limit_owner)" = policy ]
+    [ "$(report_of eater limit_section)" = 'Service eater' ]
+    [ "$(report_of eater peak_bytes)" -gt $((44 * MIB)) ]
+    [ "$(report_of eater peak_bytes)" -le $((48 * MIB)) ]
+    [ "$(report_of eater usage_bytes)" -gt $((40 * MIB)) ]
+    [ "$(report_of eater working_set_bytes)" -le "$(report_of eater usage_bytes)" ]
+    [ "$(report_of eater swap_bytes)" = 0 ]
+    [ "$(report_of eater kills_1h)" = 1 ]
+    report_of eater advice | grep -qF 'raise MemoryMax= to 64M in [Service eater]'
+    if kernel_log; then
+        [ "$(report_of eater victim)" = dd ]
+        [ "$(report_of eater victim_pid)" -gt 1 ]
+        said 'eater: OOM kill: dd \(pid [0-9]+, uid 0, [0-9.]+M\) was killed at the limit of 48.0M, set by \[Service eater\]'
+    fi
+    [ "$(status_of eater .oom_kills)" = 1 ]
+    # the container itself goes on
+    [ "$(status_of eater .phase)" = running ]
+    ctl show eater | grep -q 'OOM kill: '
+}
+
+@test "it is said within 200 ms of the kill" {
+    local offset killed said
+    ctl --json events >"$T/events" 3>&- 4>&- &
+    local listener=$!
+    # the container's only clock below the second is /proc/uptime, in hundredths
+    docker run -d --name eater "$BB" \
+        sh -c "for i in 1 2 3 4 5; do sleep 0.7; $EAT; cut -d ' ' -f 1 /proc/uptime; done; sleep 100000" >/dev/null
+    wait_until 10 gives 5 reports eater
+    kill "$listener"
+    wait "$listener" || true
+    offset=$(($(date +%s%N) / 1000 - $(cut -d ' ' -f 1 /proc/uptime | tr -d .) * 10000))
+    paste -d ' ' <(docker logs eater | tr -d .) \
+        <(jq 'select(.message | test("OOM kill")) | .time_usec' "$T/events") >"$T/times"
+    [ "$(wc -l <"$T/times")" = 5 ]
+    while read -r killed said; do
+        echo "said $((said - killed * 10000 - offset)) us after the kill"
+        [ $((said - killed * 10000 - offset)) -lt 200000 ]
+    done <"$T/times"
+    [ "$(report_of eater kills_10min)" = 5 ]
+    report_of eater advice | grep -qF '5 times in an hour'
+    [ "$(grep -c 'OOM kill: ' "$LOG")" = 5 ]
+}
+
+@test "a container whose first process is killed is explained too, and each run of it once" {
+    docker run -d --name eater "$BB" sh -c "exec $EAT" >/dev/null
+    wait_until 5 exited eater
+    [ "$(docker inspect -f '{{.State.ExitCode}}' eater)" = 137 ]
+    wait_until 5 gives 1 reports eater
+    docker start eater >/dev/null
+    wait_until 5 gives 2 reports eater
+    sleep 0.5
+    [ "$(reports eater)" = 2 ]
+    [ "$(report_of eater kills)" = 1 ]
+    [ "$(status_of eater .oom_kills)" = 2 ]
+}
+
+@test "a container that is removed when it ends is explained all the same" {
+    docker run --rm --name eater "$BB" sh -c "exec $EAT" || true
+    wait_until 5 said 'OOM kill: .* at the limit of 48.0M'
+    sleep 0.5
+    [ "$(grep -c 'OOM kill: ' "$LOG")" = 1 ]
+}
+
+@test "docker kill, docker stop and a crash with status 137 are no OOM kills" {
+    docker run -d --name eater-kill "$BB" sleep 100000 >/dev/null
+    docker run -d --name eater-stop "$BB" sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null
+    docker run -d --name eater-exit "$BB" sh -c 'exit 137' >/dev/null
+    docker kill eater-kill >/dev/null
+    docker stop -t 1 eater-stop >/dev/null
+    wait_until 5 exited eater-exit
+    sleep 0.5
+    local name
+    for name in eater-kill eater-stop eater-exit; do
+        [ "$(docker inspect -f '{{.State.ExitCode}}' $name)" = 137 ]
+        [ "$(show $name | jq '.oom_reports')" = null ]
+    done
+    run ! said 'OOM kill'
+}
+
+@test "kills from before plimsolld are not reported, those after it are" {
+    daemon_end
+    docker run -d --memory 48m --memory-swap 48m --name other "$BB" \
+        sh -c "$EAT; touch /once; while [ ! -f /go ]; do sleep 0.1; done; $EAT; sleep 100000" >/dev/null
+    wait_until 5 docker exec other test -f /once
+    daemon_begin
+    sleep 0.5
+    [ "$(show other | jq '.oom_reports')" = null ]
+    docker exec other touch /go
+    wait_until 5 gives 1 reports other
+    # no section matches: the limit is the engine's own
+    [ "$(report_of other limit_owner)" = engine ]
+    [ "$(report_of other limit_bytes)" = $((48 * MIB)) ]
+    report_of other advice | grep -qF 'set MemoryMax=64M in a section of the policy'
+}
+
+@test "hostile names of processes do no harm" {
+    # busybox goes by its second word when the first begins with its own name
+    run_bb roomy
+    docker exec roomy sh -c 'cp /bin/busybox "/tmp/busybox,pid=1,uid=0"
+        cp /bin/busybox "$(printf "/tmp/busybox\033[31m")"'
+    docker exec roomy "/tmp/busybox,pid=1,uid=0" dd if=/dev/zero of=/dev/null bs=600M count=1 || true
+    wait_until 5 gives 1 reports roomy
+    docker exec roomy "$(printf '/tmp/busybox\033[31m')" dd if=/dev/zero of=/dev/null bs=600M count=1 || true
+    wait_until 5 gives 2 reports roomy
+    [ "$(report_of roomy limit_bytes)" = $((256 * MIB)) ]
+    kernel_log || skip 'the kernel log cannot be read here'
+    show roomy | jq -r '.oom_reports[].victim'
+    [ "$(show roomy | jq -r '.oom_reports[0].victim')" = 'busybox,pid=1,u' ]
+    [ "$(show roomy | jq -r '.oom_reports[1].victim')" = 'busybox\x1b[31m' ]
+    run ! grep -q "$(printf '\033')" "$LOG"
+}
+
+@test "a limit above the container's own is named as such" {
+    is_v2 && skip 'the engine owns the groups above on v2 with systemd'
+    local parent
+    docker run -d --name roomy "$BB" sleep 100000 >/dev/null
+    parent=$(dirname "$(group_of roomy memory)")/above
+    mkdir "$parent"
+    echo $((64 * MIB)) >"$parent/memory.limit_in_bytes"
+    docker run -d --name roomy2 --cgroup-parent "${parent#/sys/fs/cgroup/memory}" "$BB" sh -c "sleep 1; $EAT; sleep 100000" >/dev/null
+    wait_until 5 gives 1 reports roomy2
+    report_of roomy2 message
+    docker rm -f roomy2 >/dev/null
+    find "/sys/fs/cgroup" -mindepth 3 -maxdepth 4 -type d -path "*${parent#/sys/fs/cgroup/memory}" -exec rmdir {} + 2>/dev/null || true
+    kernel_log || skip 'the kernel log cannot be read here'
+    said 'roomy2: OOM kill: dd .* at the limit of 64.0M of .*/above, the group above it'
+}
