@@ -8,3 +8,8 @@
  */
 
 int pl_ctl_logs_main(int argc, char **argv); /* argv[0] is "logs" */
+
+/** pl_ctl_adopt_main() - plimsollctl adopt-logs: the engine's own rotation for containers that
+ * exist
+ */
+int pl_ctl_adopt_main(int argc, char **argv);

@@ -43,16 +43,18 @@ static const struct {
         int (*main)(int argc, char **argv);
 } own_commands[] = {
         { "logs", "NAME", "archives and log as one (logs --help)", pl_ctl_logs_main },
+        { "adopt-logs", "[NAME...]", "let the engine rotate them itself (adopt-logs --help)",
+          pl_ctl_adopt_main },
 };
 
 static void print_help(void) {
         (void)puts("plimsollctl [OPTION...] COMMAND [NAME]\n"
-                   "Asks plimsolld, which holds containers to their limits.\n");
+                   "Asks plimsolld, which holds containers to their limits.");
         for (size_t i = 0; i < PL_ARRAY_SIZE(commands); i++)
-                (void)printf("  %-6s %-7s %s\n", commands[i].name, commands[i].arguments,
+                (void)printf("  %-10s %-9s %s\n", commands[i].name, commands[i].arguments,
                              commands[i].help);
         for (size_t i = 0; i < PL_ARRAY_SIZE(own_commands); i++)
-                (void)printf("  %-6s %-7s %s\n", own_commands[i].name, own_commands[i].arguments,
+                (void)printf("  %-10s %-9s %s\n", own_commands[i].name, own_commands[i].arguments,
                              own_commands[i].help);
         (void)puts("\n"
                    "  --control PATH   the daemon's socket (" CONTROL_PATH ")\n"

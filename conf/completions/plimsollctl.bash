@@ -9,13 +9,14 @@ _plimsollctl_names() {
 }
 
 _plimsollctl() {
-    local commands="status show top events wait reload rotate check import logs"
+    local commands="status show top events wait reload rotate check import logs adopt-logs"
     local options="--control --json --for --timeout --interval --iterations --verbose --version --help"
     local states="healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
     local control=()
 
     local log_options="--since --until --tail --follow --grep --ignore-case --stdout --stderr --timestamps --details --json --archive --help"
+    local adopt_options="--dry-run --yes --max-size --max-files --policy --engine --engine-pid --json --help"
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -23,7 +24,7 @@ _plimsollctl() {
             control=(--control "${COMP_WORDS[i + 1]}")
             i=$((i + 1))
             ;;
-        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --archive) i=$((i + 1)) ;;
+        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --archive | --max-size | --max-files | --policy | --engine | --engine-pid) i=$((i + 1)) ;;
         -*) ;;
         *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
@@ -31,7 +32,7 @@ _plimsollctl() {
 
     COMPREPLY=()
     case $prev in
-    --control)
+    --control | --policy)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -43,16 +44,17 @@ _plimsollctl() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g) return ;;
+    --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --max-size | --max-files | --engine | --engine-pid) return ;;
     esac
     [[ $command != logs ]] || options=$log_options
+    [[ $command != adopt-logs ]] || options=$adopt_options
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         return
     fi
     case $command in
     "") mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-    show | wait | rotate | logs)
+    show | wait | rotate | logs | adopt-logs)
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
         ;;
     check | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show top events wait reload rotate check import logs
+set -l commands status show top events wait reload rotate check import logs adopt-logs
 
 function __plimsollctl_names
     set -l control
@@ -29,9 +29,10 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a reload
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a rotate -d 'Rotate a log now'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Is a policy right?'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Policy from a compose configuration'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a adopt-logs -d 'Have the engine rotate logs'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a logs -d 'Archives and log as one'
 
-complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate logs' -a '(__plimsollctl_names)'
+complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead'
@@ -49,3 +50,10 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l stderr -d 'Stan
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s t -l timestamps -d 'When each line was written'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l details -d 'Labels and variables'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l archive -r -d 'Where archives are'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l dry-run -d 'Change nothing'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l yes -d 'Do not ask'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l max-size -x -d 'Of one file'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l max-files -x -d 'So many files'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l policy -r -F -d 'Policy'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l engine -x -d 'The engine'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l engine-pid -x -d 'Of dockerd'

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Adoption's engine: asked, told to read its file again, stopped, started.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "ctl-adopt-internal.h"
+#include "ctl-cli.h"
+#include "pl-unit.h"
+
+/* dockerd gives itself 15 s for its containers, and a loaded host more. */
+#define STOP_MSEC  90000
+#define START_MSEC 90000
+#define LOOK_MSEC  100
+/* A supervisor other than systemd would have started it again by then. */
+#define AFTER_STOP_MSEC 300
+/* So long a process may have gone before it is given up. */
+#define GONE_MSEC 3000
+
+int pl_adopt_get(PlAdoptRun *run, const char *path, json_t **ret) {
+        long code = 0;
+        json_t *j = NULL;
+        int r = pl_ctl_client_request(run->engine, "GET", path, &code, &j);
+
+        if (r < 0)
+                return r;
+        if (code != 200) {
+                json_decref(j);
+                return code == 404 ? -ENOENT : -EREMOTEIO;
+        }
+        *ret = j;
+        return 0;
+}
+
+bool pl_adopt_answers(PlAdoptRun *run) {
+        json_t *j = NULL;
+        int r;
+
+        /* under systemd a connection alone would start it */
+        if (pl_adopt_engine_pid(run) == 0)
+                return false;
+        r = pl_adopt_get(run, "/version", &j);
+        json_decref(j);
+        return r == 0;
+}
+
+bool pl_adopt_live_restore(PlAdoptRun *run) {
+        json_t *j = NULL;
+        bool on = pl_adopt_get(run, "/info", &j) == 0 &&
+                  json_is_true(json_object_get(j, "LiveRestoreEnabled"));
+
+        json_decref(j);
+        return on;
+}
+
+pid_t pl_adopt_listener(const char *socket_path) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -EBADF;
+        struct ucred peer = {};
+        socklen_t size = sizeof(peer);
+
+        if (strlen(socket_path) >= sizeof(a.sun_path))
+                return 0;
+        strcpy(a.sun_path, socket_path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return 0;
+        return peer.pid;
+}
+
+static bool has_unit(const PlAdoptRun *run) {
+        return run->journal.unit && *run->journal.unit;
+}
+
+pid_t pl_adopt_engine_pid(const PlAdoptRun *run) {
+        uint64_t pid = 0;
+
+        if (!has_unit(run))
+                return run->cmdline ? pl_adopt_process_find(run) : 0;
+        _cleanup_free_ char *text = pl_adopt_unit_property(run->journal.unit, "MainPID");
+        return text && pl_parse_uint64(text, &pid) == 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+/* systemctl VERB SOCKET… SERVICE */
+static int systemctl(const PlAdoptRun *run, const char *verb) {
+        const char *arguments[16] = { verb, "--" };
+        _cleanup_free_ char *triggers = strdup(run->journal.triggers ?: "");
+        char *word, *save = NULL;
+        size_t n = 2;
+
+        if (!triggers)
+                return -ENOMEM;
+        for (word = strtok_r(triggers, " ", &save); word && n < PL_ARRAY_SIZE(arguments) - 2;
+             word = strtok_r(NULL, " ", &save))
+                arguments[n++] = word;
+        arguments[n] = run->journal.unit;
+        int r = pl_adopt_run_systemctl(arguments, NULL);
+        return r <= 0 ? r : -EIO;
+}
+
+static int wait_gone(PlAdoptRun *run) {
+        uint64_t until = pl_ctl_now() + STOP_MSEC * PL_USEC_PER_MSEC;
+
+        while (pl_adopt_engine_pid(run) != 0) {
+                if (pl_ctl_now() > until)
+                        return -ETIMEDOUT;
+                pl_adopt_sleep_msec(LOOK_MSEC);
+        }
+        return 0;
+}
+
+int pl_adopt_engine_stop(PlAdoptRun *run) {
+        int r;
+
+        if (has_unit(run)) {
+                r = systemctl(run, "stop");
+                return r < 0 ? r : wait_gone(run);
+        }
+        pid_t pid = pl_adopt_engine_pid(run);
+        if (pid > 0 && kill(pid, SIGTERM) < 0 && errno != ESRCH)
+                return -errno;
+        r = wait_gone(run);
+        if (r < 0)
+                return r;
+        pl_adopt_sleep_msec(AFTER_STOP_MSEC);
+        return pl_adopt_engine_pid(run) == 0 ? 0 : -EBUSY;
+}
+
+static int wait_up(PlAdoptRun *run) {
+        uint64_t until = pl_ctl_now() + START_MSEC * PL_USEC_PER_MSEC, seen = pl_ctl_now();
+
+        for (;;) {
+                if (pl_adopt_engine_pid(run) != 0)
+                        seen = pl_ctl_now();
+                if (pl_adopt_answers(run))
+                        return 0;
+                if (pl_ctl_now() > seen + GONE_MSEC * PL_USEC_PER_MSEC)
+                        return -ECHILD;
+                if (pl_ctl_now() > until)
+                        return -ETIMEDOUT;
+                pl_adopt_sleep_msec(LOOK_MSEC);
+        }
+}
+
+int pl_adopt_engine_start(PlAdoptRun *run) {
+        int r;
+
+        if (has_unit(run)) {
+                /* stops and starts count against its start limit */
+                (void)systemctl(run, "reset-failed");
+                r = systemctl(run, "start");
+        } else if (pl_adopt_engine_pid(run) == 0)
+                r = pl_adopt_process_start(run);
+        else
+                r = 0;
+        return r < 0 ? r : wait_up(run);
+}
+
+static int verify_one(PlAdoptRun *run, const PlAdoptItem *item) {
+        _cleanup_free_ char *path = NULL;
+        char want[24];
+        json_t *j = NULL;
+        int r;
+
+        if (asprintf(&path, "/containers/%s/json", item->id) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = pl_adopt_get(run, path, &j);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r; /* it was told to go when it ends */
+        const char *size = NULL;
+        int pid = 0;
+        (void)json_unpack(j, "{s:{s:{s:{s:s}}}}", "HostConfig", "LogConfig", "Config", "max-size",
+                          &size);
+        (void)json_unpack(j, "{s:{s:i}}", "State", "Pid", &pid);
+        (void)snprintf(want, sizeof(want), "%" PRIu64, item->sizes.max_size_bytes);
+        if (item->adopt && !pl_streq_null(size, want))
+                r = -EBADMSG;
+        json_decref(j);
+        if (r == 0 && item->pid > 0 && pid != item->pid)
+                pl_ctl_say("%s: its process is another one now; it has ended meanwhile",
+                           item->name);
+        return r;
+}
+
+int pl_adopt_verify(PlAdoptRun *run) {
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                int r = verify_one(run, &run->journal.items[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

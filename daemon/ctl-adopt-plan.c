@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Adoption's plan.
+ */
+
+#include "ctl-adopt-plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "fs.h"
+#include "pl-docker.h"
+#include "pl-unit.h"
+#include "policy-load.h"
+
+#define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */
+#define DEFAULT_ENGINE "unix:///run/docker.sock"
+#define DEFAULT_CONFIG "/etc/docker/daemon.json"
+
+void pl_adopt_plan_deinit(PlAdoptPlan *plan) {
+        for (size_t i = 0; i < plan->n; i++)
+                (void)pl_container_free(plan->choices[i].container);
+        free(plan->choices);
+        free(plan->default_driver);
+        (void)pl_policy_unref(plan->policy);
+}
+
+void pl_adopt_plan_reset(PlAdoptRun *run) {
+        char *socket = TAKE_PTR(run->journal.socket);
+
+        pl_adopt_journal_deinit(&run->journal);
+        run->journal.socket = socket;
+        free(TAKE_PTR(run->cmdline));
+        free(TAKE_PTR(run->environ));
+}
+
+/* ---- options and policy ---- */
+
+static int take_sizes(const PlAdoptCli *ctl, PlAdoptSizes *ret) {
+        uint64_t files = 0;
+
+        *ret = (PlAdoptSizes){ PL_UNLIMITED, 0 };
+        if (ctl->max_size && (pl_parse_size(ctl->max_size, &ret->max_size_bytes) < 0 ||
+                              ret->max_size_bytes < KIB(64) || ret->max_size_bytes > INT64_MAX)) {
+                pl_ctl_say("--max-size %s: not a size of 64K or more; 10M is", ctl->max_size);
+                return PL_EXIT_USAGE;
+        }
+        if (ctl->max_files &&
+            (pl_parse_uint64(ctl->max_files, &files) < 0 || files == 0 || files > 10000)) {
+                pl_ctl_say("--max-files %s: not a count of 1 to 10000", ctl->max_files);
+                return PL_EXIT_USAGE;
+        }
+        ret->max_files = (unsigned)files;
+        return -1;
+}
+
+static int load_policy(const PlAdoptCli *ctl, PlAdoptPlan *plan) {
+        const char *file = ctl->policy ?: DEFAULT_POLICY;
+        PlDiagList diag = {};
+        PlHost host;
+        int r = 0;
+
+        if (!ctl->policy && access(file, F_OK) < 0 && errno == ENOENT)
+                return -1;
+        r = pl_host_read("/proc", &host);
+        if (r == 0)
+                r = pl_policy_load(NULL, file, &host, &diag, &plan->policy);
+        if (r < 0) {
+                pl_ctl_print_diags(&diag);
+                pl_ctl_say("%s: %s", file,
+                           diag.n_errors ? "such a policy is refused" : strerror(-r));
+        }
+        pl_diag_list_deinit(&diag);
+        return r < 0 ? PL_EXIT_BAD : -1;
+}
+
+/* The socket's path as a file name. */
+static char *key_of(const char *path) {
+        char *key = strdup(*path == '/' ? path + 1 : path);
+
+        for (char *p = key; p && *p; p++)
+                if (*p == '/')
+                        *p = '-';
+        return key;
+}
+
+int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+        const char *url, *path;
+        int status = take_sizes(ctl, &plan->given);
+
+        if (status < 0)
+                status = load_policy(ctl, plan);
+        if (status >= 0)
+                return status;
+        url = ctl->engine
+                              ?: plan->policy && plan->policy->daemon.engine
+                                 ? plan->policy->daemon.engine
+                                 : DEFAULT_ENGINE;
+        path = pl_startswith(url, "unix://") ? url + strlen("unix://") : url;
+        if (*path != '/') {
+                pl_ctl_say("--engine %s: only unix:///PATH can be adopted from", url);
+                return PL_EXIT_USAGE;
+        }
+        run->journal.socket = strdup(path);
+        run->key = key_of(path);
+        if (!run->journal.socket || !run->key ||
+            pl_ctl_client_new(run->journal.socket, &run->engine) < 0) {
+                pl_ctl_say("%s", strerror(ENOMEM));
+                return PL_EXIT_BAD;
+        }
+        return -1;
+}
+
+/* ---- the engine ---- */
+
+static bool has_security_option(const json_t *info, const char *name) {
+        const json_t *option;
+        size_t i;
+
+        json_array_foreach(json_object_get(info, "SecurityOptions"), i, option) {
+                const char *s = json_string_value(option);
+
+                if (s && strstr(s, name))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_podman(const json_t *version) {
+        const json_t *component;
+        size_t i;
+
+        json_array_foreach(json_object_get(version, "Components"), i, component) {
+                const char *s = json_string_value(json_object_get(component, "Name"));
+
+                if (s && strstr(s, "Podman"))
+                        return true;
+        }
+        return false;
+}
+
+/* Its data is at the same place for us, and so is what it has mounted. */
+static bool same_files(pid_t pid, const char *data_root) {
+        _cleanup_free_ char *theirs = NULL, *ns = NULL;
+        struct stat a, b;
+
+        if (asprintf(&theirs, "/proc/%d/root%s/containers", (int)pid, data_root) < 0) {
+                theirs = NULL;
+                return false;
+        }
+        if (asprintf(&ns, "/proc/%d/ns/mnt", (int)pid) < 0) {
+                ns = NULL;
+                return false;
+        }
+        const char *ours = theirs + strlen(theirs) - strlen(data_root) - strlen("/containers");
+        if (stat(theirs, &a) < 0 || stat(ours, &b) < 0 || a.st_ino != b.st_ino ||
+            a.st_dev != b.st_dev)
+                return false;
+        return stat(ns, &a) == 0 && stat("/proc/self/ns/mnt", &b) == 0 && a.st_ino == b.st_ino;
+}
+
+/* Which process, and who runs it. */
+static void find_runner(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run,
+                        PlAdoptFacts *f) {
+        PlAdoptJournal *j = &run->journal;
+        pid_t listener = pl_adopt_listener(j->socket);
+        uint64_t pid = 0;
+
+        if (ctl->engine_pid && pl_parse_uint64(ctl->engine_pid, &pid) == 0 && pid > 1 &&
+            pid <= INT32_MAX && (listener <= 1 || (pid_t)pid == listener))
+                plan->pid = (pid_t)pid;
+        else if (!ctl->engine_pid && listener > 1)
+                plan->pid = listener;
+        else if (!ctl->engine_pid) { /* systemd holds the socket */
+                _cleanup_free_ char *text = pl_adopt_unit_property("docker.service", "MainPID");
+
+                if (text && pl_parse_uint64(text, &pid) == 0 && pid <= INT32_MAX)
+                        plan->pid = (pid_t)pid;
+        }
+        if (plan->pid <= 1 || pl_adopt_process_read(run, plan->pid) < 0)
+                return;
+        f->flags = run->flags = pl_adopt_flags(run->cmdline, run->cmdline_size);
+        if (pl_adopt_unit_of(plan->pid, &j->unit) == 0) {
+                _cleanup_free_ char *mode = pl_adopt_unit_property(j->unit, "KillMode");
+
+                j->triggers = pl_adopt_unit_property(j->unit, "TriggeredBy");
+                f->runner = PL_ADOPT_RUNNER_SYSTEMD;
+                f->kill_mode_process =
+                                mode && (pl_streq(mode, "process") || pl_streq(mode, "none"));
+                f->restores = pl_adopt_unit_restores(j->unit, j->triggers ?: "");
+        } else if (ctl->engine_pid)
+                f->runner = PL_ADOPT_RUNNER_PROCESS;
+}
+
+static int ask_engine(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+        json_t *version = NULL, *info = NULL;
+        PlAdoptFacts f = { .root = geteuid() == 0 };
+        int r = pl_adopt_get(run, "/version", &version);
+
+        if (r == 0)
+                r = pl_adopt_get(run, "/info", &info);
+        if (r < 0) {
+                pl_ctl_say("no engine at %s: %s", run->journal.socket, strerror(-r));
+                json_decref(version);
+                return PL_EXIT_BAD;
+        }
+        const char *state = NULL, *root = json_string_value(json_object_get(info, "DockerRootDir"));
+        const char *driver = json_string_value(json_object_get(info, "LoggingDriver"));
+        (void)json_unpack(info, "{s:{s:s}}", "Swarm", "LocalNodeState", &state);
+        f.version = json_string_value(json_object_get(version, "Version"));
+        f.podman = is_podman(version);
+        f.rootless = has_security_option(info, "name=rootless");
+        f.swarm = state && *state && !pl_streq(state, "inactive");
+        run->journal.data_root = strdup(root && *root == '/' ? root : "/nonexistent");
+        plan->default_driver = strdup(driver ?: "");
+        if (f.root && !f.podman)
+                find_runner(ctl, plan, run, &f);
+        f.same_files = plan->pid > 1 && run->journal.data_root &&
+                       same_files(plan->pid, run->journal.data_root);
+        PlAdoptRefusal refusal = pl_adopt_check(&f);
+        json_decref(version);
+        json_decref(info);
+        if (refusal == PL_ADOPT_REFUSE_NOT)
+                return -1;
+        pl_ctl_say("%s", pl_adopt_refusal_to_string(refusal));
+        if (refusal == PL_ADOPT_REFUSE_RUNNER && plan->pid > 1)
+                pl_ctl_say("to do: %s (it is %d now)", pl_adopt_refusal_remedy(refusal), plan->pid);
+        else
+                pl_ctl_say("to do: %s", pl_adopt_refusal_remedy(refusal));
+        return PL_EXIT_BAD;
+}
+
+/* ---- containers ---- */
+
+static bool is_meant(const PlAdoptCli *ctl, const PlContainer *c, const PlService *s, bool *found) {
+        bool meant = ctl->n_arguments == 0;
+
+        for (int i = 0; i < ctl->n_arguments; i++) {
+                const char *name = ctl->arguments[i];
+
+                if (pl_streq(c->name, name) || (strlen(name) >= 4 && pl_startswith(c->id, name)) ||
+                    (s && s->name && pl_streq(s->name, name)))
+                        meant = found[i] = true;
+        }
+        return meant;
+}
+
+static int take_container(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlContainer *c, bool *found) {
+        const PlService *s = plan->policy ? pl_policy_match(plan->policy, c) : NULL;
+        PlAdoptChoice *grown = reallocarray(plan->choices, plan->n + 1, sizeof(*grown));
+
+        if (!grown) {
+                (void)pl_container_free(c);
+                return -ENOMEM;
+        }
+        plan->choices = grown;
+        PlAdoptChoice *choice = &grown[plan->n++];
+        *choice = (PlAdoptChoice){ .container = c,
+                                   .chosen = is_meant(ctl, c, s, found),
+                                   .sizes = pl_adopt_sizes(&plan->given, s) };
+        choice->why = pl_adopt_choose(c, &choice->sizes);
+        plan->n_running += pl_container_is_live(c);
+        if (!choice->chosen)
+                return 0;
+        plan->n_adopt += choice->why == PL_ADOPT_OK;
+        plan->n_unfit += ctl->n_arguments > 0 && choice->why != PL_ADOPT_OK &&
+                         choice->why != PL_ADOPT_NATIVE;
+        return 0;
+}
+
+static int inspect(PlAdoptRun *run, const char *id, PlContainer **ret) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        json_t *j = NULL;
+        int r;
+
+        if (asprintf(&path, "/containers/%s/json", id) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = pl_adopt_get(run, path, &j);
+        if (r < 0)
+                return r;
+        text = json_dumps(j, JSON_COMPACT);
+        json_decref(j);
+        return text ? pl_docker_parse_inspect(text, strlen(text), ret) : -ENOMEM;
+}
+
+static int take_all(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run, bool *found) {
+        json_t *list = NULL, *entry;
+        size_t i;
+        int r = pl_adopt_get(run, "/containers/json?all=1", &list);
+
+        json_array_foreach(list, i, entry) {
+                const char *id = json_string_value(json_object_get(entry, "Id"));
+                PlContainer *c = NULL;
+
+                if (r < 0)
+                        break;
+                r = id && pl_docker_is_id(id) ? inspect(run, id, &c) : -EBADMSG;
+                if (r == -ENOENT) /* gone since the list was made */
+                        r = 0;
+                else if (r == 0)
+                        r = take_container(ctl, plan, c, found);
+        }
+        json_decref(list);
+        return r;
+}
+
+static int list_containers(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+        _cleanup_free_ bool *found = calloc((size_t)ctl->n_arguments + 1, sizeof(*found));
+        int r = found ? take_all(ctl, plan, run, found) : -ENOMEM, status = -1;
+
+        if (r < 0) {
+                pl_ctl_say("the engine's containers cannot be listed: %s", strerror(-r));
+                return PL_EXIT_BAD;
+        }
+        for (int i = 0; i < ctl->n_arguments; i++)
+                if (!found[i]) {
+                        pl_ctl_say("%s: there is no such container; nothing was changed",
+                                   ctl->arguments[i]);
+                        status = PL_EXIT_BAD;
+                }
+        return status;
+}
+
+/* ---- the record ---- */
+
+static bool runs_inside(const char *id) {
+        _cleanup_free_ char *text = NULL;
+
+        return pl_fs_read(AT_FDCWD, "/proc/self/cgroup", KIB(64), &text, NULL) == 0 &&
+               strstr(text, id);
+}
+
+static int fill_item(PlAdoptJournal *j, const PlAdoptChoice *choice) {
+        const PlContainer *c = choice->container;
+        PlAdoptItem *item = pl_adopt_journal_add(j);
+        int r = 0;
+
+        if (!item)
+                return -ENOMEM;
+        memcpy(item->id, c->id, PL_ID_MAX);
+        item->name = strdup(c->name);
+        item->adopt = choice->chosen && choice->why == PL_ADOPT_OK;
+        item->started_usec = c->started_usec;
+        item->sizes = choice->sizes;
+        if (pl_container_is_live(c)) {
+                item->pid = c->pid;
+                if (runs_inside(c->id)) {
+                        pl_ctl_say("%s", pl_adopt_refusal_to_string(PL_ADOPT_REFUSE_INSIDE));
+                        return -EDEADLK;
+                }
+                if (c->phase == PL_PHASE_RUNNING)
+                        r = pl_adopt_freezer_find(c->pid, c->id, &item->freezer);
+                if (r == -ESRCH)
+                        r = 0;
+        }
+        if (r < 0)
+                pl_ctl_say("%s cannot be frozen: %s", c->name, strerror(-r));
+        return item->name ? r : -ENOMEM;
+}
+
+static char *config_path(const PlAdoptRun *run) {
+        const char *file = run->flags.config_file ?: DEFAULT_CONFIG;
+        char *path = NULL;
+
+        if (*file != '/' && asprintf(&path, "%s/%s", run->journal.cwd ?: "", file) < 0)
+                return NULL;
+        if (!path)
+                path = strdup(file);
+        char *real = path ? realpath(path, NULL) : NULL; /* a link stays one */
+        if (real) {
+                free(path);
+                return real;
+        }
+        return path;
+}
+
+static int plan_config(PlAdoptPlan *plan, PlAdoptRun *run) {
+        PlAdoptJournal *j = &run->journal;
+        PlAdoptSizes defaults =
+                        pl_adopt_sizes(&plan->given, plan->policy ? plan->policy->defaults : NULL);
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r;
+
+        if (defaults.max_size_bytes == PL_UNLIMITED)
+                defaults.max_size_bytes = PL_ADOPT_SIZE_BYTES;
+        j->config = config_path(run);
+        if (!j->config)
+                return -ENOMEM;
+        r = pl_fs_read(AT_FDCWD, j->config, MIB(1), &text, &size);
+        j->config_existed = r == 0;
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = pl_adopt_daemon_json(text ?: "", size, &run->flags, &defaults, plan->default_driver,
+                                 &run->config_text);
+        if (r < 0)
+                return r;
+        j->config_backup = run->config_text ? pl_adopt_backup_name(j->config, (uint64_t)time(NULL))
+                                            : strdup("");
+        return j->config_backup ? 0 : -ENOMEM;
+}
+
+int pl_adopt_plan_make(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+        int status = ask_engine(ctl, plan, run), r = 0;
+
+        if (status < 0)
+                status = list_containers(ctl, plan, run);
+        if (status >= 0)
+                return status;
+        for (size_t i = 0; r == 0 && i < plan->n; i++)
+                r = fill_item(&run->journal, &plan->choices[i]);
+        if (r < 0)
+                return PL_EXIT_BAD;
+        r = plan_config(plan, run);
+        if (r < 0) {
+                pl_ctl_say("%s: %s", run->journal.config ?: DEFAULT_CONFIG,
+                           r == -EBADMSG ? "not what dockerd would read; nothing was changed"
+                                         : strerror(-r));
+                return PL_EXIT_BAD;
+        }
+        run->journal.boot_id = pl_adopt_boot_id();
+        if (run->journal.unit) {               /* systemd starts it, and needs nothing from us */
+                run->flags.config_file = NULL; /* borrowed from it */
+                free(TAKE_PTR(run->cmdline));
+                free(TAKE_PTR(run->environ));
+                free(TAKE_PTR(run->journal.netns));
+        } else
+                run->journal.unit = strdup("");
+        return run->journal.boot_id && run->journal.unit ? -1 : PL_EXIT_BAD;
+}

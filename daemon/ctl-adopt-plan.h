@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Adoption's plan: what is there, who is meant, and whether it may be done. Changes nothing.
+ */
+
+#include "ctl-adopt-internal.h"
+#include "ctl-cli.h"
+#include "pl-policy.h"
+
+/* The command line; everything is borrowed from argv; NULL: not given. */
+typedef struct PlAdoptCli {
+        const char *engine, *policy, *engine_pid, *max_size, *max_files;
+        bool yes, dry_run, json;
+        char **arguments; /* names */
+        int n_arguments;
+} PlAdoptCli;
+
+typedef struct PlAdoptChoice {
+        PlContainer *container;
+        bool chosen; /* named, or nobody was */
+        PlAdoptWhy why;
+        PlAdoptSizes sizes;
+} PlAdoptChoice;
+
+typedef struct PlAdoptPlan {
+        PlPolicy *policy; /* NULL: none */
+        PlAdoptSizes given;
+        PlAdoptChoice *choices;
+        size_t n, n_adopt, n_running;
+        size_t n_unfit; /* named, and cannot be adopted */
+        pid_t pid;      /* dockerd's */
+        char *default_driver;
+} PlAdoptPlan;
+
+/** pl_adopt_plan_begin() - options, policy, and which engine. Return: -1 to go on, or an exit
+ * status; it was said why. */
+int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
+/** pl_adopt_plan_make() - look, check, and fill the record. Return: as above. */
+int pl_adopt_plan_make(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
+/** pl_adopt_plan_reset() - a record that was dealt with makes room for a new one. */
+void pl_adopt_plan_reset(PlAdoptRun *run);
+void pl_adopt_plan_deinit(PlAdoptPlan *plan);

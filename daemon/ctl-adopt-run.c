@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Adoption's sequence, and the guardian beside it.
+ *
+ * The guardian is a process in a session of its own that holds the other end of a pipe. When the
+ * operator's process dies or hangs, it does what the record says. A signal that asks to end is
+ * looked at between two steps, as long as there is something to undo.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "ctl-adopt-internal.h"
+#include "ctl-cli.h"
+
+/* Longer than any step may take. */
+#define GUARDIAN_MSEC     240000
+#define LIVE_RESTORE_MSEC 15000
+#define DONE              'd'
+#define STEP              's'
+
+__attribute__((weak)) void pl_adopt_point(const char *name) {}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal) {
+        interrupted = 1;
+}
+
+void pl_adopt_sleep_msec(unsigned msec) {
+        const struct timespec t = { msec / 1000, (long)(msec % 1000) * 1000000L };
+
+        (void)nanosleep(&t, NULL);
+}
+
+/* ---- steps ---- */
+
+static int configure(PlAdoptRun *run) {
+        uint64_t until = pl_ctl_now() + LIVE_RESTORE_MSEC * PL_USEC_PER_MSEC;
+        pid_t pid = pl_adopt_engine_pid(run);
+        int r = pl_adopt_config_install(run);
+
+        pl_adopt_point("configuring");
+        if (r < 0)
+                return r;
+        if (pid == 0)
+                return -ESRCH;
+        if ((run->config_text || !pl_adopt_live_restore(run)) && kill(pid, SIGHUP) < 0)
+                return -errno;
+        while (!pl_adopt_live_restore(run)) {
+                if (pl_ctl_now() > until) {
+                        pl_ctl_say("the engine did not take up live-restore; its log says why");
+                        return -ETIMEDOUT;
+                }
+                pl_adopt_sleep_msec(100);
+        }
+        return 0;
+}
+
+/* Somebody may have started a container since the plan was made. */
+static int nobody_else_runs(PlAdoptRun *run) {
+        json_t *list = NULL, *c;
+        size_t i;
+        int r = pl_adopt_get(run, "/containers/json", &list);
+
+        json_array_foreach(list, i, c) {
+                const char *id = json_string_value(json_object_get(c, "Id"));
+                bool known = false;
+
+                for (size_t k = 0; id && k < run->journal.n_items; k++)
+                        known = known || (run->journal.items[k].pid > 0 &&
+                                          pl_streq(run->journal.items[k].id, id));
+                if (!known)
+                        r = -EAGAIN;
+        }
+        json_decref(list);
+        if (r == -EAGAIN)
+                pl_ctl_say("a container was started meanwhile; try again");
+        return r;
+}
+
+static int freeze(PlAdoptRun *run) {
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                const char *file = run->journal.items[i].freezer;
+
+                if (!file || !*file)
+                        continue;
+                int r = pl_adopt_freeze(file);
+                if (r < 0 && r != -ENOENT && r != -ENODEV)
+                        return r;
+                pl_adopt_point("freezing");
+        }
+        int r = nobody_else_runs(run);
+        return r < 0 ? r : pl_adopt_logs_at_rest(run);
+}
+
+static int stop(PlAdoptRun *run) {
+        int r = pl_adopt_save(run, PL_ADOPT_STOPPING);
+
+        pl_adopt_point("stopping");
+        return r < 0 ? r : pl_adopt_engine_stop(run);
+}
+
+static int rewrite(PlAdoptRun *run) {
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                int r = run->journal.items[i].adopt ? pl_adopt_rewrite(run, &run->journal.items[i])
+                                                    : 0;
+
+                if (r < 0)
+                        return r;
+                if (run->journal.items[i].adopt)
+                        pl_adopt_point("rewriting");
+        }
+        return 0;
+}
+
+static int start(PlAdoptRun *run) {
+        int r = pl_adopt_engine_start(run);
+
+        /* while they stand still: nothing is lost by going back */
+        return r < 0 ? r : pl_adopt_verify(run);
+}
+
+static int thaw(PlAdoptRun *run) {
+        return pl_adopt_thaw_all(&run->journal);
+}
+
+static const struct {
+        const char *name; /* what is being done, for people */
+        int (*step)(PlAdoptRun *run);
+        PlAdoptPhase phase; /* when it is done */
+} steps[] = {
+        { "switching live-restore on", configure, PL_ADOPT_CONFIGURED },
+        { "freezing the containers", freeze, PL_ADOPT_FROZEN },
+        { "stopping the engine", stop, PL_ADOPT_STOPPED },
+        { "writing the log options", rewrite, PL_ADOPT_REWRITTEN },
+        { "starting the engine", start, PL_ADOPT_STARTED },
+        { "thawing the containers", thaw, PL_ADOPT_THAWED },
+};
+
+static int run_steps(PlAdoptRun *run, int guardian_fd) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(steps); i++) {
+                int r = interrupted && run->journal.phase < PL_ADOPT_REWRITTEN ? -ECANCELED : 0;
+
+                if (r == 0 && write(guardian_fd, &(char){ STEP }, 1) < 0 && errno == EPIPE)
+                        r = -EOWNERDEAD; /* without a guardian nothing is frozen */
+                if (r == 0)
+                        r = steps[i].step(run);
+                if (r == 0)
+                        r = pl_adopt_save(run, steps[i].phase);
+                if (r < 0) {
+                        pl_ctl_say("%s: %s", steps[i].name, strerror(-r));
+                        return r;
+                }
+                pl_adopt_point(pl_adopt_phase_to_string(steps[i].phase));
+        }
+        return 0;
+}
+
+/* ---- the guardian ---- */
+
+static void guard(PlAdoptRun *run, int fd, pid_t operator_pid) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        char c = 0;
+
+        for (;;) {
+                int n = poll(&p, 1, GUARDIAN_MSEC);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n == 0) {
+                        (void)kill(operator_pid, SIGKILL);
+                        break;
+                }
+                ssize_t got = read(fd, &c, 1);
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got <= 0)
+                        break;
+                if (c == DONE)
+                        _exit(0);
+        }
+        if (pl_adopt_load(run) != 1)
+                _exit(0);
+        int r = pl_adopt_recover_run(run);
+        if (r >= 0)
+                pl_ctl_say("adopt-logs was cut off; %s",
+                           r ? "it has been finished" : "everything is as it was");
+        _exit(r < 0);
+}
+
+static int begin_guardian(PlAdoptRun *run, int *ret_fd, pid_t *ret_pid) {
+        static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGTSTP };
+        pid_t self = getpid();
+        int fds[2];
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        (void)fflush(NULL);
+        pid_t pid = fork();
+        if (pid < 0) {
+                int r = -errno;
+                (void)close(fds[0]);
+                (void)close(fds[1]);
+                return r;
+        }
+        if (pid == 0) {
+                (void)setsid();
+                for (size_t i = 0; i < PL_ARRAY_SIZE(ignored); i++)
+                        (void)signal(ignored[i], SIG_IGN);
+                (void)close(fds[1]);
+                /* a connection of its own; the other one stays as it is, for both would use it */
+                run->engine = NULL;
+                if (pl_ctl_client_new(run->journal.socket, &run->engine) < 0)
+                        _exit(1);
+                guard(run, fds[0], self);
+        }
+        (void)close(fds[0]);
+        *ret_fd = fds[1];
+        *ret_pid = pid;
+        return 0;
+}
+
+static void end_guardian(int fd, pid_t pid) {
+        if (write(fd, &(char){ DONE }, 1) < 0)
+                pl_ctl_say("the guardian was not there any more");
+        (void)close(fd);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+}
+
+int pl_adopt_run(PlAdoptRun *run) {
+        static const int asked[] = { SIGINT, SIGTERM, SIGHUP };
+        const struct sigaction sa = { .sa_handler = on_signal }, pipes = { .sa_handler = SIG_IGN };
+        pid_t guardian = 0;
+        int fd = -EBADF, r;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(asked); i++)
+                (void)sigaction(asked[i], &sa, NULL);
+        (void)sigaction(SIGPIPE, &pipes, NULL);
+        r = run->cmdline ? pl_adopt_process_keep(run) : 0;
+        if (r == 0)
+                r = pl_adopt_save(run, PL_ADOPT_PLANNED);
+        if (r == 0)
+                r = begin_guardian(run, &fd, &guardian);
+        if (r < 0) {
+                pl_ctl_say("the record cannot be kept: %s", strerror(-r));
+                pl_adopt_forget(run);
+                return r;
+        }
+        pl_adopt_point("planned");
+        r = run_steps(run, fd);
+        if (r == 0)
+                pl_adopt_forget(run);
+        else {
+                int back = pl_adopt_recover_run(run);
+
+                if (back == 0)
+                        pl_ctl_say("everything is as it was");
+                else if (back > 0)
+                        r = 0; /* the second attempt came off */
+        }
+        end_guardian(fd, guardian);
+        return r;
+}
+
+void pl_adopt_run_deinit(PlAdoptRun *run) {
+        const int fds[] = { run->state_dir, run->process_dir, run->out_fd, run->err_fd,
+                            run->netns_fd };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++)
+                if (fds[i] >= 0)
+                        (void)close(fds[i]);
+        pl_adopt_journal_deinit(&run->journal);
+        (void)pl_ctl_client_free(run->engine);
+        free(run->key);
+        free(run->cmdline);
+        free(run->environ);
+        free(run->config_text);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * plimsollctl adopt-logs: containers that exist get the engine's own log rotation.
+ *
+ * Looks at everything first, says what it will do and what that costs, and asks. What is done then
+ * is in ctl-adopt-run.c. Asks no plimsolld.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+
+#include "ctl-adopt-plan.h"
+#include "ctl-own.h"
+#include "pl-unit.h"
+
+static void print_list(const PlAdoptPlan *plan) {
+        const PlLook look = pl_ctl_view_options().look;
+        char size[PL_FORMAT_MAX];
+
+        for (size_t i = 0; i < plan->n; i++) {
+                const PlAdoptChoice *c = &plan->choices[i];
+                _cleanup_free_ char *name = pl_text_clean(c->container->name, &look);
+
+                if (!c->chosen)
+                        continue;
+                if (c->why == PL_ADOPT_OK)
+                        (void)printf("  %-24s max-size %s, max-file %u%s\n", name ?: "?",
+                                     pl_format_bytes_exact(c->sizes.max_size_bytes, size),
+                                     c->sizes.max_files,
+                                     pl_container_is_live(c->container) ? "" : " (not running)");
+                else
+                        (void)printf("  %-24s left alone: %s\n", name ?: "?",
+                                     pl_adopt_why_to_string(c->why));
+        }
+}
+
+/* A container that its person stopped is started by an engine that starts. */
+static void warn_of_starts(const PlAdoptPlan *plan) {
+        for (size_t i = 0; i < plan->n; i++) {
+                const PlContainer *c = plan->choices[i].container;
+
+                if (c->phase == PL_PHASE_EXITED && c->host.restart_policy &&
+                    pl_streq(c->host.restart_policy, "always"))
+                        (void)printf("  %s is stopped and has the restart policy \"always\": the "
+                                     "engine will start it.\n",
+                                     c->name);
+        }
+}
+
+static void print_plan(const PlAdoptPlan *plan, const PlAdoptRun *run) {
+        const PlAdoptJournal *j = &run->journal;
+
+        (void)puts("These containers get the engine's own log rotation:");
+        print_list(plan);
+        if (plan->n_adopt == 0)
+                return;
+        (void)printf("To do so\n"
+                     "  %zu running container%s of this engine will be frozen for some seconds;\n",
+                     plan->n_running, plan->n_running == 1 ? "" : "s");
+        if (j->unit && *j->unit)
+                (void)printf("  the engine will be restarted (%s%s%s);\n", j->unit,
+                             *j->triggers ? ", " : "", j->triggers);
+        else
+                (void)printf("  the engine will be restarted (dockerd, pid %d);\n", plan->pid);
+        if (run->config_text)
+                (void)printf("  %s gets live-restore%s;%s%s\n", j->config,
+                             strstr(run->config_text, "\"max-size\"")
+                                             ? " and log-opts for containers to come"
+                                             : "",
+                             j->config_existed ? " a copy is kept: " : "",
+                             j->config_existed ? j->config_backup : "");
+        (void)puts("  attached clients are cut off: docker logs -f, docker attach, docker exec,\n"
+                   "  builds and pulls. Containers keep running, and no line is lost. Of logs "
+                   "that\n"
+                   "  are larger the oldest lines go as the engine rotates.");
+        warn_of_starts(plan);
+        (void)fflush(stdout);
+}
+
+/* Return: does the person agree? */
+static bool ask(void) {
+        char answer[16] = "";
+
+        (void)printf("Go ahead? [y/N] ");
+        (void)fflush(stdout);
+        return fgets(answer, sizeof(answer), stdin) && tolower((unsigned char)answer[0]) == 'y';
+}
+
+static json_t *plan_to_json(const PlAdoptPlan *plan, const char *result) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < plan->n; i++) {
+                const PlAdoptChoice *c = &plan->choices[i];
+                bool ok = c->why == PL_ADOPT_OK;
+
+                if (!c->chosen)
+                        continue;
+                (void)json_array_append_new(
+                                list,
+                                json_pack("{s:s, s:s, s:b, s:s, s:o, s:o}", "id", c->container->id,
+                                          "name", c->container->name, "adopt", ok, "reason",
+                                          pl_adopt_why_to_string(c->why), "max_size_bytes",
+                                          ok ? json_integer((json_int_t)c->sizes.max_size_bytes)
+                                             : json_null(),
+                                          "max_files",
+                                          ok ? json_integer(c->sizes.max_files) : json_null()));
+        }
+        return json_pack("{s:s, s:o}", "result", result, "containers", list);
+}
+
+static void say_result(const PlAdoptCli *ctl, const PlAdoptPlan *plan, const char *result,
+                       const char *text) {
+        if (ctl->json) {
+                json_t *j = plan_to_json(plan, result);
+                pl_ctl_print_json(j);
+                json_decref(j);
+        } else
+                (void)puts(text);
+}
+
+/* A run that was cut off is set right before anything else. Return: -1 to go on, or an exit status.
+ */
+static int repair(const PlAdoptCli *ctl, PlAdoptRun *run) {
+        int r = pl_adopt_load(run);
+
+        if (r == 0)
+                return -1;
+        if (r < 0) {
+                pl_ctl_say("the record of an earlier adoption, %s.json in /var/lib/plimsoll/adopt, "
+                           "cannot be read: %s; look at it and remove it",
+                           run->key, strerror(-r));
+                return PL_EXIT_BAD;
+        }
+        if (ctl->dry_run) {
+                pl_ctl_say("an earlier adoption was cut off; without --dry-run that is set right "
+                           "first");
+                return PL_EXIT_BAD;
+        }
+        pl_ctl_say("an earlier adoption was cut off (%s); setting that right",
+                   pl_adopt_phase_to_string(run->journal.phase));
+        r = pl_adopt_recover_run(run);
+        if (r < 0)
+                return PL_EXIT_BAD;
+        pl_ctl_say(r ? "it has been finished" : "everything is as it was before");
+        pl_adopt_plan_reset(run);
+        return -1;
+}
+
+static int carry_out(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
+        uint64_t begin = pl_ctl_now();
+        _cleanup_free_ char *text = NULL;
+        char took[PL_FORMAT_MAX];
+
+        if (pl_adopt_run(run) < 0)
+                return PL_EXIT_BAD;
+        if (asprintf(&text, "%zu container%s adopted in %s.", plan->n_adopt,
+                     plan->n_adopt == 1 ? "" : "s", pl_format_sec(pl_ctl_now() - begin, took)) < 0)
+                text = NULL;
+        say_result(ctl, plan, "adopted", text ?: "");
+        return PL_EXIT_GOOD;
+}
+
+static int decide(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
+        if (!ctl->json)
+                print_plan(plan, run);
+        if (plan->n_unfit > 0) {
+                pl_ctl_say("%zu of the named containers cannot be adopted; nothing was changed",
+                           plan->n_unfit);
+                if (ctl->json)
+                        say_result(ctl, plan, "refused", "");
+                return PL_EXIT_BAD;
+        }
+        if (plan->n_adopt == 0) {
+                say_result(ctl, plan, "nothing", "There is nothing to do.");
+                return PL_EXIT_GOOD;
+        }
+        if (ctl->dry_run) {
+                say_result(ctl, plan, "dry-run", "Nothing was changed (--dry-run).");
+                return PL_EXIT_GOOD;
+        }
+        if (!ctl->yes) {
+                if (ctl->json || !isatty(STDIN_FILENO)) {
+                        pl_ctl_say("there is nobody to ask: say --yes, or --dry-run");
+                        return PL_EXIT_USAGE;
+                }
+                if (!ask()) {
+                        (void)puts("Nothing was changed.");
+                        return PL_EXIT_BAD;
+                }
+        }
+        return carry_out(ctl, plan, run);
+}
+
+static int adopt(const PlAdoptCli *ctl) {
+        PlAdoptRun run = { .state_dir = -EBADF,
+                           .process_dir = -EBADF,
+                           .out_fd = -EBADF,
+                           .err_fd = -EBADF,
+                           .netns_fd = -EBADF };
+        PlAdoptPlan plan = {};
+        int status;
+
+        status = pl_adopt_plan_begin(ctl, &plan, &run);
+        if (status < 0 && !(geteuid() != 0 && ctl->dry_run)) {
+                int r = geteuid() == 0 ? pl_adopt_open(&run) : -EPERM;
+
+                if (r < 0) {
+                        pl_ctl_say("%s", r == -EPERM ? "only root can do this; run it with sudo"
+                                                     : strerror(-r));
+                        status = PL_EXIT_BAD;
+                } else
+                        status = repair(ctl, &run);
+        }
+        if (status < 0)
+                status = pl_adopt_plan_make(ctl, &plan, &run);
+        if (status < 0)
+                status = decide(ctl, &plan, &run);
+        pl_adopt_plan_deinit(&plan);
+        pl_adopt_run_deinit(&run);
+        return status;
+}
+
+static const char help[] =
+                "plimsollctl adopt-logs [OPTION...] [NAME...]\n"
+                "Gives containers that exist the engine's own log rotation, without recreating\n"
+                "them: all that have none, or those that are named. Restarts the engine.\n"
+                "\n"
+                "  --dry-run         says what it would do, and changes nothing\n"
+                "  --yes             does not ask\n"
+                "  --max-size SIZE   of one log file; otherwise LogMaxSize= of the policy\n"
+                "  --max-files N     so many of them; otherwise LogMaxFiles=\n"
+                "  --policy FILE     (/etc/plimsoll/plimsoll.conf)\n"
+                "  --engine URL      otherwise Engine= of the policy (unix:///run/docker.sock)\n"
+                "  --engine-pid PID  of dockerd, where it is not a service of systemd\n"
+                "  --json            what was done, for scripts\n"
+                "  --help\n"
+                "\n"
+                "Running containers stand still for some seconds; clients that are attached, as\n"
+                "docker logs -f, are cut off. Ends with 0: good, 1: refused or put back, 2: wrong\n"
+                "usage.";
+
+enum {
+        OPTION_DRY_RUN = 256,
+        OPTION_YES,
+        OPTION_MAX_SIZE,
+        OPTION_MAX_FILES,
+        OPTION_POLICY,
+        OPTION_ENGINE,
+        OPTION_ENGINE_PID,
+        OPTION_JSON,
+};
+
+static const struct option options[] = {
+        { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+        { "yes", no_argument, NULL, OPTION_YES },
+        { "max-size", required_argument, NULL, OPTION_MAX_SIZE },
+        { "max-files", required_argument, NULL, OPTION_MAX_FILES },
+        { "policy", required_argument, NULL, OPTION_POLICY },
+        { "engine", required_argument, NULL, OPTION_ENGINE },
+        { "engine-pid", required_argument, NULL, OPTION_ENGINE_PID },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "help", no_argument, NULL, 'h' },
+        {},
+};
+
+/* Return: an exit status, or -1 to go on. */
+static int take_option(int c, PlAdoptCli *cli) {
+        const char **texts[] = {
+                [OPTION_MAX_SIZE - OPTION_DRY_RUN] = &cli->max_size,
+                [OPTION_MAX_FILES - OPTION_DRY_RUN] = &cli->max_files,
+                [OPTION_POLICY - OPTION_DRY_RUN] = &cli->policy,
+                [OPTION_ENGINE - OPTION_DRY_RUN] = &cli->engine,
+                [OPTION_ENGINE_PID - OPTION_DRY_RUN] = &cli->engine_pid,
+        };
+
+        switch (c) {
+        case OPTION_DRY_RUN:
+                cli->dry_run = true;
+                return -1;
+        case OPTION_YES:
+                cli->yes = true;
+                return -1;
+        case OPTION_JSON:
+                cli->json = true;
+                return -1;
+        case 'h':
+                (void)puts(help);
+                return PL_EXIT_GOOD;
+        case '?': /* getopt has said what is wrong */
+                pl_ctl_say("plimsollctl adopt-logs --help lists what there is");
+                return PL_EXIT_USAGE;
+        default:
+                *texts[c - OPTION_DRY_RUN] = optarg;
+                return -1;
+        }
+}
+
+int pl_ctl_adopt_main(int argc, char **argv) {
+        PlAdoptCli cli = {};
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                int status = take_option(c, &cli);
+                if (status >= 0)
+                        return status;
+        }
+        cli.arguments = argv + optind;
+        cli.n_arguments = argc - optind;
+        return adopt(&cli);
+}
