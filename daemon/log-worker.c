@@ -21,10 +21,6 @@
 #define IOPRIO_CLASS_IDLE  3
 #define IOPRIO_CLASS_SHIFT 13
 
-#define ZSTD_LEVEL                                                                    \
-        3 /* the tool's default: a tenth better than 1 on logs, for a third more time \
-           */
-
 typedef struct Queue {
         PlWork *first, **last;
 } Queue;
@@ -143,7 +139,7 @@ int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogW
         w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (w->fd < 0)
                 return -errno;
-        w->archiver = pl_archiver_new(ZSTD_LEVEL);
+        w->archiver = pl_archiver_new(PL_ARCHIVE_LEVEL);
         if (!w->archiver)
                 return -ENOMEM;
         r = sd_event_add_io(event, &w->source, w->fd, EPOLLIN, on_done, w);

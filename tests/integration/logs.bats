@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a shell of its own
 # Logs of containers on a real engine: what `docker logs` shows after a rotation, that no line is
 # lost between archives and log, and that what is not ours is left alone. Each method is tried on
 # the file system that it is for.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a shell of its own
 # Rotation under a writer at full speed, killed again and again, on each kind of file system: every
 # line once, in order, in archives and log. The rotate harness reads everything back itself.
 # PLIMSOLL_LINES makes it longer: 800000 and more is what a change of the sequence is tried with.

@@ -13,6 +13,10 @@
  *
  *   rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop
  *                                       one rotation; what came of it as NAME=VALUE
+ *   rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE
+ *                                       how long a writer at full speed has to wait, at the worst,
+ *                                       during each of many rotations; method off: in as many
+ *                                       stretches of 50000 lines without any
  *   rotate-harness verify DIR LINES     the last part alone
  *   rotate-harness write FILE LINES     the writer alone
  */
@@ -21,57 +25,46 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <zstd.h>
 
-#include "log-file.h"
 #include "log-point.h"
 #include "log-rotate.h"
-#include "pl-jsonlog.h"
-
-#define ID         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define RECORD_MAX 1024
+#include "rotate-lines.h"
 
 static PlRotatePoint kill_point;
 static unsigned kill_nth;
 static int died_at_fd = -EBADF; /* tells the parent where */
 
-__attribute__((noreturn)) static void die(const char *what) {
-        fprintf(stderr, "rotate-harness: %s: %m\n", what);
-        exit(2);
+/* Told to a writer that measures how long it waits. */
+typedef struct Shared {
+        _Atomic unsigned rotation; /* odd while one is under way */
+        _Atomic unsigned real;     /* the last that was one */
+        _Atomic bool written;
+} Shared;
+
+static Shared *shared;
+
+static void tell_writer(PlRotatePoint p) {
+        if (p == PL_ROTATE_POINT_BEGIN)
+                shared->rotation |= 1;
+        if (p == PL_ROTATE_POINT_CLEAN) {
+                shared->real = shared->rotation;
+                shared->rotation++;
+        }
 }
 
 void pl_log_rotate_point(PlRotatePoint p) {
+        if (shared)
+                tell_writer(p);
         if (p != kill_point || kill_nth == 0 || --kill_nth > 0)
                 return;
         if (write(died_at_fd, &p, sizeof(p)) != sizeof(p))
                 die("pipe");
         (void)raise(SIGKILL);
-}
-
-/* A record that its number alone determines, but for the time. */
-static size_t make_text(uint64_t n, char *buf) {
-        uint64_t h = n * UINT64_C(0x9e3779b97f4a7c15);
-        size_t pad = (size_t)(h >> 56) % 200, size;
-
-        size = (size_t)sprintf(buf, "line %010" PRIu64 " %016" PRIx64 " ", n, h);
-        for (size_t i = 0; i < pad; i++)
-                buf[size++] = (char)('a' + (h >> (i % 57)) % 26);
-        buf[size] = '\0';
-        return size;
-}
-
-static size_t make_record(uint64_t n, char *buf) {
-        char text[RECORD_MAX], when[PL_JSONLOG_TIME_MAX];
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_REALTIME, &ts);
-        pl_jsonlog_format_time((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec, when);
-        make_text(n, text);
-        return (size_t)sprintf(buf, "{\"log\":\"%s\\n\",\"stream\":\"%s\",\"time\":\"%s\"}\n", text,
-                               n % 7 ? "stdout" : "stderr", when);
 }
 
 static void write_lines(const char *path, uint64_t lines, unsigned pace_usec) {
@@ -81,7 +74,7 @@ static void write_lines(const char *path, uint64_t lines, unsigned pace_usec) {
         if (fd < 0)
                 die(path);
         for (uint64_t n = 1; n <= lines; n++) {
-                size_t size = make_record(n, buf);
+                size_t size = rotate_make_record(n, buf);
 
                 while (write(fd, buf, size) != (ssize_t)size) {
                         if (errno != ENOSPC)
@@ -92,160 +85,6 @@ static void write_lines(const char *path, uint64_t lines, unsigned pace_usec) {
                         (void)usleep(pace_usec);
         }
         (void)close(fd);
-}
-
-/* --- reading back -------------------------------------------------------------------------------
- */
-
-typedef struct Check {
-        uint64_t next; /* the line that has to come */
-        uint64_t lost, doubled, damaged;
-        char *rest; /* an unfinished line */
-        size_t n_rest;
-} Check;
-
-static void check_line(Check *c, const char *line, size_t size) {
-        char want[RECORD_MAX];
-        PlJsonlogRecord r;
-        uint64_t n;
-
-        switch (pl_jsonlog_parse(line, size, &r)) {
-        case PL_JSONLOG_FILLER:
-        case PL_JSONLOG_MARKER:
-                return;
-        case PL_JSONLOG_DAMAGED:
-                c->damaged++;
-                return;
-        case PL_JSONLOG_RECORD:
-                break;
-        }
-        if (r.log_size < 17 || memcmp(r.log, "line ", 5) != 0) {
-                c->damaged++;
-                return;
-        }
-        n = strtoull(r.log + 5, NULL, 10);
-        if (make_text(n, want) + 2 != r.log_size || memcmp(want, r.log, r.log_size - 2) != 0)
-                c->damaged++;
-        if (n < c->next)
-                c->doubled++;
-        else {
-                c->lost += n - c->next;
-                c->next = n + 1;
-        }
-}
-
-static void feed(Check *c, const char *data, size_t size) {
-        char *all = malloc(c->n_rest + size), *p = all, *end, *nl;
-
-        if (!all)
-                die("malloc");
-        memcpy(all, c->rest, c->n_rest);
-        memcpy(all + c->n_rest, data, size);
-        end = all + c->n_rest + size;
-        while ((nl = memchr(p, '\n', (size_t)(end - p)))) {
-                check_line(c, p, (size_t)(nl - p));
-                p = nl + 1;
-        }
-        free(c->rest);
-        c->n_rest = (size_t)(end - p);
-        c->rest = malloc(c->n_rest ?: 1);
-        memcpy(c->rest, p, c->n_rest);
-        free(all);
-}
-
-static void feed_archive(Check *c, PlLogStore *store, const PlStoredArchive *a) {
-        int fd = pl_log_store_open_archive(store, a);
-        ZSTD_DCtx *z = ZSTD_createDCtx();
-        static char in[1 << 17], out[1 << 17];
-        size_t left = 0;
-        ssize_t n;
-
-        if (fd < 0 || !z)
-                die(a->file);
-        while ((n = read(fd, in, sizeof(in))) > 0) {
-                ZSTD_inBuffer i = { in, (size_t)n, 0 };
-
-                while (i.pos < i.size) {
-                        ZSTD_outBuffer o = { out, sizeof(out), 0 };
-
-                        left = ZSTD_decompressStream(z, &o, &i);
-                        if (ZSTD_isError(left)) {
-                                fprintf(stderr, "%s: %s\n", a->file, ZSTD_getErrorName(left));
-                                exit(1);
-                        }
-                        feed(c, out, o.pos);
-                }
-        }
-        if (left != 0 || c->n_rest != 0) {
-                fprintf(stderr, "%s: ends in the middle\n", a->file);
-                exit(1);
-        }
-        ZSTD_freeDCtx(z);
-        (void)close(fd);
-}
-
-static void feed_log(Check *c, const char *path, uint64_t head) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        static char buf[1 << 20];
-        uint64_t at = 0;
-        Check before = { .next = 1 };
-        ssize_t n;
-
-        if (fd < 0)
-                die(path);
-        while ((n = pread(fd, buf, sizeof(buf), (off_t)at)) > 0) {
-                size_t skip = at < head ? (size_t)PL_MIN(head - at, (uint64_t)n) : 0;
-
-                feed(&before, buf, skip);
-                if (before.damaged || before.next > 1) {
-                        fprintf(stderr, "%s: something else than filler before its head\n", path);
-                        exit(1);
-                }
-                feed(c, buf + skip, (size_t)n - skip);
-                at += (uint64_t)n;
-        }
-        (void)close(fd);
-        free(before.rest);
-}
-
-static int verify(const char *dir, uint64_t lines) {
-        char path[4096], store_path[4096];
-        PlLogStore *store;
-        PlStoredArchive *archives;
-        PlRotateState state;
-        size_t n, size = 0;
-        Check c = { .next = 1 };
-        int r;
-
-        snprintf(path, sizeof(path), "%s/" ID "/" ID "-json.log", dir);
-        snprintf(store_path, sizeof(store_path), "%s/archive", dir);
-        r = pl_log_store_open(store_path, false, (gid_t)-1, &store);
-        if (r >= 0)
-                r = pl_log_store_load(store, ID, &state);
-        if (r >= 0)
-                r = pl_log_store_list(store, ID, &archives, &n);
-        errno = -r;
-        if (r < 0)
-                die(store_path);
-        if (n > state.gen || state.phase != PL_ROTATE_CLEAN) {
-                fprintf(stderr, "%zu archives, generation %" PRIu64 ", phase %d\n", n, state.gen,
-                        state.phase);
-                return 1;
-        }
-        for (size_t i = 0; i < n; i++) {
-                feed_archive(&c, store, &archives[i]);
-                size += archives[i].size;
-        }
-        feed_log(&c, path, state.head);
-        c.lost += lines + 1 - c.next;
-        printf("  %" PRIu64 " lines in %zu archives (%zu bytes) and the log: %" PRIu64
-               " lost, %" PRIu64 " doubled, %" PRIu64 " damaged\n",
-               lines, n, size, c.lost, c.doubled, c.damaged);
-        free(c.rest);
-        free(archives);
-        pl_rotate_state_deinit(&state);
-        pl_log_store_free(store);
-        return c.lost || c.doubled || c.damaged ? 1 : 0;
 }
 
 /* --- rotating and killing -----------------------------------------------------------------------
@@ -291,7 +130,7 @@ static int rotate(const Run *run, bool running, bool force, PlRotateOutcome *ret
         r = pl_log_store_open(store_path, true, (gid_t)-1, &ctx.store);
         if (r < 0)
                 return r;
-        ctx.archiver = pl_archiver_new(3);
+        ctx.archiver = pl_archiver_new(PL_ARCHIVE_LEVEL);
         r = pl_log_rotate(&ctx, &req, ret);
         pl_archiver_free(ctx.archiver);
         pl_log_store_free(ctx.store);
@@ -400,7 +239,7 @@ static int run_all(const Run *run, uint64_t lines, unsigned seed) {
                 fprintf(stderr, "rotate-harness: nothing was killed: this proves nothing\n");
                 return 1;
         }
-        status = verify(run->dir, lines);
+        status = rotate_verify(run->dir, lines);
         /* stopped: the same once more, and whatever grew is given back */
         if (rotate(run, false, true, &o) < 0) {
                 fprintf(stderr, "rotate-harness: stopped: %s: %s\n", o.step ?: "?",
@@ -409,7 +248,84 @@ static int run_all(const Run *run, uint64_t lines, unsigned seed) {
         }
         printf("  stopped: method %s, log of %" PRIu64 " bytes, head at %" PRIu64 "\n",
                method_words[o.method], o.size_bytes, o.head_bytes);
-        return status | verify(run->dir, lines);
+        return status | rotate_verify(run->dir, lines);
+}
+
+/* --- how long writers wait ----------------------------------------------------------------------
+ */
+
+static int compare_nsec(const void *pa, const void *pb) {
+        const uint64_t *a = pa, *b = pb;
+
+        return *a < *b ? -1 : *a > *b;
+}
+
+static uint64_t nsec_now(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void rotate_on_and_on(const Run *run) {
+        while (!shared->written) {
+                PlRotateOutcome o;
+
+                if (rotate(run, true, false, &o) < 0)
+                        die(o.step);
+                (void)usleep(10000); /* the daemon waits for an event */
+        }
+        _exit(0);
+}
+
+static int stall(const Run *run, uint64_t lines) {
+        uint64_t *worst = NULL, n_worst = 0, now_worst = 0;
+        unsigned rotation = 0;
+        char path[4096], buf[2 * RECORD_MAX];
+        pid_t pid;
+        int fd;
+
+        shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                      0);
+        snprintf(path, sizeof(path), "%s/" ID, run->dir);
+        (void)mkdir(path, 0710);
+        snprintf(path, sizeof(path), "%s/" ID "/" ID "-json.log", run->dir);
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        if (fd < 0 || shared == MAP_FAILED)
+                die(path);
+        pid = run->method == PL_LOG_METHOD_OFF ? -1 : fork();
+        if (pid == 0)
+                rotate_on_and_on(run);
+        for (uint64_t i = 1; i <= lines; i++) {
+                size_t size = rotate_make_record(i, buf);
+                uint64_t begin = nsec_now(), took;
+
+                if (write(fd, buf, size) != (ssize_t)size)
+                        die("write");
+                took = nsec_now() - begin;
+                if (run->method == PL_LOG_METHOD_OFF && i % 50000 == 0)
+                        tell_writer(i % 100000 ? PL_ROTATE_POINT_BEGIN : PL_ROTATE_POINT_CLEAN);
+                if (shared->rotation != rotation) {
+                        if (rotation % 2 == 1 && shared->real == rotation) {
+                                worst = realloc(worst, (n_worst + 1) * sizeof(*worst));
+                                worst[n_worst++] = PL_MAX(now_worst, took);
+                        }
+                        rotation = shared->rotation;
+                        now_worst = 0;
+                }
+                now_worst = PL_MAX(now_worst, took);
+        }
+        shared->written = true;
+        if (pid > 0)
+                (void)waitpid(pid, NULL, 0);
+        if (n_worst == 0)
+                die("no rotation");
+        qsort(worst, n_worst, sizeof(*worst), compare_nsec);
+        printf("rotations=%" PRIu64 " p50_msec=%.3f p99_msec=%.3f max_msec=%.3f\n", n_worst,
+               (double)worst[n_worst / 2] / 1e6, (double)worst[n_worst * 99 / 100] / 1e6,
+               (double)worst[n_worst - 1] / 1e6);
+        free(worst);
+        return 0;
 }
 
 static PlLogMethod method_of(const char *word) {
@@ -450,14 +366,23 @@ int main(int argc, char **argv) {
 
                 return rotate_once(&run);
         }
+        if (argc == 7 && pl_streq(argv[1], "stall")) {
+                Run run = { .dir = argv[2],
+                            .method = method_of(argv[3]),
+                            .engine = (unsigned)atoi(argv[4]),
+                            .max_size = strtoull(argv[6], NULL, 10) };
+
+                return stall(&run, strtoull(argv[5], NULL, 10));
+        }
         if (argc == 4 && pl_streq(argv[1], "verify"))
-                return verify(argv[2], strtoull(argv[3], NULL, 10));
+                return rotate_verify(argv[2], strtoull(argv[3], NULL, 10));
         if (argc == 4 && pl_streq(argv[1], "write")) {
                 write_lines(argv[2], strtoull(argv[3], NULL, 10), 0);
                 return 0;
         }
         fprintf(stderr, "usage: rotate-harness run DIR METHOD ENGINE LINES MAX-SIZE SEED PACE\n"
                         "       rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop\n"
+                        "       rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE\n"
                         "       rotate-harness verify DIR LINES\n"
                         "       rotate-harness write FILE LINES\n");
         return 2;
