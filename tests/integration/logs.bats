@@ -44,6 +44,12 @@ chatty() {
 
 rotated() { [ "$(find "$T/archive" -name '*.log.zst' | wc -l)" -ge "$1" ]; }
 archives() { find "$T/archive" -name "$1@*.log.zst" | sort; }
+count_archives() { archives "$1" | wc -l; }
+smaller() { # NUMBER COMMAND…
+    local number=$1
+    shift
+    [ "$("$@")" -lt "$number" ]
+}
 size_of_log() { stat -c %s "$(docker inspect -f '{{.LogPath}}' "$1")"; }
 
 # quiet NAME - all that there is to rotate has been rotated
@@ -112,7 +118,8 @@ lives() {
     readers "$name" 40000
     speak "$name" 40001 40002
     wait_until 5 grep -q 'line 0040002 ' "$T/follow" # still alive after a rotation
-    kill "$FOLLOWER" && wait "$FOLLOWER" || true
+    kill "$FOLLOWER"
+    wait "$FOLLOWER" || true
     docker restart -t 0 "$name" >/dev/null # says line 0 again
     speak "$name" 40003 50000
     wait_until 5 gives "line 0050000 of the story" docker logs --tail 1 "$name"
@@ -153,7 +160,7 @@ on_fs() {
     wait_until 15 rotated 1
     [ "$(size_of_log chatty)" -gt 1000000 ] # filler keeps positions
     docker stop -t 0 chatty >/dev/null
-    wait_until 20 eval '[ "$(size_of_log chatty)" -lt 300000 ]'
+    wait_until 20 smaller 300000 size_of_log chatty
     whole chatty 20000
     docker start chatty >/dev/null
     speak chatty 20001 20010
@@ -197,7 +204,7 @@ $(tale 23456 23456)" ]
     done
     docker rm -f chatty-1 >/dev/null
     daemon_begin # learns that it is gone; its archives can still be read
-    wait_until 5 eval '[ -z "$(ls "$T/archive/.state")" ]'
+    wait_until 5 gives '' ls "$T/archive/.state"
     [ "$(logs chatty-1 | head -n 1)" = "$(tale 0 0)" ]
     run logs nobody
     [ "$status" -eq 1 ]
@@ -232,7 +239,7 @@ $(tale 23456 23456)" ]
     ctl rotate chatty
     wait_until 5 rotated 1
     whole chatty 1000
-    wait_until 5 eval '[ "$(status_of chatty .log.archived_bytes)" -gt 0 ]'
+    wait_until 5 at_least 1 status_of chatty .log.archived_bytes
     [ "$(status_of chatty .log.size_bytes)" -lt 100000 ]
     wait_until 5 said 'log rotated by .* lines'
 }
@@ -248,9 +255,9 @@ END
     daemon_begin
     for i in 0 1 2 3 4; do
         speak chatty $((i * 2000)) $((i * 2000 + 1999))
-        wait_until 10 eval '[ "$(jq .gen "$T/archive/.state/$(id_of chatty)")" -gt '"$i"' ]'
+        wait_until 10 at_least $((i + 1)) jq .gen "$T/archive/.state/$(id_of chatty)"
     done
-    wait_until 5 eval '[ "$(archives chatty | wc -l)" -eq 2 ]'
+    wait_until 5 gives 2 count_archives chatty
     archive=$(archives chatty | tail -n 1)
     [[ $archive == "$T/archive/story-teller/chatty@$(id_of chatty | cut -c1-12)_0000"??_2*Z_2*Z.log.zst ]]
     [ "$(stat -c %a "$archive")" = 640 ]
