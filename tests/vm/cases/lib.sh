@@ -13,7 +13,7 @@ run_tests() {
     # shellcheck disable=SC2013 # names have no spaces
     for test in $(sed -n 's/^\(test_[a-z0-9_]*\)() .*/\1/p' "$0"); do
         n=$((n + 1)) name=${test#test_}
-        CURSOR=$(journalctl -n 1 --show-cursor -q -o cat | sed -n 's/^-- cursor: //p')
+        CURSOR=$(cursor)
         (
             set -euo pipefail
             PS4='+ ${BASH_SOURCE##*/}:${LINENO}: '
@@ -45,6 +45,9 @@ run_tests() {
     rm -f "$out" "$out.trace"
     echo "1..$n"
 }
+
+# cursor - now, for journalctl
+cursor() { journalctl -n 1 --show-cursor -q -o cat | sed -n 's/^-- cursor: //p'; }
 
 # limit_time PID - waits for a test, whose status it returns, but not for ever
 limit_time() {
