@@ -283,8 +283,13 @@ static const PlContainer *network_owner(PlManager *m, const PlContainer *c) {
 }
 
 static void update(PlManager *m, PlSubject *s) {
-        if (pl_healthd_update(m->health, s->facts, network_owner(m, s->facts),
-                              pl_policy_match(m->policy, s->facts)) < 0)
+        const PlService *service = pl_policy_match(m->policy, s->facts);
+
+        if (!service) {
+                pl_healthd_remove(m->health, s->id); /* left alone: neither asked nor reported */
+                return;
+        }
+        if (pl_healthd_update(m->health, s->facts, network_owner(m, s->facts), service) < 0)
                 pl_log_warning("%s: its health is not watched: out of memory", pl_subject_name(s));
 }
 
