@@ -65,7 +65,7 @@ struct PlSubject {
         char *engine_told;
         char *engine_failed; /* why */
         uint32_t engine_cannot_said;
-        int ollama_fit;        /* PlOllamaFit, as last said */
+        int ollama_fit;           /* PlOllamaFit, as last said */
         bool systemd_due;         /* the scope has to be told again */
         bool update_in_flight;    /* our own POST …/update */
         uint64_t own_update_usec; /* when the last one was answered */

@@ -92,6 +92,7 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     [ "$(reports eater)" = 2 ]
     [ "$(report_of eater kills)" = 1 ]
     [ "$(status_of eater .oom_kills)" = 2 ]
+    status_of eater .reason | grep -qF 'exit code 137: it reached its memory limit'
 }
 
 @test "a container that is removed when it ends is explained all the same" {
@@ -115,6 +116,10 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
         [ "$(show $name | jq '.oom_reports')" = null ]
     done
     run ! said 'OOM kill'
+    # … and each is told for what it was
+    status_of eater-kill .reason | grep -qF 'killed on request (docker kill), exit code 137'
+    status_of eater-stop .reason | grep -qF 'it did not end within the stop timeout'
+    status_of eater-exit .reason | grep -qF 'neither through the engine nor for lack of memory'
 }
 
 @test "kills from before plimsolld are not reported, those after it are" {
