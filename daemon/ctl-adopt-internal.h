@@ -17,8 +17,9 @@
 void pl_adopt_point(const char *name);
 
 typedef struct PlAdoptRun {
-        PlAdoptJournal journal;       /* what has to be known after an accident */
-        PlCtlClient *engine;          /* on journal.socket */
+        PlAdoptJournal journal; /* what has to be known after an accident */
+        PlCtlClient *engine;    /* on socket, which it borrows */
+        char *socket;
         char *key;                    /* of this engine in the directories below */
         int state_dir;                /* /var/lib/plimsoll/adopt: the record; locked while open */
         int process_dir;              /* /run/plimsoll/adopt: what dockerd was started with */

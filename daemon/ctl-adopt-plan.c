@@ -104,10 +104,11 @@ int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *ru
                 pl_ctl_say("--engine %s: only unix:///PATH can be adopted from", url);
                 return PL_EXIT_USAGE;
         }
+        run->socket = strdup(path);
         run->journal.socket = strdup(path);
         run->key = key_of(path);
-        if (!run->journal.socket || !run->key ||
-            pl_ctl_client_new(run->journal.socket, &run->engine) < 0) {
+        if (!run->socket || !run->journal.socket || !run->key ||
+            pl_ctl_client_new(run->socket, &run->engine) < 0) {
                 pl_ctl_say("%s", strerror(ENOMEM));
                 return PL_EXIT_BAD;
         }

@@ -216,7 +216,7 @@ static int begin_guardian(PlAdoptRun *run, int *ret_fd, pid_t *ret_pid) {
                 (void)close(fds[1]);
                 /* a connection of its own; the other one stays as it is, for both would use it */
                 run->engine = NULL;
-                if (pl_ctl_client_new(run->journal.socket, &run->engine) < 0)
+                if (pl_ctl_client_new(run->socket, &run->engine) < 0)
                         _exit(1);
                 guard(run, fds[0], self);
         }
@@ -278,6 +278,7 @@ void pl_adopt_run_deinit(PlAdoptRun *run) {
                         (void)close(fds[i]);
         pl_adopt_journal_deinit(&run->journal);
         (void)pl_ctl_client_free(run->engine);
+        free(run->socket);
         free(run->key);
         free(run->cmdline);
         free(run->environ);

@@ -1,0 +1,270 @@
+#!/usr/bin/env bats
+# adopt-logs on a real engine: a busy writer loses no line, everything is put back when it fails or
+# is killed at any step, and what it refuses it leaves alone.
+
+# shellcheck disable=SC2030,SC2031 # run sets status in the shell of its test
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    SOCKET=$E/engine/docker.sock
+    RECORD=/var/lib/plimsoll/adopt
+    # as it was started: without live-restore
+    printf '{"labels": ["kept=1"]}\n' >"$E/engine/daemon.json"
+    if [ "$(docker info -f '{{.LiveRestoreEnabled}}')" = true ]; then
+        engine down
+        engine up
+    fi
+}
+
+teardown() {
+    # what failed has been shown; a frozen container cannot even be removed
+    find_freezers | while read -r f; do
+        case $f in */freezer.state) echo THAWED ;; *) echo 0 ;; esac >"$f"
+    done
+    rm -f "$E/engine/daemon.json".*
+    end
+}
+
+dockerd() { cat "$E/engine/docker.pid"; }
+
+# adopt [OPTION…] - on the private engine
+adopt() {
+    "$BUILD_DIR/daemon/plimsollctl" adopt-logs --engine "unix://$SOCKET" --engine-pid "$(dockerd)" \
+        --policy "$T/plimsoll.conf" "$@" 3>&- 4>&-
+}
+
+# dies POINT - the same, killed there; HOLD: stands still there
+dies() {
+    PLIMSOLL_ADOPT_DIE=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs \
+        --engine "unix://$SOCKET" --engine-pid "$(dockerd)" --policy "$T/plimsoll.conf" --yes 3>&- 4>&-
+}
+
+# writer NAME [OPTION…] - numbered lines, each in one piece, as fast as it can
+writer() {
+    local name=$1
+    shift
+    docker run -d --name "$name" "$@" "$BB" sh -c 'i=0; while :; do i=$((i+1)); echo "line $i"; done' >/dev/null
+}
+
+# in_order NAME - every line once and in order; prints how many
+in_order() {
+    docker logs "$1" 2>&1 | awk '$0 != "line " NR { print "record " NR ": " $0; bad = 1; exit 1 } END { if (!bad) print NR }'
+}
+
+option() { docker inspect -f "{{index .HostConfig.LogConfig.Config \"$2\"}}" "$1"; }
+run_of() { docker inspect -f '{{.State.Pid}} {{.State.StartedAt}} {{.State.Status}}' "$1"; }
+
+find_freezers() {
+    local group
+    for group in /sys/fs/cgroup/freezer /sys/fs/cgroup; do
+        find "$group$(engine cgroup)" -mindepth 2 \( -name freezer.state -o -name cgroup.freeze \) 2>/dev/null || true
+    done
+}
+
+thawed() {
+    local f
+    for f in $(find_freezers); do
+        case $(cat "$f" 2>/dev/null) in FROZEN | FREEZING | 1) return 1 ;; esac
+    done
+}
+
+no_record() { [ -z "$(find "$RECORD" /run/plimsoll/adopt -name '*docker.sock*' -path "*${E##*/}*" 2>/dev/null)" ]; }
+no_copies() { [ -z "$(find "$E/engine/data/containers" -name '*.plimsoll-adopt*')" ]; }
+as_before() {
+    thawed && docker version >/dev/null && no_copies && no_record &&
+        [ "$(cat "$E/engine/daemon.json")" = '{"labels": ["kept=1"]}' ]
+}
+
+policy() { policy_is <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'; }
+
+@test "a busy writer: no line is lost, the process is the same, the engine rotates from then on" {
+    policy
+    writer busy
+    writer native --log-opt max-size=64m --log-opt max-file=4 # frozen, and else left alone
+    docker create --name stopped "$BB" true >/dev/null
+    local before
+    before=$(run_of busy)
+    sleep 1
+    run adopt --yes --max-size 1M --max-files 64
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"2 containers adopted"* ]]
+    [ "$(run_of busy)" = "$before" ]
+    for c in busy stopped; do
+        [ "$(option $c max-size)" = 1048576 ]
+        [ "$(option $c max-file)" = 64 ]
+    done
+    [ "$(option native max-size)" = 64m ]
+    jq -e '."live-restore" and .labels == ["kept=1"] and ."log-opts"."max-size" == "1048576"' "$E/engine/daemon.json"
+    [ "$(cat "$E/engine/daemon.json".plimsoll-*)" = '{"labels": ["kept=1"]}' ]
+    wait_until 20 test -s "$E/engine/data/containers/$(id_of busy)/$(id_of busy)-json.log.1"
+    docker pause busy native >/dev/null
+    sleep 0.5
+    in_order busy
+    in_order native
+    no_copies
+    no_record
+    # again: nothing to do, and no engine is restarted for it
+    before=$(dockerd)
+    run adopt --yes
+    [ "$status" -eq 0 ]
+    [[ $output == *"nothing to do"* ]]
+    [ "$(dockerd)" = "$before" ]
+}
+
+@test "--dry-run and no answer change nothing" {
+    policy
+    run_bb idle
+    local pid
+    pid=$(dockerd)
+    run adopt --dry-run
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"idle "*"max-size 64M, max-file 8"* ]]
+    [[ $output == *"docker logs -f"* ]]
+    run adopt </dev/null
+    [ "$status" -eq 2 ]
+    [ "$(dockerd)" = "$pid" ]
+    [ "$(option idle max-size)" = "" ]
+    as_before
+}
+
+@test "what cannot be adopted is refused, and nothing changes" {
+    policy
+    run_bb mine --log-driver local
+    local pid
+    pid=$(dockerd)
+    run adopt --yes nobody
+    [ "$status" -eq 1 ]
+    [[ $output == *"nobody: there is no such container"* ]]
+    run adopt --yes mine
+    [ "$status" -eq 1 ]
+    [[ $output == *"not json-file"* ]]
+    run "$BUILD_DIR/daemon/plimsollctl" adopt-logs --engine "unix://$SOCKET" --yes
+    [ "$status" -eq 1 ]
+    [[ $output == *"--engine-pid"*"$pid"* ]]
+    run adopt --yes --engine-pid $$
+    [ "$status" -eq 1 ]
+    run adopt --max-size 3 --yes
+    [ "$status" -eq 2 ]
+    printf 'not json\n' >"$E/engine/daemon.json"
+    run_bb other
+    run adopt --yes other
+    [ "$status" -eq 1 ]
+    [[ $output == *"daemon.json"*"nothing was changed"* ]]
+    printf '{"labels": ["kept=1"]}\n' >"$E/engine/daemon.json"
+    docker swarm init --advertise-addr 127.0.0.1 >/dev/null 2>&1 || skip "no swarm here"
+    run adopt --yes
+    docker swarm leave --force >/dev/null
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *swarm* ]]
+    [ "$(dockerd)" = "$pid" ]
+    as_before
+}
+
+# killed POINT back|finish - the guardian does the rest
+killed() {
+    local before
+    before=$(run_of busy)
+    run dies "$1"
+    [ "$status" -eq 137 ]
+    wait_until 60 no_record || fail "$1: the record is still there"
+    thawed || fail "$1: frozen"
+    docker version >/dev/null || fail "$1: no engine"
+    no_copies || fail "$1: copies are left"
+    [ "$(run_of busy)" = "$before" ] || fail "$1: another process"
+    if [ "$2" = back ]; then
+        as_before || fail "$1: not as before: $(cat "$E/engine/daemon.json")"
+        [ "$(option busy max-size)$(option two max-size)" = "" ] || fail "$1: half done"
+    else
+        [ "$(option busy max-size) $(option two max-size)" = "67108864 67108864" ] || fail "$1: half done"
+    fi
+}
+
+@test "killed at any step: the guardian puts everything back, or finishes" {
+    policy
+    writer busy
+    run_bb two
+    local p
+    for p in planned configuring configured freezing frozen stopping stopped rewriting; do
+        echo "# $p"
+        killed $p back
+    done
+    killed rewritten finish
+    docker pause busy >/dev/null
+    sleep 0.5
+    in_order busy
+}
+
+@test "killed when the engine runs again: the guardian finishes" {
+    policy
+    writer busy
+    run_bb two
+    killed started finish
+    docker rm -f two >/dev/null
+    run_bb two --log-driver json-file
+    docker pause busy >/dev/null
+    sleep 0.5
+    in_order busy
+}
+
+# both_die POINT - the operator's process and its guardian
+both_die() {
+    local pid guardian
+    PLIMSOLL_ADOPT_HOLD=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --engine "unix://$SOCKET" \
+        --engine-pid "$(dockerd)" --policy "$T/plimsoll.conf" --yes >/dev/null 2>&1 3>&- 4>&- &
+    pid=$!
+    wait_until 30 grep -q '^State:.T' "/proc/$pid/status"
+    guardian=$(cat "/proc/$pid/task/$pid/children")
+    # shellcheck disable=SC2086
+    kill -9 $guardian
+    kill -9 "$pid"
+    wait "$pid" 2>/dev/null || true
+}
+
+@test "both killed: the next run sets it right" {
+    policy
+    writer busy
+    run_bb two
+    local before p
+    before=$(run_of busy)
+    for p in frozen rewriting; do
+        both_die $p
+        ! thawed || fail "$p: not frozen?"
+        run "$BUILD_DIR/daemon/plimsollctl" adopt-logs --engine "unix://$SOCKET" --policy "$T/plimsoll.conf" --yes 3>&- 4>&-
+        echo "$output"
+        [[ $output == *"everything is as it was before"* ]]
+        as_before
+        [ "$(run_of busy)" = "$before" ]
+    done
+    run adopt --yes
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(option busy max-size)" = 67108864 ]
+    [ "$(run_of busy)" = "$before" ]
+    docker pause busy >/dev/null
+    sleep 0.5
+    in_order busy
+}
+
+@test "an engine that does not take up the new file: everything is put back" {
+    policy
+    writer busy
+    local before
+    before=$(run_of busy)
+    # both a flag and in the file: dockerd says so when it is told to read it again
+    printf '{"pidfile": "/run/x.pid"}\n' >"$E/engine/daemon.json"
+    run adopt --yes
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"everything is as it was"* ]]
+    thawed
+    [ "$(run_of busy)" = "$before" ]
+    [ "$(cat "$E/engine/daemon.json")" = '{"pidfile": "/run/x.pid"}' ]
+}
