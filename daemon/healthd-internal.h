@@ -6,6 +6,7 @@
  *
  *   healthd.c         containers, evidence, steps
  *   healthd-absent.c  required services without a container; dependencies
+ *   healthd-facts.c   what the state machine takes
  *   healthd-probe.c   from container and section to a probe's target
  */
 
@@ -53,6 +54,13 @@ struct PlHealthd {
 };
 
 uint64_t pl_healthd_now(const PlHealthd *h); /* CLOCK_MONOTONIC of this loop iteration */
+
+/* healthd-facts.c */
+uint64_t pl_healthd_realtime(void); /* usec */
+PlHealthConfig pl_healthd_config(const PlPatient *p);
+/** pl_healthd_facts() - @ending: backs a text of the result. */
+PlHealthFacts pl_healthd_facts(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]);
+void pl_healthd_take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec);
 
 /* healthd-absent.c */
 int pl_healthd_missing_load(PlHealthd *h); /* after a new policy */

@@ -12,25 +12,12 @@
 
 #include <errno.h>
 #include <sys/random.h>
-#include <time.h>
-
-/* Without a section of the policy; the policy's own defaults. */
-#define DEFAULT_FAILURES   3
-#define DEFAULT_START_USEC (60 * PL_USEC_PER_SEC)
-#define DEFAULT_FLAP       ((PlBudget){ 6, 10 * PL_USEC_PER_MIN })
 
 uint64_t pl_healthd_now(const PlHealthd *h) {
         uint64_t usec = 0;
 
         (void)sd_event_now(h->event, CLOCK_MONOTONIC, &usec);
         return usec;
-}
-
-static uint64_t realtime(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
 }
 
 static void wake_at(PlHealthd *h, uint64_t usec) {
@@ -45,40 +32,6 @@ static void wake_at(PlHealthd *h, uint64_t usec) {
                 return;
         (void)sd_event_source_set_time(h->timer, usec);
         (void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
-}
-
-static PlHealthConfig config_of(const PlPatient *p) {
-        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
-        uint64_t start = policy ? policy->start_period_usec : DEFAULT_START_USEC;
-
-        return (PlHealthConfig){
-                .failures = policy ? policy->failures : DEFAULT_FAILURES,
-                .start_period_usec = PL_MAX(start, p->facts.docker_start_period_usec),
-                .flap = policy ? policy->flap_budget : DEFAULT_FLAP,
-        };
-}
-
-static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
-        bool runs = p->facts.phase == PL_PHASE_RUNNING;
-        PlHealthFacts f = {
-                .present = true,
-                .stale = h->stale,
-                .probed = p->kind != PL_PROBE_NONE,
-                .phase = p->facts.phase,
-                .exit_code = p->facts.exit_code,
-                .docker = p->facts.docker_health,
-                .started_usec = p->started_usec,
-                .oom_usec = p->oom_usec,
-                .by_request = pl_ending_was_requested(&p->ending),
-                .crashes = pl_ending_crashes(&p->ending, runs, realtime()),
-        };
-
-        /* between our own stop and start: no news, even where it ended with 0 */
-        if (p->facts.phase == PL_PHASE_EXITED && p->ending.ender == PL_ENDER_PLIMSOLL)
-                f.phase = PL_PHASE_RESTARTING;
-        f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
-        f.waits_for = pl_healthd_waits_for(h, p, &f.waits_state);
-        return f;
 }
 
 static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
@@ -115,7 +68,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 .healthy_since_usec = p->health.since_usec,
         };
         p->facts.host.restart_policy = p->restart_policy;
-        turn = pl_restart_engine_turn(&p->facts, f.requested, realtime());
+        turn = pl_restart_engine_turn(&p->facts, f.requested, pl_healthd_realtime());
         f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
         (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
         switch (pl_restart_decide(&p->restart, policy->on_unhealthy, &policy->restart_budget, &f,
@@ -129,7 +82,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                                     pl_restart_count(&p->restart, &policy->restart_budget, now),
                                     &policy->restart_budget)) {
                         p->restarting = true;
-                        pl_ending_own(&p->ending, realtime());
+                        pl_ending_own(&p->ending, pl_healthd_realtime());
                 } else {
                         uint64_t not_before = p->restart.not_before_usec;
 
@@ -150,12 +103,12 @@ static void decide(PlHealthd *h, PlPatient *p) {
 
 /* Return: whether something changed that others may depend on. */
 static bool step(PlHealthd *h, PlPatient *p) {
-        PlHealthConfig config = config_of(p);
+        PlHealthConfig config = pl_healthd_config(p);
         uint64_t now = pl_healthd_now(h);
         bool served = p->health.state == PL_HEALTH_HEALTHY, changed;
         char ending[PL_REASON_MAX];
         PlHealthChange change;
-        PlHealthFacts f = facts_of(h, p, ending);
+        PlHealthFacts f = pl_healthd_facts(h, p, ending);
 
         changed = pl_health_step(&p->health, &config, &f, now, &change);
         p->wakeup_usec = pl_health_wakeup(&p->health, &config, &f, now);
@@ -336,29 +289,6 @@ static PlPatient *patient_ensure(PlHealthd *h, const char *id) {
         return p;
 }
 
-/* Strings stay behind, all but one. */
-static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
-        uint64_t real = realtime(), age;
-
-        if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
-                age = real > c->started_usec ? real - c->started_usec : 0;
-                p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
-        }
-        p->facts = (PlContainer){
-                .phase = c->phase,
-                .docker_health = c->docker_health,
-                .docker_start_period_usec = c->docker_start_period_usec,
-                .pid = c->pid,
-                .oom_killed = c->oom_killed,
-                .exit_code = c->exit_code,
-                .restart_count = c->restart_count,
-                .started_usec = c->started_usec,
-                .finished_usec = c->finished_usec,
-        };
-        (void)snprintf(p->restart_policy, sizeof(p->restart_policy), "%s",
-                       c->host.restart_policy ?: "");
-}
-
 int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *netns,
                       const PlService *service) {
         PlPatient *p = patient_ensure(h, c->id);
@@ -367,8 +297,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         if (!p)
                 return -ENOMEM;
         p->service = service;
-        take_facts(p, c, pl_healthd_now(h));
-        pl_ending_inspect(&p->ending, &p->facts, realtime());
+        pl_healthd_take_facts(p, c, pl_healthd_now(h));
+        pl_ending_inspect(&p->ending, &p->facts, pl_healthd_realtime());
         r = pl_healthd_set_probe(h, p, c, netns);
         step_and_tell(h, p);
         again(h); /* a service may have a container now */
@@ -392,7 +322,7 @@ void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
 
         if (!p)
                 return;
-        pl_ending_oom(&p->ending, host, realtime());
+        pl_ending_oom(&p->ending, host, pl_healthd_realtime());
         p->oom_usec = pl_healthd_now(h);
         step_and_tell(h, p);
 }
@@ -416,7 +346,7 @@ void pl_healthd_remove(PlHealthd *h, const char *id) {
 
         if (!p)
                 return;
-        config = config_of(p);
+        config = pl_healthd_config(p);
         if (pl_health_step(&p->health, &config, &f, pl_healthd_now(h), &change))
                 report(h, p, &f, &change);
         pl_prober_remove(h->prober, id);

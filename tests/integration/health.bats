@@ -82,29 +82,44 @@ END
     turns cache healthy
 }
 
-@test "what dies is restarted within its budget, to the number, and then given up" {
+# The storm: twenty containers die at the same moment, and again after each restart.
+@test "twenty die at once: each is restarted within its budget, to the number, and then given up" {
     local n
     policy_is <<'END'
-[Service web]
-Match=name:web*
-Probe=tcp
-ProbePort=80
-ProbeInterval=1s
-ProbeTimeout=500ms
-ProbeStartPeriod=1s
+[Service one]
+Match=name:one*
+Probe=none
+OnUnhealthy=restart
+RestartBudget=1/10min
+[Service two]
+Match=name:two*
+Probe=none
 OnUnhealthy=restart
 RestartBudget=2/10min
 END
-    for n in 1 2 3; do
-        docker run -d --name "web$n" "$BB" sh -c 'sleep 1; echo "cannot open the door" >&2; exit 3' >/dev/null
-    done
+    mkdir "$T/gate"
     daemon_begin
-    wait_until 60 gives 3 grep -c 'not restarted any more: 2 restarts in 10min have not helped' "$LOG" ||
-        fail "$(grep -c 'not restarted' "$LOG") gave up"
-    [ "$(grep -c 'restarting it, 1 of at most 2' "$LOG")" = 3 ]
-    [ "$(grep -c 'restarting it, 2 of at most 2' "$LOG")" = 3 ]
-    sleep 3
-    [ "$(grep -c 'restarting it' "$LOG")" = 6 ]
+    for n in 1 2 3 4 5 6 7 8 9 10; do
+        run_waiting "one$n"
+        run_waiting "two$n"
+    done
+    wait_until 30 gives 20 containers
+    sleep 1
+    touch "$T/gate/open"
+    wait_until 120 gives 20 grep -c 'not restarted any more: ' "$LOG" ||
+        fail "$(grep -c 'not restarted any more' "$LOG") gave up"
+    sleep 5
+    [ "$(grep -c 'one[0-9]*: restarting it, 1 of at most 1 in 10min' "$LOG")" = 10 ]
+    [ "$(grep -c 'two[0-9]*: restarting it, 1 of at most 2 in 10min' "$LOG")" = 10 ]
+    [ "$(grep -c 'two[0-9]*: restarting it, 2 of at most 2 in 10min' "$LOG")" = 10 ]
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 30 ]
+    [ "$(grep -c 'not restarted any more: ' "$LOG")" = 20 ]
+}
+
+# run_waiting NAME - dies with 3 as soon as the gate is open
+run_waiting() {
+    docker run -d --name "$1" -v "$T/gate:/gate" "$BB" \
+        sh -c 'until [ -e /gate/open ]; do sleep 0.1; done; echo "no door" >&2; exit 3' >/dev/null
 }
 
 @test "what a person has stopped stays stopped; what is killed from outside comes back" {
