@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Log path: retention, compression and rotation of the log files that lie below one mount.
+ *
+ * The directory is the container's, which may change it at any moment and mean no good. So every
+ * name is resolved beneath the mount's source with openat2(2), through no symbolic link and no
+ * other mount; only regular files with one name on the same file system are opened; and what is
+ * removed or replaced is looked at once more before. It blocks on disks and runs on a worker
+ * thread; it never logs.
+ *
+ * Killed anywhere, it leaves a file or its complete archive, at worst both, and a partial one that
+ * the next pass removes.
+ */
+
+#include "log-rotate.h"
+#include "pl-logpath.h"
+
+/* Names that one pass looks at. */
+#define PL_LOG_PATH_NAMES_MAX 100000
+
+typedef struct PlLogPathRequest {
+        char *source; /* of the mount, on the host */
+        PlLogpathGlob *globs;
+        size_t n_globs;
+        PlLogPolicy policy; /* its strings are not looked at */
+        bool dry_run;
+} PlLogPathRequest;
+
+void pl_log_path_request_deinit(PlLogPathRequest *r);
+
+typedef struct PlLogPathOutcome {
+        uint64_t n[_PL_LOGPATH_ACTION_N]; /* files by what was done; in a dry run: would be */
+        uint64_t folders;                 /* removed */
+        uint64_t deleted_bytes, raw_bytes, packed_bytes;
+        uint64_t lost_bytes; /* written between copying and truncating */
+        bool too_many;       /* more names than PL_LOG_PATH_NAMES_MAX: the rest was not looked at */
+        int error;           /* the first one; 0: none */
+        const char *step;    /* what failed, for people; static */
+        char *path;          /* on what, below the source; as the container named it */
+} PlLogPathOutcome;
+
+void pl_log_path_outcome_deinit(PlLogPathOutcome *o);
+
+/**
+ * pl_log_path_run() - one pass over one mount
+ * @proc: "/proc", for who has a file open
+ * @ret: always written; deinit
+ * Return: ret->error: 0; -ELOOP a symbolic link in the path of the source; -ENOSPC; -ECANCELED;
+ *         -errno. Files that vanish or change meanwhile are no error.
+ */
+int pl_log_path_run(const PlRotateContext *ctx, const PlLogPathRequest *req, const char *proc,
+                    PlLogPathOutcome *ret);

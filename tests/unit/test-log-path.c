@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Log files in real directories: what is kept, what is packed, and that nothing beside the mount is
+ * ever touched, whatever lies in it or changes under the walk.
+ */
+
+#include "log-path.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static char top[] = "/tmp/plimsoll-test-logpath-XXXXXX";
+static char mnt[64], outside[64];
+static PlArchiver *archiver;
+static PlMount mounts[1];
+static PlLogPathRequest request;
+static PlLogPathOutcome outcome;
+
+static void setup(void) {
+        strcpy(top + strlen(top) - 6, "XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(top));
+        (void)snprintf(mnt, sizeof(mnt), "%s/mnt", top);
+        (void)snprintf(outside, sizeof(outside), "%s/outside", top);
+        ck_assert_int_eq(mkdir(mnt, 0755), 0);
+        ck_assert_int_eq(mkdir(outside, 0755), 0);
+        mounts[0] = (PlMount){ (char *)"bind", mnt, (char *)"/logs" };
+        archiver = pl_archiver_new(1);
+        request = (PlLogPathRequest){ .source = strdup(mnt),
+                                      .globs = calloc(4, sizeof(PlLogpathGlob)),
+                                      .policy = { .path_max_size_bytes = KIB(64),
+                                                  .path_max_age_usec = 7 * PL_USEC_PER_DAY,
+                                                  .path_compress_after_usec = PL_USEC_PER_DAY } };
+}
+
+static void teardown(void) {
+        char command[128];
+
+        pl_archiver_free(archiver);
+        pl_log_path_request_deinit(&request);
+        pl_log_path_outcome_deinit(&outcome);
+        (void)snprintf(command, sizeof(command), "rm -rf '%s'", top);
+        ck_assert_int_eq(system(command), 0);
+}
+
+static void glob(const char *path) {
+        size_t mount;
+        char *text;
+
+        ck_assert_int_eq(pl_logpath_resolve(mounts, 1, path, &mount,
+                                            &request.globs[request.n_globs], &text),
+                         0);
+        request.n_globs++;
+}
+
+static void pass(void) {
+        const PlRotateContext ctx = { .archiver = archiver, .now_sec = (uint64_t)time(NULL) };
+
+        pl_log_path_outcome_deinit(&outcome);
+        (void)pl_log_path_run(&ctx, &request, "/proc", &outcome);
+}
+
+static const char *at(const char *dir, const char *name) {
+        static char paths[4][512];
+        static unsigned i;
+        char *path = paths[i++ % 4];
+
+        (void)snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+        return path;
+}
+
+static void make(const char *path, size_t size, unsigned age_sec) {
+        const struct timespec t[2] = { { time(NULL) - age_sec, 5 }, { time(NULL) - age_sec, 5 } };
+        _cleanup_free_ char *copy = strdup(path);
+        _cleanup_fclose_ FILE *f = NULL;
+
+        for (char *p = copy + strlen(top) + 1; (p = strchr(p, '/')); p++) {
+                *p = '\0';
+                (void)mkdir(copy, 0755);
+                *p = '/';
+        }
+        f = fopen(path, "w");
+        ck_assert_ptr_nonnull(f);
+        for (size_t i = 0; i < size; i++)
+                (void)fputc(i % 50 == 49 ? '\n' : 'a' + (int)(i % 7), f);
+        ck_assert_int_eq(fflush(f), 0);
+        ck_assert_int_eq(futimens(fileno(f), t), 0);
+}
+
+static bool there(const char *path) {
+        struct stat st;
+
+        return lstat(path, &st) == 0;
+}
+
+static uint64_t unpacked_size(const char *path) {
+        char command[600];
+        unsigned long long n = 0;
+        FILE *f;
+
+        (void)snprintf(command, sizeof(command), "zstd -dcq '%s' | wc -c", path);
+        f = popen(command, "r");
+        ck_assert_int_eq(fscanf(f, "%llu", &n), 1);
+        (void)pclose(f);
+        return n;
+}
+
+#define HOUR 3600U
+#define DAY  (24 * HOUR)
+
+START_TEST(does_each_thing) {
+        struct stat st;
+
+        glob("/logs/**/*.log");
+        make(at(mnt, "young.log"), 100, HOUR);
+        make(at(mnt, "day.log"), 1234, 2 * DAY);
+        ck_assert_int_eq(chmod(at(mnt, "day.log"), 0640), 0);
+        if (geteuid() == 0)
+                ck_assert_int_eq(chown(at(mnt, "day.log"), 999, 998), 0);
+        make(at(mnt, "large.log"), 100000, HOUR);
+        make(at(mnt, "dag=1/run=2026/old.log"), 10, 9 * DAY);
+        make(at(mnt, "dag=1/other.txt"), 10, 9 * DAY);
+        make(at(mnt, "dag=2/run=2026/t/old.log"), 10, 9 * DAY);
+        make(at(mnt, "old.log.20260101T000000Z.zst"), 10, 9 * DAY);
+        make(at(mnt, "x.log.zst.plimsoll-tmp"), 10, 0);
+        make(at(mnt, "x.txt.zst.plimsoll-tmp"), 10, 0);
+        request.dry_run = true;
+        pass();
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 2);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 3);
+        ck_assert(there(at(mnt, "day.log")) && there(at(mnt, "dag=2/run=2026/t/old.log")));
+
+        request.dry_run = false;
+        pass();
+        ck_assert_msg(outcome.error == 0, "%s: %s", outcome.step, strerror(-outcome.error));
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 2);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 3);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE_PARTIAL], 1);
+        ck_assert_uint_eq(outcome.raw_bytes, 101234);
+        ck_assert_uint_eq(outcome.folders, 4);
+        ck_assert(there(at(mnt, "young.log")) && !there(at(mnt, "day.log")));
+        ck_assert(!there(at(mnt, "large.log")) && there(at(mnt, "dag=1/other.txt")));
+        ck_assert(!there(at(mnt, "dag=1/run=2026")) && !there(at(mnt, "dag=2")));
+        ck_assert(there(at(mnt, "x.txt.zst.plimsoll-tmp")));
+        ck_assert_uint_eq(unpacked_size(at(mnt, "day.log.zst")), 1234);
+        ck_assert_uint_eq(unpacked_size(at(mnt, "large.log.zst")), 100000);
+        ck_assert_int_eq(stat(at(mnt, "day.log.zst"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 0640);
+        ck_assert_int_le(st.st_mtim.tv_sec, time(NULL) - 2 * (time_t)DAY);
+        ck_assert_int_eq(st.st_mtim.tv_nsec, 5);
+        if (geteuid() == 0)
+                ck_assert(st.st_uid == 999 && st.st_gid == 998);
+
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS] + outcome.n[PL_LOGPATH_DELETE], 0);
+        request.dry_run = true;
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_KEEP], 3);
+}
+END_TEST
+
+START_TEST(an_open_file_is_written) {
+        _cleanup_close_ int fd = -EBADF;
+        char line[] = "a line\n";
+
+        glob("/logs/*.log");
+        make(at(mnt, "day.log"), 1000, 2 * DAY);
+        make(at(mnt, "old.log"), 1000, 9 * DAY);
+        make(at(mnt, "large.log"), 100000, 0);
+        fd = open(at(mnt, "day.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        pass();
+        ck_assert(there(at(mnt, "day.log")) && !there(at(mnt, "old.log")));
+        (void)close(fd);
+
+        /* copied and truncated; an appending writer goes on at the start */
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_TRUNCATE], 1);
+        ck_assert_uint_eq(outcome.lost_bytes, 0);
+        ck_assert_uint_eq(outcome.raw_bytes, 100000);
+        fd = open(at(mnt, "large.log"), O_RDWR | O_APPEND | O_CLOEXEC);
+        ck_assert_int_eq(lseek(fd, 0, SEEK_END), 0);
+
+        /* renamed, and packed once it is closed */
+        (void)close(fd);
+        request.policy.reopen_signal = 1;
+        make(at(mnt, "large.log"), 100000, 0);
+        fd = open(at(mnt, "large.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_REOPEN], 1);
+        ck_assert(!there(at(mnt, "large.log")));
+        ck_assert_int_eq(write(fd, line, 7), 7); /* no line is lost */
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_SIGNAL], 1);
+        ck_assert_int_eq(futimens(fd, (struct timespec[2]){ { 1700000000, 0 },
+                                                            { time(NULL) - HOUR, 0 } }),
+                         0);
+        (void)close(TAKE_FD(fd));
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 1);
+        ck_assert_uint_eq(outcome.raw_bytes, 100007);
+}
+END_TEST
+
+START_TEST(what_is_odd_is_left) {
+        glob("/logs/**/*.log");
+        make(at(outside, "a.log"), 1000, 9 * DAY);
+        make(at(outside, "dir/b.log"), 1000, 9 * DAY);
+        ck_assert_int_eq(symlink(at(outside, "a.log"), at(mnt, "link.log")), 0);
+        ck_assert_int_eq(symlink("/proc/self/root", at(mnt, "root.log")), 0);
+        ck_assert_int_eq(symlink(outside, at(mnt, "linkdir")), 0);
+        ck_assert_int_eq(symlink("..", at(mnt, "up")), 0);
+        ck_assert_int_eq(link(at(outside, "a.log"), at(mnt, "hard.log")), 0);
+        ck_assert_int_eq(mkfifo(at(mnt, "fifo.log"), 0666), 0);
+        ck_assert_int_eq(mkdir(at(mnt, "dir.log"), 0777), 0);
+        make(at(mnt, "-rf \n\x1b[31m$(x)'\".log"), 1000, 9 * DAY);
+        request.policy.path_max_size_bytes = 1;
+        pass();
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 1);
+        ck_assert(there(at(outside, "a.log")) && there(at(outside, "dir/b.log")));
+        ck_assert(there(at(mnt, "link.log")) && there(at(mnt, "hard.log")) &&
+                  there(at(mnt, "fifo.log")));
+
+        /* nor is a link in the way to the mount followed */
+        free(request.source);
+        request.source = strdup(at(mnt, "linkdir"));
+        pass();
+        ck_assert_int_eq(outcome.error, -ELOOP);
+        ck_assert_str_eq(outcome.path, request.source);
+        ck_assert(there(at(outside, "a.log")));
+}
+END_TEST
+
+START_TEST(archives_do_not_clash) {
+        struct stat st;
+
+        glob("/logs/*.log");
+        make(at(mnt, "a.log"), 1000, 2 * DAY);
+        make(at(mnt, "a.log.zst"), 77, 3 * DAY); /* of another time: stays */
+        pass();
+        ck_assert_int_eq(stat(at(mnt, "a.log.zst"), &st), 0);
+        ck_assert_int_eq(st.st_size, 77);
+        ck_assert(!there(at(mnt, "a.log")));
+
+        /* killed between naming the archive and removing the log: the same time, to the nanosecond
+         */
+        make(at(mnt, "b.log"), 1000, 2 * DAY);
+        ck_assert_int_eq(stat(at(mnt, "b.log"), &st), 0);
+        make(at(mnt, "b.log.zst"), 77, 0);
+        ck_assert_int_eq(utimensat(AT_FDCWD, at(mnt, "b.log.zst"),
+                                   (struct timespec[2]){ st.st_mtim, st.st_mtim }, 0),
+                         0);
+        pass();
+        ck_assert(!there(at(mnt, "b.log")));
+        ck_assert_uint_eq(unpacked_size(at(mnt, "b.log.zst")), 1000);
+}
+END_TEST
+
+/* Somebody swaps folders and files for links to the outside as fast as they can. */
+static atomic_bool swapping;
+
+static void *swap(void *userdata) {
+        char dir[600], real[600], file[600];
+
+        (void)snprintf(dir, sizeof(dir), "%s/d", mnt);
+        (void)snprintf(real, sizeof(real), "%s/real", mnt);
+        (void)snprintf(file, sizeof(file), "%s/f.log", mnt);
+        while (atomic_load(&swapping)) {
+                (void)rename(dir, real);
+                (void)symlink(outside, dir);
+                (void)unlink(file);
+                (void)symlink(userdata, file);
+                (void)unlink(dir);
+                (void)rename(real, dir);
+                (void)unlink(file);
+                (void)link(userdata, file);
+        }
+        return NULL;
+}
+
+START_TEST(races_lead_nowhere) {
+        char victim[600];
+        struct stat before, after;
+        pthread_t thread;
+
+        glob("/logs/**/*.log");
+        (void)snprintf(victim, sizeof(victim), "%s/victim.log", outside);
+        make(victim, 5000, 2 * DAY);
+        make(at(mnt, "d/keep.txt"), 1, 0);
+        ck_assert_int_eq(stat(victim, &before), 0);
+        atomic_store(&swapping, true);
+        ck_assert_int_eq(pthread_create(&thread, NULL, swap, victim), 0);
+        for (unsigned i = 0; i < 300; i++) {
+                char name[32];
+
+                /* in d while that is a folder; a file of that name beside the victim otherwise */
+                (void)snprintf(name, sizeof(name), "d/%u.log", i);
+                int fd = open(at(mnt, name), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+                if (fd >= 0)
+                        (void)close(fd);
+                request.policy.path_max_age_usec = i % 2 ? PL_USEC_PER_DAY : PL_TIME_INFINITY;
+                pass();
+        }
+        atomic_store(&swapping, false);
+        (void)pthread_join(thread, NULL);
+        ck_assert_int_eq(stat(victim, &after), 0);
+        ck_assert_int_eq(after.st_size, before.st_size);
+        ck_assert_int_eq(after.st_ino, before.st_ino);
+        ck_assert(!there(at(outside, "victim.log.zst")));
+}
+END_TEST
+
+/* A child packs and is killed somewhere: the log is whole, or its archive is. */
+START_TEST(killed_anywhere) {
+        glob("/logs/*.log");
+        for (unsigned i = 0; i < 40; i++) {
+                pid_t child;
+
+                make(at(mnt, "a.log"), 3000000, 2 * DAY);
+                child = fork();
+                if (child == 0) {
+                        pass();
+                        _exit(0);
+                }
+                (void)usleep(i * 700);
+                (void)kill(child, SIGKILL);
+                (void)waitpid(child, NULL, 0);
+                if (!there(at(mnt, "a.log")))
+                        ck_assert(there(at(mnt, "a.log.zst")));
+                pass();
+                ck_assert_int_eq(outcome.error, 0);
+                ck_assert(!there(at(mnt, "a.log")));
+                ck_assert(!there(at(mnt, "a.log.zst.plimsoll-tmp")));
+                ck_assert_uint_eq(unpacked_size(at(mnt, "a.log.zst")), 3000000);
+                ck_assert_int_eq(unlink(at(mnt, "a.log.zst")), 0);
+        }
+}
+END_TEST
+
+START_TEST(long_names) {
+        char name[256];
+
+        glob("/logs/*");
+        memset(name, 'x', 255);
+        name[255] = '\0';
+        make(at(mnt, name), 10, 2 * DAY);
+        pass();
+        ck_assert_int_eq(outcome.error, -ENAMETOOLONG);
+        ck_assert_str_eq(outcome.path, name);
+        ck_assert(there(at(mnt, name)));
+}
+END_TEST
+
+START_TEST(gone) {
+        glob("/logs/*");
+        (void)rmdir(mnt);
+        pass();
+        ck_assert_int_eq(outcome.error, -ENOENT);
+        ck_assert_ptr_nonnull(outcome.step);
+        ck_assert_int_eq(mkdir(mnt, 0755), 0);
+}
+END_TEST
+
+int main(void) {
+        Suite *s = suite_create("log-path");
+        TCase *t = tcase_create("log-path");
+        SRunner *runner = srunner_create(s);
+        int failed;
+
+        tcase_set_timeout(t, 60);
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_test(t, does_each_thing);
+        tcase_add_test(t, an_open_file_is_written);
+        tcase_add_test(t, what_is_odd_is_left);
+        tcase_add_test(t, archives_do_not_clash);
+        tcase_add_test(t, races_lead_nowhere);
+        tcase_add_test(t, killed_anywhere);
+        tcase_add_test(t, long_names);
+        tcase_add_test(t, gone);
+        suite_add_tcase(s, t);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
