@@ -27,6 +27,7 @@ typedef enum PlRequestKind {
         PL_REQUEST_INSPECT,
         PL_REQUEST_UPDATE,
         PL_REQUEST_RESTART,
+        PL_REQUEST_KILL,
         _PL_REQUEST_N,
 } PlRequestKind;
 
@@ -51,6 +52,7 @@ struct PlRequest {
         PlRequestKind kind;
         char id[PL_ID_MAX];
         char *body; /* of POST, NULL: none */
+        int signal; /* of KILL */
         union {
                 PlEngineListReply list;
                 PlEngineInspectReply inspect;

@@ -34,6 +34,8 @@ static const struct {
                                 offsetof(PlEngineTuning, update_usec) },
         [PL_REQUEST_RESTART] = { "/containers/", "/restart", true, true, PL_LANE_RESTART,
                                  offsetof(PlEngineTuning, restart_usec) },
+        [PL_REQUEST_KILL] = { "/containers/", "/kill?signal=SIG", true, true, PL_LANE_CHANGE,
+                              offsetof(PlEngineTuning, update_usec) },
 };
 
 static const unsigned lane_width[_PL_LANE_N] = {
@@ -112,8 +114,9 @@ static int prepare(PlRequest *q) {
 
         if (kinds[q->kind].versioned)
                 (void)snprintf(version, sizeof(version), "/v%u.%u", e->api.major, e->api.minor);
-        (void)snprintf(path, sizeof(path), "%s%s%s%s", version, kinds[q->kind].path,
-                       action ? q->id : "", action ?: "");
+        (void)snprintf(path, sizeof(path), "%s%s%s%s%s", version, kinds[q->kind].path,
+                       action ? q->id : "", action ?: "",
+                       q->kind == PL_REQUEST_KILL ? sigabbrev_np(q->signal) : "");
         q->easy = pl_engine_easy(e, path);
         if (!q->easy)
                 return -ENOMEM;
@@ -375,4 +378,17 @@ int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineRepl
 
 int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply_to, void *userdata) {
         return change(e, PL_REQUEST_RESTART, id, NULL, reply_to, userdata);
+}
+
+int pl_engine_kill(PlEngine *e, const char *id, int signal, PlEngineReply reply_to,
+                   void *userdata) {
+        _cleanup_(request_freep) PlRequest *q = request_on(e, PL_REQUEST_KILL, id, userdata);
+
+        if (!sigabbrev_np(signal))
+                return -EINVAL;
+        if (!q)
+                return -ENOMEM;
+        q->signal = signal;
+        q->reply.simple = reply_to;
+        return submit(e, TAKE_PTR(q));
 }

@@ -89,3 +89,6 @@ int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, v
 int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply,
                      void *userdata);
 int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply, void *userdata);
+/* signal: its number, which the container's main process gets. Source: Docker Engine API,
+ * ContainerKill. -EBUSY: it does not run. */
+int pl_engine_kill(PlEngine *e, const char *id, int signal, PlEngineReply reply, void *userdata);

@@ -229,8 +229,9 @@ static int look_at_process(int proc_fd, const char *pid, Inodes *in) {
                 return 0;
         d = fdopendir(fd);
         if (!d) {
+                r = errno == ENOMEM ? -ENOMEM : 0; /* or the process has just ended */
                 (void)close(fd);
-                return -ENOMEM;
+                return r;
         }
         while (r >= 0 && (e = readdir(d))) {
                 struct stat link;

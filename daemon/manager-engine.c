@@ -80,6 +80,7 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 s->provisional = false;
                 pl_manager_settle_originals(m, s);
                 pl_manager_update_log(m, s);
+                pl_manager_update_log_paths(m, s, false);
                 pl_manager_update_health(m, s);
                 if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0)
                         pl_manager_drop_cgroup(m, s);

@@ -13,6 +13,7 @@
  *   manager-oom.c     OOM kills and pressure: what daemon/oom-watch notices, in the journal
  *   manager-logs.c    their logs, handed to daemon/logs
  *   manager-health.c  states, restarts, units: what daemon/healthd says, in the journal
+ *   manager-logpath.c log files beside stdout, handed to daemon/log-path
  *   manager-report.c  STATUS=, watchdog, control socket, journal
  */
 
@@ -34,6 +35,8 @@
 /* The safety net under all notifications. */
 #define PL_MANAGER_AUDIT_USEC PL_USEC_PER_MIN
 
+typedef struct PlLogPaths PlLogPaths;
+
 struct PlManager {
         sd_event *event;
         PlManagerOptions options;
@@ -54,6 +57,7 @@ struct PlManager {
         PlHealthd *health;
         PlLogs *logs;
         PlOomWatch *oom;
+        PlLogPaths *log_paths; /* NULL until a section has LogPath= */
 
         PlMap *subjects; /* id → PlSubject */
         PlSubject *head[_PL_QUEUE_N], *tail[_PL_QUEUE_N];
@@ -144,6 +148,10 @@ int pl_manager_open_oom(PlManager *m);
 void pl_manager_watch_oom(PlManager *m, PlSubject *s); /* it has another group */
 /** pl_manager_oom_reports() - {"oom_reports": […]}, new reference; NULL: there are none. */
 json_t *pl_manager_oom_reports(const PlSubject *s);
+
+/* manager-logpath.c */
+void pl_manager_update_log_paths(PlManager *m, PlSubject *s, bool reloaded);
+void pl_manager_free_log_paths(PlManager *m);
 
 /* manager-report.c */
 void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,

@@ -107,6 +107,7 @@ static void swap_policy(PlManager *m, PlPolicy *policy) {
                 s->drift.pause_usec = 0;
                 (void)pl_manager_desire(m, s);
                 pl_manager_update_log(m, s);
+                pl_manager_update_log_paths(m, s, true);
                 pl_manager_update_health(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
@@ -308,6 +309,7 @@ PlManager *pl_manager_free(PlManager *m) {
         if (m->control_bound)
                 (void)unlink(m->options.control_path);
         m->logs = pl_logs_free(m->logs); /* its last jobs still speak */
+        pl_manager_free_log_paths(m);
         m->health = pl_healthd_free(m->health);
         m->ctl = pl_ctl_server_free(m->ctl);
         m->engine = pl_engine_free(m->engine);

@@ -66,6 +66,7 @@ struct PlSubject {
         char *engine_failed; /* why */
         uint32_t engine_cannot_said;
         int ollama_fit;           /* PlOllamaFit, as last said */
+        char *log_paths_said;     /* findings about its LogPath=, to say them once */
         bool systemd_due;         /* the scope has to be told again */
         bool update_in_flight;    /* our own POST …/update */
         uint64_t own_update_usec; /* when the last one was answered */

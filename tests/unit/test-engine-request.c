@@ -351,6 +351,23 @@ START_TEST(test_restart_is_not_doubled) {
 }
 END_TEST
 
+START_TEST(test_kill) {
+        json_t *kills, *kill;
+
+        ck_assert_int_eq(pl_engine_kill(engine, A64, 999, on_changed, NULL), -EINVAL);
+        ck_assert_int_eq(pl_engine_kill(engine, "../x", SIGHUP, on_changed, NULL), -EINVAL);
+        ck_assert_int_eq(pl_engine_kill(engine, A64, SIGUSR1, on_changed, NULL), 0);
+        ck_assert(run_until(event, &n_replies, 1, LONG));
+        ck_assert_int_eq(reply_error, 0);
+        kills = stat_of("kills");
+        ck_assert_uint_eq(json_array_size(kills), 1);
+        kill = json_array_get(kills, 0);
+        ck_assert_str_eq(json_string_value(json_array_get(kill, 0)), A64);
+        ck_assert_str_eq(json_string_value(json_array_get(kill, 1)), "signal=SIGUSR1");
+        json_decref(kills);
+}
+END_TEST
+
 /* What waits and what is under way when the engine goes gets its one reply, after lost(). */
 START_TEST(test_lost_with_requests) {
         fake_do(&fake, "{\"op\":\"fault\",\"path\":\"json$\",\"kind\":\"hang\"}");
@@ -429,6 +446,7 @@ int main(void) {
         tcase_add_test(c, test_bad_list);
         tcase_add_test(c, test_update);
         tcase_add_test(c, test_restart_is_not_doubled);
+        tcase_add_test(c, test_kill);
         tcase_add_test(c, test_lost_with_requests);
         tcase_add_test(c, test_stuck_inspect);
         tcase_add_loop_test(c, test_free, 0, PL_ARRAY_SIZE(frees));

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Log files beside stdout: when they are looked at, and what is said of it.
+ *
+ * Some minutes apart, on a timer that exists only while a section has LogPath=, each container's
+ * mounts become one job for a worker thread of their own, so that neither the loop nor rotation
+ * waits for them. Decisions are lib/pl-logpath's, work is daemon/log-path's.
+ */
+
+#include "manager-internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "log-path.h"
+#include "log-worker.h"
+#include "log.h"
+#include "pl-unit.h"
+
+#define FIRST_USEC (3 * PL_USEC_PER_SEC) /* after a start or a reload */
+#define EVERY_USEC (10 * PL_USEC_PER_MIN)
+
+struct PlLogPaths {
+        PlLogWorker *worker; /* NULL until there is work */
+        sd_event_source *timer;
+        unsigned jobs; /* under way */
+};
+
+/* All that LogPath= of one container names: a request for each mount. */
+typedef struct Job {
+        PlWork work;
+        char id[PL_ID_MAX];
+        int signal; /* LogReopen= */
+        bool dry_run;
+        PlLogPathRequest *requests;
+        PlLogPathOutcome *outcomes;
+        size_t n;
+        char *findings; /* of the loop's own; NULL: none */
+} Job;
+
+static Job *job_free(Job *j) {
+        if (!j)
+                return NULL;
+        for (size_t i = 0; i < j->n; i++) {
+                pl_log_path_request_deinit(&j->requests[i]);
+                pl_log_path_outcome_deinit(&j->outcomes[i]);
+        }
+        free(j->requests);
+        free(j->outcomes);
+        free(j->findings);
+        free(j);
+        return NULL;
+}
+PL_DEFINE_CLEANUP(Job *, job_free)
+
+/* Adds a finding to a text; out of memory loses it until the next pass. */
+static void add_finding(char **text, const char *format, ...) PL_PRINTF(2, 3);
+static void add_finding(char **text, const char *format, ...) {
+        _cleanup_free_ char *one = NULL;
+        char *both;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&one, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                one = NULL;
+                return;
+        }
+        if (asprintf(&both, "%s%s%s", *text ?: "", *text ? "; " : "", one) < 0)
+                return;
+        free(*text);
+        *text = both;
+}
+
+static void add_outcome(char **text, const PlLogPathRequest *req, const PlLogPathOutcome *o) {
+        bool denied = o->error == -EACCES || o->error == -EPERM || o->error == -EROFS ||
+                      o->error == -EOVERFLOW;
+
+        if (o->too_many)
+                add_finding(text,
+                            "there are more than %d names below %s, and the rest is not looked at; "
+                            "a narrower LogPath= helps",
+                            PL_LOG_PATH_NAMES_MAX, req->source);
+        if (o->error < 0 && o->error != -ECANCELED)
+                add_finding(text, "a log file in %s: %s %s: %s%s", req->source,
+                            o->step ?: "looking at", o->path ?: "it", strerror(-o->error),
+                            denied ? "; the unit of plimsolld has to allow it, see LogPath= in "
+                                     "plimsoll.conf(5)"
+                            : o->error == -ELOOP ? "; mount the directory that it leads to"
+                                                 : "");
+}
+
+static void run(PlWork *w, const PlRotateContext *ctx) {
+        Job *j = PL_CONTAINER_OF(w, Job, work);
+
+        for (size_t i = 0; i < j->n; i++)
+                if (pl_log_path_run(ctx, &j->requests[i], "/proc", &j->outcomes[i]) == -ECANCELED)
+                        break;
+}
+
+static void add_count(char **text, bool dry_run, uint64_t n, const char *what) {
+        if (n > 0)
+                add_finding(text, "%s%" PRIu64 " %s", dry_run ? "would be " : "", n, what);
+}
+
+/* What a pass has done, or would do; NULL: nothing. */
+static char *describe(const Job *j, uint64_t *ret_lost_bytes) {
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX], *text = NULL;
+        PlLogPathOutcome sum = { 0 };
+
+        for (size_t i = 0; i < j->n; i++) {
+                const PlLogPathOutcome *o = &j->outcomes[i];
+
+                for (size_t k = 0; k < _PL_LOGPATH_ACTION_N; k++)
+                        sum.n[k] += o->n[k];
+                sum.folders += o->folders;
+                sum.deleted_bytes += o->deleted_bytes;
+                sum.raw_bytes += o->raw_bytes;
+                sum.packed_bytes += o->packed_bytes;
+                sum.lost_bytes += o->lost_bytes;
+        }
+        add_count(&text, j->dry_run, sum.n[PL_LOGPATH_COMPRESS], "compressed");
+        add_count(&text, j->dry_run, sum.n[PL_LOGPATH_TRUNCATE], "copied and truncated");
+        if (sum.raw_bytes > 0)
+                add_finding(&text, "%s became %s", pl_format_bytes(sum.raw_bytes, a),
+                            pl_format_bytes(sum.packed_bytes, b));
+        if (sum.lost_bytes > 0)
+                add_finding(&text, "%s were written while they were truncated and are lost",
+                            pl_format_bytes(sum.lost_bytes, a));
+        add_count(&text, j->dry_run, sum.n[PL_LOGPATH_REOPEN], "renamed");
+        add_count(&text, j->dry_run, sum.n[PL_LOGPATH_SIGNAL], "renamed before and still written");
+        add_count(&text, j->dry_run, sum.n[PL_LOGPATH_DELETE] + sum.n[PL_LOGPATH_DELETE_PARTIAL],
+                  "removed");
+        if (sum.deleted_bytes > 0)
+                add_finding(&text, "%s freed", pl_format_bytes(sum.deleted_bytes, a));
+        add_count(&text, j->dry_run, sum.folders, "empty folders removed");
+        *ret_lost_bytes = sum.lost_bytes;
+        return text;
+}
+
+static void on_killed(void *userdata, const char *id, int error, const char *message) {
+        PlManager *m = userdata;
+        const PlSubject *s = pl_map_get(m->subjects, id);
+
+        if (s && error < 0 && error != -ENOENT)
+                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LOG_FILES_FAILED, message,
+                               "cannot tell it to open its log files anew: %s; the next pass tries "
+                               "again",
+                               message ?: strerror(-error));
+}
+
+static void tell_container(PlManager *m, const PlSubject *s, const Job *j) {
+        uint64_t n = 0;
+        int r;
+
+        for (size_t i = 0; i < j->n; i++)
+                n += j->outcomes[i].n[PL_LOGPATH_REOPEN] + j->outcomes[i].n[PL_LOGPATH_SIGNAL];
+        if (n == 0 || j->dry_run || j->signal == 0 || !s->facts || !pl_container_is_live(s->facts))
+                return;
+        r = pl_engine_kill(m->engine, s->id, j->signal, on_killed, m);
+        if (r < 0)
+                on_killed(m, s->id, r, NULL);
+}
+
+static void report(PlManager *m, PlSubject *s, const Job *j, char **findings) {
+        _cleanup_free_ char *text = NULL;
+        uint64_t lost_bytes;
+
+        text = describe(j, &lost_bytes);
+        if (text && !j->dry_run)
+                pl_manager_say(m, s, lost_bytes > 0 ? LOG_WARNING : LOG_INFO, PL_MESSAGE_LOG_FILES,
+                               NULL, "log files: %s", text);
+        else if (text)
+                add_finding(findings, "log files: %s (dry run)", text);
+        /* the same is not said twice */
+        if (*findings && !pl_streq_null(*findings, s->log_paths_said))
+                pl_manager_say(m, s, j->dry_run ? LOG_NOTICE : LOG_WARNING,
+                               PL_MESSAGE_LOG_FILES_FAILED, NULL, "%s", *findings);
+        free(s->log_paths_said);
+        s->log_paths_said = TAKE_PTR(*findings);
+}
+
+static void done(PlWork *w, void *userdata, bool ran) {
+        PlManager *m = userdata;
+        _cleanup_(job_freep) Job *j = PL_CONTAINER_OF(w, Job, work);
+        PlSubject *s = pl_map_get(m->subjects, j->id);
+
+        m->log_paths->jobs--;
+        if (!ran || !s)
+                return;
+        for (size_t i = 0; i < j->n; i++)
+                add_outcome(&j->findings, &j->requests[i], &j->outcomes[i]);
+        report(m, s, j, &j->findings);
+        tell_container(m, s, j);
+}
+
+/* Globs of one mount share a pass: what two of them match counts once. */
+static int add_glob(Job *j, const PlMount *mount, const PlLogPolicy *policy, PlLogpathGlob *g) {
+        PlLogPathRequest *req = NULL;
+        PlLogpathGlob *globs;
+
+        for (size_t i = 0; i < j->n; i++)
+                if (pl_streq(j->requests[i].source, mount->source))
+                        req = &j->requests[i];
+        if (!req) {
+                char *source = strdup(mount->source);
+
+                if (!source)
+                        return -ENOMEM;
+                req = &j->requests[j->n++];
+                *req = (PlLogPathRequest){ .source = source,
+                                           .policy = *policy,
+                                           .dry_run = j->dry_run };
+        }
+        globs = reallocarray(req->globs, req->n_globs + 1, sizeof(*globs));
+        if (!globs)
+                return -ENOMEM;
+        req->globs = globs;
+        req->globs[req->n_globs++] = *g;
+        *g = (PlLogpathGlob){ 0 };
+        return 0;
+}
+
+static Job *job_new(PlManager *m, const PlSubject *s) {
+        const PlLogPolicy *policy = &s->service->log;
+        _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
+        size_t n = 0;
+
+        while (policy->paths[n])
+                n++;
+        if (!j)
+                return NULL;
+        j->requests = calloc(n + 1, sizeof(*j->requests));
+        j->outcomes = calloc(n + 1, sizeof(*j->outcomes));
+        if (!j->requests || !j->outcomes)
+                return NULL;
+        j->work = (PlWork){ .run = run, .done = done };
+        memcpy(j->id, s->id, sizeof(j->id));
+        j->signal = policy->reopen_signal;
+        j->dry_run = pl_manager_dry_run(m);
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(pl_logpath_glob_deinit) PlLogpathGlob g = { 0 };
+                _cleanup_free_ char *text = NULL;
+                size_t mount;
+                int r = pl_logpath_resolve(s->facts->mounts, s->facts->n_mounts, policy->paths[i],
+                                           &mount, &g, &text);
+
+                if (r >= 0)
+                        r = add_glob(j, &s->facts->mounts[mount], policy, &g);
+                if (r == -ENOMEM)
+                        return NULL;
+                if (r < 0 && text)
+                        add_finding(&j->findings, "%s", text);
+        }
+        return TAKE_PTR(j);
+}
+
+static bool has_paths(const PlService *service) {
+        return service && service->log.paths && service->log.paths[0];
+}
+
+static int submit(PlManager *m, const PlSubject *s) {
+        PlLogPaths *p = m->log_paths;
+        Job *j;
+        int r;
+
+        if (!p->worker) {
+                r = pl_log_worker_new(m->event, NULL, m, &p->worker);
+                if (r < 0)
+                        return r;
+        }
+        j = job_new(m, s);
+        if (!j)
+                return -ENOMEM;
+        p->jobs++;
+        pl_log_worker_submit(p->worker, &j->work);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlManager *m = userdata;
+        PlLogPaths *p = m->log_paths;
+        uint64_t next_usec = EVERY_USEC;
+        bool any = false;
+        PlSubject *s;
+
+        if (!m->synced || m->stale || !m->engine_connected) {
+                next_usec = FIRST_USEC * 10; /* nothing is done on stale facts */
+                any = true;
+        } else if (p->jobs > 0) {
+                any = true; /* the last pass still goes on */
+        } else {
+                PL_MAP_FOREACH(s, m->subjects) {
+                        int r;
+
+                        if (!s->facts || s->provisional || !has_paths(s->service))
+                                continue;
+                        any = true;
+                        r = submit(m, s);
+                        if (r < 0)
+                                pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_LOG_FILES_FAILED, NULL,
+                                               "cannot look at its log files: %s", strerror(-r));
+                }
+        }
+        if (!any) {
+                /* nobody asks for it any more: neither thread nor timer */
+                p->worker = pl_log_worker_free(p->worker);
+                return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        }
+        /* at a wake-up that others need as well */
+        (void)sd_event_source_set_time_accuracy(source, next_usec / 10);
+        (void)sd_event_source_set_time_relative(source, next_usec);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void pl_manager_update_log_paths(PlManager *m, PlSubject *s, bool reloaded) {
+        int enabled = SD_EVENT_OFF, r = 0;
+
+        if (!s->facts || s->provisional || !has_paths(pl_policy_match(m->policy, s->facts)))
+                return;
+        if (!m->log_paths) {
+                m->log_paths = calloc(1, sizeof(*m->log_paths));
+                if (!m->log_paths)
+                        r = -ENOMEM;
+                else
+                        r = sd_event_add_time_relative(m->event, &m->log_paths->timer,
+                                                       CLOCK_BOOTTIME, FIRST_USEC, PL_USEC_PER_SEC,
+                                                       on_timer, m);
+                if (r < 0) {
+                        pl_manager_free_log_paths(m);
+                        pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_LOG_FILES_FAILED, NULL,
+                                       "its log files are not looked at: %s", strerror(-r));
+                }
+                return;
+        }
+        (void)sd_event_source_get_enabled(m->log_paths->timer, &enabled);
+        if (enabled != SD_EVENT_OFF && !reloaded)
+                return;
+        (void)sd_event_source_set_time_accuracy(m->log_paths->timer, PL_USEC_PER_SEC);
+        (void)sd_event_source_set_time_relative(m->log_paths->timer, FIRST_USEC);
+        (void)sd_event_source_set_enabled(m->log_paths->timer, SD_EVENT_ONESHOT);
+}
+
+void pl_manager_free_log_paths(PlManager *m) {
+        if (!m->log_paths)
+                return;
+        sd_event_source_disable_unref(m->log_paths->timer);
+        m->log_paths->worker = pl_log_worker_free(m->log_paths->worker);
+        free(m->log_paths);
+        m->log_paths = NULL;
+}
