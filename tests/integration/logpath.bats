@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# LogPath=: log files in a container's volume and bind mount, as a daemon looks after them.
+
+load helper
+
+setup_file() { engine_begin; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    mkdir -p "$T/srv/dag=1/run=2026" "$T/srv/task" "$T/elsewhere"
+}
+teardown() { end; }
+
+# aged FILE DAYS [KIB] - a log of so many KiB, last written so long ago
+aged() {
+    mkdir -p "$(dirname "$1")"
+    awk -v n="$((${3:-1} * 16))" 'BEGIN { for (i = 0; i < n; i++) printf "%063d\n", i }' >"$1"
+    touch -d "$2 days ago" "$1"
+}
+
+gone() { [ ! -e "$1" ]; }
+tidied() { grep -q "$1: log files: " "$LOG"; }
+
+@test "a bind mount: old files and empty folders go, others are compressed or stay" {
+    policy_is <<'END'
+[Service tasks]
+Match=name:tasks
+LogPath=/logs/**/*.log
+LogPathMaxAge=7d
+END
+    aged "$T/srv/dag=1/run=2026/attempt=1.log" 9
+    aged "$T/srv/task/yesterday.log" 2 64
+    aged "$T/srv/task/today.log" 0
+    aged "$T/srv/task/note.txt" 9
+    aged "$T/elsewhere/old.log" 9
+    ln -s "$T/elsewhere" "$T/srv/link"
+    ln -s "$T/elsewhere/old.log" "$T/srv/link.log"
+    run_bb tasks -v "$T/srv:/logs"
+    daemon_begin
+    wait_until 10 tidied tasks
+    gone "$T/srv/dag=1"
+    gone "$T/srv/task/yesterday.log"
+    [ "$(zstd -dcq "$T/srv/task/yesterday.log.zst" | wc -c)" -eq 65536 ]
+    [ -f "$T/srv/task/today.log" ]
+    [ -f "$T/srv/task/note.txt" ]
+    [ -f "$T/elsewhere/old.log" ]
+    [ -L "$T/srv/link.log" ]
+    said '1 compressed; .* became .*; 1 removed; .* freed; 2 empty folders removed'
+}
+
+@test "a named volume: an open file is copied and truncated, and its writer goes on" {
+    policy_is <<'END'
+[Service app]
+Match=name:app
+LogPath=/var/log/app/*.log
+LogPathMaxSize=64K
+END
+    docker run -d --name app -v app-logs:/var/log/app "$BB" sh -c \
+        'exec >>/var/log/app/app.log; yes "a line of the log" | head -n 10000; while :; do echo more; sleep 0.2; done' >/dev/null
+    V=$(docker volume inspect -f '{{.Mountpoint}}' app-logs)
+    wait_until 5 at_least 180000 stat -c %s "$V/app.log"
+    daemon_begin
+    wait_until 10 tidied app
+    [ "$(zstd -dcq "$V"/app.log.*Z.zst | grep -c '^a line of the log$')" -eq 10000 ]
+    [ "$(stat -c %s "$V/app.log")" -lt 65536 ]
+    wait_until 5 grep -q more "$V/app.log"
+    docker rm -f app >/dev/null
+    docker volume rm app-logs >/dev/null
+}
+
+@test "LogReopen= renames and signals, and loses nothing" {
+    policy_is <<'END'
+[Service app]
+Match=name:app
+LogPath=/logs/*.log
+LogPathMaxSize=64K
+LogReopen=USR1
+END
+    docker run -d --name app -v "$T/srv:/logs" "$BB" sh -c \
+        'reopen() { exec >>/logs/app.log; echo opened; }; trap reopen USR1; reopen
+         yes "a line of the log" | head -n 10000; while :; do sleep 0.2; done' >/dev/null
+    wait_until 5 at_least 180000 stat -c %s "$T/srv/app.log"
+    daemon_begin
+    wait_until 10 tidied app
+    wait_until 5 grep -q opened "$T/srv/app.log"
+    [ "$(cat "$T/srv"/app.log.*Z | grep -c '^a line of the log$')" -eq 10000 ]
+    # the next pass packs what nobody has open any more
+    sleep 0.5
+    touch -d '1 hour ago' "$T/srv"/app.log.*Z
+    kill -HUP "$DAEMON"
+    wait_until 10 said 'app: log files: 1 compressed'
+    [ "$(zstd -dcq "$T/srv"/app.log.*Z.zst | grep -c '^a line of the log$')" -eq 10000 ]
+}
+
+@test "a dry run says what it would do, once, and does nothing" {
+    policy_is <<'END'
+[Service tasks]
+Match=name:tasks
+LogPath=/logs/**/*.log
+LogPathMaxAge=7d
+END
+    aged "$T/srv/task/old.log" 9
+    aged "$T/srv/task/large.log" 2 64
+    run_bb tasks -v "$T/srv:/logs"
+    daemon_begin --dry-run
+    wait_until 10 said 'log files: would be 1 compressed; would be 1 removed \(dry run\)'
+    kill -HUP "$DAEMON"
+    sleep 5
+    [ "$(grep -c 'would be 1 compressed' "$LOG")" -eq 1 ]
+    [ -f "$T/srv/task/old.log" ]
+    [ -f "$T/srv/task/large.log" ]
+}
+
+@test "a path in no mount, and a mount behind a link, are findings" {
+    policy_is <<'END'
+[Service none]
+Match=name:none
+LogPath=/var/log/*.log
+
+[Service linked]
+Match=name:linked
+LogPath=/logs/*.log
+LogPathMaxAge=7d
+END
+    aged "$T/elsewhere/old.log" 9
+    run_bb none
+    run_bb linked -v "$T/srv/link:/logs"
+    # the container's directory is swapped for a link to what is not its own
+    rm -rf "$T/srv/link"
+    ln -s "$T/elsewhere" "$T/srv/link"
+    daemon_begin
+    wait_until 10 said 'none: LogPath=/var/log/\*\.log lies in no volume or bind mount'
+    wait_until 10 said 'linked: a log file in .*/srv/link: following no symbolic link'
+    [ -f "$T/elsewhere/old.log" ]
+}
