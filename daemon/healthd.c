@@ -361,9 +361,8 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
 
         if (!p)
                 return false;
-        reason = p->health.reason;
-        if (p->health.state == PL_HEALTH_UNKNOWN)
-                reason = p->unprobed ?: reason;
+        reason = p->health.state == PL_HEALTH_UNKNOWN && p->unprobed ? p->unprobed
+                                                                     : p->health.reason;
         *ret = (PlHealthdView){
                 .state = p->health.state,
                 .reason = *reason ? reason : NULL,

@@ -74,7 +74,7 @@ daemon_spawn() {
 # A listener where systemd's would be; what is sent stands in T/notify.log, one assignment a line.
 notify_begin() {
     [ -z "${NOTIFY_PID:-}" ] || return 0
-    socat -u "UNIX-RECVFROM:$T/notify,fork" "SYSTEM:cat; echo" >>"$T/notify.log" 2>/dev/null 3>&- 4>&- &
+    python3 "$SUPPORT/notify.py" "$T/notify" >>"$T/notify.log" 2>/dev/null 3>&- 4>&- &
     NOTIFY_PID=$!
     wait_until 5 test -S "$T/notify"
 }

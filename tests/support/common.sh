@@ -46,7 +46,7 @@ packages_of() {
     lint) echo "?clang-format-14 shellcheck codespell mandoc" ;;
     engine) echo "iproute2 util-linux procps busybox-static mmdebstrap ca-certificates $(packages_of_docker)" ;;
     python) echo "python3" ;;
-    integration) echo "bats socat jq curl python3 valgrind" ;;
+    integration) echo "bats jq curl python3 valgrind" ;;
     deb) echo "debhelper dpkg-dev fakeroot ?systemd-dev" ;;
     vm) echo "qemu-system-x86 qemu-utils mmdebstrap e2fsprogs python3 cpio xz-utils debian-archive-keyring" ;;
     esac
