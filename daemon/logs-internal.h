@@ -25,7 +25,8 @@ typedef struct PlLogEntry {
         bool busy;             /* a job is under way */
         bool again, force;     /* another one after it */
         bool settled;          /* at least one job has looked at it */
-        unsigned failures;     /* in a row */
+        bool stale; /* the engine was lost since the last update: its log may be native by now */
+        unsigned failures; /* in a row */
         sd_event_source *retry;
 
         uint64_t head_bytes, ino;

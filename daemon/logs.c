@@ -16,7 +16,7 @@
 
 PlRotateFacts pl_logs_facts(const PlLogs *l, const PlLogEntry *e) {
         return (PlRotateFacts){
-                .engine_major = l->engine_major,
+                .engine_major = e->stale ? 0 : l->engine_major,
                 .podman = l->podman,
                 .driver = e->driver,
                 .native_max_size = e->native,
@@ -171,6 +171,12 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
         l->podman = info && info->podman;
         l->engine_major = l->podman && major == 0 ? 1 : major;
         pl_log_worker_set_engine(l->worker, l->engine_major);
+        /* What was known of a container may have changed while the engine was away (an adoption
+         * makes its log native): it is left alone until pl_logs_update() has told it anew. */
+        if (l->engine_major == 0) {
+                PL_MAP_FOREACH(e, l->entries)
+                e->stale = true;
+        }
         if (l->engine_major > 0 && l->engine_major != l->last_major) {
                 l->last_major = l->engine_major;
                 PL_MAP_FOREACH(e, l->entries)
@@ -284,6 +290,10 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
         r = take_facts(e, c, service, policy);
         if (r < 0)
                 return r;
+        if (e->stale) {
+                e->stale = false;
+                r = 1;
+        }
         /* another file in its place: the one that was watched is history */
         if (e->watched && e->settled && pl_log_watch_size(e->watched, &size, &ino) &&
             ino != e->ino) {
