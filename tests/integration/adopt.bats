@@ -252,19 +252,3 @@ both_die() {
     sleep 0.5
     in_order busy
 }
-
-@test "an engine that does not take up the new file: everything is put back" {
-    policy
-    writer busy
-    local before
-    before=$(run_of busy)
-    # both a flag and in the file: dockerd says so when it is told to read it again
-    printf '{"pidfile": "/run/x.pid"}\n' >"$E/engine/daemon.json"
-    run adopt --yes
-    echo "$output"
-    [ "$status" -eq 1 ]
-    [[ $output == *"everything is as it was"* ]]
-    thawed
-    [ "$(run_of busy)" = "$before" ]
-    [ "$(cat "$E/engine/daemon.json")" = '{"pidfile": "/run/x.pid"}' ]
-}
