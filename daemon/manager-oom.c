@@ -64,6 +64,11 @@ static void surround(PlManager *m, const PlSubject *s, PlOomReport *r) {
                 (void)snprintf(r->section, sizeof(r->section), "Service %s", s->service->name);
         else if (s->service)
                 (void)snprintf(r->section, sizeof(r->section), "Defaults");
+        if (s->facts && s->facts->setting.name) {
+                r->product = s->facts->setting.product;
+                r->setting = s->facts->setting.name;
+                r->setting_bytes = s->facts->setting.bytes;
+        }
         if (r->cause == PL_OOM_CAUSE_HOST)
                 sum_limits(m, r);
 }

@@ -9,6 +9,7 @@
  */
 
 #include "pl-macro.h"
+#include "pl-setting.h"
 #include "pl-resource.h"
 
 #define PL_ID_MAX 65 /* 64 hex digits and the NUL */
@@ -97,7 +98,8 @@ typedef struct PlContainer {
         PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never
                         secrets */
         size_t n_env;
-        bool packed; /* everything above points into the same block as this */
+        PlSetting setting; /* of memory, from the command line */
+        bool packed;       /* everything above points into the same block as this */
 } PlContainer;
 
 PlContainer *pl_container_free(PlContainer *c); /* accepts NULL and half-built; returns NULL */

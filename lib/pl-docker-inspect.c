@@ -254,6 +254,20 @@ static int parse_names(const json_t *root, const json_t *config, PlContainer *c)
         return r;
 }
 
+static void parse_arguments(const json_t *arguments, PlContainer *c) {
+        const char *previous = NULL;
+        const json_t *j;
+        size_t i;
+
+        json_array_foreach(arguments, i, j) {
+                const char *argument = json_string_value(j);
+
+                if (argument)
+                        pl_setting_take(previous, argument, &c->setting);
+                previous = argument;
+        }
+}
+
 static int parse_log(const json_t *root, const json_t *host, PlContainer *c) {
         const json_t *log = json_object_get(host, "LogConfig");
         int r;
@@ -274,6 +288,7 @@ static int fill(const json_t *root, PlContainer *c) {
         int r;
 
         parse_state(json_object_get(root, "State"), c);
+        parse_arguments(json_object_get(root, "Args"), c);
         c->restart_count = (unsigned)pl_json_int(root, "RestartCount", 0, UINT_MAX, 0);
         c->created_usec = pl_docker_parse_time(pl_json_string(root, "Created"));
         c->docker_start_period_usec = (uint64_t)pl_json_int(json_object_get(config, "Healthcheck"),

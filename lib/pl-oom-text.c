@@ -140,21 +140,24 @@ static void print_section(FILE *f, const PlOomReport *r) {
  * MemoryMax= to 5G in [Service postgres]" */
 static void advise_limit(FILE *f, const PlOomReport *r) {
         uint64_t more = pl_oom_suggest(r->limit_bytes, r->host_bytes);
+        /* up to half of the limit leaves the rest for everything else: connections and their sorts,
+         * a fork that saves a snapshot */
+        bool setting = r->setting && r->setting_bytes > r->limit_bytes / 2;
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
 
         if (r->in_hour > 1 && r->peak_bytes != PL_UNLIMITED)
                 fprintf(f, "peak %s of %s %u times in an hour; ", pl_format_bytes(r->peak_bytes, a),
                         pl_format_bytes(r->limit_bytes, b), r->in_hour);
-        if (r->setting)
+        if (setting)
                 fprintf(f, "%s %s is %s: lower it", r->product, r->setting,
                         pl_format_bytes(r->setting_bytes, a));
         if (more > r->limit_bytes) {
                 fprintf(f, r->owner == PL_OOM_OWNER_POLICY ? "%sraise %s= to %s" : "%sset %s=%s",
-                        r->setting ? ", or " : "", r->directive, pl_format_bytes_exact(more, a));
+                        setting ? ", or " : "", r->directive, pl_format_bytes_exact(more, a));
                 print_section(f, r);
-                if (!r->setting)
+                if (!setting)
                         fputs(", or find out what grows in it", f);
-        } else if (!r->setting) {
+        } else if (!setting) {
                 fprintf(f, "the host's %s cannot give more: make it use less",
                         pl_format_bytes(r->host_bytes, a));
         }

@@ -95,6 +95,13 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     status_of eater .reason | grep -qF 'exit code 137: it reached its memory limit'
 }
 
+@test "a setting that fills the limit is named in the advice" {
+    docker run -d --name eater "$BB" sh -c "$EAT; sleep 100000" postgres -c shared_buffers=40MB >/dev/null
+    wait_until 5 gives 1 reports eater
+    report_of eater advice
+    [ "$(report_of eater advice)" = 'Postgres shared_buffers is 40.0M: lower it, or raise MemoryMax= to 64M in [Service eater]' ]
+}
+
 @test "a container that is removed when it ends is explained all the same" {
     docker run --rm --name eater "$BB" sh -c "exec $EAT" || true
     wait_until 5 said 'OOM kill: .* at the limit of 48.0M'

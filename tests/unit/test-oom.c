@@ -333,6 +333,11 @@ static const struct {
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
           "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: Redis "
           "maxmemory is 4.0G: lower it" },
+        { "a setting that leaves room",
+          { REPORT, .product = "Redis", .setting = "maxmemory", .setting_bytes = GIB(2) },
+          "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
+          "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: raise "
+          "MemoryMax= to 5G in [Service postgres], or find out what grows in it" },
         { "a group above it",
           { REPORT, .cause = PL_OOM_CAUSE_PARENT, .limit_group = "/system.slice" },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G of "
@@ -417,7 +422,7 @@ START_TEST(fields) {
                 ck_assert_str_eq(f.items[i].value, want[i][1]);
         }
         /* what is unknown is no field */
-        pl_oom_fields(&texts[10].report, &f);
+        pl_oom_fields(&texts[11].report, &f);
         ck_assert_uint_eq(f.n, 3);
 }
 END_TEST
