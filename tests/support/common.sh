@@ -46,7 +46,9 @@ packages_of() {
     lint) echo "?clang-format-14 shellcheck codespell mandoc" ;;
     engine) echo "iproute2 util-linux procps busybox-static mmdebstrap ca-certificates $(packages_of_docker)" ;;
     python) echo "python3" ;;
-    integration) echo "bats jq curl python3 valgrind" ;;
+    integration)
+        echo "bats jq curl python3 valgrind zstd xfsprogs btrfs-progs postgresql redis-server prometheus"
+        ;;
     deb) echo "debhelper dpkg-dev fakeroot ?systemd-dev" ;;
     vm) echo "qemu-system-x86 qemu-utils mmdebstrap e2fsprogs python3 cpio xz-utils debian-archive-keyring" ;;
     esac
@@ -117,14 +119,27 @@ need() {
     printf '%s\n' "${missing[@]}" | grep '^?' >"$BUILD/.lacking" || true
     [ -n "${names[*]}" ] || return 0
     note "installing with apt-get: ${names[*]}"
-    case " ${names[*]} " in *" docker.io "*)
-        note "docker.io brings a system-wide engine too; plimsoll's tests and demo do not use that one"
+    case " ${names[*]} " in *" docker.io "* | *" postgresql "* | *" redis-server "* | *" prometheus "*)
+        note "docker.io, postgresql, redis-server and prometheus bring services of the whole system: they are" \
+            "not started now, and the tests use copies of their own; disable them if you do not want them at boot"
         ;;
     esac
-    apt_get install -y --no-install-recommends "${names[@]}" || {
+    apt_install_quietly "${names[@]}" || {
         tail -n 20 "$LOGS/apt.log" >&2
         die 69 "apt-get install failed; all it said is in $LOGS/apt.log"
     }
+}
+
+# Databases and engines are wanted as programs: nothing is started while they are installed
+# (policy-rc.d, as Debian's containers have it; 101 means "action not allowed").
+apt_install_quietly() {
+    local policy=/usr/sbin/policy-rc.d made='' status=0
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made=yes
+    fi
+    apt_get install -y --no-install-recommends "$@" || status=$?
+    [ -z "$made" ] || rm -f "$policy"
+    return "$status"
 }
 
 apt_get() { apt-get -q -o DPkg::Lock::Timeout=300 "$@" >>"$LOGS/apt.log" 2>&1; }
