@@ -15,7 +15,7 @@
 #include "oom-internal.h"
 
 /* The line with the victim is written right after the counter; journald may need some time. */
-#define GRACE_USEC      (100 * PL_USEC_PER_MSEC)
+#define GRACE_USEC      (150 * PL_USEC_PER_MSEC)
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
 
 static uint64_t clock_usec(clockid_t clock) {
@@ -181,6 +181,8 @@ static void begin(OomEntry *e, uint64_t kills) {
 void pl_oom_watch_look(OomEntry *e) {
         uint64_t kills;
         int r = e->g && e->oom_fd >= 0 ? count(e, &kills) : -ENODEV;
+        /* as of now: a first look into the journal may itself take longer than the log's line */
+        bool late = e->pending && pl_oom_watch_now(e) >= e->pending->begin_usec + GRACE_USEC;
 
         if (r == 0 && kills > e->kills) {
                 uint64_t n = kills - e->kills;
@@ -191,8 +193,7 @@ void pl_oom_watch_look(OomEntry *e) {
                 /* v1 signals the removal too, v2 for as long as one listens */
                 pl_oom_watch_disarm(e);
         }
-        if (e->pending &&
-            (consult(e) || pl_oom_watch_now(e) >= e->pending->begin_usec + GRACE_USEC))
+        if (e->pending && (consult(e) || late))
                 report(e);
 }
 

@@ -83,11 +83,14 @@ static uint64_t larger(uint64_t a, uint64_t b) {
         return PL_MAX(a, b);
 }
 
-/* The moment of the kill: the fullest of the last samples, with gaps filled from the others. */
-static PlOomSample fullest(const PlOomRing *ring, const PlOomSample *after, uint64_t now) {
+/* The moment of the kill: the fullest of the last samples, with gaps filled from the others.
+ * @ret_before: does it stand for the time before the kill? */
+static PlOomSample fullest(const PlOomRing *ring, const PlOomSample *after, uint64_t now,
+                           bool *ret_before) {
         const PlOomSample *s;
         PlOomSample best;
 
+        *ret_before = false;
         pl_oom_sample_init(&best, now);
         if (after)
                 best = *after;
@@ -99,6 +102,7 @@ static PlOomSample fullest(const PlOomRing *ring, const PlOomSample *after, uint
                         best.usage_bytes = s->usage_bytes;
                         best.inactive_file_bytes = s->inactive_file_bytes;
                         best.swap_bytes = s->swap_bytes;
+                        *ret_before = true;
                 }
                 best.peak_bytes = larger(best.peak_bytes, s->peak_bytes);
                 if (!after && i == 0)
@@ -161,7 +165,8 @@ static bool was_full(const PlOomReport *r) {
 void pl_oom_report_init(PlOomReport *ret, const PlOomRing *ring, const PlOomSample *after,
                         const PlKmsgKill *kill, const char *id, uint64_t kills,
                         uint64_t boottime_usec, uint64_t realtime_usec) {
-        PlOomSample s = fullest(ring, after, boottime_usec);
+        bool before;
+        PlOomSample s = fullest(ring, after, boottime_usec, &before);
 
         *ret = (PlOomReport){
                 .time_usec = realtime_usec,
@@ -180,6 +185,9 @@ void pl_oom_report_init(PlOomReport *ret, const PlOomRing *ring, const PlOomSamp
                 take_kill(ret, kill, id);
         if (ret->cause == PL_OOM_CAUSE_UNKNOWN && was_full(ret))
                 ret->cause = PL_OOM_CAUSE_LIMIT;
+        /* what is left when the victim has gone says nothing of a limit that was reached */
+        if (!kill && !before && ret->cause == PL_OOM_CAUSE_LIMIT)
+                ret->usage_bytes = PL_UNLIMITED;
         s.usage_bytes = ret->usage_bytes;
         ret->working_set_bytes = pl_oom_working_set(&s);
         ret->peak_bytes = larger(ret->peak_bytes, ret->usage_bytes);

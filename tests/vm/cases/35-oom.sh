@@ -66,9 +66,10 @@ test_status_137_without_a_kill_is_none() {
 # each time. The kernel counts that as waiting for memory, unlike a file that never had a chance.
 test_pressure_is_a_warning() {
     container eater-tight -- sh -c '
-        dd if=/dev/zero of=/dev/shm/fill bs=1M count=36 2>/dev/null
-        dd if=/dev/zero of=/file bs=1M count=14 2>/dev/null
-        while :; do cat /file >/dev/null; done'
+        dd if=/dev/zero of=/dev/shm/fill bs=1M count=40 2>/dev/null
+        dd if=/dev/zero of=/file bs=1M count=8 2>/dev/null
+        for i in 1 2 3; do while :; do cat /file >/dev/null; done & done
+        wait'
     within 80 said MEMORY_PRESSURE CONTAINER_NAME=eater-tight || {
         value eater-tight memory.pressure
         value eater-tight memory.stat | grep -E '^(inactive_file|active_file|shmem|workingset)'
