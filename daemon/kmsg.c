@@ -16,7 +16,9 @@
 #include "log.h"
 
 /* Kills that wait for somebody to ask: those of other groups stay until they are pushed out. */
-#define KILLS_MAX 32
+#define KILLS_MAX          32
+#define DELAY_DEVICE_USEC  (100 * PL_USEC_PER_MSEC)
+#define DELAY_JOURNAL_USEC (400 * PL_USEC_PER_MSEC)
 /* Of one poll: several times what the kernel's ring holds. */
 #define RECORDS_MAX 20000
 
@@ -195,6 +197,10 @@ bool pl_kmsg_take(PlKmsg *k, const char *id, PlKmsgKill *ret) {
                 return true;
         }
         return false;
+}
+
+uint64_t pl_kmsg_delay(const PlKmsg *k) {
+        return k->fd >= 0 ? DELAY_DEVICE_USEC : DELAY_JOURNAL_USEC;
 }
 
 void pl_kmsg_rest(PlKmsg *k) {

@@ -24,5 +24,9 @@ void pl_kmsg_poll(PlKmsg *k);
 /** pl_kmsg_take() - a kill in a container that nobody has taken yet. Return: true and *ret. */
 bool pl_kmsg_take(PlKmsg *k, const char *id, PlKmsgKill *ret);
 
+/** pl_kmsg_delay() - how long after the kill its line may still be missing: the kernel writes it at
+ * once, journald on a busy host takes its time. In usec. */
+uint64_t pl_kmsg_delay(const PlKmsg *k);
+
 /** pl_kmsg_rest() - nobody waits for records any more: give back what reading needs. */
 void pl_kmsg_rest(PlKmsg *k);

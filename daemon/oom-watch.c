@@ -14,8 +14,7 @@
 #include "log.h"
 #include "oom-internal.h"
 
-/* The line with the victim is written right after the counter; journald may need some time. */
-#define GRACE_USEC      (150 * PL_USEC_PER_MSEC)
+/* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
 
 static uint64_t clock_usec(clockid_t clock) {
@@ -175,14 +174,15 @@ static void begin(OomEntry *e, uint64_t kills) {
                 e->pending->has_after = pl_oom_watch_sample(e, &e->pending->after);
         }
         e->pending->kills += kills;
-        pl_oom_watch_look_again(e, GRACE_STEP_USEC, GRACE_USEC);
+        pl_oom_watch_look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(e->w->kmsg));
 }
 
 void pl_oom_watch_look(OomEntry *e) {
         uint64_t kills;
         int r = e->g && e->oom_fd >= 0 ? count(e, &kills) : -ENODEV;
         /* as of now: a first look into the journal may itself take longer than the log's line */
-        bool late = e->pending && pl_oom_watch_now(e) >= e->pending->begin_usec + GRACE_USEC;
+        bool late = e->pending &&
+                    pl_oom_watch_now(e) >= e->pending->begin_usec + pl_kmsg_delay(e->w->kmsg);
 
         if (r == 0 && kills > e->kills) {
                 uint64_t n = kills - e->kills;
@@ -290,7 +290,7 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
         pl_oom_watch_disarm(e);
         e->g = NULL;
         if (e->pending) /* disarming has stopped the clock of the timer, not the report */
-                pl_oom_watch_look_again(e, GRACE_STEP_USEC, GRACE_USEC);
+                pl_oom_watch_look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(w->kmsg));
 }
 
 void pl_oom_watch_check(PlOomWatch *w, const char *id) {

@@ -235,10 +235,11 @@ const PlOomReport *pl_oom_history_get(const PlOomHistory *h, unsigned i) {
         return i < n ? &h->reports[(h->n_reports - n + i) % PL_OOM_REPORTS] : NULL;
 }
 
-/* v1 has no averages: there the kernel's own word for "medium" pressure is the sign. */
+/* With averages, pressure in a group that is full is the group's own. v1 has none, there the
+ * kernel's word for "medium" pressure is the sign, and a full page cache gives it as well. */
 static bool is_tight(const PlOomSample *s) {
         uint64_t ceiling = PL_MIN(s->limit_bytes, s->high_bytes);
-        uint64_t used = pl_oom_working_set(s);
+        uint64_t used = s->some_avg10 == PL_UNLIMITED ? pl_oom_working_set(s) : s->usage_bytes;
 
         if (ceiling == PL_UNLIMITED || used == PL_UNLIMITED)
                 return false;

@@ -66,7 +66,7 @@ test_status_137_without_a_kill_is_none() {
 # each time. The kernel counts that as waiting for memory, unlike a file that never had a chance.
 test_pressure_is_a_warning() {
     container eater-tight -- sh -c '
-        dd if=/dev/zero of=/dev/shm/fill bs=1M count=40 2>/dev/null
+        dd if=/dev/zero of=/dev/shm/fill bs=1M count=42 2>/dev/null
         dd if=/dev/zero of=/file bs=1M count=8 2>/dev/null
         for i in 1 2 3; do while :; do cat /file >/dev/null; done & done
         wait'
