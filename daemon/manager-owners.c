@@ -36,6 +36,13 @@ static int engine_limits(const PlSubject *s, PlLimits *ret) {
         return 0;
 }
 
+/* What an entry about another owner may claim of the kernel. */
+static const char *kernel_says(const PlSubject *s) {
+        return pl_subject_wanted(s) & ~s->unsupported & ~s->held
+                               ? "The kernel does not hold all of them either"
+                               : "They are in force in the kernel";
+}
+
 static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {
         bool news = false;
 
@@ -44,9 +51,10 @@ static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {
                         news |= pl_subject_set_error(s, r, PL_OWNER_ENGINE, why);
         if (why && news)
                 pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
-                               "the engine did not take the limits (%s). They are in force in the "
-                               "kernel; `docker inspect` shows others",
-                               why);
+                               "the engine did not take the limits (%s). %s; `docker inspect` "
+                               "shows "
+                               "others",
+                               why, kernel_says(s));
 }
 
 /* A value is given back for good when kernel and engine both have the original again. */
@@ -232,9 +240,9 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                         news |= pl_subject_set_error(s, r, PL_OWNER_SYSTEMD, why);
         if (why && news && s->cgroup)
                 pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
-                               "systemd did not take the limits (%s). They are in force in the "
-                               "kernel, but a daemon-reload may take them away for a moment",
-                               why);
+                               "systemd did not take the limits (%s). %s; a daemon-reload may take "
+                               "them away for a moment",
+                               why, kernel_says(s));
 }
 
 static void on_systemd_reloaded(void *userdata) {
