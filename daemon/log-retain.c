@@ -10,13 +10,6 @@
 
 #include "log-point.h"
 
-static const PlRetainRule *find_rule(const PlRotateRequest *req, const char *group) {
-        for (size_t i = 0; i < req->n_groups; i++)
-                if (pl_streq(req->groups[i].group, group))
-                        return &req->groups[i].rule;
-        return NULL;
-}
-
 static char *group_of(const PlStoredArchive *a) {
         char *s;
 
@@ -40,8 +33,9 @@ static int drop_marked(const PlRotateContext *ctx, PlRetainEntry *entries, size_
 
 int pl_log_retain(const PlRotateContext *ctx, const PlRotateRequest *req, uint64_t free_bytes,
                   PlRotateOutcome *ret) {
-        PlStoredArchive *archives = NULL;
-        PlRetainEntry *entries;
+        _cleanup_free_ PlStoredArchive *archives = NULL;
+        _cleanup_free_ PlRetainEntry *entries = NULL;
+        _cleanup_free_ PlRetainRule *rules = NULL;
         size_t n = 0, n_groups = 0;
         int r;
 
@@ -49,19 +43,20 @@ int pl_log_retain(const PlRotateContext *ctx, const PlRotateRequest *req, uint64
         if (r < 0)
                 return r;
         entries = calloc(n ?: 1, sizeof(*entries));
-        if (!entries) {
-                free(archives);
+        rules = calloc(n ?: 1, sizeof(*rules));
+        if (!entries || !rules)
                 return -ENOMEM;
-        }
         r = -ENOMEM;
         for (; n_groups < n; n_groups++) {
                 PlStoredArchive *a = &archives[n_groups];
                 char *group = group_of(a);
+                bool ruled;
 
                 if (!group)
                         goto out;
+                ruled = req->rules && pl_log_rules_get(req->rules, group, &rules[n_groups]);
                 entries[n_groups] = (PlRetainEntry){ .group = group,
-                                                     .rule = find_rule(req, group),
+                                                     .rule = ruled ? &rules[n_groups] : NULL,
                                                      .gen = a->name.gen,
                                                      .to_sec = a->name.to_sec,
                                                      .bytes = a->bytes,
@@ -84,7 +79,5 @@ int pl_log_retain(const PlRotateContext *ctx, const PlRotateRequest *req, uint64
 out:
         for (size_t i = 0; i < n_groups; i++)
                 free((char *)entries[i].group);
-        free(entries);
-        free(archives);
         return r;
 }

@@ -21,9 +21,6 @@ __attribute__((weak)) void pl_log_rotate_point(PlRotatePoint p) {
 }
 
 void pl_rotate_request_deinit(PlRotateRequest *r) {
-        for (size_t i = 0; i < r->n_groups; i++)
-                free(r->groups[i].group);
-        free(r->groups);
         free(r->name);
         free(r->path);
         free(r->driver);

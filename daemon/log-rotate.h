@@ -23,13 +23,9 @@
 #include <stdatomic.h>
 
 #include "log-archive.h"
+#include "log-rules.h"
 #include "log-store.h"
 #include "pl-rotate-plan.h"
-
-typedef struct PlRetainGroup {
-        char *group; /* "<service>/<container>" as archive names have them */
-        PlRetainRule rule;
-} PlRetainGroup;
 
 /* What a job works with beside its request; shared by all jobs of one worker. */
 typedef struct PlRotateContext {
@@ -48,9 +44,8 @@ typedef struct PlRotateRequest {
         PlLogOnFull on_full;
         uint64_t max_size_bytes;
         uint64_t budget_bytes;
-        bool force;            /* however small the log is */
-        PlRetainGroup *groups; /* what is kept of whom */
-        size_t n_groups;
+        bool force;        /* however small the log is */
+        PlLogRules *rules; /* what is kept of whom; borrowed; NULL: of nobody */
 } PlRotateRequest;
 
 void pl_rotate_request_deinit(PlRotateRequest *r);

@@ -45,6 +45,7 @@ struct PlLogs {
         PlLogWatch *watch;
         PlLogWorker *worker;
         PlLogStore *store; /* the worker's; here only to list records */
+        PlLogRules *rules; /* read by the worker as well */
         PlMap *entries;
         unsigned engine_major; /* 0: unknown */
         unsigned last_major;   /* the last that was known */

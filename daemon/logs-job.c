@@ -2,7 +2,7 @@
 
 /*
  * Jobs for the worker, and what is made of their outcomes on the loop. A job carries copies of all
- * it needs: the container may be gone by the time it ends.
+ * it needs of its container, which may be gone by the time it ends.
  */
 
 #include "logs-internal.h"
@@ -223,37 +223,21 @@ static void done(PlWork *w, void *userdata, bool ran) {
         job_free(j);
 }
 
-static Job *job_new(JobKind kind) {
+static Job *job_new(const PlLogs *l, JobKind kind) {
         Job *j = calloc(1, sizeof(*j));
 
         if (!j)
                 return NULL;
+        j->request.budget_bytes = l->budget_bytes;
+        j->request.rules = l->rules;
         j->work.run = run;
         j->work.done = done;
         j->kind = kind;
         return j;
 }
 
-static int take_groups(const PlLogs *l, PlRotateRequest *r) {
-        PlLogEntry *e;
-
-        r->budget_bytes = l->budget_bytes;
-        r->groups = calloc(pl_map_size(l->entries) + 1, sizeof(*r->groups));
-        if (!r->groups)
-                return -ENOMEM;
-        PL_MAP_FOREACH(e, l->entries) {
-                if (!e->governed)
-                        continue;
-                r->groups[r->n_groups].group = strdup(e->group);
-                if (!r->groups[r->n_groups].group)
-                        return -ENOMEM;
-                r->groups[r->n_groups++].rule = e->rule;
-        }
-        return 0;
-}
-
 static Job *rotate_job(PlLogEntry *e, bool force) {
-        Job *j = job_new(JOB_ROTATE);
+        Job *j = job_new(e->logs, JOB_ROTATE);
         char dir[PL_ARCHIVE_NAME_MAX];
         PlRotateRequest *r;
 
@@ -270,7 +254,7 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         r->on_full = e->on_full;
         r->max_size_bytes = e->max_size_bytes;
         r->force = force;
-        if (!r->name || !r->path || !r->driver || !r->service || take_groups(e->logs, r) < 0) {
+        if (!r->name || !r->path || !r->driver || !r->service) {
                 job_free(j);
                 return NULL;
         }
@@ -307,15 +291,13 @@ void pl_logs_begin_retain(PlLogs *l) {
 
         if (l->dry_run)
                 return;
-        j = job_new(JOB_RETAIN);
-        if (j && take_groups(l, &j->request) >= 0)
+        j = job_new(l, JOB_RETAIN);
+        if (j)
                 pl_log_worker_submit(l->worker, &j->work);
-        else if (j)
-                job_free(j);
 }
 
 void pl_logs_begin_forget(PlLogs *l, const char *id) {
-        Job *j = job_new(JOB_FORGET);
+        Job *j = job_new(l, JOB_FORGET);
 
         if (!j)
                 return; /* pruned at the next start */

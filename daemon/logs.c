@@ -128,7 +128,8 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlLogsHandlers *
         l->budget_bytes = PL_UNLIMITED;
         l->expiry_sec = PL_TIME_INFINITY;
         l->entries = pl_map_new();
-        if (!l->entries)
+        l->rules = pl_log_rules_new();
+        if (!l->entries || !l->rules)
                 return -ENOMEM;
         r = pl_log_store_open(archive_dir, true, find_group(), &store);
         if (r >= 0)
@@ -157,6 +158,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
                 PL_MAP_FOREACH(e, l->entries)
         entry_free(e);
         pl_map_free(l->entries);
+        pl_log_rules_free(l->rules);
         pl_log_watch_free(l->watch);
         sd_event_source_disable_unref(l->expiry);
         sd_event_unref(l->event);
@@ -269,6 +271,13 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                old.rule.max_age_usec != e->rule.max_age_usec;
 }
 
+static int tell_rule(const PlLogEntry *e) {
+        if (e->governed)
+                return pl_log_rules_set(e->logs->rules, e->id, e->group, &e->rule);
+        pl_log_rules_remove(e->logs->rules, e->id);
+        return 0;
+}
+
 int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                    const PlLogPolicy *policy) {
         PlLogEntry *e = pl_map_get(l->entries, c->id);
@@ -288,8 +297,8 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                 }
         }
         r = take_facts(e, c, service, policy);
-        if (r < 0)
-                return r;
+        if (r < 0 || (r > 0 && tell_rule(e) < 0))
+                return -ENOMEM;
         if (e->stale) {
                 e->stale = false;
                 r = 1;
@@ -311,6 +320,7 @@ void pl_logs_remove(PlLogs *l, const char *id) {
         if (!e)
                 return;
         pl_logs_set_finding(e, PL_LOG_FINDING_NONE, NULL);
+        pl_log_rules_remove(l->rules, id);
         entry_free(e);
         if (!l->dry_run)
                 pl_logs_begin_forget(l, id);

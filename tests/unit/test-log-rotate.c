@@ -342,14 +342,16 @@ START_TEST(left_alone) {
 END_TEST
 
 START_TEST(retention) {
-        PlRetainGroup groups[] = { { (char *)"front/web", { 2, PL_TIME_INFINITY } } };
+        _cleanup_(pl_log_rules_freep) PlLogRules *rules = pl_log_rules_new();
+        const PlRetainRule two = { 2, PL_TIME_INFINITY };
         PlRotateRequest req = request(20, true);
         PlStoredArchive *archives;
         PlRotateOutcome o;
         size_t n;
 
-        req.groups = groups;
-        req.n_groups = 1;
+        ck_assert_ptr_nonnull(rules);
+        ck_assert_int_eq(pl_log_rules_set(rules, ID, "front/web", &two), 0);
+        req.rules = rules;
         for (unsigned i = 0; i < 5; i++) {
                 append(i * 2000, i * 2000 + 2000);
                 ck_assert_int_eq(rotate(&req, &o), 0);
