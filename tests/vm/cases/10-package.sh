@@ -70,7 +70,7 @@ test_the_manual_pages_and_completions_are_there() {
     for f in man8/plimsolld.8 man1/plimsollctl.1 man5/plimsoll.conf.5; do
         dpkg -L plimsoll | grep -q "/usr/share/man/$f" || fail "$f"
     done
-    for f in bash-completion/completions/plimsollctl zsh/ fish/vendor_completions.d/plimsollctl.fish; do
+    for f in bash-completion/completions/plimsollctl zsh/vendor-completions/_plimsollctl fish/vendor_completions.d/plimsollctl.fish; do
         dpkg -L plimsoll | grep -q "/usr/share/$f" || fail "$f"
     done
 }
