@@ -30,6 +30,7 @@ struct Node {
         PlController c; /* the first controller of its mount */
         char *relative;
         bool is_parent;
+        bool found;    /* by exploring; it goes with its directory */
         bool scan_due; /* what was there before the watch has not been reported */
         Watch *watch;  /* NULL: unarmed */
 };
@@ -52,7 +53,10 @@ struct PlCgWatch {
         int fd;
         Watch **buckets;
         size_t n_buckets, n_watches;
-        Node *nodes;                         /* shallow ones before those below them */
+        Node *nodes;           /* shallow ones before those below them */
+        PlController explored; /* in whose hierarchy parents are looked for */
+        bool exploring;
+        size_t n_found;
         PlMap *groups;                       /* id to Group */
         Group *first_pending, *last_pending; /* in the order in which they are due */
 };
@@ -70,11 +74,14 @@ void pl_cg_watch_forget(PlCgWatch *w, Watch *watch);
 bool pl_cg_watch_is_first(const PlCgroupMounts *m, PlController c);
 /** @relative: no slash at either end; "" is the mount itself. */
 int pl_cg_watch_add_parent(PlCgWatch *w, PlController c, const char *relative);
-/** Arms this node, if it exists by now, and those below it. Return: 0 (also when absent), -errno.
- */
-int pl_cg_watch_arm(PlCgWatch *w, Node *n);
-void pl_cg_watch_disarm(PlCgWatch *w, Node *n);
-Node *pl_cg_watch_child(const PlCgWatch *w, const Node *n, const char *name);
+void pl_cg_watch_drop_parent(PlCgWatch *w, PlController c, const char *relative);
+/** Looks for parents in this controller's hierarchy, now and from now on. */
+int pl_cg_watch_explore(PlCgWatch *w, PlController c);
+/** A directory was made, or has gone, in that of a node. */
+void pl_cg_watch_made(PlCgWatch *w, const Node *n, const char *name);
+void pl_cg_watch_removed(PlCgWatch *w, const Node *n, const char *name);
 /** Reports the directories that were there before the watch. Calls appeared(). */
 void pl_cg_watch_scan(PlCgWatch *w);
+/** Events were lost: look at everything again. Return: 0, -errno. */
+int pl_cg_watch_rescan(PlCgWatch *w);
 void pl_cg_watch_free_nodes(PlCgWatch *w);

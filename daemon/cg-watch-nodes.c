@@ -6,6 +6,9 @@
  * directory from the mount down is watched for what is made and removed in it. Above the slices
  * that is rare, and costs nothing. Ancestors are armed before their children are looked for, so a
  * directory made meanwhile is either found or announced.
+ *
+ * Where containers live is nothing that an engine tells before the first one runs, so parents are
+ * looked for as well: in one hierarchy, every directory near the top that may be one.
  */
 
 #include "cg-watch-internal.h"
@@ -15,7 +18,13 @@
 #include <limits.h>
 #include <sys/inotify.h>
 
+#include "pl-parent.h"
+
 #define NODE_EVENTS (IN_CREATE | IN_DELETE)
+
+/* How far from the mount parents are looked for ("a.slice/a-b.slice/a-b-c.slice"), and how many. */
+#define EXPLORE_DEPTH 3
+#define FOUND_MAX     256
 
 bool pl_cg_watch_is_first(const PlCgroupMounts *m, PlController c) {
         if (c == PL_CONTROLLER_CPUACCT || !m->mount[c])
@@ -40,13 +49,24 @@ static Node *find_node(const PlCgWatch *w, PlController c, const char *relative,
         return NULL;
 }
 
-Node *pl_cg_watch_child(const PlCgWatch *w, const Node *n, const char *name) {
+static Node *child_of(const PlCgWatch *w, const Node *n, const char *name) {
         char path[PATH_MAX];
 
         if ((size_t)snprintf(path, sizeof(path), "%s%s%s", n->relative, *n->relative ? "/" : "",
                              name) >= sizeof(path))
                 return NULL;
         return find_node(w, n->c, path, strlen(path));
+}
+
+/* Is the node one in whose directory parents are looked for? */
+static bool explores(const PlCgWatch *w, const Node *n) {
+        unsigned depth = *n->relative ? 1 : 0;
+
+        if (!w->exploring || n->c != w->explored)
+                return false;
+        for (const char *s = n->relative; *s; s++)
+                depth += *s == '/';
+        return depth < EXPLORE_DEPTH;
 }
 
 static int get_node(PlCgWatch *w, PlController c, const char *relative, size_t length, Node **ret) {
@@ -70,6 +90,16 @@ static int get_node(PlCgWatch *w, PlController c, const char *relative, size_t l
         return 0;
 }
 
+static void disarm(PlCgWatch *w, Node *n) {
+        Watch *watch = n->watch;
+
+        if (!watch)
+                return;
+        n->watch = NULL;
+        watch->node = NULL;
+        pl_cg_watch_close(w, watch);
+}
+
 static int arm_one(PlCgWatch *w, Node *n) {
         char path[PATH_MAX];
         Watch *watch;
@@ -83,14 +113,15 @@ static int arm_one(PlCgWatch *w, Node *n) {
                 return r == -ENOENT ? 0 : r;
         if (n->watch == watch)
                 return 0;
-        pl_cg_watch_disarm(w, n); /* the directory was made anew, and nobody told us */
+        disarm(w, n); /* the directory was made anew, and nobody told us */
         n->watch = watch;
         watch->node = n;
-        n->scan_due = n->is_parent;
+        n->scan_due = n->is_parent || explores(w, n);
         return 0;
 }
 
-int pl_cg_watch_arm(PlCgWatch *w, Node *n) {
+/* Arms this node, if it exists by now, and those below it. Return: 0 (also when absent), -errno. */
+static int arm(PlCgWatch *w, Node *n) {
         int r;
 
         r = arm_one(w, n);
@@ -106,16 +137,6 @@ int pl_cg_watch_arm(PlCgWatch *w, Node *n) {
         return 0;
 }
 
-void pl_cg_watch_disarm(PlCgWatch *w, Node *n) {
-        Watch *watch = n->watch;
-
-        if (!watch)
-                return;
-        n->watch = NULL;
-        watch->node = NULL;
-        pl_cg_watch_close(w, watch);
-}
-
 int pl_cg_watch_add_parent(PlCgWatch *w, PlController c, const char *relative) {
         Node *root, *n;
         size_t end = 0;
@@ -127,12 +148,105 @@ int pl_cg_watch_add_parent(PlCgWatch *w, PlController c, const char *relative) {
                 end += strspn(relative + end, "/");
                 end += strcspn(relative + end, "/");
                 r = get_node(w, c, relative, end, &n);
+                if (r == 0 && n->found) {
+                        n->found = false; /* it has to stay from now on */
+                        w->n_found--;
+                }
         }
         if (r < 0)
                 return r;
         if (!n->is_parent)
                 n->is_parent = n->scan_due = true;
-        return pl_cg_watch_arm(w, root);
+        return arm(w, root);
+}
+
+int pl_cg_watch_explore(PlCgWatch *w, PlController c) {
+        w->explored = c;
+        w->exploring = true;
+        return pl_cg_watch_add_parent(w, c, "");
+}
+
+/* A directory that nobody has named; without memory or watches for it the start event must do. */
+static Node *explore(PlCgWatch *w, const Node *n, const char *name) {
+        char path[PATH_MAX], id[PL_ID_MAX];
+        Node *child;
+
+        if (!explores(w, n) || w->n_found >= FOUND_MAX || !pl_parent_may_be(name) ||
+            pl_cgroup_id_of_name(name, id))
+                return NULL;
+        if ((size_t)snprintf(path, sizeof(path), "%s%s%s", n->relative, *n->relative ? "/" : "",
+                             name) >= sizeof(path) ||
+            get_node(w, n->c, path, strlen(path), &child) < 0)
+                return NULL;
+        child->found = child->is_parent = true;
+        w->n_found++;
+        return child;
+}
+
+static void free_node(PlCgWatch *w, Node **p) {
+        Node *n = *p;
+
+        *p = n->next;
+        w->n_found -= n->found;
+        disarm(w, n);
+        free(n->relative);
+        free(n);
+}
+
+static bool has_below(const PlCgWatch *w, const Node *n) {
+        for (const Node *p = n->next; p; p = p->next)
+                if (p->c == n->c && is_below(p->relative, n->relative))
+                        return true;
+        return false;
+}
+
+void pl_cg_watch_drop_parent(PlCgWatch *w, PlController c, const char *relative) {
+        Node *n = find_node(w, c, relative, strlen(relative)), **p;
+        bool again = n;
+
+        if (n) { /* one that exploring would find stays, as found */
+                n->is_parent = n->found = explores(w, n) && n->watch && !has_below(w, n);
+                w->n_found += n->found;
+        }
+        while (again) {
+                again = false;
+                for (p = &w->nodes; *p;) {
+                        n = *p;
+                        if (n->c != c || n->is_parent || !*n->relative || has_below(w, n)) {
+                                p = &n->next;
+                                continue;
+                        }
+                        free_node(w, p);
+                        again = true;
+                }
+        }
+}
+
+void pl_cg_watch_made(PlCgWatch *w, const Node *n, const char *name) {
+        Node *child = child_of(w, n, name) ?: explore(w, n, name);
+
+        if (!child)
+                return;
+        (void)arm(w, child);
+        pl_cg_watch_scan(w);
+}
+
+void pl_cg_watch_removed(PlCgWatch *w, const Node *n, const char *name) {
+        Node *top = child_of(w, n, name), **p = &w->nodes;
+        _cleanup_free_ char *gone = top ? strdup(top->relative) : NULL;
+
+        while (gone && *p) {
+                Node *q = *p;
+
+                if (q->c == n->c && (pl_streq(q->relative, gone) || is_below(q->relative, gone))) {
+                        disarm(w, q);
+                        if (q->found) {
+                                free_node(w, p);
+                                continue;
+                        }
+                }
+                p = &q->next;
+        }
 }
 
 static void scan_node(PlCgWatch *w, const Node *n) {
@@ -147,15 +261,23 @@ static void scan_node(PlCgWatch *w, const Node *n) {
         while ((entry = readdir(dir))) {
                 const Group *known;
 
-                if (entry->d_type != DT_DIR || !pl_cgroup_id_of_name(entry->d_name, id))
+                if (entry->d_type != DT_DIR)
                         continue;
+                if (!pl_cgroup_id_of_name(entry->d_name, id)) {
+                        Node *child = child_of(w, n, entry->d_name) ?: explore(w, n, entry->d_name);
+
+                        if (child)
+                                (void)arm_one(w, child);
+                        continue;
+                }
                 known = pl_map_get(w->groups, id);
-                if (!known || !known->watches[n->c])
+                if (n->is_parent && (!known || !known->watches[n->c]))
                         w->handlers->appeared(w->userdata, id, n->relative, n->c);
         }
         (void)closedir(dir);
 }
 
+/* A node that is found meanwhile comes after the one in whose directory it lies. */
 void pl_cg_watch_scan(PlCgWatch *w) {
         for (Node *n = w->nodes; n; n = n->next)
                 if (n->scan_due && n->watch) {
@@ -164,12 +286,19 @@ void pl_cg_watch_scan(PlCgWatch *w) {
                 }
 }
 
-void pl_cg_watch_free_nodes(PlCgWatch *w) {
-        for (Node *n = w->nodes, *next; n; n = next) {
-                next = n->next;
-                pl_cg_watch_disarm(w, n);
-                free(n->relative);
-                free(n);
+int pl_cg_watch_rescan(PlCgWatch *w) {
+        int r = 0;
+
+        for (Node *n = w->nodes; n && r == 0; n = n->next) {
+                n->scan_due = n->is_parent || explores(w, n);
+                if (!*n->relative)
+                        r = arm(w, n);
         }
-        w->nodes = NULL;
+        pl_cg_watch_scan(w);
+        return r;
+}
+
+void pl_cg_watch_free_nodes(PlCgWatch *w) {
+        while (w->nodes)
+                free_node(w, &w->nodes);
 }

@@ -120,49 +120,27 @@ static int on_scan(sd_event_source *source, void *userdata) {
 }
 
 static void on_made(PlCgWatch *w, Node *n, const char *name) {
-        Node *child = pl_cg_watch_child(w, n, name);
         char id[PL_ID_MAX];
 
-        if (child) {
-                (void)pl_cg_watch_arm(w, child);
-                pl_cg_watch_scan(w);
-        }
+        pl_cg_watch_made(w, n, name);
         if (n->is_parent && pl_cgroup_id_of_name(name, id))
                 w->handlers->appeared(w->userdata, id, n->relative, n->c);
 }
 
-static void disarm_tree(PlCgWatch *w, Node *top) {
-        size_t length = strlen(top->relative);
-
-        for (Node *n = w->nodes; n; n = n->next)
-                if (n->c == top->c && strncmp(n->relative, top->relative, length) == 0 &&
-                    (n->relative[length] == '/' || n->relative[length] == '\0'))
-                        pl_cg_watch_disarm(w, n);
-}
-
 static void on_removed(PlCgWatch *w, Node *n, const char *name) {
-        Node *child = pl_cg_watch_child(w, n, name);
         char id[PL_ID_MAX];
 
-        if (child)
-                disarm_tree(w, child);
+        pl_cg_watch_removed(w, n, name);
         if (n->is_parent && pl_cgroup_id_of_name(name, id))
                 w->handlers->gone(w->userdata, id);
 }
 
 static int report_everything(PlCgWatch *w) {
         Group *g;
-        int r = 0;
 
         PL_MAP_FOREACH(g, w->groups)
         note_change(w, g, (UINT32_C(1) << _PL_RESOURCE_N) - 1);
-        for (Node *n = w->nodes; n && r == 0; n = n->next) {
-                n->scan_due = n->is_parent;
-                if (!*n->relative)
-                        r = pl_cg_watch_arm(w, n);
-        }
-        pl_cg_watch_scan(w);
-        return r;
+        return pl_cg_watch_rescan(w);
 }
 
 static void on_event(PlCgWatch *w, const struct inotify_event *e) {
@@ -293,15 +271,22 @@ PlCgWatch *pl_cg_watch_free(PlCgWatch *w) {
         return NULL;
 }
 
-int pl_cg_watch_parent(PlCgWatch *w, const char *parent) {
-        _cleanup_free_ char *copy = strdup(parent + strspn(parent, "/"));
+/* "/a/b/" to "a/b". Return: owned by the caller; NULL: out of memory. */
+static char *without_slashes(const char *parent) {
         size_t n;
+
+        parent += strspn(parent, "/");
+        for (n = strlen(parent); n > 0 && parent[n - 1] == '/';)
+                n--;
+        return strndup(parent, n);
+}
+
+int pl_cg_watch_parent(PlCgWatch *w, const char *parent) {
+        _cleanup_free_ char *copy = without_slashes(parent);
         int r;
 
         if (!copy)
                 return -ENOMEM;
-        for (n = strlen(copy); n > 0 && copy[n - 1] == '/'; n--)
-                copy[n - 1] = '\0';
         for (PlController c = 0; c < _PL_CONTROLLER_N; c++) {
                 if (!pl_cg_watch_is_first(w->mounts, c))
                         continue;
@@ -310,6 +295,29 @@ int pl_cg_watch_parent(PlCgWatch *w, const char *parent) {
                         return r;
         }
         return sd_event_source_set_enabled(w->scan, SD_EVENT_ONESHOT);
+}
+
+void pl_cg_watch_forget_parent(PlCgWatch *w, const char *parent) {
+        _cleanup_free_ char *copy = without_slashes(parent);
+
+        for (PlController c = 0; copy && c < _PL_CONTROLLER_N; c++)
+                if (pl_cg_watch_is_first(w->mounts, c))
+                        pl_cg_watch_drop_parent(w, c, copy);
+}
+
+int pl_cg_watch_discover(PlCgWatch *w) {
+        PlController chosen = _PL_CONTROLLER_N;
+        int r;
+
+        for (PlController c = 0; c < _PL_CONTROLLER_N; c++)
+                if (pl_cg_watch_is_first(w->mounts, c) &&
+                    (chosen == _PL_CONTROLLER_N ||
+                     pl_streq_null(w->mounts->mount[c], w->mounts->mount[PL_CONTROLLER_MEMORY])))
+                        chosen = c;
+        if (chosen == _PL_CONTROLLER_N)
+                return -ENODEV;
+        r = pl_cg_watch_explore(w, chosen);
+        return r < 0 ? r : sd_event_source_set_enabled(w->scan, SD_EVENT_ONESHOT);
 }
 
 static int get_group(PlCgWatch *w, const char *id, Group **ret) {

@@ -36,6 +36,14 @@ PL_DEFINE_CLEANUP(PlCgWatch *, pl_cg_watch_free)
  * Return: 0; -ENOSPC: fs.inotify.max_user_watches; -ENOMEM, -errno. */
 int pl_cg_watch_parent(PlCgWatch *w, const char *parent);
 
+/** pl_cg_watch_forget_parent() - groups below it are reported no more, unless it is discovered. */
+void pl_cg_watch_forget_parent(PlCgWatch *w, const char *parent);
+
+/** pl_cg_watch_discover() - find parents that nobody has named. In one hierarchy, every directory
+ * near the top that may hold containers is a parent for as long as it exists.
+ * Return: as pl_cg_watch_parent(). */
+int pl_cg_watch_discover(PlCgWatch *w);
+
 /** pl_cg_watch_add() / _remove() - watch a group's own files; idempotent, and a group that gained a
  * hierarchy or was made anew is taken as it is now. One watch for each mount.
  * Return: as pl_cg_watch_parent(). */

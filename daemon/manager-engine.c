@@ -225,6 +225,11 @@ static void on_event(void *userdata, PlEvent *e) {
         }
 
         switch (e->action) {
+        case PL_EVENT_CREATE:
+                pl_manager_claim(m, s);
+                if (s->cgroup && s->facts)
+                        pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+                break;
         case PL_EVENT_START:
         case PL_EVENT_RESTART:
                 /* runc and systemd write after the group appears: look again, at once */

@@ -37,6 +37,14 @@
 
 typedef struct PlLogPaths PlLogPaths;
 
+/* Groups that appeared ahead of the event that tells whose they are. */
+#define PL_MANAGER_UNBORN_MAX 8
+
+typedef struct PlUnborn {
+        char id[PL_ID_MAX];
+        char *parent;
+} PlUnborn;
+
 struct PlManager {
         sd_event *event;
         PlManagerOptions options;
@@ -48,7 +56,9 @@ struct PlManager {
 
         PlCgroupMounts mounts;
         PlCgWatch *watch;
-        char **parents; /* cgroups below which containers live, NULL terminated */
+        char **parents; /* cgroups below which containers live, NULL terminated, latest last */
+        PlUnborn unborn[PL_MANAGER_UNBORN_MAX];
+        size_t n_unborn;
         PlEngine *engine;
         PlSystemd *systemd;
         PlCtlServer *ctl;
@@ -123,6 +133,11 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
 bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s);
 void pl_manager_locate_by_pid(PlManager *m, PlSubject *s);
 void pl_manager_learn_parent(PlManager *m, const char *parent);
+/** pl_manager_await() - it has no group yet: look where the engine says that it will be. */
+void pl_manager_await(PlManager *m, const PlSubject *s);
+/** pl_manager_claim() - its group may have been there before its create event. */
+void pl_manager_claim(PlManager *m, PlSubject *s);
+void pl_manager_free_parents(PlManager *m);
 int pl_manager_desire(PlManager *m, PlSubject *s); /* s->want from the policy in force */
 
 /* manager-tick.c */

@@ -14,7 +14,13 @@
 #include "cg-apply.h"
 #include "log.h"
 #include "pl-desired.h"
+#include "pl-parent.h"
 #include "pl-unit-properties.h"
+
+/* Parents that are remembered: engines have one or two, and a container may ask for its own. The
+ * fixed ones are the engine's defaults. */
+#define PARENTS_MAX   32
+#define PARENTS_FIXED 2
 
 /* Policies name devices by path, the kernel by number. A path that leads nowhere costs that value.
  */
@@ -89,6 +95,13 @@ void pl_manager_learn_parent(PlManager *m, const char *parent) {
         for (; m->parents && m->parents[n]; n++)
                 if (pl_streq(m->parents[n], parent))
                         return;
+        if (n == PARENTS_MAX) {
+                pl_cg_watch_forget_parent(m->watch, m->parents[PARENTS_FIXED]);
+                free(m->parents[PARENTS_FIXED]);
+                memmove(m->parents + PARENTS_FIXED, m->parents + PARENTS_FIXED + 1,
+                        (n - PARENTS_FIXED) * sizeof(char *));
+                n--;
+        }
         grown = reallocarray(m->parents, n + 2, sizeof(char *));
         if (!grown)
                 return;
@@ -100,6 +113,22 @@ void pl_manager_learn_parent(PlManager *m, const char *parent) {
                 pl_log_warning("Cannot watch cgroup %s (%s): containers below it get their limits "
                                "at the start event instead of before it",
                                parent, strerror(-r));
+}
+
+void pl_manager_free_parents(PlManager *m) {
+        for (char **p = m->parents; p && *p; p++)
+                free(*p);
+        free(m->parents);
+        for (size_t i = 0; i < PL_MANAGER_UNBORN_MAX; i++)
+                free(m->unborn[i].parent);
+}
+
+void pl_manager_await(PlManager *m, const PlSubject *s) {
+        _cleanup_free_ char *parent = NULL;
+
+        if (pl_subject_wanted(s) != 0 &&
+            pl_parent_of_setting(s->facts->host.cgroup_parent, &parent) > 0)
+                pl_manager_learn_parent(m, parent);
 }
 
 static bool same_group(const PlCgroup *a, const PlCgroup *b) {
@@ -176,6 +205,31 @@ void pl_manager_locate_by_pid(PlManager *m, PlSubject *s) {
                        strerror(-r));
 }
 
+void pl_manager_claim(PlManager *m, PlSubject *s) {
+        PlCgroup *g = NULL;
+
+        for (size_t i = 0; i < PL_MANAGER_UNBORN_MAX && !s->cgroup; i++) {
+                PlUnborn *u = &m->unborn[i];
+
+                if (!u->parent || !pl_streq(u->id, s->id))
+                        continue;
+                if (pl_cgroup_from_parent(&m->mounts, u->parent, s->id, &g) >= 0)
+                        pl_manager_adopt_cgroup(m, s, g, 0);
+        }
+}
+
+static void note_unborn(PlManager *m, const char *id, const char *parent) {
+        PlUnborn *u;
+
+        for (size_t i = 0; i < PL_MANAGER_UNBORN_MAX; i++)
+                if (pl_streq(m->unborn[i].id, id))
+                        return; /* in another hierarchy */
+        u = &m->unborn[m->n_unborn++ % PL_MANAGER_UNBORN_MAX];
+        free(u->parent);
+        u->parent = strdup(parent);
+        (void)snprintf(u->id, sizeof(u->id), "%s", id);
+}
+
 static PlSubject *find(PlManager *m, const char *id) {
         return pl_map_get(m->subjects, id);
 }
@@ -187,8 +241,12 @@ static void on_appeared(void *userdata, const char *id, const char *parent, PlCo
         PlSubject *s = find(m, id);
         PlCgroup *g = NULL;
 
-        if (!s || m->options.no_early_write)
+        if (m->options.no_early_write)
                 return;
+        if (!s) {
+                note_unborn(m, id, parent);
+                return;
+        }
         if (s->cgroup && s->cgroup_started_usec == 0 && s->cgroup->dir_fd[c] >= 0)
                 return; /* found along with another hierarchy's */
         if (pl_cgroup_from_parent(&m->mounts, parent, id, &g) < 0)

@@ -369,6 +369,7 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
                 return;
         pl_manager_locate_by_pid(m, s);
         if (!s->cgroup) {
+                pl_manager_await(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_OWNERS);
                 return;
         }

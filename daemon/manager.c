@@ -248,9 +248,15 @@ static int open_kernel(PlManager *m) {
         r = pl_manager_open_oom(m);
         if (r < 0)
                 return r;
-        /* where Docker's two cgroup drivers and Podman put containers when nobody says otherwise */
+        /* where Docker's two cgroup drivers put containers when nobody says otherwise, and wherever
+         * else they may appear: an engine does not tell its own setting */
         pl_manager_learn_parent(m, "docker");
         pl_manager_learn_parent(m, "system.slice");
+        r = pl_cg_watch_discover(m->watch);
+        if (r < 0)
+                pl_log_warning("Cannot look for the cgroups below which containers are made (%s): "
+                               "the first one below each may get its limits late",
+                               strerror(-r));
         return 0;
 }
 
@@ -320,9 +326,7 @@ PlManager *pl_manager_free(PlManager *m) {
         pl_subject_free(s);
         pl_map_free(m->subjects);
         pl_cg_watch_free(m->watch);
-        for (char **p = m->parents; p && *p; p++)
-                free(*p);
-        free(m->parents);
+        pl_manager_free_parents(m);
         pl_cg_mounts_deinit(&m->mounts);
         pl_state_dir_free(m->state_dir);
         sd_event_source_disable_unref(m->tick);

@@ -20,9 +20,6 @@ MemoryMax=256M
 MemorySwapMax=0
 END
     daemon_begin
-    # this engine has a cgroup parent of its own, which a container that runs has to show first:
-    # the limits must be there before a container can eat
-    run_bb neighbour
 }
 teardown() { end; }
 

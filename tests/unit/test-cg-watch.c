@@ -1,92 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The watcher on the real cgroups of this host, and its edges on plain directories, which inotify
- * treats the same: a parent that comes late, goes and comes back, a queue that overflows.
+ * The watcher on the real cgroups of this host, and its edges on plain directories: a group that is
+ * a parent, a queue that overflows.
  */
-#include "cg-host.h"
-
-#include <ftw.h>
+#include "cg-watch-fixture.h"
 
 #include "cg-apply.h"
-#include "cg-watch.h"
-
-#define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
-#define OTHER  "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
-
-typedef struct Heard {
-        char appeared[64][PL_ID_MAX];
-        PlController controllers[64];
-        char parents[64][64];
-        uint64_t appeared_usec;
-        size_t n_appeared, n_changed, n_gone;
-        uint32_t changed;
-        uint64_t changed_usec;
-        PlCgWatch *remove_from; /* remove the group from inside the callback */
-} Heard;
 
 static CgHost host;
-static Heard heard;
-static sd_event *event;
-static PlCgWatch *watch;
-static char tmp[] = "/tmp/plimsoll-cg-watch-XXXXXX";
-
-static uint64_t now_usec(void) {
-        struct timespec t;
-
-        ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &t), 0);
-        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
-
-static void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
-        Heard *h = userdata;
-
-        if (h->n_appeared == PL_ARRAY_SIZE(h->appeared))
-                return;
-        (void)snprintf(h->appeared[h->n_appeared], PL_ID_MAX, "%s", id);
-        (void)snprintf(h->parents[h->n_appeared], 64, "%s", parent);
-        h->controllers[h->n_appeared++] = c;
-        h->appeared_usec = now_usec();
-}
-
-static void on_changed(void *userdata, const char *id, uint32_t mask) {
-        Heard *h = userdata;
-
-        ck_assert_str_eq(id, CG_HOST_ID);
-        h->n_changed++;
-        h->changed |= mask;
-        h->changed_usec = now_usec();
-        if (h->remove_from)
-                pl_cg_watch_remove(h->remove_from, id);
-}
-
-static void on_gone(void *userdata, const char *id) {
-        Heard *h = userdata;
-
-        h->n_gone++;
-        if (h->remove_from)
-                pl_cg_watch_remove(h->remove_from, id);
-}
-
-static const PlCgWatchHandlers handlers = { on_appeared, on_changed, on_gone };
-
-/* Runs the loop for a while. */
-static void run(uint64_t usec) {
-        uint64_t end = now_usec() + usec, now;
-
-        while ((now = now_usec()) < end)
-                ck_assert_int_ge(sd_event_run(event, end - now), 0);
-}
-
-static void start(const PlCgroupMounts *m) {
-        heard = (Heard){};
-        ck_assert_int_ge(sd_event_new(&event), 0);
-        ck_assert_int_eq(pl_cg_watch_new(event, m, &handlers, &heard, &watch), 0);
-}
-
-static void stop(void) {
-        watch = pl_cg_watch_free(watch);
-        event = sd_event_unref(event);
-}
 
 static void setup_host(void) {
         cg_host_start(&host);
@@ -244,87 +165,6 @@ START_TEST(test_made_anew) {
 }
 END_TEST
 
-/* Plain directories from here on. */
-static PlCgroupMounts plain;
-
-static void setup_plain(void) {
-        strcpy(tmp + sizeof(tmp) - 7, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(tmp));
-        plain = (PlCgroupMounts){ .mount[PL_CONTROLLER_MEMORY] = tmp,
-                                  .mount[PL_CONTROLLER_PIDS] = tmp,
-                                  .hierarchy[PL_CONTROLLER_MEMORY] = PL_HIERARCHY_V2,
-                                  .hierarchy[PL_CONTROLLER_PIDS] = PL_HIERARCHY_V2 };
-        start(&plain);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
-
-static void teardown_plain(void) {
-        stop();
-        (void)nftw(tmp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void dir_make(const char *relative) {
-        char path[256];
-
-        (void)snprintf(path, sizeof(path), "%s/%s", tmp, relative);
-        ck_assert_msg(mkdir(path, 0755) == 0, "%s", path);
-}
-
-static void dir_remove(const char *relative) {
-        char path[256];
-
-        (void)snprintf(path, sizeof(path), "%s/%s", tmp, relative);
-        ck_assert_msg(rmdir(path) == 0, "%s", path);
-}
-
-START_TEST(test_parent_comes_late_and_again) {
-        ck_assert_int_eq(pl_cg_watch_parent(watch, "/a.slice/a-b.slice/"), 0);
-        run(5000);
-        dir_make("a.slice");
-        run(5000);
-        dir_make("a.slice/a-b.slice");
-        dir_make("a.slice/a-b.slice/docker-" OTHER ".scope"); /* before the loop ran */
-        run(5000);
-        ck_assert_uint_eq(heard.n_appeared, 1);
-        ck_assert_str_eq(heard.appeared[0], OTHER);
-        ck_assert_str_eq(heard.parents[0], "a.slice/a-b.slice");
-
-        dir_remove("a.slice/a-b.slice/docker-" OTHER ".scope");
-        dir_remove("a.slice/a-b.slice");
-        dir_remove("a.slice");
-        run(5000);
-        ck_assert_uint_eq(heard.n_gone, 1);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 1); /* the mount itself */
-
-        /* all at once */
-        dir_make("a.slice");
-        dir_make("a.slice/a-b.slice");
-        dir_make("a.slice/a-b.slice/" CG_HOST_ID);
-        run(5000);
-        ck_assert_uint_eq(heard.n_appeared, 2);
-        ck_assert_str_eq(heard.appeared[1], CG_HOST_ID);
-        /* one at a time */
-        dir_make("a.slice/a-b.slice/" OTHER);
-        run(5000);
-        ck_assert_uint_eq(heard.n_appeared, 3);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 3);
-}
-END_TEST
-
-START_TEST(test_mount_as_parent) {
-        ck_assert_int_eq(pl_cg_watch_parent(watch, ""), 0);
-        run(5000);
-        dir_make(OTHER);
-        dir_make("not-a-container");
-        run(5000);
-        ck_assert_uint_eq(heard.n_appeared, 1);
-        ck_assert_str_eq(heard.parents[0], "");
-}
-END_TEST
-
 /* A group that is a parent as well: one inode, one watch, two roles. */
 START_TEST(test_container_in_container) {
         char path[256];
@@ -418,8 +258,6 @@ int main(void) {
         suite_add_tcase(s, real);
         tcase_add_checked_fixture(dirs, setup_plain, teardown_plain);
         tcase_set_timeout(dirs, 60);
-        tcase_add_test(dirs, test_parent_comes_late_and_again);
-        tcase_add_test(dirs, test_mount_as_parent);
         tcase_add_test(dirs, test_container_in_container);
         tcase_add_test(dirs, test_overflow);
         suite_add_tcase(s, dirs);
