@@ -12,6 +12,8 @@ const uint8_t pl_probe_postgres_goodbye[5] = { 'X', 0, 0, 0, 4 };
 
 /* No message before ReadyForQuery is longer: libpq's own bound for errors during start-up. */
 #define MESSAGE_MAX 30000u
+/* The bare text of an error of before protocol 3.0. */
+#define OLD_ERROR_MAX 1024u
 
 static uint32_t get32(const uint8_t *p) {
         return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -146,11 +148,12 @@ static void judge_garbage(const uint8_t *data, size_t n, PlVerdict *ret) {
  * 3.0, report_fork_failure_to_client()); its "length" is then text, far above any real one.
  */
 static PlProbeStep old_error(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
-        const uint8_t *end = memchr(data, 0, n);
-        size_t len = end ? (size_t)(end - data) : n;
+        size_t most = PL_MIN(n, (size_t)OLD_ERROR_MAX);
+        const uint8_t *end = memchr(data, 0, most);
+        size_t len = end ? (size_t)(end - data) : most;
         char quoted[120];
 
-        if (!end && !eof && n < 1024)
+        if (!end && !eof && n < OLD_ERROR_MAX)
                 return PL_PROBE_MORE;
         for (size_t i = 0; i < PL_MIN(len, (size_t)16); i++)
                 if (data[i] < 0x20 || data[i] == 0x7f) {

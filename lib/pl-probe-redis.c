@@ -73,7 +73,7 @@ static void judge(const uint8_t *line, size_t n, PlVerdict *ret) {
 }
 
 PlProbeStep pl_probe_redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
-        const uint8_t *end = memmem(data, n, "\r\n", 2);
+        const uint8_t *end = memmem(data, PL_MIN(n, (size_t)PL_PROBE_REDIS_LINE_MAX), "\r\n", 2);
 
         if (end && end > data) {
                 judge(data, (size_t)(end - data), ret);

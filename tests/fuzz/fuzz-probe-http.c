@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers of any HTTP service to each kind of probe. An input is a text: the kind and words that
+ * set things, on the first line; then answers, each after a line "%% STATUS", with their headers up
+ * to an empty line. A round must end within as many requests as the longest kind needs, with paths
+ * that are paths; when the answers run out the last one is given again.
+ */
+#include "fuzz-verdict.h"
+#include "pl-probe-http.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REQUESTS_MAX 3
+#define NOW_USEC     (UINT64_C(1790000000) * PL_USEC_PER_SEC)
+
+static char *const expectations[] = {
+        (char *)"status:200-299,401", (char *)"json:/database=ok",  (char *)"json:/a~1b/0",
+        (char *)"body:^(ok|\"OK\")",  (char *)"header:X-Ready=yes", NULL,
+};
+static char *const models[] = { (char *)"llama3.2", (char *)"nomic-embed-text:v1.5", NULL };
+
+static bool has(const char *line, size_t n, const char *word) {
+        return memmem(line, n, word, strlen(word)) != NULL;
+}
+
+/* Cuts the next answer off; its copy ends with a NUL, as the transport's does. */
+static char *next_answer(const char **p, const char *end, PlHttpAnswer *ret) {
+        static const char mark[] = "\n%% ";
+        const char *stop = memmem(*p, (size_t)(end - *p), mark, sizeof(mark) - 1);
+        size_t n = (size_t)((stop ? stop : end) - *p), line;
+        char *copy = malloc(n + 1), *blank;
+
+        must(copy);
+        memcpy(copy, *p, n);
+        copy[n] = '\0';
+        *p = stop ? stop + sizeof(mark) - 1 : end;
+        *ret = (PlHttpAnswer){ .got_status = true, .status = (unsigned)atoi(copy) % 1000 };
+        if (copy[0] == '!') /* a failed transfer */
+                ret->error = (PlHttpError)(unsigned char)copy[1];
+        line = strcspn(copy, "\n");
+        ret->body = copy + PL_MIN(line + 1, n);
+        blank = strstr(ret->body, "\n\n");
+        if (blank) {
+                blank[1] = '\0';
+                ret->headers = ret->body;
+                ret->body = blank + 2;
+        }
+        ret->body_size = PL_MIN(n - (size_t)(ret->body - copy), (size_t)PL_HTTP_BODY_MAX);
+        ret->body_cut = ret->body_size == PL_HTTP_BODY_MAX;
+        return copy;
+}
+
+static void one_round(const PlHttpSpec *s, PlHttpProbe *p, const char *data, const char *end) {
+        PlVerdict v;
+
+        pl_probe_http_begin(p);
+        for (unsigned i = 0;; i++) {
+                const char *again = data;
+                PlHttpAnswer a;
+                char *copy = next_answer(&data, end, &a);
+                PlProbeStep step;
+
+                if (data == end)
+                        data = again;
+                must(i < REQUESTS_MAX && pl_probe_http_path(s, p)[0] == '/');
+                memset(&v, 0xA5, sizeof(v));
+                step = pl_probe_http_answer(s, p, &a, NOW_USEC, &v);
+                free(copy);
+                if (step == PL_PROBE_DONE)
+                        break;
+        }
+        check_verdict(&v);
+        for (unsigned i = 0; p->ollama && i < p->ollama->n_loaded; i++)
+                check_line(p->ollama->loaded[i].name, sizeof(p->ollama->loaded[i].name));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        const char *text = (const char *)data, *end = text + size;
+        const char *eol = memmem(text, size, "\n%% ", 4);
+        size_t n = eol ? (size_t)(eol - text) : size;
+        PlOllamaFacts facts = { 0 };
+        PlHttpProbe p = { 0 };
+        PlHttpSpec s = { .kind = PL_PROBE_HTTP };
+
+        if (!eol)
+                return 0;
+        for (PlProbeKind k = 0; k < _PL_PROBE_N; k++)
+                if (pl_probe_is_http(k) && has(text, n, pl_probe_kind_to_string(k)))
+                        s.kind = k;
+        if (has(text, n, "models"))
+                s.models = models;
+        if (has(text, n, "facts"))
+                p.ollama = &facts;
+        if (has(text, n, "path"))
+                s.path = "/here";
+        if (has(text, n, "expect")) {
+                PlExpectList *l = NULL;
+
+                must(pl_expect_list_new(expectations, &l) == 0);
+                s.expect = l;
+        }
+        /* twice: the kinds keep what they have learnt */
+        one_round(&s, &p, eol + 4, end);
+        one_round(&s, &p, eol + 4, end);
+        pl_expect_list_free((PlExpectList *)s.expect);
+        return 0;
+}

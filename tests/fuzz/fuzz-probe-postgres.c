@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any bytes as a Postgres server's first words: leave is taken only of a server that has let us in.
+ * The same bytes as a user's name, in a packet that must know its own length.
+ */
+#include "fuzz-verdict.h"
+#include "pl-probe-postgres.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
+        bool goodbye = true;
+        PlProbeStep step = pl_probe_postgres_parse(data, n, eof, ret, &goodbye);
+
+        must(!goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP && data[0] == 'R'));
+        return step;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        _cleanup_free_ char *name = strndup((const char *)data, size);
+        uint8_t buf[PL_PROBE_POSTGRES_HELLO_MAX];
+        size_t n;
+
+        must(name);
+        n = pl_probe_postgres_hello(name, name, buf);
+        must(n > 8 && n <= sizeof(buf) && buf[n - 1] == '\0');
+        must(((size_t)buf[2] << 8 | buf[3]) == n);
+        check_stream(parse, data, size);
+        return 0;
+}
