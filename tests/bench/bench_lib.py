@@ -104,14 +104,14 @@ class Engine:
 
 
 class Daemon:
-    def __init__(self, url, policy, env=None, extra=()):
+    def __init__(self, url, policy, env=None, extra=(), wrapper=()):
         self.dir = tempfile.mkdtemp(prefix="plimsoll-bench-d-")
         self.policy = self.dir + "/plimsoll.conf"
         self.write_policy(policy)
         self.control = self.dir + "/control.sock"
         self.log = open(self.dir + "/log", "w+")
         self.p = subprocess.Popen(
-            [DAEMON, "--policy", self.policy, "--engine", url, "--control", self.control,
+            [*wrapper, DAEMON, "--policy", self.policy, "--engine", url, "--control", self.control,
              "--state", self.dir + "/state", "--archive", self.dir + "/archive", *extra],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env={**os.environ, **(env or {})})
