@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 
@@ -18,7 +20,7 @@
 /* Kills that wait for somebody to ask: those of other groups stay until they are pushed out. */
 #define KILLS_MAX          32
 #define DELAY_DEVICE_USEC  (100 * PL_USEC_PER_MSEC)
-#define DELAY_JOURNAL_USEC (400 * PL_USEC_PER_MSEC)
+#define DELAY_JOURNAL_USEC (150 * PL_USEC_PER_MSEC)
 /* Of one poll: several times what the kernel's ring holds. */
 #define RECORDS_MAX 20000
 
@@ -37,13 +39,35 @@ struct PlKmsg {
         unsigned n_kills; /* ever */
 };
 
+/* systemd's OpenFile=/dev/kmsg:kmsg: who has no CAP_SYSLOG may read it, but not open it. Return: a
+ * descriptor that is the caller's from now on, -ENOENT. */
+static int passed(void) {
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(false, &names), fd = -ENOENT;
+
+        for (int i = 0; i < n; i++) {
+                struct stat st;
+
+                if (pl_streq(names[i], "kmsg") && fstat(SD_LISTEN_FDS_START + i, &st) >= 0 &&
+                    S_ISCHR(st.st_mode))
+                        fd = SD_LISTEN_FDS_START + i;
+                free(names[i]);
+        }
+        free(names);
+        if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        return fd;
+}
+
 int pl_kmsg_new(const char *path, PlKmsg **ret) {
         PlKmsg *k = calloc(1, sizeof(*k));
         struct timespec ts;
 
         if (!k)
                 return -ENOMEM;
-        k->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        k->fd = passed();
+        if (k->fd < 0)
+                k->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
         if (k->fd < 0)
                 pl_log_debug("Cannot read %s (%s); the journal has to do", path, strerror(errno));
         else

@@ -29,6 +29,7 @@ PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id) {
         r = pl_state_dir_load(m->state_dir, id, &s->state);
         if (r >= 0)
                 s->state_known = true;
+        s->oom_history = pl_state_dir_load_oom(m->state_dir, id);
         return s;
 }
 
@@ -38,6 +39,7 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
         pl_manager_unqueue(m, s);
         (void)pl_map_remove(m->subjects, s->id);
         (void)pl_state_dir_remove(m->state_dir, s->id);
+        pl_state_dir_remove_oom(m->state_dir, s->id);
         if (m->health)
                 pl_healthd_remove(m->health, s->id);
         if (m->logs)

@@ -91,6 +91,15 @@ static void to_journal(const PlSubject *s, int priority, const char *message_id,
         pl_log_full(priority, message_id, &subject, "%s: %s", pl_subject_name(s), text);
 }
 
+/* For `plimsollctl show` and "how often lately" after a restart of plimsolld. */
+static void remember(PlManager *m, const PlSubject *s) {
+        int r = pl_state_dir_save_oom(m->state_dir, s->id, s->oom_history);
+
+        if (r < 0)
+                pl_log_warning("%s: its OOM kills are forgotten when plimsolld ends: %s",
+                               pl_subject_name(s), strerror(-r));
+}
+
 static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         PlManager *m = userdata;
         PlSubject *s = pl_map_get(m->subjects, id);
@@ -101,8 +110,10 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         surround(m, s, r);
         if (!s->oom_history)
                 s->oom_history = calloc(1, sizeof(*s->oom_history));
-        if (s->oom_history)
+        if (s->oom_history) {
                 pl_oom_history_add(s->oom_history, r);
+                remember(m, s);
+        }
         text = pl_oom_text(r);
         if (text) {
                 to_journal(s, LOG_ERR, PL_MESSAGE_OOM_KILLED, r, text);
@@ -111,6 +122,16 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         if (m->health)
                 pl_healthd_oom(m->health, id, r->cause == PL_OOM_CAUSE_HOST);
         pl_manager_report(m);
+}
+
+static void on_named(void *userdata, const char *id, const PlKmsgKill *kill) {
+        PlManager *m = userdata;
+        PlSubject *s = pl_map_get(m->subjects, id);
+
+        if (!s || !s->oom_history)
+                return;
+        pl_oom_history_name(s->oom_history, kill, id);
+        remember(m, s);
 }
 
 static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
@@ -131,7 +152,11 @@ static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
         pl_manager_publish(m, s, LOG_WARNING, PL_MESSAGE_MEMORY_PRESSURE, NULL, text);
 }
 
-static const PlOomWatchHandlers handlers = { .killed = on_killed, .pressed = on_pressed };
+static const PlOomWatchHandlers handlers = {
+        .killed = on_killed,
+        .named = on_named,
+        .pressed = on_pressed,
+};
 
 int pl_manager_open_oom(PlManager *m) {
         int r = pl_oom_watch_new(m->event, &m->mounts, "/dev/kmsg", &handlers, m, &m->oom);

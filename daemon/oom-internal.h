@@ -13,10 +13,17 @@ typedef struct OomPending {
         uint64_t kills, found;    /* as the group counts; as the log tells */
         uint64_t begin_usec;      /* CLOCK_BOOTTIME */
         uint64_t realtime_usec;   /* when the kill was noticed */
+        bool whole;               /* memory.oom.group: the others are being killed, too */
         bool has_after, has_kill; /* are the next two there? */
         PlOomSample after;
         PlKmsgKill kill; /* the first one */
 } OomPending;
+
+/* The kernel's counters of a group. */
+typedef struct PlOomCount {
+        uint64_t kills;  /* of processes */
+        uint64_t groups; /* of whole groups, Linux 5.17 */
+} PlOomCount;
 
 typedef struct OomEntry OomEntry;
 struct OomEntry {
@@ -24,14 +31,15 @@ struct OomEntry {
         PlOomWatch *w;
         const PlCgroup *g;    /* borrowed; NULL: none at present */
         PlHierarchy h;        /* of the memory controller */
-        uint64_t kills;       /* the group's counter when we last looked */
+        PlOomCount count;     /* the group's counters when we last looked */
         int oom_fd, press_fd; /* v1: eventfds; v2: memory.events, memory.pressure */
         sd_event_source *oom, *press;
-        sd_event_source *timer;   /* looks again */
-        sd_event_source *calm;    /* switches pressure on again (v1) */
-        uint64_t look_until_usec; /* something was announced: look again until then; 0: no */
-        uint64_t step_usec;       /* between looks */
-        uint64_t untold;          /* reported kills that the log had nothing on, yet */
+        sd_event_source *timer;     /* looks again */
+        sd_event_source *calm;      /* switches pressure on again (v1) */
+        uint64_t look_until_usec;   /* something was announced: look again until then; 0: no */
+        uint64_t step_usec;         /* between looks */
+        uint64_t untold;            /* reported kills that the log had nothing on, yet */
+        uint64_t untold_until_usec; /* it is asked until then; 0: no */
         OomPending *pending;
         PlOomRing *ring; /* NULL until the first sample */
 };
@@ -50,9 +58,9 @@ struct PlOomWatch {
 /* oom-v1.c, oom-v2.c. Arming returns 0, -ENODEV when the group is gone, -errno. */
 int pl_oom_v1_arm(OomEntry *e);
 int pl_oom_v2_arm(OomEntry *e);
-/** The group's own counter. Return: 0; -ENODEV: the group is gone; -errno. */
-int pl_oom_v1_count(OomEntry *e, uint64_t *ret);
-int pl_oom_v2_count(OomEntry *e, uint64_t *ret);
+/** Return: 0; -ENODEV: the group is gone; -errno. */
+int pl_oom_v1_count(OomEntry *e, PlOomCount *ret);
+int pl_oom_v2_count(OomEntry *e, PlOomCount *ret);
 
 /* oom-watch.c */
 uint64_t pl_oom_watch_now(const OomEntry *e);

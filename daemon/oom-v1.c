@@ -21,7 +21,7 @@
 #define CHOICE_USEC      PL_USEC_PER_SEC
 #define CHOICE_STEP_USEC PL_USEC_PER_MSEC
 
-int pl_oom_v1_count(OomEntry *e, uint64_t *ret) {
+int pl_oom_v1_count(OomEntry *e, PlOomCount *ret) {
         char buf[256];
         ssize_t n;
         _cleanup_close_ int fd = openat(e->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control",
@@ -33,8 +33,8 @@ int pl_oom_v1_count(OomEntry *e, uint64_t *ret) {
         if (n < 0)
                 return -errno;
         buf[n] = '\0';
-        *ret = 0;
-        pl_cg_take_key(buf, "oom_kill", ret); /* Linux 4.13 */
+        *ret = (PlOomCount){ 0 };
+        pl_cg_take_key(buf, "oom_kill", &ret->kills); /* Linux 4.13 */
         return 0;
 }
 
@@ -103,7 +103,7 @@ static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *
 int pl_oom_v1_arm(OomEntry *e) {
         int dir = e->g->dir_fd[PL_CONTROLLER_MEMORY], r;
 
-        r = pl_oom_v1_count(e, &e->kills);
+        r = pl_oom_v1_count(e, &e->count);
         if (r < 0)
                 return r;
         e->oom_fd = subscribe(dir, "memory.oom_control", "");

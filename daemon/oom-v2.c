@@ -18,15 +18,16 @@
 
 #define QUIET_USEC (50 * PL_USEC_PER_MSEC)
 
-int pl_oom_v2_count(OomEntry *e, uint64_t *ret) {
+int pl_oom_v2_count(OomEntry *e, PlOomCount *ret) {
         char buf[512];
         ssize_t n = pread(e->oom_fd, buf, sizeof(buf) - 1, 0);
 
         if (n < 0)
                 return -errno;
         buf[n] = '\0';
-        *ret = 0;
-        pl_cg_take_key(buf, "oom_kill", ret);
+        *ret = (PlOomCount){ 0 };
+        pl_cg_take_key(buf, "oom_kill", &ret->kills);
+        pl_cg_take_key(buf, "oom_group_kill", &ret->groups);
         return 0;
 }
 
@@ -72,7 +73,7 @@ int pl_oom_v2_arm(OomEntry *e) {
         if (e->oom_fd < 0)
                 return -errno;
         /* also tells poll(2) from where on to report */
-        r = pl_oom_v2_count(e, &e->kills);
+        r = pl_oom_v2_count(e, &e->count);
         if (r >= 0)
                 r = sd_event_add_io(e->w->event, &e->oom, e->oom_fd, EPOLLPRI, on_events, e);
         if (r < 0)

@@ -16,6 +16,9 @@
 
 /* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
+/* For so long a victim is still worth knowing after its report. */
+#define LATE_USEC      (3 * PL_USEC_PER_SEC)
+#define LATE_STEP_USEC (20 * PL_USEC_PER_MSEC)
 
 static uint64_t clock_usec(clockid_t clock) {
         struct timespec ts;
@@ -28,7 +31,7 @@ uint64_t pl_oom_watch_now(const OomEntry *e) {
         return clock_usec(CLOCK_BOOTTIME);
 }
 
-static int count(OomEntry *e, uint64_t *ret) {
+static int count(OomEntry *e, PlOomCount *ret) {
         return e->h == PL_HIERARCHY_V1 ? pl_oom_v1_count(e, ret) : pl_oom_v2_count(e, ret);
 }
 
@@ -88,13 +91,42 @@ void pl_oom_watch_disarm(OomEntry *e) {
         e->look_until_usec = 0;
 }
 
+/* Nobody waits for it any more. */
+static void leave_log(PlOomWatch *w) {
+        if (--w->n_pending == 0)
+                pl_kmsg_rest(w->kmsg);
+}
+
 static void end_pending(OomEntry *e) {
         free(e->pending);
         e->pending = NULL;
-        if (--e->w->n_pending == 0)
-                pl_kmsg_rest(e->w->kmsg);
+        leave_log(e->w);
         if (e->oom)
                 (void)sd_event_source_set_enabled(e->oom, SD_EVENT_ON);
+}
+
+static void wait_for_names(OomEntry *e) {
+        if (e->untold_until_usec == 0)
+                e->w->n_pending++; /* the log stays open */
+        e->untold_until_usec = pl_oom_watch_now(e) + LATE_USEC;
+        pl_oom_watch_look_again(e, LATE_STEP_USEC, LATE_USEC);
+}
+
+/* What the log has by now on kills that were reported without it. */
+static void name_untold(OomEntry *e) {
+        PlKmsgKill kill;
+
+        if (e->untold == 0)
+                return;
+        pl_kmsg_poll(e->w->kmsg);
+        while (e->untold > 0 && pl_kmsg_take(e->w->kmsg, e->id, &kill)) {
+                e->untold--;
+                e->w->handlers->named(e->w->userdata, e->id, &kill);
+        }
+        if (e->untold == 0 || pl_oom_watch_now(e) >= e->untold_until_usec) {
+                e->untold = e->untold_until_usec = 0;
+                leave_log(e->w);
+        }
 }
 
 /* Calls the handler, which must not forget the container. */
@@ -107,8 +139,10 @@ static void report(OomEntry *e) {
         pl_oom_report_init(&r, e->ring ?: &none, p->has_after ? &p->after : NULL,
                            p->has_kill ? &p->kill : NULL, e->id, PL_MAX(p->kills, p->found),
                            p->begin_usec, p->realtime_usec);
-        if (p->kills > p->found)
+        if (p->kills > p->found) {
                 e->untold += p->kills - p->found;
+                wait_for_names(e);
+        }
         end_pending(e);
         w->handlers->killed(w->userdata, e->id, &r);
 }
@@ -178,23 +212,29 @@ static void begin(OomEntry *e, uint64_t kills) {
 }
 
 void pl_oom_watch_look(OomEntry *e) {
-        uint64_t kills;
-        int r = e->g && e->oom_fd >= 0 ? count(e, &kills) : -ENODEV;
+        PlOomCount now = { 0 };
+        int r = e->g && e->oom_fd >= 0 ? count(e, &now) : -ENODEV;
         /* as of now: a first look into the journal may itself take longer than the log's line */
         bool late = e->pending &&
                     pl_oom_watch_now(e) >= e->pending->begin_usec + pl_kmsg_delay(e->w->kmsg);
 
-        if (r == 0 && kills > e->kills) {
-                uint64_t n = kills - e->kills;
+        if (r == 0 && now.kills > e->count.kills) {
+                PlOomCount before = e->count;
 
-                e->kills = kills;
-                begin(e, n);
+                if (!e->pending)
+                        name_untold(e); /* the log's next ones are about these */
+                e->count = now;
+                begin(e, now.kills - before.kills);
+                if (e->pending)
+                        e->pending->whole |= now.groups > before.groups;
         } else if (r == -ENODEV && e->g) {
                 /* v1 signals the removal too, v2 for as long as one listens */
                 pl_oom_watch_disarm(e);
         }
-        if (e->pending && (consult(e) || late))
+        if (e->pending && ((consult(e) && !e->pending->whole) || late))
                 report(e);
+        else if (!e->pending)
+                name_untold(e);
 }
 
 int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
@@ -223,6 +263,8 @@ static void entry_free(OomEntry *e) {
         sd_event_source_disable_unref(e->timer);
         if (e->pending)
                 end_pending(e);
+        if (e->untold_until_usec > 0)
+                leave_log(e->w);
         free(e->ring);
         free(e);
 }
@@ -281,16 +323,19 @@ int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
 
 void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
         OomEntry *e = pl_map_get(w->entries, id);
-        uint64_t kills;
+        PlOomCount now;
 
         if (!e || !e->g)
                 return;
-        if (e->oom_fd >= 0 && count(e, &kills) == 0 && kills > e->kills)
-                begin(e, kills - e->kills);
+        if (e->oom_fd >= 0 && count(e, &now) == 0 && now.kills > e->count.kills)
+                begin(e, now.kills - e->count.kills);
         pl_oom_watch_disarm(e);
         e->g = NULL;
-        if (e->pending) /* disarming has stopped the clock of the timer, not the report */
+        /* disarming has stopped the clock of the timer, not the report */
+        if (e->pending)
                 pl_oom_watch_look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(w->kmsg));
+        else if (e->untold > 0)
+                pl_oom_watch_look_again(e, LATE_STEP_USEC, LATE_USEC);
 }
 
 void pl_oom_watch_check(PlOomWatch *w, const char *id) {
@@ -301,9 +346,7 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
                 return;
         if (!e->pending) {
                 pl_kmsg_poll(w->kmsg);
-                for (; e->untold > 0 && pl_kmsg_take(w->kmsg, id, &kill); e->untold--) {
-                        /* reported without it, when the log was late */
-                }
+                name_untold(e);
         }
         if (e->g && e->oom_fd >= 0) {
                 pl_oom_watch_look(e);

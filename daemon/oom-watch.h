@@ -18,9 +18,11 @@ typedef struct PlOomWatch PlOomWatch;
 
 typedef struct PlOomWatchHandlers {
         /* Processes of the container were killed: at once, or as soon as the kernel log has the
-         * victim, at most 100 ms later; where only the journal can be read, 400 ms. The
+         * victim, at most 100 ms later; where only the journal can be read, 150 ms. The
          * surroundings in the report are still empty. */
         void (*killed)(void *userdata, const char *id, PlOomReport *report);
+        /* The log was late: this is the victim of a report that had none. */
+        void (*named)(void *userdata, const char *id, const PlKmsgKill *kill);
         /* The kernel reports pressure; at most once in PL_OOM_WINDOW_USEC. */
         void (*pressed)(void *userdata, const char *id, const PlOomRing *ring,
                         const PlOomSample *s);

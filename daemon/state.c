@@ -104,6 +104,55 @@ int pl_state_dir_remove(PlStateDir *d, const char *id) {
         return unlinkat(d->fd, id, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static const char *oom_name(const char *id, char buf[static PL_ID_MAX + 4]) {
+        (void)snprintf(buf, PL_ID_MAX + 4, "%s.oom", id);
+        return buf;
+}
+
+int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h) {
+        _cleanup_free_ char *text = NULL;
+        char name[PL_ID_MAX + 4];
+        int r;
+
+        if (!pl_docker_is_id(id))
+                return -EINVAL;
+        r = pl_oom_history_format(h, &text);
+        if (r < 0)
+                return r;
+        return pl_fs_replace(d->fd, oom_name(id, name), text, strlen(text), 0600, false);
+}
+
+PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
+        _cleanup_free_ PlOomHistory *h = NULL;
+        _cleanup_free_ char *text = NULL;
+        char name[PL_ID_MAX + 4];
+        size_t size = 0;
+        int r;
+
+        if (!pl_docker_is_id(id))
+                return NULL;
+        r = pl_fs_read(d->fd, oom_name(id, name), PL_STATE_SIZE_MAX, &text, &size);
+        if (r == -ENOENT)
+                return NULL;
+        h = calloc(1, sizeof(*h));
+        if (!h)
+                return NULL;
+        if (r >= 0)
+                r = pl_oom_history_parse(text, size, h);
+        if (r >= 0)
+                return TAKE_PTR(h);
+        pl_log_warning("The OOM kills of %.12s are forgotten, their file is broken (%s)", id,
+                       strerror(-r));
+        return NULL;
+}
+
+void pl_state_dir_remove_oom(PlStateDir *d, const char *id) {
+        char name[PL_ID_MAX + 4];
+
+        if (pl_docker_is_id(id))
+                (void)unlinkat(d->fd, oom_name(id, name), 0);
+}
+
 void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
                         void *userdata) {
         int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -122,7 +171,7 @@ void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *
                 if (n < PL_ID_MAX - 1)
                         continue;
                 memcpy(id, e->d_name, PL_ID_MAX - 1);
-                /* ID, ID.new of a crash, ID.bad: all go with the container */
+                /* ID, ID.new of a crash, ID.bad, ID.oom: all go with the container */
                 if (pl_docker_is_id(id) && !keep(userdata, id))
                         (void)unlinkat(d->fd, e->d_name, 0);
         }

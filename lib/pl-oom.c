@@ -229,6 +229,19 @@ void pl_oom_history_add(PlOomHistory *h, PlOomReport *r) {
                 h->n_reports = PL_OOM_REPORTS;
 }
 
+void pl_oom_history_name(PlOomHistory *h, const PlKmsgKill *kill, const char *id) {
+        unsigned n = PL_MIN(h->n_reports, (unsigned)PL_OOM_REPORTS);
+
+        for (unsigned i = 1; i <= n; i++) {
+                PlOomReport *r = &h->reports[(h->n_reports - i) % PL_OOM_REPORTS];
+
+                if (r->pid != 0)
+                        continue;
+                take_kill(r, kill, id);
+                return;
+        }
+}
+
 const PlOomReport *pl_oom_history_get(const PlOomHistory *h, unsigned i) {
         unsigned n = PL_MIN(h->n_reports, (unsigned)PL_OOM_REPORTS);
 

@@ -107,8 +107,19 @@ typedef struct PlOomHistory {
 /** pl_oom_history_add() - count and keep a report; its in_* are set. */
 void pl_oom_history_add(PlOomHistory *h, PlOomReport *r);
 
+/** pl_oom_history_name() - the kernel log was late: the victim of the last report without one. */
+void pl_oom_history_name(PlOomHistory *h, const PlKmsgKill *kill, const char *id);
+
 /** pl_oom_history_get() - Return: borrowed, the oldest one first; NULL behind the last. */
 const PlOomReport *pl_oom_history_get(const PlOomHistory *h, unsigned i);
+
+/** pl_oom_history_format() - as JSON, for a file. Return: 0 and *ret owned by the caller; -ENOMEM.
+ */
+int pl_oom_history_format(const PlOomHistory *h, char **ret);
+
+/** pl_oom_history_parse() - strict, but for members that it does not know.
+ * Return: 0, -EBADMSG, -ENOMEM. */
+int pl_oom_history_parse(const char *text, size_t size, PlOomHistory *ret);
 
 /**
  * pl_oom_suggest() - a limit that would have been enough, in a round number

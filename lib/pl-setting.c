@@ -8,6 +8,11 @@
 
 #include "pl-unit.h"
 
+#define POSTGRES       "Postgres"
+#define SHARED_BUFFERS "shared_buffers"
+#define REDIS          "Redis"
+#define MAXMEMORY      "maxmemory"
+
 typedef struct Unit {
         const char *name;
         uint64_t bytes;
@@ -71,6 +76,20 @@ static void take(const char *product, const char *name, const char *value, const
         *ret = (PlSetting){ product, name, bytes };
 }
 
+const char *pl_setting_of(const char *product, const char **ret_product) {
+        static const PlSetting known[] = {
+                { .product = POSTGRES, .name = SHARED_BUFFERS },
+                { .product = REDIS, .name = MAXMEMORY },
+        };
+
+        for (size_t i = 0; product && i < PL_ARRAY_SIZE(known); i++)
+                if (pl_streq(known[i].product, product)) {
+                        *ret_product = known[i].product;
+                        return known[i].name;
+                }
+        return NULL;
+}
+
 void pl_setting_take(const char *previous, const char *argument, PlSetting *ret) {
         const char *value = NULL;
 
@@ -79,8 +98,7 @@ void pl_setting_take(const char *previous, const char *argument, PlSetting *ret)
                 value = value_of(argument, "shared_buffers");
         else if (pl_startswith(argument, "-c") || pl_startswith(argument, "--"))
                 value = value_of(argument + 2, "shared_buffers");
-        take("Postgres", "shared_buffers", value, postgres_units, PL_ARRAY_SIZE(postgres_units),
-             ret);
+        take(POSTGRES, SHARED_BUFFERS, value, postgres_units, PL_ARRAY_SIZE(postgres_units), ret);
         if (previous && pl_streq(previous, "--maxmemory"))
-                take("Redis", "maxmemory", argument, redis_units, PL_ARRAY_SIZE(redis_units), ret);
+                take(REDIS, MAXMEMORY, argument, redis_units, PL_ARRAY_SIZE(redis_units), ret);
 }

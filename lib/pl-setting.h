@@ -15,6 +15,9 @@ typedef struct PlSetting {
         uint64_t bytes;
 } PlSetting;
 
+/** pl_setting_of() - the one setting that is read of a product. Return: static; NULL: none. */
+const char *pl_setting_of(const char *product, const char **ret_product);
+
 /**
  * pl_setting_take() - feed the arguments one by one, in their order; later ones override
  * @previous: the one before it; NULL for the first

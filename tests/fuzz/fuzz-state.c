@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* State files are read back after crashes, and decide what is written into the kernel: whatever is
- * accepted must survive being written and read again. */
+ * accepted must survive being written and read again. So must the history of OOM kills beside them,
+ * which goes into journal entries and JSON. */
 
+#include "pl-oom.h"
 #include "pl-state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,10 +14,32 @@ static void check(bool ok) {
                 abort();
 }
 
+static void one_history(const char *data, size_t size) {
+        PlOomHistory h, back;
+        const PlOomReport *r;
+        char *text, *again;
+
+        if (pl_oom_history_parse(data, size, &h) < 0)
+                return;
+        check(pl_oom_history_format(&h, &text) == 0);
+        check(pl_oom_history_parse(text, strlen(text), &back) == 0);
+        check(pl_oom_history_format(&back, &again) == 0);
+        check(pl_streq(text, again));
+        for (unsigned i = 0; (r = pl_oom_history_get(&back, i)); i++) {
+                json_t *j = pl_oom_json(r, "x", NULL);
+
+                check(j);
+                json_decref(j);
+        }
+        free(text);
+        free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         PlContainerState s = {}, back = {};
         char *text;
 
+        one_history((const char *)data, size);
         if (pl_state_parse((const char *)data, size, &s) < 0)
                 return 0;
         check(strlen(s.id) == PL_ID_MAX - 1);

@@ -147,6 +147,28 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     report_of other advice | grep -qF 'set MemoryMax=64M in a section of the policy'
 }
 
+@test "how often lately is known after a restart of plimsolld, and forgotten with the container" {
+    docker run -d --name eater "$BB" sh -c "$EAT; while [ ! -f /go ]; do sleep 0.1; done; $EAT; sleep 100000" >/dev/null
+    wait_until 5 gives 1 reports eater
+    local before after id
+    before=$(report_of eater message)
+    daemon_end KILL
+    daemon_begin
+    wait_until 5 gives 1 reports eater
+    after=$(report_of eater message)
+    [ "$before" = "$after" ]
+    [ "$(status_of eater .oom_kills)" = 1 ]
+    docker exec eater touch /go
+    wait_until 5 gives 2 reports eater
+    [ "$(report_of eater kills_1h)" = 2 ]
+    report_of eater advice | grep -qF '2 times in an hour'
+    [ "$(grep -c 'OOM kill: ' "$LOG")" = 2 ]
+    id=$(id_of eater)
+    [ -f "$T/state/containers/$id.oom" ]
+    docker rm -f eater >/dev/null
+    wait_until 5 test ! -e "$T/state/containers/$id.oom"
+}
+
 @test "hostile names of processes do no harm" {
     # busybox goes by its second word when the first begins with its own name
     run_bb roomy

@@ -20,6 +20,8 @@ static PlOomWatch *watch;
 static PlOomReport reports[8];
 static unsigned n_reports;
 static uint64_t reported_usec; /* CLOCK_MONOTONIC */
+static PlKmsgKill named;
+static unsigned n_named;
 
 static uint64_t now(void) {
         struct timespec ts;
@@ -36,12 +38,22 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         reported_usec = now();
 }
 
+static void on_named(void *userdata, const char *id, const PlKmsgKill *kill) {
+        ck_assert_str_eq(id, CG_HOST_ID);
+        named = *kill;
+        n_named++;
+}
+
 static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
                        const PlOomSample *s) {
         ck_assert_ptr_nonnull(pl_oom_ring_last(ring, 0));
 }
 
-static const PlOomWatchHandlers handlers = { .killed = on_killed, .pressed = on_pressed };
+static const PlOomWatchHandlers handlers = {
+        .killed = on_killed,
+        .named = on_named,
+        .pressed = on_pressed,
+};
 
 static bool is_v1(void) {
         return h.m.hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
@@ -101,7 +113,7 @@ static void start(void) {
         else if (is_v1() && cg_host_has(&h, PL_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes"))
                 cg_host_write(&h, PL_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", text);
         ck_assert_int_ge(sd_event_new(&event), 0);
-        n_reports = 0;
+        n_reports = n_named = 0;
 }
 
 static void watch_from_now(const char *kmsg) {
@@ -171,6 +183,49 @@ START_TEST(without_a_log) {
 }
 END_TEST
 
+/* One record to a read(2), as the kernel gives them. */
+static void log_record(int fd, unsigned sequence, const char *text) {
+        char record[1024];
+        int n = snprintf(record, sizeof(record), "3,%u,%u,-;%s\n", sequence, sequence, text);
+
+        ck_assert_int_eq(write(fd, record, (size_t)n), n);
+}
+
+/* The report does not wait for a slow log, whose word is taken when it comes, and for nothing else.
+ */
+START_TEST(log_is_late) {
+        char path[] = "/tmp/plimsoll-kmsg.XXXXXX";
+        uint64_t killed;
+        int fd;
+
+        ck_assert_ptr_nonnull(mkdtemp(path));
+        (void)rmdir(path);
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        watch_from_now(path);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        (void)unlink(path);
+        ck_assert_int_eq(fcntl(fd, F_SETFL, O_DIRECT), 0); /* packets, pipe(2) */
+        killed = kill_one("late");
+        run_until(1);
+        ck_assert_msg(reported_usec < killed + 200 * PL_USEC_PER_MSEC, "%" PRIu64 " us late",
+                      reported_usec - killed);
+        ck_assert_int_eq(reports[0].pid, 0);
+        ck_assert_uint_eq(n_named, 0);
+        log_record(fd, 1,
+                   "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,"
+                   "oom_memcg=/docker/" CG_HOST_ID ",task_memcg=/docker/" CG_HOST_ID
+                   ",task=late,pid=77,uid=0");
+        log_record(fd, 2,
+                   "Memory cgroup out of memory: Killed process 77 (late) total-vm:9kB, "
+                   "anon-rss:8kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0");
+        run_for(100 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_named, 1);
+        ck_assert_str_eq(named.name, "late");
+        ck_assert_uint_eq(n_reports, 1);
+        (void)close(fd);
+}
+END_TEST
+
 /* The engine removes a container's group within milliseconds: before we have looked once. */
 START_TEST(group_has_gone) {
         watch_from_now("/dev/kmsg");
@@ -220,6 +275,7 @@ int main(void) {
         tcase_add_test(t, is_explained);
         tcase_add_test(t, is_counted_and_told_once);
         tcase_add_test(t, without_a_log);
+        tcase_add_test(t, log_is_late);
         tcase_add_loop_test(t, group_has_gone, 0, 2);
         tcase_add_test(t, removal_is_quiet);
         suite_add_tcase(s, t);
