@@ -169,9 +169,9 @@ static PlProbeStep old_error(const uint8_t *data, size_t n, bool eof, PlVerdict 
         return PL_PROBE_DONE;
 }
 
-/* Messages that may come before ReadyForQuery, and those that may come first. */
-static bool is_type(uint8_t c, bool first) {
-        return memchr(first ? "RENv" : "RENvSKZ", c, first ? 4 : 7) != NULL;
+/* Messages that may come up to ReadyForQuery, and those that may come up to AuthenticationOk. */
+static bool is_type(uint8_t c, bool let_in) {
+        return memchr(let_in ? "RENvSKZ" : "RENv", c, let_in ? 7 : 4) != NULL;
 }
 
 PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
@@ -185,7 +185,7 @@ PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlV
                 uint32_t len = get32(data + i + 1);
                 const uint8_t *body = data + i + 5;
 
-                if (!is_type(type, i == 0)) {
+                if (!is_type(type, let_in)) {
                         judge_garbage(data, n, ret);
                         return PL_PROBE_DONE;
                 }
@@ -216,7 +216,7 @@ PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlV
                 }
                 i += (size_t)len + 1;
         }
-        if (i == 0 && n > 0 && !is_type(data[0], true) && (n >= 3 || eof)) {
+        if (i == 0 && n > 0 && !is_type(data[0], false) && (n >= 3 || eof)) {
                 judge_garbage(data, n, ret);
                 return PL_PROBE_DONE;
         }

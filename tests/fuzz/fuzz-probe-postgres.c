@@ -12,7 +12,8 @@ static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret
         bool goodbye = true;
         PlProbeStep step = pl_probe_postgres_parse(data, n, eof, ret, &goodbye);
 
-        must(!goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP && data[0] == 'R'));
+        must(!goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP &&
+                          memmem(data, n, "R\0\0\0\x08\0\0\0\0", 9)));
         return step;
 }
 
