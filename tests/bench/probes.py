@@ -6,7 +6,7 @@ usage: probes.py [CONTAINERS]      (default 100)
 Real containers, each with a Redis server and an HTTP service, probed every 10 s.
 
   share    CPU of plimsolld, half of them probed by Redis, half by HTTP. goal: under 0.2 % of a core
-  redis    CPU of one probe beside a bare C loop's that asks the same containers in the same rhythm
+  redis    CPU of one probe beside a bare C loop's that asks the same containers without a pause
   http     the same
   docker   CPU of one exec healthcheck at the same interval: of dockerd, containerd, the shims, runc
            and the check itself, above what they use without any; and its ratio to a probe of ours
