@@ -40,8 +40,7 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
         (void)pl_map_remove(m->subjects, s->id);
         (void)pl_state_dir_remove(m->state_dir, s->id);
         pl_state_dir_remove_oom(m->state_dir, s->id);
-        if (m->health)
-                pl_healthd_remove(m->health, s->id);
+        pl_manager_remove_health(m, s);
         if (m->logs)
                 pl_logs_remove(m->logs, s->id);
         pl_subject_free(s);

@@ -271,26 +271,33 @@ int pl_manager_open_health(PlManager *m) {
         return r;
 }
 
-/* The container whose network this one shares; NULL: its own. */
-static const PlContainer *network_owner(PlManager *m, const PlContainer *c) {
-        const char *mode = c->host.network_mode;
-        PlSubject *s;
+/* The id of the container whose network this one shares; NULL: its own. */
+static const char *host_of(const PlSubject *s) {
+        const char *mode = s->facts && !s->provisional ? s->facts->host.network_mode : NULL;
 
-        if (!mode || !pl_startswith(mode, "container:"))
-                return NULL;
-        s = pl_map_get(m->subjects, mode + strlen("container:"));
-        return s && !s->provisional ? s->facts : NULL;
+        return mode && pl_startswith(mode, "container:") ? mode + strlen("container:") : NULL;
 }
 
 static void update(PlManager *m, PlSubject *s) {
         const PlService *service = pl_policy_match(m->policy, s->facts);
+        const char *host_id = host_of(s);
+        const PlSubject *host = host_id ? pl_map_get(m->subjects, host_id) : NULL;
 
         if (!service) {
                 pl_healthd_remove(m->health, s->id); /* left alone: neither asked nor reported */
                 return;
         }
-        if (pl_healthd_update(m->health, s->facts, network_owner(m, s->facts), service) < 0)
+        if (pl_healthd_update(m->health, s->facts, host && !host->provisional ? host->facts : NULL,
+                              service) < 0)
                 pl_log_warning("%s: its health is not watched: out of memory", pl_subject_name(s));
+}
+
+static void note_guest(PlManager *m, PlSubject *s, bool guest) {
+        if (guest && !s->guest)
+                m->n_guests++;
+        else if (!guest && s->guest)
+                m->n_guests--;
+        s->guest = guest;
 }
 
 void pl_manager_update_health(PlManager *m, PlSubject *s) {
@@ -299,16 +306,27 @@ void pl_manager_update_health(PlManager *m, PlSubject *s) {
         /* what the create event tells says nothing of phase and addresses yet */
         if (!s->facts || s->provisional)
                 return;
+        note_guest(m, s, host_of(s));
         update(m, s);
-        PL_MAP_FOREACH(guest, m->subjects) {
-                const char *mode = guest->facts && !guest->provisional
-                                                   ? guest->facts->host.network_mode
-                                                   : NULL;
+        if (m->n_guests == 0)
+                return;
+        PL_MAP_FOREACH(guest, m->subjects)
+        if (guest->guest && pl_streq_null(host_of(guest), s->id))
+                update(m, guest);
+}
 
-                if (mode && pl_startswith(mode, "container:") &&
-                    pl_streq(mode + strlen("container:"), s->id))
-                        update(m, guest);
-        }
+void pl_manager_update_all_health(PlManager *m) {
+        PlSubject *s;
+
+        PL_MAP_FOREACH(s, m->subjects)
+        if (s->facts && !s->provisional)
+                update(m, s);
+}
+
+void pl_manager_remove_health(PlManager *m, PlSubject *s) {
+        note_guest(m, s, false);
+        if (m->health)
+                pl_healthd_remove(m->health, s->id);
 }
 
 PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason) {

@@ -53,6 +53,7 @@ struct PlManager {
         PlPolicy *policy;
         uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
         char *policy_error;          /* of the last reload; NULL: it was good */
+        bool policy_unsettled;       /* logs and health go by the one before */
 
         PlCgroupMounts mounts;
         PlCgWatch *watch;
@@ -69,7 +70,8 @@ struct PlManager {
         PlOomWatch *oom;
         PlLogPaths *log_paths; /* NULL until a section has LogPath= */
 
-        PlMap *subjects; /* id → PlSubject */
+        PlMap *subjects;   /* id → PlSubject */
+        unsigned n_guests; /* of them, in another one's network */
         PlSubject *head[_PL_QUEUE_N], *tail[_PL_QUEUE_N];
         size_t queue_length[_PL_QUEUE_N];
 
@@ -105,6 +107,10 @@ static inline bool pl_manager_dry_run(const PlManager *m) {
 uint64_t pl_manager_now(const PlManager *m); /* CLOCK_BOOTTIME of this loop iteration, usec */
 
 uint64_t pl_manager_clock(clockid_t clock); /* this very moment, usec */
+
+/* manager.c */
+/** pl_manager_settle_policy() - logs and health go by the policy in force from now on. */
+void pl_manager_settle_policy(PlManager *m);
 
 /* manager-queue.c */
 /** pl_manager_arm_tick() - have a tick, with or without anything queued. */
@@ -180,7 +186,9 @@ int pl_manager_on_watchdog(sd_event_source *source, uint64_t usec, void *userdat
 
 /* manager-health.c */
 int pl_manager_open_health(PlManager *m);
-void pl_manager_update_health(PlManager *m, PlSubject *s); /* facts or section are new */
+void pl_manager_update_health(PlManager *m, PlSubject *s); /* facts are new */
+void pl_manager_update_all_health(PlManager *m);           /* the policy is new */
+void pl_manager_remove_health(PlManager *m, PlSubject *s);
 /** pl_manager_health() - @ret_reason: borrowed, NULL: nothing to say. */
 PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason);
 /** pl_manager_absent_to_json() - rows for required services without a container. */

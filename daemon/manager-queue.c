@@ -102,12 +102,13 @@ int pl_manager_on_tick(sd_event_source *source, void *userdata) {
                         pl_manager_reconcile(m, s);
                         continue;
                 }
+                pl_manager_settle_policy(m);
                 s = pl_manager_dequeue(m, PL_QUEUE_OWNERS);
                 if (!s)
                         break;
                 pl_manager_tell_owners(m, s);
         }
-        if (m->head[PL_QUEUE_KERNEL] || m->head[PL_QUEUE_OWNERS]) {
+        if (m->head[PL_QUEUE_KERNEL] || m->head[PL_QUEUE_OWNERS] || m->policy_unsettled) {
                 m->tick_armed_usec = pl_manager_now(m); /* it makes progress */
                 return sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
         }

@@ -363,9 +363,7 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
         uint64_t now = pl_manager_now(m);
         int r;
 
-        if (!m->engine_connected || !s->facts)
-                return;
-        if (pl_manager_desire(m, s) < 0)
+        if (!s->facts || pl_manager_desire(m, s) < 0 || !m->engine_connected)
                 return;
         pl_manager_locate_by_pid(m, s);
         if (!s->cgroup) {

@@ -89,29 +89,42 @@ static int restart_engine(PlManager *m) {
         return r;
 }
 
+/* Limits first: all that a new policy changes besides waits until the kernel has every value. */
 static void swap_policy(PlManager *m, PlPolicy *policy) {
         PlSubject *s;
 
+        pl_manager_settle_policy(m); /* of the reload before: others still borrow from it */
         PL_MAP_FOREACH(s, m->subjects)
         s->service = NULL; /* borrowed from the old one */
         pl_policy_unref(m->policy);
         m->policy = policy;
         m->policy_loaded_usec = pl_manager_clock(CLOCK_REALTIME);
-        if (m->logs)
-                pl_logs_set_policy(m->logs, &m->policy->daemon, pl_manager_dry_run(m));
-        pl_healthd_set_policy(m->health, m->policy);
+        m->policy_unsettled = true;
         PL_MAP_FOREACH(s, m->subjects) {
                 free(s->dry_run_said);
                 s->dry_run_said = NULL;
                 s->unsupported = 0;
                 s->drift.pause_usec = 0;
-                (void)pl_manager_desire(m, s);
-                pl_manager_update_log(m, s);
-                pl_manager_update_log_paths(m, s, true);
-                pl_manager_update_health(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
+        pl_manager_arm_tick(m);
         pl_manager_write_defaults(m);
+}
+
+void pl_manager_settle_policy(PlManager *m) {
+        PlSubject *s;
+
+        if (!m->policy_unsettled)
+                return;
+        m->policy_unsettled = false;
+        if (m->logs)
+                pl_logs_set_policy(m->logs, &m->policy->daemon, pl_manager_dry_run(m));
+        pl_healthd_set_policy(m->health, m->policy);
+        PL_MAP_FOREACH(s, m->subjects) {
+                pl_manager_update_log(m, s);
+                pl_manager_update_log_paths(m, s, true);
+        }
+        pl_manager_update_all_health(m);
 }
 
 int pl_manager_reload(PlManager *m, char **ret_message) {

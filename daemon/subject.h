@@ -34,6 +34,7 @@ struct PlSubject {
         char id[PL_ID_MAX];
         PlContainer *facts;       /* NULL until the first inspect */
         bool provisional;         /* facts are those of the create event: name, image, labels */
+        bool guest;               /* it shares another container's network */
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 
         PlCgroup *cgroup;             /* NULL: not running, or not found yet */

@@ -150,8 +150,12 @@ class Daemon:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def reload(self):
-        self.p.send_signal(signal.SIGHUP)
+    def wait_idle(self, timeout=120):
+        """Until it has used no CPU for a second."""
+        end, last = time.monotonic() + timeout, -1.0
+        while time.monotonic() < end and self.cpu_sec() != last:
+            last = self.cpu_sec()
+            time.sleep(1)
 
     def stop(self):
         self.p.terminate()

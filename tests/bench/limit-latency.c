@@ -7,6 +7,8 @@
  *        "ID NANOSECONDS FILE" (CLOCK_REALTIME) when FILE of a group below it first reads VALUE
  *   limit-latency bare DIR FILE VALUE [DIR FILE VALUE]…   for each ID on stdin: write VALUE to
  *        DIR/ID/FILE and read it back, open and close each time; prints the seconds it took
+ *   limit-latency reload PID DIR FILE VALUE [DIR FILE VALUE]…   sends SIGHUP to PID; prints the
+ *        seconds until FILE of each ID on stdin reads VALUE
  *   limit-latency floor SOCKET DIR FILE VALUE [DIR FILE VALUE]…   the bare loop: reads the
  *        engine's event stream and, at each start, writes VALUE to DIR/ID/FILE; nothing else
  *
@@ -16,11 +18,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -177,17 +181,69 @@ static void write_and_read(const char *dir, const char *id, const char *file, co
                 close(fd);
 }
 
-static int bare(int n, char **triples) {
-        static char ids[65536][65];
-        size_t n_ids = 0;
-        uint64_t begin;
+static char ids[65536][65];
+static size_t n_ids;
 
+static void read_ids(void) {
         while (n_ids < 65536 && scanf("%64s", ids[n_ids]) == 1)
                 n_ids++;
+}
+
+static int bare(int n, char **triples) {
+        uint64_t begin;
+
+        read_ids();
         begin = now_nsec();
         for (size_t i = 0; i < n_ids; i++)
                 for (int k = 0; k + 2 < n; k += 3)
                         write_and_read(triples[k], ids[i], triples[k + 1], triples[k + 2]);
+        printf("%.6f\n", (double)(now_nsec() - begin) / 1e9);
+        return 0;
+}
+
+static int is_value(int fd, const char *value) {
+        char text[256];
+        ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+        if (n <= 0)
+                return 0;
+        text[n] = 0;
+        text[strcspn(text, "\n")] = 0;
+        return strcmp(text, value) == 0;
+}
+
+/* The files are open beforehand: what is left to be looked at after the last write is a pread each,
+ * a tenth of what the write has cost. */
+static int reload(pid_t pid, int n, char **triples) {
+        size_t n_files = 0, n_of_each = (size_t)n / 3;
+        struct rlimit limit = { 1 << 20, 1 << 20 };
+        uint64_t begin, patience = (uint64_t)120 * 1000000000;
+        int *fds;
+
+        read_ids();
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        fds = calloc(n_ids * n_of_each + 1, sizeof(*fds));
+        for (size_t i = 0; fds && i < n_ids; i++)
+                for (size_t k = 0; k < n_of_each; k++) {
+                        char path[4096];
+
+                        snprintf(path, sizeof(path), "%s/%s/%s", triples[3 * k], ids[i],
+                                 triples[3 * k + 1]);
+                        fds[n_files] = open(path, O_RDONLY | O_CLOEXEC);
+                        if (fds[n_files++] < 0) {
+                                fprintf(stderr, "limit-latency: %s: %s\n", path, strerror(errno));
+                                return 1;
+                        }
+                }
+        begin = now_nsec();
+        if (kill(pid, SIGHUP) < 0)
+                return 1;
+        for (size_t i = 0; i < n_files; i++)
+                while (!is_value(fds[i], triples[3 * (i % n_of_each) + 2])) {
+                        if (now_nsec() - begin > patience)
+                                return 1;
+                        usleep(500);
+                }
         printf("%.6f\n", (double)(now_nsec() - begin) / 1e9);
         return 0;
 }
@@ -199,8 +255,11 @@ int main(int argc, char **argv) {
                 return floor_loop(argv[2], argc - 3, argv + 3);
         if (argc >= 5 && strcmp(argv[1], "bare") == 0)
                 return bare(argc - 2, argv + 2);
+        if (argc >= 6 && strcmp(argv[1], "reload") == 0)
+                return reload(atoi(argv[2]), argc - 3, argv + 3);
         fprintf(stderr, "usage: limit-latency observe DIR FILE VALUE\n"
                         "       limit-latency bare DIR FILE VALUE [DIR FILE VALUE]… <IDS\n"
+                        "       limit-latency reload PID DIR FILE VALUE [DIR FILE VALUE]… <IDS\n"
                         "       limit-latency floor SOCKET DIR FILE VALUE [DIR FILE VALUE]…\n");
         return 2;
 }
