@@ -136,6 +136,9 @@ static int end_frame(PlArchiver *a) {
         a->done.lines = a->stats.lines;
         a->done.min_sec = a->stats.min_sec;
         a->done.max_sec = a->stats.max_sec;
+        /* on its way to the disk while the next frame is compressed: less to wait for at the end */
+        (void)sync_file_range(a->fd, (off_t)a->frame_start, (off_t)(a->written - a->frame_start),
+                              SYNC_FILE_RANGE_WRITE);
         a->frame_start = a->written;
         a->frame_raw = 0;
         pl_log_rotate_point(PL_ROTATE_POINT_ARCHIVING);

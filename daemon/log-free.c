@@ -106,6 +106,9 @@ int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint
 
         if (from >= to)
                 return 0;
+        /* writers wait for the inode's lock, which is held while cached pages of the range are
+         * dropped: so drop them before, without it */
+        (void)posix_fadvise(f->fd, (off_t)from, (off_t)(to - from), POSIX_FADV_DONTNEED);
         switch (method) {
         case PL_LOG_METHOD_COLLAPSE:
                 return fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)(to - from)) <
