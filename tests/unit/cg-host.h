@@ -6,14 +6,13 @@
  * at the end. What cannot run here (no root, no cgroups) is said and skipped: exit status 77.
  */
 
-#include <check.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "cg-path.h"
+#include "unit.h"
 
 #define CG_HOST_ID   "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define CG_HOST_SKIP 77
@@ -167,7 +166,7 @@ static inline void cg_host_write(const CgHost *h, PlController c, const char *fi
 }
 
 /** Runs a suite, or says why not. Return: main()'s. */
-static inline int cg_host_run(SRunner *runner) {
+static inline int cg_host_run(Suite *s) {
         const char *why = cg_host_unusable();
         CgHost h = {};
         int failed;
@@ -175,15 +174,12 @@ static inline int cg_host_run(SRunner *runner) {
         cg_host_pid = getpid();
         if (why) {
                 printf("skipped: %s\n", why);
-                srunner_free(runner);
                 return CG_HOST_SKIP;
         }
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
+        failed = run_suite(s);
         if (failed && pl_cg_mounts_load("/proc", &h.m) == 0) {
                 (void)snprintf(h.parent, sizeof(h.parent), "plimsoll-test-%d", (int)cg_host_pid);
                 cg_host_stop(&h);
         }
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return failed;
 }

@@ -9,7 +9,6 @@
  * wants to happen on the loop it asks for by a request, as anybody would.
  */
 
-#include <check.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
@@ -22,6 +21,7 @@
 #include <time.h>
 
 #include "ctl-server.h"
+#include "unit.h"
 
 #define TIMEOUT_USEC (500 * PL_USEC_PER_MSEC)
 #define LINE_BYTES   KIB(64)

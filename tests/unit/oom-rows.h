@@ -4,9 +4,8 @@
 /* What the tests of pl-oom have in common: a usual sample, a usual kill, and a usual report, whose
  * rows are given with their differences. */
 
-#include <check.h>
-
 #include "pl-oom.h"
+#include "unit.h"
 
 #pragma GCC diagnostic ignored "-Woverride-init"
 #pragma GCC diagnostic ignored "-Wunused-function"

@@ -5,9 +5,8 @@
  * Rounds of HTTP probes as rows: what is asked, what is answered, and the verdict.
  */
 
-#include <check.h>
-
 #include "pl-probe-http.h"
+#include "unit.h"
 
 #define NOW (UINT64_C(1767225600) * PL_USEC_PER_SEC) /* 2026-01-01T00:00:00Z */
 
@@ -79,18 +78,4 @@ static inline void check_round(const Round *row) {
         ck_assert_msg(pl_streq(v.code, row->code), "%s: code %s", row->name, v.code);
         ck_assert_msg(strstr(v.reason, row->reason) != NULL, "%s: reason %s", row->name, v.reason);
         pl_expect_list_free(expect);
-}
-
-/* A program that runs one case. */
-static inline int run_case(const char *name, TCase *t) {
-        Suite *s = suite_create(name);
-        SRunner *r;
-        int failed;
-
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
 }

@@ -5,8 +5,9 @@
 
 #include "pl-adopt.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -360,10 +361,7 @@ START_TEST(recover) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("adopt");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, choose, 0, PL_ARRAY_SIZE(choices));
         tcase_add_loop_test(c, size_of, 0, PL_ARRAY_SIZE(sized));
@@ -375,10 +373,5 @@ int main(void) {
         tcase_add_loop_test(c, round_trip, 0, _PL_ADOPT_PHASE_N);
         tcase_add_loop_test(c, forgery, 0, PL_ARRAY_SIZE(forged));
         tcase_add_loop_test(c, recover, 0, PL_ARRAY_SIZE(recoveries));
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Archive names: there and back; anything else in the directory is not an archive. */
-#include <check.h>
 
 #include "pl-archive-name.h"
+#include "unit.h"
 
 #define END "@0123456789ab_000042_20260102T030405Z_20260102T031500Z.log.zst"
 
@@ -85,19 +85,11 @@ START_TEST(dir_name) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("archive-name");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, round_trip, 0, 4);
         tcase_add_test(c, odd_container);
         tcase_add_loop_test(c, stranger, 0, PL_ARRAY_SIZE(strangers));
         tcase_add_loop_test(c, dir_name, 0, PL_ARRAY_SIZE(dirs));
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -2,9 +2,9 @@
 /*
  * Waits double up to the longest one, whatever the attempt and the random number.
  */
-#include <check.h>
 
 #include "pl-backoff.h"
+#include "unit.h"
 
 static const struct {
         const char *name;
@@ -44,18 +44,9 @@ START_TEST(test_bounds) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("backoff");
         TCase *c = tcase_create("backoff");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, test_backoff, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(c, test_bounds);
-        suite_add_tcase(s, c);
-
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(c);
 }

@@ -295,5 +295,5 @@ int main(void) {
         tcase_add_test(t, test_no_such_device);
         tcase_add_loop_test(t, test_shrinking_never_kills, 0, 2);
         suite_add_tcase(s, t);
-        return cg_host_run(srunner_create(s));
+        return cg_host_run(s);
 }

@@ -3,13 +3,13 @@
  * Where containers live: whole hosts as tables of mountinfo, /proc/PID/cgroup and directories,
  * built in a temporary directory. "@" stands for that directory, "#" for the container's id.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
 #include "cg-path.h"
+#include "unit.h"
 
 #define ID    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
@@ -324,23 +324,15 @@ START_TEST(test_controllers) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("cg-path");
         TCase *t = tcase_create("cg-path");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
-        tcase_add_loop_test(t, test_hosts, 0, (int)PL_ARRAY_SIZE(hosts));
+        tcase_add_loop_test(t, test_hosts, 0, PL_ARRAY_SIZE(hosts));
         tcase_add_test(t, test_shared_directory_is_opened_once);
         tcase_add_test(t, test_escaped_mount_point);
         tcase_add_test(t, test_no_cgroups);
         tcase_add_test(t, test_half_born);
-        tcase_add_loop_test(t, test_names, 0, (int)PL_ARRAY_SIZE(names));
+        tcase_add_loop_test(t, test_names, 0, PL_ARRAY_SIZE(names));
         tcase_add_test(t, test_controllers);
-        suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

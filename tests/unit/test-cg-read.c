@@ -3,13 +3,13 @@
  * The reader: groups made of plain files, as v1 and v2 kernels write them. A directory per
  * controller on v1, one for all on v2. The real kernel has its turn in test-cg-apply.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
 #include "cg-read.h"
+#include "unit.h"
 
 #define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
 #define ALL    ((UINT32_C(1) << _PL_RESOURCE_N) - 1)
@@ -341,10 +341,7 @@ START_TEST(test_usage_hybrid) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("cg-read");
         TCase *t = tcase_create("cg-read");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, test_v1);
@@ -354,14 +351,9 @@ int main(void) {
         tcase_add_test(t, test_refresh);
         tcase_add_test(t, test_v2_high_only_without_reclaim);
         tcase_add_test(t, test_missing_and_gone);
-        tcase_add_loop_test(t, test_broken, 0, (int)PL_ARRAY_SIZE(broken));
+        tcase_add_loop_test(t, test_broken, 0, PL_ARRAY_SIZE(broken));
         tcase_add_test(t, test_usage_v1);
         tcase_add_test(t, test_usage_v2);
         tcase_add_test(t, test_usage_hybrid);
-        suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

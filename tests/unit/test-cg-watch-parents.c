@@ -155,10 +155,7 @@ START_TEST(test_discovers_only_so_many) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("cg-watch-parents");
         TCase *t = tcase_create("parents");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup_plain, teardown_plain);
         tcase_set_timeout(t, 60);
@@ -167,10 +164,5 @@ int main(void) {
         tcase_add_test(t, test_mount_as_parent);
         tcase_add_test(t, test_discovers_parents);
         tcase_add_test(t, test_discovers_only_so_many);
-        suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -2,10 +2,10 @@
 /*
  * Inspect answers to containers: one probe per member, over recorded and hostile answers.
  */
-#include <check.h>
 #include <errno.h>
 
 #include "pl-docker.h"
+#include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -322,10 +322,7 @@ START_TEST(test_live) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("container");
         TCase *c = tcase_create("inspect");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, test_inspect, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(c, test_time, 0, PL_ARRAY_SIZE(times));
@@ -333,11 +330,5 @@ int main(void) {
         tcase_add_loop_test(c, test_limits, 0, PL_ARRAY_SIZE(limits));
         tcase_add_test(c, test_limits_cpuset);
         tcase_add_test(c, test_live);
-        suite_add_tcase(s, c);
-
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(c);
 }

@@ -200,23 +200,16 @@ START_TEST(test_listen) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("ctl-server");
         TCase *cases = tcase_create("all");
 
         tcase_add_checked_fixture(cases, setup, teardown);
         tcase_set_timeout(cases, 60);
-        tcase_add_loop_test(cases, test_requests, 0, (int)PL_ARRAY_SIZE(requests));
+        tcase_add_loop_test(cases, test_requests, 0, PL_ARRAY_SIZE(requests));
         tcase_add_test(cases, test_announced_size);
         tcase_add_test(cases, test_giant_header);
-        tcase_add_loop_test(cases, test_garbage, 0, (int)PL_ARRAY_SIZE(garbage));
+        tcase_add_loop_test(cases, test_garbage, 0, PL_ARRAY_SIZE(garbage));
         tcase_add_test(cases, test_slow_loris);
-        tcase_add_loop_test(cases, test_idle_crowd, 0, (int)PL_ARRAY_SIZE(crowds));
+        tcase_add_loop_test(cases, test_idle_crowd, 0, PL_ARRAY_SIZE(crowds));
         tcase_add_test(cases, test_listen);
-        suite_add_tcase(suite, cases);
-
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(cases);
 }

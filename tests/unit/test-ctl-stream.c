@@ -149,7 +149,6 @@ START_TEST(test_idle_is_idle) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("ctl-stream");
         TCase *cases = tcase_create("all");
 
         tcase_add_checked_fixture(cases, setup, teardown);
@@ -159,11 +158,5 @@ int main(void) {
         tcase_add_test(cases, test_stream_unread);
         tcase_add_test(cases, test_stream_limit);
         tcase_add_test(cases, test_idle_is_idle);
-        suite_add_tcase(suite, cases);
-
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(cases);
 }

@@ -3,8 +3,7 @@
 /* What a container's values should be: policy, then what was there before, else hands off. */
 
 #include "pl-desired.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define BIT(r) (1U << PL_RESOURCE_##r)
 #define N(x)   ((PlValue){ .set = true, .number = (x) })
@@ -76,17 +75,10 @@ START_TEST(unknowable_default_is_left_alone) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("desired");
         TCase *t = tcase_create("desired");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, desired, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, no_service_restores_all);
         tcase_add_test(t, unknowable_default_is_left_alone);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -5,8 +5,7 @@
  */
 
 #include "pl-diag.h"
-
-#include <check.h>
+#include "unit.h"
 
 static const struct {
         const char *name, *in;
@@ -80,18 +79,10 @@ START_TEST(bounded) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("diag");
         TCase *tc = tcase_create("diag");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(tc, escape, 0, PL_ARRAY_SIZE(escapes));
         tcase_add_test(tc, format);
         tcase_add_test(tc, bounded);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

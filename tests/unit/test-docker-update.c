@@ -3,9 +3,9 @@
  * The engine's rules of POST /containers/{id}/update, one row each: what is told, what is not
  * because the engine agrees, and what it cannot take.
  */
-#include <check.h>
 
 #include "pl-docker.h"
+#include "unit.h"
 
 #define CPU(n)  .v[PL_RESOURCE_CPU_QUOTA] = { .set = true, .number = (n) }
 #define MEM(n)  .v[PL_RESOURCE_MEMORY_MAX] = { .set = true, .number = (n) }
@@ -241,18 +241,9 @@ START_TEST(test_weights) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("docker-update");
         TCase *c = tcase_create("update");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, test_update, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(c, test_weights);
-        suite_add_tcase(s, c);
-
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(c);
 }

@@ -2,11 +2,11 @@
 /*
  * What each engine says, and what is made of it: rows per member, per engine's habit, per lie.
  */
-#include <check.h>
 #include <errno.h>
 #include <jansson.h>
 
 #include "pl-docker.h"
+#include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -327,10 +327,7 @@ START_TEST(test_is_id) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("docker");
         TCase *c = tcase_create("parse");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, test_version, 0, PL_ARRAY_SIZE(versions));
         tcase_add_loop_test(c, test_negotiate, 0, PL_ARRAY_SIZE(ranges));
@@ -343,11 +340,5 @@ int main(void) {
         tcase_add_test(c, test_event_bounds);
         tcase_add_test(c, test_event_born);
         tcase_add_test(c, test_is_id);
-        suite_add_tcase(s, c);
-
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(c);
 }

@@ -4,8 +4,7 @@
  * one, how many, and the verdict of the last. */
 
 #include "pl-drift.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define SEC PL_USEC_PER_SEC
 
@@ -86,17 +85,10 @@ START_TEST(pause_is_bounded) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("drift");
         TCase *t = tcase_create("drift");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, verdicts, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, settles);
         tcase_add_test(t, pause_is_bounded);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

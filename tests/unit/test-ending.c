@@ -5,10 +5,8 @@
  */
 
 #include "pl-ending.h"
-
-#include <check.h>
-
 #include "pl-verdict.h"
+#include "unit.h"
 
 #define SEC PL_USEC_PER_SEC
 #define MIN PL_USEC_PER_MIN
@@ -157,18 +155,10 @@ START_TEST(restart_count_makes_up) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("ending");
         TCase *t = tcase_create("tables");
-        SRunner *r;
-        int failed;
 
         tcase_add_loop_test(t, ending, 0, PL_ARRAY_SIZE(endings));
         tcase_add_loop_test(t, crash_loops, 0, 7);
         tcase_add_test(t, restart_count_makes_up);
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

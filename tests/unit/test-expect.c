@@ -5,10 +5,8 @@
  */
 
 #include "pl-expect.h"
-
-#include <check.h>
-
 #include "pl-probe-airflow.h"
+#include "unit.h"
 
 static const struct {
         const char *text, *error; /* error NULL: good */
@@ -90,17 +88,9 @@ START_TEST(iso8601) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("pl-expect");
         TCase *t = tcase_create("tables");
-        SRunner *r;
-        int failed;
 
         tcase_add_loop_test(t, expect_syntax, 0, PL_ARRAY_SIZE(expects));
         tcase_add_loop_test(t, iso8601, 0, PL_ARRAY_SIZE(dates));
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

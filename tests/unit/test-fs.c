@@ -4,10 +4,11 @@
 
 #include "fs.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+
+#include "unit.h"
 
 static char dir[] = "/tmp/plimsoll-test-fs-XXXXXX";
 static int dir_fd = -EBADF;
@@ -92,19 +93,12 @@ START_TEST(missing) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("fs");
         TCase *t = tcase_create("fs");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, round_trip, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, replaces_with_mode);
         tcase_add_test(t, failure_keeps_the_old_one);
         tcase_add_test(t, missing);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

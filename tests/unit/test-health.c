@@ -5,10 +5,8 @@
  */
 
 #include "pl-health.h"
-
-#include <check.h>
-
 #include "pl-unit.h"
+#include "unit.h"
 
 /*
  * A script is a string, one step per character and second:
@@ -295,10 +293,7 @@ START_TEST(words) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("health");
         TCase *t = tcase_create("scripts");
-        SRunner *r;
-        int failed;
 
         tcase_add_loop_test(t, scripts, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, random_walks, 0, 20);
@@ -306,10 +301,5 @@ int main(void) {
         tcase_add_test(t, hurries);
         tcase_add_test(t, broken_and_bad);
         tcase_add_test(t, words);
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

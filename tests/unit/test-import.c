@@ -7,10 +7,10 @@
 
 #include "pl-import.h"
 
-#include <check.h>
 #include <errno.h>
 
 #include "pl-policy.h"
+#include "unit.h"
 
 static const PlHost host = { GIB(64), 64, 4096 };
 
@@ -241,20 +241,12 @@ START_TEST(whole_file) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("import");
         TCase *tc = tcase_create("import");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(tc, row, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(tc, refusal, 0, PL_ARRAY_SIZE(refused));
         tcase_add_test(tc, hostile_names);
         tcase_add_test(tc, depth);
         tcase_add_test(tc, whole_file);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -2,9 +2,9 @@
 /*
  * Records as dockerd writes them, as others might, and as nobody should; where to cut; what spans.
  */
-#include <check.h>
 
 #include "pl-jsonlog.h"
+#include "unit.h"
 
 #define TAIL ",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05.000000006Z\"}\n"
 
@@ -234,10 +234,7 @@ START_TEST(filler_and_marker) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("jsonlog");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, record, 0, PL_ARRAY_SIZE(records));
         tcase_add_test(c, hole_before_record);
@@ -245,10 +242,5 @@ int main(void) {
         tcase_add_loop_test(c, cut, 0, PL_ARRAY_SIZE(cuts));
         tcase_add_loop_test(c, stats, 0, 200);
         tcase_add_loop_test(c, filler_and_marker, 0, PL_ARRAY_SIZE(sizes));
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

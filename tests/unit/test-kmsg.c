@@ -5,8 +5,9 @@
 
 #include "pl-kmsg.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 #define ID "3f4e7a90c1d2b3a4958677665544332211ffeeddccbbaa998877665544332211"
 
@@ -370,18 +371,11 @@ START_TEST(lost_and_foreign) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("kmsg");
         TCase *t = tcase_create("kmsg");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, parses, 0, PL_ARRAY_SIZE(records));
         tcase_add_loop_test(t, folds, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, unsaid);
         tcase_add_test(t, lost_and_foreign);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -5,7 +5,6 @@
  */
 
 #include "pl-last-words.h"
-
 #include "probe-rounds.h"
 
 #define R(text) "{\"log\":\"" text "\",\"stream\":\"stderr\",\"time\":\"2026-01-01T00:00:00Z\"}\n"
@@ -67,5 +66,5 @@ int main(void) {
 
         tcase_add_loop_test(t, words, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, bounded);
-        return run_case("last-words", t);
+        return run_case(t);
 }

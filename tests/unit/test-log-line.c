@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in, lines out: joined, filtered, and printed as docker logs prints them. */
-#include <check.h>
 
 #include "pl-log-line.h"
+#include "unit.h"
 
 #define OUT(text, sec) \
         "{\"log\":\"" text "\",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:0" sec "Z\"}\n"
@@ -109,17 +109,9 @@ START_TEST(endless_line) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("log-line");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, lines, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(c, endless_line);
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -7,7 +7,6 @@
 
 #include "log-path.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <zstd.h>
+
+#include "unit.h"
 
 static char top[] = "/tmp/plimsoll-test-logpath-XXXXXX";
 static char mnt[64], outside[64];
@@ -381,10 +382,7 @@ START_TEST(gone) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("log-path");
         TCase *t = tcase_create("log-path");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_set_timeout(t, 60);
         tcase_add_checked_fixture(t, setup, teardown);
@@ -396,9 +394,5 @@ int main(void) {
         tcase_add_test(t, killed_anywhere);
         tcase_add_test(t, long_names);
         tcase_add_test(t, gone);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -3,8 +3,7 @@
 /* Whose archives are kept for how long, while names pass from one container to the next. */
 
 #include "log-rules.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define OLD "old"
 #define NEW "new"
@@ -66,18 +65,10 @@ START_TEST(name_passes_on) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("log-rules");
         TCase *t = tcase_create("rules");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, replaced_and_removed);
         tcase_add_loop_test(t, name_passes_on, 0, 2);
-        suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

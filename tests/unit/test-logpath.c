@@ -6,8 +6,9 @@
 
 #include "pl-logpath.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 static PlMount mounts[] = {
         { (char *)"volume", (char *)"/vol/root", (char *)"/data" },
@@ -300,10 +301,7 @@ START_TEST(removes_folders) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("logpath");
         TCase *t = tcase_create("logpath");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, resolves, 0, PL_ARRAY_SIZE(paths));
         tcase_add_loop_test(t, globs, 0, PL_ARRAY_SIZE(matches));
@@ -314,9 +312,5 @@ int main(void) {
         tcase_add_test(t, a_time_to_come_is_now);
         tcase_add_test(t, keeps_the_newest);
         tcase_add_loop_test(t, removes_folders, 0, PL_ARRAY_SIZE(folders));
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

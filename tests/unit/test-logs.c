@@ -3,7 +3,6 @@
  * The loop's side of rotation: it is noticed when a log has grown, work is done elsewhere, and what
  * must not be touched is not.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +11,7 @@
 #include "log.h"
 #include "log-worker.h"
 #include "logs.h"
+#include "unit.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -290,10 +290,7 @@ START_TEST(stops_in_the_middle) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("logs");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(c, setup, teardown);
         tcase_set_timeout(c, 60);
@@ -305,10 +302,5 @@ int main(void) {
         tcase_add_test(c, odd_log);
         tcase_add_test(c, remembers_and_forgets);
         tcase_add_test(c, stops_in_the_middle);
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -6,8 +6,9 @@
 
 #include "pl-map.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 #define N 5000
 
@@ -91,10 +92,7 @@ START_TEST(churn) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("map");
         TCase *tc = tcase_create("map");
-        SRunner *runner;
-        int failed;
 
         for (int i = 0; i < N; i++)
                 snprintf(keys[i], sizeof(keys[i]), "key-%d", i);
@@ -102,10 +100,5 @@ int main(void) {
         tcase_add_test(tc, model);
         tcase_add_test(tc, remove_while_iterating);
         tcase_add_test(tc, churn);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -5,7 +5,6 @@
  */
 
 #include "pl-ollama.h"
-
 #include "probe-rounds.h"
 
 #define G(n) ((uint64_t)((n)*1073741824.0))
@@ -53,5 +52,5 @@ int main(void) {
         TCase *t = tcase_create("table");
 
         tcase_add_loop_test(t, fits, 0, PL_ARRAY_SIZE(rows));
-        return run_case("ollama", t);
+        return run_case(t);
 }

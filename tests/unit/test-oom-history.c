@@ -105,7 +105,7 @@ END_TEST
 #define COUNTS "\"in_10min\":1,\"in_hour\":1,\"in_day\":1,\"n_unlimited\":0"
 #define ONE(members)                                                                               \
         "{\"total\":1,\"times\":[5],\"reports\":[{\"cause\":1,\"owner\":0,\"pid\":7," members "}]" \
-                                                                                              "}"
+        "}"
 
 static const struct {
         const char *text;
@@ -138,18 +138,11 @@ START_TEST(reads_a_file) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("oom-history");
         TCase *t = tcase_create("oom-history");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_test(t, history);
         tcase_add_test(t, named_later);
         tcase_add_test(t, survives_a_restart);
         tcase_add_loop_test(t, reads_a_file, 0, PL_ARRAY_SIZE(files));
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

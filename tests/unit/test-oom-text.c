@@ -203,18 +203,11 @@ START_TEST(warns) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("oom-text");
         TCase *t = tcase_create("oom-text");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, suggests, 0, PL_ARRAY_SIZE(suggestions));
         tcase_add_loop_test(t, words, 0, PL_ARRAY_SIZE(texts));
         tcase_add_test(t, fields);
         tcase_add_loop_test(t, warns, 0, PL_ARRAY_SIZE(warnings));
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

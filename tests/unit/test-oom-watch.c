@@ -268,7 +268,6 @@ END_TEST
 int main(void) {
         Suite *s = suite_create("oom-watch");
         TCase *t = tcase_create("oom-watch");
-        SRunner *runner = srunner_create(s);
 
         tcase_set_timeout(t, 30);
         tcase_add_checked_fixture(t, start, stop);
@@ -279,5 +278,5 @@ int main(void) {
         tcase_add_loop_test(t, group_has_gone, 0, 2);
         tcase_add_test(t, removal_is_quiet);
         suite_add_tcase(s, t);
-        return cg_host_run(runner);
+        return cg_host_run(s);
 }

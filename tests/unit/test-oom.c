@@ -168,17 +168,10 @@ START_TEST(pressure) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("oom");
         TCase *t = tcase_create("oom");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, parses_pressure, 0, PL_ARRAY_SIZE(pressures));
         tcase_add_loop_test(t, merges_what_is_known, 0, PL_ARRAY_SIZE(merges));
         tcase_add_loop_test(t, pressure, 0, PL_ARRAY_SIZE(spells));
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where containers may appear, by the engine's setting and by a directory's name. */
-#include <check.h>
 
 #include "pl-parent.h"
+#include "unit.h"
 
 static const struct {
         const char *setting, *path; /* NULL: cannot be told */
@@ -76,17 +76,9 @@ START_TEST(may_be) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("parent");
         TCase *t = tcase_create("parent");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(t, of_setting, 0, PL_ARRAY_SIZE(settings));
         tcase_add_loop_test(t, may_be, 0, PL_ARRAY_SIZE(names));
-        suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

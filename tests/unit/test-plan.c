@@ -4,10 +4,10 @@
  * refuses and reclaims as the real ones do. A walk must never kill, never be refused by rule, and
  * must come to rest.
  */
-#include <check.h>
 #include <errno.h>
 
 #include "pl-plan.h"
+#include "unit.h"
 
 #define PAGE      UINT64_C(4096)
 #define UNLIMITED PL_UNLIMITED
@@ -674,20 +674,12 @@ START_TEST(test_walks) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("plan");
         TCase *t = tcase_create("plan");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(t, 100);
-        tcase_add_loop_test(t, test_rows, 0, (int)PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, test_rows, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, test_drift);
         tcase_add_test(t, test_original);
         tcase_add_test(t, test_walks);
-        suite_add_tcase(s, t);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -5,8 +5,7 @@
  */
 
 #include "pl-policy.h"
-
-#include <check.h>
+#include "unit.h"
 
 /* Memory and CPUs enough that the example draws no warning. */
 static const PlHost host = { GIB(64), 16, 4096 };
@@ -119,10 +118,7 @@ START_TEST(comments_of_example_are_good) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("policy-docs");
         TCase *tc = tcase_create("policy-docs");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tc, load_both, NULL);
         tcase_add_test(tc, every_key_is_documented);
@@ -130,10 +126,5 @@ int main(void) {
         tcase_add_test(tc, every_kernel_file_is_documented);
         tcase_add_test(tc, example_is_good);
         tcase_add_test(tc, comments_of_example_are_good);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

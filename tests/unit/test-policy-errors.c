@@ -6,8 +6,9 @@
 
 #include "pl-policy.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 static const PlHost host = { GIB(8), 4, 4096 };
 
@@ -232,17 +233,9 @@ START_TEST(all_problems_at_once) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("policy-errors");
         TCase *tc = tcase_create("policy-errors");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(tc, problem, 0, PL_ARRAY_SIZE(problems));
         tcase_add_test(tc, all_problems_at_once);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -5,11 +5,12 @@
 
 #include "policy-load.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
+
+#include "unit.h"
 
 #define MAIN(mem)   "[Service a]\nMatch=name:a\nMemoryMax=" mem "\n"
 #define DROPIN(mem) "[Service a]\nMemoryMax=" mem "\n"
@@ -173,18 +174,11 @@ START_TEST(host) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("policy-load");
         TCase *t = tcase_create("policy-load");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, load, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, outside_etc);
         tcase_add_test(t, host);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -6,11 +6,11 @@
 
 #include "pl-policy.h"
 
-#include <check.h>
 #include <errno.h>
 #include <signal.h>
 
 #include "pl-container.h"
+#include "unit.h"
 
 static const PlHost host = { GIB(8), 4, 4096 };
 
@@ -365,10 +365,7 @@ START_TEST(references) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("policy");
         TCase *tc = tcase_create("policy");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(tc, match, 0, PL_ARRAY_SIZE(matches));
         tcase_add_test(tc, nul_byte);
@@ -381,10 +378,5 @@ int main(void) {
         tcase_add_test(tc, continuation);
         tcase_add_test(tc, dump);
         tcase_add_test(tc, references);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -5,7 +5,6 @@
  */
 
 #include "pl-probe-address.h"
-
 #include "probe-rounds.h"
 
 /* clang-format off */
@@ -149,5 +148,5 @@ int main(void) {
         tcase_add_loop_test(t, addresses, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, shared_network);
         tcase_add_loop_test(t, not_addresses, 0, 7);
-        return run_case("probe-address", t);
+        return run_case(t);
 }

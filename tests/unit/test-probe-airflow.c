@@ -106,5 +106,5 @@ int main(void) {
 
         tcase_add_loop_test(t, rounds, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, airflow_keeps_its_path);
-        return run_case("probe-airflow", t);
+        return run_case(t);
 }

@@ -41,5 +41,5 @@ int main(void) {
         TCase *t = tcase_create("rounds");
 
         tcase_add_loop_test(t, rounds, 0, PL_ARRAY_SIZE(rows));
-        return run_case("probe-grafana", t);
+        return run_case(t);
 }

@@ -158,5 +158,5 @@ int main(void) {
 
         tcase_add_loop_test(t, rounds, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, big_bodies);
-        return run_case("probe-http", t);
+        return run_case(t);
 }

@@ -5,7 +5,6 @@
  */
 
 #include "pl-probe-kind.h"
-
 #include "probe-rounds.h"
 
 /* clang-format off */
@@ -82,5 +81,5 @@ int main(void) {
         TCase *t = tcase_create("table");
 
         tcase_add_loop_test(t, kinds, 0, PL_ARRAY_SIZE(rows));
-        return run_case("probe-kind", t);
+        return run_case(t);
 }

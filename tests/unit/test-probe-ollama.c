@@ -79,5 +79,5 @@ int main(void) {
 
         tcase_add_loop_test(t, rounds, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, ollama_facts);
-        return run_case("probe-ollama", t);
+        return run_case(t);
 }

@@ -5,8 +5,7 @@
  */
 
 #include "pl-probe-postgres.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1
 
@@ -187,19 +186,11 @@ START_TEST(hello_is_bounded) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("pl-probe-postgres");
         TCase *t = tcase_create("tables");
-        SRunner *r;
-        int failed;
 
         tcase_add_loop_test(t, answers, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, packets, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, hello, 0, PL_ARRAY_SIZE(hellos));
         tcase_add_test(t, hello_is_bounded);
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

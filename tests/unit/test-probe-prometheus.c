@@ -42,5 +42,5 @@ int main(void) {
         TCase *t = tcase_create("rounds");
 
         tcase_add_loop_test(t, rounds, 0, PL_ARRAY_SIZE(rows));
-        return run_case("probe-prometheus", t);
+        return run_case(t);
 }

@@ -5,8 +5,7 @@
  */
 
 #include "pl-probe-redis.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1
 
@@ -127,18 +126,10 @@ START_TEST(endless_line) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("pl-probe-redis");
         TCase *t = tcase_create("tables");
-        SRunner *r;
-        int failed;
 
         tcase_add_loop_test(t, answers, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, packets, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, endless_line);
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

@@ -6,8 +6,9 @@
 
 #include "pl-resource.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 #define V1      PL_HIERARCHY_V1
 #define V2      PL_HIERARCHY_V2
@@ -317,10 +318,7 @@ START_TEST(copies) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("resource");
         TCase *tc = tcase_create("resource");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(tc, format_and_back, 0, PL_ARRAY_SIZE(files));
         tcase_add_loop_test(tc, parse, 0, PL_ARRAY_SIZE(contents));
@@ -332,10 +330,5 @@ int main(void) {
         tcase_add_test(tc, devices);
         tcase_add_test(tc, device_changes);
         tcase_add_test(tc, copies);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -6,11 +6,9 @@
  */
 
 #include "pl-restart.h"
-
-#include <check.h>
-
 #include "pl-ending.h"
 #include "pl-health.h"
+#include "unit.h"
 
 #define SEC PL_USEC_PER_SEC
 #define MIN PL_USEC_PER_MIN
@@ -269,10 +267,7 @@ START_TEST(storm) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("restart");
         TCase *t = tcase_create("tables");
-        SRunner *r;
-        int failed;
 
         tcase_set_timeout(t, 60);
         tcase_add_loop_test(t, decide, 0, PL_ARRAY_SIZE(decisions));
@@ -281,10 +276,5 @@ int main(void) {
         tcase_add_test(t, surrender_and_cool_off);
         tcase_add_test(t, unit_once_per_failure);
         tcase_add_test(t, storm);
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

@@ -3,10 +3,10 @@
  * Every decision about a log as a table: the method, the cut, the recovery, what to drop, when to
  * look again.
  */
-#include <check.h>
 #include <errno.h>
 
 #include "pl-rotate-plan.h"
+#include "unit.h"
 
 static const PlRotateProbe xfs = { true, true, true, 4096, 4096 };
 static const PlRotateProbe btrfs = { true, false, true, 4096, 0 };
@@ -367,10 +367,7 @@ START_TEST(keep_and_look) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("rotate-plan");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, choose, 0, PL_ARRAY_SIZE(choices));
         tcase_add_test(c, never_shrinks_under_a_new_engine);
@@ -380,10 +377,5 @@ int main(void) {
         tcase_add_loop_test(c, retain, 0, PL_ARRAY_SIZE(retains));
         tcase_add_test(c, full_disk);
         tcase_add_test(c, keep_and_look);
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

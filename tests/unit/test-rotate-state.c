@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State records: what is written is read back; what was not written by us is refused as a whole. */
-#include <check.h>
 #include <errno.h>
 
 #include "pl-rotate-state.h"
+#include "unit.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -135,18 +135,10 @@ START_TEST(refused) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("rotate-state");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, round_trip, 0, 2);
         tcase_add_test(c, torn);
         tcase_add_loop_test(c, refused, 0, PL_ARRAY_SIZE(rows));
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

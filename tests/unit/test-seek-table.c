@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Seek tables: there and back; a table that does not fit its file is refused. */
-#include <check.h>
 #include <errno.h>
 
 #include "pl-seek-table.h"
+#include "unit.h"
 
 START_TEST(round_trip) {
         PlSeekTable t = { 0 }, back;
@@ -44,17 +44,9 @@ START_TEST(no_table) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("seek-table");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, round_trip, 0, 40);
         tcase_add_loop_test(c, no_table, 0, 3);
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -3,8 +3,7 @@
 /* Command lines as they stand in compose files, and what must not be taken for a setting. */
 
 #include "pl-setting.h"
-
-#include <check.h>
+#include "unit.h"
 
 static const struct {
         const char *args[8];
@@ -55,15 +54,8 @@ START_TEST(takes) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("setting");
         TCase *t = tcase_create("setting");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, takes, 0, PL_ARRAY_SIZE(rows));
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -4,12 +4,12 @@
 
 #include "state.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "fs.h"
+#include "unit.h"
 
 #define ID    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -135,16 +135,9 @@ START_TEST(directory) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("state");
         TCase *t = tcase_create("state");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, parse, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, directory);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <check.h>
 #include <locale.h>
 
 #include "pl-table.h"
+#include "unit.h"
 
 static const PlColumn columns[] = {
         { .title = "NAME", .min = 8 },
@@ -102,17 +102,10 @@ START_TEST(test_many_rows) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("table");
         TCase *cases = tcase_create("all");
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");
-        tcase_add_loop_test(cases, test_print, 0, (int)PL_ARRAY_SIZE(tables));
+        tcase_add_loop_test(cases, test_print, 0, PL_ARRAY_SIZE(tables));
         tcase_add_test(cases, test_many_rows);
-        suite_add_tcase(suite, cases);
-
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(cases);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <check.h>
 #include <locale.h>
 
 #include "pl-text.h"
+#include "unit.h"
 
 static const PlLook utf8 = { .utf8 = true }, ascii = {}, colour = { .utf8 = true, .colour = true };
 
@@ -123,19 +123,12 @@ START_TEST(test_wrap) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("text");
         TCase *cases = tcase_create("all");
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");
-        tcase_add_loop_test(cases, test_clean, 0, (int)PL_ARRAY_SIZE(cleans));
-        tcase_add_loop_test(cases, test_fit, 0, (int)PL_ARRAY_SIZE(fits));
-        tcase_add_loop_test(cases, test_bar, 0, (int)PL_ARRAY_SIZE(bars));
-        tcase_add_loop_test(cases, test_wrap, 0, (int)PL_ARRAY_SIZE(wraps));
-        suite_add_tcase(suite, cases);
-
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        tcase_add_loop_test(cases, test_clean, 0, PL_ARRAY_SIZE(cleans));
+        tcase_add_loop_test(cases, test_fit, 0, PL_ARRAY_SIZE(fits));
+        tcase_add_loop_test(cases, test_bar, 0, PL_ARRAY_SIZE(bars));
+        tcase_add_loop_test(cases, test_wrap, 0, PL_ARRAY_SIZE(wraps));
+        return run_case(cases);
 }

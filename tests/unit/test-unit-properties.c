@@ -3,10 +3,10 @@
  * Which property, of which type, with which value: one row per kind of limit, and what systemd must
  * be told although nobody asked.
  */
-#include <check.h>
 #include <errno.h>
 
 #include "pl-unit-properties.h"
+#include "unit.h"
 
 #define NUMBER(n) \
         { .set = true, .number = (n) }
@@ -239,20 +239,12 @@ START_TEST(name_too_long) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("unit-properties");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, from_limits, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(c, format_dropin, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(c, undo_defaults, 0, PL_ARRAY_SIZE(undo_rows));
         tcase_add_loop_test(c, name_expand, 0, PL_ARRAY_SIZE(name_rows));
         tcase_add_test(c, name_too_long);
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -6,8 +6,9 @@
 
 #include "pl-unit.h"
 
-#include <check.h>
 #include <errno.h>
+
+#include "unit.h"
 
 typedef int (*Parser)(const char *s, uint64_t *ret);
 
@@ -213,20 +214,12 @@ START_TEST(exact_round_trip) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("unit");
         TCase *tc = tcase_create("unit");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(tc, number, 0, PL_ARRAY_SIZE(numbers));
         tcase_add_loop_test(tc, boolean, 0, PL_ARRAY_SIZE(booleans));
         tcase_add_loop_test(tc, cpuset, 0, PL_ARRAY_SIZE(cpusets));
         tcase_add_loop_test(tc, format, 0, PL_ARRAY_SIZE(formats));
         tcase_add_test(tc, exact_round_trip);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -5,8 +5,7 @@
  */
 
 #include "pl-verdict.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1
 
@@ -87,19 +86,11 @@ START_TEST(tls_records) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("pl-probe-redis");
         TCase *t = tcase_create("tables");
-        SRunner *r;
-        int failed;
 
         tcase_add_loop_test(t, quote, 0, PL_ARRAY_SIZE(quotes));
         tcase_add_test(t, set_is_bounded);
         tcase_add_test(t, kinds_have_words);
         tcase_add_loop_test(t, tls_records, 0, PL_ARRAY_SIZE(records));
-        suite_add_tcase(s, t);
-        r = srunner_create(s);
-        srunner_run_all(r, CK_ENV);
-        failed = srunner_ntests_failed(r);
-        srunner_free(r);
-        return failed > 0;
+        return run_case(t);
 }

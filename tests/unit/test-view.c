@@ -4,12 +4,12 @@
  * What people see, from documents as the daemon makes them (pl-wire) and as nobody should.
  */
 
-#include <check.h>
 #include <locale.h>
 #include <time.h>
 
 #include "pl-view.h"
 #include "pl-wire.h"
+#include "unit.h"
 
 #define LOADED (UINT64_C(1700000000) * PL_USEC_PER_SEC)
 
@@ -356,24 +356,17 @@ START_TEST(test_show) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("view");
         TCase *cases = tcase_create("all");
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");
         (void)setenv("TZ", "UTC", 1);
-        tcase_add_loop_test(cases, test_widths, 0, (int)PL_ARRAY_SIZE(widths));
+        tcase_add_loop_test(cases, test_widths, 0, PL_ARRAY_SIZE(widths));
         tcase_add_test(cases, test_status_text);
-        tcase_add_loop_test(cases, test_problems, 0, (int)PL_ARRAY_SIZE(problems));
+        tcase_add_loop_test(cases, test_problems, 0, PL_ARRAY_SIZE(problems));
         tcase_add_test(cases, test_is_good);
-        tcase_add_loop_test(cases, test_banners, 0, (int)PL_ARRAY_SIZE(banners));
+        tcase_add_loop_test(cases, test_banners, 0, PL_ARRAY_SIZE(banners));
         tcase_add_test(cases, test_top);
-        tcase_add_loop_test(cases, test_odd_documents, 0, (int)PL_ARRAY_SIZE(odd));
+        tcase_add_loop_test(cases, test_odd_documents, 0, PL_ARRAY_SIZE(odd));
         tcase_add_test(cases, test_show);
-        suite_add_tcase(suite, cases);
-
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(cases);
 }

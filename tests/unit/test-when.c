@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Points in time as people write them. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "pl-when.h"
+#include "unit.h"
 
 #define NOW  UINT64_C(1767323045) /* 2026-01-02 03:04:05 UTC */
 #define NSEC UINT64_C(1000000000)
@@ -63,16 +63,8 @@ START_TEST(parse) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("when");
         TCase *c = tcase_create("all");
-        SRunner *runner;
-        int failed;
 
         tcase_add_loop_test(c, parse, 0, PL_ARRAY_SIZE(rows));
-        suite_add_tcase(s, c);
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return run_case(c);
 }

@@ -4,9 +4,8 @@
  * The documents that people script against: every key of the contract, and which null means what.
  */
 
-#include <check.h>
-
 #include "pl-wire.h"
+#include "unit.h"
 
 static const PlLimits no_limits;
 
@@ -190,19 +189,12 @@ START_TEST(test_event) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("wire");
         TCase *cases = tcase_create("all");
 
         tcase_add_test(cases, test_container_blank);
-        tcase_add_loop_test(cases, test_limit, 0, (int)PL_ARRAY_SIZE(limits));
+        tcase_add_loop_test(cases, test_limit, 0, PL_ARRAY_SIZE(limits));
         tcase_add_test(cases, test_container_hostile);
         tcase_add_test(cases, test_status);
         tcase_add_test(cases, test_event);
-        suite_add_tcase(suite, cases);
-
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_NORMAL);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(cases);
 }

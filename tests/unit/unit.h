@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What every test program's main() ends with. A suite bears its program's name.
+ */
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/** Runs and frees a suite. Return: main()'s. */
+static inline int run_suite(Suite *s) {
+        SRunner *runner = srunner_create(s);
+        int failed;
+
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/** Runs a program's only case. Return: main()'s. */
+static inline int run_case(TCase *t) {
+        Suite *s = suite_create(program_invocation_short_name);
+
+        suite_add_tcase(s, t);
+        return run_suite(s);
+}
