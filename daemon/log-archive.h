@@ -14,8 +14,9 @@
 
 #include "pl-macro.h"
 
-/* On logs the archives are smaller than with 2 or 3 (tried on those of Postgres, Redis, web servers,
- * dpkg and apt as json-file records: by 1 to 15 percent), for half the time of the tool's 3. */
+/* On logs the archives are smaller than with 2 or 3 (tried on those of Postgres, Redis, web
+ * servers, dpkg and apt as json-file records: by 1 to 15 percent), for half the time of the
+ * tool's 3. */
 #define PL_ARCHIVE_LEVEL 1
 
 typedef struct PlArchiveResult {

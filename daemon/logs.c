@@ -365,6 +365,15 @@ static const char *method_word(const PlLogs *l, const PlLogEntry *e) {
         return pl_log_method_to_string(e->settled ? e->method : PL_LOG_METHOD_AUTO);
 }
 
+static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
+        if (c->why == PL_ROTATE_WHY_NATIVE || c->why == PL_ROTATE_WHY_DRIVER)
+                return 0;
+        if (e->max_size_bytes == PL_UNLIMITED || e->rule.max_files == 0 ||
+            e->max_size_bytes > PL_UNLIMITED / 2 / e->rule.max_files)
+                return PL_UNLIMITED;
+        return e->max_size_bytes * e->rule.max_files;
+}
+
 bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
         const PlLogEntry *e = pl_map_get(l->entries, id);
         PlRotateChoice c;
@@ -382,6 +391,7 @@ bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
                                 c.why == PL_ROTATE_WHY_NOT_PROBED && e->settled ? e->why : c.why),
                 .size_bytes = size > e->head_bytes ? size - e->head_bytes : 0,
                 .max_size_bytes = e->max_size_bytes,
+                .bound_bytes = bound_of(e, &c),
                 .archived_bytes = e->archived_bytes,
                 .archived_files = e->archived_files,
                 .rotations = e->rotations,

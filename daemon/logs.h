@@ -85,6 +85,8 @@ typedef struct PlLogStatus {
         const char *why;     /* one line, "" when there is nothing to say */
         uint64_t size_bytes; /* that the log takes, without what was archived */
         uint64_t max_size_bytes; /* LogMaxSize; PL_UNLIMITED */
+        uint64_t bound_bytes;    /* what log and archives may come to by LogMaxSize and LogMaxFiles;
+                                    PL_UNLIMITED; 0: rotated by others */
         uint64_t archived_bytes, archived_files;
         uint64_t rotations, lines; /* since the daemon started */
         PlLogFinding finding;

@@ -13,6 +13,7 @@
  *   manager-oom.c     OOM kills and pressure: what daemon/oom-watch notices, in the journal
  *   manager-logs.c    their logs, handed to daemon/logs
  *   manager-health.c  states, restarts, units: what daemon/healthd says, in the journal
+ *   manager-findings.c  what is wrong and stays so, for the control socket
  *   manager-logpath.c log files beside stdout, handed to daemon/log-path
  *   manager-report.c  STATUS=, watchdog, control socket, journal
  */
@@ -173,6 +174,12 @@ json_t *pl_manager_oom_reports(const PlSubject *s);
 /* manager-logpath.c */
 void pl_manager_update_log_paths(PlManager *m, PlSubject *s, bool reloaded);
 void pl_manager_free_log_paths(PlManager *m);
+
+/* manager-findings.c */
+unsigned pl_manager_count_findings(const PlManager *m, const PlSubject *s);
+/** pl_manager_findings_of() - of one container, as a new array; NULL: out of memory. */
+json_t *pl_manager_findings_of(const PlManager *m, const PlSubject *s);
+json_t *pl_manager_findings(void *userdata); /* of all; a PlManager's */
 
 /* manager-report.c */
 void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,

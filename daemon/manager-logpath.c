@@ -179,6 +179,8 @@ static void report(PlManager *m, PlSubject *s, const Job *j, char **findings) {
         if (*findings && !pl_streq_null(*findings, s->log_paths_said))
                 pl_manager_say(m, s, j->dry_run ? LOG_NOTICE : LOG_WARNING,
                                PL_MESSAGE_LOG_FILES_FAILED, NULL, "%s", *findings);
+        if (!pl_streq_null(*findings, s->log_paths_said))
+                pl_manager_report(m);
         free(s->log_paths_said);
         s->log_paths_said = TAKE_PTR(*findings);
 }

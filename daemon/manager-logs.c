@@ -21,12 +21,14 @@ static void on_rotated(void *userdata, const PlLogRotated *r) {
                  pl_log_method_to_string(r->method), r->lines, pl_format_bytes(r->raw_bytes, raw),
                  pl_format_bytes(r->packed_bytes, packed));
         pl_manager_publish(m, s, LOG_INFO, PL_MESSAGE_LOG_ROTATED, NULL, text);
+        pl_manager_report(m);
 }
 
 static void on_finding(void *userdata, const char *id, PlLogFinding finding, const char *text) {
         PlManager *m = userdata;
         PlSubject *s = pl_map_get(m->subjects, id);
 
+        pl_manager_report(m);
         if (finding != PL_LOG_FINDING_NONE)
                 pl_manager_publish(m, s, finding == PL_LOG_FINDING_METHOD ? LOG_NOTICE : LOG_ERR,
                                    PL_MESSAGE_LOG_FAILED, NULL, text);

@@ -73,6 +73,18 @@ void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *
         pl_manager_publish(m, s, priority, message_id, reason, text);
 }
 
+static void count_log(PlManager *m, const PlSubject *s, PlSummary *sum) {
+        PlLogStatus log;
+
+        if (!m->logs || !pl_logs_status(m->logs, s->id, &log))
+                return;
+        sum->log_bytes += log.size_bytes + log.archived_bytes;
+        if (log.bound_bytes == PL_UNLIMITED || sum->log_max_bytes == PL_UNLIMITED)
+                sum->log_max_bytes = PL_UNLIMITED;
+        else
+                sum->log_max_bytes += log.bound_bytes;
+}
+
 static void count_subject(PlManager *m, const PlSubject *s, PlSummary *sum) {
         PlHealthState health, worst = PL_HEALTH_UNKNOWN;
         uint32_t wanted = pl_subject_wanted(s);
@@ -81,6 +93,8 @@ static void count_subject(PlManager *m, const PlSubject *s, PlSummary *sum) {
         if (!s->facts || !s->service)
                 return;
         sum->n_governed++;
+        sum->n_findings += pl_manager_count_findings(m, s);
+        count_log(m, s, sum);
         if (wanted && s->cgroup) {
                 sum->n_limits_wanted++;
                 if (!(wanted & ~s->unsupported & ~s->held))
@@ -225,7 +239,8 @@ static json_t *container_to_json(PlManager *m, PlSubject *s) {
         /* the group counts since its start, and is gone when the container is not running */
         if (s->oom_history && (c.oom_kills == PL_UNLIMITED || c.oom_kills < s->oom_history->total))
                 c.oom_kills = s->oom_history->total;
-        c.extra = pl_manager_oom_reports(s);
+        c.extra = pl_manager_oom_reports(s) ?: json_object();
+        (void)json_object_set_new(c.extra, "findings", pl_manager_findings_of(m, s));
         o = pl_wire_container(&c);
         json_decref(c.extra);
         return o;
@@ -248,9 +263,10 @@ static json_t *ctl_status(void *userdata) {
                 .stale = m->stale || !m->engine_connected,
                 .summary = line,
         };
-        json_t *containers = json_array();
+        json_t *containers = json_array(), *findings = pl_manager_findings(m), *o;
         PlSubject *s;
 
+        status.findings = findings;
         if (info) {
                 (void)snprintf(api, sizeof(api), "%u.%u", info->api.major, info->api.minor);
                 status.engine_version = info->version;
@@ -260,7 +276,9 @@ static json_t *ctl_status(void *userdata) {
         if (s->facts && json_array_append_new(containers, container_to_json(m, s)) < 0)
                 break;
         pl_manager_absent_to_json(m, containers);
-        return pl_wire_status(&status, containers);
+        o = pl_wire_status(&status, containers);
+        json_decref(findings);
+        return o;
 }
 
 static PlSubject *find_by_name(PlManager *m, const char *name) {
@@ -291,10 +309,6 @@ static json_t *ctl_container(void *userdata, const char *name) {
         return s ? container_to_json(m, s) : NULL;
 }
 
-static json_t *ctl_findings(void *userdata) {
-        return json_array();
-}
-
 static int ctl_reload(void *userdata, char **ret_message) {
         return pl_manager_reload(userdata, ret_message);
 }
@@ -308,7 +322,7 @@ static int ctl_rotate(void *userdata, const char *name, char **ret_message) {
 const PlCtlHandlers pl_manager_ctl_handlers = {
         .status = ctl_status,
         .container = ctl_container,
-        .findings = ctl_findings,
+        .findings = pl_manager_findings,
         .reload = ctl_reload,
         .rotate = ctl_rotate,
 };

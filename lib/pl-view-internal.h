@@ -40,6 +40,7 @@ const char *pl_view_size(uint64_t bytes, char buf[static PL_FORMAT_MAX]);
 
 PlTint pl_view_health_tint(const char *health);
 PlTint pl_view_fraction_tint(double fraction);
+PlTint pl_view_finding_tint(const json_t *finding);
 
 /* A line "  label   text", wrapped; nothing for a NULL text. Return: 0, -ENOMEM. */
 int pl_view_field(FILE *f, const PlLook *look, const char *label, PlTint tint, const char *format,

@@ -17,8 +17,9 @@
 #define VALUE_MAX 2048 /* of a nested member shown as JSON */
 
 static const char *const known[] = {
-        "id",     "name", "service",  "image",     "phase",         "health",         "reason",
-        "limits", "log",  "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
+        "id",        "name",          "service",        "image", "phase",
+        "health",    "reason",        "limits",         "log",   "restarts",
+        "oom_kills", "drift_repairs", "repairs_paused", "usage", "findings",
 };
 
 static int print_title(FILE *f, const json_t *c, const PlLook *look) {
@@ -156,6 +157,23 @@ static int print_log(FILE *f, const json_t *c, const PlLook *look) {
                              method ? ", method " : "", method ? method : "");
 }
 
+static int print_findings(FILE *f, const json_t *c, const PlLook *look) {
+        const json_t *finding;
+        int r = 0;
+        size_t i;
+
+        json_array_foreach(json_object_get(c, "findings"), i, finding) {
+                const char *severity = pl_view_text(finding, "severity");
+                const char *message = pl_view_text(finding, "message");
+
+                if (r == 0)
+                        r = pl_view_field(f, look, "finding", pl_view_finding_tint(finding),
+                                          "%s: %s", severity ? severity : "?",
+                                          message ? message : "?");
+        }
+        return r;
+}
+
 static int print_counters(FILE *f, const json_t *c, const PlLook *look) {
         uint64_t restarts = pl_view_number(c, "restarts"), kills = pl_view_number(c, "oom_kills");
         uint64_t repairs = pl_view_number(c, "drift_repairs");
@@ -247,6 +265,8 @@ static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
                 r = print_usage(f, c, look);
         if (r == 0)
                 r = print_log(f, c, look);
+        if (r == 0)
+                r = print_findings(f, c, look);
         if (r == 0)
                 r = print_counters(f, c, look);
         if (r == 0)

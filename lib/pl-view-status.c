@@ -24,6 +24,8 @@ enum {
         COLUMN_CPU_MAX,
         COLUMN_TASKS,
         COLUMN_LOG,
+        COLUMN_ARCHIVED,
+        COLUMN_LOG_METHOD,
         COLUMN_RESTARTS,
         COLUMN_OOM_KILLS,
         COLUMN_REPAIRS,
@@ -42,6 +44,8 @@ static const PlColumn columns[] = {
         [COLUMN_CPU_MAX] = { .title = "QUOTA", .drop = 3, .right = true },
         [COLUMN_TASKS] = { .title = "TASKS", .drop = 9, .right = true },
         [COLUMN_LOG] = { .title = "LOG", .drop = 10, .right = true },
+        [COLUMN_ARCHIVED] = { .title = "ARCHIVED", .drop = 12, .right = true },
+        [COLUMN_LOG_METHOD] = { .title = "METHOD", .drop = 13 },
         [COLUMN_RESTARTS] = { .title = "RESTARTS", .drop = 11, .right = true },
         [COLUMN_OOM_KILLS] = { .title = "OOM", .drop = 5, .right = true },
         [COLUMN_REPAIRS] = { .title = "DRIFT", .drop = 4, .right = true },
@@ -205,23 +209,34 @@ static void fill_cpu(PlTable *t, const Row *row) {
                               max.text);
 }
 
+static void fill_log(PlTable *t, const Row *row) {
+        const json_t *log = json_object_get(row->container, "log");
+        uint64_t size = pl_view_number(log, "size_bytes");
+        uint64_t archived = pl_view_number(log, "archived_bytes");
+        const char *method = pl_view_text(log, "method");
+        char buf[PL_FORMAT_MAX];
+
+        if (size != PL_UNLIMITED)
+                pl_table_cell(t, COLUMN_LOG, PL_TINT_NONE, "%s", pl_view_size(size, buf));
+        if (archived != PL_UNLIMITED && archived > 0)
+                pl_table_cell(t, COLUMN_ARCHIVED, PL_TINT_NONE, "%s", pl_view_size(archived, buf));
+        if (method)
+                pl_table_cell(t, COLUMN_LOG_METHOD, PL_TINT_DIM, "%s", method);
+}
+
 static void fill_counters(PlTable *t, const Row *row) {
         const json_t *c = row->container;
         PlViewLimit max = pl_view_limit(c, "TasksMax");
         uint64_t pids = pl_view_number(json_object_get(c, "usage"), "pids");
-        uint64_t log = pl_view_number(json_object_get(c, "log"), "size_bytes");
         uint64_t restarts = pl_view_number(c, "restarts"), kills = pl_view_number(c, "oom_kills");
         uint64_t repairs = pl_view_number(c, "drift_repairs");
         bool paused = pl_view_bool(c, "repairs_paused");
-        char buf[PL_FORMAT_MAX];
 
         if (pids != PL_UNLIMITED)
                 pl_table_cell(t, COLUMN_TASKS,
                               max.number > 0 && (double)pids >= 0.9 * max.number ? PL_TINT_BAD
                                                                                  : PL_TINT_NONE,
                               "%" PRIu64 "/%s", pids, max.known ? max.text : "-");
-        if (log != PL_UNLIMITED)
-                pl_table_cell(t, COLUMN_LOG, PL_TINT_NONE, "%s", pl_view_size(log, buf));
         if (restarts != PL_UNLIMITED && restarts > 0)
                 pl_table_cell(t, COLUMN_RESTARTS, PL_TINT_WARN, "%" PRIu64, restarts);
         if (kills != PL_UNLIMITED && kills > 0)
@@ -250,6 +265,7 @@ static void fill_row(PlTable *t, const Row *row) {
                       health ? health : "unknown");
         fill_memory(t, row);
         fill_cpu(t, row);
+        fill_log(t, row);
         fill_counters(t, row);
 }
 
@@ -300,10 +316,27 @@ static Row *rows_new(const json_t *status, const PlViewOptions *o, size_t *ret_n
 
 /* ---- what is wrong ---- */
 
+/* Problems, then findings, one text each. Return: new reference, NULL: out of memory. */
+static json_t *trouble_new(const json_t *container, bool dry_run) {
+        json_t *list = pl_view_problems(container, dry_run);
+        const json_t *finding;
+        size_t i;
+
+        json_array_foreach(json_object_get(container, "findings"), i, finding) {
+                const char *severity = pl_view_text(finding, "severity");
+                const char *message = pl_view_text(finding, "message");
+
+                if (list && severity && message)
+                        (void)json_array_append_new(list,
+                                                    json_sprintf("%s: %s", severity, message));
+        }
+        return list;
+}
+
 /* The first problem stands behind the container's name, the others below it. */
 static int print_problems(FILE *f, const Row *row, bool dry_run, const PlLook *look, bool *any) {
         _cleanup_free_ char *name = pl_text_clean(row->name ? row->name : "?", look);
-        json_t *problems = pl_view_problems(row->container, dry_run);
+        json_t *problems = trouble_new(row->container, dry_run);
         PlTint tint = pl_view_health_tint(pl_view_text(row->container, "health"));
         const json_t *p;
         int r = problems && name ? 0 : -ENOMEM;

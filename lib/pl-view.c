@@ -128,6 +128,14 @@ PlTint pl_view_health_tint(const char *health) {
         return PL_TINT_DIM;
 }
 
+PlTint pl_view_finding_tint(const json_t *finding) {
+        const char *severity = pl_view_text(finding, "severity");
+
+        if (severity && (pl_streq(severity, "critical") || pl_streq(severity, "high")))
+                return PL_TINT_BAD;
+        return PL_TINT_WARN;
+}
+
 PlTint pl_view_fraction_tint(double fraction) {
         return fraction >= 0.9 ? PL_TINT_BAD : fraction >= 0.75 ? PL_TINT_WARN : PL_TINT_GOOD;
 }

@@ -202,12 +202,41 @@ static json_t *policy_new(const PlStatus *s) {
         return NULL;
 }
 
-static json_t *findings_new(const PlStatus *s) {
+static const char *const severities[_PL_FINDING_SEVERITY_N] = {
+        [PL_FINDING_CRITICAL] = "critical",
+        [PL_FINDING_HIGH] = "high",
+        [PL_FINDING_MEDIUM] = "medium",
+        [PL_FINDING_LOW] = "low",
+};
+
+json_t *pl_wire_finding(const PlFinding *f) {
         json_t *o = json_object();
 
-        if (o && put_number(o, "critical", s->findings[0]) &&
-            put_number(o, "high", s->findings[1]) && put_number(o, "medium", s->findings[2]) &&
-            put_number(o, "low", s->findings[3]))
+        if (o && put_text(o, "severity", severities[f->severity]) &&
+            put_text(o, "check", f->check) && put_text(o, "container", f->container_name) &&
+            put_text(o, "id", f->container_id) && put_text(o, "service", f->service) &&
+            put_text(o, "message", f->message))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *finding_counts_new(const json_t *findings) {
+        uint64_t counts[_PL_FINDING_SEVERITY_N] = { 0 };
+        json_t *o = json_object();
+        const json_t *finding;
+        bool ok = o != NULL;
+        size_t i;
+
+        json_array_foreach(findings, i, finding) {
+                const char *word = json_string_value(json_object_get(finding, "severity"));
+
+                for (size_t k = 0; word && k < _PL_FINDING_SEVERITY_N; k++)
+                        counts[k] += pl_streq(word, severities[k]);
+        }
+        for (size_t k = 0; k < _PL_FINDING_SEVERITY_N; k++)
+                ok = ok && put_number(o, severities[k], counts[k]);
+        if (ok)
                 return o;
         json_decref(o);
         return NULL;
@@ -225,7 +254,8 @@ json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
                   put_bool(o, "dry_run", s->dry_run) && put_bool(o, "stale", s->stale) &&
                   put(o, "engine", engine_new(s)) && put(o, "policy", policy_new(s));
         /* put() steals in any case, also on failure: containers must be reached exactly once */
-        if (!put(o, "containers", containers) || !ok || !put(o, "findings", findings_new(s))) {
+        if (!put(o, "containers", containers) || !ok ||
+            !put(o, "findings", finding_counts_new(s->findings))) {
                 json_decref(o);
                 return NULL;
         }

@@ -31,6 +31,25 @@ typedef struct PlContainerStatus {
         json_t *extra;       /* members to add ("oom_reports", …); borrowed, may be NULL */
 } PlContainerStatus;
 
+typedef enum PlFindingSeverity {
+        PL_FINDING_CRITICAL, /* data will be lost, or something is open to everybody */
+        PL_FINDING_HIGH,     /* what plimsoll is there for cannot be done */
+        PL_FINDING_MEDIUM,   /* it works, but not as people expect */
+        PL_FINDING_LOW,
+        _PL_FINDING_SEVERITY_N,
+} PlFindingSeverity;
+
+/* What is wrong, and stays so until somebody does something about it. Borrowed for the call. */
+typedef struct PlFinding {
+        PlFindingSeverity severity;
+        const char *check; /* "log-method": its kind, for scripts */
+        const char *container_name, *container_id, *service; /* may be NULL */
+        const char *message;                                 /* what, and the remedy */
+} PlFinding;
+
+/** pl_wire_finding() - one element of "findings". Return: new reference, NULL: out of memory. */
+json_t *pl_wire_finding(const PlFinding *f);
+
 typedef struct PlStatus {
         const char *version;
         bool engine_connected;
@@ -39,7 +58,7 @@ typedef struct PlStatus {
         uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
         bool dry_run, stale;         /* stale: what follows was true when the engine was lost */
         const char *summary;         /* the STATUS= line */
-        uint64_t findings[4];        /* critical, high, medium, low */
+        const json_t *findings;      /* array of what pl_wire_finding() made; only counted here */
 } PlStatus;
 
 /**

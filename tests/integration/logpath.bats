@@ -133,4 +133,9 @@ END
     wait_until 10 said 'none: LogPath=/var/log/\*\.log lies in no volume or bind mount'
     wait_until 10 said 'linked: a log file in .*/srv/link: following no symbolic link'
     [ -f "$T/elsewhere/old.log" ]
+    [ "$(status_json | jq .findings.high)" -eq 2 ]
+    gives log-files status_of linked '.findings[0].check'
+    [ "$(curl -sS --unix-socket "$T/control.sock" http://localhost/v1/findings | jq length)" -eq 2 ]
+    [[ $(ctl status) == *"findings 2 high"*"high: a log file in "*"following no symbolic link"* ]]
+    [[ $(ctl show linked) == *"finding  high: a log file in "* ]]
 }

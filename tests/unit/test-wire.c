@@ -153,7 +153,33 @@ START_TEST(test_container_hostile) {
 }
 END_TEST
 
+START_TEST(test_finding) {
+        const PlFinding f = { .severity = PL_FINDING_HIGH,
+                              .check = "log-rotation",
+                              .container_name = "web",
+                              .message = "log not rotated: \033 odd" };
+
+        assert_dump(pl_wire_finding(&f),
+                    "{\"severity\":\"high\",\"check\":\"log-rotation\",\"container\":\"web\","
+                    "\"id\":null,\"service\":null,\"message\":\"log not rotated: \\u001B odd\"}");
+}
+END_TEST
+
+/* n of each severity, from critical on */
+static json_t *findings_new(unsigned n) {
+        json_t *list = json_array();
+
+        for (PlFindingSeverity s = 0; s < _PL_FINDING_SEVERITY_N; s++)
+                for (unsigned i = 0; i < n + s; i++) {
+                        const PlFinding f = { .severity = s, .check = "x", .message = "y" };
+
+                        ck_assert_int_eq(json_array_append_new(list, pl_wire_finding(&f)), 0);
+                }
+        return list;
+}
+
 START_TEST(test_status) {
+        json_t *findings = findings_new(1);
         PlStatus s = { .version = "1",
                        .engine_connected = true,
                        .engine_version = "26.1.5",
@@ -161,7 +187,7 @@ START_TEST(test_status) {
                        .policy_file = "/p",
                        .policy_loaded_usec = UINT64_C(1700000000) * PL_USEC_PER_SEC,
                        .summary = "fine",
-                       .findings = { 1, 2, 3, 4 } };
+                       .findings = findings };
 
         assert_dump(pl_wire_status(&s, json_array()),
                     "{\"version\":\"1\",\"summary\":\"fine\",\"dry_run\":false,\"stale\":false,"
@@ -170,6 +196,7 @@ START_TEST(test_status) {
                     "\"2023-11-14T22:13:20Z\",\"error\":null},\"containers\":[],\"findings\":{"
                     "\"critical\":1,\"high\":2,\"medium\":3,\"low\":4}}");
         ck_assert_ptr_null(pl_wire_status(&s, NULL));
+        json_decref(findings);
 }
 END_TEST
 
@@ -194,6 +221,7 @@ int main(void) {
         tcase_add_test(cases, test_container_blank);
         tcase_add_loop_test(cases, test_limit, 0, PL_ARRAY_SIZE(limits));
         tcase_add_test(cases, test_container_hostile);
+        tcase_add_test(cases, test_finding);
         tcase_add_test(cases, test_status);
         tcase_add_test(cases, test_event);
         return run_case(cases);
