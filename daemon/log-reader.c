@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "log-reader-internal.h"
 #include "pl-jsonlog.h"
@@ -57,8 +58,23 @@ static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
         return 0;
 }
 
-int pl_log_reader_view(PlLogReader *r, PlLogView *ret) {
+static int look(PlLogReader *r, PlLogView *ret) {
         PlRotateState s = { 0 };
+        int e = pl_log_store_load(r->store, r->id, &s);
+
+        if (e == -ENOENT) /* the container is gone; the file is still open here */
+                s = (PlRotateState){ .gen = r->last_gen };
+        else if (e < 0)
+                return e;
+        e = interpret(r, &s, ret);
+        pl_rotate_state_deinit(&s);
+        return e;
+}
+
+/* State and markers are read one after the other, and a rotation may come between: an old state
+ * beside new markers looks like a log that somebody truncated. Two looks that agree had none. */
+int pl_log_reader_view(PlLogReader *r, PlLogView *ret) {
+        PlLogView before;
         int e;
 
         if (r->log.fd < 0) {
@@ -66,16 +82,17 @@ int pl_log_reader_view(PlLogReader *r, PlLogView *ret) {
                                                          : 0 };
                 return 0;
         }
-        e = pl_log_store_load(r->store, r->id, &s);
-        if (e == -ENOENT) /* the container is gone; the file is still open here */
-                s = (PlRotateState){ .gen = r->last_gen };
-        else if (e < 0)
-                return e;
-        e = interpret(r, &s, ret);
-        pl_rotate_state_deinit(&s);
-        if (e >= 0)
-                r->last_gen = ret->gen;
-        return e;
+        e = look(r, ret);
+        for (unsigned tries = 0; e >= 0 && tries < RETRIES_MAX; tries++) {
+                before = *ret;
+                e = look(r, ret);
+                if (e >= 0 && ret->gen == before.gen && ret->head == before.head &&
+                    ret->size >= before.size) {
+                        r->last_gen = ret->gen;
+                        return 0;
+                }
+        }
+        return e < 0 ? e : -EBUSY;
 }
 
 static int take_archives(PlLogReader *r) {
@@ -159,25 +176,36 @@ static const PlStoredArchive *find(const PlLogReader *r, uint64_t gen) {
         return NULL;
 }
 
-/* Committed, but not named yet: a killed daemon's, or one that is at it this very moment. */
+/* Return: 1 the partial archive holds this generation, *ret_path is its place; 0; -errno. */
+static int find_partial(PlLogReader *r, uint64_t gen, char *ret_path, size_t size) {
+        PlRotateState s = { 0 };
+        int e = pl_log_store_load(r->store, r->id, &s);
+
+        if (e < 0)
+                return e;
+        e = s.phase == PL_ROTATE_INTENT && s.gen + 1 == gen;
+        snprintf(ret_path, size, "%s/.partial-%s", s.service, r->id);
+        pl_rotate_state_deinit(&s);
+        return e;
+}
+
+/* Committed, but not named yet: a killed daemon's, or one that is at it this very moment. The next
+ * rotation's has the same name, so what was opened counts only if it still is this one's. */
 static int open_partial(PlLogReader *r, uint64_t gen) {
         PlArchiveName name = { .gen = gen, .to_sec = UINT64_MAX };
         char path[PL_ARCHIVE_NAME_MAX + PL_ID_MAX + 32];
-        PlRotateState s = { 0 };
-        int fd = -ENOENT, e;
+        int fd;
 
-        if (pl_log_store_load(r->store, r->id, &s) < 0)
+        if (find_partial(r, gen, path, sizeof(path)) <= 0)
                 return -ENOENT;
-        if (s.phase == PL_ROTATE_INTENT && s.gen + 1 == gen) {
-                snprintf(path, sizeof(path), "%s/.partial-%s", s.service, r->id);
-                fd = openat(pl_log_store_fd(r->store), path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-                fd = fd < 0 ? -errno : fd;
-        }
-        pl_rotate_state_deinit(&s);
+        fd = openat(pl_log_store_fd(r->store), path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
-                return fd;
-        e = pl_log_segment_open(fd, &name, &r->segment);
-        return e;
+                return -errno;
+        if (find_partial(r, gen, path, sizeof(path)) <= 0) {
+                (void)close(fd);
+                return -ENOENT;
+        }
+        return pl_log_segment_open(fd, &name, &r->segment);
 }
 
 /* The archive of a generation, or of the next that is left. It may get its name at any moment: so
