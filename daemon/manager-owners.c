@@ -14,6 +14,10 @@
 #include "log.h"
 #include "pl-desired.h"
 
+/* Older than this, what an owner did is no longer why a value has changed just now. */
+#define BLAME_USEC        (2 * PL_USEC_PER_SEC)
+#define BLAME_RELOAD_USEC (5 * PL_USEC_PER_SEC)
+
 static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fallback) {
         if (!s->want.v[r].set || s->waiting & (1U << r))
                 return NULL;
@@ -200,8 +204,10 @@ static void tell_systemd(PlManager *m, PlSubject *s) {
         if (r >= 0 && pl_limits_any(&limits)) {
                 r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits, &engine,
                                    s->service ? s->service->cpu_quota_period_usec : 0);
-                if (r >= 0)
+                if (r >= 0) {
                         s->systemd_due = false;
+                        s->systemd_in_flight++;
+                }
         }
         pl_limits_deinit(&engine);
         pl_limits_deinit(&limits);
@@ -227,6 +233,35 @@ void pl_manager_write_defaults(PlManager *m) {
                                strerror(-r));
 }
 
+static uint64_t wall_clock(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc, whose
+ * update may be seen here before the engine tells of it. */
+static bool others_set_properties(const PlSubject *s) {
+        uint64_t set, now = wall_clock();
+
+        if (!s->cgroup || !s->cgroup->scope || s->systemd_in_flight > 0)
+                return false;
+        set = pl_systemd_last_set_usec(s->cgroup->scope);
+        return set > s->systemd_told_usec && set + BLAME_USEC > now;
+}
+
+const char *pl_manager_blame(const PlManager *m, const PlSubject *s, uint64_t now) {
+        if (s->update_seen_usec > 0 && now - s->update_seen_usec < BLAME_USEC)
+                return "docker update";
+        if (others_set_properties(s))
+                return "systemctl set-property or the engine";
+        if (m->reloaded_usec > 0 && now - m->reloaded_usec < BLAME_RELOAD_USEC)
+                return "systemd daemon-reload";
+        return s->cgroup && s->cgroup->scope ? "systemd or a direct write to the cgroup"
+                                             : "a direct write to the cgroup";
+}
+
 static void on_set_done(void *userdata, const char *id, int error, const char *message) {
         PlManager *m = userdata;
         PlSubject *s = pl_map_get(m->subjects, id);
@@ -235,6 +270,9 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
 
         if (!s)
                 return;
+        if (s->systemd_in_flight > 0)
+                s->systemd_in_flight--;
+        s->systemd_told_usec = wall_clock();
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->want.v[r].set)
                         news |= pl_subject_set_error(s, r, PL_OWNER_SYSTEMD, why);

@@ -134,21 +134,10 @@ static void note_unsupported(PlManager *m, PlSubject *s, const PlPlan *plan) {
         }
 }
 
-/* Whose hand was it? The engine announces its updates, systemd its reloads; others stay nameless.
- */
-static const char *blame(const PlManager *m, const PlSubject *s, uint64_t now) {
-        if (s->update_seen_usec > 0 && now - s->update_seen_usec < 2 * PL_USEC_PER_SEC)
-                return "docker update";
-        if (m->reloaded_usec > 0 && now - m->reloaded_usec < 5 * PL_USEC_PER_SEC)
-                return "systemd daemon-reload";
-        return s->cgroup && s->cgroup->scope ? "systemd or a direct write to the cgroup"
-                                             : "a direct write to the cgroup";
-}
-
 /* Return: true when drifted values may be put back now. */
 static bool admit_repair(PlManager *m, PlSubject *s, const PlPlan *plan, uint64_t now,
                          const char *text) {
-        const char *who = blame(m, s, now);
+        const char *who = pl_manager_blame(m, s, now);
 
         switch (pl_drift_want_repair(&s->drift, now)) {
         case PL_DRIFT_REPAIR:

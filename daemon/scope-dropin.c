@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "fs.h"
@@ -35,4 +37,14 @@ int pl_scope_dropin_write(const char *parent, const PlLimits *limits, uint64_t q
         if (text)
                 return pl_fs_replace(dir, DROPIN_FILE, text, strlen(text), 0644, false);
         return unlinkat(dir, DROPIN_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+uint64_t pl_scope_dropin_changed(const char *parent, const char *scope) {
+        char path[PATH_MAX];
+        struct stat st;
+
+        if (snprintf(path, sizeof(path), "%s/%s.d", parent, scope) >= (int)sizeof(path) ||
+            stat(path, &st) < 0)
+                return 0;
+        return (uint64_t)st.st_mtim.tv_sec * PL_USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / 1000;
 }

@@ -66,11 +66,13 @@ struct PlSubject {
         char *engine_told;
         char *engine_failed; /* why */
         uint32_t engine_cannot_said;
-        int ollama_fit;           /* PlOllamaFit, as last said */
-        char *log_paths_said;     /* findings about its LogPath=, to say them once */
-        bool systemd_due;         /* the scope has to be told again */
-        bool update_in_flight;    /* our own POST …/update */
-        uint64_t own_update_usec; /* when the last one was answered */
+        int ollama_fit;             /* PlOllamaFit, as last said */
+        char *log_paths_said;       /* findings about its LogPath=, to say them once */
+        bool systemd_due;           /* the scope has to be told again */
+        uint32_t systemd_in_flight; /* our own SetUnitProperties */
+        uint64_t systemd_told_usec; /* when the last one was answered, CLOCK_REALTIME */
+        bool update_in_flight;      /* our own POST …/update */
+        uint64_t own_update_usec;   /* when the last one was answered */
         bool inspect_in_flight, inspect_again;
         bool inspect_for_sync; /* the inspection under way completes a list */
         bool seen;             /* in the last list */

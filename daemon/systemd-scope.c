@@ -14,7 +14,8 @@
 #define MANAGER_PATH      "/org/freedesktop/systemd1"
 #define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 
-#define UNIT_DIR "/run/systemd/system"
+#define UNIT_DIR      "/run/systemd/system"
+#define TRANSIENT_DIR "/run/systemd/transient"
 
 #define RECONNECT_MIN_USEC (100 * PL_USEC_PER_MSEC)
 #define RECONNECT_MAX_USEC (30 * PL_USEC_PER_SEC)
@@ -385,4 +386,8 @@ int pl_systemd_start_unit(PlSystemd *s, const char *unit, const char *id) {
                 return r;
         TAKE_PTR(q);
         return 0;
+}
+
+uint64_t pl_systemd_last_set_usec(const char *scope) {
+        return pl_scope_dropin_changed(TRANSIENT_DIR, scope);
 }

@@ -56,3 +56,7 @@ int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quo
  * for it; a failure is logged here, about container @id.
  * Return: 0, -EOPNOTSUPP, -ENOTCONN, -ENOMEM, -errno. */
 int pl_systemd_start_unit(PlSystemd *s, const char *unit, const char *id);
+
+/** pl_systemd_last_set_usec() - when properties of a scope were set last, by whomever; see
+ * pl_scope_dropin_changed(). */
+uint64_t pl_systemd_last_set_usec(const char *scope);
