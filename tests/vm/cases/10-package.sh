@@ -35,7 +35,7 @@ test_systemd_finds_no_fault_with_the_units() {
 }
 
 test_the_sandbox_is_tight() {
-    systemd-analyze security --no-pager plimsolld.service | tail -n 1
+    figure "$(systemd-analyze security --no-pager plimsolld.service | tail -n 1)"
     systemd-analyze security --no-pager --threshold=20 plimsolld.service >/dev/null
 }
 
@@ -75,13 +75,26 @@ test_the_manual_pages_and_completions_are_there() {
     done
 }
 
+# newer_package - the same, one version later, with a word more in its policy
 newer_package() {
     local dir
     dir=$(mktemp -d)
     dpkg-deb -R "$DEB" "$dir/tree"
     sed -i 's/^Version: .*/&+1/' "$dir/tree/DEBIAN/control"
+    echo '# a newer example' >>"$dir/tree$POLICY"
+    (cd "$dir/tree" && md5sum "${POLICY#/}") >"$dir/sum"
+    sed -i "s,^.*  ${POLICY#/}\$,$(cat "$dir/sum")," "$dir/tree/DEBIAN/md5sums"
     dpkg-deb -b "$dir/tree" "$dir/newer.deb" >/dev/null
     echo "$dir/newer.deb"
+}
+
+# Nobody has touched it, so nobody is asked.
+test_an_upgrade_brings_the_newer_example_to_whom_has_none_of_his_own() {
+    dpkg -i "$(newer_package)" </dev/null
+    grep -qx '# a newer example' "$POLICY"
+    dpkg -i "$DEB" </dev/null
+    refute grep -qx '# a newer example' "$POLICY"
+    systemctl is-active plimsolld
 }
 
 test_an_upgrade_keeps_the_policy_and_every_limit() {
@@ -94,10 +107,12 @@ P
     container up
     within 3 has up memory.max=80740352
     before=$(main_pid)
-    dpkg -i "$(newer_package)"
+    dpkg -i --force-confdef --force-confold "$(newer_package)" </dev/null
     has up memory.max=80740352
     within 10 pid_changed "$before"
     grep -q 'MemoryMax=77M' "$POLICY"
+    # the newer example is there to compare with, and is not read as policy
+    grep -qx '# a newer example' "$POLICY.dpkg-dist"
     within 3 in_status '.containers[] | select(.name == "up") | .limits.MemoryMax.in_force == 80740352'
 }
 
@@ -114,6 +129,14 @@ test_removal_stops_the_service_and_leaves_containers_running() {
     grep -q 'MemoryMax=77M' "$POLICY"
 }
 
+test_a_removed_package_that_comes_back_finds_the_policy() {
+    dpkg -i --force-confdef --force-confold "$DEB" </dev/null
+    systemctl is-active plimsolld.service
+    grep -q 'MemoryMax=77M' "$POLICY"
+    within 3 has up memory.max=80740352
+    dpkg -r plimsoll
+}
+
 test_purging_leaves_nothing() {
     local left
     mkdir -p /var/log/plimsoll/x
@@ -121,7 +144,10 @@ test_purging_leaves_nothing() {
     for f in /etc/plimsoll /run/plimsoll /var/log/plimsoll; do
         [ ! -e "$f" ] || fail "$f is left"
     done
-    left=$(find /etc /usr /lib/systemd /var/lib/systemd -name '*plimsoll*')
+    # all that is on the disk now and was not before it was installed, but for what others keep:
+    # dpkg's own records, the container, the users that Debian does not remove, this test
+    left=$(find / -xdev | sort | comm -13 "${0%/*}/files-before" - | grep -vE \
+        '^/(var/lib/(dpkg|docker|containerd)|var/log/(journal|dpkg.log)|var/cache|tmp)(/|$)' || true)
     [ -z "$left" ] || fail "$left is left"
     # systemd has forgotten it, too
     [ "$(systemctl show -P LoadState plimsolld.service)" = not-found ]

@@ -77,50 +77,63 @@ start_postgres() {
 
 query() { psql -h /run/db -U postgres -Atqc "$1" postgres; }
 
+kills() { sed -n 's/^oom_kill //p' "$(cgroup_of "$1")/memory.events"; }
+
 test_a_memory_hog_is_held_beside_a_postgres_that_goes_on_answering() {
-    local answers start worst=0 before after ms hog
+    local answers=0 start worst=0 before after ms
     install -d -o postgres /run/db
     start_postgres
     within 60 query 'select 1'
     query 'create table t as select g as id, md5(g::text) as v from generate_series(1, 20000) g'
     has db memory.max=536870912 memory.low=268435456
-    hog=$(cgroup_of hog)
     # tail keeps all that has no line end: it grows until it is stopped
-    docker exec -d hog tail /dev/zero
-    answers=0 start=$SECONDS
-    while [ $((SECONDS - start)) -lt 8 ]; do
+    docker exec -d hog sh -c 'while :; do tail /dev/zero; done'
+    start=$SECONDS
+    # some of the answers after the first kill, so that all of its growth is among them
+    while [ $answers -lt 20 ] || [ "$(kills hog)" -lt 1 ]; do
+        [ $((SECONDS - start)) -lt 60 ]
         before=${EPOCHREALTIME/./}
         [ "$(query 'select count(*) from t where id % 7 = 0')" = 2857 ]
         after=${EPOCHREALTIME/./}
         ms=$(((after - before) / 1000)) answers=$((answers + 1))
         [ "$ms" -le "$worst" ] || worst=$ms
     done
-    echo "$answers answers, the slowest after $worst ms"
-    [ "$answers" -ge 10 ]
-    cat "$hog/memory.events"
-    [ "$(sed -n 's/^oom_kill //p' "$hog/memory.events")" -ge 1 ]
-    [ "$(cat "$hog/memory.peak")" -le 67108864 ]
-    grep -qx 'oom_kill 0' "$(cgroup_of db)/memory.events"
+    figure "$answers answers in $((SECONDS - start)) s beside $(kills hog) kills, the slowest after $worst ms"
+    [ "$worst" -lt 5000 ]
+    [ "$(value hog memory.peak)" -le 67108864 ]
+    [ "$(kills db)" = 0 ]
     # held, not taken away with its offender
     [ "$(docker inspect -f '{{.State.Running}}' hog)" = true ]
+    docker rm -f hog >/dev/null
 }
 
 usage_usec() { sed -n 's/^usage_usec //p' "$(cgroup_of "$1")/cpu.stat"; }
 
+# share_of NAME - hundredths of a per cent of a CPU that it uses, over ten seconds
+share_of() {
+    local used from to
+    used=$(usage_usec "$1") from=${EPOCHREALTIME/./}
+    sleep 10
+    used=$(($(usage_usec "$1") - used)) to=${EPOCHREALTIME/./}
+    echo $((used * 10000 / (to - from)))
+}
+
+# No more is plimsolld's part, and holds whenever one looks. No less needs a machine that has the time
+# to give: one that is emulated beside others may not, so it gets three chances to show it.
 test_a_cpu_hog_is_held_at_its_quota_within_5_percent() {
-    local used from to share
-    docker exec -d spin sh -c 'while :; do :; done'
-    docker exec -d spin sh -c 'while :; do :; done'
-    sleep 2
-    used=$(usage_usec spin) from=${EPOCHREALTIME/./}
-    sleep 12
-    used=$(($(usage_usec spin) - used)) to=${EPOCHREALTIME/./}
-    share=$((used * 10000 / (to - from)))
-    echo "$used us in $((to - from)) us: $share hundredths of a per cent of a CPU"
+    local share
     # it wants two CPUs and must get 30 % of one
+    docker exec -d spin sh -c 'while :; do :; done'
+    docker exec -d spin sh -c 'while :; do :; done'
+    within 20 grep -q '^nr_throttled [1-9]' "$(cgroup_of spin)/cpu.stat"
+    for _ in 1 2 3; do
+        share=$(share_of spin)
+        figure "$share hundredths of a per cent of a CPU; 3000 is its quota"
+        [ "$share" -le 3150 ]
+        [ "$share" -lt 2850 ] || break
+    done
     [ "$share" -ge 2850 ]
-    [ "$share" -le 3150 ]
-    docker restart -t 0 spin >/dev/null
+    docker rm -f spin >/dev/null
 }
 
 test_a_fork_bomb_is_held_at_its_tasks() {

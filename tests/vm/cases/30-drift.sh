@@ -167,22 +167,36 @@ test_a_swap_limit_that_only_the_engine_knows_is_not_lost() {
 
 cpu_of_plimsolld() { sed -n 's/^usage_usec //p' /sys/fs/cgroup/system.slice/plimsolld.service/cpu.stat; }
 
+# fight FILE - writes another value 100 times a second and counts its blows
+fight() {
+    local n=0 never
+    exec {never}<>/run/never
+    while echo 66 >"$1"; do
+        n=$((n + 1))
+        [ $((n % 10)) -ne 0 ] || echo $n >/run/blows
+        # waits without a process of its own
+        read -rt 0.009 -u "$never" || true
+    done
+}
+
 test_a_fight_ends_in_a_reported_stand_off() {
-    local file fighter before after used start
-    file=$(cgroup_of all)/pids.max
-    (while echo 66 >"$file"; do sleep 0.01; done) 2>/dev/null &
+    local fighter before after used start blows
+    mkfifo /run/never
+    fight "$(cgroup_of all)/pids.max" 2>/dev/null &
     fighter=$!
     within 20 said DRIFT_STANDOFF CONTAINER_NAME=all
-    start=${EPOCHREALTIME/./} before=$(cpu_of_plimsolld)
+    blows=$(cat /run/blows) start=${EPOCHREALTIME/./} before=$(cpu_of_plimsolld)
     sleep 10
-    after=${EPOCHREALTIME/./} used=$(($(cpu_of_plimsolld) - before))
+    after=${EPOCHREALTIME/./} used=$(($(cpu_of_plimsolld) - before)) blows=$(($(cat /run/blows) - blows))
     kill $fighter
     wait $fighter || true
-    # hundredths of a per cent of one core
-    echo "$used us of CPU in $((after - start)) us: $((used * 10000 / (after - start)))"
+    figure "$blows blows and $used us of plimsolld's CPU in $(((after - start) / 1000)) ms:" \
+        "$((used * 10000 / (after - start))) hundredths of a per cent of a core"
+    # an emulated machine may be somewhat late for each
+    [ $blows -ge 500 ]
     [ $((used * 100)) -le $((after - start)) ]
     # one report, not one per blow
-    [ "$(entries DRIFT_STANDOFF CONTAINER_NAME=all | wc -l)" -le 2 ]
+    [ "$(entries DRIFT_STANDOFF CONTAINER_NAME=all | wc -l)" = 1 ]
     in_status '.containers[] | select(.name == "all") | .drift_repairs > 0'
 }
 

@@ -153,6 +153,25 @@ test_the_watchdog_is_fed() {
     [ "$(property Result)" = success ]
 }
 
+# An engine that takes a connection and then says nothing, for longer than the watchdog waits.
+test_the_watchdog_is_fed_through_a_start_that_takes_long() {
+    local engine pid
+    engine=$(property MainPID docker.service)
+    systemctl stop plimsolld
+    kill -STOP "$engine"
+    systemctl start --no-block plimsolld
+    within 10 main_pid_is_there
+    pid=$(main_pid)
+    sleep 8
+    kill -CONT "$engine"
+    [ "$(main_pid)" = "$pid" ]
+    within 30 systemctl -q is-active plimsolld
+    within 30 status_says '^limits 1/1$'
+    [ "$(main_pid)" = "$pid" ]
+}
+
+main_pid_is_there() { [ "$(main_pid)" != 0 ]; }
+
 test_the_watchdog_is_fed_through_reloads() {
     local pid
     pid=$(main_pid)

@@ -51,6 +51,85 @@ test_a_block_device_is_found_by_its_name() {
     [ "$(value chatty io.max)" = '254:0 rbps=5000000 wbps=max riops=max wiops=max' ]
 }
 
+# Log files in a volume: those of root need no more than the unit as it is.
+aged_logs() {
+    local dir
+    dir=$(docker volume inspect -f '{{.Mountpoint}}' "$1")
+    seq 20000 >"$dir/old.log"
+    touch -d '2 days ago' "$dir/old.log"
+    chown "$2" "$dir" "$dir/old.log"
+    echo "$dir"
+}
+
+compressed() { [ "$(zstdcat "$1/old.log.zst" | tail -n 1)" = 20000 ] && [ ! -e "$1/old.log" ]; }
+
+test_log_files_of_root_in_a_volume_are_compressed() {
+    local dir
+    cat >>"$POLICY" <<'P'
+
+[Service filer]
+Match=name:filer*
+LogPath=/logs/*.log
+P
+    container filer -v filer:/logs --
+    dir=$(aged_logs filer root)
+    systemctl reload plimsolld
+    within 20 compressed "$dir"
+}
+
+# Those of other users need the drop-in that plimsoll.conf(5) gives, as it gives it.
+test_log_files_of_others_are_compressed_with_the_drop_in_of_the_manual() {
+    local dir dropin=/run/systemd/system/plimsolld.service.d/logpath.conf
+    container filer-other -v filer-other:/logs --
+    dir=$(aged_logs filer-other nobody)
+    systemctl reload plimsolld
+    within 20 said LOG_FILES_FAILED CONTAINER_NAME=filer-other
+    [ -e "$dir/old.log" ]
+    mkdir -p "${dropin%/*}"
+    zcat /usr/share/man/man5/plimsoll.conf.5.gz | sed -n '/^\[Service\]$/,/^\.Ed$/p' | sed '/^\.Ed$/q' |
+        grep -v '^\.' | tee $dropin
+    grep -q '^CapabilityBoundingSet=' $dropin
+    mkdir -p /srv/logs
+    systemctl daemon-reload
+    systemctl restart plimsolld
+    within 20 compressed "$dir"
+    [ "$(stat -c %U "$dir/old.log.zst")" = nobody ]
+    rm $dropin
+    systemctl daemon-reload
+    systemctl restart plimsolld
+}
+
+# A real database on the engine's bridge: IPAddressDeny= leaves its address open. When it hangs, it is
+# restarted, over the engine's socket.
+test_a_database_is_probed_over_the_network_and_restarted_when_it_hangs() {
+    cat >>"$POLICY" <<'P'
+
+[Service pg]
+Match=name:pg
+Probe=postgres
+ProbePort=5432
+ProbeInterval=1s
+ProbeTimeout=1s
+ProbeFailures=3
+ProbeStartPeriod=60s
+OnUnhealthy=restart
+RestartBudget=3/10min
+P
+    systemctl reload plimsolld
+    docker run -d --name pg --stop-timeout 1 -v /usr:/usr:ro --user postgres debian-usr:1 sh -ec '
+        bin=$(echo /usr/lib/postgresql/*/bin)
+        [ -s /data/db/PG_VERSION ] || $bin/initdb -D /data/db -A trust --no-sync >/dev/null
+        exec $bin/postgres -D /data/db -k /tmp -c fsync=off -c listen_addresses=*' >/dev/null
+    within 60 is_healthy pg
+    kill -STOP "$(docker inspect -f '{{.State.Pid}}' pg)"
+    within 30 said HEALTH_FAILED CONTAINER_NAME=pg PLIMSOLL_HEALTH=unhealthy
+    within 30 said RESTARTED CONTAINER_NAME=pg
+    within 60 is_healthy pg
+    docker rm -f pg >/dev/null
+}
+
+is_healthy() { in_status ".containers[] | select(.name == \"$1\") | .health == \"healthy\""; }
+
 test_the_alert_tells_what_is_known() {
     local since
     since=$(date '+%F %T')
@@ -60,6 +139,17 @@ test_the_alert_tells_what_is_known() {
     grep -q 'plimsoll: chatty is not healthy on plimsoll-test' /tmp/alert
     # what plimsollctl show says, from within the unit
     grep -q 'MemoryMax' /tmp/alert
+}
+
+# What goes to people's terminals; there are none here, so what wall(1) is given counts.
+test_the_alert_is_told_by_wall() {
+    printf '#!/bin/sh\ncat >/run/wall\n' >/usr/local/bin/wall
+    chmod +x /usr/local/bin/wall
+    systemctl start plimsoll-alert@chatty.service
+    rm /usr/local/bin/wall
+    cat /run/wall
+    grep -q 'plimsoll: chatty is not healthy on plimsoll-test' /run/wall
+    grep -q 'MemoryMax' /run/wall
 }
 
 # A healthcheck that begins to fail, and what the policy says to do about it.
@@ -72,7 +162,7 @@ OnUnhealthy=unit:plimsoll-alert@%s.service
 P
     systemctl reload plimsolld
     container sick --health-cmd 'test ! -e /tmp/ill' --health-interval 1s --health-retries 2 --
-    within 30 in_status '.containers[] | select(.name == "sick") | .health == "healthy"'
+    within 30 is_healthy sick
     docker exec sick sh -c 'true >/tmp/ill'
     within 30 said HEALTH_FAILED CONTAINER_NAME=sick PLIMSOLL_HEALTH=unhealthy
     within 10 told_of_sick

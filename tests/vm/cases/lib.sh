@@ -25,7 +25,10 @@ run_tests() {
         limit_time $!
         status=$?
         case $status in
-        0) echo "ok ${name//_/ }" ;;
+        0)
+            echo "ok ${name//_/ }"
+            sed -n 's/^figure: /# /p' "$out"
+            ;;
         77) echo "ok ${name//_/ } # skip $(tail -n 1 "$out")" ;;
         *)
             echo "not ok ${name//_/ }"
@@ -79,6 +82,9 @@ skip() {
     echo "$*"
     exit 77
 }
+
+# figure TEXT - what was measured, for whoever reads the results
+figure() { echo "figure: $*"; }
 
 # within SECONDS COMMAND… - until it succeeds; says how long that took
 within() {
