@@ -3,15 +3,10 @@
  * Which property, of which type, with which value: one row per kind of limit, and what systemd must
  * be told although nobody asked.
  */
-#include <errno.h>
 
 #include "pl-unit-properties.h"
-#include "unit.h"
 
-#define NUMBER(n) \
-        { .set = true, .number = (n) }
-#define TEXT(t) \
-        { .set = true, .text = (char *)(t) }
+#include "limits.h"
 
 /* "NAME=VALUE" of every property, space separated: numbers in decimal, masks in hex, lowest byte
  * first, devices as PATH:BYTES. */
@@ -47,97 +42,65 @@ static char *show(const PlUnitProperties *p) {
 }
 
 static const struct {
-        const char *name;
-        PlLimits want, base;
+        const char *name, *want, *base;
         bool no_base;
         uint64_t period_usec;
         int r;
         const char *properties, *dropin; /* dropin: after the header; of want alone */
 } rows[] = {
-        { .name = "nothing", .properties = "", .dropin = NULL },
-        { .name = "quota brings its period",
-          .want.v[PL_RESOURCE_CPU_QUOTA] = NUMBER(2000000),
-          .period_usec = 50000,
+        { "nothing", .properties = "" },
+        { "quota brings its period", .want = "CPUQuota=200%", .period_usec = 50000,
           .properties = "CPUQuotaPerSecUSec=2000000 CPUQuotaPeriodUSec=50000",
           .dropin = "CPUQuota=200.00%\nCPUQuotaPeriodSec=50000us\n" },
-        { .name = "quota with the default period",
-          .want.v[PL_RESOURCE_CPU_QUOTA] = NUMBER(125500),
+        { "quota with the default period", .want = "CPUQuota=12.55%",
           .properties = "CPUQuotaPerSecUSec=125500 CPUQuotaPeriodUSec=max",
           .dropin = "CPUQuota=12.55%\n" },
-        { .name = "quota lifted",
-          .want.v[PL_RESOURCE_CPU_QUOTA] = NUMBER(PL_UNLIMITED),
-          .properties = "CPUQuotaPerSecUSec=max CPUQuotaPeriodUSec=max",
-          .dropin = "CPUQuota=\n" },
-        { .name = "weights",
-          .want.v = { [PL_RESOURCE_CPU_WEIGHT] = NUMBER(50), [PL_RESOURCE_IO_WEIGHT] = NUMBER(7) },
-          .properties = "CPUWeight=50 IOWeight=7",
+        { "quota lifted", .want = "CPUQuota=infinity",
+          .properties = "CPUQuotaPerSecUSec=max CPUQuotaPeriodUSec=max", .dropin = "CPUQuota=\n" },
+        { "weights", .want = "CPUWeight=50, IOWeight=7", .properties = "CPUWeight=50 IOWeight=7",
           .dropin = "CPUWeight=50\nIOWeight=7\n" },
-        { .name = "a weight has no infinity",
-          .want.v[PL_RESOURCE_CPU_WEIGHT] = NUMBER(PL_UNLIMITED),
-          .properties = "CPUWeight=max",
+        { "a weight has no infinity", .want = "CPUWeight=infinity", .properties = "CPUWeight=max",
           .dropin = "CPUWeight=\n" },
-        { .name = "memory, with every value its own",
-          .want.v = { [PL_RESOURCE_MEMORY_MIN] = NUMBER(1),
-                      [PL_RESOURCE_MEMORY_LOW] = NUMBER(2),
-                      [PL_RESOURCE_MEMORY_HIGH] = NUMBER(3),
-                      [PL_RESOURCE_MEMORY_MAX] = NUMBER(4),
-                      [PL_RESOURCE_MEMORY_SWAP_MAX] = NUMBER(0) },
-          .base.v[PL_RESOURCE_MEMORY_SWAP_MAX] = NUMBER(99),
+        { "memory, with every value its own",
+          .want = "MemoryMin=1, MemoryLow=2, MemoryHigh=3, MemoryMax=4, MemorySwapMax=0",
+          .base = "MemorySwapMax=99",
           .properties = "MemoryMin=1 MemoryLow=2 MemoryHigh=3 MemoryMax=4 MemorySwapMax=0",
           .dropin = "MemoryMin=1\nMemoryLow=2\nMemoryHigh=3\nMemoryMax=4\nMemorySwapMax=0\n" },
-        { .name = "the engine's swap limit is told along with memory",
-          .want.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(PL_UNLIMITED),
-          .base.v[PL_RESOURCE_MEMORY_SWAP_MAX] = NUMBER(0),
-          .properties = "MemoryMax=max MemorySwapMax=0",
+        { "the engine's swap limit is told along with memory", .want = "MemoryMax=infinity",
+          .base = "MemorySwapMax=0", .properties = "MemoryMax=max MemorySwapMax=0",
           .dropin = "MemoryMax=infinity\n" },
-        { .name = "memory without a known swap limit",
-          .want.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(4096),
-          .no_base = true,
-          .properties = "MemoryMax=4096",
-          .dropin = "MemoryMax=4096\n" },
-        { .name = "swap is not told where memory is not managed",
-          .want.v[PL_RESOURCE_TASKS_MAX] = NUMBER(512),
-          .base.v[PL_RESOURCE_MEMORY_SWAP_MAX] = NUMBER(0),
-          .properties = "TasksMax=512",
-          .dropin = "TasksMax=512\n" },
-        { .name = "CPUs",
-          .want.v[PL_RESOURCE_ALLOWED_CPUS] = TEXT("0-3,6,17"),
-          .properties = "AllowedCPUs=4f0002",
+        { "memory without a known swap limit", .want = "MemoryMax=4096", .no_base = true,
+          .properties = "MemoryMax=4096", .dropin = "MemoryMax=4096\n" },
+        { "swap is not told where memory is not managed", .want = "TasksMax=512",
+          .base = "MemorySwapMax=0", .properties = "TasksMax=512", .dropin = "TasksMax=512\n" },
+        { "CPUs", .want = "AllowedCPUs=0-3,6,17", .properties = "AllowedCPUs=4f0002",
           .dropin = "AllowedCPUs=0-3,6,17\n" },
-        { .name = "the last CPU of a byte",
-          .want.v[PL_RESOURCE_ALLOWED_CPUS] = TEXT("7-8"),
-          .properties = "AllowedCPUs=8001",
+        { "the last CPU of a byte", .want = "AllowedCPUs=7-8", .properties = "AllowedCPUs=8001",
           .dropin = "AllowedCPUs=7-8\n" },
-        { .name = "every CPU",
-          .want.v[PL_RESOURCE_ALLOWED_CPUS] = TEXT(""),
-          .properties = "AllowedCPUs=",
-          .dropin = "AllowedCPUs=\n" },
-        { .name = "CPUs that are no list",
-          .want.v[PL_RESOURCE_ALLOWED_CPUS] = TEXT("0\nMemoryMax=1"),
-          .r = -EINVAL },
-        { .name = "CPUs backwards", .want.v[PL_RESOURCE_ALLOWED_CPUS] = TEXT("3-1"), .r = -EINVAL },
-        { .name = "CPUs beyond any kernel",
-          .want.v[PL_RESOURCE_ALLOWED_CPUS] = TEXT("0-99999"),
-          .r = -EINVAL },
-        { .name = "bandwidth",
-          .want.v = { [PL_RESOURCE_IO_READ_BANDWIDTH_MAX] = TEXT("/dev/vda 1048576; /srv/a b 5"),
-                      [PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX] = TEXT("/dev/vda infinity") },
+        { "every CPU",
+          .want = "AllowedCPUs=", .properties = "AllowedCPUs=", .dropin = "AllowedCPUs=\n" },
+        { "CPUs that are no list", .want = "AllowedCPUs=0\nMemoryMax=1", .r = -EINVAL },
+        { "CPUs backwards", .want = "AllowedCPUs=3-1", .r = -EINVAL },
+        { "CPUs beyond any kernel", .want = "AllowedCPUs=0-99999", .r = -EINVAL },
+        { "bandwidth",
+          .want = "IOReadBandwidthMax=/dev/vda 1048576; /srv/a b 5, "
+                  "IOWriteBandwidthMax=/dev/vda infinity",
           .properties = "IOReadBandwidthMax=/dev/vda:1048576,/srv/a b:5 "
                         "IOWriteBandwidthMax=/dev/vda:18446744073709551615",
           .dropin = "IOReadBandwidthMax=\nIOReadBandwidthMax=/dev/vda 1048576\n"
                     "IOReadBandwidthMax=/srv/a b 5\n"
                     "IOWriteBandwidthMax=\nIOWriteBandwidthMax=/dev/vda infinity\n" },
-        { .name = "bandwidth without a number",
-          .want.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX] = TEXT("/dev/vda"),
-          .r = -EINVAL },
+        { "bandwidth without a number", .want = "IOReadBandwidthMax=/dev/vda", .r = -EINVAL },
 };
 
 START_TEST(from_limits) {
+        _cleanup_(pl_limits_deinit) PlLimits want = limits_of(rows[_i].want);
+        _cleanup_(pl_limits_deinit) PlLimits base = limits_of(rows[_i].base);
         _cleanup_(pl_unit_properties_deinit) PlUnitProperties p = { 0 };
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = pl_unit_properties_from_limits(&rows[_i].want, rows[_i].no_base ? NULL : &rows[_i].base,
+        r = pl_unit_properties_from_limits(&want, rows[_i].no_base ? NULL : &base,
                                            rows[_i].period_usec, &p);
         ck_assert_msg(r == rows[_i].r, "%s: %d", rows[_i].name, r);
         if (r < 0)
@@ -148,11 +111,12 @@ START_TEST(from_limits) {
 END_TEST
 
 START_TEST(format_dropin) {
+        _cleanup_(pl_limits_deinit) PlLimits want = limits_of(rows[_i].want);
         _cleanup_free_ char *text = NULL;
         const char *body;
         int r;
 
-        r = pl_unit_properties_format_dropin(&rows[_i].want, rows[_i].period_usec, &text);
+        r = pl_unit_properties_format_dropin(&want, rows[_i].period_usec, &text);
         ck_assert_msg(r == rows[_i].r, "%s: %d", rows[_i].name, r);
         if (r < 0 || !rows[_i].dropin) {
                 ck_assert_msg(!text, "%s: a drop-in for nothing", rows[_i].name);
@@ -166,39 +130,26 @@ START_TEST(format_dropin) {
 END_TEST
 
 static const struct {
-        const char *name;
-        PlLimits limits, defaults, engine, ret;
+        const char *name, *limits, *defaults, *engine, *ret;
 } undo_rows[] = {
-        { .name = "its own value stays",
-          .limits.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(1),
-          .defaults.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(2),
-          .engine.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(3),
-          .ret.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(1) },
-        { .name = "the engine's value comes back",
-          .defaults.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(2),
-          .engine.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(3),
-          .ret.v[PL_RESOURCE_MEMORY_MAX] = NUMBER(3) },
-        { .name = "nobody's value is no limit",
-          .defaults.v = { [PL_RESOURCE_MEMORY_MAX] = NUMBER(2),
-                          [PL_RESOURCE_MEMORY_LOW] = NUMBER(2),
-                          [PL_RESOURCE_CPU_WEIGHT] = NUMBER(2),
-                          [PL_RESOURCE_ALLOWED_CPUS] = TEXT("0") },
-          .ret.v = { [PL_RESOURCE_MEMORY_MAX] = NUMBER(PL_UNLIMITED),
-                     [PL_RESOURCE_MEMORY_LOW] = NUMBER(0),
-                     [PL_RESOURCE_CPU_WEIGHT] = NUMBER(100),
-                     [PL_RESOURCE_ALLOWED_CPUS] = TEXT("") } },
-        { .name = "what the defaults leave alone is left alone",
-          .engine.v[PL_RESOURCE_TASKS_MAX] = NUMBER(3) },
+        { "its own value stays", .limits = "MemoryMax=1", .defaults = "MemoryMax=2",
+          .engine = "MemoryMax=3", .ret = "MemoryMax=1" },
+        { "the engine's value comes back", .defaults = "MemoryMax=2", .engine = "MemoryMax=3",
+          .ret = "MemoryMax=3" },
+        { "nobody's value is no limit",
+          .defaults = "MemoryMax=2, MemoryLow=2, CPUWeight=2, AllowedCPUs=0",
+          .ret = "MemoryMax=infinity, MemoryLow=0, CPUWeight=100, AllowedCPUs=" },
+        { "what the defaults leave alone is left alone", .engine = "TasksMax=3" },
 };
 
 START_TEST(undo_defaults) {
-        _cleanup_(pl_limits_deinit) PlLimits limits = { 0 };
+        _cleanup_(pl_limits_deinit) PlLimits limits = limits_of(undo_rows[_i].limits);
+        _cleanup_(pl_limits_deinit) PlLimits defaults = limits_of(undo_rows[_i].defaults);
+        _cleanup_(pl_limits_deinit) PlLimits engine = limits_of(undo_rows[_i].engine);
+        _cleanup_(pl_limits_deinit) PlLimits ret = limits_of(undo_rows[_i].ret);
 
-        ck_assert_int_eq(pl_limits_copy(&undo_rows[_i].limits, &limits), 0);
-        ck_assert_int_eq(pl_unit_properties_undo_defaults(&limits, &undo_rows[_i].defaults,
-                                                          &undo_rows[_i].engine),
-                         0);
-        ck_assert_msg(pl_limits_equal(&limits, &undo_rows[_i].ret), "%s", undo_rows[_i].name);
+        ck_assert_int_eq(pl_unit_properties_undo_defaults(&limits, &defaults, &engine), 0);
+        ck_assert_msg(pl_limits_equal(&limits, &ret), "%s", undo_rows[_i].name);
 }
 END_TEST
 
