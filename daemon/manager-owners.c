@@ -93,6 +93,7 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
         if (s) {
                 s->update_in_flight = false;
                 s->own_update_usec = pl_manager_now(m);
+                s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost: said by lost(), and the resync comes by here again */
                         pl_subject_forget_told(s);
@@ -233,22 +234,15 @@ void pl_manager_write_defaults(PlManager *m) {
                                strerror(-r));
 }
 
-static uint64_t wall_clock(void) {
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
-/* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc, whose
- * update may be seen here before the engine tells of it. */
+/* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc,
+ * whose update may be seen here before the engine tells of it. */
 static bool others_set_properties(const PlSubject *s) {
-        uint64_t set, now = wall_clock();
+        uint64_t set, now = pl_manager_clock(CLOCK_REALTIME);
 
-        if (!s->cgroup || !s->cgroup->scope || s->systemd_in_flight > 0)
+        if (!s->cgroup || !s->cgroup->scope || s->systemd_in_flight > 0 || s->update_in_flight)
                 return false;
         set = pl_systemd_last_set_usec(s->cgroup->scope);
-        return set > s->systemd_told_usec && set + BLAME_USEC > now;
+        return set > s->systemd_own_usec && set + BLAME_USEC > now;
 }
 
 const char *pl_manager_blame(const PlManager *m, const PlSubject *s, uint64_t now) {
@@ -272,7 +266,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                 return;
         if (s->systemd_in_flight > 0)
                 s->systemd_in_flight--;
-        s->systemd_told_usec = wall_clock();
+        s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->want.v[r].set)
                         news |= pl_subject_set_error(s, r, PL_OWNER_SYSTEMD, why);

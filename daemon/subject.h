@@ -70,7 +70,7 @@ struct PlSubject {
         char *log_paths_said;       /* findings about its LogPath=, to say them once */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
-        uint64_t systemd_told_usec; /* when the last one was answered, CLOCK_REALTIME */
+        uint64_t systemd_own_usec;  /* CLOCK_REALTIME; properties set before this may be by us */
         bool update_in_flight;      /* our own POST …/update */
         uint64_t own_update_usec;   /* when the last one was answered */
         bool inspect_in_flight, inspect_again;

@@ -15,6 +15,9 @@ import time
 
 QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 2560
+# of the host's time: generous, since all of this may run beside what is more urgent
+BOOT_TIMEOUT_SEC = 900
+ANSWER_TIMEOUT_SEC = 300
 
 
 class Lost(Exception):
@@ -51,12 +54,15 @@ class Machine:
         self.process = None
         self.agent = None
         self.pending = b""
+        self.over = False
 
     def path(self, name):
         return os.path.join(self.dir, name)
 
     def start(self, snapshot=None):
         """Boots, or goes on from a snapshot; returns when the guest answers."""
+        if self.over:
+            raise Lost("no machine is started any more")
         os.makedirs(self.dir, exist_ok=True)
         disk = self.path("disk.qcow2")
         if not snapshot:
@@ -89,30 +95,29 @@ class Machine:
                                             stdout=log, stderr=log, start_new_session=True)
         self.agent = self.connect("agent")
         if snapshot:
-            self.run("true", 60)
+            self.run("true")
         else:
-            self.wait_ready(240)
+            self.wait_ready(BOOT_TIMEOUT_SEC)
 
     def connect(self, name):
-        deadline = time.monotonic() + 60
-        here = os.open(".", os.O_RDONLY)
+        deadline = time.monotonic() + BOOT_TIMEOUT_SEC
+        # through the directory's descriptor: a path of its own may be too long for a socket
+        here = os.open(self.dir, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.chdir(self.dir)
             while True:
                 s = socket.socket(socket.AF_UNIX)
                 try:
-                    s.connect(name)
+                    s.connect(f"/proc/self/fd/{here}/{name}")
                     return s
                 except OSError as e:
                     s.close()
                     if self.process.poll() is not None:
-                        with open("qemu.log", errors="replace") as f:
+                        with open(self.path("qemu.log"), errors="replace", encoding="utf-8") as f:
                             raise Lost(f"qemu has ended: {f.read().strip()}") from e
                     if time.monotonic() > deadline:
                         raise Lost(f"qemu does not open its {name} socket") from e
                     time.sleep(0.05)
         finally:
-            os.fchdir(here)
             os.close(here)
 
     def read_line(self, deadline):
@@ -136,7 +141,7 @@ class Machine:
         while self.read_line(deadline) != "READY":
             pass
 
-    def run(self, script, timeout=300):
+    def run(self, script, timeout=ANSWER_TIMEOUT_SEC):
         """Runs a bash script as root; its output and exit status."""
         self.agent.settimeout(60)
         self.agent.sendall(base64.b64encode(script.encode()) + b"\n")
@@ -181,14 +186,16 @@ class Machine:
         if out:
             raise Lost(f"loadvm: {out}")
         self.pending = b""
-        self.run("true", 60)
+        self.run("true")
 
     def reboot(self):
         """A clean reboot; returns when the guest answers again."""
         self.agent.sendall(base64.b64encode(b"systemctl reboot; sleep 100") + b"\n")
-        self.wait_ready(240)
+        self.wait_ready(BOOT_TIMEOUT_SEC)
 
-    def stop(self):
+    def stop(self, for_good=False):
+        """Ends qemu; for_good: whoever wants to start it again is told that it is Lost."""
+        self.over = for_good
         if not self.process:
             return
         self.process.kill()

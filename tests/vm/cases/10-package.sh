@@ -75,8 +75,10 @@ test_the_manual_pages_and_completions_are_there() {
     done
 }
 
-# newer_package - the same, one version later, with a word more in its policy
-newer_package() {
+NEWER=/run/newer.deb
+
+# The same, one version later, with a word more in its policy.
+make_newer_package() {
     local dir
     dir=$(mktemp -d)
     dpkg-deb -R "$DEB" "$dir/tree"
@@ -84,13 +86,14 @@ newer_package() {
     echo '# a newer example' >>"$dir/tree$POLICY"
     (cd "$dir/tree" && md5sum "${POLICY#/}") >"$dir/sum"
     sed -i "s,^.*  ${POLICY#/}\$,$(cat "$dir/sum")," "$dir/tree/DEBIAN/md5sums"
-    dpkg-deb -b "$dir/tree" "$dir/newer.deb" >/dev/null
-    echo "$dir/newer.deb"
+    dpkg-deb -Znone -b "$dir/tree" $NEWER >/dev/null
+    rm -r "$dir"
 }
 
 # Nobody has touched it, so nobody is asked.
 test_an_upgrade_brings_the_newer_example_to_whom_has_none_of_his_own() {
-    dpkg -i "$(newer_package)" </dev/null
+    make_newer_package
+    dpkg -i $NEWER </dev/null
     grep -qx '# a newer example' "$POLICY"
     dpkg -i "$DEB" </dev/null
     refute grep -qx '# a newer example' "$POLICY"
@@ -107,7 +110,7 @@ P
     container up
     within 3 has up memory.max=80740352
     before=$(main_pid)
-    dpkg -i --force-confdef --force-confold "$(newer_package)" </dev/null
+    dpkg -i --force-confdef --force-confold $NEWER </dev/null
     has up memory.max=80740352
     within 10 pid_changed "$before"
     grep -q 'MemoryMax=77M' "$POLICY"

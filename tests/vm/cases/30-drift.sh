@@ -61,8 +61,9 @@ IOWriteBandwidthMax=/dev/vda 20M
 Match=name:swap
 MemoryMax=64M
 P
-    # dirty some page cache, so that the disk is known to the io controller
     container all --restart always --
+    # where the kernel says that it is
+    [ "$(cgroup_of all)" = "/sys/fs/cgroup$(cut -d: -f3 "/proc/$(docker inspect -f '{{.State.Pid}}' all)/cgroup")" ]
     within 3 all_in_force
     within 3 systemd_agrees
     within 3 engine_agrees
