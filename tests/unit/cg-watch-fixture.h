@@ -8,9 +8,8 @@
 
 #include "cg-host.h"
 
-#include <ftw.h>
-
 #include "cg-watch.h"
+#include "tmp.h"
 
 #define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
 #define OTHER  "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
@@ -29,7 +28,6 @@ typedef struct Heard {
 static Heard heard;
 static sd_event *event;
 static PlCgWatch *watch;
-static char tmp[] = "/tmp/plimsoll-cg-watch-XXXXXX";
 
 static inline uint64_t now_usec(void) {
         struct timespec t;
@@ -93,8 +91,7 @@ static inline void stop(void) {
 static PlCgroupMounts plain;
 
 static inline void setup_plain(void) {
-        strcpy(tmp + sizeof(tmp) - 7, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(tmp));
+        tmp_make("/tmp");
         plain = (PlCgroupMounts){ .mount[PL_CONTROLLER_MEMORY] = tmp,
                                   .mount[PL_CONTROLLER_PIDS] = tmp,
                                   .hierarchy[PL_CONTROLLER_MEMORY] = PL_HIERARCHY_V2,
@@ -102,13 +99,9 @@ static inline void setup_plain(void) {
         start(&plain);
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
-
 static inline void teardown_plain(void) {
         stop();
-        (void)nftw(tmp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        tmp_remove();
 }
 
 static inline void dir_make(const char *relative) {

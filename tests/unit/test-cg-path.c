@@ -5,16 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 
 #include "cg-path.h"
-#include "unit.h"
+#include "tmp.h"
 
 #define ID    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-
-static char tmp[] = "/tmp/plimsoll-cg-path-XXXXXX";
 
 static char *expand(const char *s) {
         char *text = NULL;
@@ -35,32 +31,13 @@ static char *expand(const char *s) {
 }
 
 static void put(const char *path, const char *content) {
-        _cleanup_free_ char *full = NULL, *text = expand(content);
-        FILE *f;
+        _cleanup_free_ char *text = expand(content);
 
-        ck_assert(asprintf(&full, "%s/%s", tmp, path) > 0);
-        for (char *s = full + strlen(tmp) + 1; (s = strchr(s, '/')); s++) {
-                *s = '\0';
-                (void)mkdir(full, 0755);
-                *s = '/';
-        }
-        f = fopen(full, "we");
-        ck_assert_msg(f != NULL, "%s", full);
-        fputs(text, f);
-        fclose(f);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
+        tmp_put(path, text);
 }
 
 static void setup(void) {
-        strcpy(tmp + sizeof(tmp) - 7, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(tmp));
-}
-
-static void teardown(void) {
-        (void)nftw(tmp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        tmp_make("/tmp");
 }
 
 #define V1_MOUNTS                                                                             \
@@ -326,7 +303,7 @@ END_TEST
 int main(void) {
         TCase *t = tcase_create("cg-path");
 
-        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_checked_fixture(t, setup, tmp_remove);
         tcase_add_loop_test(t, test_hosts, 0, PL_ARRAY_SIZE(hosts));
         tcase_add_test(t, test_shared_directory_is_opened_once);
         tcase_add_test(t, test_escaped_mount_point);

@@ -5,36 +5,24 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 
 #include "cg-read.h"
-#include "unit.h"
+#include "limits.h"
+#include "tmp.h"
 
-#define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
-#define ALL    ((UINT32_C(1) << _PL_RESOURCE_N) - 1)
-#define NONE   PL_UNLIMITED
+#define ALL  ((UINT32_C(1) << _PL_RESOURCE_N) - 1)
+#define NONE PL_UNLIMITED
 
-static char tmp[] = "/tmp/plimsoll-cg-read-XXXXXX";
 static PlCgroupMounts mounts;
 static PlCgroup group;
 
 static const char *const dirs[_PL_CONTROLLER_N] = { "cpu",  "memory", "cpuset",
                                                     "pids", "io",     "cpuacct" };
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
-
 static void setup(void) {
-        strcpy(tmp + sizeof(tmp) - 7, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(tmp));
+        tmp_make("/tmp");
         for (PlController c = 0; c < _PL_CONTROLLER_N; c++)
                 group.dir_fd[c] = -EBADF;
-}
-
-static void teardown(void) {
-        (void)nftw(tmp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void use_dir(PlController c, PlHierarchy h, const char *dir) {
@@ -52,26 +40,9 @@ static void use(PlHierarchy h) {
                 use_dir(c, h, h == PL_HIERARCHY_V1 ? dirs[c] : "all");
 }
 
-/* "DIR/FILE=content" entries, "\n" inside the content as it is; cgroup.procs is everywhere. */
-static void put(const char *file, const char *content) {
-        char path[256];
-        FILE *f;
-
-        (void)snprintf(path, sizeof(path), "%s/%s", tmp, file);
-        f = fopen(path, "we");
-        ck_assert_msg(f != NULL, "%s", path);
-        fputs(content, f);
-        (void)fclose(f);
-}
-
 typedef struct FileRow {
         const char *file, *content;
 } FileRow;
-
-static void put_all(const FileRow *rows) {
-        for (; rows->file; rows++)
-                put(rows->file, rows->content);
-}
 
 static const FileRow v1_files[] = {
         { "memory/cgroup.procs", "" },
@@ -125,31 +96,39 @@ static const FileRow v2_files[] = {
         {},
 };
 
-static void check_number(const PlReading *r, PlResource which, uint64_t number) {
-        ck_assert_msg(r->supported & (UINT32_C(1) << which), "%s is missing",
-                      pl_resource_info(which)->name);
-        ck_assert(r->in_force.v[which].set);
-        ck_assert_msg(r->in_force.v[which].number == number, "%s: %" PRIu64,
-                      pl_resource_info(which)->name, r->in_force.v[which].number);
+/* A group as it usually is. */
+static void use_usual(PlHierarchy h) {
+        use(h);
+        for (const FileRow *f = h == PL_HIERARCHY_V1 ? v1_files : v2_files; f->file; f++)
+                tmp_put(f->file, f->content);
+}
+
+static void check(const PlReading *r, const char *expected) {
+        _cleanup_(pl_limits_deinit) PlLimits l = limits_of(expected);
+
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                _cleanup_free_ char *got = NULL;
+
+                if (!l.v[i].set)
+                        continue;
+                ck_assert_int_eq(pl_value_to_string(i, &r->in_force.v[i], &got), 0);
+                ck_assert_msg(r->supported & (UINT32_C(1) << i), "%s is missing",
+                              pl_resource_info(i)->name);
+                ck_assert_msg(pl_value_equal(&r->in_force.v[i], &l.v[i]), "%s: %s",
+                              pl_resource_info(i)->name, got);
+        }
 }
 
 START_TEST(test_v1) {
         PlReading r;
 
-        use(PL_HIERARCHY_V1);
-        put_all(v1_files);
+        use_usual(PL_HIERARCHY_V1);
         ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
-        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(64));
-        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(32));
+        check(&r, "MemoryMax=64M, MemorySwapMax=32M, MemoryLow=infinity, CPUQuota=50%, "
+                  "CPUWeight=200, TasksMax=infinity, AllowedCPUs=0-1, IOReadBandwidthMax=8:0 1000, "
+                  "IOWriteBandwidthMax=");
         ck_assert_uint_eq(r.memsw_bytes, MIB(96));
-        check_number(&r, PL_RESOURCE_MEMORY_LOW, NONE);
-        check_number(&r, PL_RESOURCE_CPU_QUOTA, 500000);
         ck_assert_uint_eq(r.cpu_period_usec, 50000);
-        check_number(&r, PL_RESOURCE_CPU_WEIGHT, 200);
-        check_number(&r, PL_RESOURCE_TASKS_MAX, NONE);
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_ALLOWED_CPUS].text, "0-1");
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "8:0 1000");
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].text, "");
         ck_assert(!(r.supported & (BIT(MEMORY_MIN) | BIT(MEMORY_HIGH) | BIT(IO_WEIGHT))));
         ck_assert(!r.has_reclaim);
         pl_reading_deinit(&r);
@@ -159,24 +138,17 @@ END_TEST
 START_TEST(test_v2) {
         PlReading r;
 
-        use(PL_HIERARCHY_V2);
-        put_all(v2_files);
+        use_usual(PL_HIERARCHY_V2);
         ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
         ck_assert_uint_eq(r.supported, ALL);
-        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(64));
-        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, 0);
-        check_number(&r, PL_RESOURCE_MEMORY_HIGH, NONE);
-        check_number(&r, PL_RESOURCE_CPU_QUOTA, 500000);
+        check(&r, "MemoryMax=64M, MemorySwapMax=0, MemoryHigh=infinity, CPUQuota=50%, "
+                  "IOWeight=150, AllowedCPUs=, IOReadBandwidthMax=8:0 1000, IOWriteBandwidthMax=");
         ck_assert_uint_eq(r.cpu_period_usec, 50000);
-        check_number(&r, PL_RESOURCE_IO_WEIGHT, 150);
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_ALLOWED_CPUS].text, "");
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "8:0 1000");
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].text, "");
         ck_assert_uint_eq(r.memory_current_bytes, 5000000);
         ck_assert(!r.has_reclaim);
         pl_reading_deinit(&r);
 
-        put("all/memory.reclaim", "");
+        tmp_put("all/memory.reclaim", "");
         ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
         ck_assert(r.has_reclaim);
         ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX));
@@ -188,8 +160,7 @@ END_TEST
 START_TEST(test_companions) {
         PlReading r;
 
-        use(PL_HIERARCHY_V1);
-        put_all(v1_files);
+        use_usual(PL_HIERARCHY_V1);
         ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
         ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX));
         ck_assert_uint_eq(r.memsw_bytes, MIB(96));
@@ -201,20 +172,16 @@ END_TEST
 START_TEST(test_read_back) {
         PlReading r;
 
-        use(PL_HIERARCHY_V1);
-        put_all(v1_files);
+        use_usual(PL_HIERARCHY_V1);
         ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
-        put("memory/memory.limit_in_bytes", "33554432\n");
-        put("memory/memory.memsw.limit_in_bytes", "50331648\n");
-        put("pids/pids.max", "3\n");
+        tmp_put("memory/memory.limit_in_bytes", "33554432\n");
+        tmp_put("memory/memory.memsw.limit_in_bytes", "50331648\n");
+        tmp_put("pids/pids.max", "3\n");
         ck_assert_int_eq(pl_cg_read_back(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
-        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(32));
-        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(64));
-        check_number(&r, PL_RESOURCE_TASKS_MAX, NONE);
+        check(&r, "MemoryMax=32M, MemorySwapMax=64M, TasksMax=infinity");
         ck_assert_int_eq(pl_cg_read_back(&mounts, &group, BIT(MEMORY_SWAP_MAX), &r), 0);
-        check_number(&r, PL_RESOURCE_MEMORY_SWAP_MAX, MIB(16));
+        check(&r, "MemorySwapMax=16M, AllowedCPUs=0-1");
         ck_assert_uint_eq(r.memsw_bytes, MIB(48));
-        ck_assert_str_eq(r.in_force.v[PL_RESOURCE_ALLOWED_CPUS].text, "0-1");
         pl_reading_deinit(&r);
 }
 END_TEST
@@ -222,15 +189,14 @@ END_TEST
 START_TEST(test_refresh) {
         PlReading r;
 
-        use(PL_HIERARCHY_V2);
-        put_all(v2_files);
+        use_usual(PL_HIERARCHY_V2);
         ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
-        put("all/memory.current", "7000000\n");
-        put("all/memory.max", "7\n");
+        tmp_put("all/memory.current", "7000000\n");
+        tmp_put("all/memory.max", "7\n");
         pl_cg_refresh(&mounts, &group, &r);
         ck_assert_uint_eq(r.memory_current_bytes, 7000000);
-        check_number(&r, PL_RESOURCE_MEMORY_MAX, MIB(64));
-        put("all/memory.current", "broken\n");
+        check(&r, "MemoryMax=64M");
+        tmp_put("all/memory.current", "broken\n");
         pl_cg_refresh(&mounts, &group, &r);
         ck_assert_uint_eq(r.memory_current_bytes, NONE);
         pl_reading_deinit(&r);
@@ -240,8 +206,7 @@ END_TEST
 START_TEST(test_v2_high_only_without_reclaim) {
         PlReading r;
 
-        use(PL_HIERARCHY_V2);
-        put_all(v2_files);
+        use_usual(PL_HIERARCHY_V2);
         ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(MEMORY_MAX), &r), 0);
         ck_assert_uint_eq(r.supported, BIT(MEMORY_MAX) | BIT(MEMORY_HIGH));
         pl_reading_deinit(&r);
@@ -253,8 +218,8 @@ START_TEST(test_missing_and_gone) {
         PlReading r;
 
         use(PL_HIERARCHY_V2);
-        put("all/cgroup.procs", "");
-        put("all/pids.max", "9\n");
+        tmp_put("all/cgroup.procs", "");
+        tmp_put("all/pids.max", "9\n");
         ck_assert_int_eq(pl_cg_read(&mounts, &group, ALL, &r), 0);
         ck_assert_uint_eq(r.supported, BIT(TASKS_MAX));
         ck_assert_uint_eq(r.memory_current_bytes, NONE);
@@ -262,7 +227,7 @@ START_TEST(test_missing_and_gone) {
         ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &usage), 0);
         ck_assert_uint_eq(usage.memory_bytes, NONE);
 
-        teardown();
+        tmp_remove();
         ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(TASKS_MAX), &r), -ENODEV);
         ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &usage), -ENODEV);
 }
@@ -281,36 +246,17 @@ static const struct {
 START_TEST(test_broken) {
         PlReading r;
 
-        use(PL_HIERARCHY_V2);
-        put_all(v2_files);
-        put(broken[_i].file, broken[_i].content);
+        use_usual(PL_HIERARCHY_V2);
+        tmp_put(broken[_i].file, broken[_i].content);
         ck_assert_msg(pl_cg_read(&mounts, &group, ALL, &r) == -EBADMSG, "%s: %s", broken[_i].file,
                       broken[_i].content);
 }
 END_TEST
 
-START_TEST(test_usage_v1) {
+START_TEST(test_usage) {
         PlUsage u;
 
-        use(PL_HIERARCHY_V1);
-        put_all(v1_files);
-        ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
-        ck_assert_uint_eq(u.memory_bytes, 5000000);
-        ck_assert_uint_eq(u.memory_peak_bytes, 6000000);
-        ck_assert_uint_eq(u.inactive_file_bytes, 4096);
-        ck_assert_uint_eq(u.swap_bytes, 500000);
-        ck_assert_uint_eq(u.cpu_usec, 123456);
-        ck_assert_uint_eq(u.throttled_usec, 9000);
-        ck_assert_uint_eq(u.pids, 7);
-        ck_assert_uint_eq(u.oom_kills, 3);
-}
-END_TEST
-
-START_TEST(test_usage_v2) {
-        PlUsage u;
-
-        use(PL_HIERARCHY_V2);
-        put_all(v2_files);
+        use_usual((PlHierarchy)_i);
         ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
         ck_assert_uint_eq(u.memory_bytes, 5000000);
         ck_assert_uint_eq(u.memory_peak_bytes, 6000000);
@@ -329,9 +275,9 @@ START_TEST(test_usage_hybrid) {
 
         use_dir(PL_CONTROLLER_CPU, PL_HIERARCHY_V1, "cpu");
         use_dir(PL_CONTROLLER_MEMORY, PL_HIERARCHY_V2, "all");
-        put("all/cgroup.procs", "");
-        put("all/memory.current", "5\n");
-        put("cpu/cpu.stat", "throttled_time 2000\n");
+        tmp_put("all/cgroup.procs", "");
+        tmp_put("all/memory.current", "5\n");
+        tmp_put("cpu/cpu.stat", "throttled_time 2000\n");
         ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
         ck_assert_uint_eq(u.memory_bytes, 5);
         ck_assert_uint_eq(u.cpu_usec, NONE);
@@ -343,7 +289,7 @@ END_TEST
 int main(void) {
         TCase *t = tcase_create("cg-read");
 
-        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_checked_fixture(t, setup, tmp_remove);
         tcase_add_test(t, test_v1);
         tcase_add_test(t, test_v2);
         tcase_add_test(t, test_companions);
@@ -352,8 +298,7 @@ int main(void) {
         tcase_add_test(t, test_v2_high_only_without_reclaim);
         tcase_add_test(t, test_missing_and_gone);
         tcase_add_loop_test(t, test_broken, 0, PL_ARRAY_SIZE(broken));
-        tcase_add_test(t, test_usage_v1);
-        tcase_add_test(t, test_usage_v2);
+        tcase_add_loop_test(t, test_usage, 0, _PL_HIERARCHY_N);
         tcase_add_test(t, test_usage_hybrid);
         return run_case(t);
 }

@@ -6,17 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
-#include "unit.h"
+#include "tmp.h"
 
-static char dir[] = "/tmp/plimsoll-test-fs-XXXXXX";
 static int dir_fd = -EBADF;
 
 static void setup(void) {
-        strcpy(dir + strlen(dir) - 6, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(dir));
-        dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        tmp_make("/tmp");
+        dir_fd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         ck_assert_int_ge(dir_fd, 0);
 }
 
@@ -24,7 +21,7 @@ static void teardown(void) {
         (void)unlinkat(dir_fd, "file", 0);
         (void)unlinkat(dir_fd, "file.new", AT_REMOVEDIR);
         (void)close(dir_fd);
-        ck_assert_int_eq(rmdir(dir), 0); /* fails when something was left behind */
+        ck_assert_int_eq(rmdir(tmp), 0); /* fails when something was left behind */
 }
 
 static const struct {
@@ -83,6 +80,13 @@ START_TEST(failure_keeps_the_old_one) {
 }
 END_TEST
 
+START_TEST(failure_leaves_nothing) {
+        ck_assert_int_eq(mkdirat(dir_fd, "file", 0700), 0); /* nothing renames over a directory */
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "file", "new", 3, 0600, false), -EISDIR);
+        ck_assert_int_eq(unlinkat(dir_fd, "file", AT_REMOVEDIR), 0); /* the rest: teardown() */
+}
+END_TEST
+
 START_TEST(missing) {
         char *out = NULL;
 
@@ -99,6 +103,7 @@ int main(void) {
         tcase_add_loop_test(t, round_trip, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, replaces_with_mode);
         tcase_add_test(t, failure_keeps_the_old_one);
+        tcase_add_test(t, failure_leaves_nothing);
         tcase_add_test(t, missing);
         return run_case(t);
 }

@@ -10,14 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <zstd.h>
 
-#include "unit.h"
+#include "tmp.h"
 
-static char top[] = "/tmp/plimsoll-test-logpath-XXXXXX";
 static char mnt[64], outside[64];
 static PlArchiver *archiver;
 static PlMount mounts[1];
@@ -25,10 +23,9 @@ static PlLogPathRequest request;
 static PlLogPathOutcome outcome;
 
 static void setup(void) {
-        strcpy(top + strlen(top) - 6, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(top));
-        (void)snprintf(mnt, sizeof(mnt), "%s/mnt", top);
-        (void)snprintf(outside, sizeof(outside), "%s/outside", top);
+        tmp_make("/tmp");
+        (void)snprintf(mnt, sizeof(mnt), "%s/mnt", tmp);
+        (void)snprintf(outside, sizeof(outside), "%s/outside", tmp);
         ck_assert_int_eq(mkdir(mnt, 0755), 0);
         ck_assert_int_eq(mkdir(outside, 0755), 0);
         mounts[0] = (PlMount){ (char *)"bind", mnt, (char *)"/logs" };
@@ -41,13 +38,10 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-        char command[128];
-
         pl_archiver_free(archiver);
         pl_log_path_request_deinit(&request);
         pl_log_path_outcome_deinit(&outcome);
-        (void)snprintf(command, sizeof(command), "rm -rf '%s'", top);
-        ck_assert_int_eq(system(command), 0);
+        tmp_remove();
 }
 
 static void glob(const char *path) {
@@ -78,16 +72,8 @@ static const char *at(const char *dir, const char *name) {
 
 static void make(const char *path, size_t size, unsigned age_sec) {
         const struct timespec t[2] = { { time(NULL) - age_sec, 5 }, { time(NULL) - age_sec, 5 } };
-        _cleanup_free_ char *copy = strdup(path);
-        _cleanup_fclose_ FILE *f = NULL;
+        _cleanup_fclose_ FILE *f = tmp_open(path + strlen(tmp) + 1);
 
-        for (char *p = copy + strlen(top) + 1; (p = strchr(p, '/')); p++) {
-                *p = '\0';
-                (void)mkdir(copy, 0755);
-                *p = '/';
-        }
-        f = fopen(path, "w");
-        ck_assert_ptr_nonnull(f);
         for (size_t i = 0; i < size; i++)
                 (void)fputc(i % 50 == 49 ? '\n' : 'a' + (int)(i % 7), f);
         ck_assert_int_eq(fflush(f), 0);

@@ -5,17 +5,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 
 #include "log.h"
 #include "log-worker.h"
 #include "logs.h"
-#include "unit.h"
+#include "tmp.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static char dir[64], archive[128], log_path[512];
+static char archive[128], log_path[512];
 static sd_event *event;
 static PlLogs *logs;
 static PlContainer container;
@@ -23,10 +21,6 @@ static PlLogPolicy policy;
 static unsigned n_rotated, n_findings;
 static uint64_t lines;
 static PlLogFinding finding;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
 
 static void on_rotated(void *userdata, const PlLogRotated *r) {
         ck_assert_str_eq(r->id, ID);
@@ -49,10 +43,9 @@ static void make_logs(void) {
 
 static void setup(void) {
         pl_log_setup(LOG_EMERG);
-        strcpy(dir, "/var/tmp/plimsoll-test-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(dir));
-        snprintf(archive, sizeof(archive), "%s/archive", dir);
-        snprintf(log_path, sizeof(log_path), "%s/" ID, dir);
+        tmp_make("/var/tmp");
+        snprintf(archive, sizeof(archive), "%s/archive", tmp);
+        snprintf(log_path, sizeof(log_path), "%s/" ID, tmp);
         ck_assert_int_eq(mkdir(log_path, 0710), 0);
         strcat(log_path, "/" ID "-json.log");
         ck_assert_int_eq(sd_event_new(&event), 0);
@@ -72,7 +65,7 @@ static void setup(void) {
 static void teardown(void) {
         logs = pl_logs_free(logs);
         event = sd_event_unref(event);
-        (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        tmp_remove();
 }
 
 static void append(unsigned n) {
@@ -231,14 +224,14 @@ START_TEST(odd_log) {
         char command[2048];
 
         append(3000);
-        snprintf(command, sizeof(command), "mv %s %s/x && ln -s %s/x %s", log_path, dir, dir,
+        snprintf(command, sizeof(command), "mv %s %s/x && ln -s %s/x %s", log_path, tmp, tmp,
                  log_path);
         ck_assert_int_eq(system(command), 0);
         update(20);
         LOOP_UNTIL(finding == PL_LOG_FINDING_FAILED);
         ck_assert_uint_eq(n_findings, 1);
         ck_assert_uint_eq(n_rotated, 0);
-        snprintf(command, sizeof(command), "rm %s && mv %s/x %s", log_path, dir, log_path);
+        snprintf(command, sizeof(command), "rm %s && mv %s/x %s", log_path, tmp, log_path);
         ck_assert_int_eq(system(command), 0);
         update(20);
         LOOP_UNTIL(finding == PL_LOG_FINDING_NONE);

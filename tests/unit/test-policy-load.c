@@ -7,48 +7,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 
-#include "unit.h"
+#include "tmp.h"
 
 #define MAIN(mem)   "[Service a]\nMatch=name:a\nMemoryMax=" mem "\n"
 #define DROPIN(mem) "[Service a]\nMemoryMax=" mem "\n"
 #define NULL_LINK   "->/dev/null"
 
-static char root[] = "/tmp/plimsoll-test-load-XXXXXX";
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
-        return remove(path);
-}
-
 static void setup(void) {
-        strcpy(root + strlen(root) - 6, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(root));
+        tmp_make("/tmp");
 }
 
-static void teardown(void) {
-        ck_assert_int_eq(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
+/* "->TARGET" makes a link. */
 static void put(const char *path, const char *content) {
         char full[512];
 
-        (void)snprintf(full, sizeof(full), "%s/%s", root, path);
-        for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')); p++) {
-                *p = 0;
-                (void)mkdir(full, 0755);
-                *p = '/';
-        }
-        if (pl_startswith(content, "->")) {
-                ck_assert_int_eq(symlink(content + 2, full), 0);
-        } else {
-                FILE *f = fopen(full, "we");
-
-                ck_assert_ptr_nonnull(f);
-                ck_assert_int_ge(fputs(content, f), 0);
-                ck_assert_int_eq(fclose(f), 0);
-        }
+        tmp_put(path, content);
+        if (!pl_startswith(content, "->"))
+                return;
+        (void)snprintf(full, sizeof(full), "%s/%s", tmp, path);
+        ck_assert_int_eq(unlink(full), 0);
+        ck_assert_int_eq(symlink(content + 2, full), 0);
 }
 
 #define ETC "etc/plimsoll/plimsoll.conf"
@@ -124,7 +103,7 @@ START_TEST(load) {
 
         for (size_t i = 0; i + 1 < PL_ARRAY_SIZE(rows[_i].files) && rows[_i].files[i]; i += 2)
                 put(rows[_i].files[i], rows[_i].files[i + 1]);
-        r = pl_policy_load(root, "/etc/plimsoll/plimsoll.conf", &host, &diags, &policy);
+        r = pl_policy_load(tmp, "/etc/plimsoll/plimsoll.conf", &host, &diags, &policy);
         ck_assert_msg(r == rows[_i].r, "%s: %d", rows[_i].name, r);
         for (size_t i = 0; i < diags.n; i++) {
                 _cleanup_free_ char *line = pl_diag_format(&diags.items[i]);
@@ -150,7 +129,7 @@ START_TEST(outside_etc) {
         put("my.conf", MAIN("64M"));
         put("my.conf.d/x.conf", DROPIN("65M"));
         put(USR ".d/x.conf", DROPIN("66M"));
-        (void)snprintf(file, sizeof(file), "%s/my.conf", root);
+        (void)snprintf(file, sizeof(file), "%s/my.conf", tmp);
         ck_assert_int_eq(pl_policy_load(NULL, file, &host, &diags, &policy), 0);
         ck_assert_uint_eq(policy->services[0]->limits.v[PL_RESOURCE_MEMORY_MAX].number, MIB(65));
         ck_assert_str_eq(policy->files[0], file);
@@ -163,12 +142,12 @@ START_TEST(host) {
         PlHost h = { 0 };
 
         put("meminfo", "MemTotal:       16384 kB\nMemFree: 1 kB\n");
-        ck_assert_int_eq(pl_host_read(root, &h), 0);
+        ck_assert_int_eq(pl_host_read(tmp, &h), 0);
         ck_assert_uint_eq(h.memory_bytes, MIB(16));
         ck_assert_uint_ge(h.n_cpus, 1);
         ck_assert_uint_ge(h.page_bytes, 4096);
         put("meminfo", "garbage\n");
-        ck_assert_int_eq(pl_host_read(root, &h), -EBADMSG);
+        ck_assert_int_eq(pl_host_read(tmp, &h), -EBADMSG);
         ck_assert_int_eq(pl_host_read("/nowhere", &h), -ENOENT);
 }
 END_TEST
@@ -176,7 +155,7 @@ END_TEST
 int main(void) {
         TCase *t = tcase_create("policy-load");
 
-        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_checked_fixture(t, setup, tmp_remove);
         tcase_add_loop_test(t, load, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, outside_etc);
         tcase_add_test(t, host);
