@@ -95,6 +95,8 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 break;
         case PL_RESTART_GIVE_UP:
                 h->handlers->gave_up(h->userdata, p->id, p->health.reason, &policy->restart_budget);
+                if (policy->unit)
+                        h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
                 break;
         case PL_RESTART_NOTHING:
                 break;
@@ -305,14 +307,21 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         return r;
 }
 
+/* Whoever starts what was stopped on request, or what had been given up, begins a new story; the
+ * engine's own restart policy does not. */
+static bool is_started_anew(const PlPatient *p) {
+        bool engine = *p->restart_policy && !pl_streq(p->restart_policy, "no");
+
+        return p->ending.own_usec == 0 &&
+               (pl_ending_was_requested(&p->ending) || (p->restart.gave_up && !engine));
+}
+
 void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         PlPatient *p = pl_map_get(h->patients, event->id);
 
         if (!p)
                 return;
-        /* whoever starts what was stopped on request, or by itself for good, begins a new story */
-        if (event->action == PL_EVENT_START && p->ending.own_usec == 0 &&
-            pl_ending_was_requested(&p->ending))
+        if (event->action == PL_EVENT_START && is_started_anew(p))
                 pl_restart_reset(&p->restart);
         pl_ending_event(&p->ending, event);
 }

@@ -135,8 +135,9 @@ static void describe_unhealthy(const PlProbePolicy *probe, char buf[static CELL_
         char window[PL_FORMAT_MAX];
 
         if (probe->on_unhealthy == PL_ON_UNHEALTHY_RESTART)
-                snprintf(buf, CELL_MAX, "restart %u/%s", probe->restart_budget.n,
-                         pl_format_sec(probe->restart_budget.window_usec, window));
+                snprintf(buf, CELL_MAX, "restart %u/%s%s%.140s", probe->restart_budget.n,
+                         pl_format_sec(probe->restart_budget.window_usec, window),
+                         probe->unit ? ", then unit:" : "", probe->unit ?: "");
         else if (probe->on_unhealthy == PL_ON_UNHEALTHY_UNIT)
                 snprintf(buf, CELL_MAX, "unit:%.140s", probe->unit);
         else

@@ -375,20 +375,26 @@ static bool unit_valid(const char *s) {
 int pl_policy_set_unhealthy(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
                             const char *value) {
         PlProbePolicy *probe = &s->service->probe;
-        const char *unit = "";
+        PlOnUnhealthy action = PL_ON_UNHEALTHY_UNIT;
+        const char *unit = value;
 
-        if (pl_startswith(value, "unit:")) {
-                unit = value + strlen("unit:");
-                if (!unit_valid(unit))
-                        return refuse(p, key, value,
-                                      "not the name of a unit; expected one such as "
-                                      "unit:plimsoll-alert@%s.service (%s: the service's name)");
-                probe->on_unhealthy = PL_ON_UNHEALTHY_UNIT;
-        } else if (pl_streq(value, "restart"))
-                probe->on_unhealthy = PL_ON_UNHEALTHY_RESTART;
-        else if (!*value || pl_streq(value, "none"))
-                probe->on_unhealthy = PL_ON_UNHEALTHY_NONE;
-        else
+        if (!*value || pl_streq(value, "none") || pl_streq(value, "restart")) {
+                probe->on_unhealthy = pl_streq(value, "restart") ? PL_ON_UNHEALTHY_RESTART
+                                                                 : PL_ON_UNHEALTHY_NONE;
+                return replace(&probe->unit, "");
+        }
+        if (pl_startswith(unit, "restart ")) {
+                action = PL_ON_UNHEALTHY_RESTART;
+                unit += strlen("restart ");
+                unit += strspn(unit, " ");
+        }
+        if (!pl_startswith(unit, "unit:"))
                 return -EINVAL;
+        unit += strlen("unit:");
+        if (!unit_valid(unit))
+                return refuse(p, key, value,
+                              "not the name of a unit; expected one such as "
+                              "unit:plimsoll-alert@%s.service (%s: the service's name)");
+        probe->on_unhealthy = action;
         return replace(&probe->unit, unit);
 }

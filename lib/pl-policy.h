@@ -93,7 +93,7 @@ typedef struct PlProbePolicy {
                             * "header:NAME=VALUE"; validated by the parser; NULL terminated or NULL */
         char **ollama_models; /* OllamaModels=; NULL terminated or NULL */
         PlOnUnhealthy on_unhealthy;
-        char *unit; /* for PL_ON_UNHEALTHY_UNIT; may contain %s = service name */
+        char *unit; /* what is started, with RESTART when that is given up; %s: service name */
         PlBudget restart_budget;
         PlBudget flap_budget; /* FlapBudget=6/10min: more transitions than this = degraded */
         bool required;

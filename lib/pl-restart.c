@@ -76,7 +76,7 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                 *ret_usec = due;
                 return PL_RESTART_WAIT;
         }
-        if (pl_restart_count(r, budget, now_usec) >= limit) {
+        if (action == PL_ON_UNHEALTHY_RESTART && pl_restart_count(r, budget, now_usec) >= limit) {
                 r->gave_up = true;
                 return PL_RESTART_GIVE_UP;
         }

@@ -105,6 +105,7 @@ static const char everything[] =
                 "5min\nRequired=yes\nAfter=redis, web\n"
                 "[Service redis]\nMatch=name:redis\nOnUnhealthy=unit:alert@%s.service\n"
                 "[Service web]\nMatch=label:role=web\nProbe=ollama\nOllamaModels=a:1 b/c\n"
+                "OnUnhealthy=restart unit:alert@%s.service\n"
                 "[Defaults]\nMemoryMax=2G\n";
 
 START_TEST(every_limit) {
@@ -172,6 +173,8 @@ START_TEST(every_log_and_probe_key) {
         ck_assert_str_eq(s->probe.after[0], "redis");
         ck_assert_str_eq(s->probe.after[1], "web");
         ck_assert_str_eq(p->services[1]->probe.unit, "alert@%s.service");
+        ck_assert_int_eq(p->services[2]->probe.on_unhealthy, PL_ON_UNHEALTHY_RESTART);
+        ck_assert_str_eq(p->services[2]->probe.unit, "alert@%s.service");
         ck_assert_str_eq(p->services[2]->probe.ollama_models[1], "b/c");
         ck_assert_uint_eq(p->defaults->limits.v[PL_RESOURCE_MEMORY_MAX].number, GIB(2));
         ck_assert_ptr_null(p->defaults->name);

@@ -145,9 +145,10 @@ START_TEST(surrender_and_cool_off) {
 }
 END_TEST
 
+/* The budget is for restarts alone. */
 START_TEST(unit_once_per_failure) {
         PlRestart r = { 0 };
-        PlBudget budget = { 5, 10 * MIN };
+        PlBudget budget = { 1, 10 * MIN };
         PlRestartFacts broken = { .broken = true }, healthy = { .healthy = true };
         uint64_t now = 1000 * SEC, until;
 
