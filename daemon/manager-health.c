@@ -237,6 +237,10 @@ static void on_ollama(void *userdata, const char *id, const PlOllamaFacts *facts
 
         if (!s)
                 return;
+        if (!s->ollama)
+                s->ollama = malloc(sizeof(*s->ollama));
+        if (s->ollama)
+                *s->ollama = *facts;
         if (s->cgroup)
                 (void)pl_cg_read_usage(&m->mounts, s->cgroup, &usage);
         fit = pl_ollama_judge(facts, memory_limit(s), usage.memory_bytes, usage.inactive_file_bytes,
@@ -358,6 +362,7 @@ void pl_manager_absent_to_json(PlManager *m, json_t *containers) {
                         .in_force = &none,
                         .memory_bytes = PL_UNLIMITED,
                         .memory_peak_bytes = PL_UNLIMITED,
+                        .working_set_bytes = PL_UNLIMITED,
                         .cpu_usec = PL_UNLIMITED,
                         .pids = PL_UNLIMITED,
                         .log_size_bytes = PL_UNLIMITED,

@@ -171,8 +171,8 @@ int pl_manager_rotate(PlManager *m, PlSubject *s, char **ret_message);
 /* manager-oom.c */
 int pl_manager_open_oom(PlManager *m);
 void pl_manager_watch_oom(PlManager *m, PlSubject *s); /* it has another group */
-/** pl_manager_oom_reports() - {"oom_reports": […]}, new reference; NULL: there are none. */
-json_t *pl_manager_oom_reports(const PlSubject *s);
+/** pl_manager_oom_reports() - adds "oom_reports": […], where there are any. */
+void pl_manager_oom_reports(const PlSubject *s, json_t *o);
 
 /* manager-logpath.c */
 void pl_manager_update_log_paths(PlManager *m, PlSubject *s, bool reloaded);

@@ -175,13 +175,13 @@ void pl_manager_watch_oom(PlManager *m, PlSubject *s) {
                                "OOM kills in it will not be explained: %s", strerror(-r));
 }
 
-json_t *pl_manager_oom_reports(const PlSubject *s) {
-        json_t *list = s->oom_history ? json_array() : NULL, *extra;
+void pl_manager_oom_reports(const PlSubject *s, json_t *o) {
+        json_t *list = s->oom_history ? json_array() : NULL;
         const PlOomReport *r;
 
         for (unsigned i = 0; list && (r = pl_oom_history_get(s->oom_history, i)) != NULL; i++)
                 (void)json_array_append_new(
                                 list, pl_oom_json(r, pl_subject_name(s), PL_MESSAGE_OOM_KILLED));
-        extra = list ? json_pack("{s:o}", "oom_reports", list) : NULL;
-        return extra;
+        if (list)
+                (void)json_object_set_new(o, "oom_reports", list);
 }

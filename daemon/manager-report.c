@@ -15,6 +15,7 @@
 
 #include "cg-read.h"
 #include "log.h"
+#include "pl-ollama.h"
 #include "pl-summary.h"
 #include "pl-wire.h"
 
@@ -233,14 +234,18 @@ static json_t *container_to_json(PlManager *m, PlSubject *s) {
                 (void)pl_cg_read_usage(&m->mounts, s->cgroup, &usage);
         c.memory_bytes = usage.memory_bytes;
         c.memory_peak_bytes = usage.memory_peak_bytes;
+        c.working_set_bytes = pl_ollama_working_set(usage.memory_bytes, usage.inactive_file_bytes);
         c.cpu_usec = usage.cpu_usec;
         c.pids = usage.pids;
         c.oom_kills = usage.oom_kills;
         /* the group counts since its start, and is gone when the container is not running */
         if (s->oom_history && (c.oom_kills == PL_UNLIMITED || c.oom_kills < s->oom_history->total))
                 c.oom_kills = s->oom_history->total;
-        c.extra = pl_manager_oom_reports(s) ?: json_object();
+        c.extra = json_object();
+        pl_manager_oom_reports(s, c.extra);
         (void)json_object_set_new(c.extra, "findings", pl_manager_findings_of(m, s));
+        if (s->ollama && pl_container_is_live(s->facts))
+                (void)json_object_set_new(c.extra, "models", pl_ollama_json(s->ollama));
         o = pl_wire_container(&c);
         json_decref(c.extra);
         return o;

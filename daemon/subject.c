@@ -25,6 +25,7 @@ PlSubject *pl_subject_free(PlSubject *s) {
         free(s->engine_told);
         free(s->engine_failed);
         free(s->oom_history);
+        free(s->ollama);
         free(s->log_paths_said);
         free(s);
         return NULL;

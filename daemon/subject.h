@@ -14,6 +14,7 @@
 #include "pl-oom.h"
 #include "pl-plan.h"
 #include "pl-policy.h"
+#include "pl-probe-http.h"
 #include "state.h"
 
 typedef enum PlOwner {
@@ -67,6 +68,7 @@ struct PlSubject {
         char *engine_failed; /* why */
         uint32_t engine_cannot_said;
         int ollama_fit;             /* PlOllamaFit, as last said */
+        PlOllamaFacts *ollama;      /* as its probe last found; NULL: not Ollama */
         char *log_paths_said;       /* findings about its LogPath=, to say them once */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */

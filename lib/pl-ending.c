@@ -34,13 +34,18 @@ static bool ends_process(int signal) {
                signal == SIGABRT || signal == 37 /* SIGRTMIN+3, a container with systemd */;
 }
 
+/* The engine tells of every kill by the kernel, whoever ran out of memory; the kernel log knows. */
+static PlEnder oom_ender(const PlEnding *e, uint64_t at) {
+        if (within(e->host_oom_usec, at, OOM_USEC))
+                return PL_ENDER_HOST_OOM;
+        return within(e->oom_usec, at, OOM_USEC) ? PL_ENDER_OOM : PL_ENDER_NONE;
+}
+
 static PlEnder ender_of(const PlEnding *e, uint64_t at) {
         if (within(e->own_usec, at, REQUEST_USEC))
                 return PL_ENDER_PLIMSOLL;
-        if (within(e->oom_usec, at, OOM_USEC) && e->exit_code != 0 && e->kill_usec == 0)
-                return PL_ENDER_OOM;
-        if (within(e->host_oom_usec, at, OOM_USEC) && e->exit_code != 0 && e->kill_usec == 0)
-                return PL_ENDER_HOST_OOM;
+        if (e->exit_code != 0 && e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
+                return oom_ender(e, at);
         if (within(e->kill_usec, at, REQUEST_USEC) && within(e->term_usec, at, REQUEST_USEC) &&
             e->exit_code == 137)
                 return PL_ENDER_TIMEOUT;
@@ -112,7 +117,9 @@ void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec) {
         else
                 e->oom_usec = realtime_usec;
         /* the kernel's word may arrive after the engine's */
-        if ((e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_ITSELF) && e->exit_code != 0)
+        if ((e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_ITSELF ||
+             e->ender == PL_ENDER_OOM) &&
+            e->exit_code != 0)
                 e->ender = host ? PL_ENDER_HOST_OOM : PL_ENDER_OOM;
 }
 
@@ -136,7 +143,8 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
                 /* seen running before: the event was lost, what it would have said is not known */
                 e->ender = PL_ENDER_UNSEEN;
         }
-        if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST && e->ender != PL_ENDER_PLIMSOLL)
+        if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST &&
+            e->ender != PL_ENDER_PLIMSOLL && e->ender != PL_ENDER_HOST_OOM)
                 e->ender = PL_ENDER_OOM;
         if (pl_container_is_live(c)) {
                 e->ender = PL_ENDER_NONE;

@@ -17,8 +17,33 @@ static uint64_t loaded_bytes(const PlOllamaFacts *f) {
         uint64_t sum = 0;
 
         for (unsigned i = 0; i < f->n_loaded; i++)
-                sum += f->loaded[i].size_bytes - f->loaded[i].vram_bytes;
+                if (__builtin_add_overflow(sum, f->loaded[i].size_bytes - f->loaded[i].vram_bytes,
+                                           &sum))
+                        return PL_UNLIMITED; /* it says so */
         return sum;
+}
+
+uint64_t pl_ollama_working_set(uint64_t usage_bytes, uint64_t inactive_file_bytes) {
+        if (usage_bytes == PL_UNLIMITED || inactive_file_bytes == PL_UNLIMITED)
+                return PL_UNLIMITED;
+        return usage_bytes - PL_MIN(inactive_file_bytes, usage_bytes);
+}
+
+json_t *pl_ollama_json(const PlOllamaFacts *f) {
+        json_t *list = json_array();
+
+        for (unsigned i = 0; list && i < f->n_loaded; i++) {
+                const PlOllamaModel *m = &f->loaded[i];
+
+                if (json_array_append_new(list,
+                                          json_pack("{s:s, s:I, s:I}", "name", m->name,
+                                                    "size_bytes", (json_int_t)m->size_bytes,
+                                                    "vram_bytes", (json_int_t)m->vram_bytes)) < 0) {
+                        json_decref(list);
+                        return NULL;
+                }
+        }
+        return list;
 }
 
 static bool on_gpu(const PlOllamaFacts *f) {
@@ -48,9 +73,7 @@ PlOllamaFit pl_ollama_judge(const PlOllamaFacts *f, uint64_t limit_bytes, uint64
         }
         if (loaded <= limit_bytes / 10 * 9)
                 return PL_OLLAMA_FITS;
-        working = usage_bytes == PL_UNLIMITED || inactive_file_bytes == PL_UNLIMITED
-                                  ? PL_UNLIMITED
-                                  : usage_bytes - PL_MIN(inactive_file_bytes, usage_bytes);
+        working = pl_ollama_working_set(usage_bytes, inactive_file_bytes);
         (void)snprintf(ret, size,
                        "%u loaded model%s take%s %s of MemoryMax %s (working set %s, with page "
                        "cache "

@@ -8,6 +8,8 @@
  * has read a model from disk it sees no room for it. What counts is the working set.
  */
 
+#include <jansson.h>
+
 #include "pl-macro.h"
 #include "pl-probe-http.h"
 
@@ -16,6 +18,13 @@ typedef enum PlOllamaFit {
         PL_OLLAMA_TIGHT,   /* loaded models nearly fill the limit */
         PL_OLLAMA_TOO_BIG, /* a model can never be loaded */
 } PlOllamaFit;
+
+/** pl_ollama_working_set() - what cannot be dropped of a group's memory; PL_UNLIMITED: unknown. */
+uint64_t pl_ollama_working_set(uint64_t usage_bytes, uint64_t inactive_file_bytes);
+
+/** pl_ollama_json() - the loaded models, [{"name", "size_bytes", "vram_bytes"}]. Return: new
+ * reference, NULL: out of memory. */
+json_t *pl_ollama_json(const PlOllamaFacts *f);
 
 /**
  * pl_ollama_judge()

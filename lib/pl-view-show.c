@@ -17,9 +17,9 @@
 #define VALUE_MAX 2048 /* of a nested member shown as JSON */
 
 static const char *const known[] = {
-        "id",        "name",          "service",        "image", "phase",
-        "health",    "reason",        "limits",         "log",   "restarts",
-        "oom_kills", "drift_repairs", "repairs_paused", "usage", "findings",
+        "id",       "name",   "service",  "image",     "phase",         "health",         "reason",
+        "limits",   "log",    "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
+        "findings", "models",
 };
 
 static int print_title(FILE *f, const json_t *c, const PlLook *look) {
@@ -113,9 +113,10 @@ static int print_usage(FILE *f, const json_t *c, const PlLook *look) {
         const json_t *usage = json_object_get(c, "usage");
         uint64_t memory = pl_view_number(usage, "memory_bytes");
         uint64_t peak = pl_view_number(usage, "memory_peak_bytes");
+        uint64_t working = pl_view_number(usage, "working_set_bytes");
         uint64_t cpu = pl_view_number(usage, "cpu_usec"), pids = pl_view_number(usage, "pids");
         PlViewLimit max = pl_view_limit(c, "MemoryMax"), tasks = pl_view_limit(c, "TasksMax");
-        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX], d[PL_FORMAT_MAX];
         int r = 0;
 
         if (memory != PL_UNLIMITED) {
@@ -126,8 +127,10 @@ static int print_usage(FILE *f, const json_t *c, const PlLook *look) {
                         (void)snprintf(percent, sizeof(percent), " (%.0f%%)", fraction * 100);
                 r = pl_view_field(f, look, "memory",
                                   fraction >= 0.75 ? pl_view_fraction_tint(fraction) : PL_TINT_NONE,
-                                  "%s of %s%s%s%s", pl_view_size(memory, a),
+                                  "%s of %s%s%s%s%s%s", pl_view_size(memory, a),
                                   max.known ? max.text : "unknown", percent,
+                                  working != PL_UNLIMITED ? ", working set " : "",
+                                  working != PL_UNLIMITED ? pl_view_size(working, d) : "",
                                   peak != PL_UNLIMITED ? ", peak " : "",
                                   peak != PL_UNLIMITED ? pl_view_size(peak, b) : "");
         }
@@ -137,6 +140,29 @@ static int print_usage(FILE *f, const json_t *c, const PlLook *look) {
                 r = pl_view_field(f, look, "tasks", PL_TINT_NONE, "%" PRIu64 " of %s", pids,
                                   tasks.known ? tasks.text : "unknown");
         return r;
+}
+
+/* What Ollama has loaded, which is to be seen beside what it uses. */
+static int print_models(FILE *f, const json_t *c, const PlLook *look) {
+        const json_t *model;
+        size_t i;
+
+        json_array_foreach(json_object_get(c, "models"), i, model) {
+                const char *name = pl_view_text(model, "name");
+                uint64_t size = pl_view_number(model, "size_bytes");
+                uint64_t vram = pl_view_number(model, "vram_bytes");
+                char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+                int r;
+
+                r = pl_view_field(f, look, i == 0 ? "models" : "", PL_TINT_NONE, "%s, %s%s%s%s",
+                                  name ? name : "?", pl_view_size(size, a),
+                                  vram > 0 && vram != PL_UNLIMITED ? ", of it " : "",
+                                  vram > 0 && vram != PL_UNLIMITED ? pl_view_size(vram, b) : "",
+                                  vram > 0 && vram != PL_UNLIMITED ? " on a GPU" : "");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 static int print_log(FILE *f, const json_t *c, const PlLook *look) {
@@ -263,6 +289,8 @@ static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
                 r = pl_view_field(f, look, "id", PL_TINT_NONE, "%s", id ? id : "unknown");
         if (r == 0)
                 r = print_usage(f, c, look);
+        if (r == 0)
+                r = print_models(f, c, look);
         if (r == 0)
                 r = print_log(f, c, look);
         if (r == 0)

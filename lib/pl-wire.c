@@ -118,6 +118,7 @@ static json_t *usage_new(const PlContainerStatus *c) {
 
         if (o && put_number(o, "memory_bytes", c->memory_bytes) &&
             put_number(o, "memory_peak_bytes", c->memory_peak_bytes) &&
+            put_number(o, "working_set_bytes", c->working_set_bytes) &&
             put_number(o, "cpu_usec", c->cpu_usec) && put_number(o, "pids", c->pids))
                 return o;
         json_decref(o);

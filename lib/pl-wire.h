@@ -24,7 +24,8 @@ typedef struct PlContainerStatus {
         const char *const (
                         *owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
         uint64_t memory_bytes, memory_peak_bytes, cpu_usec, pids; /* PL_UNLIMITED: unknown */
-        const char *log_path, *log_method;                        /* NULL: unknown */
+        uint64_t working_set_bytes; /* memory without page cache that can be dropped; likewise */
+        const char *log_path, *log_method; /* NULL: unknown */
         uint64_t log_size_bytes, log_archived_bytes;
         uint64_t restarts, oom_kills, drift_repairs;
         bool paused_repairs; /* a stand-off with another manager */

@@ -15,7 +15,7 @@
  * Events, one letter and half a second each:
  *   s start   t kill 15   k kill 9   h kill 1 (SIGHUP)   o oom event   O the kernel's record, own
  * limit G the kernel's record, the host   x stop   p our own restart   _ a minute 0 1 v n: die with
- * 0, 1, 139, 137     i inspect says: exited
+ * 0, 1, 139, 137     i inspect says: exited   I and OOMKilled
  */
 /* clang-format off */
 static const struct {
@@ -45,6 +45,11 @@ static const struct {
         { "oom long ago", "sO_n", PL_ENDER_SIGKILL, false, "kill -9" },
         { "oom, but it finished well", "sO0", PL_ENDER_ITSELF, false, "finished" },
         { "the host", "sGn", PL_ENDER_HOST_OOM, false, "host itself ran out" },
+        { "the host, and the engine's word", "sGon", PL_ENDER_HOST_OOM, false, "host itself" },
+        { "the host, the engine's word first", "soGn", PL_ENDER_HOST_OOM, false, "host itself" },
+        { "the host, the kernel's word late", "sonG", PL_ENDER_HOST_OOM, false, "host itself" },
+        { "the host, inspected", "sGoniI", PL_ENDER_HOST_OOM, false, "host itself" },
+        { "own limit, inspected alone", "sI", PL_ENDER_OOM, false, "memory limit" },
         { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false, "neither through the engine" },
         { "our own", "sptk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "our own, then a crash", "sptk1xs1", PL_ENDER_ITSELF, false, "by itself" },
@@ -83,6 +88,7 @@ static void play(PlEnding *e, const char *events) {
                 case '1': event(e, PL_EVENT_DIE, 1, at); break;
                 case 'v': event(e, PL_EVENT_DIE, 139, at); break;
                 case 'n': event(e, PL_EVENT_DIE, 137, at); break;
+                case 'I': c.oom_killed = true; /* fall through */
                 case 'i': pl_ending_inspect(e, &c, at); break;
                 default: ck_abort();
                 }

@@ -32,6 +32,8 @@ static const struct {
         { "tight, usage not known", { .loaded = { { "a:8b", G(7.5), 0 } }, .n_loaded = 1 }, G(8), PL_UNLIMITED,
           PL_UNLIMITED, PL_OLLAMA_TIGHT, "1 loaded model takes 7.5G of MemoryMax 8.0G (working set unknown" },
         { "room enough", { .loaded = { { "a:8b", G(6), 0 } }, .n_loaded = 1 }, G(8), G(7.9), 0, PL_OLLAMA_FITS, "" },
+        { "sizes that no host has", { .loaded = { { "a", UINT64_MAX / 2, 0 }, { "b", UINT64_MAX / 2, 0 }, { "c", 9, 0 } },
+          .n_loaded = 3 }, G(8), G(1), 0, PL_OLLAMA_TIGHT, "3 loaded models take" },
         { "more cache than usage", { .loaded = { { "a", G(8), 0 } }, .n_loaded = 1 }, G(8), G(1), G(2),
           PL_OLLAMA_TIGHT, "working set 0B" },
 };
@@ -48,9 +50,20 @@ START_TEST(fits) {
 }
 END_TEST
 
+START_TEST(as_json) {
+        PlOllamaFacts f = { .loaded = { { "a:8b", 6, 5 } }, .n_loaded = 1 };
+        json_t *list = pl_ollama_json(&f);
+        _cleanup_free_ char *text = json_dumps(list, JSON_COMPACT);
+
+        ck_assert_str_eq(text, "[{\"name\":\"a:8b\",\"size_bytes\":6,\"vram_bytes\":5}]");
+        json_decref(list);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("table");
 
         tcase_add_loop_test(t, fits, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, as_json);
         return run_case(t);
 }

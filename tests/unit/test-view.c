@@ -66,6 +66,7 @@ static json_t *container(const Sample *s) {
                                 .owner_errors = s->errors,
                                 .memory_bytes = s->memory_bytes,
                                 .memory_peak_bytes = s->memory_bytes,
+                                .working_set_bytes = s->memory_bytes / 2,
                                 .cpu_usec = s->cpu_usec,
                                 .pids = 7,
                                 .log_path = "/log",
@@ -337,7 +338,8 @@ START_TEST(test_show) {
                 "* a  service svc  running, unhealthy\n",
                 "  reason   why not\n",
                 "  image    image:1\n",
-                "  memory   512M of 2G (25%), peak 512M\n",
+                "  memory   512M of 2G (25%), working set 256M, peak 512M\n",
+                "  models   llama\\x1b[31m, 1G\n           big, 4G, of it 3G on a GPU\n",
                 "  CPU      95s in all\n",
                 "  log      /log, 4M\n",
                 "drift repairs 3; repairs are paused\n",
@@ -351,6 +353,14 @@ START_TEST(test_show) {
         _cleanup_free_ char *text = NULL;
 
         ck_assert_int_eq(json_object_set_new(c, "pressure", json_integer(7)), 0);
+        ck_assert_int_eq(json_object_set_new(
+                                         c, "models",
+                                         json_pack("[{s:s,s:I,s:i},{s:s,s:I,s:I}]", "name",
+                                                   "llama\x1b[31m", "size_bytes",
+                                                   (json_int_t)GIB(1), "vram_bytes", 0, "name",
+                                                   "big", "size_bytes", (json_int_t)GIB(4),
+                                                   "vram_bytes", (json_int_t)GIB(3))),
+                         0);
         ck_assert_int_eq(json_object_set_new(c, "history",
                                              json_pack("[{s:i,s:s}]", "time_usec", 5000000,
                                                        "message", "killed")),

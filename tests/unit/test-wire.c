@@ -18,6 +18,7 @@ static PlContainerStatus blank(void) {
                                     .in_force = &no_limits,
                                     .memory_bytes = PL_UNLIMITED,
                                     .memory_peak_bytes = PL_UNLIMITED,
+                                    .working_set_bytes = PL_UNLIMITED,
                                     .cpu_usec = PL_UNLIMITED,
                                     .pids = PL_UNLIMITED,
                                     .log_size_bytes = PL_UNLIMITED,
@@ -40,7 +41,8 @@ START_TEST(test_container_blank) {
         assert_dump(pl_wire_container(&c),
                     "{\"id\":\"0\",\"name\":\"web\",\"service\":null,\"image\":\"nginx:1\","
                     "\"phase\":\"running\",\"health\":\"unknown\",\"reason\":null,\"limits\":{},"
-                    "\"usage\":{\"memory_bytes\":null,\"memory_peak_bytes\":null,\"cpu_usec\":null,"
+                    "\"usage\":{\"memory_bytes\":null,\"memory_peak_bytes\":null,"
+                    "\"working_set_bytes\":null,\"cpu_usec\":null,"
                     "\"pids\":null},\"log\":{\"path\":null,\"method\":null,\"size_bytes\":null,"
                     "\"archived_bytes\":null},\"restarts\":0,\"oom_kills\":0,\"drift_repairs\":0,"
                     "\"repairs_paused\":false}");
