@@ -13,8 +13,8 @@
 
 #define PL_PROBE_REDIS_HELLO "*1\r\n$4\r\nPING\r\n"
 
-/* A longer first line is no answer to PING. */
-#define PL_PROBE_REDIS_LINE_MAX 1024
+/* A longer first line is no answer to PING; that of protected mode has 1,066 bytes. */
+#define PL_PROBE_REDIS_LINE_MAX 1536
 
 /** pl_probe_redis_parse() - everything received since the hello.
  * @eof: the server has closed; @ret: written with PL_PROBE_DONE. */

@@ -125,11 +125,26 @@ START_TEST(endless_line) {
 }
 END_TEST
 
+/* What Redis 7 says of protected mode, in full. */
+START_TEST(long_line) {
+        char data[1066 + 2];
+        PlVerdict v = { 0 };
+
+        memset(data, 'a', sizeof(data));
+        memcpy(data, "-DENIED ", 8);
+        memcpy(data + sizeof(data) - 2, "\r\n", 2);
+        ck_assert_int_eq(pl_probe_redis_parse((uint8_t *)data, sizeof(data), false, &v),
+                         PL_PROBE_DONE);
+        ck_assert_int_eq(v.kind, PL_VERDICT_UP);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_loop_test(t, answers, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, packets, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, endless_line);
+        tcase_add_test(t, long_line);
         return run_case(t);
 }
