@@ -40,6 +40,7 @@ struct OomEntry {
         uint64_t step_usec;         /* between looks */
         uint64_t untold;            /* reported kills that the log had nothing on, yet */
         uint64_t untold_until_usec; /* it is asked until then; 0: no */
+        bool whole; /* a whole group was reported just now: who dies meanwhile belongs to it */
         OomPending *pending;
         PlOomRing *ring; /* NULL until the first sample */
 };

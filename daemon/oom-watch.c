@@ -19,6 +19,8 @@
 /* For so long a victim is still worth knowing after its report. */
 #define LATE_USEC      (3 * PL_USEC_PER_SEC)
 #define LATE_STEP_USEC (20 * PL_USEC_PER_MSEC)
+/* Processes of a group that are killed at once and may be missing in its report. */
+#define WHOLE_MAX 64
 
 static uint64_t clock_usec(clockid_t clock) {
         struct timespec ts;
@@ -125,6 +127,7 @@ static void name_untold(OomEntry *e) {
         }
         if (e->untold == 0 || pl_oom_watch_now(e) >= e->untold_until_usec) {
                 e->untold = e->untold_until_usec = 0;
+                e->whole = false;
                 leave_log(e->w);
         }
 }
@@ -139,10 +142,13 @@ static void report(OomEntry *e) {
         pl_oom_report_init(&r, e->ring ?: &none, p->has_after ? &p->after : NULL,
                            p->has_kill ? &p->kill : NULL, e->id, PL_MAX(p->kills, p->found),
                            p->begin_usec, p->realtime_usec);
-        if (p->kills > p->found) {
+        if (p->kills > p->found)
                 e->untold += p->kills - p->found;
+        e->whole = p->whole;
+        if (p->whole) /* some may die after the report, and with a group that is gone by then */
+                e->untold += WHOLE_MAX;
+        if (e->untold > 0)
                 wait_for_names(e);
-        }
         end_pending(e);
         w->handlers->killed(w->userdata, e->id, &r);
 }
@@ -224,7 +230,8 @@ void pl_oom_watch_look(OomEntry *e) {
                 if (!e->pending)
                         name_untold(e); /* the log's next ones are about these */
                 e->count = now;
-                begin(e, now.kills - before.kills);
+                if (!e->whole || now.groups > before.groups)
+                        begin(e, now.kills - before.kills);
                 if (e->pending)
                         e->pending->whole |= now.groups > before.groups;
         } else if (r == -ENODEV && e->g) {
