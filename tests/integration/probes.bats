@@ -1,14 +1,28 @@
 #!/usr/bin/env bats
 # The prober against real services, in every state that the protocol can tell, and against servers
-# that lie. No containers: the services run as processes of this host, on ports of their own.
+# that lie. No containers: the services run as processes of this host, on ports of their own; their
+# programs come from the images that the other tests run.
 
 SUPPORT=$BATS_TEST_DIRNAME/../support
 TOOL=${PLIMSOLL_BUILD:-$BATS_TEST_DIRNAME/../../build/gcc}/tests/support/probe-tool
+IMAGES=${PLIMSOLL_IMAGES:-$BATS_TEST_DIRNAME/../../build/images}
 
+setup_file() {
+    TREE=$(mktemp -d /var/tmp/plimsoll-probes.XXXXXX)
+    export TREE
+    chmod 755 "$TREE"
+    "$SUPPORT/images.sh" tree "$IMAGES" "$TREE" postgres redis prometheus
+}
+
+teardown_file() { rm -rf "$TREE"; }
+
+# $T is the test's directory, and $t the same inside of the tree
 setup() {
-    T=$(mktemp -d /var/tmp/plimsoll-probes.XXXXXX)
-    chmod 755 "$T"
-    PG=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
+    t=/t.$BATS_TEST_NUMBER
+    T=$TREE$t
+    mkdir "$T"
+    chown 70:70 "$T"
+    IN=(chroot --userspec=70:70 "$TREE" env -i PATH=/usr/bin LC_ALL=C TZ=UTC HOME="$t")
     PIDS=''
 }
 
@@ -37,34 +51,32 @@ until_verdict() {
 # shellcheck disable=SC2053 # a pattern
 is() { [[ $output == $1 ]] || { echo "expected $1, got: $output"; return 1; }; }
 
-pg() { runuser -u postgres -- "$@"; }
+inside() { "${IN[@]}" "$@"; }
 
 # pg_make NAME - a cluster in $T/NAME; PORT and USER as in the image: POSTGRES_USER=app
 pg_make() {
     PORT=$(free_port)
-    mkdir "$T/$1"
-    chown postgres: "$T/$1"
-    pg "$PG/initdb" -D "$T/$1" -U app -A trust --no-sync >/dev/null
+    inside initdb -D "$t/$1" -U app -A trust --no-sync >/dev/null
     cat >>"$T/$1/postgresql.conf" <<END
 port = $PORT
 listen_addresses = '127.0.0.1'
-unix_socket_directories = '$T/$1'
+unix_socket_directories = '$t/$1'
 fsync = off
 log_min_messages = info
 END
 }
 
-pg_start() { pg "$PG/pg_ctl" -D "$T/$1" -l "$T/$1/log" "${@:2}" start >/dev/null; }
-psql() { pg "$PG/psql" -h "$T/$1" -p "$PORT" -U app -d postgres -qAtc "$2"; }
+pg_start() { inside pg_ctl -D "$t/$1" -l "$t/$1/log" "${@:2}" start >/dev/null; }
+sql() { inside psql -h "$t/$1" -p "$PORT" -U app -d postgres -qAtc "$2"; }
 
 # clean_log PATTERN - Postgres has logged nothing like it
 clean_log() {
     if grep -E "$1" "$T/db/log"; then return 1; fi
 }
 
-# background COMMAND… - a child of ours; PID
+# background COMMAND… - a child of ours, inside the tree; PID
 background() {
-    "$@" 3>&- 4>&- >"$T/out" 2>&1 &
+    "${IN[@]}" "$@" 3>&- 4>&- >"$T/out" 2>&1 &
     PID=$!
     PIDS="$PIDS $PID"
 }
@@ -96,7 +108,7 @@ background() {
     probe --user app --database nowhere postgres "127.0.0.1:$PORT"
     is 'up 3D000 database "nowhere" does not exist'
     echo 'host all all 192.0.2.0/24 trust' >"$T/db/pg_hba.conf"
-    pg "$PG/pg_ctl" -D "$T/db" reload >/dev/null
+    inside pg_ctl -D "$t/db" reload >/dev/null
     sleep 0.3
     probe --user app postgres "127.0.0.1:$PORT"
     is 'up 28000 no pg_hba.conf entry*'
@@ -106,9 +118,9 @@ background() {
     pg_make db
     printf 'max_connections = 5\nsuperuser_reserved_connections = 2\n' >>"$T/db/postgresql.conf"
     pg_start db -w
-    psql db 'create role web login'
+    sql db 'create role web login'
     for _ in 1 2 3; do
-        background pg "$PG/psql" -h 127.0.0.1 -p "$PORT" -U web -d postgres -c 'select pg_sleep(30)'
+        background psql -h 127.0.0.1 -p "$PORT" -U web -d postgres -c 'select pg_sleep(30)'
     done
     # not asked of the server: a question takes up a slot as well
     sleep 2
@@ -116,7 +128,7 @@ background() {
     probe --user web --database postgres postgres "127.0.0.1:$PORT"
     is 'degraded 53300 full: remaining connection slots are reserved*'
     for _ in 1 2; do
-        background pg "$PG/psql" -h 127.0.0.1 -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
+        background psql -h 127.0.0.1 -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
     done
     sleep 1
     probe --user app --database postgres postgres "127.0.0.1:$PORT"
@@ -126,7 +138,7 @@ background() {
 @test "Postgres: killed, recovers, serves again; a standby is starting until it is consistent" {
     pg_make db
     pg_start db -w
-    psql db 'create table t as select generate_series(1, 300000) as i'
+    sql db 'create table t as select generate_series(1, 300000) as i'
     # recovery takes as long as we like
     printf "restore_command = 'sleep 3; false'\n" >>"$T/db/postgresql.conf"
     kill -9 "$(head -n 1 "$T/db/postmaster.pid")"
@@ -146,21 +158,19 @@ background() {
 @test "Postgres: a crash of one backend makes it recover" {
     pg_make db
     pg_start db -w
-    background "$TOOL" --interval 100ms --for 8 --until down --user app --database postgres postgres "127.0.0.1:$PORT"
-    tool=$PID
-    background pg "$PG/psql" -h "$T/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
+    background psql -h "$t/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
     sleep 1
-    kill -9 "$(psql db "select pid from pg_stat_activity where query like 'select pg_sleep%' limit 1")"
+    kill -9 "$(sql db "select pid from pg_stat_activity where query like 'select pg_sleep%' limit 1")"
     until_verdict up --user app --database postgres postgres "127.0.0.1:$PORT"
-    kill "$tool" || true
+    grep -q 'all server processes terminated; reinitializing' "$T/db/log"
 }
 
 @test "Postgres: shutting down while a client holds on" {
     pg_make db
     pg_start db -w
-    background pg "$PG/psql" -h "$T/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
+    background psql -h "$t/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
     sleep 0.5
-    pg "$PG/pg_ctl" -D "$T/db" -m smart -W stop >/dev/null
+    inside pg_ctl -D "$t/db" -m smart -W stop >/dev/null
     until_verdict down --user app --database postgres postgres "127.0.0.1:$PORT"
     [[ $output == *"down 57P03 shutting down"* ]] || { echo "$output"; false; }
 }
@@ -172,7 +182,7 @@ background() {
 
 # redis_start OPTION… - on $PORT
 redis_start() {
-    background redis-server --port "$PORT" --bind 127.0.0.1 --dir "$T" --save '' --daemonize no "$@"
+    background redis-server --port "$PORT" --bind 127.0.0.1 --dir "$t" --save '' --daemonize no "$@"
     REDIS=$PID
 }
 
@@ -195,8 +205,8 @@ redis_start() {
     PORT=$(free_port)
     redis_start --dbfilename big.rdb --enable-debug-command local
     until_verdict up redis "127.0.0.1:$PORT"
-    redis-cli -p "$PORT" debug populate 60000 key 200 >/dev/null
-    redis-cli -p "$PORT" save >/dev/null
+    inside redis-cli -p "$PORT" debug populate 60000 key 200 >/dev/null
+    inside redis-cli -p "$PORT" save >/dev/null
     kill -9 "$REDIS"
     sleep 0.2
     # slowed down as a bigger file or a slower disk would
@@ -235,7 +245,7 @@ redis_start() {
     PORT=$(free_port)
     address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
     [ -n "$address" ] || skip "no address but the loopback's"
-    background redis-server --port "$PORT" --dir "$T" --save '' --protected-mode yes --bind '*'
+    background redis-server --port "$PORT" --dir "$t" --save '' --protected-mode yes --bind '*'
     until_verdict up redis "$address:$PORT"
     is '*up DENIED protected mode*'
 }
@@ -253,7 +263,7 @@ redis_start() {
 @test "Prometheus: starting is not ready; then ready; the wrong product is named" {
     PORT=$(free_port)
     echo 'global: {}' >"$T/p.yml"
-    background prometheus "--config.file=$T/p.yml" "--storage.tsdb.path=$T/data" \
+    background prometheus "--config.file=$t/p.yml" "--storage.tsdb.path=$t/data" \
         "--web.listen-address=127.0.0.1:$PORT"
     until_verdict up prometheus "127.0.0.1:$PORT"
     probe --path /-/ready --expect 'body:^Prometheus Server is (Ready|Healthy)' http "127.0.0.1:$PORT"

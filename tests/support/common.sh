@@ -47,7 +47,7 @@ packages_of() {
     engine) echo "iproute2 util-linux procps busybox-static mmdebstrap ca-certificates $(packages_of_docker)" ;;
     python) echo "python3" ;;
     integration)
-        echo "bats jq curl python3 valgrind zstd xfsprogs btrfs-progs postgresql redis-server prometheus"
+        echo "bats jq curl python3 valgrind zstd xfsprogs btrfs-progs"
         ;;
     deb) echo "debhelper dpkg-dev fakeroot ?systemd-dev" ;;
     vm) echo "qemu-system-x86 qemu-utils mmdebstrap e2fsprogs python3 cpio xz-utils debian-archive-keyring" ;;
@@ -119,9 +119,9 @@ need() {
     printf '%s\n' "${missing[@]}" | grep '^?' >"$BUILD/.lacking" || true
     [ -n "${names[*]}" ] || return 0
     note "installing with apt-get: ${names[*]}"
-    case " ${names[*]} " in *" docker.io "* | *" postgresql "* | *" redis-server "* | *" prometheus "*)
-        note "docker.io, postgresql, redis-server and prometheus bring services of the whole system: they are" \
-            "not started now, and the tests use copies of their own; disable them if you do not want them at boot"
+    case " ${names[*]} " in *" docker.io "*)
+        note "docker.io brings services of the whole system: they are not started now, and the tests use an" \
+            "engine of their own; disable docker and containerd if you do not want them at boot"
         ;;
     esac
     apt_install_quietly "${names[@]}" || {

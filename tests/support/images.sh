@@ -4,6 +4,7 @@
 #   images.sh build CACHE                  tarballs below CACHE, made once per content of this file
 #   images.sh has CACHE                    are they made?
 #   images.sh load CACHE SOCKET [NAME…]    into an engine; all of them without a name
+#   images.sh tree CACHE DIR NAME…         unpack some into one tree, for chroot(8)
 #   images.sh list                         "NAME TAG" of each
 # One root file system is unpacked (not installed: no maintainer script runs), and each image takes
 # from it the programs it needs and the libraries that the loader says they need.
@@ -18,6 +19,7 @@ postgres postgres:debian
 redis redis:debian
 prometheus prom/prometheus:debian
 airflow apache/airflow:2-standin
+airflow3 apache/airflow:3-standin
 ollama ollama/ollama:standin
 grafana grafana/grafana:standin
 mlflow mlflow/mlflow:standin
@@ -41,7 +43,7 @@ images_config() {
         printf '%s\n' 'USER 70' 'EXPOSE 9090' 'WORKDIR /prometheus' \
             'CMD ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'
         ;;
-    airflow) printf '%s\n' 'EXPOSE 8080' 'CMD ["/standin", "airflow"]' ;;
+    airflow | airflow3) printf '%s\n' 'EXPOSE 8080' "CMD [\"/standin\", \"$1\"]" ;;
     ollama) printf '%s\n' 'EXPOSE 11434' 'CMD ["/standin", "ollama"]' ;;
     grafana)
         printf '%s\n' 'EXPOSE 3000' 'CMD ["/standin", "grafana"]' \
@@ -161,6 +163,7 @@ image_standin() {
     cp "$standin" "$1/standin"
 }
 image_airflow() { image_standin "$@"; }
+image_airflow3() { image_standin "$@"; }
 image_ollama() { image_standin "$@"; }
 image_grafana() { image_standin "$@"; }
 image_mlflow() { image_standin "$@"; }
@@ -208,6 +211,22 @@ images_build() {
 
 images_has() { [ -f "$1/$(images_key)/complete" ]; }
 
+# The programs of images, for processes of this host: nothing has to be installed for them.
+images_tree() {
+    local dir tree=$2 name
+    dir=$1/$(images_key)
+    shift 2
+    [ -f "$dir/complete" ] || { echo "images.sh: nothing built" >&2 && return 1; }
+    mkdir -p "$tree"
+    for name in "$@"; do
+        tar -C "$tree" -xf "$dir/$name.tar"
+    done
+    mkdir -p "$tree/dev/shm"
+    chmod 1777 "$tree/dev/shm"
+    mknod -m 666 "$tree/dev/null" c 1 3
+    mknod -m 666 "$tree/dev/urandom" c 1 9
+}
+
 images_load() {
     local cache=$1 socket=$2 dir name tag config=() line
     shift 2
@@ -224,14 +243,15 @@ images_load() {
 }
 
 case ${1:-} in
-build | has | load | list)
+build | has | load | tree | list)
     [ "$1" = list ] || [ $# -ge 2 ] || { echo "images.sh $1: which cache?" >&2 && exit 2; }
     cmd=images_$1
     shift
     "$cmd" "$@"
     ;;
 *)
-    echo "usage: images.sh build CACHE | has CACHE | load CACHE SOCKET [NAME…] | list" >&2
+    echo "usage: images.sh build CACHE | has CACHE | load CACHE SOCKET [NAME…] |" \
+        "tree CACHE DIR NAME… | list" >&2
     exit 2
     ;;
 esac
