@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "pl-unit.h"
 #include "unit.h"
 
 #define ID "3f4e7a90c1d2b3a4958677665544332211ffeeddccbbaa998877665544332211"
@@ -69,222 +70,85 @@ END_TEST
         "anon-rss:263092kB, file-rss:29128kB, shmem-rss:0kB, UID:33 pgtables:740kB " \
         "oom_score_adj:0"
 
+/* expected: the number of kills, and of the last one: NAME[PID], whose memory was short, "ours"
+ * when it is about the container, "own" when it was at the container's limit, and USAGE/LIMIT if
+ * said. */
 static const struct {
         const char *name;
         const char *lines[8];
-        unsigned n;       /* kills */
-        const char *comm; /* of the last one, as everything below */
-        int pid;
-        PlKmsgScope scope;
-        bool about, own_limit;
-        uint64_t usage_bytes, limit_bytes;
+        const char *expected;
 } rows[] = {
         { "v2, systemd driver",
           { INVOKED, USAGE, GROUPS_(SCOPE, SCOPE, "python3", "1234"), KILLED("python3", "1234") },
-          1,
-          "python3",
-          1234,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          MIB(64),
-          MIB(64) },
+          "1 python3[1234] group ours own 64M/64M" },
         { "v1, cgroupfs driver",
           { "sh invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
             "memory: usage 32768kB, limit 32768kB, failcnt 60",
             "memory+swap: usage 32768kB, limit 9007199254740988kB, failcnt 0",
             "Memory cgroup stats for /docker/" ID ":", "cache 0",
             GROUPS_("/docker/" ID, "/docker/" ID, "sh", "7"), KILLED("sh", "7") },
-          1,
-          "sh",
-          7,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          MIB(32),
-          MIB(32) },
+          "1 sh[7] group ours own 32M/32M" },
         { "crun's leaf, podman",
           { GROUPS_("/machine.slice/libpod-" ID ".scope",
                     "/machine.slice/libpod-" ID ".scope/container", "a", "7"),
             KILLED("a", "7") },
-          1,
-          "a",
-          7,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 a[7] group ours own" },
         { "limit of the slice above",
           { INVOKED, USAGE, GROUPS_("/system.slice", SCOPE, "postgres", "9"),
             KILLED("postgres", "9") },
-          1,
-          "postgres",
-          9,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          false,
-          MIB(64),
-          MIB(64) },
+          "1 postgres[9] group ours 64M/64M" },
         { "host",
           { INVOKED, HOST_GROUPS(SCOPE, "uwsgi", "44"), HOST_KILLED("uwsgi", "44") },
-          1,
-          "uwsgi",
-          44,
-          PL_KMSG_SCOPE_HOST,
-          true,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 uwsgi[44] host ours" },
         { "host, somebody else's",
           { HOST_GROUPS("/user.slice", "uwsgi", "44"), HOST_KILLED("uwsgi", "44") },
-          1,
-          "uwsgi",
-          44,
-          PL_KMSG_SCOPE_HOST,
-          false,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 uwsgi[44] host" },
         { "another container whose id begins alike",
           { GROUPS_("/docker/" ID "00", "/docker/" ID "00", "sh", "7"), KILLED("sh", "7") },
-          1,
-          "sh",
-          7,
-          PL_KMSG_SCOPE_GROUP,
-          false,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
-        { "rate limit: the kill alone",
-          { KILLED("redis", "8") },
-          1,
-          "redis",
-          8,
-          PL_KMSG_SCOPE_GROUP,
-          false,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 sh[7] group" },
+        { "rate limit: the kill alone", { KILLED("redis", "8") }, "1 redis[8] group" },
         { "rate limit: the groups of an earlier kill are not taken",
           { GROUPS_(SCOPE, SCOPE, "a", "1"), KILLED("b", "2") },
-          1,
-          "b",
-          2,
-          PL_KMSG_SCOPE_GROUP,
-          false,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
-        { "host, nothing but the kill",
-          { HOST_KILLED("x", "2") },
-          1,
-          "x",
-          2,
-          PL_KMSG_SCOPE_HOST,
-          false,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 b[2] group" },
+        { "host, nothing but the kill", { HOST_KILLED("x", "2") }, "1 x[2] host" },
         { "memory.oom.group",
           { INVOKED, USAGE, GROUPS_(SCOPE, SCOPE, "a", "1"), KILLED("a", "1"),
             "Tasks in " SCOPE " are going to be killed due to memory.oom.group set",
             KILLED("b", "2"), KILLED("c", "3") },
-          3,
-          "c",
-          3,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "3 c[3] group ours own" },
         { "name with a comma and keys",
           { GROUPS_(SCOPE, SCOPE, "a,pid=1,uid=0", "12"), KILLED("a,pid=1,uid=0", "12") },
-          1,
-          "a,pid=1,uid=0",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 a,pid=1,uid=0[12] group ours own" },
         { "name with another task",
           { GROUPS_(SCOPE, SCOPE, "a,task=b", "12"), KILLED("a,task=b", "12") },
-          1,
-          "a,task=b",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 a,task=b[12] group ours own" },
         { "name that closes the bracket",
           { GROUPS_(SCOPE, SCOPE, "x) total-vm:1kB", "12"), KILLED("x) total-vm:1kB", "12") },
-          1,
-          "x) total-vm:1kB",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 x) total-vm:1kB[12] group ours own" },
         { "name with brackets and spaces",
           { GROUPS_(SCOPE, SCOPE, ") (", "12"), KILLED(") (", "12") },
-          1,
-          ") (",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 ) ([12] group ours own" },
         { "no name",
           { GROUPS_(SCOPE, SCOPE, "", "12"), KILLED("", "12") },
-          1,
-          "",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 [12] group ours own" },
         { "group named like a key",
           { GROUPS_(SCOPE, SCOPE "/a,task=evil,pid=99999999999,uid=0", "real", "12"),
             KILLED("real", "12") },
-          1,
-          "real",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 real[12] group ours own" },
         { "process that is called like a line",
           { GROUPS_(SCOPE, SCOPE, "oom-kill:", "12"), KILLED("Killed process ", "12") },
-          1,
-          "Killed process ",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          true,
-          true,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
+          "1 Killed process [12] group ours own" },
         { "cut lines",
           { "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpu",
             "Memory cgroup out of memory: Killed process 12 (py" },
-          0 },
+          "0" },
         { "cut groups",
           { "oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/docker/" ID, KILLED("py", "12") },
-          1,
-          "py",
-          12,
-          PL_KMSG_SCOPE_GROUP,
-          false,
-          false,
-          PL_UNLIMITED,
-          PL_UNLIMITED },
-        { "pid of no process", { KILLED("py", "0"), KILLED("py", "4294967297") }, 0 },
-        { "talk about it", { "systemd[1]: Out of memory: Killed process 12 (a) total-vm:1kB" }, 0 },
+          "1 py[12] group" },
+        { "pid of no process", { KILLED("py", "0"), KILLED("py", "4294967297") }, "0" },
+        { "talk about it",
+          { "systemd[1]: Out of memory: Killed process 12 (a) total-vm:1kB" },
+          "0" },
 };
 
 static unsigned fold(PlKmsgFold *f, const char *const *lines, size_t n, PlKmsgKill *ret) {
@@ -301,24 +165,36 @@ static unsigned fold(PlKmsgFold *f, const char *const *lines, size_t n, PlKmsgKi
         return kills;
 }
 
+static char *show(unsigned n, const PlKmsgKill *k) {
+        static const char *const scopes[] = { [PL_KMSG_SCOPE_UNKNOWN] = "unknown",
+                                              [PL_KMSG_SCOPE_GROUP] = "group",
+                                              [PL_KMSG_SCOPE_HOST] = "host" };
+        char *text = NULL, usage[PL_FORMAT_MAX], limit[PL_FORMAT_MAX];
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        fprintf(f, "%u", n);
+        if (n > 0)
+                fprintf(f, " %s[%d] %s%s%s", k->name, k->pid, scopes[k->scope],
+                        pl_kmsg_is_about(k, ID) ? " ours" : "",
+                        pl_kmsg_own_limit(k, ID) ? " own" : "");
+        if (n > 0 && (k->usage_bytes != PL_UNLIMITED || k->limit_bytes != PL_UNLIMITED))
+                fprintf(f, " %s/%s", pl_format_bytes_exact(k->usage_bytes, usage),
+                        pl_format_bytes_exact(k->limit_bytes, limit));
+        fclose(f);
+        return text;
+}
+
 START_TEST(folds) {
         PlKmsgFold f = { 0 };
         PlKmsgKill k = { 0 };
         unsigned n = fold(&f, rows[_i].lines, PL_ARRAY_SIZE(rows[_i].lines), &k);
+        _cleanup_free_ char *text = show(n, &k);
 
-        ck_assert_msg(n == rows[_i].n, "%s: %u kills", rows[_i].name, n);
+        ck_assert_msg(pl_streq(text, rows[_i].expected), "%s: %s (group '%s', limit of '%s')",
+                      rows[_i].name, text, k.group, k.limit_group);
         if (n == 0)
                 return;
-        ck_assert_msg(pl_streq(k.name, rows[_i].comm), "%s: '%s'", rows[_i].name, k.name);
-        ck_assert_msg(k.pid == rows[_i].pid, "%s: pid %d", rows[_i].name, k.pid);
-        ck_assert_msg(k.scope == rows[_i].scope, "%s: scope %d", rows[_i].name, k.scope);
-        ck_assert_msg(pl_kmsg_is_about(&k, ID) == rows[_i].about, "%s: group '%s'", rows[_i].name,
-                      k.group);
-        ck_assert_msg(pl_kmsg_own_limit(&k, ID) == rows[_i].own_limit, "%s: group '%s'",
-                      rows[_i].name, k.limit_group);
-        ck_assert_msg(k.usage_bytes == rows[_i].usage_bytes &&
-                                      k.limit_bytes == rows[_i].limit_bytes,
-                      "%s: usage", rows[_i].name);
         ck_assert_msg(k.anon_rss_bytes == KIB(32512) || k.anon_rss_bytes == KIB(263092), "%s",
                       rows[_i].name);
         ck_assert_msg(k.uid == 70 || k.uid == 33, "%s: uid", rows[_i].name);
