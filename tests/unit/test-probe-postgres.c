@@ -5,23 +5,14 @@
  */
 
 #include "pl-probe-postgres.h"
-#include "unit.h"
-
-#define BYTES(s) s, sizeof(s) - 1
+#include "probe-answers.h"
 
 /* ErrorResponse with severity, SQLSTATE and message, as PostgreSQL 15 sends it */
 #define ERR(len, state, message) \
         "E\0\0\0" len "SFATAL\0VFATAL\0C" state "\0M" message "\0Fpostmaster.c\0L2405\0\0"
 
 /* clang-format off */
-static const struct {
-        const char *name, *data;
-        size_t n;
-        bool eof;
-        PlVerdictKind kind;        /* PL_VERDICT_NONE: wants more */
-        const char *code, *reason; /* reason: a part of it */
-        bool goodbye;
-} rows[] = {
+static const Answer rows[] = {
         { "ready",
           BYTES("R\0\0\0\x08\0\0\0\0S\0\0\0\x0f"
                 "a\0bcdefghi\0Z\0\0\0\x05I"),
@@ -109,46 +100,12 @@ static const struct {
 /* clang-format on */
 
 START_TEST(answers) {
-        PlVerdict v = { 0 };
-        bool goodbye = false;
-        PlProbeStep step = pl_probe_postgres_parse((const uint8_t *)rows[_i].data, rows[_i].n,
-                                                   rows[_i].eof, &v, &goodbye);
-
-        if (rows[_i].kind == PL_VERDICT_NONE) {
-                ck_assert_msg(step == PL_PROBE_MORE, "%s: a verdict too early: %s", rows[_i].name,
-                              v.reason);
-                return;
-        }
-        ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict", rows[_i].name);
-        ck_assert_msg(v.kind == rows[_i].kind, "%s: %s (%s)", rows[_i].name,
-                      pl_verdict_kind_to_string(v.kind), v.reason);
-        ck_assert_msg(pl_streq(v.code, rows[_i].code), "%s: code %s", rows[_i].name, v.code);
-        ck_assert_msg(strstr(v.reason, rows[_i].reason) != NULL, "%s: reason %s", rows[_i].name,
-                      v.reason);
-        ck_assert_msg(goodbye == rows[_i].goodbye, "%s: goodbye", rows[_i].name);
+        check_answer(&rows[_i], pl_probe_postgres_parse);
 }
 END_TEST
 
-/* However the bytes are cut into packets, a verdict that comes early is the verdict of the whole.
- */
 START_TEST(packets) {
-        PlVerdict whole = { 0 }, v = { 0 };
-        bool goodbye;
-
-        if (pl_probe_postgres_parse((const uint8_t *)rows[_i].data, rows[_i].n, false, &whole,
-                                    &goodbye) == PL_PROBE_MORE)
-                return;
-        for (size_t n = 0; n < rows[_i].n; n++) {
-                /* an exact-size copy: a read beyond the bytes received is seen by the sanitizer */
-                uint8_t *copy = malloc(n ? n : 1);
-
-                memcpy(copy, rows[_i].data, n);
-                if (pl_probe_postgres_parse(copy, n, false, &v, &goodbye) == PL_PROBE_DONE)
-                        ck_assert_msg(v.kind == whole.kind, "%s: after %zu bytes: %s (%s)",
-                                      rows[_i].name, n, pl_verdict_kind_to_string(v.kind),
-                                      v.reason);
-                free(copy);
-        }
+        check_packets(&rows[_i], pl_probe_postgres_parse);
 }
 END_TEST
 

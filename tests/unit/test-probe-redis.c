@@ -5,18 +5,10 @@
  */
 
 #include "pl-probe-redis.h"
-#include "unit.h"
-
-#define BYTES(s) s, sizeof(s) - 1
+#include "probe-answers.h"
 
 /* clang-format off */
-static const struct {
-        const char *name, *data;
-        size_t n;
-        bool eof;
-        PlVerdictKind kind; /* PL_VERDICT_NONE: wants more */
-        const char *code, *reason;
-} rows[] = {
+static const Answer rows[] = {
         { "pong", BYTES("+PONG\r\n"), false, PL_VERDICT_UP, "", "" },
         { "pong, then closed", BYTES("+PONG\r\n"), true, PL_VERDICT_UP, "", "" },
         { "half a pong", BYTES("+PON"), false, PL_VERDICT_NONE },
@@ -76,40 +68,18 @@ static const struct {
 };
 /* clang-format on */
 
-START_TEST(answers) {
-        PlVerdict v = { 0 };
-        PlProbeStep step = pl_probe_redis_parse((const uint8_t *)rows[_i].data, rows[_i].n,
-                                                rows[_i].eof, &v);
+/* Nothing is to be said to Redis at the end. */
+static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret, bool *goodbye) {
+        return pl_probe_redis_parse(data, n, eof, ret);
+}
 
-        if (rows[_i].kind == PL_VERDICT_NONE) {
-                ck_assert_msg(step == PL_PROBE_MORE, "%s: a verdict too early: %s", rows[_i].name,
-                              v.reason);
-                return;
-        }
-        ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict", rows[_i].name);
-        ck_assert_msg(v.kind == rows[_i].kind, "%s: %s (%s)", rows[_i].name,
-                      pl_verdict_kind_to_string(v.kind), v.reason);
-        ck_assert_msg(pl_streq(v.code, rows[_i].code), "%s: code %s", rows[_i].name, v.code);
-        ck_assert_msg(strstr(v.reason, rows[_i].reason) != NULL, "%s: reason %s", rows[_i].name,
-                      v.reason);
+START_TEST(answers) {
+        check_answer(&rows[_i], parse);
 }
 END_TEST
 
 START_TEST(packets) {
-        PlVerdict whole = { 0 }, v = { 0 };
-
-        if (pl_probe_redis_parse((const uint8_t *)rows[_i].data, rows[_i].n, false, &whole) ==
-            PL_PROBE_MORE)
-                return;
-        for (size_t n = 0; n < rows[_i].n; n++) {
-                uint8_t *copy = malloc(n ? n : 1);
-
-                memcpy(copy, rows[_i].data, n);
-                if (pl_probe_redis_parse(copy, n, false, &v) == PL_PROBE_DONE)
-                        ck_assert_msg(v.kind == whole.kind, "%s: after %zu bytes: %s",
-                                      rows[_i].name, n, v.reason);
-                free(copy);
-        }
+        check_packets(&rows[_i], parse);
 }
 END_TEST
 
