@@ -126,6 +126,7 @@ def with_observer(engine, how, n):
 def main():
     engine = Engine()
     try:
+        engine.start(engine.create("warm"))  # the observer needs the parent's directory to be there
         d = Daemon(engine.url, POLICY)
         try:
             report("created, then started", with_observer(engine, "created", STARTS), 99)
