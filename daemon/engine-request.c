@@ -13,28 +13,32 @@
 
 #include "log.h"
 
+/* An engine that has said something so lately does not hang. */
+#define FRESH_USEC (100 * PL_USEC_PER_MSEC)
+
 /* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
 #define QUEUE_MAX 20000
 
 static const struct {
         const char *path, *action; /* the id stands between them where there is an action */
         bool post, versioned;
+        bool careful; /* not to be done late: an engine that hangs must not find it waiting */
         PlLane lane;
         size_t timeout_offset;
 } kinds[_PL_REQUEST_N] = {
-        [PL_REQUEST_PING] = { "/_ping", NULL, false, false, PL_LANE_OWN,
+        [PL_REQUEST_PING] = { "/_ping", NULL, false, false, false, PL_LANE_OWN,
                               offsetof(PlEngineTuning, ping_usec) },
-        [PL_REQUEST_VERSION] = { "/version", NULL, false, false, PL_LANE_OWN,
+        [PL_REQUEST_VERSION] = { "/version", NULL, false, false, false, PL_LANE_OWN,
                                  offsetof(PlEngineTuning, ping_usec) },
-        [PL_REQUEST_LIST] = { "/containers/json?all=1", NULL, false, true, PL_LANE_CHANGE,
+        [PL_REQUEST_LIST] = { "/containers/json?all=1", NULL, false, true, false, PL_LANE_CHANGE,
                               offsetof(PlEngineTuning, read_usec) },
-        [PL_REQUEST_INSPECT] = { "/containers/", "/json", false, true, PL_LANE_INSPECT,
+        [PL_REQUEST_INSPECT] = { "/containers/", "/json", false, true, false, PL_LANE_INSPECT,
                                  offsetof(PlEngineTuning, read_usec) },
-        [PL_REQUEST_UPDATE] = { "/containers/", "/update", true, true, PL_LANE_CHANGE,
+        [PL_REQUEST_UPDATE] = { "/containers/", "/update", true, true, false, PL_LANE_CHANGE,
                                 offsetof(PlEngineTuning, update_usec) },
-        [PL_REQUEST_RESTART] = { "/containers/", "/restart", true, true, PL_LANE_RESTART,
+        [PL_REQUEST_RESTART] = { "/containers/", "/restart", true, true, true, PL_LANE_RESTART,
                                  offsetof(PlEngineTuning, restart_usec) },
-        [PL_REQUEST_KILL] = { "/containers/", "/kill?signal=SIG", true, true, PL_LANE_CHANGE,
+        [PL_REQUEST_KILL] = { "/containers/", "/kill?signal=SIG", true, true, true, PL_LANE_CHANGE,
                               offsetof(PlEngineTuning, update_usec) },
 };
 
@@ -112,6 +116,8 @@ static int prepare(PlRequest *q) {
                                                     kinds[q->kind].timeout_offset);
         char path[160], version[32] = "";
 
+        if (q->kind == PL_REQUEST_PING && e->state == PL_ENGINE_CONNECTED)
+                timeout_usec = e->tuning.pong_usec;
         if (kinds[q->kind].versioned)
                 (void)snprintf(version, sizeof(version), "/v%u.%u", e->api.major, e->api.minor);
         (void)snprintf(path, sizeof(path), "%s%s%s%s%s", version, kinds[q->kind].path,
@@ -244,6 +250,15 @@ static int start(PlEngine *e, PlRequest *q) {
         return 0;
 }
 
+/* May it be sent now? If not, the engine has been asked for a sign of life, and whoever answers or
+ * loses it comes by here again. */
+static bool may_start(PlEngine *e, const PlRequest *q) {
+        if (!kinds[q->kind].careful || pl_engine_now(e) - e->heard_usec < FRESH_USEC)
+                return true;
+        pl_engine_doubt(e);
+        return false;
+}
+
 /* Out of memory here leaves requests waiting: the next one that ends tries again. With none on the
  * way the new one is refused by pl_engine_request(). */
 static void pump(PlEngine *e) {
@@ -251,6 +266,8 @@ static void pump(PlEngine *e) {
                 while (e->queue[lane].head && e->running[lane].n < lane_width[lane]) {
                         PlRequest *q = e->queue[lane].head;
 
+                        if (!may_start(e, q))
+                                break;
                         list_remove(&e->queue[lane], q);
                         if (start(e, q) < 0) {
                                 if (q->easy)
@@ -272,7 +289,7 @@ int pl_engine_request(PlEngine *e, PlRequest *request) {
 
         if (e->queue[lane].n >= QUEUE_MAX)
                 return -ENOBUFS;
-        if (e->running[lane].n < lane_width[lane] && !e->queue[lane].head) {
+        if (e->running[lane].n < lane_width[lane] && !e->queue[lane].head && may_start(e, q)) {
                 int r = start(e, q);
 
                 if (r < 0)

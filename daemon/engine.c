@@ -27,7 +27,8 @@
 #define KNOCK_DELAY_USEC (5 * PL_USEC_PER_MSEC)
 
 static const PlEngineTuning tuning_default = {
-        .quiet_usec = 60 * PL_USEC_PER_SEC,
+        .quiet_usec = 22 * PL_USEC_PER_SEC,
+        .pong_usec = 5 * PL_USEC_PER_SEC,
         .ping_usec = 10 * PL_USEC_PER_SEC,
         .read_usec = 10 * PL_USEC_PER_SEC,
         .update_usec = 30 * PL_USEC_PER_SEC,
@@ -42,12 +43,12 @@ static const struct {
         int error;
         const char *words;
 } explanations[] = {
-        { -ENOENT, "there is no such socket; is the engine running?" },
-        { -ECONNREFUSED, "nobody listens on the socket; is the engine running?" },
-        { -EACCES, "permission denied; it takes root or the socket's group" },
-        { -ETIMEDOUT, "no answer in time; does the engine hang?" },
+        { -ENOENT, "there is no such socket: is the engine running?" },
+        { -ECONNREFUSED, "nobody listens on the socket: is the engine running?" },
+        { -EACCES, "permission denied: it takes root or the socket's group" },
+        { -ETIMEDOUT, "no answer in time: does the engine hang?" },
         { -ECONNRESET, "it hung up without an answer" },
-        { -EBADMSG, "the answer is not what an engine says; is something else behind the socket?" },
+        { -EBADMSG, "the answer is not what an engine says: is something else behind the socket?" },
         { -EMSGSIZE, "the answer is too long" },
         { -EIO, "it answers with an error" },
 };
@@ -182,6 +183,7 @@ void pl_engine_ponged(PlEngine *e, int error, const char *message, pid_t listene
 
         if (e->state == PL_ENGINE_CONNECTED) {
                 e->ping_running = false;
+                pl_engine_heard(e);
                 if (error < 0)
                         pl_engine_lose(e, error, "GET /_ping: %s", message ?: explain(error));
                 return;
@@ -233,7 +235,7 @@ void pl_engine_versioned(PlEngine *e, int error, const char *message, const PlBu
 }
 
 static void arm_quiet(PlEngine *e) {
-        arm(e, e->heard_usec + e->tuning.quiet_usec, e->tuning.quiet_usec / 12);
+        arm(e, e->heard_usec + e->tuning.quiet_usec, e->tuning.quiet_usec / 11);
 }
 
 void pl_engine_subscribed(PlEngine *e) {
@@ -342,6 +344,7 @@ int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *hand
 
 void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning) {
         TUNE(quiet_usec);
+        TUNE(pong_usec);
         TUNE(ping_usec);
         TUNE(read_usec);
         TUNE(update_usec);

@@ -32,8 +32,10 @@ typedef struct PlEngineHandlers {
 /* Times in microseconds; 0 in pl_engine_tune() leaves the default. */
 typedef struct PlEngineTuning {
         /* The stream has no heartbeat. An engine that says nothing for this long is asked for
-         * /_ping, so that a hung one is noticed after quiet + ping: two wake-ups a minute. */
-        uint64_t quiet_usec; /* 60 s */
+         * /_ping, so that a hung one is noticed within half a minute: up to 24 s, to share a
+         * wake-up, and 5 s for the answer. Two wake-ups each time. */
+        uint64_t quiet_usec; /* 22 s */
+        uint64_t pong_usec;  /* 5 s: longest answer of an engine that is connected */
         uint64_t ping_usec;  /* 10 s: longest answer to /_ping and /version, and start of /events */
         uint64_t read_usec;  /* 10 s: list, inspect */
         uint64_t update_usec;  /* 30 s */

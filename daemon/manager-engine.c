@@ -165,7 +165,6 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
                 pl_logs_set_engine(m->logs, info);
         free(m->engine_error);
         m->engine_error = NULL;
-        m->engine_retry_usec = 0;
         m->sync_pending = 0;
         m->syncing = m->listed = false;
         PL_MAP_FOREACH(s, m->subjects) {
@@ -190,11 +189,10 @@ static void on_lost(void *userdata, int error, const char *why, uint64_t retry_u
         pl_healthd_set_stale(m->health, true);
         if (m->logs)
                 pl_logs_set_engine(m->logs, NULL);
-        m->engine_retry_usec = retry_usec;
         free(m->engine_error);
         m->engine_error = strdup(why ?: strerror(-error));
         pl_log_full(LOG_WARNING, PL_MESSAGE_ENGINE_LOST, NULL,
-                    "%s the engine at %s: %s. %s; retrying in %s",
+                    "%s the engine at %s (%s). %s; retrying, first in %s",
                     m->synced ? "Lost" : "Cannot reach", pl_engine_url(m->engine),
                     m->engine_error ?: "?",
                     m->synced ? "Limits stay in force as they are" : "Nothing is done without it",

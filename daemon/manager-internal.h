@@ -88,7 +88,6 @@ struct PlManager {
         bool engine_connected;
         bool stale; /* what is observed was true when the engine was lost */
         char *engine_error;
-        uint64_t engine_retry_usec;
         unsigned sync_pending; /* inspections that the first or a new list asked for */
         bool syncing, listed;  /* a list is under way; its answer has come */
         bool synced;           /* at least one full reconcile has happened */

@@ -125,7 +125,7 @@ static char *summary_line(PlManager *m) {
                 .dry_run = pl_manager_dry_run(m),
                 .engine_connected = m->engine_connected,
                 .synced = m->synced,
-                .engine_retry_usec = m->engine_retry_usec,
+                .engine_error = m->engine_error,
                 .policy_error = m->policy_error,
         };
         PlHealthdView absent;

@@ -20,6 +20,13 @@ static void write_health(FILE *f, const PlSummary *s) {
                 fprintf(f, " (%s)", reason);
 }
 
+static void write_engine(FILE *f, const PlSummary *s) {
+        _cleanup_free_ char *why = s->engine_error ? pl_escape(s->engine_error, REASON_MAX) : NULL;
+
+        fprintf(f, "%s the engine%s%s%s%s", s->synced ? "lost" : "waiting for", why ? " (" : "",
+                why ?: "", why ? ")" : "", s->synced ? ", limits stay in force" : "");
+}
+
 static void write_line(FILE *f, const PlSummary *s) {
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
 
@@ -30,10 +37,7 @@ static void write_line(FILE *f, const PlSummary *s) {
         if (s->dry_run)
                 fputs("DRY RUN, nothing is changed; ", f);
         if (!s->engine_connected) {
-                fputs(s->synced ? "engine lost, limits stay in force" : "waiting for the engine",
-                      f);
-                if (s->engine_retry_usec > 0)
-                        fprintf(f, " (retrying in %s)", pl_format_sec(s->engine_retry_usec, a));
+                write_engine(f, s);
                 return;
         }
         if (!s->synced) {

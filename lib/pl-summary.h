@@ -13,9 +13,9 @@
 
 typedef struct PlSummary {
         bool dry_run, engine_connected, synced;
-        uint64_t engine_retry_usec; /* until the next attempt; 0: unknown */
-        const char *policy_error;   /* first line, or NULL */
-        unsigned n_governed;        /* containers that a section or [Defaults] governs */
+        const char *engine_error; /* why it is not connected, or NULL */
+        const char *policy_error; /* first line, or NULL */
+        unsigned n_governed;      /* containers that a section or [Defaults] governs */
         unsigned n_required_absent;
         unsigned n_healthy; /* of the governed, running ones */
         unsigned n_watched; /* governed ones whose health is known, plus the absent */

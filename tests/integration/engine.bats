@@ -17,7 +17,7 @@ END
 }
 teardown() {
     # whatever state a failed test left it in
-    kill -CONT "$(cat "$E/engine/docker.pid")" || true
+    engine thaw
     docker version >/dev/null 2>&1 || { engine kill; engine up; }
     end
 }
@@ -83,23 +83,57 @@ connected() { [ "$(status_json | jq -r .engine.connected)" = "$1" ]; }
     wait_until 5 ready
 }
 
-@test "an engine that hangs (SIGSTOP) is noticed, and gone on with" {
-    local pid file
+@test "an engine that hangs is noticed within 30 s, said, and gone on with" {
+    local file
     daemon_begin
     run_bb web
     becomes web TasksMax 50
     file=$(group_of web pids)/pids.max
-    pid=$(cat "$E/engine/docker.pid")
-    kill -STOP "$pid"
+    engine freeze
     # limits do not depend on it
     echo 77 >"$file"
     wait_until 5 grep -qx 50 "$file"
-    # a quiet stream is asked after 60 s, and given 10 s to answer
-    wait_until 90 connected false
-    kill -CONT "$pid"
+    wait_until 30 connected false
+    said 'Lost the engine at .*no answer in time: does the engine hang\?.*Limits stay in force'
+    wait_until 5 grep -q '^STATUS=.*lost the engine .*hang.* limits stay in force' "$T/notify.log"
+    echo 78 >"$file"
+    engine thaw
+    wait_until 40 connected true
+    is web TasksMax 50
     run_bb web2
-    wait_until 60 is web2 MemoryMax $((64 * MIB))
-    wait_until 60 connected true
+    becomes web2 MemoryMax $((64 * MIB))
+}
+
+# updates_of NAME - how often the engine was told its limits
+updates_of() {
+    docker events --since "$BEGIN" --until "$(date +%s)" --filter event=update --filter "container=$1" | wc -l
+}
+
+@test "what happens during a hang is seen afterwards, and each thing is done once" {
+    local client pid
+    BEGIN=$(date +%s)
+    daemon_begin
+    run_bb web1
+    run_bb web2
+    wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web1
+    wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web2
+    pid=$(pid_of web2)
+    engine freeze
+    # what dockerd was asked for, and what it would have noticed
+    docker run -d --name web3 "$BB" sleep 100000 3>&- 4>&- >/dev/null &
+    client=$!
+    kill -9 "$pid"
+    wait_until 30 connected false
+    engine thaw
+    wait "$client"
+    becomes web3 TasksMax 50
+    wait_until 40 connected true
+    wait_until 10 gives exited status_of web2 .phase
+    wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web3
+    sleep 2
+    [ "$(grep -c 'web3: .*MemoryMax=64M' "$LOG") $(grep -c 'web3: .*TasksMax=50' "$LOG")" = '1 1' ]
+    [ "$(updates_of web1) $(updates_of web2) $(updates_of web3)" = '1 1 1' ]
+    [ "$(status_of web1 .drift_repairs) $(status_of web3 .drift_repairs)" = '0 0' ]
 }
 
 @test "the engine restarts ten times in a row" {

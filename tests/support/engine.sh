@@ -5,6 +5,7 @@
 #   engine.sh stop DIR                      ends it; leaves no process, mount, namespace or cgroup
 #   engine.sh down DIR | kill DIR           dockerd ends in good order | dies (kill -9); data stays
 #   engine.sh up DIR                        dockerd again, as it was started
+#   engine.sh freeze DIR | thaw DIR         dockerd hangs: its socket accepts, nobody answers
 #   engine.sh netns DIR                     the namespace's path: containers are reachable in there
 #   engine.sh cgroup DIR                    the cgroup parent as the kernel shows it
 # Everything that belongs to an engine carries DIR or the name derived from it, so a run that was
@@ -163,6 +164,20 @@ engine_kill() {
     [ -z "$daemon" ] || engine_wait_gone "$daemon" 100
 }
 
+engine_freeze() {
+    local dir pid
+    dir=$(cd "$1" && pwd)
+    pid=$(engine_pid "$dir") || engine_die "no engine runs in $dir" || return
+    kill -STOP "$pid"
+}
+
+engine_thaw() {
+    local dir pid
+    dir=$(cd "$1" && pwd)
+    pid=$(engine_pid "$dir") || return 0
+    kill -CONT "$pid"
+}
+
 # engine_cgroups DIR - the parent's directories, in all hierarchies
 engine_cgroups() {
     local name
@@ -220,14 +235,14 @@ engine_stop() {
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     case ${1:-} in
-    start | stop | up | down | kill | netns | cgroup)
+    start | stop | up | down | kill | freeze | thaw | netns | cgroup)
         [ $# -ge 2 ] || engine_die "$1: which directory?" || exit 2
         cmd=engine_$1
         shift
         "$cmd" "$@"
         ;;
     *)
-        echo "usage: engine.sh start DIR [DOCKERD-OPTION…] | stop|up|down|kill|netns|cgroup DIR" >&2
+        echo "usage: engine.sh start DIR [DOCKERD-OPTION…] | stop|up|down|kill|freeze|thaw|netns|cgroup DIR" >&2
         exit 2
         ;;
     esac

@@ -113,6 +113,7 @@ static int update(const char *id, const char *body) {
 
 static void setup(void) {
         const PlEngineTuning quick = {
+                .pong_usec = PL_USEC_PER_SEC,
                 .ping_usec = PL_USEC_PER_SEC,
                 .read_usec = PL_USEC_PER_SEC,
                 .update_usec = PL_USEC_PER_SEC,
@@ -351,6 +352,29 @@ START_TEST(test_restart_is_not_doubled) {
 }
 END_TEST
 
+/* An engine that hangs must not find it waiting when it goes on. */
+START_TEST(test_restart_is_not_left_behind) {
+        json_t *restarts;
+
+        run_for(event, 200 * PL_USEC_PER_MSEC); /* long since it said something */
+        ck_assert_int_eq(kill(fake.pid, SIGSTOP), 0);
+        ck_assert_int_eq(pl_engine_restart(engine, A64, on_changed, NULL), 0);
+        ck_assert_int_eq(pl_engine_kill(engine, A64, SIGHUP, on_changed, NULL), 0);
+        ck_assert(run_until(event, &n_replies, 2, LONG));
+        ck_assert_int_eq(reply_error, -ECONNRESET);
+        ck_assert_int_eq(kill(fake.pid, SIGCONT), 0);
+        ck_assert(run_until(event, &n_connected, 2, LONG));
+        run_for(event, 100 * PL_USEC_PER_MSEC);
+        restarts = stat_of("restarts");
+        ck_assert_uint_eq(json_array_size(restarts), 0);
+        json_decref(restarts);
+
+        ck_assert_int_eq(pl_engine_restart(engine, A64, on_changed, NULL), 0);
+        ck_assert(run_until(event, &n_replies, 3, LONG));
+        ck_assert_int_eq(reply_error, 0);
+}
+END_TEST
+
 START_TEST(test_kill) {
         json_t *kills, *kill;
 
@@ -446,6 +470,7 @@ int main(void) {
         tcase_add_test(c, test_bad_list);
         tcase_add_test(c, test_update);
         tcase_add_test(c, test_restart_is_not_doubled);
+        tcase_add_test(c, test_restart_is_not_left_behind);
         tcase_add_test(c, test_kill);
         tcase_add_test(c, test_lost_with_requests);
         tcase_add_test(c, test_stuck_inspect);

@@ -52,6 +52,7 @@ static const PlEngineHandlers handlers = {
 };
 
 static const PlEngineTuning quick = {
+        .pong_usec = 500 * PL_USEC_PER_MSEC,
         .ping_usec = 500 * PL_USEC_PER_MSEC,
         .read_usec = 500 * PL_USEC_PER_MSEC,
         .backoff_base_usec = 20 * PL_USEC_PER_MSEC,
