@@ -58,7 +58,7 @@ static void print_plan(const PlAdoptPlan *plan, const PlAdoptRun *run) {
                 return;
         (void)printf("To do so\n"
                      "  %zu running container%s of this engine will be frozen for some seconds;\n",
-                     plan->n_running, plan->n_running == 1 ? "" : "s");
+                     plan->n_running, pl_plural(plan->n_running));
         if (j->unit && *j->unit)
                 (void)printf("  the engine will be restarted (%s%s%s);\n", j->unit,
                              *j->triggers ? ", " : "", j->triggers);
@@ -156,7 +156,7 @@ static int carry_out(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun 
         if (pl_adopt_run(run) < 0)
                 return PL_EXIT_BAD;
         if (asprintf(&text, "%zu container%s adopted in %s.", plan->n_adopt,
-                     plan->n_adopt == 1 ? "" : "s", pl_format_sec(pl_ctl_now() - begin, took)) < 0)
+                     pl_plural(plan->n_adopt), pl_format_sec(pl_ctl_now() - begin, took)) < 0)
                 text = NULL;
         say_result(ctl, plan, "adopted", text ?: "");
         return PL_EXIT_GOOD;

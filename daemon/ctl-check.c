@@ -49,11 +49,11 @@ static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *d
                         pl_ctl_say("%s: %s", file, strerror(-r));
                 else
                         pl_ctl_say("%s: %zu error%s; such a policy is refused as a whole", file,
-                                   diag->n_errors, diag->n_errors == 1 ? "" : "s");
+                                   diag->n_errors, pl_plural(diag->n_errors));
                 return PL_EXIT_BAD;
         }
         size_t n = policy->n_services;
-        (void)printf("%s: good, %zu service%s%s\n", file, n, n == 1 ? "" : "s",
+        (void)printf("%s: good, %zu service%s%s\n", file, n, pl_plural(n),
                      policy->defaults ? " and defaults" : "");
         return PL_EXIT_GOOD;
 }

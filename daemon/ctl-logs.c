@@ -429,10 +429,12 @@ int pl_ctl_logs_main(int argc, char **argv) {
                 l.lines.filter = &l.filter;
                 r = show(&l);
                 if (pl_log_reader_gaps(l.reader) > 0)
-                        pl_ctl_say("%u archives were dropped meanwhile",
-                                   pl_log_reader_gaps(l.reader));
+                        pl_ctl_say("%u archive%s dropped meanwhile", pl_log_reader_gaps(l.reader),
+                                   pl_plural(pl_log_reader_gaps(l.reader)));
                 if (l.lines.damaged > 0)
-                        pl_ctl_say("%" PRIu64 " lines of the log are no records", l.lines.damaged);
+                        pl_ctl_say("%" PRIu64
+                                   " line%s of the log skipped: no record of the engine's",
+                                   l.lines.damaged, pl_plural(l.lines.damaged));
                 status = r < 0 && r != -EPIPE ? say_error(&l, r) : PL_EXIT_GOOD;
         }
         pl_log_lines_deinit(&l.lines);

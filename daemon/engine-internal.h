@@ -62,7 +62,8 @@ struct PlRequest {
         CURL *easy; /* NULL while it is queued */
         struct curl_slist *headers;
         PlBuffer answer;
-        pid_t listener; /* of PING: who answered */
+        pid_t listener;      /* of PING: who answered */
+        uint64_t asked_usec; /* CLOCK_MONOTONIC */
 };
 
 typedef struct PlRequestList {

@@ -15,6 +15,8 @@
 
 /* An engine that has said something so lately does not hang. */
 #define FRESH_USEC (100 * PL_USEC_PER_MSEC)
+/* What is not to be done late may wait so long for a sign of life. */
+#define PATIENCE_USEC PL_USEC_PER_SEC
 
 /* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
 #define QUEUE_MAX 20000
@@ -97,6 +99,7 @@ PlRequest *pl_request_new(PlEngine *e, PlRequestKind kind, const char *id, void 
         q->engine = e;
         q->kind = kind;
         q->userdata = userdata;
+        q->asked_usec = pl_engine_now(e);
         if (id)
                 memcpy(q->id, id, PL_ID_MAX);
         return q;
@@ -259,10 +262,26 @@ static bool may_start(PlEngine *e, const PlRequest *q) {
         return false;
 }
 
+/* Fails what has waited too long behind a sign of life. Return: false when the engine is freed. */
+static bool drop_late(PlEngine *e, PlLane lane) {
+        PlRequest *q;
+
+        while ((q = e->queue[lane].head) && kinds[q->kind].careful &&
+               pl_engine_now(e) - q->asked_usec > PATIENCE_USEC &&
+               e->running[lane].n < lane_width[lane]) {
+                list_remove(&e->queue[lane], q);
+                reply(e, q, -ETIMEDOUT);
+                request_free(q);
+                if (e->freed)
+                        return false;
+        }
+        return true;
+}
+
 /* Out of memory here leaves requests waiting: the next one that ends tries again. With none on the
  * way the new one is refused by pl_engine_request(). */
 static void pump(PlEngine *e) {
-        for (PlLane lane = 0; lane < _PL_LANE_N; lane++)
+        for (PlLane lane = 0; lane < _PL_LANE_N && drop_late(e, lane); lane++)
                 while (e->queue[lane].head && e->running[lane].n < lane_width[lane]) {
                         PlRequest *q = e->queue[lane].head;
 

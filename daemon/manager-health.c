@@ -214,9 +214,8 @@ static void on_gave_up(void *userdata, const char *id, const char *reason, const
         char window[PL_FORMAT_MAX];
 
         pl_manager_say(m, s, LOG_CRIT, PL_MESSAGE_RESTART_GAVE_UP, reason,
-                       "not restarted any more: %u restart%s in %s ha%s not helped: %s", budget->n,
-                       budget->n == 1 ? "" : "s", pl_format_sec(budget->window_usec, window),
-                       budget->n == 1 ? "s" : "ve", reason);
+                       "not restarted any more: %u restart%s in %s did not help: %s", budget->n,
+                       pl_plural(budget->n), pl_format_sec(budget->window_usec, window), reason);
 }
 
 static uint64_t memory_limit(const PlSubject *s) {

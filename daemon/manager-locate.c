@@ -147,6 +147,11 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
 
         if (s->cgroup && same_group(s->cgroup, g)) {
                 pl_cgroup_free(g);
+                if (s->cgroup_started_usec == 0 && started_usec > 0) {
+                        /* what runc and systemd have written since is the start's own doing */
+                        s->held = 0;
+                        s->fresh = false;
+                }
                 s->cgroup_started_usec = started_usec;
                 return;
         }

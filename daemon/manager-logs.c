@@ -17,9 +17,9 @@ static void on_rotated(void *userdata, const PlLogRotated *r) {
         PlSubject *s = pl_map_get(m->subjects, r->id);
         char text[160], raw[PL_FORMAT_MAX], packed[PL_FORMAT_MAX];
 
-        snprintf(text, sizeof(text), "log rotated by %s: %" PRIu64 " lines, %s to %s",
-                 pl_log_method_to_string(r->method), r->lines, pl_format_bytes(r->raw_bytes, raw),
-                 pl_format_bytes(r->packed_bytes, packed));
+        snprintf(text, sizeof(text), "log rotated by %s: %" PRIu64 " line%s, %s to %s",
+                 pl_log_method_to_string(r->method), r->lines, pl_plural(r->lines),
+                 pl_format_bytes(r->raw_bytes, raw), pl_format_bytes(r->packed_bytes, packed));
         pl_manager_publish(m, s, LOG_INFO, PL_MESSAGE_LOG_ROTATED, NULL, text);
         pl_manager_report(m);
 }

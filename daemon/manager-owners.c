@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "pl-desired.h"
+#include "pl-summary.h"
 
 /* Older than this, what an owner did is no longer why a value has changed just now. */
 #define BLAME_USEC        (2 * PL_USEC_PER_SEC)
@@ -40,11 +41,8 @@ static int engine_limits(const PlSubject *s, PlLimits *ret) {
         return 0;
 }
 
-/* What an entry about another owner may claim of the kernel. */
 static const char *kernel_says(const PlSubject *s) {
-        return pl_subject_wanted(s) & ~s->unsupported & ~s->held
-                               ? "The kernel does not hold all of them either"
-                               : "They are in force in the kernel";
+        return pl_summary_kernel(pl_subject_wanted(s), s->unsupported, s->held);
 }
 
 static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {

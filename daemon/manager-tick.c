@@ -286,8 +286,9 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
         for (size_t i = 0; i < plan->n_steps; i++) {
                 if (plan->steps[i].kind == PL_STEP_WRITE || plan->steps[i].kind == PL_STEP_SQUEEZE)
                         mask |= 1U << plan->steps[i].resource;
-                /* on v1 the sum of memory and swap moves along with memory: nobody's drift */
-                if (plan->steps[i].kind == PL_STEP_WRITE &&
+                /* on v1 the sum of memory and swap moves along with memory: nobody's drift, as what
+                 * the start of the container writes itself */
+                if (plan->steps[i].kind == PL_STEP_WRITE && s->cgroup_started_usec > 0 &&
                     !pl_value_equal(&plan->steps[i].value, &plan->steps[i].before))
                         drifted |= s->held & (1U << plan->steps[i].resource);
         }

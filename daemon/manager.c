@@ -62,12 +62,13 @@ static int load_policy(PlManager *m, PlPolicy **ret, char **ret_message) {
         *ret_message = report_diags(&diags);
         if (r >= 0)
                 pl_log_full(LOG_INFO, PL_MESSAGE_POLICY_LOADED, NULL,
-                            "Policy %s: %zu services%s%s, %zu warnings", m->options.policy_file,
-                            (*ret)->n_services, (*ret)->defaults ? " and defaults" : "",
+                            "Policy %s: %zu service%s%s%s, %zu warning%s", m->options.policy_file,
+                            (*ret)->n_services, pl_plural((*ret)->n_services),
+                            (*ret)->defaults ? " and defaults" : "",
                             (*ret)->daemon.dry_run || m->options.dry_run
                                             ? " (dry run: nothing will be changed)"
                                             : "",
-                            diags.n - diags.n_errors);
+                            diags.n - diags.n_errors, pl_plural(diags.n - diags.n_errors));
         pl_diag_list_deinit(&diags);
         return r;
 }
@@ -158,8 +159,9 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         PlManager *m = userdata;
 
-        pl_log_warning("The engine has not answered %u updates; it keeps showing plimsoll's limits",
-                       m->updates_in_flight);
+        pl_log_warning("The engine has not answered %u update%s; it keeps showing plimsoll's "
+                       "limits",
+                       m->updates_in_flight, pl_plural(m->updates_in_flight));
         return sd_event_exit(m->event, 0);
 }
 

@@ -149,7 +149,8 @@ static int check_policy(const char *file) {
         if (r < 0 && diags.n_errors == 0)
                 fprintf(stderr, "plimsolld: %s: %s\n", file, strerror(-r));
         if (r >= 0)
-                printf("%s: good, %zu services, %zu warnings\n", file, policy->n_services, diags.n);
+                printf("%s: good, %zu service%s, %zu warning%s\n", file, policy->n_services,
+                       pl_plural(policy->n_services), diags.n, pl_plural(diags.n));
         pl_diag_list_deinit(&diags);
         return r < 0 ? EX_CONFIG : EX_OK;
 }

@@ -90,6 +90,11 @@ static inline bool pl_streq_null(const char *a, const char *b) {
         return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* The end of a noun that is counted: "1 service", "2 services". */
+static inline const char *pl_plural(uint64_t n) {
+        return n == 1 ? "" : "s";
+}
+
 static inline bool pl_startswith(const char *s, const char *prefix) {
         return strncmp(s, prefix, strlen(prefix)) == 0;
 }

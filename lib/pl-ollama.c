@@ -78,7 +78,7 @@ PlOllamaFit pl_ollama_judge(const PlOllamaFacts *f, uint64_t limit_bytes, uint64
                        "%u loaded model%s take%s %s of MemoryMax %s (working set %s, with page "
                        "cache "
                        "%s); lower OLLAMA_MAX_LOADED_MODELS or raise MemoryMax",
-                       f->n_loaded, f->n_loaded == 1 ? "" : "s", f->n_loaded == 1 ? "s" : "",
+                       f->n_loaded, pl_plural(f->n_loaded), f->n_loaded == 1 ? "s" : "",
                        pl_format_bytes(loaded, a), pl_format_bytes(limit_bytes, b),
                        working == PL_UNLIMITED ? "unknown" : pl_format_bytes(working, c),
                        usage_bytes == PL_UNLIMITED ? "unknown" : pl_format_bytes(usage_bytes, d));

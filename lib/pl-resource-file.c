@@ -41,7 +41,8 @@ static uint64_t weight_from_shares(uint64_t shares) {
         return divide_round(shares, WEIGHT_DEFAULT, SHARES_DEFAULT);
 }
 
-/* BFQ knows 1..1000 with the same default; the two halves are scaled apart. */
+/* BFQ knows 1..1000 with the same default; the two halves are scaled apart, the upper one 11 to 1.
+ */
 static uint64_t bfq_from_weight(uint64_t weight) {
         weight = PL_MIN(weight, (uint64_t)WEIGHT_MAX);
         if (weight <= WEIGHT_DEFAULT)
@@ -50,11 +51,20 @@ static uint64_t bfq_from_weight(uint64_t weight) {
                                                 (WEIGHT_MAX - WEIGHT_DEFAULT);
 }
 
+/* Of the weights that lead to the same step the roundest, which is what people write: 200 is read
+ * back as 200. */
 static uint64_t weight_from_bfq(uint64_t bfq) {
+        static const uint64_t units[] = { 100, 50, 10 };
+        uint64_t step = (WEIGHT_MAX - WEIGHT_DEFAULT) / (BFQ_MAX - WEIGHT_DEFAULT), first, last;
+
         if (bfq <= WEIGHT_DEFAULT)
                 return bfq;
-        return WEIGHT_DEFAULT + divide_round(bfq - WEIGHT_DEFAULT, WEIGHT_MAX - WEIGHT_DEFAULT,
-                                             BFQ_MAX - WEIGHT_DEFAULT);
+        first = WEIGHT_DEFAULT + (PL_MIN(bfq, (uint64_t)BFQ_MAX) - WEIGHT_DEFAULT) * step;
+        last = PL_MIN(first + step - 1, (uint64_t)WEIGHT_MAX);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(units); i++)
+                if (last / units[i] * units[i] >= first)
+                        return last / units[i] * units[i];
+        return first;
 }
 
 /* Quota is rounded down and read back rounded up, so that what was read back leads to the same

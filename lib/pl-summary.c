@@ -61,7 +61,7 @@ static void write_line(FILE *f, const PlSummary *s) {
                         fprintf(f, " of %s", pl_format_bytes(s->log_max_bytes, b));
         }
         if (s->n_findings > 0)
-                fprintf(f, "; %" PRIu64 " finding%s", s->n_findings, s->n_findings == 1 ? "" : "s");
+                fprintf(f, "; %" PRIu64 " finding%s", s->n_findings, pl_plural(s->n_findings));
 }
 
 char *pl_summary_line(const PlSummary *s) {
@@ -77,6 +77,13 @@ char *pl_summary_line(const PlSummary *s) {
                 return NULL;
         }
         return text;
+}
+
+const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t held) {
+        if (wanted & ~unsupported & ~held)
+                return "The kernel does not hold all of them either";
+        return wanted & ~unsupported ? "They are in force in the kernel"
+                                     : "The kernel has none of them either";
 }
 
 char *pl_summary_steps(const PlPlan *plan, PlStepKind kind) {

@@ -64,6 +64,24 @@ repairs() { status_of web .drift_repairs; }
     is web TasksMax 50
 }
 
+@test "what the start of a container writes itself is nobody's drift" {
+    local i
+    daemon_begin
+    for i in 1 2 3 4 5; do
+        docker run -d --name "web$i" --memory 100m --pids-limit 70 --cpus 2 "$BB" sleep 100000 >/dev/null
+    done
+    for i in 1 2 3 4 5; do
+        becomes "web$i" MemoryMax $((64 * MIB))
+        becomes "web$i" TasksMax 50
+        becomes "web$i" CPUQuota 50%
+    done
+    sleep 1
+    for i in 1 2 3 4 5; do
+        [ "$(status_of "web$i" .drift_repairs)" = 0 ]
+    done
+    ! grep 'limits changed by' "$LOG" || fail "a start was taken for drift"
+}
+
 @test "the repair is said with the old and the new value, and counted" {
     daemon_begin
     run_bb web

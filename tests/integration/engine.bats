@@ -132,6 +132,7 @@ updates_of() {
     wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web3
     sleep 2
     [ "$(grep -c 'web3: .*MemoryMax=64M' "$LOG") $(grep -c 'web3: .*TasksMax=50' "$LOG")" = '1 1' ]
+    echo "updates: $(updates_of web1) $(updates_of web2) $(updates_of web3)"
     [ "$(updates_of web1) $(updates_of web2) $(updates_of web3)" = '1 1 1' ]
     [ "$(status_of web1 .drift_repairs) $(status_of web3 .drift_repairs)" = '0 0' ]
 }

@@ -375,6 +375,28 @@ START_TEST(test_restart_is_not_left_behind) {
 }
 END_TEST
 
+/* Nor one that hung for a while and was not even lost: whoever asked may want something else now.
+ */
+START_TEST(test_restart_is_not_late) {
+        const PlEngineTuning patient = { .pong_usec = 30 * PL_USEC_PER_SEC };
+        json_t *restarts;
+
+        pl_engine_tune(engine, &patient);
+        run_for(event, 200 * PL_USEC_PER_MSEC);
+        ck_assert_int_eq(kill(fake.pid, SIGSTOP), 0);
+        ck_assert_int_eq(pl_engine_restart(engine, A64, on_changed, NULL), 0);
+        run_for(event, 1500 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_replies, 0);
+        ck_assert_int_eq(kill(fake.pid, SIGCONT), 0);
+        ck_assert(run_until(event, &n_replies, 1, LONG));
+        ck_assert_int_eq(reply_error, -ETIMEDOUT);
+        ck_assert_uint_eq(n_lost, 0);
+        restarts = stat_of("restarts");
+        ck_assert_uint_eq(json_array_size(restarts), 0);
+        json_decref(restarts);
+}
+END_TEST
+
 START_TEST(test_kill) {
         json_t *kills, *kill;
 
@@ -471,6 +493,7 @@ int main(void) {
         tcase_add_test(c, test_update);
         tcase_add_test(c, test_restart_is_not_doubled);
         tcase_add_test(c, test_restart_is_not_left_behind);
+        tcase_add_test(c, test_restart_is_not_late);
         tcase_add_test(c, test_kill);
         tcase_add_test(c, test_lost_with_requests);
         tcase_add_test(c, test_stuck_inspect);

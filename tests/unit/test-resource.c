@@ -146,7 +146,12 @@ static const struct {
         { R(CPU_WEIGHT), V1, 333, 333 },
         { R(CPU_WEIGHT), V2, 333, 333 },
         { R(IO_WEIGHT), V1, 105, 100 }, /* BFQ's steps are coarser: 11 of ours */
-        { R(IO_WEIGHT), V1, 9999, 9989 },
+        { R(IO_WEIGHT), V1, 200, 200 },
+        { R(IO_WEIGHT), V1, 250, 250 },
+        { R(IO_WEIGHT), V1, 500, 500 },
+        { R(IO_WEIGHT), V1, 1000, 1000 },
+        { R(IO_WEIGHT), V1, 10000, 10000 },
+        { R(IO_WEIGHT), V1, 9999, 9990 },
         { R(IO_WEIGHT), V2, 105, 105 },
 };
 

@@ -63,6 +63,26 @@ START_TEST(status_line) {
 }
 END_TEST
 
+static const struct {
+        uint32_t wanted, unsupported, held;
+        const char *says;
+} kernels[] = {
+        { 0x3, 0, 0x3, "They are in force in the kernel" },
+        { 0x3, 0, 0x7, "They are in force in the kernel" },
+        { 0x3, 0x2, 0x1, "They are in force in the kernel" },
+        { 0x3, 0, 0x1, "The kernel does not hold all of them either" },
+        { 0x7, 0x2, 0x1, "The kernel does not hold all of them either" },
+        { 0x3, 0, 0x4, "The kernel does not hold all of them either" },
+        { 0x3, 0x3, 0, "The kernel has none of them either" },
+};
+
+START_TEST(kernel) {
+        ck_assert_str_eq(pl_summary_kernel(kernels[_i].wanted, kernels[_i].unsupported,
+                                           kernels[_i].held),
+                         kernels[_i].says);
+}
+END_TEST
+
 START_TEST(steps) {
 #define STEP(k, r, v, b)                                                                        \
         {                                                                                       \
@@ -96,6 +116,7 @@ int main(void) {
         int failed;
 
         tcase_add_loop_test(t, status_line, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, kernel, 0, PL_ARRAY_SIZE(kernels));
         tcase_add_test(t, steps);
         suite_add_tcase(s, t);
         srunner_run_all(runner, CK_NORMAL);
