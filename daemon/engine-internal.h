@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Engine, inside: what engine.c (the connection's life) and engine-request.c (questions and
+ * Engine, inside: what engine.c (the life of the connection) and engine-request.c (questions and
  * answers) share. Nobody else includes it.
  */
 
@@ -130,8 +130,11 @@ int pl_engine_http_error(long status);
 pid_t pl_engine_listener(int fd);
 
 /* engine-request.c */
+/** Takes the request. Return: as pl_engine_list(). */
 int pl_engine_request(PlEngine *e, PlRequest *request);
 PlRequest *pl_request_new(PlEngine *e, PlRequestKind kind, const char *id, void *userdata);
+PlRequest *pl_request_free(PlRequest *q); /* returns NULL */
+PL_DEFINE_CLEANUP(PlRequest *, pl_request_free)
 /* Takes everything that waits or runs off the loop; replies are due. */
 void pl_engine_abort(PlEngine *e, PlRequestList *ret);
 void pl_request_list_fail(PlEngine *e, PlRequestList *l, int error);

@@ -78,7 +78,7 @@ static void list_remove(PlRequestList *l, PlRequest *q) {
         l->n--;
 }
 
-static PlRequest *request_free(PlRequest *q) {
+PlRequest *pl_request_free(PlRequest *q) {
         if (!q)
                 return NULL;
         if (q->easy)
@@ -89,8 +89,6 @@ static PlRequest *request_free(PlRequest *q) {
         free(q);
         return NULL;
 }
-PL_DEFINE_CLEANUP(PlRequest *, request_free)
-
 PlRequest *pl_request_new(PlEngine *e, PlRequestKind kind, const char *id, void *userdata) {
         PlRequest *q = calloc(1, sizeof(*q));
 
@@ -221,7 +219,7 @@ static void reply(PlEngine *e, PlRequest *q, int error) {
 }
 
 static void on_done(void *userdata, CURL *easy, int error, int fd) {
-        _cleanup_(request_freep) PlRequest *q = userdata;
+        _cleanup_(pl_request_freep) PlRequest *q = userdata;
         _cleanup_(pl_engine_unrefp) PlEngine *e = pl_engine_ref(q->engine);
         bool answered = error == 0;
         long status = 0;
@@ -271,7 +269,7 @@ static bool drop_late(PlEngine *e, PlLane lane) {
                e->running[lane].n < lane_width[lane]) {
                 list_remove(&e->queue[lane], q);
                 reply(e, q, -ETIMEDOUT);
-                request_free(q);
+                pl_request_free(q);
                 if (e->freed)
                         return false;
         }
@@ -303,7 +301,7 @@ static void pump(PlEngine *e) {
 }
 
 int pl_engine_request(PlEngine *e, PlRequest *request) {
-        _cleanup_(request_freep) PlRequest *q = request;
+        _cleanup_(pl_request_freep) PlRequest *q = request;
         PlLane lane = kinds[q->kind].lane;
 
         if (e->queue[lane].n >= QUEUE_MAX)
@@ -343,7 +341,7 @@ void pl_request_list_free(PlRequestList *l) {
 
         while ((q = l->head)) {
                 list_remove(l, q);
-                request_free(q);
+                pl_request_free(q);
         }
 }
 
@@ -355,76 +353,6 @@ void pl_request_list_fail(PlEngine *e, PlRequestList *l, int error) {
                 pl_buffer_deinit(&q->answer); /* half of something */
                 if (kinds[q->kind].lane != PL_LANE_OWN)
                         reply(e, q, error);
-                request_free(q);
+                pl_request_free(q);
         }
-}
-
-static int submit(PlEngine *e, PlRequest *request) {
-        _cleanup_(request_freep) PlRequest *q = request;
-
-        if (!q)
-                return -ENOMEM;
-        if (e->state != PL_ENGINE_CONNECTED)
-                return -ENOTCONN;
-        if (q->kind != PL_REQUEST_LIST && !pl_docker_is_id(q->id))
-                return -EINVAL;
-        return pl_engine_request(e, TAKE_PTR(q));
-}
-
-static PlRequest *request_on(PlEngine *e, PlRequestKind kind, const char *id, void *userdata) {
-        char copy[PL_ID_MAX] = "";
-
-        if (id && strlen(id) == PL_ID_MAX - 1)
-                memcpy(copy, id, PL_ID_MAX);
-        return pl_request_new(e, kind, copy, userdata);
-}
-
-int pl_engine_list(PlEngine *e, PlEngineListReply reply_to, void *userdata) {
-        PlRequest *q = request_on(e, PL_REQUEST_LIST, NULL, userdata);
-
-        if (q)
-                q->reply.list = reply_to;
-        return submit(e, q);
-}
-
-int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply_to, void *userdata) {
-        PlRequest *q = request_on(e, PL_REQUEST_INSPECT, id, userdata);
-
-        if (q)
-                q->reply.inspect = reply_to;
-        return submit(e, q);
-}
-
-static int change(PlEngine *e, PlRequestKind kind, const char *id, const char *body,
-                  PlEngineReply reply_to, void *userdata) {
-        _cleanup_(request_freep) PlRequest *q = request_on(e, kind, id, userdata);
-
-        if (!q)
-                return -ENOMEM;
-        q->reply.simple = reply_to;
-        if (body && !(q->body = strdup(body)))
-                return -ENOMEM;
-        return submit(e, TAKE_PTR(q));
-}
-
-int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply_to,
-                     void *userdata) {
-        return change(e, PL_REQUEST_UPDATE, id, body, reply_to, userdata);
-}
-
-int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply_to, void *userdata) {
-        return change(e, PL_REQUEST_RESTART, id, NULL, reply_to, userdata);
-}
-
-int pl_engine_kill(PlEngine *e, const char *id, int signal, PlEngineReply reply_to,
-                   void *userdata) {
-        _cleanup_(request_freep) PlRequest *q = request_on(e, PL_REQUEST_KILL, id, userdata);
-
-        if (!sigabbrev_np(signal))
-                return -EINVAL;
-        if (!q)
-                return -ENOMEM;
-        q->signal = signal;
-        q->reply.simple = reply_to;
-        return submit(e, TAKE_PTR(q));
 }
