@@ -137,8 +137,10 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         uint32_t cannot = 0;
         int r;
 
-        if (s->update_in_flight || s->provisional || s->facts->phase == PL_PHASE_REMOVING ||
-            s->facts->phase == PL_PHASE_DEAD || s->facts->phase == PL_PHASE_RESTARTING)
+        /* an inspection under way knows better what the engine has, and comes by here */
+        if (s->update_in_flight || (s->inspect_in_flight && !m->stopping) || s->provisional ||
+            s->facts->phase == PL_PHASE_REMOVING || s->facts->phase == PL_PHASE_DEAD ||
+            s->facts->phase == PL_PHASE_RESTARTING)
                 return;
         if (m->options.no_early_write && s->facts->phase == PL_PHASE_CREATED)
                 return;
