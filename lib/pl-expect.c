@@ -60,7 +60,13 @@ static int parse_pair(const char *s, PlExpect *e) {
         return 0;
 }
 
-static int check_pointer(const char *s, const char **ret_error) {
+static int parse_json(const char *text, PlExpect *e, const char **ret_error) {
+        const char *s;
+        int r = parse_pair(text, e);
+
+        if (r < 0)
+                return r;
+        s = e->name;
         if (*s != '/' && *s != '\0') {
                 *ret_error = "a JSON pointer begins with a slash, as in json:/database=ok";
                 return -EINVAL;
@@ -73,10 +79,15 @@ static int check_pointer(const char *s, const char **ret_error) {
         return 0;
 }
 
-static int check_header(const char *s, const char **ret_error) {
+static int parse_header(const char *text, PlExpect *e, const char **ret_error) {
         /* RFC 9110, 5.6.2: token */
         static const char others[] = "!#$%&'*+-.^_`|~";
+        const char *s;
+        int r = parse_pair(text, e);
 
+        if (r < 0)
+                return r;
+        s = e->name;
         *ret_error = "not a header's name, as in header:X-Ready=yes";
         if (!*s)
                 return -EINVAL;
@@ -115,26 +126,21 @@ static int parse_body(const char *s, PlExpect *e, const char **ret_error) {
 }
 
 static int parse(const char *s, PlExpect *e, const char **ret_error) {
-        int r;
+        static const struct {
+                const char *prefix;
+                int (*parse)(const char *s, PlExpect *e, const char **ret_error);
+        } kinds[] = {
+                [PL_EXPECT_STATUS] = { "status:", parse_status },
+                [PL_EXPECT_JSON] = { "json:", parse_json },
+                [PL_EXPECT_BODY] = { "body:", parse_body },
+                [PL_EXPECT_HEADER] = { "header:", parse_header },
+        };
 
-        if (pl_startswith(s, "status:")) {
-                e->kind = PL_EXPECT_STATUS;
-                return parse_status(s + strlen("status:"), e, ret_error);
-        }
-        if (pl_startswith(s, "json:")) {
-                e->kind = PL_EXPECT_JSON;
-                r = parse_pair(s + strlen("json:"), e);
-                return r < 0 ? r : check_pointer(e->name, ret_error);
-        }
-        if (pl_startswith(s, "body:")) {
-                e->kind = PL_EXPECT_BODY;
-                return parse_body(s + strlen("body:"), e, ret_error);
-        }
-        if (pl_startswith(s, "header:")) {
-                e->kind = PL_EXPECT_HEADER;
-                r = parse_pair(s + strlen("header:"), e);
-                return r < 0 ? r : check_header(e->name, ret_error);
-        }
+        for (size_t i = 0; i < PL_ARRAY_SIZE(kinds); i++)
+                if (pl_startswith(s, kinds[i].prefix)) {
+                        e->kind = (PlExpectKind)i;
+                        return kinds[i].parse(s + strlen(kinds[i].prefix), e, ret_error);
+                }
         *ret_error = "expected status:, json:, body: or header:";
         return -EINVAL;
 }

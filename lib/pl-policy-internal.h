@@ -50,13 +50,13 @@ typedef struct PlPolicyParser {
 
 /* Return: 0; -EINVAL or -ERANGE: the caller says what the key accepts; 1: said already; -ENOMEM. */
 typedef struct PlPolicyKey PlPolicyKey;
-typedef int (*PlPolicySetter)(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                              const char *value);
+typedef int PlPolicySetter(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
+                           const char *value);
 
 struct PlPolicyKey {
         const char *name;
         unsigned sections;
-        PlPolicySetter set;
+        PlPolicySetter *set;
         size_t offset; /* in PlDaemonPolicy or PlService */
         uint64_t min, max;
         const char *expects; /* completes "expected …", with an example */
@@ -107,39 +107,14 @@ typedef struct PlLineReader {
  * and skips such lines. Return: false at the end. */
 bool pl_policy_next_line(PlPolicyParser *p, PlLineReader *r);
 
-/* Setters, pl-policy-values.c */
-int pl_policy_set_resource(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                           const char *value);
-int pl_policy_set_bandwidth(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                            const char *value);
-int pl_policy_set_size(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s, const char *value);
-int pl_policy_set_sec(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s, const char *value);
-int pl_policy_set_unsigned(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                           const char *value);
-int pl_policy_set_port(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s, const char *value);
-int pl_policy_set_boolean(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                          const char *value);
-int pl_policy_set_word(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s, const char *value);
-int pl_policy_set_budget(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                         const char *value);
-
-/* Setters, pl-policy-texts.c */
-int pl_policy_set_engine(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                         const char *value);
-int pl_policy_set_listen(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                         const char *value);
-int pl_policy_set_match(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s, const char *value);
-int pl_policy_set_expect(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                         const char *value);
-int pl_policy_set_names(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s, const char *value);
-int pl_policy_set_models(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                         const char *value);
-int pl_policy_set_log_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                           const char *value);
-int pl_policy_set_http_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                            const char *value);
-int pl_policy_set_unhealthy(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,
-                            const char *value);
+/* pl-policy-values.c */
+PlPolicySetter pl_policy_set_resource, pl_policy_set_bandwidth, pl_policy_set_size,
+                pl_policy_set_sec, pl_policy_set_unsigned, pl_policy_set_port,
+                pl_policy_set_boolean, pl_policy_set_word, pl_policy_set_budget;
+/* pl-policy-texts.c */
+PlPolicySetter pl_policy_set_engine, pl_policy_set_listen, pl_policy_set_match,
+                pl_policy_set_expect, pl_policy_set_names, pl_policy_set_models,
+                pl_policy_set_log_path, pl_policy_set_http_path, pl_policy_set_unhealthy;
 
 /** pl_service_name_valid() - fit for a file name, a unit name and a journal field. */
 bool pl_service_name_valid(const char *s);
