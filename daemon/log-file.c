@@ -81,6 +81,29 @@ int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *re
         return 0;
 }
 
+int pl_log_file_open_rotated(const PlLogFile *f, const char *id, unsigned number, bool packed) {
+        _cleanup_close_ int fd = -EBADF;
+        char name[PL_ID_MAX + 32];
+        int r;
+
+        snprintf(name, sizeof(name), "%s-json.log.%u%s", id, number, packed ? ".gz" : "");
+        fd = open_below(f->dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return fd;
+        r = check_regular(fd);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+int pl_log_file_is_replaced(const PlLogFile *f, const char *id) {
+        char name[PL_ID_MAX + 16];
+        struct stat now, st;
+
+        snprintf(name, sizeof(name), "%s-json.log", id);
+        if (fstatat(f->dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0 || fstat(f->fd, &st) < 0)
+                return -errno;
+        return now.st_ino != st.st_ino;
+}
+
 int pl_log_file_open_path(const char *path, const char *id) {
         char tail[2 * PL_ID_MAX + 16];
         _cleanup_close_ int root = -EBADF, dir = -EBADF, fd = -EBADF;

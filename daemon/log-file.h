@@ -33,6 +33,14 @@ typedef struct PlLogFile {
 int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *ret);
 void pl_log_file_close(PlLogFile *f);
 
+/** pl_log_file_open_rotated() - <id>-json.log.NUMBER or, packed, ….gz, beside an open log.
+ * Return: fd, to be read; or as pl_log_file_open(). */
+int pl_log_file_open_rotated(const PlLogFile *f, const char *id, unsigned number, bool packed);
+
+/** pl_log_file_is_replaced() - does its name lead to another file by now?
+ * Return: 1; 0; -ENOENT to none (yet); -errno. */
+int pl_log_file_is_replaced(const PlLogFile *f, const char *id);
+
 /** pl_log_file_open_path() - an O_PATH descriptor of the log, for inotify. Return: fd or as above.
  */
 int pl_log_file_open_path(const char *path, const char *id);

@@ -4,20 +4,24 @@
 /* Shared by log-reader.c (forward) and log-reader-seek.c (by time, and backward). */
 
 #include "log-file.h"
+#include "log-native.h"
 #include "log-reader.h"
 #include "log-segment.h"
 
 #define PL_LOG_READER_CHUNK MIB(1)
 
-/* The live log now: its generation is gen + 1, and begins at head. */
+/* The live generation now, gen + 1: what the engine has rotated away, then the log from head on. */
 typedef struct PlLogView {
-        uint64_t gen, head, size;
+        uint64_t gen, head;
+        uint64_t bytes; /* of that generation */
 } PlLogView;
 
 struct PlLogReader {
         PlLogStore *store;
         char id[PL_ID_MAX];
+        char *path;    /* of the log */
         PlLogFile log; /* fd < 0: archives alone */
+        PlLogNatives natives;
         PlStoredArchive *archives;
         size_t n_archives;
         PlLogSegment segment;

@@ -67,7 +67,7 @@ static int peek_live(PlLogReader *r, const PlLogView *v, uint64_t offset, uint64
 }
 
 static int seek_live(PlLogReader *r, const PlLogView *v, uint64_t time_nsec) {
-        uint64_t lo = 0, hi = v->size > v->head ? v->size - v->head : 0, line = 0;
+        uint64_t lo = 0, hi = v->bytes, line = 0;
 
         while (hi - lo > CLOSE_ENOUGH) {
                 uint64_t mid = lo + (hi - lo) / 2, at = 0, t = 0;
@@ -116,11 +116,11 @@ int pl_log_reader_seek_time(PlLogReader *r, uint64_t time_nsec) {
 
 /* Return: 1; 0 at the start of the live log; -EAGAIN; -errno. */
 static int previous_live(PlLogReader *r, const PlLogView *v, PlLogBlock *ret) {
-        uint64_t live = v->size > v->head ? v->size - v->head : 0, start;
+        uint64_t start;
         size_t size = 0, skip = 0, whole;
         int e;
 
-        r->offset = PL_MIN(r->offset, live);
+        r->offset = PL_MIN(r->offset, v->bytes);
         if (r->offset == 0)
                 return 0;
         start = r->offset > PL_LOG_READER_CHUNK ? r->offset - PL_LOG_READER_CHUNK : 0;

@@ -38,7 +38,7 @@ static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
                 seen.gen_at_a = pl_log_file_marker(r->log.fd, s->a);
                 seen.print = pl_log_file_print(r->log.fd, s);
         }
-        *ret = (PlLogView){ .gen = s->gen + intent, .size = seen.size };
+        *ret = (PlLogView){ .gen = s->gen + intent };
         switch (pl_rotate_recover(s, &seen)) {
         case PL_ROTATE_GO_ON:
                 ret->head = s->head;
@@ -55,6 +55,7 @@ static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
                         ret->head = 0;
                 break;
         }
+        ret->bytes = r->natives.bytes + (seen.size > ret->head ? seen.size - ret->head : 0);
         return 0;
 }
 
@@ -87,7 +88,7 @@ int pl_log_reader_view(PlLogReader *r, PlLogView *ret) {
                 before = *ret;
                 e = look(r, ret);
                 if (e >= 0 && ret->gen == before.gen && ret->head == before.head &&
-                    ret->size >= before.size) {
+                    ret->bytes >= before.bytes) {
                         r->last_gen = ret->gen;
                         return 0;
                 }
@@ -109,6 +110,23 @@ static int take_archives(PlLogReader *r) {
         return 0;
 }
 
+/* The log, and what the engine has rotated away until now. */
+static int open_live(PlLogReader *r) {
+        for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+                int e = pl_log_file_open(r->path, r->id, false, &r->log);
+
+                if (e >= 0)
+                        e = pl_log_natives_open(&r->log, r->id, &r->natives);
+                if (e >= 0)
+                        return 0;
+                pl_log_file_close(&r->log);
+                if (e != -EAGAIN && e != -ENOENT)
+                        return e;
+                (void)usleep(2000); /* in the middle of its renaming */
+        }
+        return -ENOENT;
+}
+
 int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader **ret) {
         _cleanup_(pl_log_reader_freep) PlLogReader *r = calloc(1, sizeof(*r));
         PlRotateState s = { 0 };
@@ -127,8 +145,9 @@ int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader 
                 e = pl_log_store_load(store, id, &s);
                 if (e < 0)
                         return e;
-                e = pl_log_file_open(s.path, id, false, &r->log);
+                r->path = s.path ? strdup(s.path) : NULL;
                 pl_rotate_state_deinit(&s);
+                e = r->path ? open_live(r) : -ENOMEM;
                 if (e < 0)
                         return e;
         } else if (r->n_archives == 0)
@@ -142,8 +161,10 @@ PlLogReader *pl_log_reader_free(PlLogReader *r) {
         if (!r)
                 return NULL;
         pl_log_file_close(&r->log);
+        pl_log_natives_deinit(&r->natives);
         pl_log_segment_close(&r->segment);
         free(r->archives);
+        free(r->path);
         free(r->buf);
         free(r);
         return NULL;
@@ -165,7 +186,7 @@ int pl_log_reader_to_end(PlLogReader *r) {
 
         if (e < 0)
                 return e;
-        pl_log_reader_go(r, v.gen + 1, v.size - v.head);
+        pl_log_reader_go(r, v.gen + 1, v.bytes);
         return 0;
 }
 
@@ -291,12 +312,21 @@ int pl_log_reader_read_live(PlLogReader *r, const PlLogView *v, uint64_t offset,
         }
         size = PL_MIN(size, (size_t)PL_LOG_READER_CHUNK);
         while (n < size) {
-                ssize_t got = pread(r->log.fd, r->buf + n, size - n, (off_t)(v->head + offset + n));
+                uint64_t at = offset + n;
+                ssize_t got;
 
-                if (got < 0 && errno == EINTR)
+                if (at < r->natives.bytes)
+                        got = pl_log_natives_read(&r->natives, r->buf + n, size - n, at);
+                else {
+                        got = pread(r->log.fd, r->buf + n, size - n,
+                                    (off_t)(v->head + at - r->natives.bytes));
+                        if (got < 0)
+                                got = -errno;
+                }
+                if (got == -EINTR)
                         continue;
                 if (got < 0)
-                        return -errno;
+                        return (int)got;
                 if (got == 0)
                         break;
                 n += (size_t)got;
@@ -315,9 +345,9 @@ static int next_live(PlLogReader *r, PlLogView *v, PlLogBlock *ret) {
         size_t size = 0, whole;
         int e;
 
-        if (v->head + r->offset > v->size) /* truncated by somebody: from its start */
-                r->offset = 0;
-        if (v->head + r->offset >= v->size)
+        if (r->offset > v->bytes) /* truncated by somebody: from its start */
+                r->offset = r->natives.bytes;
+        if (r->offset >= v->bytes)
                 return 0;
         e = pl_log_reader_read_live(r, v, r->offset, PL_LOG_READER_CHUNK, &size);
         if (e < 0)
@@ -363,10 +393,36 @@ int pl_log_reader_fd(const PlLogReader *r) {
         return r->log.fd;
 }
 
+int pl_log_reader_renew(PlLogReader *r) {
+        PlLogFile now = PL_LOG_FILE_INIT;
+        PlLogView v;
+        int e = r->log.fd < 0 ? 0 : pl_log_file_is_replaced(&r->log, r->id);
+
+        if (e <= 0)
+                return e;
+        e = pl_log_reader_view(r, &v);
+        if (e >= 0)
+                e = pl_log_file_open(r->path, r->id, false, &now);
+        if (e < 0)
+                return e;
+        /* places do not change by it: the log was the end of the live generation */
+        e = pl_log_natives_renew(&r->natives, &now, r->id, r->log.fd, v.head);
+        if (e < 0) {
+                pl_log_file_close(&now);
+                return e;
+        }
+        r->gaps += e > 0;
+        r->log.fd = -EBADF;
+        pl_log_file_close(&r->log);
+        r->log = now;
+        return 1;
+}
+
 bool pl_log_reader_is_gone(const PlLogReader *r) {
         struct stat st;
 
-        return r->log.fd < 0 || fstat(r->log.fd, &st) < 0 || st.st_nlink == 0;
+        /* the file alone may be gone because the engine has rotated it away */
+        return r->log.dir_fd < 0 || fstat(r->log.dir_fd, &st) < 0 || st.st_nlink == 0;
 }
 
 double pl_log_reader_progress(const PlLogReader *r) {

@@ -9,6 +9,9 @@
  * place, so a reader simply goes on while the daemon rotates under it. It takes no lock: it reads
  * the state before and after the bytes and believes them only when the two agree. It works without
  * a daemon, also on what a killed one left half done.
+ *
+ * Where the engine rotates by itself its rotated files belong to the live generation, before the
+ * log: a container that was adopted has archives, then those, then the log.
  */
 
 #include "log-store.h"
@@ -57,11 +60,18 @@ int pl_log_reader_previous(PlLogReader *r, PlLogBlock *ret);
 /** pl_log_reader_fd() - the live log, for inotify; -EBADF: none. Borrowed. */
 int pl_log_reader_fd(const PlLogReader *r);
 
-/** pl_log_reader_is_gone() - has the log been deleted, with its container? */
+/**
+ * pl_log_reader_renew() - go on with a new live log, when the engine itself has rotated
+ * Return: 1 it has, and pl_log_reader_fd() is another one; 0; -ENOENT, -EAGAIN it is not done
+ *         with it; -errno.
+ */
+int pl_log_reader_renew(PlLogReader *r);
+
+/** pl_log_reader_is_gone() - has the container been removed, and its directory with it? */
 bool pl_log_reader_is_gone(const PlLogReader *r);
 
 /** pl_log_reader_progress() - how much of all archived bytes is behind; 0 … 1. */
 double pl_log_reader_progress(const PlLogReader *r);
 
-/** pl_log_reader_gaps() - archives that were dropped before they could be read. */
+/** pl_log_reader_gaps() - times that older ones were dropped before they could be read. */
 unsigned pl_log_reader_gaps(const PlLogReader *r);

@@ -73,7 +73,7 @@ int pl_rotate_load(PlRotateJob *j) {
         r = pl_log_store_load(j->ctx->store, j->req->id, &j->state);
         if (r == -ENOENT || r == -EBADMSG)
                 r = new_state(j);
-        return r < 0 ? pl_rotate_fail(j, "reading its state", r) : 0;
+        return r < 0 ? pl_rotate_fail(j, "reading its state", r) : r;
 }
 
 int pl_rotate_save(PlRotateJob *j) {

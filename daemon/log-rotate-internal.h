@@ -27,6 +27,7 @@ int pl_rotate_name(PlRotateJob *j);
 /* Return: 1 changed; 0 it was so already; -ENOMEM. */
 int pl_rotate_set_string(char **s, const char *value);
 
+/* Return: 1 there was no record; 0; -errno. */
 int pl_rotate_load(PlRotateJob *j);
 int pl_rotate_save(PlRotateJob *j);
 int pl_rotate_sync(PlRotateJob *j);

@@ -275,6 +275,7 @@ static bool may_finish(const PlRotateJob *j) {
 int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRotateOutcome *ret) {
         PlRotateJob j = { .ctx = ctx, .req = req, .out = ret, .log = PL_LOG_FILE_INIT };
         int r, retained;
+        bool fresh;
 
         *ret = (PlRotateOutcome){ .next_expiry_sec = PL_TIME_INFINITY };
         j.facts = req->facts;
@@ -282,6 +283,7 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
         j.facts.probe = NULL;
         j.choice = pl_rotate_choose(&j.facts);
         r = pl_rotate_load(&j);
+        fresh = r > 0;
         if (r >= 0 && (j.choice.why == PL_ROTATE_WHY_NOT_PROBED ||
                        (j.choice.why == PL_ROTATE_WHY_OFF && may_finish(&j)))) {
                 r = pl_log_file_open(req->path, req->id, true, &j.log);
@@ -290,7 +292,7 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
                 r = pl_rotate_settle(&j);
                 if (r >= 0)
                         r = pl_rotate_name(&j);
-                if (r > 0)
+                if (r > 0 || (r == 0 && fresh)) /* readers find a log by its record */
                         r = pl_rotate_save(&j);
         }
         finish(&j);

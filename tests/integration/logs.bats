@@ -212,6 +212,54 @@ $(tale 23456 23456)" ]
     [ "$status" -eq 2 ]
 }
 
+# natives NAME - the files that the engine has rotated away
+natives() { dirname "$(docker inspect -f '{{.LogPath}}' "$1")" | xargs -I{} find {} -name '*-json.log.*'; }
+
+# speak_slowly NAME FIRST - 5000 lines, with a rest after each 500
+speak_slowly() {
+    docker exec "$1" sh -c "for k in 0 1 2 3 4 5 6 7 8 9; do
+        awk -v k=\$k 'BEGIN { for (i = 0; i < 500; i++) printf \"line %07d of the story\n\", $2 + 500 * k + i }'
+        sleep 0.1
+    done >/proc/1/fd/1"
+}
+
+# reads_natives NAME [LOG-OPT…] - what the engine rotates is one story with the live log
+reads_natives() {
+    local name=$1 count
+    shift
+    chatty "$name" --log-opt max-size=64k --log-opt max-file=5 "$@"
+    wait_until 5 gives native status_of "$name" .log.method
+    wait_until 5 logs --tail 1 "$name" >/dev/null
+    logs -f "$name" >"$T/followed" &
+    follow_pid=$!
+    speak_slowly "$name" 1
+    speak_slowly "$name" 5001
+    speak "$name" 10001 12000
+    wait_until 10 grep -q 'line 0012000 ' "$T/followed"
+    kill "$follow_pid"
+    cmp "$T/followed" <(tale 0 12000) # through any number of rotations
+    [ "$(natives "$name" | wc -l)" -eq 4 ]
+    # all that the engine itself still shows, and in its order
+    cmp <(logs "$name") <(docker logs "$name")
+    count=$(logs "$name" | wc -l)
+    [ "$count" -gt 1500 ]
+    cmp <(logs "$name") <(tale $((12001 - count)) 12000)
+    cmp <(logs --tail 1400 "$name") <(tale 10601 12000)
+    cmp <(logs --since 1h "$name") <(logs "$name")
+    [ -z "$(logs --until 1h "$name")" ]
+}
+
+@test "plimsollctl logs: what the engine rotates itself, plain and packed, in order" {
+    daemon_begin
+    reads_natives chatty-plain
+    reads_natives chatty-packed --log-opt compress=true
+    natives chatty-packed | grep -q '\.gz$'
+    # a damaged one costs its own lines and is told
+    : >"$(natives chatty-packed | grep '\.2\.gz$')"
+    run logs chatty-packed
+    [[ $output == *"line 0012000 of the story"* ]]
+}
+
 # --- whose log is whose -------------------------------------------------------------------------
 
 @test "native rotation, other drivers and LogMethod=off are left alone and shown as such" {
