@@ -48,6 +48,32 @@ START_TEST(every_key_is_documented) {
 }
 END_TEST
 
+/* Limits have one for all of them above their list; Match= has to be there. */
+START_TEST(every_default_is_documented) {
+        unsigned sections;
+        const char *key;
+
+        ck_assert_ptr_nonnull(strstr(man, "\nDefault of each: none.\n"));
+        for (size_t i = 0; (key = pl_policy_key(i, &sections)); i++) {
+                const char *begin, *end, *found;
+                bool limit = pl_streq(key, "Match");
+                char entry[80];
+
+                for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                        limit |= pl_streq(key, pl_resource_info(r)->name);
+                if (limit)
+                        continue;
+                snprintf(entry, sizeof(entry), "\n.It Ic %s=\n", key);
+                begin = strstr(man, entry);
+                ck_assert_ptr_nonnull(begin);
+                end = strstr(begin + 1, "\n.It Ic ");
+                found = strstr(begin, "\nDefault: ");
+                ck_assert_msg(found && (!end || found < end),
+                              "no default of %s= in plimsoll.conf(5)", key);
+        }
+}
+END_TEST
+
 START_TEST(every_documented_key_exists) {
         for (const char *c = man; (c = strstr(c, "\n.It Ic ")); c++) {
                 const char *name = c + strlen("\n.It Ic "), *key;
@@ -122,6 +148,7 @@ int main(void) {
 
         tcase_add_checked_fixture(tc, load_both, NULL);
         tcase_add_test(tc, every_key_is_documented);
+        tcase_add_test(tc, every_default_is_documented);
         tcase_add_test(tc, every_documented_key_exists);
         tcase_add_test(tc, every_kernel_file_is_documented);
         tcase_add_test(tc, example_is_good);

@@ -15,6 +15,8 @@ import time
 
 QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 2560
+# What is dear to emulate and needed by nobody is left out: a fifth of the time, as measured.
+EMULATED_CPU = "max,-la57,-avx,-avx2,-smap,-smep"
 # of the host's time: generous, since all of this may run beside what is more urgent
 BOOT_TIMEOUT_SEC = 900
 ANSWER_TIMEOUT_SEC = 300
@@ -74,7 +76,7 @@ class Machine:
             "-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=0,sleep=on"]
         # sockets by relative names: their paths may be no longer than 107 bytes
         command = [
-            QEMU, "-M", "q35", *accel, "-cpu", "host" if self.accel == "kvm" else "max,-la57",
+            QEMU, "-M", "q35", *accel, "-cpu", "host" if self.accel == "kvm" else EMULATED_CPU,
             "-smp", "2", "-m", str(MEMORY_MIB), "-display", "none", "-nodefaults",
             "-kernel", os.path.abspath(os.path.join(self.image, "vmlinuz")),
             "-initrd", os.path.abspath(os.path.join(self.image, "initrd")),
