@@ -3,86 +3,18 @@
  * The connection's life against an engine that misbehaves in every way: said once, tried again,
  * and back as soon as the engine is. Requests: test-engine-request.c.
  */
-#include <check.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
 
-#include "engine.h"
-#include "fake.h"
-
-#define LONG (20 * PL_USEC_PER_SEC) /* passed over only by a bug; sanitizers are slow */
-
-static Fake fake;
-static sd_event *event;
-static PlEngine *engine;
-static unsigned n_connected, n_lost, n_events, n_missed;
-static int lost_error;
-static char lost_why[700];
-static PlEvent last_event;
-
-static void on_connected(void *userdata, const PlEngineInfo *info) {
-        n_connected++;
-}
-
-static void on_lost(void *userdata, int error, const char *why, uint64_t retry_usec) {
-        n_lost++;
-        lost_error = error;
-        (void)snprintf(lost_why, sizeof(lost_why), "%s", why);
-        ck_assert_uint_gt(retry_usec, 0);
-        ck_assert(!pl_engine_is_connected(engine));
-}
-
-static void on_event(void *userdata, PlEvent *e) {
-        n_events++;
-        last_event = *e;
-        last_event.born = NULL;
-}
-
-static void on_missed(void *userdata, const char *why) {
-        n_missed++;
-}
-
-static const PlEngineHandlers handlers = {
-        .connected = on_connected,
-        .lost = on_lost,
-        .event = on_event,
-        .missed = on_missed,
-};
-
-static const PlEngineTuning quick = {
-        .pong_usec = 500 * PL_USEC_PER_MSEC,
-        .ping_usec = 500 * PL_USEC_PER_MSEC,
-        .read_usec = 500 * PL_USEC_PER_MSEC,
-        .backoff_base_usec = 20 * PL_USEC_PER_MSEC,
-        .backoff_max_usec = 100 * PL_USEC_PER_MSEC,
-};
+#include "engine-fixture.h"
 
 static void setup(void) {
-        fake_init(&fake);
-        ck_assert_int_ge(sd_event_new(&event), 0);
-        ck_assert_int_eq(pl_engine_new(event, fake.url, &handlers, NULL, &engine), 0);
-        pl_engine_tune(engine, &quick);
-}
-
-static void teardown(void) {
-        engine = pl_engine_free(engine);
-        event = sd_event_unref(event);
-        fake_deinit(&fake);
-}
-
-static void connect_to_fake(void) {
-        fake_start(&fake, NULL);
-        ck_assert_int_eq(pl_engine_start(engine), 0);
-        ck_assert(run_until(event, &n_connected, 1, LONG));
+        setup_engine(500 * PL_USEC_PER_MSEC);
 }
 
 static const struct {
         const char *name, *fault; /* told to the fake engine before we connect */
         int error;
         const char *why;
-        uint64_t ping_usec; /* 0: as in quick */
+        uint64_t ping_usec; /* 0: as in setup() */
 } faults[] = {
         { "ping: 500", "{\"path\":\"_ping\",\"kind\":\"status\"}", -EIO, "out of order" },
         { "ping: hangs", "{\"path\":\"_ping\",\"kind\":\"hang\"}", -ETIMEDOUT, "hang" },
@@ -376,32 +308,23 @@ START_TEST(test_flood) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("engine");
-        TCase *c = tcase_create("life");
-        SRunner *runner;
-        int failed;
+        TCase *t = tcase_create("life");
 
-        tcase_set_timeout(c, 90);
-        tcase_add_checked_fixture(c, setup, teardown);
-        tcase_add_loop_test(c, test_fault, 0, PL_ARRAY_SIZE(faults));
-        tcase_add_test(c, test_info);
-        tcase_add_test(c, test_newer_engine);
-        tcase_add_loop_test(c, test_url, 0, PL_ARRAY_SIZE(urls));
-        tcase_add_test(c, test_cut);
-        tcase_add_test(c, test_return_is_noticed);
-        tcase_add_test(c, test_directory_appears);
-        tcase_add_test(c, test_hang);
-        tcase_add_test(c, test_stopped_on_purpose);
-        tcase_add_test(c, test_events);
-        tcase_add_test(c, test_gap);
-        tcase_add_test(c, test_doubled_and_reordered);
-        tcase_add_loop_test(c, test_bad_line, 0, PL_ARRAY_SIZE(bad_lines));
-        tcase_add_test(c, test_flood);
-        suite_add_tcase(s, c);
-
-        runner = srunner_create(s);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        tcase_set_timeout(t, 90);
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_loop_test(t, test_fault, 0, PL_ARRAY_SIZE(faults));
+        tcase_add_test(t, test_info);
+        tcase_add_test(t, test_newer_engine);
+        tcase_add_loop_test(t, test_url, 0, PL_ARRAY_SIZE(urls));
+        tcase_add_test(t, test_cut);
+        tcase_add_test(t, test_return_is_noticed);
+        tcase_add_test(t, test_directory_appears);
+        tcase_add_test(t, test_hang);
+        tcase_add_test(t, test_stopped_on_purpose);
+        tcase_add_test(t, test_events);
+        tcase_add_test(t, test_gap);
+        tcase_add_test(t, test_doubled_and_reordered);
+        tcase_add_loop_test(t, test_bad_line, 0, PL_ARRAY_SIZE(bad_lines));
+        tcase_add_test(t, test_flood);
+        return run_case(t);
 }

@@ -4,7 +4,6 @@
 
 #include "scope-dropin.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "unit.h"
 
 static char dir[] = "/tmp/plimsoll-test-scope-dropin-XXXXXX";
 static int dir_fd = -EBADF;
@@ -92,20 +92,12 @@ START_TEST(a_name_that_is_too_long_is_no_trap) {
 END_TEST
 
 int main(void) {
-        Suite *suite = suite_create("scope-dropin");
         TCase *tc = tcase_create("scope-dropin");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tc, setup, teardown);
         tcase_add_test(tc, is_written_and_removed);
         tcase_add_test(tc, nothing_to_write_makes_no_directory);
         tcase_add_test(tc, a_property_that_is_set_shows);
         tcase_add_test(tc, a_name_that_is_too_long_is_no_trap);
-        suite_add_tcase(suite, tc);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(tc);
 }

@@ -3,8 +3,7 @@
 /* The line of `systemctl status`, as people read it. */
 
 #include "pl-summary.h"
-
-#include <check.h>
+#include "unit.h"
 
 #define UP .engine_connected = true, .synced = true
 
@@ -110,17 +109,10 @@ START_TEST(steps) {
 END_TEST
 
 int main(void) {
-        Suite *s = suite_create("summary");
         TCase *t = tcase_create("summary");
-        SRunner *runner = srunner_create(s);
-        int failed;
 
         tcase_add_loop_test(t, status_line, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, kernel, 0, PL_ARRAY_SIZE(kernels));
         tcase_add_test(t, steps);
-        suite_add_tcase(s, t);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run_case(t);
 }
