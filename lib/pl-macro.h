@@ -81,6 +81,18 @@ static inline void pl_fclosep(FILE **f) {
 #define _cleanup_close_  _cleanup_(pl_closep)
 #define _cleanup_fclose_ _cleanup_(pl_fclosep)
 
+/* Closes what open_memstream() opened. Return: its text, owned by the caller; NULL: out of memory.
+ */
+static inline char *pl_take_text(FILE *f, char **text) {
+        bool failed = ferror(f);
+
+        if (fclose(f) == 0 && !failed)
+                return TAKE_PTR(*text);
+        free(*text);
+        *text = NULL;
+        return NULL;
+}
+
 static inline bool pl_streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }

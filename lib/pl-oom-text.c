@@ -208,10 +208,7 @@ char *pl_oom_advice(const PlOomReport *r) {
         if (!f)
                 return NULL;
         print_advice(f, r);
-        if (fclose(f) == 0)
-                return text;
-        free(text);
-        return NULL;
+        return pl_take_text(f, &text);
 }
 
 char *pl_oom_text(const PlOomReport *r) {
@@ -230,10 +227,7 @@ char *pl_oom_text(const PlOomReport *r) {
                 r->in_day);
         if (advice && *advice)
                 fprintf(f, ". Advice: %s", advice);
-        if (fclose(f) == 0)
-                return text;
-        free(text);
-        return NULL;
+        return pl_take_text(f, &text);
 }
 
 char *pl_oom_pressure_text(const PlOomReport *r, uint64_t lasting_usec) {
@@ -257,10 +251,7 @@ char *pl_oom_pressure_text(const PlOomReport *r, uint64_t lasting_usec) {
                 pl_streq(r->directive, "MemoryHigh") ? "slows it down more and more"
                                                      : "kills when nothing can be freed any more");
         advise_limit(f, r);
-        if (fclose(f) == 0)
-                return text;
-        free(text);
-        return NULL;
+        return pl_take_text(f, &text);
 }
 
 static void add(PlOomFields *f, const char *name, uint64_t n) {

@@ -72,11 +72,7 @@ char *pl_summary_line(const PlSummary *s) {
         if (!f)
                 return NULL;
         write_line(f, s);
-        if (fclose(f) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
+        return pl_take_text(f, &text);
 }
 
 const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t held) {
@@ -107,9 +103,5 @@ char *pl_summary_steps(const PlPlan *plan, PlStepKind kind) {
                         pl_resource_info(step->resource)->name, to, from);
                 first = false;
         }
-        if (fclose(f) != 0) {
-                free(text);
-                return NULL;
-        }
-        return text;
+        return pl_take_text(f, &text);
 }

@@ -48,16 +48,5 @@ static int print_event(FILE *f, const json_t *event, const PlViewOptions *o) {
 }
 
 int pl_view_event(const json_t *event, const PlViewOptions *o, char **ret) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return -ENOMEM;
-        int r = print_event(f, event, o);
-        if (fclose(f) != 0)
-                r = -ENOMEM;
-        if (r == 0)
-                *ret = TAKE_PTR(text);
-        return r;
+        return pl_view_print(print_event, event, o, ret);
 }

@@ -42,6 +42,10 @@ PlTint pl_view_health_tint(const char *health);
 PlTint pl_view_fraction_tint(double fraction);
 PlTint pl_view_finding_tint(const json_t *finding);
 
+/* What a printer prints, as a text. Return: 0, -ENOMEM, or what the printer returns. */
+typedef int PlViewPrinter(FILE *f, const json_t *document, const PlViewOptions *o);
+int pl_view_print(PlViewPrinter *print, const json_t *document, const PlViewOptions *o, char **ret);
+
 /* A line "  label   text", wrapped; nothing for a NULL text. Return: 0, -ENOMEM. */
 int pl_view_field(FILE *f, const PlLook *look, const char *label, PlTint tint, const char *format,
                   ...) PL_PRINTF(5, 6);

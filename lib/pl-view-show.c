@@ -305,16 +305,5 @@ static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
 }
 
 int pl_view_show(const json_t *container, const PlViewOptions *o, char **ret) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return -ENOMEM;
-        int r = print_container(f, container, o);
-        if (fclose(f) != 0)
-                r = -ENOMEM;
-        if (r == 0)
-                *ret = TAKE_PTR(text);
-        return r;
+        return pl_view_print(print_container, container, o, ret);
 }

@@ -389,16 +389,5 @@ static int print_status(FILE *f, const json_t *status, const PlViewOptions *o) {
 }
 
 int pl_view_status(const json_t *status, const PlViewOptions *o, char **ret) {
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return -ENOMEM;
-        int r = print_status(f, status, o);
-        if (fclose(f) != 0)
-                r = -ENOMEM;
-        if (r == 0)
-                *ret = TAKE_PTR(text);
-        return r;
+        return pl_view_print(print_status, status, o, ret);
 }

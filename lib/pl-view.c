@@ -140,6 +140,23 @@ PlTint pl_view_fraction_tint(double fraction) {
         return fraction >= 0.9 ? PL_TINT_BAD : fraction >= 0.75 ? PL_TINT_WARN : PL_TINT_GOOD;
 }
 
+int pl_view_print(PlViewPrinter *print, const json_t *document, const PlViewOptions *o,
+                  char **ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        r = print(f, document, o);
+        if (fclose(f) != 0)
+                r = -ENOMEM;
+        if (r == 0)
+                *ret = TAKE_PTR(text);
+        return r;
+}
+
 int pl_view_field(FILE *f, const PlLook *look, const char *label, PlTint tint, const char *format,
                   ...) {
         _cleanup_free_ char *raw = NULL, *clean = NULL, *head = NULL;
