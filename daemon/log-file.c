@@ -235,10 +235,10 @@ static int64_t skip_hole(int fd, uint64_t offset, uint64_t size, char *buf) {
         return (int64_t)size;
 }
 
-int pl_log_file_find_head(int fd, uint64_t size, uint64_t *ret_head, uint64_t *ret_mark,
-                          uint64_t *ret_gen) {
+int pl_log_file_find_head(int fd, uint64_t from, uint64_t size, uint64_t *ret_head,
+                          uint64_t *ret_mark, uint64_t *ret_gen) {
         _cleanup_free_ char *buf = malloc(SCAN_BYTES);
-        uint64_t head = 0, mark = 0, gen = 0;
+        uint64_t head = from, mark = 0, gen = 0;
 
         if (!buf)
                 return -ENOMEM;

@@ -60,12 +60,13 @@ uint64_t pl_log_file_marker(int fd, uint64_t offset);
 uint64_t pl_log_file_print(int fd, const PlRotateState *s);
 
 /**
- * pl_log_file_find_head() - skip holes, filler and markers from the start of the file
+ * pl_log_file_find_head() - skip holes, filler and markers from an offset on
+ * @from: 0, or where one of them begins
  * @ret_mark, @ret_gen: the last marker; equal to head and 0 when there is none
  * Return: 0 or -errno.
  */
-int pl_log_file_find_head(int fd, uint64_t size, uint64_t *ret_head, uint64_t *ret_mark,
-                          uint64_t *ret_gen);
+int pl_log_file_find_head(int fd, uint64_t from, uint64_t size, uint64_t *ret_head,
+                          uint64_t *ret_mark, uint64_t *ret_gen);
 
 /** pl_log_file_cut() - the last good place to cut in [from, limit). Return: 0, -ENODATA, -ENOMEM,
  * -errno. */

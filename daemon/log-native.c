@@ -64,7 +64,7 @@ static int open_one(const PlLogFile *log, const char *id, unsigned number, PlLog
                 if (f.packed)
                         f.bytes = packed_size(f.fd, f.bytes);
                 else
-                        r = pl_log_file_find_head(f.fd, f.bytes, &f.from, &mark, &gen);
+                        r = pl_log_file_find_head(f.fd, 0, f.bytes, &f.from, &mark, &gen);
                 f.bytes -= f.from;
         }
         if (r < 0) {

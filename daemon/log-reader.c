@@ -50,7 +50,7 @@ static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
                 ret->head = s->k - s->a;
                 break;
         case PL_ROTATE_RESET:
-                if (pl_log_file_find_head(r->log.fd, seen.size, &ret->head, &mark, &gen) < 0 ||
+                if (pl_log_file_find_head(r->log.fd, 0, seen.size, &ret->head, &mark, &gen) < 0 ||
                     gen == 0)
                         ret->head = 0;
                 break;

@@ -88,10 +88,11 @@ int pl_rotate_sync(PlRotateJob *j) {
 
 /* Forget offsets, then find out from our own markers in the file how much of it is archived. */
 static int reset(PlRotateJob *j, uint64_t dev, uint64_t ino, uint64_t size) {
+        bool fresh = j->state.ino == 0 && j->state.gen > 0;
         uint64_t head, mark, gen;
         int r;
 
-        r = pl_log_file_find_head(j->log.fd, size, &head, &mark, &gen);
+        r = pl_log_file_find_head(j->log.fd, 0, size, &head, &mark, &gen);
         if (r < 0)
                 return pl_rotate_fail(j, "looking for the start of the log", r);
         pl_rotate_reset(&j->state, dev, ino);
@@ -101,7 +102,17 @@ static int reset(PlRotateJob *j, uint64_t dev, uint64_t ino, uint64_t size) {
                 j->state.gen = PL_MAX(j->state.gen, gen);
         }
         r = pl_rotate_name(j);
-        return r < 0 ? r : pl_rotate_save(j);
+        if (r >= 0 && fresh) {
+                j->state.head = head;
+                j->state.mark = mark;
+                r = pl_rotate_relearn(j, size, gen);
+                if (r == 0 && gen == 0)
+                        j->state.head = j->state.mark = 0;
+        }
+        if (r < 0)
+                return r;
+        j->out->recovered |= j->state.phase == PL_ROTATE_INTENT;
+        return pl_rotate_save(j);
 }
 
 int pl_rotate_guard(PlRotateJob *j) {
@@ -214,7 +225,8 @@ int pl_rotate_run_recovery(PlRotateJob *j) {
                 return r;
         switch (pl_rotate_recover(s, &seen)) {
         case PL_ROTATE_RESET:
-                return reset(j, st.st_dev, st.st_ino, seen.size);
+                r = reset(j, st.st_dev, st.st_ino, seen.size);
+                return r >= 0 && s->phase == PL_ROTATE_INTENT ? redo(j) : r;
         case PL_ROTATE_FINISH:
                 r = pl_rotate_sync(j);
                 if (r < 0)

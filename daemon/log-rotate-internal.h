@@ -42,6 +42,13 @@ int pl_rotate_guard(PlRotateJob *j);
 /* Steps 5 to 7 of an intent; what they do they may do twice. */
 int pl_rotate_free_head(PlRotateJob *j);
 
+/*
+ * Makes an intent anew whose record is lost, from the last archive and the log behind state.head.
+ * @marker_gen: of the last marker before it; 0: none
+ * Return: 1 state holds it, not yet saved; 0 there was none; -errno.
+ */
+int pl_rotate_relearn(PlRotateJob *j, uint64_t size, uint64_t marker_gen);
+
 /* Step 1. */
 int pl_rotate_run_recovery(PlRotateJob *j);
 /* Step 1 of a log that is gone, or not ours to touch any more. */

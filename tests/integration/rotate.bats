@@ -15,11 +15,12 @@ teardown() {
     rm -rf "$M"
 }
 
-# on TYPE METHOD ENGINE CHOSEN - the harness says which method it came to use
+# on TYPE METHOD ENGINE CHOSEN [-] - the harness says which method it came to use; "-": records of
+# the state are deleted as well
 on() {
     "$SUPPORT/mounts.sh" make "$1" "$M/fs" || skip "this kernel cannot mount $1"
     mkdir "$M/fs/run"
-    run "$BUILD_DIR/tests/support/rotate-harness" run "$M/fs/run" "$2" "$3" "$LINES" 65536 $RANDOM $PACE
+    run "$BUILD_DIR/tests/support/rotate-harness" run "$M/fs/run" "$2" "$3" "$LINES${5:-}" 65536 $RANDOM $PACE
     echo "$output"
     [ "$status" -eq 0 ]
     [[ $output == *"engine $3, method $4:"* ]]
@@ -32,6 +33,9 @@ on() {
 @test "XFS, engine below 23: collapse when asked for" { on xfs collapse 20 collapse; }
 @test "btrfs, any engine: reflink" { on btrfs auto 28 reflink; }
 @test "tmpfs: punch" { on tmpfs auto 26 punch; }
+@test "state records deleted at any time, collapse" { on ext4 auto 20 collapse -; }
+@test "state records deleted at any time, punch" { on ext4 auto 26 punch -; }
+@test "state records deleted at any time, reflink" { on xfs auto 26 reflink -; }
 
 @test "plimsollctl logs -f through rotations that are killed again and again: each line once" {
     "$SUPPORT/mounts.sh" make xfs "$M/fs"

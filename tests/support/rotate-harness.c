@@ -11,6 +11,8 @@
  * and again; then reads archives and log back. Every line must be there once, unchanged and in
  * order. Prints what it did; exit status 0 only then.
  *
+ * With a "-" behind LINES the state record is deleted now and then, too.
+ *
  *   rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop
  *                                       one rotation; what came of it as NAME=VALUE
  *   rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE
@@ -103,6 +105,7 @@ typedef struct Run {
         uint64_t max_size;
         unsigned pace_usec;
         PlLogOnFull on_full;
+        bool lose_state;
 } Run;
 
 static int rotate(const Run *run, bool running, bool force, PlRotateOutcome *ret) {
@@ -152,6 +155,8 @@ static void child(const Run *run, int pipe_fd, PlRotatePoint point, unsigned nth
         _exit(0);
 }
 
+static unsigned n_lost_states;
+
 typedef struct Tally {
         unsigned at[_PL_ROTATE_POINT_N], at_random, whole;
 } Tally;
@@ -163,6 +168,15 @@ static const PlRotatePoint points[] = {
         PL_ROTATE_POINT_PUBLISHED, PL_ROTATE_POINT_MARKED,    PL_ROTATE_POINT_FREE,
         PL_ROTATE_POINT_FREEING,   PL_ROTATE_POINT_FREED,     PL_ROTATE_POINT_CLEAN,
 };
+
+/* What a careless rm leaves of it. */
+static void lose_state(const Run *run) {
+        char path[4096];
+
+        snprintf(path, sizeof(path), "%s/archive/.state/" ID, run->dir);
+        if (unlink(path) == 0)
+                n_lost_states++;
+}
 
 /* One child: killed where it was told, or at the latest after some milliseconds. */
 static void one(const Run *run, unsigned *seed, bool force, Tally *t) {
@@ -194,6 +208,8 @@ static void one(const Run *run, unsigned *seed, bool force, Tally *t) {
         else
                 t->at_random++;
         (void)close(fds[0]);
+        if (run->lose_state && rand_r(seed) % 3 == 0)
+                lose_state(run);
 }
 
 static int run_all(const Run *run, uint64_t lines, unsigned seed) {
@@ -234,6 +250,8 @@ static int run_all(const Run *run, uint64_t lines, unsigned seed) {
         }
         printf(" kills at points 1-%d, %u at random, %u not killed\n", _PL_ROTATE_POINT_N - 1,
                t.at_random, t.whole);
+        if (run->lose_state)
+                printf("  %u state records deleted\n", n_lost_states);
         killed += t.at_random;
         if (killed == 0) {
                 fprintf(stderr, "rotate-harness: nothing was killed: this proves nothing\n");
@@ -353,7 +371,8 @@ int main(int argc, char **argv) {
                             .method = method_of(argv[3]),
                             .engine = (unsigned)atoi(argv[4]),
                             .max_size = strtoull(argv[6], NULL, 10),
-                            .pace_usec = (unsigned)atoi(argv[8]) };
+                            .pace_usec = (unsigned)atoi(argv[8]),
+                            .lose_state = strchr(argv[5], '-') };
                 return run_all(&run, strtoull(argv[5], NULL, 10), (unsigned)atoi(argv[7]));
         }
         if (argc == 7 && pl_streq(argv[1], "rotate")) {
