@@ -347,7 +347,7 @@ void pl_healthd_restarted(PlHealthd *h, const char *id, int error) {
         step_and_tell(h, p);
 }
 
-void pl_healthd_remove(PlHealthd *h, const char *id) {
+void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
         PlPatient *p = pl_map_get(h->patients, id);
         PlHealthChange change;
         PlHealthConfig config;
@@ -356,7 +356,7 @@ void pl_healthd_remove(PlHealthd *h, const char *id) {
         if (!p)
                 return;
         config = pl_healthd_config(p);
-        if (pl_health_step(&p->health, &config, &f, pl_healthd_now(h), &change))
+        if (gone && pl_health_step(&p->health, &config, &f, pl_healthd_now(h), &change))
                 report(h, p, &f, &change);
         pl_prober_remove(h->prober, id);
         (void)pl_map_remove(h->patients, id);

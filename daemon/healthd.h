@@ -86,7 +86,9 @@ void pl_healthd_oom(PlHealthd *h, const char *id, bool host);
 /** pl_healthd_restarted() - the engine's answer to a restart; 0 or negative errno. */
 void pl_healthd_restarted(PlHealthd *h, const char *id, int error);
 
-void pl_healthd_remove(PlHealthd *h, const char *id); /* the container is gone */
+/** pl_healthd_remove() - watch a container no more. @gone: it does not exist any more, which is a
+ * change of its health; otherwise no section of the policy names it now, which is none. */
+void pl_healthd_remove(PlHealthd *h, const char *id, bool gone);
 
 /* For status and metrics; borrowed until the next call into this module. */
 typedef struct PlHealthdView {

@@ -288,7 +288,8 @@ static void update(PlManager *m, PlSubject *s) {
         const PlSubject *host = host_id ? pl_map_get(m->subjects, host_id) : NULL;
 
         if (!service) {
-                pl_healthd_remove(m->health, s->id); /* left alone: neither asked nor reported */
+                /* left alone: neither asked nor reported */
+                pl_healthd_remove(m->health, s->id, false);
                 return;
         }
         if (pl_healthd_update(m->health, s->facts, host && !host->provisional ? host->facts : NULL,
@@ -330,7 +331,7 @@ void pl_manager_update_all_health(PlManager *m) {
 void pl_manager_remove_health(PlManager *m, PlSubject *s) {
         note_guest(m, s, false);
         if (m->health)
-                pl_healthd_remove(m->health, s->id);
+                pl_healthd_remove(m->health, s->id, true);
 }
 
 PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason) {

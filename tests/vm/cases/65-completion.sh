@@ -115,6 +115,8 @@ test_fish_completes() {
 test_a_container_that_is_gone_is_not_offered() {
     docker rename widget gadget
     within 5 in_status '.containers[] | .name == "gadget"'
+    # no section names it now, which is nothing that happened to the container
+    refute said HEALTH_CHANGED PLIMSOLL_HEALTH=absent CONTAINER_NAME=gadget
     type_into bash <<<'show gad'
     [ "$(sed 's/ *$//' $HOME_OF_SHELL/ran)" = 'show gadget' ]
     type_into zsh <<<'show gad'
