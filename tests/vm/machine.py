@@ -73,7 +73,7 @@ class Machine:
         # Emulated, its clock counts instructions: to a guest on a busy host time goes slowly and not
         # in leaps, so that what it measures and waits for stays true.
         accel = ["-accel", "kvm"] if self.accel == "kvm" else [
-            "-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=0,sleep=on"]
+            "-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=1,sleep=on"]
         # sockets by relative names: their paths may be no longer than 107 bytes
         command = [
             QEMU, "-M", "q35", *accel, "-cpu", "host" if self.accel == "kvm" else EMULATED_CPU,
