@@ -5,7 +5,8 @@
  * Log worker: one thread for bulk file work, at idle I/O priority, beside the event loop.
  *
  * The loop hands over work that owns all it needs and gets it back when it is done; the two share
- * nothing else but two atomics and the table of rules. So a rotation of ten gigabytes costs the loop two wake-ups.
+ * nothing else but two atomics and the table of rules. So a rotation of ten gigabytes costs the
+ * loop two wake-ups.
  */
 
 #include <systemd/sd-event.h>

@@ -353,13 +353,12 @@ START_TEST(test_show) {
         _cleanup_free_ char *text = NULL;
 
         ck_assert_int_eq(json_object_set_new(c, "pressure", json_integer(7)), 0);
-        ck_assert_int_eq(json_object_set_new(
-                                         c, "models",
-                                         json_pack("[{s:s,s:I,s:i},{s:s,s:I,s:I}]", "name",
-                                                   "llama\x1b[31m", "size_bytes",
-                                                   (json_int_t)GIB(1), "vram_bytes", 0, "name",
-                                                   "big", "size_bytes", (json_int_t)GIB(4),
-                                                   "vram_bytes", (json_int_t)GIB(3))),
+        ck_assert_int_eq(json_object_set_new(c, "models",
+                                             json_pack("[{s:s,s:I,s:i},{s:s,s:I,s:I}]", "name",
+                                                       "llama\x1b[31m", "size_bytes",
+                                                       (json_int_t)GIB(1), "vram_bytes", 0, "name",
+                                                       "big", "size_bytes", (json_int_t)GIB(4),
+                                                       "vram_bytes", (json_int_t)GIB(3))),
                          0);
         ck_assert_int_eq(json_object_set_new(c, "history",
                                              json_pack("[{s:i,s:s}]", "time_usec", 5000000,
