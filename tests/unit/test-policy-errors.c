@@ -4,26 +4,7 @@
  * Policy errors: every way to get a key wrong, with the line and the remedy that must be named.
  */
 
-#include "pl-policy.h"
-
-#include <errno.h>
-
-#include "unit.h"
-
-static const PlHost host = { GIB(8), 4, 4096 };
-
-static PlPolicy *parse_texts(const char *const *texts, size_t n, PlDiagList *diag, int *ret_r) {
-        static const char *const names[] = { "main.conf", "10-a.conf", "20-b.conf" };
-        PlPolicySource sources[3];
-        PlPolicy *p = NULL;
-
-        for (size_t i = 0; i < n; i++)
-                sources[i] = (PlPolicySource){ names[i], texts[i], strlen(texts[i]) };
-        *ret_r = pl_policy_parse(sources, n, &host, diag, &p);
-        return p;
-}
-
-#define SVC "[Service a]\nMatch=name:a\n" /* two lines */
+#include "policy-texts.h"
 
 /* One problem each. line 0: the sum of all. */
 static const struct {

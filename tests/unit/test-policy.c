@@ -4,26 +4,10 @@
  * Policy: what a good one means, key by key, and how files and sections come together.
  */
 
-#include "pl-policy.h"
-
-#include <errno.h>
 #include <signal.h>
 
 #include "pl-container.h"
-#include "unit.h"
-
-static const PlHost host = { GIB(8), 4, 4096 };
-
-static PlPolicy *parse_texts(const char *const *texts, size_t n, PlDiagList *diag, int *ret_r) {
-        static const char *const names[] = { "main.conf", "10-a.conf", "20-b.conf" };
-        PlPolicySource sources[3];
-        PlPolicy *p = NULL;
-
-        for (size_t i = 0; i < n; i++)
-                sources[i] = (PlPolicySource){ names[i], texts[i], strlen(texts[i]) };
-        *ret_r = pl_policy_parse(sources, n, &host, diag, &p);
-        return p;
-}
+#include "policy-texts.h"
 
 /* One text that must be accepted; warnings are allowed. */
 static PlPolicy *good(const char *text) {
@@ -36,8 +20,6 @@ static PlPolicy *good(const char *text) {
         pl_diag_list_deinit(&diag);
         return p;
 }
-
-#define SVC "[Service a]\nMatch=name:a\n" /* two lines */
 
 START_TEST(nul_byte) {
         static const char text[] = "[Daemon]\nDry\0Run=yes\n" SVC "MemoryMax=\0 1G\n";

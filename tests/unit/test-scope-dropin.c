@@ -6,20 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fs.h"
-#include "unit.h"
+#include "tmp.h"
 
-static char dir[] = "/tmp/plimsoll-test-scope-dropin-XXXXXX";
 static int dir_fd = -EBADF;
 
 static void setup(void) {
-        strcpy(dir + strlen(dir) - 6, "XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(dir));
-        dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        tmp_make("/tmp");
+        dir_fd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         ck_assert_int_ge(dir_fd, 0);
 }
 
@@ -28,7 +25,7 @@ static void teardown(void) {
         (void)unlinkat(dir_fd, "docker-1.scope.d/50-MemoryMax.conf", 0);
         (void)unlinkat(dir_fd, "docker-1.scope.d", AT_REMOVEDIR);
         (void)close(dir_fd);
-        ck_assert_int_eq(rmdir(dir), 0); /* fails when something was left behind */
+        ck_assert_int_eq(rmdir(tmp), 0); /* fails when something was left behind */
 }
 
 START_TEST(is_written_and_removed) {
@@ -37,21 +34,21 @@ START_TEST(is_written_and_removed) {
 
         limits.v[PL_RESOURCE_TASKS_MAX].set = true;
         limits.v[PL_RESOURCE_TASKS_MAX].number = 44;
-        ck_assert_int_eq(pl_scope_dropin_write(dir, &limits, 0), 0);
+        ck_assert_int_eq(pl_scope_dropin_write(tmp, &limits, 0), 0);
         ck_assert_int_eq(pl_fs_read(dir_fd, "docker-.scope.d/50-plimsoll.conf", 4096, &text, NULL),
                          0);
         ck_assert_ptr_nonnull(strstr(text, "[Scope]\n"));
         ck_assert_ptr_nonnull(strstr(text, "\nTasksMax=44\n"));
-        ck_assert_int_eq(pl_scope_dropin_write(dir, NULL, 0), 0);
+        ck_assert_int_eq(pl_scope_dropin_write(tmp, NULL, 0), 0);
         ck_assert_int_eq(faccessat(dir_fd, "docker-.scope.d/50-plimsoll.conf", F_OK, 0), -1);
-        ck_assert_int_eq(pl_scope_dropin_write(dir, NULL, 0), 0); /* nothing to remove is fine */
+        ck_assert_int_eq(pl_scope_dropin_write(tmp, NULL, 0), 0); /* nothing to remove is fine */
 }
 END_TEST
 
 START_TEST(nothing_to_write_makes_no_directory) {
         PlLimits limits = { 0 };
 
-        ck_assert_int_eq(pl_scope_dropin_write(dir, &limits, 0), 0);
+        ck_assert_int_eq(pl_scope_dropin_write(tmp, &limits, 0), 0);
         ck_assert_int_eq(faccessat(dir_fd, "docker-.scope.d", F_OK, 0), -1);
         ck_assert_int_eq(pl_scope_dropin_write("/nowhere", NULL, 0), 0);
         limits.v[PL_RESOURCE_TASKS_MAX].set = true;
@@ -66,10 +63,10 @@ START_TEST(a_property_that_is_set_shows) {
                                               { .tv_sec = 1000, .tv_nsec = 500000 } };
         uint64_t now;
 
-        ck_assert_uint_eq(pl_scope_dropin_changed(dir, "docker-1.scope"), 0);
+        ck_assert_uint_eq(pl_scope_dropin_changed(tmp, "docker-1.scope"), 0);
         ck_assert_int_eq(mkdirat(dir_fd, "docker-1.scope.d", 0755), 0);
         ck_assert_int_eq(utimensat(dir_fd, "docker-1.scope.d", long_ago, 0), 0);
-        ck_assert_uint_eq(pl_scope_dropin_changed(dir, "docker-1.scope"),
+        ck_assert_uint_eq(pl_scope_dropin_changed(tmp, "docker-1.scope"),
                           1000 * PL_USEC_PER_SEC + 500);
         now = (uint64_t)time(NULL) * PL_USEC_PER_SEC;
         {
@@ -78,7 +75,7 @@ START_TEST(a_property_that_is_set_shows) {
 
                 ck_assert_int_eq(pl_fs_replace(d, "50-MemoryMax.conf", "x", 1, 0644, false), 0);
         }
-        ck_assert_uint_ge(pl_scope_dropin_changed(dir, "docker-1.scope") + PL_USEC_PER_SEC, now);
+        ck_assert_uint_ge(pl_scope_dropin_changed(tmp, "docker-1.scope") + PL_USEC_PER_SEC, now);
 }
 END_TEST
 
@@ -87,7 +84,7 @@ START_TEST(a_name_that_is_too_long_is_no_trap) {
 
         memset(name, 'x', sizeof(name) - 1);
         name[sizeof(name) - 1] = '\0';
-        ck_assert_uint_eq(pl_scope_dropin_changed(dir, name), 0);
+        ck_assert_uint_eq(pl_scope_dropin_changed(tmp, name), 0);
 }
 END_TEST
 
