@@ -50,48 +50,45 @@ static int open_root(const char *path, const char *id, char tail[static 2 * PL_I
         return fd < 0 ? -errno : fd;
 }
 
-static int check_regular(int fd) {
+static int open_regular(int dir_fd, const char *name, int flags) {
+        /* O_NONBLOCK: a FIFO put in its place must not hang us */
+        _cleanup_close_ int fd = open_below(dir_fd, name, flags | O_NONBLOCK | O_NOCTTY);
         struct stat st;
 
+        if (fd < 0)
+                return fd == -ENXIO ? -EMEDIUMTYPE : fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        return S_ISREG(st.st_mode) && st.st_nlink == 1 ? 0 : -EMEDIUMTYPE;
+        return S_ISREG(st.st_mode) && st.st_nlink == 1 ? TAKE_FD(fd) : -EMEDIUMTYPE;
 }
 
-int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *ret) {
+static int open_log(const char *path, const char *id, int flags, PlLogFile *ret) {
         char tail[2 * PL_ID_MAX + 16];
-        _cleanup_close_ int root = -EBADF, dir = -EBADF, fd = -EBADF;
-        int r;
+        _cleanup_close_ int root = -EBADF, dir = -EBADF;
+        int fd;
 
         root = open_root(path, id, tail);
         if (root < 0)
                 return root;
-        dir = open_below(root, id, O_RDONLY | O_DIRECTORY);
+        dir = open_below(root, id, (flags & O_PATH) | O_DIRECTORY);
         if (dir < 0)
                 return dir;
-        /* O_NONBLOCK: a FIFO put in its place must not hang us */
-        fd = open_below(dir, tail + strlen(id) + 1,
-                        (write ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY);
+        fd = open_regular(dir, tail + strlen(id) + 1, flags);
         if (fd < 0)
-                return fd == -ENXIO ? -EMEDIUMTYPE : fd;
-        r = check_regular(fd);
-        if (r < 0)
-                return r;
-        *ret = (PlLogFile){ .fd = TAKE_FD(fd), .dir_fd = TAKE_FD(dir) };
+                return fd;
+        *ret = (PlLogFile){ .fd = fd, .dir_fd = TAKE_FD(dir) };
         return 0;
 }
 
+int pl_log_file_open(const char *path, const char *id, bool write, PlLogFile *ret) {
+        return open_log(path, id, write ? O_RDWR : O_RDONLY, ret);
+}
+
 int pl_log_file_open_rotated(const PlLogFile *f, const char *id, unsigned number, bool packed) {
-        _cleanup_close_ int fd = -EBADF;
         char name[PL_ID_MAX + 32];
-        int r;
 
         snprintf(name, sizeof(name), "%s-json.log.%u%s", id, number, packed ? ".gz" : "");
-        fd = open_below(f->dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0)
-                return fd;
-        r = check_regular(fd);
-        return r < 0 ? r : TAKE_FD(fd);
+        return open_regular(f->dir_fd, name, O_RDONLY);
 }
 
 int pl_log_file_is_replaced(const PlLogFile *f, const char *id) {
@@ -105,21 +102,10 @@ int pl_log_file_is_replaced(const PlLogFile *f, const char *id) {
 }
 
 int pl_log_file_open_path(const char *path, const char *id) {
-        char tail[2 * PL_ID_MAX + 16];
-        _cleanup_close_ int root = -EBADF, dir = -EBADF, fd = -EBADF;
-        int r;
+        _cleanup_(pl_log_file_close) PlLogFile f = PL_LOG_FILE_INIT;
+        int r = open_log(path, id, O_PATH, &f);
 
-        root = open_root(path, id, tail);
-        if (root < 0)
-                return root;
-        dir = open_below(root, id, O_PATH | O_DIRECTORY);
-        if (dir < 0)
-                return dir;
-        fd = open_below(dir, tail + strlen(id) + 1, O_PATH);
-        if (fd < 0)
-                return fd;
-        r = check_regular(fd);
-        return r < 0 ? r : TAKE_FD(fd);
+        return r < 0 ? r : TAKE_FD(f.fd);
 }
 
 void pl_log_file_close(PlLogFile *f) {

@@ -6,44 +6,37 @@
  */
 
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 #include <zstd.h>
 
 #include "log-file.h"
 #include "log-probe.h"
 #include "log-rotate.h"
 #include "pl-jsonlog.h"
-#include "unit.h"
+#include "tmp.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static char dir[64], log_path[512], store_path[128];
+static char log_path[512], store_path[128];
 static PlLogStore *store;
 static PlRotateProbe probe;
-
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
 
 static inline void setup(void) {
         int fd;
 
-        strcpy(dir, "/var/tmp/plimsoll-test-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(dir));
-        snprintf(log_path, sizeof(log_path), "%s/" ID, dir);
+        tmp_make("/var/tmp");
+        snprintf(log_path, sizeof(log_path), "%s/" ID, tmp);
         ck_assert_int_eq(mkdir(log_path, 0710), 0);
         fd = open(log_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         ck_assert_int_eq(pl_log_probe(fd, &probe), 0);
         (void)close(fd);
         strcat(log_path, "/" ID "-json.log");
-        snprintf(store_path, sizeof(store_path), "%s/archive", dir);
+        snprintf(store_path, sizeof(store_path), "%s/archive", tmp);
         ck_assert_int_eq(pl_log_store_open(store_path, true, (gid_t)-1, &store), 0);
 }
 
 static inline void teardown(void) {
         store = pl_log_store_free(store);
-        (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        tmp_remove();
 }
 
 static inline void append(unsigned from, unsigned to) {

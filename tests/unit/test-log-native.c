@@ -5,26 +5,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 
 #include "log-native.h"
-#include "unit.h"
+#include "tmp.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static char dir[64], path[256];
+static char path[256];
 static PlLogFile file;
 static PlLogNatives natives;
 
-static int remove_one(const char *p, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(p);
-}
-
 static void setup(void) {
-        strcpy(dir, "/var/tmp/plimsoll-test-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(dir));
-        snprintf(path, sizeof(path), "%s/" ID, dir);
+        tmp_make("/var/tmp");
+        snprintf(path, sizeof(path), "%s/" ID, tmp);
         ck_assert_int_eq(mkdir(path, 0710), 0);
         strcat(path, "/" ID "-json.log");
         file = (PlLogFile)PL_LOG_FILE_INIT;
@@ -34,7 +27,7 @@ static void setup(void) {
 static void teardown(void) {
         pl_log_natives_deinit(&natives);
         pl_log_file_close(&file);
-        (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        tmp_remove();
 }
 
 static const char *name(const char *suffix) {

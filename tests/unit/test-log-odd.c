@@ -48,7 +48,7 @@ START_TEST(odd_file) {
         char command[1024];
 
         append(0, 2000);
-        snprintf(command, sizeof(command), "cd %s/" ID " && L=" ID "-json.log && %s", dir,
+        snprintf(command, sizeof(command), "cd %s/" ID " && L=" ID "-json.log && %s", tmp,
                  odd[_i].command);
         ck_assert_int_eq(system(command), 0);
         ck_assert_msg(rotate(&req, &o) == odd[_i].r, "%s: %d (%s)", odd[_i].name, o.error,
