@@ -75,7 +75,7 @@ static void add_field(Fields *f, const char *name, const char *value) {
 
         if (!value || f->n >= FIELDS_MAX)
                 return;
-        escaped = pl_escape(value, TEXT_MAX);
+        escaped = pl_escape_again(value, TEXT_MAX);
         if (!escaped || asprintf(&text, "%s=%s", name, escaped) < 0)
                 return;
         f->iov[f->n++] = (struct iovec){ .iov_base = text, .iov_len = strlen(text) };
@@ -123,6 +123,6 @@ void pl_log_full(int priority, const char *message_id, const PlLogSubject *subje
                 to_journal(priority, message_id, subject, raw);
                 return;
         }
-        text = pl_escape(raw, TEXT_MAX);
+        text = pl_escape_again(raw, TEXT_MAX);
         to_stderr(priority, text ?: "out of memory");
 }

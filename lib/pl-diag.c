@@ -89,6 +89,10 @@ char *pl_escape(const char *s, size_t max_bytes) {
         return escape(s, max_bytes, false);
 }
 
+char *pl_escape_again(const char *s, size_t max_bytes) {
+        return escape(s, max_bytes, true);
+}
+
 void pl_diag_list_deinit(PlDiagList *l) {
         for (size_t i = 0; i < l->n; i++) {
                 free(l->items[i].file);

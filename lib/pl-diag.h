@@ -46,6 +46,10 @@ char *pl_diag_format(const PlDiag *d);
  * memory. */
 char *pl_escape(const char *s, size_t max_bytes);
 
+/** pl_escape_again() - likewise, of a text whose foreign parts have been escaped or quoted already:
+ * backslashes stay. Return: owned by the caller, NULL: out of memory. */
+char *pl_escape_again(const char *s, size_t max_bytes);
+
 /** pl_utf8_decode() - one code point of a text
  * @s: NUL terminated, or at least 4 bytes long
  * Return: its length in bytes, 1 to 4 (the NUL too has length 1); 0 when it is not UTF-8 (overlong,

@@ -38,10 +38,12 @@ static const struct {
 };
 
 START_TEST(escape) {
-        _cleanup_free_ char *s = pl_escape(escapes[_i].in, escapes[_i].max);
+        _cleanup_free_ char *s = pl_escape(escapes[_i].in, escapes[_i].max), *again;
 
         ck_assert_msg(pl_streq(s, escapes[_i].out), "%s: \"%s\"", escapes[_i].name, s);
         ck_assert_uint_le(strlen(s), escapes[_i].max);
+        again = pl_escape_again(s, escapes[_i].max);
+        ck_assert_msg(pl_streq(s, again), "%s again: \"%s\"", escapes[_i].name, again);
 }
 END_TEST
 
