@@ -45,6 +45,7 @@ static const struct {
 START_TEST(odd_file) {
         PlRotateRequest req = request(20, true);
         PlRotateOutcome o;
+        PlLogFile file;
         char command[1024];
 
         append(0, 2000);
@@ -56,6 +57,9 @@ START_TEST(odd_file) {
         ck_assert_uint_eq(o.rotations, 0);
         if (odd[_i].r != -ENOENT)
                 ck_assert_str_eq(o.step, "opening the log");
+        /* nor does whoever reads or watches it wait for a writer */
+        ck_assert_int_lt(pl_log_file_open(log_path, ID, false, &file), 0);
+        ck_assert_int_lt(pl_log_file_open_path(log_path, ID), 0);
 }
 END_TEST
 
