@@ -252,3 +252,96 @@ both_die() {
     sleep 0.5
     in_order busy
 }
+
+# held POINT - the operator's process stands still there; its pid in HELD
+held() {
+    PLIMSOLL_ADOPT_HOLD=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --engine "unix://$SOCKET" \
+        --engine-pid "$(dockerd)" --policy "$T/plimsoll.conf" --yes >"$T/adopt.out" 2>&1 3>&- 4>&- &
+    HELD=$!
+    wait_until 30 grep -q '^State:.T' "/proc/$HELD/status"
+}
+
+# goes_on STATUS - HELD, to its end
+goes_on() {
+    local ended=0
+    kill -CONT "$HELD"
+    wait "$HELD" || ended=$?
+    cat "$T/adopt.out"
+    [ "$ended" -eq "$1" ]
+}
+
+# A pid file of a process that lives is what dockerd refuses to start over.
+@test "an engine that will not start: what was written goes back, nobody stays frozen" {
+    policy
+    writer busy
+    run_bb two
+    local before blocker
+    before=$(run_of busy)
+    held rewritten
+    ! thawed || fail "not frozen"
+    sleep 1000 3>&- 4>&- &
+    blocker=$!
+    echo "$blocker" >"$E/engine/docker.pid"
+    goes_on 1
+    thawed
+    # the cause goes away; the next run sets right what is left
+    kill "$blocker"
+    rm -f "$E/engine/docker.pid"
+    run adopt_again
+    echo "$output"
+    wait_until 30 docker version
+    [ "$(run_of busy)" = "$before" ]
+    as_before
+    run adopt --yes
+    [ "$status" -eq 0 ]
+    [ "$(option busy max-size)" = 67108864 ]
+    [ "$(run_of busy)" = "$before" ]
+}
+
+adopt_again() {
+    "$BUILD_DIR/daemon/plimsollctl" adopt-logs --engine "unix://$SOCKET" --policy "$T/plimsoll.conf" --yes 3>&- 4>&-
+}
+
+@test "a daemon.json that the engine refuses: it is put back and the engine runs" {
+    policy
+    writer busy
+    local before
+    before=$(run_of busy)
+    held stopped
+    # somebody's edit, or a newer option than this engine knows
+    echo '{"labels": ["kept=1"], "no-such-option": true}' >"$E/engine/daemon.json"
+    goes_on 1
+    docker version
+    thawed
+    no_record
+    no_copies
+    [ "$(run_of busy)" = "$before" ]
+    [ "$(option busy max-size)" = "" ]
+    docker pause busy >/dev/null
+    sleep 0.5
+    in_order busy
+}
+
+connected_twice() { [ "$(grep -c 'Connected to the engine' "$LOG")" -ge 2 ]; }
+
+# plimsolld sees an engine go and come again: nobody has died, and no log is touched meanwhile.
+@test "under a running plimsolld: no alarm, no rotation in between, native from then on" {
+    policy_is <<<$'[Service busy]\nMatch=name:busy\nLogMaxSize=256K\nLogMaxFiles=90'
+    writer busy
+    daemon_begin
+    wait_until 20 said 'busy: log rotated by'
+    local before rotations
+    before=$(run_of busy)
+    held frozen
+    rotations=$(grep -c 'log rotated' "$LOG")
+    goes_on 0
+    wait_until 20 connected_twice
+    wait_until 20 gives native status_of busy .log.method
+    [ "$(run_of busy)" = "$before" ]
+    [ "$(grep -c 'log rotated' "$LOG")" -le $((rotations + 1)) ]
+    [ "$(status_of busy .phase)" = running ]
+    ! grep -iE "died|unhealthy|gone|absent" "$LOG" || fail "a false alarm"
+    docker pause busy >/dev/null
+    sleep 1
+    "$BUILD_DIR/daemon/plimsollctl" logs --archive "$T/archive" busy | awk '$0 != "line " NR { print NR ": " $0; exit 1 }'
+}
