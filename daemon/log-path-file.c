@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <time.h>
 
 /* So often is what was written meanwhile copied, too, before a file is truncated. */
 #define ROUNDS_MAX 8
@@ -56,34 +57,78 @@ static int open_listed(int dir_fd, const PlLogPathName *f, int flags, struct sta
 }
 
 /*
- * A read lease is refused while anybody has the file open for writing, whoever that is: fcntl(2),
- * F_SETLEASE. It is given back at once, and needs a descriptor that cannot write itself. Where it
- * cannot be asked for (no CAP_LEASE, a network file system) what /proc told has to do.
+ * A read lease is refused while anybody has the file open for writing, whoever that is, and whoever
+ * opens it then waits until it is given back: fcntl(2), F_SETLEASE. It needs a descriptor that
+ * cannot write itself. Where it cannot be asked for (no CAP_LEASE, a network file system) what
+ * /proc told has to do. Return: 1 held; 0 it cannot be asked for; -EAGAIN somebody writes.
  */
-static int check_unwritten(int fd) {
-        /* should somebody open it right now: a signal that is ignored by default */
+static int lease(int fd) {
+        /* should somebody open it: a signal that is ignored by default */
         (void)fcntl(fd, F_SETSIG, SIGURG);
         if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
                 return errno == EAGAIN ? -EAGAIN : 0;
+        return 1;
+}
+
+static void unlease(int fd) {
         (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-        return 0;
+}
+
+/* Back under its own name, or beside the one that has been made there meanwhile. */
+static int put_back(int dir_fd, const PlLogPathName *f, const char *from) {
+        char to[NAME_MAX + 1], stamp[PL_LOGPATH_STAMP_MAX];
+
+        if (renameat2(dir_fd, from, dir_fd, f->name, RENAME_NOREPLACE) == 0)
+                return 0;
+        (void)snprintf(to, sizeof(to), "%s%s", f->name,
+                       pl_logpath_stamp((uint64_t)f->st.st_mtim.tv_sec * PL_USEC_PER_SEC, stamp));
+        return renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
+/*
+ * Removes a file, but not from under a writer that is just opening it: without its name nobody new
+ * comes, and those who had found it before stand in the lease's queue after a moment.
+ * @hidden: a name to have meanwhile; what a crash leaves under it is removed by the next pass
+ * Return: 0; -EAGAIN somebody writes, and it is where it was; -ESTALE; -errno.
+ */
+static int take_away(int dir_fd, const PlLogPathName *f, int fd, const char *hidden) {
+        const struct timespec moment = { 0, 2000000 };
+        int leased = fd < 0 ? 0 : lease(fd), r = leased;
+        struct stat st;
+
+        if (r >= 0)
+                r = check_name(dir_fd, f, false);
+        if (r >= 0 && renameat2(dir_fd, f->name, dir_fd, hidden, RENAME_NOREPLACE) < 0)
+                r = -errno;
+        if (r >= 0 && leased > 0) {
+                (void)nanosleep(&moment, NULL);
+                if (fcntl(fd, F_GETLEASE) != F_RDLCK || fstat(fd, &st) < 0 ||
+                    st.st_size != f->st.st_size) {
+                        r = put_back(dir_fd, f, hidden);
+                        if (r >= 0)
+                                r = -EAGAIN;
+                }
+        }
+        if (r >= 0 && unlinkat(dir_fd, hidden, 0) < 0)
+                r = -errno;
+        if (leased > 0)
+                unlease(fd);
+        return r;
 }
 
 int pl_log_path_delete(int dir_fd, const PlLogPathName *f, const char **reterr_step) {
         _cleanup_close_ int fd = -EBADF;
+        char hidden[NAME_MAX + 1];
         struct stat st;
-        int r;
 
         *reterr_step = "removing it";
         fd = open_listed(dir_fd, f, O_RDONLY, &st);
         if (fd < 0 && fd != -EACCES)
                 return fd;
-        r = fd < 0 ? 0 : check_unwritten(fd);
-        if (r >= 0)
-                r = check_name(dir_fd, f, false);
-        if (r < 0)
-                return r;
-        return unlinkat(dir_fd, f->name, 0) < 0 ? -errno : 0;
+        if ((size_t)snprintf(hidden, sizeof(hidden), "%s" PL_LOGPATH_ARCHIVE PL_LOGPATH_PARTIAL,
+                             f->name) >= sizeof(hidden))
+                return unlinkat(dir_fd, f->name, 0) < 0 ? -errno : 0;
+        return take_away(dir_fd, f, fd, hidden);
 }
 
 int pl_log_path_rename(int dir_fd, const PlLogPathName *f, uint64_t now_usec,
@@ -192,9 +237,11 @@ int pl_log_path_compress(const PlRotateContext *ctx, int dir_fd, const PlLogPath
                 return fd;
         if (!untouched(&f->st, &st))
                 return -ESTALE;
-        r = check_unwritten(fd);
+        r = lease(fd);
         if (r < 0)
                 return r;
+        if (r > 0)
+                unlease(fd);
         *reterr_step = "writing the archive";
         stamp = choose_stamp(dir_fd, f, buf, &replace);
         r = partial_begin(dir_fd, f->name, stamp, &p);
@@ -208,15 +255,11 @@ int pl_log_path_compress(const PlRotateContext *ctx, int dir_fd, const PlLogPath
         if (r < 0)
                 return r;
         *reterr_step = "removing what is archived";
-        r = check_unwritten(fd);
-        if (r >= 0)
-                r = check_name(dir_fd, f, false);
+        r = take_away(dir_fd, f, fd, p.name);
         if (r < 0) {
                 (void)unlinkat(dir_fd, p.final, 0); /* somebody goes on with it */
                 return r;
         }
-        if (unlinkat(dir_fd, f->name, 0) < 0)
-                return -errno;
         (void)fsync(dir_fd);
         o->raw_bytes += result.raw_bytes;
         o->packed_bytes += result.packed_bytes;

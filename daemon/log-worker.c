@@ -3,8 +3,9 @@
 /*
  * Two lists under one mutex: to do, and done. An eventfd wakes the loop when something was done.
  *
- * SCHED_BATCH and the idle I/O class apply to threads on Linux (sched_setscheduler(2),
- * ioprio_set(2)); where they are refused the work is done all the same.
+ * SCHED_BATCH, nice values and the idle I/O class apply to threads on Linux
+ * (sched_setscheduler(2), setpriority(2), ioprio_set(2)); where they are refused the work is done
+ * all the same.
  */
 
 #include "log-worker.h"
@@ -14,12 +15,15 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_CLASS_IDLE  3
 #define IOPRIO_CLASS_SHIFT 13
+/* A container that writes gets nine turns for one of ours, where there are not CPUs for both. */
+#define NICE 10
 
 typedef struct Queue {
         PlWork *first, **last;
@@ -63,14 +67,18 @@ static PlWork *queue_take(Queue *q) {
         return w;
 }
 
-static void be_modest(void) {
+void pl_log_worker_be_modest(void) {
         struct sched_param param = { 0 };
-        sigset_t all;
 
         (void)sched_setscheduler(0, SCHED_BATCH, &param);
+        (void)setpriority(PRIO_PROCESS, 0, NICE);
         (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
                       IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
-        /* signals are the loop's */
+}
+
+static void leave_signals_to_loop(void) {
+        sigset_t all;
+
         (void)sigfillset(&all);
         (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
@@ -82,7 +90,8 @@ static void *work(void *userdata) {
                                 .stop = &w->stop,
                                 .engine_major = &w->engine_major };
 
-        be_modest();
+        pl_log_worker_be_modest();
+        leave_signals_to_loop();
         (void)pthread_mutex_lock(&w->mutex);
         while (!atomic_load(&w->stop)) {
                 PlWork *job = queue_take(&w->todo);

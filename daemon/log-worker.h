@@ -38,6 +38,10 @@ int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogW
 PlLogWorker *pl_log_worker_free(PlLogWorker *w);
 PL_DEFINE_CLEANUP(PlLogWorker *, pl_log_worker_free)
 
+/** pl_log_worker_be_modest() - give the calling thread, as the worker's is, the CPU and the disk
+ * when others leave them. */
+void pl_log_worker_be_modest(void);
+
 /** pl_log_worker_submit() - first in, first out. Ownership passes. */
 void pl_log_worker_submit(PlLogWorker *w, PlWork *work);
 

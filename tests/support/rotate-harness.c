@@ -35,6 +35,7 @@
 
 #include "log-point.h"
 #include "log-rotate.h"
+#include "log-worker.h"
 #include "rotate-lines.h"
 
 static PlRotatePoint kill_point;
@@ -286,6 +287,7 @@ static uint64_t nsec_now(void) {
 }
 
 static void rotate_on_and_on(const Run *run) {
+        pl_log_worker_be_modest();
         while (!shared->written) {
                 PlRotateOutcome o;
 
