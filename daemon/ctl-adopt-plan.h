@@ -37,6 +37,8 @@ typedef struct PlAdoptPlan {
 /** pl_adopt_plan_begin() - options, policy, and which engine. Return: -1 to go on, or an exit
  * status; it was said why. */
 int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
+/** pl_adopt_ask_engine() - what and whose it is; refuses what would do harm. Return: as above. */
+int pl_adopt_ask_engine(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
 /** pl_adopt_plan_make() - look, check, and fill the record. Return: as above. */
 int pl_adopt_plan_make(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
 /** pl_adopt_plan_reset() - a record that was dealt with makes room for a new one. */
