@@ -55,7 +55,7 @@ static void write_line(FILE *f, const PlSummary *s) {
                         s->dry_run ? " already as wanted" : "");
         if (s->n_standoffs > 0)
                 fprintf(f, "; %u in stand-off with another manager", s->n_standoffs);
-        if (s->log_bytes > 0 || s->log_max_bytes > 0) {
+        if (s->log_bytes > 0 || (s->log_max_bytes > 0 && s->log_max_bytes != PL_UNLIMITED)) {
                 fprintf(f, "; logs %s", pl_format_bytes(s->log_bytes, a));
                 if (s->log_max_bytes != PL_UNLIMITED)
                         fprintf(f, " of %s", pl_format_bytes(s->log_max_bytes, b));

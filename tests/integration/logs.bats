@@ -311,6 +311,9 @@ END
     [ "$(stat -c %a "$archive")" = 640 ]
     [ "$(stat -c %a "$(dirname "$archive")")" = 2750 ]
     zstd -tq "$archive"
+    # the line of systemctl status: what there is of what there may be
+    summary=$(status_json | jq -r .summary)
+    [[ $summary == *"; logs "*" of 128.0K" ]] || fail "$summary"
 }
 
 @test "the daemon killed in the middle of rotations: nothing lost, nothing twice" {
