@@ -42,6 +42,7 @@ U
 
 # Two restarts are in the budget; then it is given up loudly, and the unit is started in addition.
 test_restarts_within_the_budget_then_the_unit() {
+    # shellcheck disable=SC2016 # for the shell inside
     container loop -- sh -c 'echo "no such database: $(printf "\033[31mmlflow")" >&2; sleep 1; exit 4'
     within 60 said RESTART_GAVE_UP CONTAINER_NAME=loop
     entries RESTARTED CONTAINER_NAME=loop | jq -r .MESSAGE | tee /tmp/restarts
