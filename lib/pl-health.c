@@ -252,7 +252,8 @@ static bool attribute(PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
 /* Signs whose reason moves while the state stays. */
 static bool has_detail(PlHealthSign sign) {
         return sign == PL_SIGN_NOTHING || sign == PL_SIGN_FAILS || sign == PL_SIGN_PART ||
-               sign == PL_SIGN_LOADING || sign == PL_SIGN_LOADING_LONG;
+               sign == PL_SIGN_LOADING || sign == PL_SIGN_LOADING_LONG ||
+               sign == PL_SIGN_FAILS_EARLY;
 }
 
 static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
