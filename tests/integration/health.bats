@@ -13,19 +13,6 @@ teardown() {
     end
 }
 
-# health NAME - its state
-health() { status_of "$1" .health; }
-reason() { status_of "$1" .reason; }
-
-# turns NAME STATE [SECONDS] - and the reason, for who reads the failure
-turns() {
-    wait_until "${3:-20}" gives "$2" health "$1" ||
-        fail "$1 is $(health "$1") ($(reason "$1")), and should be $2"
-}
-
-# unsaid PATTERN - "! said" alone would not fail a test
-unsaid() { ! said "$1" || fail "said: $1"; }
-
 jq_status() { status_json | jq -r "$1"; }
 
 starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
@@ -85,92 +72,6 @@ END
     [ "$(reason cache)" = paused ]
     docker unpause cache
     turns cache healthy
-}
-
-# The storm: twenty containers die at the same moment, and again after each restart.
-@test "twenty die at once: each is restarted within its budget, to the number, and then given up" {
-    local n
-    policy_is <<'END'
-[Service one]
-Match=name:one*
-Probe=none
-OnUnhealthy=restart
-RestartBudget=1/10min
-[Service two]
-Match=name:two*
-Probe=none
-OnUnhealthy=restart
-RestartBudget=2/10min
-END
-    mkdir "$T/gate"
-    daemon_begin
-    for n in 1 2 3 4 5 6 7 8 9 10; do
-        run_waiting "one$n"
-        run_waiting "two$n"
-    done
-    wait_until 30 gives 20 containers
-    sleep 1
-    touch "$T/gate/open"
-    wait_until 120 gives 20 grep -c 'not restarted any more: ' "$LOG" ||
-        fail "$(grep -c 'not restarted any more' "$LOG") gave up"
-    sleep 5
-    [ "$(grep -c 'one[0-9]*: restarting it, 1 of at most 1 in 10min' "$LOG")" = 10 ]
-    [ "$(grep -c 'two[0-9]*: restarting it, 1 of at most 2 in 10min' "$LOG")" = 10 ]
-    [ "$(grep -c 'two[0-9]*: restarting it, 2 of at most 2 in 10min' "$LOG")" = 10 ]
-    [ "$(grep -c 'restarting it, ' "$LOG")" = 30 ]
-    [ "$(grep -c 'not restarted any more: ' "$LOG")" = 20 ]
-}
-
-# run_waiting NAME - dies with 3 as soon as the gate is open
-run_waiting() {
-    docker run -d --name "$1" -v "$T/gate:/gate" "$BB" \
-        sh -c 'until [ -e /gate/open ]; do sleep 0.1; done; echo "no door" >&2; exit 3' >/dev/null
-}
-
-@test "what a person has stopped stays stopped; what is killed from outside comes back" {
-    policy_is <<'END'
-[Service cache]
-Match=name:cache
-ProbeInterval=1s
-ProbeTimeout=500ms
-OnUnhealthy=restart
-RestartBudget=5/10min
-END
-    docker run -d --name cache redis:debian >/dev/null
-    daemon_begin
-    turns cache healthy
-    docker stop cache >/dev/null
-    turns cache absent
-    [[ $(reason cache) == "stopped on request"* ]]
-    sleep 3
-    [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
-    docker start cache >/dev/null
-    turns cache healthy
-    kill -9 "$(pid_of cache)"
-    turns cache unhealthy || turns cache starting || turns cache healthy
-    said 'restarting it, 1 of at most 5 .*exit code 137: SIGKILL, but neither through the engine'
-    turns cache healthy
-    docker kill cache >/dev/null
-    turns cache absent
-    [[ $(reason cache) == "killed on request (docker kill)"* ]]
-    sleep 2
-    [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
-}
-
-@test "the engine's own restart policy has the first word; a crash loop says why" {
-    policy_is <<'END'
-[Service loop]
-Match=name:loop
-Probe=none
-OnUnhealthy=restart
-RestartBudget=5/10min
-END
-    daemon_begin
-    docker run -d --name loop --restart always "$BB" \
-        sh -c 'echo "no such database: mlflow" >&2; exit 4' >/dev/null
-    turns loop unhealthy
-    [[ $(reason loop) == "crash loop, it ended "*" times in a row; last: ended by itself with exit code 4" ]]
-    unsaid 'restarting it, '
 }
 
 @test "a failure is put down to the service that is needed" {
@@ -274,27 +175,6 @@ END
     turns cache healthy
 }
 
-@test "dry run: nothing is restarted" {
-    policy_is DryRun=yes <<'END'
-[Service cache]
-Match=name:cache
-ProbeInterval=1s
-ProbeTimeout=500ms
-OnUnhealthy=restart
-RestartBudget=5/10min
-END
-    docker run -d --name cache redis:debian >/dev/null
-    daemon_begin
-    turns cache healthy
-    started=$(starts_of cache)
-    kill -STOP "$(pid_of cache)"
-    wait_until 15 said 'cache: would be restarted'
-    sleep 2
-    kill -CONT "$(pid_of cache)"
-    [ "$(starts_of cache)" = "$started" ]
-    unsaid 'cache: restarting it'
-}
-
 @test "Docker's own healthcheck counts where there is no probe, and disputes where there is one" {
     policy_is <<'END'
 [Service plain]
@@ -320,4 +200,57 @@ END
     docker exec cache touch /tmp/ill
     turns cache degraded
     [[ $(reason cache) == "it answers, but Docker's healthcheck says unhealthy" ]]
+}
+
+@test "a service that flips is degraded, said once, and well again when it is calm" {
+    local _
+    policy_is <<'END'
+[Service flips]
+Match=name:flips
+Probe=none
+FlapBudget=4/20s
+END
+    docker run -d --name flips --health-cmd 'test ! -f /tmp/ill' --health-interval 1s \
+        --health-retries 1 "$BB" sleep 1000 >/dev/null
+    daemon_begin
+    turns flips healthy
+    for _ in 1 2 3; do
+        docker exec flips touch /tmp/ill
+        wait_until 10 gives unhealthy docker inspect -f '{{.State.Health.Status}}' flips
+        sleep 0.3
+        docker exec flips rm /tmp/ill
+        wait_until 10 gives healthy docker inspect -f '{{.State.Health.Status}}' flips
+        sleep 0.3
+    done
+    turns flips degraded
+    [[ $(reason flips) == "flapping: "*" changes of state within its FlapBudget= window"* ]]
+    [ "$(grep -c 'flips: degraded: flapping' "$LOG")" = 1 ]
+    turns flips healthy 40
+    [ "$(grep -c 'flips: degraded: flapping' "$LOG")" = 1 ]
+}
+
+@test "a script can wait for a state, for a service that is not there yet, and not for ever" {
+    policy_is <<'END'
+[Service cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+END
+    daemon_begin
+    run ctl wait cache --for healthy --timeout 1s
+    [ "$status" -eq 1 ]
+    ctl wait cache --for healthy --timeout 30s 3>&- 4>&- &
+    local waiting=$!
+    docker run -d --name cache redis:debian >/dev/null
+    wait $waiting
+    gives healthy health cache
+    run ctl wait cache --for unhealthy --timeout 1s
+    [ "$status" -eq 1 ]
+    [[ $output == *"cache is running, healthy, and not unhealthy in time"* ]] || fail "$output"
+    kill -STOP "$(pid_of cache)"
+    run ctl wait cache --for unhealthy --timeout 30s
+    [ "$status" -eq 0 ]
+    kill -CONT "$(pid_of cache)"
+    run ctl wait cache --for excellent
+    [ "$status" -eq 2 ]
 }

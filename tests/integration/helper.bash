@@ -237,3 +237,21 @@ write_value() {
 }
 
 said() { grep -qE -- "$1" "$LOG"; }
+
+# unsaid PATTERN - "! said" alone would not fail a test
+unsaid() { ! said "$1" || fail "said: $1"; }
+
+# --- what plimsolld makes of it -----------------------------------------------------------------
+
+# health NAME - its state
+health() { status_of "$1" .health; }
+reason() { status_of "$1" .reason; }
+
+# turns NAME STATE [SECONDS] - and the reason, for who reads the failure
+turns() {
+    wait_until "${3:-20}" gives "$2" health "$1" ||
+        fail "$1 is $(health "$1") ($(reason "$1")), and should be $2"
+}
+
+# inside COMMAND… - in the engine's network namespace
+inside() { nsenter "--net=$(engine netns)" "$@"; }

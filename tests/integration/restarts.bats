@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# What plimsolld restarts, how often, and what it leaves alone: real containers that die.
+
+load helper
+
+setup_file() { engine_begin --images "busybox redis"; }
+teardown_file() { engine_end; }
+
+setup() { begin; }
+teardown() { end; }
+
+starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
+
+# The storm: twenty containers die at the same moment, and again after each restart.
+@test "twenty die at once: each is restarted within its budget, to the number, and then given up" {
+    local n
+    policy_is <<'END'
+[Service one]
+Match=name:one*
+Probe=none
+OnUnhealthy=restart
+RestartBudget=1/10min
+[Service two]
+Match=name:two*
+Probe=none
+OnUnhealthy=restart
+RestartBudget=2/10min
+END
+    mkdir "$T/gate"
+    daemon_begin
+    for n in 1 2 3 4 5 6 7 8 9 10; do
+        run_waiting "one$n"
+        run_waiting "two$n"
+    done
+    wait_until 30 gives 20 containers
+    sleep 1
+    touch "$T/gate/open"
+    wait_until 120 gives 20 grep -c 'not restarted any more: ' "$LOG" ||
+        fail "$(grep -c 'not restarted any more' "$LOG") gave up"
+    sleep 5
+    [ "$(grep -c 'one[0-9]*: restarting it, 1 of at most 1 in 10min' "$LOG")" = 10 ]
+    [ "$(grep -c 'two[0-9]*: restarting it, 1 of at most 2 in 10min' "$LOG")" = 10 ]
+    [ "$(grep -c 'two[0-9]*: restarting it, 2 of at most 2 in 10min' "$LOG")" = 10 ]
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 30 ]
+    [ "$(grep -c 'not restarted any more: ' "$LOG")" = 20 ]
+}
+
+# run_waiting NAME - dies with 3 as soon as the gate is open
+run_waiting() {
+    docker run -d --name "$1" -v "$T/gate:/gate" "$BB" \
+        sh -c 'until [ -e /gate/open ]; do sleep 0.1; done; echo "no door" >&2; exit 3' >/dev/null
+}
+
+@test "what a person has stopped stays stopped; what is killed from outside comes back" {
+    policy_is <<'END'
+[Service cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    docker run -d --name cache redis:debian >/dev/null
+    daemon_begin
+    turns cache healthy
+    docker stop cache >/dev/null
+    turns cache absent
+    [[ $(reason cache) == "stopped on request"* ]]
+    sleep 3
+    [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
+    docker start cache >/dev/null
+    turns cache healthy
+    kill -9 "$(pid_of cache)"
+    turns cache unhealthy || turns cache starting || turns cache healthy
+    said 'restarting it, 1 of at most 5 .*exit code 137: SIGKILL, but neither through the engine'
+    turns cache healthy
+    docker kill cache >/dev/null
+    turns cache absent
+    [[ $(reason cache) == "killed on request (docker kill)"* ]]
+    sleep 2
+    [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
+}
+
+@test "the engine's own restart policy has the first word; a crash loop says why" {
+    policy_is <<'END'
+[Service loop]
+Match=name:loop
+Probe=none
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    daemon_begin
+    ctl --json events >"$T/events" 3>&- 4>&- &
+    local listener=$!
+    # shellcheck disable=SC2016 # for the shell inside
+    docker run -d --name loop --restart always "$BB" sh -c 'head -c 100000 /dev/zero | tr "\0" x
+        echo; printf "no such database: \033[31mmlflow\n"; exit 4' >/dev/null
+    turns loop unhealthy
+    [[ $(reason loop) == "crash loop, it ended "*" times in a row; last: ended by itself with exit code 4" ]]
+    unsaid 'restarting it, '
+    sleep 1
+    kill $listener
+    wait $listener || true
+    # its exit code and last words: bounded, and nothing in them that a terminal would obey
+    jq -s '[.[] | select(.container == "loop" and .exit_code)][-1]' "$T/events" | tee "$T/words"
+    [ "$(jq -r .exit_code "$T/words")" = 4 ]
+    [[ $(jq -r .last_log "$T/words") == *'xxx… | no such database: \x1b[31mmlflow' ]]
+    [ "$(jq -r .last_log "$T/words" | wc -c)" -lt 1024 ]
+}
+
+@test "dry run: nothing is restarted" {
+    policy_is DryRun=yes <<'END'
+[Service cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    docker run -d --name cache redis:debian >/dev/null
+    daemon_begin
+    turns cache healthy
+    started=$(starts_of cache)
+    kill -STOP "$(pid_of cache)"
+    wait_until 15 said 'cache: would be restarted'
+    sleep 2
+    kill -CONT "$(pid_of cache)"
+    [ "$(starts_of cache)" = "$started" ]
+    unsaid 'cache: restarting it'
+}
+
+@test "what was given up is forgiven when a person starts it, and not when the engine does" {
+    policy_is <<'END'
+[Service dies]
+Match=name:dies
+Probe=none
+OnUnhealthy=restart
+RestartBudget=1/10min
+END
+    daemon_begin
+    run_bb neighbour
+    docker run -d --name dies "$BB" sh -c 'sleep 1; exit 3' >/dev/null
+    wait_until 30 said 'dies: not restarted any more: 1 restart in 10min has not helped'
+    [ "$(grep -c 'dies: restarting it' "$LOG")" = 1 ]
+    docker start dies >/dev/null
+    wait_until 30 gives 2 grep -c 'dies: restarting it' "$LOG"
+    wait_until 30 gives 2 grep -c 'dies: not restarted any more' "$LOG"
+}
+
+@test "on-failure restarts of the engine come first; when they are used up it is plimsolld's turn" {
+    policy_is <<'END'
+[Service dies]
+Match=name:dies
+Probe=none
+OnUnhealthy=restart
+RestartBudget=1/10min
+END
+    daemon_begin
+    docker run -d --name dies --restart on-failure:2 "$BB" sh -c 'exit 3' >/dev/null
+    wait_until 30 said 'dies: restarting it, 1 of at most 1'
+    # the engine's count was full by then: it has begun anew since
+    wait_until 30 said 'dies: not restarted any more'
+    [ "$(grep -c 'dies: restarting it' "$LOG")" = 1 ]
+}
