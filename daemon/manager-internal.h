@@ -96,6 +96,7 @@ struct PlManager {
         bool ready_sent, stopping;
         unsigned updates_in_flight;
         unsigned churn;         /* answers of the engine since memory was last given back */
+        uint64_t trimmed_usec;  /* that was then; 0: never yet */
         uint64_t reloaded_usec; /* systemd said Reloading: who takes a value away */
         char *status_sent;      /* last STATUS= */
 };

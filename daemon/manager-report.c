@@ -19,8 +19,10 @@
 #include "pl-summary.h"
 #include "pl-wire.h"
 
-/* So many answers of the engine make giving memory back worth its millisecond. */
-#define TRIM_AFTER 64
+/* So many answers of the engine, or so long since the last time, make giving memory back worth its
+ * millisecond. */
+#define TRIM_AFTER      64
+#define TRIM_EVERY_USEC (10 * PL_USEC_PER_SEC)
 /* A burst of changes makes one status line. */
 #define REPORT_DELAY_USEC (50 * PL_USEC_PER_MSEC)
 
@@ -146,11 +148,17 @@ static char *summary_line(PlManager *m) {
         return pl_summary_line(&sum);
 }
 
-/* Thousands of answers leave holes in the heap that nobody will fill for hours. */
+/* What answers of the engine leave are holes in the heap that nobody may fill for hours. The first
+ * time comes right after the start, which leaves most of them. */
 static void trim_when_quiet(PlManager *m) {
-        if (m->churn < TRIM_AFTER || m->updates_in_flight > 0 || m->sync_pending > 0)
+        uint64_t now = pl_manager_now(m);
+
+        if (!m->synced || m->churn == 0 || m->updates_in_flight > 0 || m->sync_pending > 0)
                 return;
+        if (m->churn < TRIM_AFTER && m->trimmed_usec > 0 && now - m->trimmed_usec < TRIM_EVERY_USEC)
+                return; /* the audit comes by here again */
         m->churn = 0;
+        m->trimmed_usec = now;
         (void)malloc_trim(0);
 }
 

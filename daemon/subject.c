@@ -18,9 +18,10 @@ PlSubject *pl_subject_free(PlSubject *s) {
         pl_container_free(s->facts);
         pl_limits_deinit(&s->want);
         pl_container_state_deinit(&s->state);
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+        for (PlResource r = 0; s->owner_errors && r < _PL_RESOURCE_N; r++)
                 for (PlOwner o = 0; o < _PL_OWNER_N; o++)
                         free(s->owner_errors[r][o]);
+        free(s->owner_errors);
         free(s->dry_run_said);
         free(s->engine_told);
         free(s->engine_failed);
@@ -49,8 +50,13 @@ void pl_subject_drop_cgroup(PlSubject *s) {
 }
 
 bool pl_subject_set_error(PlSubject *s, PlResource r, PlOwner o, const char *text) {
-        char **slot = &s->owner_errors[r][o];
+        char **slot;
 
+        if (!s->owner_errors && text)
+                s->owner_errors = calloc(_PL_RESOURCE_N, sizeof(*s->owner_errors));
+        if (!s->owner_errors)
+                return text != NULL;
+        slot = &s->owner_errors[r][o];
         if (pl_streq_null(*slot, text))
                 return false;
         free(*slot);

@@ -60,8 +60,8 @@ struct PlSubject {
         PlOomPressure oom_pressure;
         uint64_t retry_usec, retry_delay_usec; /* CLOCK_BOOTTIME; 0: none */
         uint64_t update_seen_usec;             /* last `update` event that was not ours */
-        char *owner_errors[_PL_RESOURCE_N][_PL_OWNER_N];
-        char *dry_run_said; /* last announcement, to say it once */
+        char *(*owner_errors)[_PL_OWNER_N];    /* by resource; NULL: there were none yet */
+        char *dry_run_said;                    /* last announcement, to say it once */
         /* Update body that was sent last. What an engine refuses, or accepts and does not keep
          * (BlkioWeight without a kernel for it), is not sent again until something changes. */
         char *engine_told;
