@@ -236,8 +236,9 @@ static void on_event(void *userdata, PlEvent *e) {
                 pl_subject_forget_told(s); /* a new run, a new answer */
                 if (!s->cgroup && s->facts)
                         (void)pl_manager_locate_by_parent(m, s);
+                s->inspect_due = true;
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
-                break;
+                return;
         case PL_EVENT_UPDATE:
                 /* its own updates answer within this time, before or after their event */
                 if (!s->update_in_flight &&

@@ -137,6 +137,8 @@ extern const PlCgWatchHandlers pl_manager_watch_handlers;
 /** pl_manager_drop_cgroup() - the group has gone, or is not this container's any more. */
 void pl_manager_drop_cgroup(PlManager *m, PlSubject *s);
 void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec);
+/** pl_manager_watch_cgroup() - from now on, if that is due. Somebody may have written before. */
+void pl_manager_watch_cgroup(PlManager *m, PlSubject *s);
 bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s);
 void pl_manager_locate_by_pid(PlManager *m, PlSubject *s);
 void pl_manager_learn_parent(PlManager *m, const char *parent);

@@ -143,7 +143,6 @@ void pl_manager_drop_cgroup(PlManager *m, PlSubject *s) {
 
 void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t started_usec) {
         _cleanup_free_ char *parent = NULL;
-        int r;
 
         if (s->cgroup && same_group(s->cgroup, g)) {
                 pl_cgroup_free(g);
@@ -165,8 +164,17 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
         parent = pl_cgroup_parent(g);
         if (parent)
                 pl_manager_learn_parent(m, parent);
+        s->watch_due = true;
+}
+
+void pl_manager_watch_cgroup(PlManager *m, PlSubject *s) {
+        int r;
+
+        if (!s->watch_due)
+                return;
+        s->watch_due = false;
         pl_manager_watch_oom(m, s);
-        r = pl_cg_watch_add(m->watch, s->id, g);
+        r = pl_cg_watch_add(m->watch, s->id, s->cgroup);
         if (r < 0)
                 pl_manager_say(m, s, LOG_WARNING, NULL, NULL,
                                "cannot watch its cgroup (%s); drift is found by the audit every "
@@ -175,10 +183,14 @@ void pl_manager_adopt_cgroup(PlManager *m, PlSubject *s, PlCgroup *g, uint64_t s
 }
 
 bool pl_manager_locate_by_parent(PlManager *m, PlSubject *s) {
-        for (char **p = m->parents; p && *p; p++) {
+        size_t n = 0;
+
+        while (m->parents && m->parents[n])
+                n++;
+        while (n-- > 0) { /* where a container was seen last comes first */
                 PlCgroup *g = NULL;
 
-                if (pl_cgroup_from_parent(&m->mounts, *p, s->id, &g) >= 0) {
+                if (pl_cgroup_from_parent(&m->mounts, m->parents[n], s->id, &g) >= 0) {
                         pl_manager_adopt_cgroup(m, s, g, 0);
                         return true;
                 }

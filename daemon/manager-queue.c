@@ -100,6 +100,10 @@ int pl_manager_on_tick(sd_event_source *source, void *userdata) {
                 s = pl_manager_dequeue(m, PL_QUEUE_KERNEL);
                 if (s) {
                         pl_manager_reconcile(m, s);
+                        if (s->inspect_due) {
+                                s->inspect_due = false;
+                                pl_manager_inspect(m, s);
+                        }
                         continue;
                 }
                 pl_manager_settle_policy(m);

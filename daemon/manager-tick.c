@@ -305,6 +305,8 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
         if (drifted && !admit_repair(m, s, plan, now, text ?: ""))
                 return;
         written = execute(m, s, plan);
+        if (s->cgroup)
+                pl_manager_watch_cgroup(m, s); /* the values are read back after it */
         if (!s->cgroup || written == 0)
                 return;
         s->systemd_due = true;
@@ -384,5 +386,10 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
                         (void)pl_cg_watch_add(m->watch, s->id, s->cgroup);
         }
         pl_plan_deinit(&plan);
+        if (s->cgroup && s->watch_due) {
+                pl_manager_watch_cgroup(m, s);
+                s->fresh = false;
+                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+        }
         pl_manager_queue(m, s, PL_QUEUE_OWNERS);
 }

@@ -39,6 +39,7 @@ const char *pl_subject_name(const PlSubject *s) {
 void pl_subject_drop_cgroup(PlSubject *s) {
         s->cgroup = pl_cgroup_free(s->cgroup);
         s->cgroup_started_usec = 0;
+        s->watch_due = false;
         pl_reading_deinit(&s->reading);
         s->reading = (PlReading){ 0 };
         s->fresh = false;

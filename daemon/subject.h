@@ -41,6 +41,7 @@ struct PlSubject {
         PlCgroup *cgroup;             /* NULL: not running, or not found yet */
         uint64_t cgroup_started_usec; /* State.StartedAt that the cgroup was verified against; 0:
                                          not */
+        bool watch_due;               /* the group is to be watched, once its values are written */
         PlLimits want;
         uint32_t restoring;   /* mask of values on their way back to the original */
         PlReading reading;    /* last; trusted while fresh */
@@ -76,6 +77,7 @@ struct PlSubject {
         bool update_in_flight;      /* our own POST …/update */
         uint64_t own_update_usec;   /* when the last one was answered */
         bool inspect_in_flight, inspect_again;
+        bool inspect_due;      /* after the kernel's values, which must not wait for a request */
         bool inspect_for_sync; /* the inspection under way completes a list */
         bool seen;             /* in the last list */
 
