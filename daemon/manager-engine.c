@@ -161,6 +161,7 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
         PlSubject *s;
 
         m->engine_connected = true;
+        m->engine_takes_nothing = false;
         if (m->logs)
                 pl_logs_set_engine(m->logs, info);
         free(m->engine_error);

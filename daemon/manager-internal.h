@@ -86,6 +86,7 @@ struct PlManager {
         uint64_t tick_armed_usec; /* CLOCK_BOOTTIME since when a tick is due; 0: none */
 
         bool engine_connected;
+        bool engine_takes_nothing; /* Podman 4: it has no update, said once */
         bool stale; /* what is observed was true when the engine was lost */
         char *engine_error;
         unsigned sync_pending; /* inspections that the first or a new list asked for */

@@ -95,6 +95,8 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost: said by lost(), and the resync comes by here again */
                         pl_subject_forget_told(s);
+                } else if (error == -EOPNOTSUPP) {
+                        m->engine_takes_nothing = true;
                 } else if (error < 0) {
                         /* Said once an inspection has shown that it is not about a container that
                          * has ended meanwhile. */
@@ -151,7 +153,7 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         if (r < 0)
                 return;
         say_engine_cannot(m, s, cannot);
-        if (!body) {
+        if (!body || m->engine_takes_nothing) {
                 note_engine_error(m, s, NULL);
                 settle_restored(m, s);
                 return;
