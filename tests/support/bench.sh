@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# ./dev bench: each script of tests/bench is a benchmark. It prints figures with the peer's or the
-# floor's beside them, and fails when a goal is missed. Run it on a quiet machine.
+# ./dev bench: each script of tests/bench is a benchmark, and each program bench-NAME. It prints
+# figures with the peer's or the floor's beside them, and fails when a goal is missed. Run it on a
+# quiet machine.
 
 # shellcheck source=tests/support/build.sh
 . "$SUPPORT/build.sh"
@@ -9,7 +10,10 @@
 bench_names() {
     local f
     for f in "$ROOT"/tests/bench/*; do
-        if [ -f "$f" ] && [ -x "$f" ]; then basename "${f%.*}"; fi
+        case $f in
+        */bench-*.c) basename "${f%.*}" ;;
+        *) if [ -f "$f" ] && [ -x "$f" ]; then basename "${f%.*}"; fi ;;
+        esac
     done
 }
 
@@ -23,7 +27,8 @@ dev_bench() {
     # shellcheck disable=SC2046 # a list of words
     [ $# -gt 0 ] || set -- $(bench_names)
     for name in "$@"; do
-        file=$(find "$ROOT/tests/bench" -maxdepth 1 -name "$name*" -perm -u+x -type f | head -n 1)
+        file=$(find "$ROOT/tests/bench" "$BUILD/gcc/tests/bench" -maxdepth 1 -name "$name*" \
+            -perm -u+x -type f | head -n 1)
         [ -n "$file" ] || die 64 "no such benchmark: $name ($(bench_names | xargs))"
         say "== $name"
         PLIMSOLL_BUILD=$BUILD/gcc "$file" || missed+=("$name")
