@@ -32,6 +32,7 @@ static const struct {
         { "comes up", "u", false, { 0 }, "h", "" },
         { "comes up slowly", "dddu", false, { 0 }, "sh", "" },
         { "says nothing at first", ".", false, { 0 }, "s", "" },
+        { "says why it is not up yet", ".dd", false, { 0 }, "s", "connection refused" },
         { "never comes up", "dddddddddddddddddddddddddddddddddd", false, { 0 }, "su",
           "connection refused (34 times in a row)" },
         { "one failure is forgiven", "uuduuu", false, { 0 }, "h", "" },
