@@ -201,6 +201,10 @@ PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlV
                                 pl_verdict_set(ret, PL_VERDICT_UP, "", "%s", "");
                                 return PL_PROBE_DONE;
                         }
+                        if (len != 8) { /* AuthenticationOk is nothing but its code */
+                                judge_garbage(data, n, ret);
+                                return PL_PROBE_DONE;
+                        }
                         let_in = true;
                 }
                 if (n - i < (size_t)len + 1)

@@ -94,6 +94,8 @@ static const Answer rows[] = {
           true, PL_VERDICT_UP, "28000", "\\x1b]0;owned\\x07 \\xe2\\x80\\xae" },
         { "ready without authentication", BYTES("Z\0\0\0\x05I"), false, PL_VERDICT_DOWN, "garbage",
           "not a" },
+        { "let in, at length", BYTES("R\0\0\0\x09\0\0\0\0xZ\0\0\0\x05I"), false, PL_VERDICT_DOWN,
+          "garbage", "not a" },
         { "unknown message later", BYTES("R\0\0\0\x08\0\0\0\0q\0\0\0\x08\0\0\0\0"), false,
           PL_VERDICT_DOWN, "garbage", "not a" },
 };
