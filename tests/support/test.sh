@@ -124,9 +124,9 @@ integration_file() {
     echo "$status $((SECONDS - start))" >"$LOGS/integration-$name.status"
 }
 
-# The machines begin before everything else, in the background and at the lowest priority: they take
-# long, and to an emulated guest it does not matter how long (see tests/vm/machine.py). Their progress
-# and consoles go to the log; results alone to stdout.
+# Without a name, the machine of trixie begins before everything else, in the background and at the lowest
+# priority: it takes long, and to its guest it does not matter how long (see tests/vm/machine.py). Its
+# progress and console go to the log; results alone to stdout.
 vm_begin() {
     VM_START=$SECONDS
     nice -n "$1" "$ROOT/tests/vm/run" "${VM_ARGS[@]}" >"$LOGS/vm.tap" 2>"$LOGS/vm.log" &
@@ -190,9 +190,7 @@ dev_test() {
     done
     trap finish EXIT
     trap 'note interrupted; exit 130' INT TERM HUP
-    case " $* " in
-    *" vm "*) [ $# -eq 1 ] || "$ROOT/tests/vm/run" --in-real-time || vm_begin 19 ;;
-    esac
+    [ ${#VM_ARGS[@]} -eq 0 ] || "$ROOT/tests/vm/run" --in-real-time || vm_begin 19
     for stage in "$@"; do
         "stage_$stage"
     done

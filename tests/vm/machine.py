@@ -16,7 +16,15 @@ import time
 QEMU = "qemu-system-x86_64"
 MEMORY_MIB = 2560
 # What is dear to emulate and needed by nobody is left out: a fifth of the time, as measured.
-EMULATED_CPU = "max,-la57,-avx,-avx2,-smap,-smep"
+EMULATED_CPU = ["-cpu", "max,-la57,-avx,-avx2,-smap,-smep"]
+ACCELERATORS = {
+    "kvm": ["-accel", "kvm", "-cpu", "host"],
+    "tcg": ["-accel", "tcg,thread=multi,tb-size=1024", *EMULATED_CPU],
+    # Emulated, with a clock that counts instructions: to a guest on a busy host time goes slowly and
+    # not in leaps, so that what it measures and waits for stays true.
+    "icount": ["-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=1,sleep=on",
+               *EMULATED_CPU],
+}
 # of the host's time: generous, since all of this may run beside what is more urgent
 BOOT_TIMEOUT_SEC = 900
 ANSWER_TIMEOUT_SEC = 300
@@ -70,13 +78,9 @@ class Machine:
         if not snapshot:
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b",
                             os.path.abspath(os.path.join(self.image, "disk.img")), disk], check=True)
-        # Emulated, its clock counts instructions: to a guest on a busy host time goes slowly and not
-        # in leaps, so that what it measures and waits for stays true.
-        accel = ["-accel", "kvm"] if self.accel == "kvm" else [
-            "-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=1,sleep=on"]
         # sockets by relative names: their paths may be no longer than 107 bytes
         command = [
-            QEMU, "-M", "q35", *accel, "-cpu", "host" if self.accel == "kvm" else EMULATED_CPU,
+            QEMU, "-M", "q35", *ACCELERATORS[self.accel],
             "-smp", "2", "-m", str(MEMORY_MIB), "-display", "none", "-nodefaults",
             "-kernel", os.path.abspath(os.path.join(self.image, "vmlinuz")),
             "-initrd", os.path.abspath(os.path.join(self.image, "initrd")),
