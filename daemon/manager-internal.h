@@ -87,7 +87,7 @@ struct PlManager {
 
         bool engine_connected;
         bool engine_takes_nothing; /* Podman 4: it has no update, said once */
-        bool stale; /* what is observed was true when the engine was lost */
+        bool stale;                /* what is observed was true when the engine was lost */
         char *engine_error;
         unsigned sync_pending; /* inspections that the first or a new list asked for */
         bool syncing, listed;  /* a list is under way; its answer has come */
