@@ -140,7 +140,7 @@ END
     daemon_begin
     run_bb neighbour
     docker run -d --name dies "$BB" sh -c 'sleep 1; exit 3' >/dev/null
-    wait_until 30 said 'dies: not restarted any more: 1 restart in 10min has not helped'
+    wait_until 30 said 'dies: not restarted any more: 1 restart in 10min did not help'
     [ "$(grep -c 'dies: restarting it' "$LOG")" = 1 ]
     docker start dies >/dev/null
     wait_until 30 gives 2 grep -c 'dies: restarting it' "$LOG"

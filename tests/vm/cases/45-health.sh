@@ -49,7 +49,7 @@ test_restarts_within_the_budget_then_the_unit() {
     [ "$(grep -c 'loop: restarting it, [12] of at most 2 in 10min: ' /tmp/restarts)" = 2 ]
     [ "$(grep -c 'loop: starting plimsoll-alert@loop.service: ' /tmp/restarts)" = 1 ]
     entries RESTART_GAVE_UP CONTAINER_NAME=loop | jq -r '.PRIORITY + " " + .MESSAGE' | tee /tmp/entry
-    grep -q '^2 loop: not restarted any more: 2 restarts in 10min have not helped: ' /tmp/entry
+    grep -q '^2 loop: not restarted any more: 2 restarts in 10min did not help: ' /tmp/entry
     within 10 alerted
 }
 
