@@ -19,13 +19,14 @@
 
 /*
  * What changes a container or says why it ended. Not exec_* (three for each healthcheck), and not
- * restart and stop, which say nothing that start and die did not. Filters are matched by prefix
- * where health_status is among them (moby 25798), and "died" and "remove" are Podman's words.
+ * restart and stop, which say nothing that start, kill and die did not. Filters are matched by
+ * prefix where health_status is among them (moby 25798), and "died" and "remove" are Podman's
+ * words, which tells of no kill when it stops a container.
  */
 #define FILTERS                                                                            \
         "{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"update\",\"rename\"," \
         "\"pause\",\"unpause\",\"kill\",\"die\",\"oom\",\"health_status\",\"destroy\"%s]}"
-#define FILTERS_PODMAN ",\"died\",\"remove\""
+#define FILTERS_PODMAN ",\"died\",\"remove\",\"stop\""
 
 static size_t on_header(char *data, size_t one, size_t size, void *userdata) {
         PlEngine *e = userdata;

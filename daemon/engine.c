@@ -246,7 +246,9 @@ void pl_engine_subscribed(PlEngine *e) {
         if (e->info.podman && !e->podman_said) {
                 e->podman_said = true;
                 pl_log_notice("The engine is Podman: it does not say when a container ran out of "
-                              "memory, so that is learnt from the kernel alone");
+                              "memory, so that is learnt from the kernel alone, and not always "
+                              "that somebody stopped one: OnUnhealthy=restart may take that for "
+                              "an end by itself");
         }
         e->handlers->connected(e->userdata, &e->info);
 }

@@ -72,7 +72,8 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 e->start_usec = at;
                 break;
         case PL_EVENT_KILL:
-                if (!ends_process(event->signal))
+                /* Podman does not say which */
+                if (event->signal != 0 && !ends_process(event->signal))
                         break;
                 e->signal = event->signal;
                 if (event->signal == SIGKILL)
@@ -93,13 +94,16 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                         add_end(e, at);
                 break;
         case PL_EVENT_STOP:
-                /* comes after die, and only from a request; STOPSIGNAL may be any signal */
+                /* comes after die (Podman: before it), and only from a request; STOPSIGNAL may be
+                 * any signal */
                 if (e->ender == PL_ENDER_ITSELF || e->ender == PL_ENDER_SIGKILL) {
                         e->ender = PL_ENDER_REQUEST;
                         if (e->n_ends > 0)
                                 e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
-                } else if (e->ender == PL_ENDER_NONE || e->ender == PL_ENDER_UNSEEN) {
+                } else if (e->ender == PL_ENDER_UNSEEN) {
                         e->ender = PL_ENDER_REQUEST;
+                } else if (e->ender == PL_ENDER_NONE) {
+                        e->term_usec = at;
                 }
                 break;
         default:

@@ -74,6 +74,8 @@ static inline void run(uint64_t usec) {
 
         while ((now = now_usec()) < end)
                 ck_assert_int_ge(sd_event_run(event, end - now), 0);
+        while (sd_event_run(event, 0) > 0) /* a machine that is busy takes longer for what is due */
+                ;
 }
 
 static inline void start(const PlCgroupMounts *m) {

@@ -13,9 +13,9 @@
 
 /*
  * Events, one letter and half a second each:
- *   s start   t kill 15   k kill 9   h kill 1 (SIGHUP)   o oom event   O the kernel's record, own
- * limit G the kernel's record, the host   x stop   p our own restart   _ a minute 0 1 v n: die with
- * 0, 1, 139, 137     i inspect says: exited   I and OOMKilled
+ *   s start   t kill 15   k kill 9   h kill 1 (SIGHUP)   u kill, signal unknown   o oom event   O
+ * the kernel's record, own limit G the kernel's record, the host   x stop   p our own restart   _ a
+ * minute 0 1 v n: die with 0, 1, 139, 137     i inspect says: exited   I and OOMKilled
  */
 /* clang-format off */
 static const struct {
@@ -36,6 +36,9 @@ static const struct {
         { "docker stop twice seen", "sttkknnxx", PL_ENDER_TIMEOUT, true, "stop timeout" },
         { "docker kill", "skn", PL_ENDER_REQUEST, true, "killed on request (docker kill)" },
         { "docker kill of an ill container", "soOk1", PL_ENDER_REQUEST, true, "on request" },
+        { "podman stop", "sx1", PL_ENDER_REQUEST, true, "stopped on request, exit code 1" },
+        { "podman stop, die event lost", "sxi", PL_ENDER_UNSEEN, true, "while nobody was watching" },
+        { "podman kill", "sun", PL_ENDER_REQUEST, true, "stopped on request" },
         { "a reload, then a crash", "sh__1", PL_ENDER_ITSELF, false, "exit code 1" },
         { "an old SIGTERM, ignored", "st____________1", PL_ENDER_ITSELF, false, "exit code 1" },
         { "own limit", "sOn", PL_ENDER_OOM, false, "memory limit" },
@@ -78,6 +81,7 @@ static void play(PlEnding *e, const char *events) {
                 case 't': event(e, PL_EVENT_KILL, 15, at); break;
                 case 'k': event(e, PL_EVENT_KILL, 9, at); break;
                 case 'h': event(e, PL_EVENT_KILL, 1, at); break;
+                case 'u': event(e, PL_EVENT_KILL, 0, at); break;
                 case 'o': event(e, PL_EVENT_OOM, 0, at); break;
                 case 'O': pl_ending_oom(e, false, at); break;
                 case 'G': pl_ending_oom(e, true, at); break;
