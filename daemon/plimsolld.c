@@ -176,11 +176,24 @@ static void raise_descriptor_limit(void) {
 }
 
 static int status_of(int error) {
-        if (error == -EBADMSG || error == -ENOENT)
+        switch (error) {
+        case -EBADMSG:
                 return EX_CONFIG;
-        if (error == -EACCES || error == -EPERM)
+        case -EACCES:
+        case -EPERM:
                 return EX_NOPERM;
-        return EX_OSERR;
+        case -ENOENT: /* the directory that a socket, a state or an archive is to be in */
+        case -ENOTDIR:
+        case -EROFS:
+        case -ENOSPC:
+                return EX_CANTCREAT;
+        default:
+                return EX_OSERR;
+        }
+}
+
+static const char *reason_of(int error) {
+        return error == -EBADMSG ? "there is no policy to go by" : strerror(-error);
 }
 
 static int run(const Arguments *a) {
@@ -215,8 +228,8 @@ static int run(const Arguments *a) {
         if (r >= 0)
                 r = sd_event_loop(event);
         if (r < 0) {
-                pl_log_error("plimsolld cannot go on: %s", strerror(-r));
-                (void)sd_notifyf(false, "ERRNO=%d\nSTATUS=failed: %s", -r, strerror(-r));
+                pl_log_error("plimsolld cannot go on: %s", reason_of(r));
+                (void)sd_notifyf(false, "ERRNO=%d\nSTATUS=failed: %s", -r, reason_of(r));
                 return status_of(r);
         }
         return r;

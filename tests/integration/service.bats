@@ -147,6 +147,8 @@ daemon() { "$BUILD_DIR/daemon/plimsolld" "$@"; }
     [ "$status" -eq 64 ]
     run daemon --engine http://example.org
     [ "$status" -eq 64 ]
+    run daemon --policy "$T/plimsoll.conf" --control "$T/control.sock" --state /proc/none
+    [ "$status" -eq 73 ]
     run ctl --nonsense
     [ "$status" -eq 2 ]
     run ctl nonsense
