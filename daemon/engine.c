@@ -78,6 +78,19 @@ PlEngine *pl_engine_unref(PlEngine *e) {
         return NULL;
 }
 
+void pl_engine_hang_up(PlEngine *e) {
+        _cleanup_(pl_engine_unrefp) PlEngine *alive = pl_engine_ref(e);
+        PlRequestList due;
+
+        e->state = PL_ENGINE_STOPPED;
+        e->ping_running = false;
+        (void)sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
+        pl_engine_socket_watch(e->socket, false);
+        pl_engine_unsubscribe(e);
+        pl_engine_abort(e, &due);
+        pl_request_list_fail(alive, &due, -ECONNRESET);
+}
+
 PlEngine *pl_engine_free(PlEngine *e) {
         PlRequestList dropped;
 

@@ -58,6 +58,10 @@ int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *hand
 PlEngine *pl_engine_free(PlEngine *e);
 PL_DEFINE_CLEANUP(PlEngine *, pl_engine_free)
 
+/** pl_engine_hang_up() - for good, because it is not wanted any more: what is due is replied to
+ * with -ECONNRESET from inside this call, and nothing else is heard of it. */
+void pl_engine_hang_up(PlEngine *e);
+
 /** pl_engine_tune() - before pl_engine_start(). */
 void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning);
 

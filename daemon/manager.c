@@ -75,19 +75,28 @@ static int load_policy(PlManager *m, PlPolicy **ret, char **ret_message) {
 
 static int restart_engine(PlManager *m) {
         const char *url = m->options.engine_url ?: m->policy->daemon.engine;
+        PlEngine *engine = NULL;
         int r;
 
         if (m->engine && pl_streq(pl_engine_url(m->engine), url))
                 return 0;
-        m->engine = pl_engine_free(m->engine);
-        m->engine_connected = false;
-        if (m->logs)
-                pl_logs_set_engine(m->logs, NULL);
-        m->updates_in_flight = 0;
-        r = pl_engine_new(m->event, url, &pl_manager_engine_handlers, m, &m->engine);
-        if (r < 0)
+        r = pl_engine_new(m->event, url, &pl_manager_engine_handlers, m, &engine);
+        if (r < 0) {
                 pl_log_error("Cannot use Engine=%s: %s", url, strerror(-r));
-        return r;
+                return r;
+        }
+        if (m->engine) {
+                pl_log_info("Leaving the engine at %s for %s", pl_engine_url(m->engine), url);
+                m->stale = m->synced;
+                m->engine_connected = false;
+                pl_healthd_set_stale(m->health, true);
+                if (m->logs)
+                        pl_logs_set_engine(m->logs, NULL);
+                pl_engine_hang_up(m->engine); /* nobody waits for its answers from now on */
+                pl_engine_free(m->engine);
+        }
+        m->engine = engine;
+        return 0;
 }
 
 /* Limits first: all that a new policy changes besides waits until the kernel has every value. */

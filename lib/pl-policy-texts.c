@@ -70,6 +70,10 @@ int pl_policy_set_engine(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s
                 return refuse(p, key, value,
                               "the path after unix:// begins with a slash too, as in "
                               "unix:///run/docker.sock");
+        if (!path[1])
+                return refuse(p, key, value,
+                              "the root directory is no socket; expected one such "
+                              "as unix:///run/docker.sock");
         if (strlen(path) > SOCKET_PATH_MAX)
                 return refuse(p, key, value, "the path of a socket has at most 107 bytes, unix(7)");
         return replace(&p->policy->daemon.engine, value);

@@ -157,6 +157,26 @@ END
     [ "$(docker inspect -f '{{.HostConfig.Memory}}' web)" = $((200 * MIB)) ]
 }
 
+@test "another Engine= is gone over to, whatever is under way" {
+    local i
+    ln -s "$E/engine/docker.sock" "$T/other.sock"
+    daemon_begin
+    for i in 1 2 3 4 5 6 7 8; do run_bb "web-$i"; done
+    run_bb web
+    for i in 61 62 63 64 65 66 67 68 69 70 71; do
+        simple "${i}M"
+        [ $((i % 2)) = 0 ] || sed -i "s|^Engine=.*|Engine=unix://$T/other.sock|" "$T/plimsoll.conf"
+        kill -HUP "$DAEMON"
+        sleep "0.0$((i % 7))"
+    done
+    becomes web MemoryMax $((71 * MIB))
+    # every one is still looked at, and told to the engine
+    wait_until 10 gives $((71 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web
+    docker stop -t 0 web web-1 web-2 web-3 web-4 web-5 web-6 web-7 web-8
+    wait_until 5 gives 9 eval 'status_json | jq "[.containers[] | select(.phase == \"exited\")] | length"'
+    [ "$(status_json | jq -r .engine.connected)" = true ]
+}
+
 @test "twenty reloads at once end with the last policy" {
     local i
     daemon_begin

@@ -154,6 +154,25 @@ START_TEST(test_lost_with_requests) {
 }
 END_TEST
 
+/* An engine that is not wanted any more owes its replies, and is not lost. */
+START_TEST(test_hang_up) {
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"json$\",\"kind\":\"hang\"}");
+        for (unsigned i = 0; i < 20; i++)
+                ck_assert_int_eq(inspect(A64), 0);
+        ck_assert_int_eq(list(), 0);
+        run_for(event, 100 * PL_USEC_PER_MSEC);
+        pl_engine_hang_up(engine);
+        ck_assert_uint_eq(n_replies, 21);
+        ck_assert_int_eq(reply_error, -ECONNRESET);
+        ck_assert_int_eq(inspect(A64), -ENOTCONN);
+        fake_do(&fake, "{\"op\":\"create\",\"name\":\"x\"}");
+        run_for(event, 500 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_replies, 21);
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert_uint_eq(n_connected, 1);
+}
+END_TEST
+
 /* A stuck container blocks its own lane for a while, and no other. */
 START_TEST(test_stuck_inspect) {
         fake_do(&fake, "{\"op\":\"fault\",\"path\":\"" A64 "/json$\",\"kind\":\"hang\"}");
@@ -208,6 +227,7 @@ int main(void) {
         tcase_add_test(t, test_gone_with_500);
         tcase_add_test(t, test_bad_list);
         tcase_add_test(t, test_lost_with_requests);
+        tcase_add_test(t, test_hang_up);
         tcase_add_test(t, test_stuck_inspect);
         tcase_add_loop_test(t, test_free, 0, PL_ARRAY_SIZE(frees));
         return run_case(t);

@@ -137,6 +137,7 @@ static const struct {
         E("[Daemon]\nEngine=/run/docker.sock\n" SVC, 2, "write unix:// before it"),
         E("[Daemon]\nEngine=tcp://127.0.0.1:2375\n" SVC, 2, "only unix sockets"),
         E("[Daemon]\nEngine=unix://run/docker.sock\n" SVC, 2, "begins with a slash too"),
+        E("[Daemon]\nEngine=unix:///\n" SVC, 2, "the root directory is no socket"),
         E("[Daemon]\nEngine=docker\n" SVC, 2, "unix:///run/docker.sock"),
         E("[Daemon]\nMetricsListen=9478\n" SVC, 2, "an address and a port"),
         E("[Daemon]\nMetricsListen=localhost:9478\n" SVC, 2, "an address is needed"),
