@@ -64,7 +64,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 .broken = pl_health_is_broken(&p->health),
                 .healthy = p->health.state == PL_HEALTH_HEALTHY,
                 .stale = h->stale,
-                .requested = pl_ending_was_requested(&p->ending),
+                .requested = pl_ending_is_requested(&p->ending, pl_healthd_realtime()),
                 .healthy_since_usec = p->health.since_usec,
         };
         p->facts.host.restart_policy = p->restart_policy;
@@ -299,6 +299,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         if (!p)
                 return -ENOMEM;
         p->service = service;
+        if (c->started_usec != p->facts.started_usec)
+                pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
         pl_healthd_take_facts(p, c, pl_healthd_now(h));
         pl_ending_inspect(&p->ending, &p->facts, pl_healthd_realtime());
         r = pl_healthd_set_probe(h, p, c, netns);
@@ -309,10 +311,10 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
 
 /* Whoever starts what was stopped on request, or what had been given up, begins a new story; the
  * engine's own restart policy does not. */
-static bool is_started_anew(const PlPatient *p) {
+static bool is_started_anew(const PlPatient *p, uint64_t realtime_usec) {
         bool engine = *p->restart_policy && !pl_streq(p->restart_policy, "no");
 
-        return p->ending.own_usec == 0 &&
+        return !pl_ending_is_own(&p->ending, realtime_usec) &&
                (pl_ending_was_requested(&p->ending) || (p->restart.gave_up && !engine));
 }
 
@@ -321,7 +323,7 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
 
         if (!p)
                 return;
-        if (event->action == PL_EVENT_START && is_started_anew(p))
+        if (event->action == PL_EVENT_START && is_started_anew(p, event->time_nsec / 1000))
                 pl_restart_reset(&p->restart);
         pl_ending_event(&p->ending, event);
 }
@@ -343,7 +345,7 @@ void pl_healthd_restarted(PlHealthd *h, const char *id, int error) {
                 return;
         p->restarting = false;
         if (error < 0)
-                p->ending.own_usec = 0;
+                pl_ending_own_failed(&p->ending, error == -ECONNRESET, pl_healthd_realtime());
         step_and_tell(h, p);
 }
 

@@ -52,6 +52,13 @@ static void sync_step(PlManager *m) {
                 pl_manager_arm_tick(m);
 }
 
+/* Something has happened since the question, which the next answer will tell. Taken for the
+ * present, the old one could call a container that has just died a running one, and its end unseen.
+ */
+static bool is_outdated(const PlSubject *s) {
+        return s->inspect_again || s->inspect_due;
+}
+
 static void on_inspected(void *userdata, const char *id, int error, const char *message,
                          PlContainer **c) {
         PlManager *m = userdata;
@@ -82,7 +89,8 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                 pl_manager_settle_originals(m, s);
                 pl_manager_update_log(m, s);
                 pl_manager_update_log_paths(m, s, false);
-                pl_manager_update_health(m, s);
+                if (!is_outdated(s))
+                        pl_manager_update_health(m, s);
                 if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0)
                         pl_manager_drop_cgroup(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);

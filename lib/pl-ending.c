@@ -15,11 +15,19 @@
 /* Requests older than this have nothing to do with an end: stop timeouts are seconds, 10 by
  * default; a SIGTERM that a program ignores says nothing an hour later. */
 #define REQUEST_USEC (10 * PL_USEC_PER_MIN)
+/* A lost engine may have sent the signal before it went, and the container uses its stop timeout.
+ */
+#define OWN_LOST_USEC (15 * PL_USEC_PER_SEC)
 /* The kernel's record and the end of the first process are milliseconds apart. */
 #define OOM_USEC (10 * PL_USEC_PER_SEC)
 
 static bool within(uint64_t then, uint64_t now, uint64_t span) {
         return then > 0 && (now < then || now - then <= span);
+}
+
+bool pl_ending_is_own(const PlEnding *e, uint64_t at) {
+        return within(e->own_usec, at, REQUEST_USEC) &&
+               (e->own_end_usec == 0 || at <= e->own_end_usec);
 }
 
 static void add_end(PlEnding *e, uint64_t at) {
@@ -42,7 +50,7 @@ static PlEnder oom_ender(const PlEnding *e, uint64_t at) {
 }
 
 static PlEnder ender_of(const PlEnding *e, uint64_t at) {
-        if (within(e->own_usec, at, REQUEST_USEC))
+        if (pl_ending_is_own(e, at))
                 return PL_ENDER_PLIMSOLL;
         if (e->exit_code != 0 && e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
                 return oom_ender(e, at);
@@ -66,14 +74,14 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
         case PL_EVENT_START:
                 /* our own restart is over when its start has come */
                 if (at >= e->own_usec)
-                        e->own_usec = 0;
+                        e->own_usec = e->own_end_usec = 0;
                 e->term_usec = e->kill_usec = 0;
                 e->ender = PL_ENDER_NONE;
                 e->start_usec = at;
                 break;
         case PL_EVENT_KILL:
                 /* Podman does not say which */
-                if (event->signal != 0 && !ends_process(event->signal))
+                if ((event->signal != 0 && !ends_process(event->signal)) || pl_ending_is_own(e, at))
                         break;
                 e->signal = event->signal;
                 if (event->signal == SIGKILL)
@@ -102,7 +110,7 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                                 e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
                 } else if (e->ender == PL_ENDER_UNSEEN) {
                         e->ender = PL_ENDER_REQUEST;
-                } else if (e->ender == PL_ENDER_NONE) {
+                } else if (e->ender == PL_ENDER_NONE && !pl_ending_is_own(e, at)) {
                         e->term_usec = at;
                 }
                 break;
@@ -113,6 +121,11 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
 
 void pl_ending_own(PlEnding *e, uint64_t realtime_usec) {
         e->own_usec = realtime_usec;
+        e->own_end_usec = 0;
+}
+
+void pl_ending_own_failed(PlEnding *e, bool lost, uint64_t realtime_usec) {
+        e->own_end_usec = realtime_usec + (lost ? OWN_LOST_USEC : 0);
 }
 
 void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec) {
@@ -145,7 +158,8 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
         if (ended && e->ender == PL_ENDER_NONE) {
                 e->exit_code = c->exit_code;
                 /* seen running before: the event was lost, what it would have said is not known */
-                e->ender = PL_ENDER_UNSEEN;
+                e->ender = pl_ending_is_own(e, c->finished_usec) ? PL_ENDER_PLIMSOLL
+                                                                 : PL_ENDER_UNSEEN;
         }
         if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST &&
             e->ender != PL_ENDER_PLIMSOLL && e->ender != PL_ENDER_HOST_OOM)
@@ -169,6 +183,13 @@ unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_us
 bool pl_ending_was_requested(const PlEnding *e) {
         return e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT ||
                e->ender == PL_ENDER_UNSEEN;
+}
+
+bool pl_ending_is_requested(const PlEnding *e, uint64_t realtime_usec) {
+        if (e->ender != PL_ENDER_NONE)
+                return pl_ending_was_requested(e);
+        return within(e->term_usec, realtime_usec, REQUEST_USEC) ||
+               within(e->kill_usec, realtime_usec, REQUEST_USEC);
 }
 
 static const char *code_meaning(int code) {

@@ -33,7 +33,8 @@ typedef enum PlEnder {
 
 typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
-        uint64_t own_usec;             /* our own restart was requested */
+        uint64_t own_usec, own_end_usec;  /* our own restart was requested; ends until then are its
+                                           * doing; 0: it is under way */
         uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
         uint64_t start_usec;
         PlEnder ender; /* of the last end */
@@ -50,6 +51,14 @@ void pl_ending_event(PlEnding *e, const PlEvent *event);
 /** pl_ending_own() - plimsolld itself asks for a restart now. */
 void pl_ending_own(PlEnding *e, uint64_t realtime_usec);
 
+/** pl_ending_own_failed() - the engine did not do it, or only the first half: the end.
+ * @lost: it was lost meanwhile, so that nobody knows; false: it has said so. Its events may come
+ * after its answer. */
+void pl_ending_own_failed(PlEnding *e, bool lost, uint64_t realtime_usec);
+
+/** pl_ending_is_own() - is what happens to it at this time our own restart's doing? */
+bool pl_ending_is_own(const PlEnding *e, uint64_t realtime_usec);
+
 /** pl_ending_oom() - the kernel killed a process of this container. @host: not for its own limit.
  */
 void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec);
@@ -64,6 +73,10 @@ unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_us
 /** pl_ending_was_requested() - did somebody want it to end? Then it is never restarted by us. An
  * end that nobody saw counts as requested. */
 bool pl_ending_was_requested(const PlEnding *e);
+
+/** pl_ending_is_requested() - … or does somebody want it to end that still runs: within its stop
+ * timeout it may well stop answering? */
+bool pl_ending_is_requested(const PlEnding *e, uint64_t realtime_usec);
 
 /** pl_ending_describe() - "exit code 137: …" in words; "" while it runs. Return: buf. */
 const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size);

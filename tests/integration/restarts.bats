@@ -162,3 +162,83 @@ END
     wait_until 30 said 'dies: not restarted any more'
     [ "$(grep -c 'dies: restarting it' "$LOG")" = 1 ]
 }
+
+# slow_redis NAME SECONDS - asked to end, it stops to serve at once, and takes its time to go
+slow_redis() {
+    docker run -d --name "$1" redis:debian sh -c "
+        trap 'redis-cli shutdown nosave; sleep $2; exit 0' TERM
+        redis-server --protected-mode no --save '' --daemonize yes >/dev/null
+        while :; do sleep 0.1; done" >/dev/null
+}
+
+@test "what a person is stopping is not restarted while it takes its time" {
+    policy_is <<'END'
+[Service cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    slow_redis cache 8
+    daemon_begin
+    turns cache healthy
+    docker stop -t 30 cache >/dev/null &
+    local stopping=$!
+    turns cache unhealthy
+    wait $stopping
+    turns cache absent
+    [[ $(reason cache) == "stopped on request, exit code 0" ]]
+    sleep 2
+    [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
+    unsaid 'cache: restarting it'
+}
+
+@test "an engine that dies between the two halves of a restart does not leave it stopped" {
+    policy_is <<'END'
+[Service cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    slow_redis cache 3
+    daemon_begin
+    turns cache healthy
+    # it runs on, and does not answer
+    docker exec cache redis-cli shutdown nosave || true
+    wait_until 15 said 'cache: restarting it, 1 of at most 5'
+    sleep 0.5
+    engine kill
+    wait_until 10 said 'Lost the engine'
+    engine up
+    wait_until 60 said 'cache: restarting it, 2 of at most 5'
+    turns cache healthy
+}
+
+@test "a restart that ends it and cannot start it is tried again, and counted" {
+    policy_is <<'END'
+[Service cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=2/10min
+END
+    mkdir "$T/data"
+    docker run -d --name cache --mount "type=bind,src=$T/data,dst=/data" redis:debian >/dev/null
+    daemon_begin
+    turns cache healthy
+    # its volume is gone: the engine cannot mount it
+    rmdir "$T/data"
+    kill -STOP "$(pid_of cache)"
+    wait_until 20 said 'cache: restarting it, 1 of at most 2'
+    wait_until 30 said 'cache: the engine did not restart it: .*data'
+    wait_until 30 said 'cache: restarting it, 2 of at most 2'
+    wait_until 30 said 'cache: not restarted any more: 2 restarts in 10min did not help'
+    [ "$(health cache)" = unhealthy ]
+}

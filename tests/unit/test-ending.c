@@ -14,8 +14,10 @@
 /*
  * Events, one letter and half a second each:
  *   s start   t kill 15   k kill 9   h kill 1 (SIGHUP)   u kill, signal unknown   o oom event   O
- * the kernel's record, own limit G the kernel's record, the host   x stop   p our own restart   _ a
- * minute 0 1 v n: die with 0, 1, 139, 137     i inspect says: exited   I and OOMKilled
+ * the kernel's record, own limit G the kernel's record, the host   x stop   p our own restart   F
+ * the engine says that it failed   L the engine is lost meanwhile   _ a minute   < two seconds
+ * back: what follows comes late   0 1 v n: die with 0, 1, 139, 137     i inspect says: exited   I
+ * and OOMKilled
  */
 /* clang-format off */
 static const struct {
@@ -56,6 +58,13 @@ static const struct {
         { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false, "neither through the engine" },
         { "our own", "sptk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "our own, then a crash", "sptk1xs1", PL_ENDER_ITSELF, false, "by itself" },
+        { "our own, its start failed", "sptk1xF", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "… and its events come after the answer", "spF<tn", PL_ENDER_PLIMSOLL, false, "plimsolld" },
+        { "our own failed, then a crash", "spF_1", PL_ENDER_ITSELF, false, "by itself" },
+        { "our own failed, then docker stop", "spF_t0x", PL_ENDER_REQUEST, true, "on request" },
+        { "our own, inspected before its events", "spi", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "the engine went after the first half", "spLi", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "the engine went, somebody else was there", "spL_i", PL_ENDER_UNSEEN, true, "nobody" },
         { "stopped, started, crashed", "st0xs1", PL_ENDER_ITSELF, false, "by itself" },
         { "not seen ending", "si", PL_ENDER_UNSEEN, true, "while nobody was watching" },
         { "seen late", "sin", PL_ENDER_SIGKILL, false, "137" },
@@ -71,7 +80,7 @@ static void event(PlEnding *e, PlEventAction action, int number, uint64_t at) {
 }
 
 /* clang-format off */
-static void play(PlEnding *e, const char *events) {
+static uint64_t play(PlEnding *e, const char *events) {
         uint64_t at = 1767225600 * SEC;
         PlContainer c = { .phase = PL_PHASE_EXITED, .exit_code = 137 };
 
@@ -87,15 +96,19 @@ static void play(PlEnding *e, const char *events) {
                 case 'G': pl_ending_oom(e, true, at); break;
                 case 'x': event(e, PL_EVENT_STOP, 0, at); break;
                 case 'p': pl_ending_own(e, at); break;
+                case 'F': pl_ending_own_failed(e, false, at); break;
+                case 'L': pl_ending_own_failed(e, true, at); break;
                 case '_': at += MIN; break;
+                case '<': at -= 2 * SEC; break;
                 case '0': event(e, PL_EVENT_DIE, 0, at); break;
                 case '1': event(e, PL_EVENT_DIE, 1, at); break;
                 case 'v': event(e, PL_EVENT_DIE, 139, at); break;
                 case 'n': event(e, PL_EVENT_DIE, 137, at); break;
                 case 'I': c.oom_killed = true; /* fall through */
-                case 'i': pl_ending_inspect(e, &c, at); break;
+                case 'i': c.finished_usec = at; pl_ending_inspect(e, &c, at); break;
                 default: ck_abort();
                 }
+        return at;
 }
 /* clang-format on */
 
@@ -103,13 +116,34 @@ START_TEST(ending) {
         PlEnding e = { 0 };
         char text[PL_REASON_MAX];
 
-        play(&e, endings[_i].events);
+        (void)play(&e, endings[_i].events);
         (void)pl_ending_describe(&e, text, sizeof(text));
         ck_assert_msg(e.ender == endings[_i].ender, "%s: ender %d (%s)", endings[_i].name, e.ender,
                       text);
         ck_assert_msg(pl_ending_was_requested(&e) == endings[_i].requested, "%s", endings[_i].name);
         ck_assert_msg(strstr(text, endings[_i].text) && (*text || !*endings[_i].text), "%s: %s",
                       endings[_i].name, text);
+}
+END_TEST
+
+/* Is its end wanted, while it runs or after it? */
+START_TEST(requested) {
+        static const struct {
+                const char *events;
+                bool requested;
+        } rows[] = {
+                { "s", false },     { "st", true },
+                { "sk", true },     { "sh", false },
+                { "st_", true },    { "st____________", false }, /* it does not mean to */
+                { "sts", false },   { "sptk", false },           /* our own */
+                { "sptkF", false }, { "spx", false }, /* Podman tells of it before the end */
+                { "sx", true },     { "sptkF_t", true },
+                { "st0x", true },   { "s1", false },
+        };
+        PlEnding e = { 0 };
+        uint64_t at = play(&e, rows[_i].events);
+
+        ck_assert_msg(pl_ending_is_requested(&e, at) == rows[_i].requested, "%s", rows[_i].events);
 }
 END_TEST
 
@@ -168,6 +202,7 @@ int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_loop_test(t, ending, 0, PL_ARRAY_SIZE(endings));
+        tcase_add_loop_test(t, requested, 0, 14);
         tcase_add_loop_test(t, crash_loops, 0, 7);
         tcase_add_test(t, restart_count_makes_up);
         return run_case(t);
