@@ -101,6 +101,12 @@ static void take_period(const char *text, PlReading *ret) {
                 ret->cpu_period_usec = 0;
 }
 
+static bool reads_as(int dir_fd, const char *name, const char *text) {
+        char buf[FILE_MAX];
+
+        return read_file(dir_fd, name, buf, sizeof(buf)) == 0 && pl_streq(buf, text);
+}
+
 /* Return: 0, also when there is no such file; -ENODEV, -ENOMEM, -errno. */
 static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource r, PlReading *ret) {
         PlController c = pl_controller_of(r);
@@ -128,6 +134,8 @@ static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource 
                 return e == -ENOMEM ? e : -EBADMSG;
         if (r == PL_RESOURCE_CPU_QUOTA)
                 take_period(buf, ret);
+        if (r == PL_RESOURCE_ALLOWED_CPUS && h == PL_HIERARCHY_V1)
+                ret->cpus_of_parent = reads_as(fd, "../cpuset.cpus", buf);
         ret->supported |= BIT(r);
         return 0;
 }

@@ -19,6 +19,11 @@
 #define BLAME_USEC        (2 * PL_USEC_PER_SEC)
 #define BLAME_RELOAD_USEC (5 * PL_USEC_PER_SEC)
 
+/* What the Engine API has no update for, or (the weight) takes and does not pass on. */
+#define NOT_TOLD                                                                 \
+        (1U << PL_RESOURCE_IO_WEIGHT | 1U << PL_RESOURCE_IO_READ_BANDWIDTH_MAX | \
+         1U << PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX)
+
 static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fallback) {
         if (!s->want.v[r].set || s->waiting & (1U << r))
                 return NULL;
@@ -26,6 +31,10 @@ static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fa
                 return &s->want.v[r];
         if (s->state.engine_original.v[r].set)
                 return &s->state.engine_original.v[r];
+        /* it cannot be told that there is no list: on v1 the kernel has one, the parent's */
+        if (r == PL_RESOURCE_ALLOWED_CPUS && s->held & (1U << r) && s->reading.in_force.v[r].text &&
+            *s->reading.in_force.v[r].text)
+                return &s->reading.in_force.v[r];
         *fallback = pl_desired_default(r);
         return fallback->set ? fallback : NULL;
 }
@@ -111,7 +120,9 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                         settle_restored(m, s);
                 else
                         pl_manager_inspect(m, s);
-                /* runc writes all of its values at an update: look once more */
+                /* runc writes all of its values at an update, and what the engine cannot be told as
+                 * it was at the start: look once more, and take that for nobody's drift */
+                s->held &= ~NOT_TOLD;
                 s->fresh = false;
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
@@ -125,6 +136,11 @@ static void say_engine_cannot(PlManager *m, PlSubject *s, uint32_t cannot) {
                 pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
                                "memory is given back in the kernel, but the Engine API cannot "
                                "remove a memory limit: `docker inspect` keeps it, and so does the "
+                               "next start, until the container is recreated");
+        if (cannot & (1U << PL_RESOURCE_ALLOWED_CPUS))
+                pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
+                               "all CPUs are given back in the kernel, but the Engine API cannot "
+                               "remove a list of CPUs: `docker inspect` keeps it, and so does the "
                                "next start, until the container is recreated");
 }
 

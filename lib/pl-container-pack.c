@@ -85,6 +85,8 @@ static void walk(Packer *p, const PlContainer *c, PlContainer *ret) {
         ret->image = pack_string(p, c->image);
         ret->image_id = pack_string(p, c->image_id);
         ret->host.cpuset_cpus = pack_string(p, c->host.cpuset_cpus);
+        ret->host.read_bps = pack_string(p, c->host.read_bps);
+        ret->host.write_bps = pack_string(p, c->host.write_bps);
         ret->host.cgroup_parent = pack_string(p, c->host.cgroup_parent);
         ret->host.network_mode = pack_string(p, c->host.network_mode);
         ret->host.restart_policy = pack_string(p, c->host.restart_policy);

@@ -48,6 +48,8 @@ PlContainer *pl_container_free(PlContainer *c) {
         free(c->image);
         free(c->image_id);
         free(c->host.cpuset_cpus);
+        free(c->host.read_bps);
+        free(c->host.write_bps);
         free(c->host.cgroup_parent);
         free(c->host.network_mode);
         free(c->host.restart_policy);
@@ -123,6 +125,12 @@ static void limits_cpu(const PlHostConfig *h, PlLimits *l) {
         }
 }
 
+static int set_devices(PlLimits *l, PlResource r, const char *text) {
+        const PlValue v = { .set = true, .text = (char *)text };
+
+        return text && *text ? pl_value_copy(&v, &l->v[r]) : 0;
+}
+
 int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret) {
         const PlHostConfig *h = &c->host;
         PlLimits l = {};
@@ -136,12 +144,19 @@ int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *r
                 set_number(&l, PL_RESOURCE_IO_WEIGHT,
                            pl_docker_blkio_to_weight(h->blkio_weight, hierarchy));
         set_bytes(&l, PL_RESOURCE_TASKS_MAX, h->pids_limit);
+        if (set_devices(&l, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, h->read_bps) < 0 ||
+            set_devices(&l, PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX, h->write_bps) < 0) {
+                pl_limits_deinit(&l);
+                return -ENOMEM;
+        }
         if (h->cpuset_cpus && h->cpuset_cpus[0]) {
                 char *text = NULL;
                 int r = pl_parse_cpuset(h->cpuset_cpus, &text);
 
-                if (r == -ENOMEM)
+                if (r == -ENOMEM) {
+                        pl_limits_deinit(&l);
                         return r;
+                }
                 if (r == 0) /* the engine has checked it; what it let pass is not ours to judge */
                         l.v[PL_RESOURCE_ALLOWED_CPUS] = (PlValue){ .set = true, .text = text };
         }

@@ -9,7 +9,7 @@ PlValue pl_desired_default(PlResource r) {
                 return (PlValue){ .set = true, .number = 100 };
         case PL_KIND_CPUSET:
         case PL_KIND_DEVICES:
-                return (PlValue){ 0 };
+                return (PlValue){ .set = true, .text = (char *)"" };
         case PL_KIND_CPU_TIME:
         case PL_KIND_BYTES:
         case PL_KIND_COUNT:

@@ -25,6 +25,6 @@ int pl_desired_limits(const PlService *service, uint32_t managed, const PlLimits
                       PlLimits *ret, uint32_t *ret_restoring);
 
 /** pl_desired_default() - what the kernel gives a new group for a resource: weights 100, memory
- * protections 0, no devices, everything else unlimited; AllowedCPUs cannot be known and is unset.
+ * protections 0, no devices, no list of CPUs, everything else unlimited.
  * Source: Documentation/admin-guide/cgroup-v2.rst. The value borrows nothing. */
 PlValue pl_desired_default(PlResource r);

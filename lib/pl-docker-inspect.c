@@ -14,10 +14,12 @@
 
 #include "pl-docker-json.h"
 #include "pl-docker-time.h"
+#include "pl-resource.h"
 
 #define NAME_MAX_BYTES 255
 #define MOUNTS_MAX     256
 #define OPTIONS_MAX    32
+#define DEVICES_MAX    32
 
 static const struct {
         const char *word;
@@ -71,6 +73,30 @@ static void parse_state(const json_t *state, PlContainer *c) {
         c->finished_usec = pl_docker_parse_time(pl_json_string(state, "FinishedAt"));
 }
 
+/* [{"Path":"/dev/sda","Rate":1048576}] */
+static int parse_rates(const json_t *array, char **ret) {
+        _cleanup_free_ PlDeviceRate *rates = NULL;
+        size_t n = 0, size = PL_MIN(json_array_size(array), (size_t)DEVICES_MAX);
+
+        if (size == 0)
+                return 0;
+        rates = calloc(size, sizeof(*rates));
+        if (!rates)
+                return -ENOMEM;
+        for (size_t i = 0; i < size; i++) {
+                const json_t *o = json_array_get(array, i);
+                const char *path = pl_json_string(o, "Path");
+                int64_t rate = pl_json_int(o, "Rate", 0, INT64_MAX, 0);
+
+                if (rate == 0 || !path || *path != '/' || strlen(path) >= PL_DEVICE_MAX ||
+                    strpbrk(path, " ;"))
+                        continue;
+                (void)snprintf(rates[n].device, sizeof(rates[n].device), "%s", path);
+                rates[n++].bytes = (uint64_t)rate;
+        }
+        return pl_resource_devices_join(rates, n, ret);
+}
+
 static int parse_host_config(const json_t *host, PlHostConfig *h) {
         static const struct {
                 const char *key;
@@ -101,6 +127,11 @@ static int parse_host_config(const json_t *host, PlHostConfig *h) {
                                 pl_json_int(host, numbers[i].key, numbers[i].min, INT64_MAX, 0);
         h->blkio_weight = (uint16_t)pl_json_int(host, "BlkioWeight", 0, 1000, 0);
 
+        r = parse_rates(json_object_get(host, "BlkioDeviceReadBps"), &h->read_bps);
+        if (r >= 0)
+                r = parse_rates(json_object_get(host, "BlkioDeviceWriteBps"), &h->write_bps);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < PL_ARRAY_SIZE(strings); i++) {
                 r = pl_json_dup_member(host, strings[i].key, PL_DOCKER_STRING_MAX,
                                        (char **)((char *)h + strings[i].offset));

@@ -27,6 +27,7 @@ typedef struct PlReading {
                                * when MemoryMax alone is written; unset: the one in force */
         uint64_t cpu_period_usec; /* of the quota in force; 0: unknown */
         bool has_reclaim;         /* v2: memory.reclaim exists (Linux 5.19) */
+        bool cpus_of_parent;      /* v1: cpuset.cpus is the parent's, so nothing is restricted */
 } PlReading;
 
 void pl_reading_deinit(PlReading *r);

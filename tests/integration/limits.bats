@@ -52,6 +52,57 @@ teardown() { end; }
     becomes web MemorySwapMax 0
 }
 
+# reads_at NAME - bytes per second that it may read from a disk
+reads_at() {
+    if is_v2; then
+        sed -n 's/.* rbps=\([0-9]*\).*/\1/p' "$(group_of "$1" io)/io.max"
+    else
+        awk '{ print $2 }' "$(group_of "$1" blkio)/blkio.throttle.read_bps_device"
+    fi
+}
+
+@test "I/O limits: in force, no drift by plimsolld's own update, given back" {
+    local disk
+    disk=$(df --output=source "$E" | tail -n 1)
+    [ -b "$disk" ] || skip "no disk below $E"
+    disk=/dev/$(lsblk -no PKNAME "$disk" | grep . || basename "$disk")
+    printf '[Service web]\nMatch=name:web\nIOReadBandwidthMax=%s 10M\nMemoryMax=64M\n' "$E" | policy_is
+    daemon_begin
+    # runc writes it again whenever the engine is told of the other limits
+    run_bb web --device-read-bps "$disk:5mb"
+    becomes web MemoryMax $((64 * MIB))
+    wait_until 5 gives 10000000 reads_at web
+    wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web
+    sleep 1
+    [ "$(reads_at web)" = 10000000 ]
+    [ "$(status_of web .drift_repairs)" = 0 ]
+    sed -i '/^IORead/d' "$T/plimsoll.conf"
+    kill -HUP "$DAEMON"
+    wait_until 5 gives 5242880 reads_at web
+}
+
+# on_all_cpus NAME - no list on v2, the parent's on v1
+on_all_cpus() {
+    if is_v2; then
+        [ -z "$(value_of "$1" AllowedCPUs)" ]
+    else
+        [ "$(value_of "$1" AllowedCPUs)" = "$(cat "$(group_of "$1" cpuset)/../cpuset.cpus")" ]
+    fi
+}
+
+@test "a container that never was without a list of CPUs gets all of them in the end" {
+    [ "$(nproc)" -gt 1 ] || skip "one CPU"
+    daemon_begin
+    run_bb web
+    becomes web AllowedCPUs 0
+    wait_until 5 gives 0 docker inspect -f '{{.HostConfig.CpusetCpus}}' web
+    sed -i '/^AllowedCPUs/d' "$T/plimsoll.conf"
+    kill -HUP "$DAEMON"
+    wait_until 5 on_all_cpus web
+    is_v2 && return # the Engine API cannot take a list away, and there is none to put in its place
+    wait_until 5 gives "$(value_of web AllowedCPUs)" docker inspect -f '{{.HostConfig.CpusetCpus}}' web
+}
+
 @test "containers that run already are taken over at the start" {
     run_bb web
     run_bb other

@@ -32,6 +32,10 @@ static void show(FILE *f, const PlContainer *c) {
                 fprintf(f, " cpu=%" PRIi64 "/%" PRIi64, c->host.nano_cpus, c->host.cpu_quota);
         if (c->host.pids_limit)
                 fprintf(f, " pids=%" PRIi64, c->host.pids_limit);
+        if (c->host.read_bps)
+                fprintf(f, " read=%s", c->host.read_bps);
+        if (c->host.write_bps)
+                fprintf(f, " write=%s", c->host.write_bps);
         if (c->host.restart_policy[0])
                 fprintf(f, " restart=%s", c->host.restart_policy);
         for (size_t i = 0; i < c->n_labels; i++)
@@ -106,6 +110,15 @@ static const struct {
           BODY("\"HostConfig\":{\"Memory\":67108864,\"MemorySwap\":-1,\"NanoCpus\":1500000000,"
                "\"PidsLimit\":100,\"RestartPolicy\":{\"Name\":\"always\"}}"),
           "n unknown image=i mem=67108864/-1 cpu=1500000000/0 pids=100 restart=always" },
+        { "disk rates",
+          BODY("\"HostConfig\":{\"BlkioDeviceReadBps\":[{\"Path\":\"/dev/b\",\"Rate\":7},"
+               "{\"Path\":\"/dev/a\",\"Rate\":9}],\"BlkioDeviceWriteBps\":null}"),
+          "n unknown image=i read=/dev/a 9; /dev/b 7" },
+        { "disk rates of nonsense",
+          BODY("\"HostConfig\":{\"BlkioDeviceReadBps\":[{\"Path\":\"/a b; c\",\"Rate\":7},7,"
+               "{\"Path\":\"sda\",\"Rate\":9},{\"Path\":\"/x\",\"Rate\":-1}],"
+               "\"BlkioDeviceWriteBps\":{\"Path\":\"/x\"}}"),
+          "n unknown image=i read=" },
         { "limits mistyped",
           BODY("\"HostConfig\":{\"Memory\":\"64m\",\"NanoCpus\":1.5e9,\"PidsLimit\":null,"
                "\"RestartPolicy\":\"always\"}"),
@@ -289,6 +302,17 @@ START_TEST(test_limits) {
 }
 END_TEST
 
+START_TEST(test_limits_devices) {
+        PlContainer c = { .host.read_bps = (char *)"/dev/sda 1000", .host.write_bps = (char *)"" };
+        PlLimits l;
+
+        ck_assert_int_eq(pl_container_limits(&c, PL_HIERARCHY_V1, &l), 0);
+        ck_assert_str_eq(l.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "/dev/sda 1000");
+        ck_assert(!l.v[PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX].set);
+        pl_limits_deinit(&l);
+}
+END_TEST
+
 START_TEST(test_limits_cpuset) {
         PlContainer c = { .host.cpuset_cpus = (char *)"1,0" };
         PlLimits l;
@@ -328,6 +352,7 @@ int main(void) {
         tcase_add_loop_test(c, test_time, 0, PL_ARRAY_SIZE(times));
         tcase_add_test(c, test_label_bounds);
         tcase_add_loop_test(c, test_limits, 0, PL_ARRAY_SIZE(limits));
+        tcase_add_test(c, test_limits_devices);
         tcase_add_test(c, test_limits_cpuset);
         tcase_add_test(c, test_live);
         return run_case(c);

@@ -63,14 +63,16 @@ START_TEST(no_service_restores_all) {
 }
 END_TEST
 
-START_TEST(unknowable_default_is_left_alone) {
+/* A container that was limited before its first instruction had nothing before. */
+START_TEST(texts_default_to_no_restriction) {
         PlLimits original = { 0 }, want = { 0 };
-        uint32_t restoring = 0;
+        uint32_t mask = BIT(ALLOWED_CPUS) | BIT(IO_READ_BANDWIDTH_MAX), restoring = 0;
 
-        ck_assert_int_eq(pl_desired_limits(NULL, BIT(ALLOWED_CPUS), &original, &want, &restoring),
-                         0);
-        ck_assert(!want.v[PL_RESOURCE_ALLOWED_CPUS].set);
-        ck_assert_uint_eq(restoring, 0);
+        ck_assert_int_eq(pl_desired_limits(NULL, mask, &original, &want, &restoring), 0);
+        ck_assert_str_eq(want.v[PL_RESOURCE_ALLOWED_CPUS].text, "");
+        ck_assert_str_eq(want.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "");
+        ck_assert_uint_eq(restoring, mask);
+        pl_limits_deinit(&want);
 }
 END_TEST
 
@@ -79,6 +81,6 @@ int main(void) {
 
         tcase_add_loop_test(t, desired, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, no_service_restores_all);
-        tcase_add_test(t, unknowable_default_is_left_alone);
+        tcase_add_test(t, texts_default_to_no_restriction);
         return run_case(t);
 }

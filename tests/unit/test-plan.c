@@ -46,7 +46,8 @@ static const char *after(const char *word, const char *prefix) {
 
 /* What is in force, as limits_of() has it, and of the rest of a reading what is not usual: "v1",
  * "hybrid" (the CPU alone on v1; else all is on v2), "current SIZE", "usual swap SIZE", "period
- * USEC", "reclaim", and what the kernel has files for: "no NAME", "only NAME". */
+ * USEC", "reclaim", "CPUs of the parent", and what the kernel has files for: "no NAME", "only
+ * NAME". */
 static PlReading reading_of(const char *text) {
         PlReading h = { .supported = ALL, .hierarchy = V2 };
         const PlValue *swap = &h.in_force.v[PL_RESOURCE_MEMORY_SWAP_MAX];
@@ -67,6 +68,8 @@ static PlReading reading_of(const char *text) {
                         h.cpu_period_usec = number_of(rest);
                 else if (pl_streq(word, "reclaim"))
                         h.has_reclaim = true;
+                else if (pl_streq(word, "CPUs of the parent"))
+                        h.cpus_of_parent = true;
                 else if ((rest = after(word, "no ")))
                         h.supported &= ~(UINT32_C(1) << resource_of(rest));
                 else if ((rest = after(word, "only ")))
@@ -177,7 +180,10 @@ static const struct {
         { "texts", "AllowedCPUs=0-1, IOReadBandwidthMax=8:0 1000, IOWriteBandwidthMax=8:0 7",
           "AllowedCPUs=0-3, IOReadBandwidthMax=, IOWriteBandwidthMax=8:0 7",
           "write AllowedCPUs=0-1, write IOReadBandwidthMax=8:0 1000" },
-        { "v1: no list of CPUs is no drift", "AllowedCPUs=", "v1, AllowedCPUs=0-3", "" },
+        { "v1: no list of CPUs is the parent's",
+          "AllowedCPUs=", "v1, AllowedCPUs=0-3, CPUs of the parent", "" },
+        { "v1: no list of CPUs any more", "AllowedCPUs=", "v1, AllowedCPUs=0",
+          "write AllowedCPUs=" },
         { "hybrid: memory on v2, CPU on v1", "CPUWeight=50, MemoryMax=64M",
           "hybrid, CPUWeight=100, MemoryMax=infinity, current 99M, reclaim",
           "squeeze MemoryMax=35M, write CPUWeight=50 …" },
