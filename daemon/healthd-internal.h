@@ -7,6 +7,7 @@
  *   healthd.c         containers, evidence, steps
  *   healthd-absent.c  required services without a container; dependencies
  *   healthd-facts.c   what the state machine takes
+ *   healthd-memory.c  what must outlive plimsolld
  *   healthd-probe.c   from container and section to a probe's target
  */
 
@@ -26,6 +27,7 @@ typedef struct PlPatient {
         PlEnding ending;
         PlRestart restart;
         bool restarting;      /* our request is with the engine */
+        bool remembered;      /* restart and ending are kept outside */
         PlProbeKind kind;     /* PL_PROBE_NONE: not probed now */
         const char *unprobed; /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
@@ -68,6 +70,12 @@ int pl_healthd_missing_load(PlHealthd *h); /* after a new policy */
 uint64_t pl_healthd_missing_check(PlHealthd *h);
 /** pl_healthd_waits_for() - the first dependency that does not serve, or NULL. */
 const char *pl_healthd_waits_for(const PlHealthd *h, const PlPatient *p, PlHealthState *ret_state);
+
+/* healthd-memory.c */
+/** pl_healthd_recall() - of a container that is new here; its section is known. */
+void pl_healthd_recall(PlHealthd *h, PlPatient *p);
+/** pl_healthd_remember() - if there is news since @before and @ender. */
+void pl_healthd_remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnder ender);
 
 /* healthd-probe.c */
 /** pl_healthd_set_probe() - begin, change or end the probe. Return: 0 or -ENOMEM. */

@@ -101,6 +101,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
         case PL_RESTART_NOTHING:
                 break;
         }
+        pl_healthd_remember(h, p, &before, p->ending.ender);
 }
 
 /* Return: whether something changed that others may depend on. */
@@ -176,8 +177,10 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
         failed = p->health.last.kind == PL_VERDICT_DOWN;
         p->latency_usec = latency_usec;
         pl_health_probe(&p->health, v);
-        if (v->kind == PL_VERDICT_DOWN && !failed)
+        if (v->kind == PL_VERDICT_DOWN && !failed) {
                 pl_healthd_look_at_dependencies(h, p);
+                h->handlers->doubted(h->userdata, p->id);
+        }
         /* dependents go by the first failure, not by the settled state */
         if (failed != (p->health.last.kind == PL_VERDICT_DOWN))
                 again(h);
@@ -245,8 +248,11 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
 
         h->policy = pl_policy_ref(policy);
         PL_MAP_FOREACH(p, h->patients) {
+                PlRestart before = p->restart;
+
                 p->service = NULL;
                 pl_restart_reset(&p->restart);
+                pl_healthd_remember(h, p, &before, p->ending.ender);
         }
         if (pl_healthd_missing_load(h) < 0)
                 h->n_missing = 0; /* borrowed from the old one; absence goes unnoticed */
@@ -293,12 +299,15 @@ static PlPatient *patient_ensure(PlHealthd *h, const char *id) {
 
 int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *netns,
                       const PlService *service) {
+        bool known = pl_map_get(h->patients, c->id);
         PlPatient *p = patient_ensure(h, c->id);
         int r;
 
         if (!p)
                 return -ENOMEM;
         p->service = service;
+        if (!known)
+                pl_healthd_recall(h, p);
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
         pl_healthd_take_facts(p, c, pl_healthd_now(h));
@@ -320,12 +329,17 @@ static bool is_started_anew(const PlPatient *p, uint64_t realtime_usec) {
 
 void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         PlPatient *p = pl_map_get(h->patients, event->id);
+        PlRestart before;
+        PlEnder ender;
 
         if (!p)
                 return;
+        before = p->restart;
+        ender = p->ending.ender;
         if (event->action == PL_EVENT_START && is_started_anew(p, event->time_nsec / 1000))
                 pl_restart_reset(&p->restart);
         pl_ending_event(&p->ending, event);
+        pl_healthd_remember(h, p, &before, ender);
 }
 
 void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {

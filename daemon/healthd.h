@@ -14,6 +14,7 @@
 #include "pl-ending.h"
 #include "pl-health.h"
 #include "pl-probe-http.h"
+#include "pl-restart.h"
 
 typedef struct PlHealthd PlHealthd;
 
@@ -40,8 +41,17 @@ typedef struct PlHealthdHandlers {
         void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
         /* The budget is spent; it stays as it is. Once. */
         void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
+        /* A probe has begun to fail. No event tells that a container has other addresses now: it is
+         * to be inspected again. */
+        void (*doubted)(void *userdata, const char *id);
         /* After each round with an Ollama: what is loaded and needed. */
         void (*ollama)(void *userdata, const char *id, const PlOllamaFacts *facts);
+        /* What must outlive plimsolld: asked for once per container, handed out at each change.
+         * Return: is anything known? Outputs are written only then. */
+        bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
+                       PlEnding *ret_ending);
+        void (*remember)(void *userdata, const char *id, const PlRestart *restart,
+                         const PlEnding *ending);
         /* A state or a reason has changed: for coalesced status lines. */
         void (*touched)(void *userdata);
 } PlHealthdHandlers;

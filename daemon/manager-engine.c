@@ -39,7 +39,7 @@ void pl_manager_subject_remove(PlManager *m, PlSubject *s) {
         pl_manager_unqueue(m, s);
         (void)pl_map_remove(m->subjects, s->id);
         (void)pl_state_dir_remove(m->state_dir, s->id);
-        pl_state_dir_remove_oom(m->state_dir, s->id);
+        pl_state_dir_forget(m->state_dir, s->id);
         pl_manager_remove_health(m, s);
         if (m->logs)
                 pl_logs_remove(m->logs, s->id);

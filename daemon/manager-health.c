@@ -252,6 +252,31 @@ static void on_ollama(void *userdata, const char *id, const PlOllamaFacts *facts
                 pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_MODEL_TOO_BIG, text, "%s", text);
 }
 
+static void on_doubted(void *userdata, const char *id) {
+        PlManager *m = userdata;
+        PlSubject *s = pl_map_get(m->subjects, id);
+
+        if (s)
+                pl_manager_inspect(m, s);
+}
+
+static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
+                      PlEnding *ret_ending) {
+        PlManager *m = userdata;
+
+        return pl_state_dir_load_restart(m->state_dir, id, now_usec, ret_restart, ret_ending) >= 0;
+}
+
+static void on_remember(void *userdata, const char *id, const PlRestart *restart,
+                        const PlEnding *ending) {
+        PlManager *m = userdata;
+        int r = pl_state_dir_save_restart(m->state_dir, id, restart, ending);
+
+        if (r < 0)
+                pl_log_warning("%.12s: its restarts are forgotten when plimsolld ends: %s", id,
+                               strerror(-r));
+}
+
 static void on_touched(void *userdata) {
         pl_manager_report(userdata);
 }
@@ -262,6 +287,9 @@ static const PlHealthdHandlers handlers = {
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
         .ollama = on_ollama,
+        .doubted = on_doubted,
+        .recall = on_recall,
+        .remember = on_remember,
         .touched = on_touched,
 };
 

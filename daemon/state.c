@@ -104,34 +104,46 @@ int pl_state_dir_remove(PlStateDir *d, const char *id) {
         return unlinkat(d->fd, id, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static const char *oom_name(const char *id, char buf[static PL_ID_MAX + 4]) {
-        (void)snprintf(buf, PL_ID_MAX + 4, "%s.oom", id);
+#define NAME_MAX_BYTES (PL_ID_MAX + 16)
+
+static const char *name_of(const char *id, const char *what, char buf[static NAME_MAX_BYTES]) {
+        (void)snprintf(buf, NAME_MAX_BYTES, "%s.%s", id, what);
         return buf;
 }
 
-int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h) {
-        _cleanup_free_ char *text = NULL;
-        char name[PL_ID_MAX + 4];
-        int r;
+/* @text: owned by the callee; NULL: there was no memory for it. */
+static int save_beside(PlStateDir *d, const char *id, const char *what, char *text) {
+        _cleanup_free_ char *owned = text;
+        char name[NAME_MAX_BYTES];
 
+        if (!owned)
+                return -ENOMEM;
         if (!pl_docker_is_id(id))
                 return -EINVAL;
-        r = pl_oom_history_format(h, &text);
-        if (r < 0)
-                return r;
-        return pl_fs_replace(d->fd, oom_name(id, name), text, strlen(text), 0600, false);
+        return pl_fs_replace(d->fd, name_of(id, what, name), owned, strlen(owned), 0600, false);
+}
+
+static int load_beside(PlStateDir *d, const char *id, const char *what, char **ret, size_t *ret_n) {
+        char name[NAME_MAX_BYTES];
+
+        if (!pl_docker_is_id(id))
+                return -ENOENT;
+        return pl_fs_read(d->fd, name_of(id, what, name), PL_STATE_SIZE_MAX, ret, ret_n);
+}
+
+int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h) {
+        char *text = NULL;
+
+        (void)pl_oom_history_format(h, &text);
+        return save_beside(d, id, "oom", text);
 }
 
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
         _cleanup_free_ PlOomHistory *h = NULL;
         _cleanup_free_ char *text = NULL;
-        char name[PL_ID_MAX + 4];
         size_t size = 0;
-        int r;
+        int r = load_beside(d, id, "oom", &text, &size);
 
-        if (!pl_docker_is_id(id))
-                return NULL;
-        r = pl_fs_read(d->fd, oom_name(id, name), PL_STATE_SIZE_MAX, &text, &size);
         if (r == -ENOENT)
                 return NULL;
         h = calloc(1, sizeof(*h));
@@ -146,11 +158,36 @@ PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
         return NULL;
 }
 
-void pl_state_dir_remove_oom(PlStateDir *d, const char *id) {
-        char name[PL_ID_MAX + 4];
+int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlRestart *r,
+                              const PlEnding *e) {
+        char *text = NULL;
 
-        if (pl_docker_is_id(id))
-                (void)unlinkat(d->fd, oom_name(id, name), 0);
+        (void)pl_restart_state_format(r, e, &text);
+        return save_beside(d, id, "restart", text);
+}
+
+int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
+                              PlRestart *ret_restart, PlEnding *ret_ending) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r = load_beside(d, id, "restart", &text, &size);
+
+        if (r == -ENOENT)
+                return r;
+        if (r >= 0)
+                r = pl_restart_state_parse(text, size, now_usec, ret_restart, ret_ending);
+        if (r < 0)
+                pl_log_warning("The restarts of %.12s are forgotten, their file is broken (%s)", id,
+                               strerror(-r));
+        return r;
+}
+
+void pl_state_dir_forget(PlStateDir *d, const char *id) {
+        static const char *const what[] = { "oom", "restart" };
+        char name[NAME_MAX_BYTES];
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(what) && pl_docker_is_id(id); i++)
+                (void)unlinkat(d->fd, name_of(id, what[i], name), 0);
 }
 
 void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
@@ -171,7 +208,7 @@ void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *
                 if (n < PL_ID_MAX - 1)
                         continue;
                 memcpy(id, e->d_name, PL_ID_MAX - 1);
-                /* ID, ID.new of a crash, ID.bad, ID.oom: all go with the container */
+                /* ID, ID.new of a crash, ID.bad, ID.oom …: all go with the container */
                 if (pl_docker_is_id(id) && !keep(userdata, id))
                         (void)unlinkat(d->fd, e->d_name, 0);
         }

@@ -3,13 +3,15 @@
 
 /*
  * State directory: one small file per container, <dir>/containers/<id>, replaced atomically; and
- * <id>.oom beside it, where the kernel has killed processes of it.
+ * <id>.oom beside it, where the kernel has killed processes of it, <id>.restart, where it may be
+ * restarted.
  *
  * Written before the first write to a container (write-ahead), so that no crash can lose an
  * original. /run is a tmpfs: nothing here outlives a boot, as no cgroup does.
  */
 
 #include "pl-oom.h"
+#include "pl-restart-state.h"
 #include "pl-state.h"
 
 typedef struct PlStateDir PlStateDir;
@@ -25,7 +27,7 @@ int pl_state_dir_save(PlStateDir *d, const PlContainerState *s);
 /** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (logged; set aside as ID.bad). */
 int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret);
 
-/** pl_state_dir_remove() - but for its OOM kills. Return: 0 (also when there is none), -errno. */
+/** pl_state_dir_remove() - of its limits alone. Return: 0 (also when there is none), -errno. */
 int pl_state_dir_remove(PlStateDir *d, const char *id);
 
 /** pl_state_dir_save_oom() - Return: 0, -ENOMEM, -errno. */
@@ -34,8 +36,15 @@ int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h);
 /** pl_state_dir_load_oom() - Return: owned by the caller; NULL: none, or broken (logged). */
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id);
 
-/** pl_state_dir_remove_oom() - forget them. */
-void pl_state_dir_remove_oom(PlStateDir *d, const char *id);
+/** pl_state_dir_save_restart() - Return: 0, -ENOMEM, -errno. */
+int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlRestart *r, const PlEnding *e);
+
+/** pl_state_dir_load_restart() - Return: 0; -ENOENT none; -EBADMSG broken (logged), -errno. */
+int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
+                              PlRestart *ret_restart, PlEnding *ret_ending);
+
+/** pl_state_dir_forget() - its OOM kills and its restarts. */
+void pl_state_dir_forget(PlStateDir *d, const char *id);
 
 /** pl_state_dir_prune() - remove files of containers for which keep() says no. */
 void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),

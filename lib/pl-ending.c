@@ -18,6 +18,8 @@
 /* A lost engine may have sent the signal before it went, and the container uses its stop timeout.
  */
 #define OWN_LOST_USEC (15 * PL_USEC_PER_SEC)
+/* An end and its event are milliseconds apart. */
+#define SAME_END_USEC (2 * PL_USEC_PER_SEC)
 /* The kernel's record and the end of the first process are milliseconds apart. */
 #define OOM_USEC (10 * PL_USEC_PER_SEC)
 
@@ -97,6 +99,7 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 if (e->ender != PL_ENDER_NONE && e->ender != PL_ENDER_UNSEEN)
                         break;
                 e->exit_code = event->exit_code;
+                e->end_usec = at;
                 e->ender = ender_of(e, at);
                 if (is_by_itself(e->ender))
                         add_end(e, at);
@@ -155,8 +158,10 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
         }
         e->restart_count = c->restart_count;
         e->counted = true;
-        if (ended && e->ender == PL_ENDER_NONE) {
+        if (ended &&
+            (e->ender == PL_ENDER_NONE || c->finished_usec > e->end_usec + SAME_END_USEC)) {
                 e->exit_code = c->exit_code;
+                e->end_usec = c->finished_usec;
                 /* seen running before: the event was lost, what it would have said is not known */
                 e->ender = pl_ending_is_own(e, c->finished_usec) ? PL_ENDER_PLIMSOLL
                                                                  : PL_ENDER_UNSEEN;

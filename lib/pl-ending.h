@@ -36,8 +36,8 @@ typedef struct PlEnding {
         uint64_t own_usec, own_end_usec;  /* our own restart was requested; ends until then are its
                                            * doing; 0: it is under way */
         uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
-        uint64_t start_usec;
-        PlEnder ender; /* of the last end */
+        uint64_t start_usec, end_usec;    /* of the last run */
+        PlEnder ender;                    /* of the last end */
         int exit_code, signal;
         uint64_t ends[PL_CRASHES_MAX]; /* ends by itself, CLOCK_REALTIME; a ring */
         unsigned n_ends;
@@ -52,8 +52,8 @@ void pl_ending_event(PlEnding *e, const PlEvent *event);
 void pl_ending_own(PlEnding *e, uint64_t realtime_usec);
 
 /** pl_ending_own_failed() - the engine did not do it, or only the first half: the end.
- * @lost: it was lost meanwhile, so that nobody knows; false: it has said so. Its events may come
- * after its answer. */
+ * @lost: it was lost meanwhile (or plimsolld ended), so that nobody knows; false: it has said so.
+ * Its events may come after its answer. */
 void pl_ending_own_failed(PlEnding *e, bool lost, uint64_t realtime_usec);
 
 /** pl_ending_is_own() - is what happens to it at this time our own restart's doing? */

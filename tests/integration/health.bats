@@ -229,6 +229,51 @@ END
     [ "$(grep -c 'flips: degraded: flapping' "$LOG")" = 1 ]
 }
 
+# A Redis that loads for eight questions, and says when it was asked
+LOADS_A_WHILE='
+import socket, time
+server, n = socket.create_server(("127.0.0.1", 7777)), 0
+while True:
+    client, _ = server.accept()
+    n += 1
+    print(time.monotonic(), flush=True)
+    client.recv(99)
+    client.sendall(b"-LOADING Redis is loading\r\n" if n <= 8 else b"+PONG\r\n")
+    client.close()
+'
+# Late is the machine, early would be ours.
+JUDGE_GAPS='
+import statistics, sys
+times = [float(line) for line in sys.stdin]
+gaps = [b - a for a, b in zip(times, times[1:])]
+print(gaps)
+starting, later = gaps[:8], gaps[9:12]
+assert min(starting) > 0.85 and statistics.median(starting) < 1.4
+assert max(starting) - min(starting) > 0.01
+assert min(later) > 2.6 and statistics.median(later) < 4.0
+'
+
+@test "asked every second while it starts, then at its interval, and never quite the same" {
+    policy_is <<'END'
+[Service asked]
+Match=name:asked
+Probe=redis
+ProbePort=7777
+ProbeInterval=3s
+ProbeTimeout=500ms
+END
+    inside python3 -c "$LOADS_A_WHILE" >"$T/times" 3>&- 4>&- &
+    local server=$!
+    run_bb asked --network host
+    daemon_begin
+    turns asked starting
+    [ "$(reason asked)" = 'loading its data set into memory' ]
+    wait_until 40 at_least 13 grep -c . "$T/times"
+    kill $server
+    wait $server || true
+    python3 -c "$JUDGE_GAPS" <"$T/times"
+}
+
 @test "a script can wait for a state, for a service that is not there yet, and not for ever" {
     policy_is <<'END'
 [Service cache]

@@ -242,3 +242,40 @@ END
     wait_until 30 said 'cache: not restarted any more: 2 restarts in 10min did not help'
     [ "$(health cache)" = unhealthy ]
 }
+
+@test "neither budget nor backoff begin anew with plimsolld, and who saw it end remembers" {
+    policy_is <<'END'
+[Service dies]
+Match=name:dies
+Probe=none
+OnUnhealthy=restart
+RestartBudget=2/10min
+END
+    daemon_begin
+    run_bb neighbour
+    docker run -d --name dies "$BB" sh -c 'sleep 1; exit 3' >/dev/null
+    wait_until 30 said 'dies: restarting it, 1 of at most 2'
+    # it dies again, and the backoff begins
+    wait_until 10 gives 3 docker inspect -f '{{.State.ExitCode}}' dies
+    daemon_end KILL
+    daemon_begin
+    turns dies unhealthy
+    [[ $(reason dies) == "ended by itself with exit code 3" ]]
+    wait_until 30 said 'dies: restarting it, 2 of at most 2'
+    wait_until 30 said 'dies: not restarted any more: 2 restarts in 10min did not help'
+    daemon_end TERM
+    daemon_begin
+    turns dies unhealthy
+    sleep 3
+    [ "$(grep -c 'dies: restarting it' "$LOG")" = 2 ]
+    [ "$(grep -c 'dies: not restarted any more' "$LOG")" = 1 ]
+    # a person stops it: that is remembered as well
+    docker start dies >/dev/null
+    docker stop dies >/dev/null
+    turns dies absent
+    daemon_end KILL
+    daemon_begin
+    turns dies absent
+    sleep 2
+    [ "$(grep -c 'dies: restarting it' "$LOG")" = 2 ]
+}

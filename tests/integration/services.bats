@@ -183,6 +183,30 @@ END
     docker network rm aside backend >/dev/null
 }
 
+@test "a container that is moved to another network is asked there, and was never ill" {
+    policy_is <<'END'
+[Service all]
+Match=name:*
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeStartPeriod=1s
+END
+    docker network create aside >/dev/null
+    docker network create backend >/dev/null
+    docker run -d --name moved --no-healthcheck --network aside grafana/grafana:standin >/dev/null
+    daemon_begin
+    turns moved healthy
+    sleep 2
+    docker network disconnect aside moved
+    docker network connect backend moved
+    # as long as five probes take: at the old address none of them is answered
+    sleep 6
+    [ "$(health moved)" = healthy ]
+    unsaid 'moved: unhealthy'
+    docker rm -f moved >/dev/null
+    docker network rm aside backend >/dev/null
+}
+
 @test "the published port is the way when the container's address is not" {
     policy_is <<'END'
 [Service all]
