@@ -54,7 +54,6 @@ PlHealthFacts pl_healthd_facts(const PlHealthd *h, const PlPatient *p, char endi
         return f;
 }
 
-/* Strings stay behind, all but one. */
 void pl_healthd_take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_healthd_realtime(), age;
 
@@ -62,17 +61,14 @@ void pl_healthd_take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec
                 age = real > c->started_usec ? real - c->started_usec : 0;
                 p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
         }
-        p->facts = (PlContainer){
+        p->facts = (PlPatientFacts){
                 .phase = c->phase,
                 .docker_health = c->docker_health,
                 .docker_start_period_usec = c->docker_start_period_usec,
-                .pid = c->pid,
-                .oom_killed = c->oom_killed,
                 .exit_code = c->exit_code,
-                .restart_count = c->restart_count,
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,
         };
-        (void)snprintf(p->restart_policy, sizeof(p->restart_policy), "%s",
+        (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
                        c->host.restart_policy ?: "");
 }

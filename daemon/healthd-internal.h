@@ -16,11 +16,20 @@
 #include "pl-restart.h"
 #include "probe.h"
 
+/* What is kept of an inspection: there may be thousands of patients. */
+typedef struct PlPatientFacts {
+        PlPhase phase;
+        PlDockerHealth docker_health;
+        uint64_t docker_start_period_usec;
+        int exit_code;
+        uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
+        char restart_policy[16];
+} PlPatientFacts;
+
 typedef struct PlPatient {
         char id[PL_ID_MAX];
         const PlService *service; /* borrowed from the policy; NULL: none */
-        PlContainer facts;        /* scalars of the last inspection; no strings but the next */
-        char restart_policy[16];
+        PlPatientFacts facts;
         uint64_t started_usec; /* CLOCK_MONOTONIC, of facts.started_usec */
         uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
         PlHealth health;

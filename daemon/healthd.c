@@ -51,6 +51,17 @@ static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
         h->handlers->changed(h->userdata, &r);
 }
 
+static uint64_t engine_turn(PlPatient *p, bool requested) {
+        const PlContainer c = {
+                .phase = p->facts.phase,
+                .exit_code = p->facts.exit_code,
+                .finished_usec = p->facts.finished_usec,
+                .host.restart_policy = p->facts.restart_policy,
+        };
+
+        return pl_restart_engine_turn(&c, requested, pl_healthd_realtime());
+}
+
 static void decide(PlHealthd *h, PlPatient *p) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
         uint64_t now = pl_healthd_now(h), until = PL_TIME_INFINITY, turn;
@@ -67,8 +78,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 .requested = pl_ending_is_requested(&p->ending, pl_healthd_realtime()),
                 .healthy_since_usec = p->health.since_usec,
         };
-        p->facts.host.restart_policy = p->restart_policy;
-        turn = pl_restart_engine_turn(&p->facts, f.requested, pl_healthd_realtime());
+        turn = engine_turn(p, f.requested);
         f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
         (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
         switch (pl_restart_decide(&p->restart, policy->on_unhealthy, &policy->restart_budget, &f,
@@ -311,7 +321,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
         pl_healthd_take_facts(p, c, pl_healthd_now(h));
-        pl_ending_inspect(&p->ending, &p->facts, pl_healthd_realtime());
+        pl_ending_inspect(&p->ending, c, pl_healthd_realtime());
         r = pl_healthd_set_probe(h, p, c, netns);
         step_and_tell(h, p);
         again(h); /* a service may have a container now */
@@ -321,7 +331,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
 /* Whoever starts what was stopped on request, or what had been given up, begins a new story; the
  * engine's own restart policy does not. */
 static bool is_started_anew(const PlPatient *p, uint64_t realtime_usec) {
-        bool engine = *p->restart_policy && !pl_streq(p->restart_policy, "no");
+        bool engine = *p->facts.restart_policy && !pl_streq(p->facts.restart_policy, "no");
 
         return !pl_ending_is_own(&p->ending, realtime_usec) &&
                (pl_ending_was_requested(&p->ending) || (p->restart.gave_up && !engine));
