@@ -207,6 +207,8 @@ static int run(const Arguments *a) {
          * A fixed threshold also keeps glibc from raising it after the first big one (mallopt(3)).
          */
         (void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
+        /* The worker's few allocations are not worth a heap of their own. */
+        (void)mallopt(M_ARENA_MAX, 1);
         sigemptyset(&mask);
         sigaddset(&mask, SIGHUP);
         sigaddset(&mask, SIGTERM);
