@@ -21,6 +21,8 @@ DAEMON = os.path.join(BUILD, "daemon", "plimsolld")
 ENGINE = os.path.join(ROOT, "tests", "support", "engine.sh")
 
 missed = []
+# who ends a benchmark early gets its engine cleared away all the same
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def figure(name, text, ok=None):
