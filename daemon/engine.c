@@ -27,7 +27,7 @@
 #define KNOCK_DELAY_USEC (5 * PL_USEC_PER_MSEC)
 
 static const PlEngineTuning tuning_default = {
-        .quiet_usec = 22 * PL_USEC_PER_SEC,
+        .quiet_usec = 24 * PL_USEC_PER_SEC,
         .pong_usec = 5 * PL_USEC_PER_SEC,
         .ping_usec = 10 * PL_USEC_PER_SEC,
         .read_usec = 10 * PL_USEC_PER_SEC,
@@ -248,7 +248,7 @@ void pl_engine_versioned(PlEngine *e, int error, const char *message, const PlBu
 }
 
 static void arm_quiet(PlEngine *e) {
-        arm(e, e->heard_usec + e->tuning.quiet_usec, e->tuning.quiet_usec / 11);
+        arm(e, e->heard_usec + e->tuning.quiet_usec, e->tuning.quiet_usec / 100);
 }
 
 void pl_engine_subscribed(PlEngine *e) {
@@ -286,8 +286,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 if (pl_engine_now(e) - e->heard_usec >= e->tuning.quiet_usec) {
                         pl_engine_doubt(e);
                         pl_engine_heard(e); /* the answer is awaited by the request's own timeout */
+                        if (e->handlers->quiet)
+                                e->handlers->quiet(e->userdata);
                 }
-                arm_quiet(e);
+                if (!e->freed)
+                        arm_quiet(e);
                 break;
         default:
                 break;

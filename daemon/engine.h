@@ -27,14 +27,17 @@ typedef struct PlEngineHandlers {
         void (*event)(void *userdata, PlEvent *event);
         /* An event could not be read: list again. May be NULL. */
         void (*missed)(void *userdata, const char *why);
+        /* Nothing was heard for a while, and a sign of life is asked for: whatever can come now
+         * instead of soon shares this wake-up. May be NULL. */
+        void (*quiet)(void *userdata);
 } PlEngineHandlers;
 
 /* Times in microseconds; 0 in pl_engine_tune() leaves the default. */
 typedef struct PlEngineTuning {
         /* The stream has no heartbeat. An engine that says nothing for this long is asked for
-         * /_ping, so that a hung one is noticed within half a minute: up to 24 s, to share a
-         * wake-up, and 5 s for the answer. Two wake-ups each time. */
-        uint64_t quiet_usec; /* 22 s */
+         * /_ping, so that a hung one is noticed within half a minute: 24 s, and 5 s for the answer.
+         * Two wake-ups each time. */
+        uint64_t quiet_usec; /* 24 s */
         uint64_t pong_usec;  /* 5 s: longest answer of an engine that is connected */
         uint64_t ping_usec;  /* 10 s: longest answer to /_ping and /version, and start of /events */
         uint64_t read_usec;  /* 10 s: list, inspect */

@@ -235,7 +235,7 @@ static void on_event(void *userdata, PlEvent *e) {
         switch (e->action) {
         case PL_EVENT_CREATE:
                 pl_manager_claim(m, s);
-                if (s->cgroup && s->facts)
+                if (s->facts)
                         pl_manager_queue(m, s, PL_QUEUE_KERNEL);
                 break;
         case PL_EVENT_START:
@@ -274,9 +274,20 @@ static void on_missed(void *userdata, const char *why) {
         pl_manager_resync(m);
 }
 
+/* An audit that is due before the next time comes along now. */
+static void on_quiet(void *userdata) {
+        PlManager *m = userdata;
+        uint64_t due = 0;
+
+        if (sd_event_source_get_time(m->audit, &due) >= 0 &&
+            due < pl_manager_now(m) + PL_MANAGER_AUDIT_USEC / 2)
+                (void)pl_manager_on_audit(m->audit, due, m);
+}
+
 const PlEngineHandlers pl_manager_engine_handlers = {
         .connected = on_connected,
         .lost = on_lost,
         .event = on_event,
         .missed = on_missed,
+        .quiet = on_quiet,
 };

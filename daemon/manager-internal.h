@@ -93,6 +93,7 @@ struct PlManager {
         bool syncing, listed;  /* a list is under way; its answer has come */
         bool synced;           /* at least one full reconcile has happened */
         unsigned audits;
+        bool touched; /* a tick has changed what the status line may count */
 
         bool ready_sent, stopping;
         unsigned updates_in_flight;

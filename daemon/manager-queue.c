@@ -11,8 +11,9 @@
 
 #include <time.h>
 
-/* Every so many audits the engine is asked for its list as well: events are hints. */
-#define AUDITS_PER_RESYNC 5
+/* Every so many audits, about ten minutes, the engine is asked for its list as well: events are
+ * hints. It costs a wake-up or two for each container. */
+#define AUDITS_PER_RESYNC 12
 /* One tick yields to the loop after this long, so that events and the watchdog are never starved.
  */
 #define TICK_BUDGET_USEC (20 * PL_USEC_PER_MSEC)
@@ -73,6 +74,7 @@ void pl_manager_unqueue(PlManager *m, PlSubject *s) {
 static void check_synced(PlManager *m) {
         if (!m->engine_connected || !m->listed || m->sync_pending > 0)
                 return;
+        m->touched = m->touched || m->stale || !m->synced;
         m->stale = false;
         pl_healthd_set_stale(m->health, false);
         if (!m->synced) {
@@ -118,7 +120,10 @@ int pl_manager_on_tick(sd_event_source *source, void *userdata) {
         }
         m->tick_armed_usec = 0;
         check_synced(m);
-        pl_manager_report(m);
+        /* A look that found everything as it was is not worth the wake-up of a report. */
+        if (m->touched || m->churn > 0)
+                pl_manager_report(m);
+        m->touched = false;
         finish_stop(m);
         return 0;
 }

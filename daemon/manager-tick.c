@@ -135,15 +135,17 @@ static void note_unsupported(PlManager *m, PlSubject *s, const PlPlan *plan) {
 }
 
 /* Return: true when drifted values may be put back now. */
-static bool admit_repair(PlManager *m, PlSubject *s, const PlPlan *plan, uint64_t now,
-                         const char *text) {
+static bool admit_repair(PlManager *m, PlSubject *s, const PlPlan *plan, uint64_t now) {
         const char *who = pl_manager_blame(m, s, now);
+        _cleanup_free_ char *text = NULL;
 
         switch (pl_drift_want_repair(&s->drift, now)) {
         case PL_DRIFT_REPAIR:
-                if (!pl_drift_is_standoff(&s->drift))
+                if (!pl_drift_is_standoff(&s->drift)) {
+                        text = pl_summary_steps(plan, PL_STEP_WRITE);
                         pl_manager_say(m, s, LOG_NOTICE, PL_MESSAGE_DRIFT_REPAIRED, who,
-                                       "limits changed by %s, putting back %s", who, text);
+                                       "limits changed by %s, putting back %s", who, text ?: "");
+                }
                 pl_manager_retry_at(m, s,
                                     pl_drift_is_standoff(&s->drift) ? s->drift.until_usec : 0);
                 return true;
@@ -270,18 +272,20 @@ static void read_back(PlManager *m, PlSubject *s, uint32_t written) {
         }
 }
 
-static void say_dry_run(PlManager *m, PlSubject *s, const char *text) {
-        if (!*text || pl_streq_null(s->dry_run_said, text))
+static void say_dry_run(PlManager *m, PlSubject *s, const PlPlan *plan) {
+        _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE);
+
+        if (!text || !*text || pl_streq_null(s->dry_run_said, text))
                 return;
-        free(s->dry_run_said);
-        s->dry_run_said = strdup(text);
         pl_manager_say(m, s, LOG_INFO, NULL, "dry run", "would set %s", text);
+        free(s->dry_run_said);
+        s->dry_run_said = TAKE_PTR(text);
 }
 
 static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
         uint64_t now = pl_manager_now(m);
-        _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE);
         uint32_t mask = 0, drifted = 0, written;
+        _cleanup_free_ char *text = NULL;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
                 if (plan->steps[i].kind == PL_STEP_WRITE || plan->steps[i].kind == PL_STEP_SQUEEZE)
@@ -293,7 +297,7 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
                         drifted |= s->held & (1U << plan->steps[i].resource);
         }
         if (pl_manager_dry_run(m)) {
-                say_dry_run(m, s, text ?: "");
+                say_dry_run(m, s, plan);
                 return;
         }
         if (pl_manager_capture(m, s) < 0)
@@ -302,7 +306,8 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
         note_waiting(m, s, plan);
         if (mask == 0)
                 return;
-        if (drifted && !admit_repair(m, s, plan, now, text ?: ""))
+        m->touched = true;
+        if (drifted && !admit_repair(m, s, plan, now))
                 return;
         written = execute(m, s, plan);
         if (s->cgroup)
@@ -311,10 +316,13 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
                 return;
         s->systemd_due = true;
         read_back(m, s, written);
+        if (drifted && !(written & s->restoring))
+                return; /* said by admit_repair() */
+        text = pl_summary_steps(plan, PL_STEP_WRITE);
         if (written & s->restoring)
                 pl_manager_say(m, s, LOG_INFO, PL_MESSAGE_LIMITS_RESTORED, NULL,
                                "limits given back: %s", text ?: "");
-        else if (!drifted)
+        else
                 pl_manager_say(m, s, LOG_INFO, PL_MESSAGE_LIMITS_APPLIED, NULL,
                                "limits in force: %s", text ?: "");
 }
@@ -351,8 +359,10 @@ static void note_held(PlManager *m, PlSubject *s) {
 }
 
 void pl_manager_reconcile(PlManager *m, PlSubject *s) {
-        PlPlan plan = { 0 };
+        const PlService *service = s->service;
         uint64_t now = pl_manager_now(m);
+        uint32_t held = s->held, unsupported = s->unsupported;
+        PlPlan plan = { 0 };
         int r;
 
         if (!s->facts || pl_manager_desire(m, s) < 0 || !m->engine_connected)
@@ -360,12 +370,16 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
         pl_manager_locate_by_pid(m, s);
         if (!s->cgroup) {
                 pl_manager_await(m, s);
+                /* what can be done now need not be done at the start */
+                if (s->facts->phase == PL_PHASE_CREATED && !pl_manager_dry_run(m))
+                        (void)pl_manager_capture(m, s);
                 pl_manager_queue(m, s, PL_QUEUE_OWNERS);
                 return;
         }
         r = refresh(m, s);
         if (r < 0) {
                 pl_log_debug("%s: its cgroup is gone: %s", pl_subject_name(s), strerror(-r));
+                m->touched = true;
                 pl_manager_drop_cgroup(m, s);
                 pl_manager_inspect(m, s);
                 return;
@@ -382,9 +396,12 @@ void pl_manager_reconcile(PlManager *m, PlSubject *s) {
         if (plan.n_steps == 0 && pl_drift_settled(&s->drift, now)) {
                 pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
                                "the stand-off is over, limits hold again");
+                m->touched = true;
                 if (s->cgroup)
                         (void)pl_cg_watch_add(m->watch, s->id, s->cgroup);
         }
+        m->touched = m->touched || s->held != held || s->unsupported != unsupported ||
+                     s->service != service;
         pl_plan_deinit(&plan);
         if (s->cgroup && s->watch_due) {
                 pl_manager_watch_cgroup(m, s);

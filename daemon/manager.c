@@ -127,6 +127,7 @@ void pl_manager_settle_policy(PlManager *m) {
         if (!m->policy_unsettled)
                 return;
         m->policy_unsettled = false;
+        m->touched = true;
         if (m->logs)
                 pl_logs_set_policy(m->logs, &m->policy->daemon, pl_manager_dry_run(m));
         pl_healthd_set_policy(m->health, m->policy);

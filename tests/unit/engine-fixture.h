@@ -20,7 +20,7 @@ typedef enum When { NEVER, CONNECTED, EVENT, LOST, REPLY } When;
 static Fake fake;
 static sd_event *event;
 static PlEngine *engine;
-static unsigned n_connected, n_lost, n_events, n_missed;
+static unsigned n_connected, n_lost, n_events, n_missed, n_quiet;
 static int lost_error;
 static char lost_why[700];
 static PlEvent last_event;
@@ -56,11 +56,16 @@ static inline void on_missed(void *userdata, const char *why) {
         n_missed++;
 }
 
+static inline void on_quiet(void *userdata) {
+        n_quiet++;
+}
+
 static const PlEngineHandlers handlers = {
         .connected = on_connected,
         .lost = on_lost,
         .event = on_event,
         .missed = on_missed,
+        .quiet = on_quiet,
 };
 
 static inline void setup_engine(uint64_t patience_usec) {

@@ -176,6 +176,8 @@ START_TEST(test_hang) {
         connect_to_fake();
         run_for(event, PL_USEC_PER_SEC); /* quiet, and well */
         ck_assert_uint_eq(n_lost, 0);
+        ck_assert_uint_ge(n_quiet, 2);
+        ck_assert_uint_le(n_quiet, 10);
         ck_assert_int_eq(kill(fake.pid, SIGSTOP), 0);
         ck_assert(run_until(event, &n_lost, 1, LONG));
         ck_assert_int_eq(lost_error, -ETIMEDOUT);
