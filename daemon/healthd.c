@@ -354,10 +354,13 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
 
 void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
         PlPatient *p = pl_map_get(h->patients, id);
+        PlEnder ender;
 
         if (!p)
                 return;
+        ender = p->ending.ender;
         pl_ending_oom(&p->ending, host, pl_healthd_realtime());
+        pl_healthd_remember(h, p, &p->restart, ender);
         p->oom_usec = pl_healthd_now(h);
         step_and_tell(h, p);
 }
