@@ -39,6 +39,27 @@ test_the_sandbox_is_tight() {
     systemd-analyze security --no-pager --threshold=20 plimsolld.service >/dev/null
 }
 
+# explained UNIT DIRECTIVE - a comment above it, or one that names it
+explained() {
+    awk -v d="$2" '/^#/ { if ($0 ~ "[ ,]" d "[:,]") found = 1; above = 1; next }
+        index($0, d "=") == 1 && above { found = 1 }
+        { above = 0 }
+        END { exit !found }' "$1"
+}
+
+test_what_the_sandbox_leaves_open_has_its_reason() {
+    local names name directive n=0
+    names=$(systemd-analyze security --json=short plimsolld.service |
+        jq -r '.[] | select(.set == false and .exposure != null) | .name')
+    for name in $names; do
+        n=$((n + 1))
+        # RootDirectory=/RootImage=, SystemCallFilter=~@resources
+        directive=${name%%=*}
+        explained "$(property FragmentPath)" "$directive" || fail "no word of $name"
+    done
+    [ "$n" -ge 5 ] || fail "only $n are open: is it read rightly?"
+}
+
 # Not what the unit says but what the kernel has made of it.
 test_the_process_has_no_capability_and_cannot_gain_one() {
     local status
