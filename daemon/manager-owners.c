@@ -295,6 +295,12 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                                why, kernel_says(s));
 }
 
+static void on_systemd_reloading(void *userdata) {
+        PlManager *m = userdata;
+
+        m->reloaded_usec = pl_manager_now(m);
+}
+
 static void on_systemd_reloaded(void *userdata) {
         PlManager *m = userdata;
         PlSubject *s;
@@ -308,6 +314,7 @@ static void on_systemd_reloaded(void *userdata) {
 }
 
 const PlSystemdHandlers pl_manager_systemd_handlers = {
+        .reloading = on_systemd_reloading,
         .reloaded = on_systemd_reloaded,
         .set_done = on_set_done,
 };

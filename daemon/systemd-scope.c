@@ -121,7 +121,11 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         int active;
 
         /* sent twice: true when it begins, false when the units are loaded and realised again */
-        if (sd_bus_message_read(m, "b", &active) >= 0 && !active)
+        if (sd_bus_message_read(m, "b", &active) < 0)
+                return 0;
+        if (active)
+                s->handlers->reloading(s->userdata);
+        else
                 s->handlers->reloaded(s->userdata);
         return 0;
 }

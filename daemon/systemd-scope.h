@@ -18,6 +18,8 @@
 typedef struct PlSystemd PlSystemd;
 
 typedef struct PlSystemdHandlers {
+        /* systemd begins to reload: values that are lost from here on are lost to that */
+        void (*reloading)(void *userdata);
         /* systemd has reloaded (daemon-reload, daemon-reexec) or the bus is back: everything may be
          * lost, and what failed may work now */
         void (*reloaded)(void *userdata);
