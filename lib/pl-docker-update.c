@@ -72,8 +72,9 @@ static uint64_t weight_to_blkio(uint64_t weight, PlHierarchy h) {
         weight = clamp(weight, 1, WEIGHT_MAX);
         if (h == PL_HIERARCHY_V1)
                 blkio = weight * 5;
-        else
-                blkio = BLKIO_MIN + (weight - 1) * (BLKIO_MAX - BLKIO_MIN) / (WEIGHT_MAX - 1);
+        else /* rounded up, as shares: ten weights have one of these */
+                blkio = BLKIO_MIN + ((weight - 1) * (BLKIO_MAX - BLKIO_MIN) + WEIGHT_MAX - 2) /
+                                                    (WEIGHT_MAX - 1);
         return clamp(blkio, BLKIO_MIN, BLKIO_MAX);
 }
 
@@ -275,6 +276,12 @@ static int update_io_weight(Update *u) {
         if (!weight)
                 return 0;
         blkio = (int64_t)weight_to_blkio(weight->number, u->host->hierarchy);
+        if (u->host->hierarchy == PL_HIERARCHY_V2 &&
+            pl_docker_blkio_to_weight((uint64_t)blkio, PL_HIERARCHY_V2) != weight->number) {
+                /* runc would write the nearest one at each update and start, over the wanted one */
+                cannot(u, PL_RESOURCE_IO_WEIGHT);
+                return 0;
+        }
         return blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", blkio);
 }
 
