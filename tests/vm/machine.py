@@ -19,7 +19,6 @@ MEMORY_MIB = 2560
 EMULATED_CPU = ["-cpu", "max,-la57,-avx,-avx2,-smap,-smep"]
 ACCELERATORS = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
-    "tcg": ["-accel", "tcg,thread=multi,tb-size=1024", *EMULATED_CPU],
     # Emulated, with a clock that counts instructions: to a guest on a busy host time goes slowly and
     # not in leaps, so that what it measures and waits for stays true.
     "icount": ["-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=1,sleep=on",
