@@ -201,3 +201,23 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     kernel_log || skip 'the kernel log cannot be read here'
     said 'roomy2: OOM kill: dd .* at the limit of 64.0M of .*/above, the group above it'
 }
+
+@test "memory that is short for half a minute is a warning, once, before anything is killed" {
+    is_v2 && skip 'the machine tries it there'
+    policy_is <<'END'
+[Service tight]
+Match=name:tight
+MemoryMax=64M
+MemorySwapMax=0
+END
+    kill -HUP "$DAEMON"
+    # most of it cannot be freed; the rest is wanted by what is written
+    docker run -d --name tight --tmpfs /fill "$BB" sh -c '
+        sleep 1; dd if=/dev/zero of=/fill/x bs=1M count=56 2>/dev/null
+        while :; do dd if=/dev/zero of=/tmp/y bs=1M count=64 2>/dev/null; done' >/dev/null
+    wait_until 75 said 'tight: memory is short: working set .* of 64.0M, set by \[Service tight\], for 3[0-9]s now'
+    said 'raise MemoryMax= to 80M in \[Service tight\]'
+    sleep 2
+    [ "$(grep -c 'memory is short' "$LOG")" = 1 ]
+    unsaid 'OOM kill'
+}
