@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Adoption, between its parts: the engine, its process, the freezer, the files, the sequence.
+ * Adoption, between its parts: the engine, its process, the freezer, files, logs, the sequence.
  *
  * Nothing in here is for the daemon: it blocks, as plimsollctl may.
  */
@@ -57,6 +57,12 @@ int pl_adopt_config_install(const PlAdoptRun *run);
 int pl_adopt_config_safe(const PlAdoptRun *run);
 /** pl_adopt_config_put_back() - daemon.json as it was. */
 int pl_adopt_config_put_back(const PlAdoptRun *run);
+
+/* ---- logs: ctl-adopt-log.c ---- */
+
+/** pl_adopt_shorten() - what was archived leaves a container's log; the engine is stopped. Says
+ * what does not come off, which is no reason to go back. */
+void pl_adopt_shorten(const PlAdoptRun *run, const PlAdoptItem *item);
 
 /* ---- engine: ctl-adopt-engine.c ---- */
 

@@ -108,13 +108,16 @@ static int stop(PlAdoptRun *run) {
 
 static int rewrite(PlAdoptRun *run) {
         for (size_t i = 0; i < run->journal.n_items; i++) {
-                int r = run->journal.items[i].adopt ? pl_adopt_rewrite(run, &run->journal.items[i])
-                                                    : 0;
+                const PlAdoptItem *item = &run->journal.items[i];
+                int r;
 
+                if (!item->adopt)
+                        continue;
+                pl_adopt_shorten(run, item);
+                r = pl_adopt_rewrite(run, item);
                 if (r < 0)
                         return r;
-                if (run->journal.items[i].adopt)
-                        pl_adopt_point("rewriting");
+                pl_adopt_point("rewriting");
         }
         return 0;
 }

@@ -88,7 +88,9 @@ int pl_rotate_sync(PlRotateJob *j) {
 
 /* Forget offsets, then find out from our own markers in the file how much of it is archived. */
 static int reset(PlRotateJob *j, uint64_t dev, uint64_t ino, uint64_t size) {
-        bool fresh = j->state.ino == 0 && j->state.gen > 0;
+        /* an intent's place may have moved: adoption takes holes out of a file */
+        bool relearn = j->state.phase == PL_ROTATE_INTENT ||
+                       (j->state.ino == 0 && j->state.gen > 0);
         uint64_t head, mark, gen;
         int r;
 
@@ -102,7 +104,7 @@ static int reset(PlRotateJob *j, uint64_t dev, uint64_t ino, uint64_t size) {
                 j->state.gen = PL_MAX(j->state.gen, gen);
         }
         r = pl_rotate_name(j);
-        if (r >= 0 && fresh) {
+        if (r >= 0 && relearn) {
                 j->state.head = head;
                 j->state.mark = mark;
                 r = pl_rotate_relearn(j, size, gen);

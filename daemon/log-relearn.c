@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Relearn: a log whose state record is lost. Markers in it say what was archived, but for the last
- * archive when its rotation had not come to its end: then what that archive holds still stands in
- * the log, and would be archived again. Archive and log themselves tell, and make the intent anew.
+ * Relearn: a log whose state record is lost, or an intent's place in it. Markers in it say what was
+ * archived, but for the last archive when its rotation had not come to its end: then what that
+ * archive holds still stands in the log, and would be archived again. Archive and log themselves
+ * tell, and make the intent anew.
  */
 
 #include "log-rotate-internal.h"

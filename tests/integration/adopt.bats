@@ -322,17 +322,21 @@ adopt_again() {
     in_order busy
 }
 
+# with_holes NAME - those of its log files that have one
+with_holes() { grep -lPa '\x00' "$E/engine/data/containers/$(id_of "$1")/$(id_of "$1")"-json.log* || true; }
+
 connected_twice() { [ "$(grep -c 'Connected to the engine' "$LOG")" -ge 2 ]; }
 
 # plimsolld sees an engine go and come again: nobody has died, and no log is touched meanwhile.
 @test "under a running plimsolld: no alarm, no rotation in between, native from then on" {
-    policy_is <<<$'[Service busy]\nMatch=name:busy\nLogMaxSize=256K\nLogMaxFiles=90'
+    policy_is <<<$'[Service busy]\nMatch=name:busy\nLogMaxSize=256K\nLogMaxFiles=90\nLogMethod=punch'
     writer busy
     daemon_begin
     wait_until 20 said 'busy: log rotated by'
     local before rotations
     before=$(run_of busy)
     held frozen
+    with_holes busy | grep -q .
     rotations=$(grep -c 'log rotated' "$LOG")
     goes_on 0
     wait_until 20 connected_twice
@@ -343,5 +347,8 @@ connected_twice() { [ "$(grep -c 'Connected to the engine' "$LOG")" -ge 2 ]; }
     ! grep -iE "died|unhealthy|gone|absent" "$LOG" || fail "a false alarm"
     docker pause busy >/dev/null
     sleep 1
+    # nothing that docker logs could stop at
+    [ -z "$(with_holes busy)" ]
+    docker logs busy | awk 'NR > 1 && $2 != last + 1 { print NR ": " $0; exit 1 } { last = $2 }'
     "$BUILD_DIR/daemon/plimsollctl" logs --archive "$T/archive" busy | awk '$0 != "line " NR { print NR ": " $0; exit 1 }'
 }

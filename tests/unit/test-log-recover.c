@@ -95,6 +95,86 @@ START_TEST(off_in_the_middle) {
 }
 END_TEST
 
+/* Puts a file's bytes back as they were, holes as NUL bytes. */
+static void write_back(const char *data, size_t size) {
+        int fd = open(log_path, O_WRONLY | O_CLOEXEC);
+
+        ck_assert_int_eq(pwrite(fd, data, size, 0), (ssize_t)size);
+        (void)close(fd);
+}
+
+static size_t read_log(char **ret) {
+        int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+        struct stat st;
+
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        *ret = malloc((size_t)st.st_size);
+        ck_assert_int_eq(read(fd, *ret, (size_t)st.st_size), st.st_size);
+        (void)close(fd);
+        return (size_t)st.st_size;
+}
+
+static void take_head_out(uint64_t mark) {
+        PlLogFile f = PL_LOG_FILE_INIT;
+        uint64_t align = probe.collapse_align_bytes;
+
+        ck_assert_int_eq(pl_log_file_open(log_path, ID, true, &f), 0);
+        ck_assert_uint_gt(mark & ~(align - 1), 0);
+        ck_assert_int_eq(
+                        pl_log_file_free(&f, PL_LOG_METHOD_COLLAPSE, 0, mark & ~(align - 1), align),
+                        0);
+        pl_log_file_close(&f);
+}
+
+/* A hole is taken out of the file, as adoption does, while a rotation is not finished: its archive
+ * has its name, and its lines still stand in the log, in another place. */
+START_TEST(shortened_in_the_middle) {
+        PlRotateRequest req = request(26, true);
+        PlStoredArchive *archives;
+        PlRotateState before, after;
+        PlRotateOutcome o;
+        size_t size, n;
+        char *data;
+        int fd;
+
+        if (!probe.collapse)
+                return;
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        append(0, 2000);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        append(2000, 4000);
+        size = read_log(&data);
+        ck_assert_int_eq(pl_log_store_load(store, ID, &before), 0);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(o.rotations, 1);
+        ck_assert_int_eq(pl_log_store_load(store, ID, &after), 0);
+        write_back(data, size);
+        free(data);
+        ck_assert_int_eq(pl_log_store_list(store, ID, &archives, &n), 0);
+        ck_assert_uint_eq(n, 2);
+        ck_assert_int_ge(asprintf(&after.archive, "%s/%s", archives[1].service, archives[1].file),
+                         0);
+        free(archives);
+        after.phase = PL_ROTATE_INTENT;
+        after.method = PL_LOG_METHOD_PUNCH;
+        after.gen = before.gen;
+        after.k = after.head;
+        after.a = after.mark;
+        after.head = before.head;
+        after.mark = before.mark;
+        fd = open(log_path, O_RDONLY | O_CLOEXEC);
+        after.print = pl_log_file_print(fd, &after);
+        (void)close(fd);
+        ck_assert_int_eq(pl_log_store_save(store, &after), 0);
+        take_head_out(before.mark);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert(o.recovered);
+        ck_assert_uint_eq(read_back(), 4000);
+        pl_rotate_state_deinit(&before);
+        pl_rotate_state_deinit(&after);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -104,5 +184,6 @@ int main(void) {
         tcase_add_loop_test(c, state_lost, 0, 2);
         tcase_add_test(c, stale_partial);
         tcase_add_test(c, off_in_the_middle);
+        tcase_add_test(c, shortened_in_the_middle);
         return run_case(c);
 }
