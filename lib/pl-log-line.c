@@ -7,6 +7,7 @@
 
 #include "pl-log-line.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 
@@ -49,7 +50,26 @@ void pl_log_lines_deinit(PlLogLines *l) {
         *l = (PlLogLines){ 0 };
 }
 
-/* "k=v,k=v " as docker logs --details has it. */
+/* As Go's url.QueryEscape(). */
+static int put_escaped(PlLogLines *l, const char *text) {
+        static const char hex[] = "0123456789ABCDEF";
+        int r = 0;
+
+        for (; *text && r >= 0; text++) {
+                const unsigned char c = (unsigned char)*text;
+                const char escaped[] = { '%', hex[c >> 4], hex[c & 15] };
+
+                if (c == ' ')
+                        r = put(l, "+", 1);
+                else if ((c < 0x80 && isalnum(c)) || strchr("-_.~", c))
+                        r = put(l, text, 1);
+                else
+                        r = put(l, escaped, sizeof(escaped));
+        }
+        return r;
+}
+
+/* "k=v,k=v " as docker logs --details has it; dockerd wrote them in the order of their names. */
 static int put_details(PlLogLines *l, const char *attrs) {
         json_t *j = json_loads(attrs, 0, NULL), *value;
         const char *key, *comma = "";
@@ -61,11 +81,11 @@ static int put_details(PlLogLines *l, const char *attrs) {
                 if (r >= 0)
                         r = put(l, comma, strlen(comma));
                 if (r >= 0)
-                        r = put(l, key, strlen(key));
+                        r = put_escaped(l, key);
                 if (r >= 0)
                         r = put(l, "=", 1);
-                if (r >= 0 && text)
-                        r = put(l, text, strlen(text));
+                if (r >= 0)
+                        r = put_escaped(l, text ?: "");
                 comma = ",";
         }
         json_decref(j);

@@ -44,6 +44,10 @@ static const struct {
           "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"attrs\":{\"x\":\"1\",\"y\":\"2\"},\"time\":"
           "\"2026-01-02T03:04:01Z\"}\n" OUT("b\\n", "2"),
           { .until_nsec = UINT64_MAX, .details = true }, NULL, "x=1,y=2 a\n b\n" },
+        { "details are escaped",
+          "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"attrs\":{\"k\":\"b c,d=\\u00fc~\",\"l\":\"\"},\"time\":"
+          "\"2026-01-02T03:04:01Z\"}\n",
+          { .until_nsec = UINT64_MAX, .details = true }, NULL, "k=b+c%2Cd%3D%C3%BC~,l= a\n" },
         { "damage is counted, and no more", "garbage\n" OUT("a\\n", "1") "{\"log\":\n",
           { .until_nsec = UINT64_MAX }, NULL, "a\n", 2 },
 };
