@@ -14,7 +14,7 @@
 #include "log-probe.h"
 #include "log-rotate-internal.h"
 
-#define ROTATIONS_MAX 1024 /* in one job; a writer that is faster than zstd gets another */
+#define ROTATIONS_MAX 1024 /* in one job, on a full disk, where each archives what fits */
 
 __attribute__((weak)) void pl_log_rotate_point(PlRotatePoint p) {
         (void)p;
@@ -246,7 +246,9 @@ static int work(PlRotateJob *j) {
         for (int i = 0; r >= 0 && i < ROTATIONS_MAX; i++) {
                 j->choice = pl_rotate_choose(&j->facts);
                 r = rotate_once(j);
-                if (r <= 0)
+                /* whoever writes faster than we archive gets job after job: between them old
+                 * archives go, and it is told how it is going */
+                if (r <= 0 || !j->out->full)
                         break;
         }
         return r < 0 ? r : 0;

@@ -24,6 +24,8 @@ LogMethod=off
 END
 }
 teardown() {
+    daemon_end KILL
+    umount "$T/archive" 2>/dev/null || true
     end
     [ -z "${CONTAINERS:-}" ] || umount "$CONTAINERS" || true
     rm -f "$E"/*.img
@@ -33,6 +35,14 @@ teardown() {
 speak() {
     docker exec "$1" sh -c \
         "awk 'BEGIN { for (i = $2; i <= $3; i++) printf \"line %07d of the story\n\", i }' >/proc/1/fd/1"
+}
+
+# speak_slowly NAME FIRST LAST - the same, no faster than its readers: with a rest after each 500
+speak_slowly() {
+    docker exec "$1" sh -c "for k in \$(seq $2 500 $3); do
+        awk -v k=\$k 'BEGIN { for (i = k; i < k + 500 && i <= $3; i++) printf \"line %07d of the story\n\", i }'
+        sleep 0.1
+    done >/proc/1/fd/1"
 }
 
 # chatty NAME [OPTION…] - a container whose first process only holds its output open
@@ -110,7 +120,7 @@ lives() {
     follow "$name" "$T/follow"
     speak "$name" 20001 20010
     wait_until 5 grep -q 'line 0020010 ' "$T/follow"
-    speak "$name" 20011 40000
+    speak_slowly "$name" 20011 40000
     wait_until 15 grep -q 'line 0040000 ' "$T/follow"
     wait_until 15 rotated 2
     wait_until 15 quiet "$name"
@@ -212,16 +222,22 @@ $(tale 23456 23456)" ]
     [ "$status" -eq 2 ]
 }
 
+@test "plimsollctl logs --details: as docker has it, with every kind of character" {
+    docker run -d --name chatty-labelled --label b=2 --label 'a=one two,three=4 & "x"; ü' --label c= -e X=y/z \
+        --log-opt labels=a,b,c --log-opt env=X "$BB" \
+        sh -c 'echo out; echo err >&2; exec sleep 100000' >/dev/null
+    daemon_begin
+    wait_until 5 logs chatty-labelled
+    for options in --details '--details -t' '-t'; do
+        # shellcheck disable=SC2086 # words
+        cmp <(logs $options chatty-labelled 2>&1 | sort) <(docker logs $options chatty-labelled 2>&1 | sort)
+    done
+    logs --details --stdout chatty-labelled | tee "$T/details"
+    grep -q 'b=2.* out$' "$T/details"
+}
+
 # natives NAME - the files that the engine has rotated away
 natives() { dirname "$(docker inspect -f '{{.LogPath}}' "$1")" | xargs -I{} find {} -name '*-json.log.*'; }
-
-# speak_slowly NAME FIRST - 5000 lines, with a rest after each 500
-speak_slowly() {
-    docker exec "$1" sh -c "for k in 0 1 2 3 4 5 6 7 8 9; do
-        awk -v k=\$k 'BEGIN { for (i = 0; i < 500; i++) printf \"line %07d of the story\n\", $2 + 500 * k + i }'
-        sleep 0.1
-    done >/proc/1/fd/1"
-}
 
 # reads_natives NAME [LOG-OPT…] - what the engine rotates is one story with the live log
 reads_natives() {
@@ -232,8 +248,7 @@ reads_natives() {
     wait_until 5 logs --tail 1 "$name" >/dev/null
     logs -f "$name" >"$T/followed" &
     follow_pid=$!
-    speak_slowly "$name" 1
-    speak_slowly "$name" 5001
+    speak_slowly "$name" 1 10000
     speak "$name" 10001 12000
     wait_until 10 grep -q 'line 0012000 ' "$T/followed"
     kill "$follow_pid"
@@ -314,6 +329,60 @@ END
     # the line of systemctl status: what there is of what there may be
     summary=$(status_json | jq -r .summary)
     [[ $summary == *"; logs "*" of 128.0K" ]] || fail "$summary"
+}
+
+@test "a writer that never rests: each rotation is told, and archives keep within bounds meanwhile" {
+    policy_is <<<$'[Service chatty]\nMatch=name:chatty*\nLogMaxSize=64K\nLogMaxFiles=2'
+    docker run -d --name chatty "$BB" sh -c 'while :; do echo a line of a story without an end; done' >/dev/null
+    daemon_begin
+    for n in 2 4 6; do
+        wait_until 20 at_least "$n" grep -c 'chatty: log rotated by' "$LOG"
+        [ "$(count_archives chatty)" -le 3 ] # one may just have come
+    done
+    docker pause chatty >/dev/null
+    said 'chatty: log rotated by [a-z]+: [1-9][0-9]* lines, [0-9.]+[KMG]? to [0-9.]+[KMG]? \([0-9.]+ to 1\) in [0-9]+ ms'
+    wait_until 5 test "$(status_of chatty .log.size_bytes)" -gt 0
+}
+
+critical() { [ "$(status_json | jq .findings.critical)" = "$1" ]; }
+
+# full_archive - room for archives, and then none
+full_archive() {
+    mkdir -p "$T/archive"
+    mount -t tmpfs -o size=256k plimsoll-test "$T/archive"
+    chatty chatty
+    daemon_begin
+    ctl rotate chatty || true
+    wait_until 5 test -s "$T/archive/.state/$(id_of chatty)"
+    fallocate -l "$(($(df --output=avail -k "$T/archive" | tail -n 1) - 4))K" "$T/archive/ballast"
+}
+
+@test "no room for archives: a critical finding, no line is lost, and it goes on when there is some" {
+    full_archive
+    speak chatty 1 20000
+    wait_until 10 critical 1
+    said 'chatty: disk full: writing the archive: .*LogOnFull=drop'
+    ctl show chatty | grep 'critical: disk full'
+    [ "$(docker logs chatty | wc -l)" -eq 20001 ]
+    speak chatty 20001 20002
+    [ "$(grep -c 'disk full' "$LOG")" -eq 1 ] # said once, however often it is tried
+    rm "$T/archive/ballast"
+    wait_until 30 rotated 1
+    wait_until 10 quiet chatty
+    wait_until 5 critical 0
+    whole chatty 20002
+}
+
+@test "no room for archives and LogOnFull=drop: the log is bounded, and what went is said" {
+    policy_is <<<$'[Service chatty]\nMatch=name:chatty*\nLogMaxSize=256K\nLogOnFull=drop'
+    full_archive
+    speak chatty 1 20000
+    wait_until 10 said 'chatty: disk full: .* of its log dropped without an archive \(LogOnFull=drop\)'
+    wait_until 10 quiet chatty
+    critical 0
+    [ -z "$(archives chatty)" ]
+    story chatty >"$T/story"
+    cmp "$T/story" <(seq "$(head -n 1 "$T/story")" 20000) # what is left is the end
 }
 
 @test "the daemon killed in the middle of rotations: nothing lost, nothing twice" {

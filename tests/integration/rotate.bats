@@ -55,6 +55,34 @@ on() {
     done
 }
 
+# hold_back FILE - whoever opens it waits for a second
+hold_back() {
+    python3 - "$1" 3>&- 4>&- <<'END' &
+import fcntl, os, signal, sys, time
+fd = os.open(sys.argv[1], os.O_RDWR)
+signal.signal(signal.SIGIO, lambda *_: time.sleep(1))
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+signal.pause()
+END
+    holder=$!
+    wait_until 5 grep -q "^[0-9]*: LEASE .*:$(stat -c %i "$1") " /proc/locks
+}
+
+@test "plimsollctl logs on a terminal tells how far a long search is, and wipes it out in the end" {
+    mkdir -p "$M/$ID" "$M/archive"
+    harness write "$M/$ID/$ID-json.log" 60000
+    harness rotate "$M" punch 26 65536 keep
+    hold_back "$M/archive/.state/$ID" # a slow disk
+    script -qec "$BUILD_DIR/daemon/plimsollctl logs --archive $M/archive --grep 'line 0000060000 ' harness" \
+        "$M/screen" </dev/null >/dev/null 3>&- 4>&-
+    wait "$holder" || true
+    tr '\r' '\n' <"$M/screen" | grep -E '^reading archives: +[0-9]+ %'
+    # the line that was found begins where the progress stood
+    tr -d '\n' <"$M/screen" | grep -F $'\r\033[Kline 0000060000 '
+    # and nowhere but on a terminal
+    [ -z "$("$BUILD_DIR/daemon/plimsollctl" logs --archive "$M/archive" --grep nothing harness 2>&1)" ]
+}
+
 # --- full disks ---------------------------------------------------------------------------------
 
 ID=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef

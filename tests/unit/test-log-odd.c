@@ -36,6 +36,8 @@ static const struct {
         { "link to elsewhere", "rm $L && ln -s /etc/passwd $L", -ELOOP },
         { "second name", "ln $L x", -EMEDIUMTYPE },
         { "FIFO", "rm $L && mkfifo $L", -EMEDIUMTYPE },
+        /* only root can make one */
+        { "device", "rm $L && { mknod $L c 1 3 2>/dev/null || mkfifo $L; }", -EMEDIUMTYPE },
         { "directory", "rm $L && mkdir $L", -EISDIR },
         { "gone", "rm $L", -ENOENT },
         { "linked directory", "cd .. && mv " ID " d && ln -s d " ID, -ELOOP },
