@@ -20,7 +20,7 @@ bench_names() {
 dev_bench() {
     local name file missed=()
     need_root bench "it starts a private engine and makes cgroups"
-    need build engine python
+    need build engine bench
     mkdir -p "$LOGS"
     trap give_back EXIT
     build_one gcc >"$LOGS/bench-build.log" 2>&1 || die 1 "the build failed, see build/log/bench-build.log"

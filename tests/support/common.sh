@@ -49,6 +49,7 @@ packages_of() {
     integration)
         echo "bats jq curl python3 valgrind zstd xfsprogs btrfs-progs"
         ;;
+    bench) echo "python3 zstd logrotate xfsprogs btrfs-progs" ;;
     deb) echo "debhelper dpkg-dev fakeroot ?systemd-dev" ;;
     vm) echo "qemu-system-x86 qemu-utils mmdebstrap e2fsprogs python3 cpio xz-utils debian-archive-keyring" ;;
     esac
