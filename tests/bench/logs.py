@@ -110,7 +110,7 @@ def stalls(work):
     for fs, method, engine, lines, goal in (("ext4", "auto", "20", 18000000, 10), ("ext4", "auto", "26", 18000000, 10),
                                             ("xfs", "auto", "26", 6000000, None), ("btrfs", "auto", "26", 6000000, None)):
         d = f"{work}/fs"
-        subprocess.run([MOUNTS, "make", fs, d, "1500"], check=True)
+        subprocess.run([MOUNTS, "make", fs, d, "6000"], check=True)
         try:
             worst = {}
             for m in (method, "off"):
