@@ -11,7 +11,9 @@ run_tests() {
     local test name status out n=0
     out=$(mktemp)
     # shellcheck disable=SC2013 # names have no spaces
-    for test in $(sed -n 's/^\(test_[a-z0-9_]*\)() .*/\1/p' "$0"); do
+    for test in $(sed -n 's/^ *\(test_[a-z0-9_]*\)() .*/\1/p' "$0"); do
+        # a case may define some of them only now and then
+        declare -F "$test" >/dev/null || continue
         n=$((n + 1)) name=${test#test_}
         CURSOR=$(cursor)
         (
