@@ -7,7 +7,7 @@
 
 IO='254:0 rbps=10000000 wbps=20000000 riops=max wiops=max'
 VALUES=('cpu.max=25000 50000' cpu.weight=77 cpuset.cpus=0 memory.min=4194304 memory.low=16777216
-    memory.high=125829120 memory.max=134217728 memory.swap.max=0 pids.max=55 "io.max=$IO")
+    memory.high=125829120 memory.max=134217728 memory.swap.max=0 pids.max=55 "io.max=$IO" 'io.weight=default 77')
 
 all_in_force() { has all "${VALUES[@]}"; }
 
@@ -31,9 +31,9 @@ systemd_agrees() {
     scope=docker-$(id_of all).scope
     is=$(systemctl show "$scope" -p CPUQuotaPerSecUSec -p CPUWeight -p MemoryMax -p MemoryHigh \
         -p MemoryLow -p MemoryMin -p MemorySwapMax -p TasksMax -p AllowedCPUs \
-        -p IOReadBandwidthMax | sort | tr '\n' ' ')
+        -p IOReadBandwidthMax -p IOWeight | sort | tr '\n' ' ')
     echo "$is"
-    [ "$is" = "AllowedCPUs=0 CPUQuotaPerSecUSec=500ms CPUWeight=77 IOReadBandwidthMax=/dev/vda 10000000 MemoryHigh=125829120 MemoryLow=16777216 MemoryMax=134217728 MemoryMin=4194304 MemorySwapMax=0 TasksMax=55 " ]
+    [ "$is" = "AllowedCPUs=0 CPUQuotaPerSecUSec=500ms CPUWeight=77 IOReadBandwidthMax=/dev/vda 10000000 IOWeight=77 MemoryHigh=125829120 MemoryLow=16777216 MemoryMax=134217728 MemoryMin=4194304 MemorySwapMax=0 TasksMax=55 " ]
 }
 
 engine_agrees() {
@@ -54,6 +54,7 @@ MemoryHigh=120M
 MemoryMax=128M
 MemorySwapMax=0
 TasksMax=55
+IOWeight=77
 IOReadBandwidthMax=/dev/vda 10M
 IOWriteBandwidthMax=/dev/vda 20M
 
@@ -90,6 +91,26 @@ test_values_survive_daemon_reload_and_a_restarted_service() {
     in_force_again
 }
 
+# Where systemd keeps what it was told of the container's scope.
+told_files() { find /run/systemd -path "*/docker-$(id_of all).scope.d/*.conf"; }
+
+# What it was told is gone, so now it does take the values away: when it reads its units (252), or at
+# the next start of anything (257).
+test_values_that_a_daemon_reload_takes_away_come_back() {
+    told_files | grep -q 'MemoryHigh'
+    told_files | xargs rm
+    systemctl daemon-reload
+    in_force_again
+    # where nothing was lost yet, it was told again in time
+    [ "$(systemctl --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')" -ge 253 ] ||
+        lost_to 'systemd daemon-reload' MemoryHigh
+    systemctl restart systemd-journald
+    in_force_again
+    within 3 systemd_agrees
+    # and keeps them from here on
+    told_files | grep -q 'MemoryHigh'
+}
+
 test_values_survive_set_property_of_another_property() {
     systemctl set-property --runtime "docker-$(id_of all).scope" IOAccounting=yes
     in_force_again
@@ -102,6 +123,13 @@ test_a_managed_property_that_set_property_changes_comes_back() {
     in_force_again
     within 3 systemd_agrees
     lost_to 'systemctl set-property or the engine' MemoryMax
+}
+
+# It begins anew to count repairs, too; what follows are more within a minute than it takes for honest.
+test_values_survive_a_restart_of_plimsolld() {
+    systemctl restart plimsolld
+    in_force_again
+    refute said DRIFT_REPAIRED
 }
 
 # Each value that the engine can change, changed by it: docker_update PROPERTY OPTION…
@@ -118,6 +146,7 @@ test_docker_update_of_memory() { docker_update MemoryMax --memory 90m --memory-s
 test_docker_update_of_memory_and_swap() { docker_update MemorySwapMax --memory 90m --memory-swap 190m; }
 test_docker_update_of_memory_reservation() { docker_update MemoryLow --memory-reservation 32m; }
 test_docker_update_of_pids_limit() { docker_update TasksMax --pids-limit 44; }
+test_docker_update_of_blkio_weight() { docker_update IOWeight --blkio-weight 300; }
 
 test_docker_update_of_restart_policy_loses_nothing() {
     docker update --restart always all >/dev/null
@@ -127,6 +156,26 @@ test_docker_update_of_restart_policy_loses_nothing() {
 test_the_owners_agree_again_after_all_updates() {
     within 5 systemd_agrees
     within 5 engine_agrees
+}
+
+told_calls() {
+    jq -c --arg sender "$1" 'select(.member == "SetUnitProperties" and .sender == $sender) | .payload.data' /tmp/calls
+}
+
+# All that the section says, as properties of the scope, and that they are not to outlive it.
+test_systemd_is_told_of_all_values_in_one_call() {
+    local monitor name
+    name=$(busctl list --no-legend --unique | awk -v pid="$(main_pid)" '$2 == pid { print $1 }')
+    [ -n "$name" ]
+    busctl monitor --json=short --match "type='method_call',member='SetUnitProperties'" >/tmp/calls 2>/dev/null &
+    monitor=$!
+    # each makes it tell systemd anew; the first ones may come before the monitor is there
+    within 20 sh -c 'systemctl daemon-reload; sleep 1; [ -s /tmp/calls ]'
+    kill $monitor
+    told_calls "$name" | tee /dev/stderr | jq -es 'length > 0 and
+        all(.[]; .[1] == true and ([.[2][][0]] | sort) == ["AllowedCPUs", "CPUQuotaPerSecUSec",
+        "CPUQuotaPeriodUSec", "CPUWeight", "IOReadBandwidthMax", "IOWeight", "IOWriteBandwidthMax",
+        "MemoryHigh", "MemoryLow", "MemoryMax", "MemoryMin", "MemorySwapMax", "TasksMax"])'
 }
 
 test_values_survive_a_container_restart() {
@@ -182,6 +231,7 @@ fight() {
 
 test_a_fight_ends_in_a_reported_stand_off() {
     local fighter before after used start blows
+    systemctl restart plimsolld
     mkfifo /run/never
     fight "$(cgroup_of all)/pids.max" 2>/dev/null &
     fighter=$!
