@@ -99,6 +99,8 @@ told_files() { find /run/systemd -path "*/docker-$(id_of all).scope.d/*.conf"; }
 test_values_that_a_daemon_reload_takes_away_come_back() {
     told_files | grep -q 'MemoryHigh'
     told_files | xargs rm
+    # that has left a trace as of somebody who sets a property; let it grow old
+    sleep 3
     systemctl daemon-reload
     in_force_again
     # where nothing was lost yet, it was told again in time

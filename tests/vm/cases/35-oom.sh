@@ -40,7 +40,7 @@ test_it_is_said_within_200_ms() {
     within 40 explained eater-late 5
     journalctl --sync
     offset=$(($(date +%s%N) / 1000 - $(cut -d ' ' -f 1 /proc/uptime | tr -d .) * 10000))
-    mapfile -t killed < <(journalctl -k -q -o json --after-cursor="$CURSOR" --grep 'Killed process' |
+    mapfile -t killed < <(journalctl -k -q -o json --cursor="$CURSOR" --grep 'Killed process' |
         jq -r '._SOURCE_BOOTTIME_TIMESTAMP // ._SOURCE_MONOTONIC_TIMESTAMP')
     mapfile -t said < <(entries OOM_KILLED CONTAINER_NAME=eater-late | jq -r '._SOURCE_REALTIME_TIMESTAMP')
     for i in 0 1 2 3 4; do

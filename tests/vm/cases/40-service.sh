@@ -35,7 +35,7 @@ test_the_journal_has_fields_for_a_transition() {
 }
 
 test_the_journal_explains_itself() {
-    journalctl -q -x --no-pager -u plimsolld --after-cursor="$CURSOR" -n 0 >/dev/null
+    journalctl -q -x --no-pager -u plimsolld --cursor="$CURSOR" -n 0 >/dev/null
     journalctl -q -x --no-pager -u plimsolld MESSAGE_ID="$(message LIMITS_APPLIED)" -n 1 |
         grep 'Subject: Limits of container web are in force'
 }
@@ -68,9 +68,9 @@ test_a_bad_policy_is_refused_as_a_whole_and_the_reload_fails() {
     sleep 0.5
     has web memory.max=84934656 pids.max=66
     said POLICY_REJECTED
-    journalctl -q -o cat -u plimsolld --after-cursor="$CURSOR" | tee /dev/stderr |
+    journalctl -q -o cat -u plimsolld --cursor="$CURSOR" | tee /dev/stderr |
         grep -E "plimsoll.conf:6: .*lots"
-    journalctl -q -o cat -u plimsolld --after-cursor="$CURSOR" | grep -E 'plimsoll.conf:7: .*TasksMx'
+    journalctl -q -o cat -u plimsolld --cursor="$CURSOR" | grep -E 'plimsoll.conf:7: .*TasksMx'
     status_says '^reload failed, old policy in force: .*plimsoll.conf:6: '
 }
 
@@ -184,7 +184,7 @@ test_the_watchdog_is_fed_through_reloads() {
 
 killed_by_watchdog() {
     journalctl --sync
-    journalctl -q -o cat --after-cursor="$CURSOR" _PID=1 UNIT=plimsolld.service | grep -q 'Watchdog timeout'
+    journalctl -q -o cat --cursor="$CURSOR" _PID=1 UNIT=plimsolld.service | grep -q 'Watchdog timeout'
 }
 
 test_the_watchdog_kills_a_stopped_process() {
@@ -227,7 +227,7 @@ test_it_does_not_start_with_a_bad_policy_and_says_why() {
     echo 'nonsense' >>"$POLICY"
     refute systemctl restart plimsolld
     journalctl --sync
-    journalctl -q -o cat -u plimsolld --after-cursor="$CURSOR" | grep 'plimsoll.conf:'
+    journalctl -q -o cat -u plimsolld --cursor="$CURSOR" | grep 'plimsoll.conf:'
     write_policy 64M
     systemctl reset-failed plimsolld.service plimsolld.socket
     systemctl restart plimsolld.socket plimsolld

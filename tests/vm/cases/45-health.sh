@@ -55,7 +55,7 @@ test_restarts_within_the_budget_then_the_unit() {
 
 alerted() {
     journalctl --sync
-    journalctl -q -o cat -u plimsoll-alert@loop.service --after-cursor="$CURSOR" |
+    journalctl -q -o cat -u plimsoll-alert@loop.service --cursor="$CURSOR" |
         grep 'plimsoll: loop is not healthy'
 }
 

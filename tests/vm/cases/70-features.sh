@@ -170,7 +170,7 @@ P
 
 told_of_sick() {
     journalctl --sync
-    journalctl -q -o cat -u plimsoll-alert@sick.service --after-cursor="$CURSOR" |
+    journalctl -q -o cat -u plimsoll-alert@sick.service --cursor="$CURSOR" |
         grep 'plimsoll: sick is not healthy'
 }
 
