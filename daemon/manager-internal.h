@@ -162,6 +162,9 @@ int pl_manager_capture(PlManager *m, PlSubject *s); /* originals of all wanted v
 /* manager-owners.c */
 extern const PlSystemdHandlers pl_manager_systemd_handlers;
 void pl_manager_tell_owners(PlManager *m, PlSubject *s);
+/* Values that an update of ours, which is under way, makes runc write as they were at the start:
+ * their difference is nobody's drift. */
+uint32_t pl_manager_own_doing(const PlSubject *s);
 /* Whose hand was it that changed a value? The engine announces its updates, systemd its reloads
  * and, on disk, properties that are set; others stay nameless. */
 const char *pl_manager_blame(const PlManager *m, const PlSubject *s, uint64_t now);

@@ -24,6 +24,10 @@
         (1U << PL_RESOURCE_IO_WEIGHT | 1U << PL_RESOURCE_IO_READ_BANDWIDTH_MAX | \
          1U << PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX)
 
+uint32_t pl_manager_own_doing(const PlSubject *s) {
+        return s->update_in_flight ? NOT_TOLD : 0;
+}
+
 static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fallback) {
         if (!s->want.v[r].set || s->waiting & (1U << r))
                 return NULL;

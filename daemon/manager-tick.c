@@ -294,7 +294,8 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
                  * the start of the container writes itself */
                 if (plan->steps[i].kind == PL_STEP_WRITE && s->cgroup_started_usec > 0 &&
                     !pl_value_equal(&plan->steps[i].value, &plan->steps[i].before))
-                        drifted |= s->held & (1U << plan->steps[i].resource);
+                        drifted |= s->held & ~pl_manager_own_doing(s) &
+                                   (1U << plan->steps[i].resource);
         }
         if (pl_manager_dry_run(m)) {
                 say_dry_run(m, s, plan);
