@@ -243,6 +243,7 @@ static void on_event(void *userdata, PlEvent *e) {
                 /* runc and systemd write after the group appears: look again, at once */
                 s->fresh = false;
                 pl_subject_forget_told(s); /* a new run, a new answer */
+                s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME); /* that was runc's start */
                 if (!s->cgroup && s->facts)
                         (void)pl_manager_locate_by_parent(m, s);
                 s->inspect_due = true;

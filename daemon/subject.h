@@ -73,7 +73,7 @@ struct PlSubject {
         char *log_paths_said;       /* findings about its LogPath=, to say them once */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
-        uint64_t systemd_own_usec;  /* CLOCK_REALTIME; properties set before this may be by us */
+        uint64_t systemd_own_usec;  /* CLOCK_REALTIME; what set properties before is known */
         bool update_in_flight;      /* our own POST …/update */
         uint64_t own_update_usec;   /* when the last one was answered */
         bool inspect_in_flight, inspect_again;
