@@ -11,21 +11,54 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define DEPTH_MAX 32
 
-int pl_log_path_open_beneath(int dir_fd, const char *path, int flags) {
-        struct open_how how = {
-                .flags = (uint64_t)(flags | O_CLOEXEC),
-                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
-                           (dir_fd == AT_FDCWD ? 0 : RESOLVE_BENEATH | RESOLVE_NO_XDEV),
-        };
-        long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+/* @name: one component. Through no link; on the file system of dir_fd where that is asked. */
+static int open_one(int dir_fd, const char *name, int flags, bool same_device) {
+        _cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        struct stat dir, st;
 
-        return fd < 0 ? -errno : (int)fd;
+        if (fd < 0 && errno == ENOTDIR && flags & O_DIRECTORY)
+                return -ELOOP; /* a link in its place is told as no directory */
+        if (fd < 0 || (same_device && (fstat(dir_fd, &dir) < 0 || fstat(fd, &st) < 0)))
+                return -errno;
+        return same_device && dir.st_dev != st.st_dev ? -EXDEV : TAKE_FD(fd);
+}
+
+/* openat2(2) would do it in one call, but a service with RestrictSUIDSGID= has no openat2(): the
+ * mode in its struct is out of seccomp's sight (systemd.exec(5)). */
+int pl_log_path_open_beneath(int dir_fd, const char *path, int flags) {
+        bool beneath = dir_fd != AT_FDCWD;
+        _cleanup_close_ int parent = -EBADF;
+        char name[NAME_MAX + 1];
+
+        if (beneath ? *path == '/' : *path != '/')
+                return -EXDEV;
+        parent = beneath ? fcntl(dir_fd, F_DUPFD_CLOEXEC, 3)
+                         : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (parent < 0)
+                return -errno;
+        for (path += strspn(path, "/");;) {
+                size_t n = strcspn(path, "/"), next = n + strspn(path + n, "/");
+                int fd;
+
+                if (n >= sizeof(name))
+                        return -ENAMETOOLONG;
+                (void)snprintf(name, sizeof(name), "%.*s", (int)n, path);
+                if (pl_streq(name, ".."))
+                        return -EXDEV;
+                if (path[next] == '\0')
+                        return open_one(parent, n > 0 ? name : ".", flags, beneath);
+                fd = open_one(parent, name, O_PATH | O_DIRECTORY, beneath);
+                if (fd < 0)
+                        return fd;
+                (void)close(parent);
+                parent = fd;
+                path += next;
+        }
 }
 
 static bool stopped(const PlRotateContext *ctx) {

@@ -5,8 +5,8 @@
  * Log path: retention, compression and rotation of the log files that lie below one mount.
  *
  * The directory is the container's, which may change it at any moment and mean no good. So every
- * name is resolved beneath the mount's source with openat2(2), through no symbolic link and no
- * other mount; only regular files with one name on the same file system are opened; and what is
+ * name is resolved beneath the mount's source a component at a time, through no symbolic link and
+ * no other mount; only regular files with one name on the same file system are opened; and what is
  * removed or replaced is looked at once more before. It blocks on disks and runs on a worker
  * thread; it never logs.
  *
