@@ -104,6 +104,8 @@ end() {
         wait "$DAEMON" 2>/dev/null || true
     fi
     [ -z "${NOTIFY_PID:-}" ] || { kill "$NOTIFY_PID" && wait "$NOTIFY_PID"; } 2>/dev/null || true
+    # what a test that failed half way left running would hold bats' pipes, and the whole file with them
+    jobs -p | xargs -r kill 2>/dev/null || true
     # shellcheck disable=SC2033
     docker ps -aq | xargs -r timeout 60 docker rm -f >/dev/null 2>&1 || true
     rm -rf "$T"
