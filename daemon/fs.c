@@ -103,3 +103,28 @@ int pl_fs_replace(int dir_fd, const char *path, const void *data, size_t size, m
         }
         return durable ? sync_parent(dir_fd, path) : 0;
 }
+
+/* The mount's number came with Linux 5.8; before it there is the file system's. */
+static int same_mount(int a, int b) {
+        struct statx x, y;
+
+        if (statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) < 0 ||
+            statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &y) < 0)
+                return -errno;
+        if (x.stx_mask & y.stx_mask & STATX_MNT_ID)
+                return x.stx_mnt_id == y.stx_mnt_id;
+        return x.stx_dev_major == y.stx_dev_major && x.stx_dev_minor == y.stx_dev_minor;
+}
+
+int pl_fs_open_below(int dir_fd, const char *name, int flags) {
+        _cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        int r;
+
+        if (fd < 0)
+                /* a link in its place is told as no directory */
+                return errno == ENOTDIR && flags & O_DIRECTORY ? -ELOOP : -errno;
+        r = same_mount(dir_fd, fd);
+        if (r < 0)
+                return r;
+        return r ? TAKE_FD(fd) : -EXDEV;
+}

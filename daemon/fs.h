@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Files: whole-file reads with a bound, and atomic replacement.
+ * Files: whole-file reads with a bound, atomic replacement, and opening what others may swap.
  *
  * A crash between any two calls leaves the old file or the new one, never half (write to a
  * temporary name, fsync, rename, fsync of the directory).
@@ -32,3 +32,17 @@ int pl_fs_replace(int dir_fd, const char *path, const void *data, size_t size, m
 /** pl_fs_write_all() - write(2) until all is written. @ret_written: bytes that were, also on
  * failure; may be NULL. Return: 0, -errno. */
 int pl_fs_write_all(int fd, const void *data, size_t size, size_t *ret_written);
+
+/**
+ * pl_fs_open_below() - open a name without leaving its directory: through no symbolic link and no
+ * mount point, be it a bind mount of the same file system
+ * @dir_fd: may be O_PATH
+ * @name: one component, or "."
+ * @flags: O_NOFOLLOW and O_CLOEXEC are added
+ *
+ * Call it for one component after another where openat2(RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+ * would take them all: a service with RestrictSUIDSGID= has no openat2(), since the mode in its
+ * struct is out of seccomp's sight (systemd.exec(5)). Return: a file descriptor; -ELOOP a symbolic
+ * link, or no directory where O_DIRECTORY asks for one; -EXDEV another mount; -errno.
+ */
+int pl_fs_open_below(int dir_fd, const char *name, int flags);

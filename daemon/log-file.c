@@ -3,9 +3,7 @@
 /*
  * Opening, reading and marking; how blocks are given back is in log-free.c.
  *
- * A log is opened by a chain of O_NOFOLLOW opens, each below the one before and on its file system.
- * openat2() would do it in one call, but a service with RestrictSUIDSGID= has no openat2() (seccomp
- * cannot see the mode in its struct; systemd.exec(5)).
+ * A log is opened by a chain of pl_fs_open_below(), so that nobody swaps a link or a mount in.
  */
 
 #include "log-file.h"
@@ -15,23 +13,12 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "fs.h"
 #include "pl-jsonlog.h"
 
 #define SCAN_BYTES KIB(64)
 #define CUT_BYTES  KIB(256)
 #define CUT_MAX    MIB(64) /* without a line end in so much it is no json-file log */
-
-/* @name: one component */
-static int open_below(int dir_fd, const char *name, int flags) {
-        _cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
-        struct stat dir, st;
-
-        if (fd < 0 && errno == ENOTDIR && flags & O_DIRECTORY)
-                return -ELOOP; /* a link in its place is told as no directory */
-        if (fd < 0 || fstat(dir_fd, &dir) < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        return dir.st_dev == st.st_dev ? TAKE_FD(fd) : -EXDEV;
-}
 
 /* Splits ".../<id>/<id>-json.log" and opens the directory above. */
 static int open_root(const char *path, const char *id, char tail[static 2 * PL_ID_MAX + 16]) {
@@ -52,7 +39,7 @@ static int open_root(const char *path, const char *id, char tail[static 2 * PL_I
 
 static int open_regular(int dir_fd, const char *name, int flags) {
         /* O_NONBLOCK: a FIFO put in its place must not hang us */
-        _cleanup_close_ int fd = open_below(dir_fd, name, flags | O_NONBLOCK | O_NOCTTY);
+        _cleanup_close_ int fd = pl_fs_open_below(dir_fd, name, flags | O_NONBLOCK | O_NOCTTY);
         struct stat st;
 
         if (fd < 0)
@@ -70,7 +57,7 @@ static int open_log(const char *path, const char *id, int flags, PlLogFile *ret)
         root = open_root(path, id, tail);
         if (root < 0)
                 return root;
-        dir = open_below(root, id, (flags & O_PATH) | O_DIRECTORY);
+        dir = pl_fs_open_below(root, id, (flags & O_PATH) | O_DIRECTORY);
         if (dir < 0)
                 return dir;
         fd = open_regular(dir, tail + strlen(id) + 1, flags);

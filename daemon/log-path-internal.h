@@ -37,6 +37,8 @@ typedef struct PlLogPathTree {
         { .fd = -EBADF }
 
 /* log-path-walk.c */
+/** pl_log_path_open_beneath() - @path: relative to dir_fd, and stays on its mount; or absolute,
+ * with AT_FDCWD. Through no symbolic link. Return: a file descriptor, -ELOOP, -EXDEV, -errno. */
 int pl_log_path_open_beneath(int dir_fd, const char *path, int flags);
 /** pl_log_path_walk() - Return: 0, -ENOMEM, -ECANCELED, -errno of the source. */
 int pl_log_path_walk(const PlRotateContext *ctx, const PlLogPathRequest *req, PlLogPathTree *t);

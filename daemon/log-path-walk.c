@@ -14,24 +14,22 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "fs.h"
+
 #define DEPTH_MAX 32
 
-/* @name: one component. Through no link; on the file system of dir_fd where that is asked. */
-static int open_one(int dir_fd, const char *name, int flags, bool same_device) {
-        _cleanup_close_ int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
-        struct stat dir, st;
+/* From the root, the way to a mount's source may lead over other mounts: only links are refused. */
+static int open_from_root(int dir_fd, const char *name, int flags) {
+        int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
 
-        if (fd < 0 && errno == ENOTDIR && flags & O_DIRECTORY)
-                return -ELOOP; /* a link in its place is told as no directory */
-        if (fd < 0 || (same_device && (fstat(dir_fd, &dir) < 0 || fstat(fd, &st) < 0)))
-                return -errno;
-        return same_device && dir.st_dev != st.st_dev ? -EXDEV : TAKE_FD(fd);
+        if (fd >= 0)
+                return fd;
+        return errno == ENOTDIR && flags & O_DIRECTORY ? -ELOOP : -errno;
 }
 
-/* openat2(2) would do it in one call, but a service with RestrictSUIDSGID= has no openat2(): the
- * mode in its struct is out of seccomp's sight (systemd.exec(5)). */
 int pl_log_path_open_beneath(int dir_fd, const char *path, int flags) {
         bool beneath = dir_fd != AT_FDCWD;
+        int (*open_one)(int, const char *, int) = beneath ? pl_fs_open_below : open_from_root;
         _cleanup_close_ int parent = -EBADF;
         char name[NAME_MAX + 1];
 
@@ -51,8 +49,8 @@ int pl_log_path_open_beneath(int dir_fd, const char *path, int flags) {
                 if (pl_streq(name, ".."))
                         return -EXDEV;
                 if (path[next] == '\0')
-                        return open_one(parent, n > 0 ? name : ".", flags, beneath);
-                fd = open_one(parent, name, O_PATH | O_DIRECTORY, beneath);
+                        return open_one(parent, n > 0 ? name : ".", flags);
+                fd = open_one(parent, name, O_PATH | O_DIRECTORY);
                 if (fd < 0)
                         return fd;
                 (void)close(parent);

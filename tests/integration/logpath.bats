@@ -10,7 +10,10 @@ setup() {
     begin
     mkdir -p "$T/srv/dag=1/run=2026" "$T/srv/task" "$T/elsewhere"
 }
-teardown() { end; }
+teardown() {
+    ! mountpoint -q "$T/srv/mount" || umount "$T/srv/mount"
+    end
+}
 
 # aged FILE DAYS [KIB] - a log of so many KiB, last written so long ago
 aged() {
@@ -36,6 +39,9 @@ END
     aged "$T/elsewhere/old.log" 9
     ln -s "$T/elsewhere" "$T/srv/link"
     ln -s "$T/elsewhere/old.log" "$T/srv/link.log"
+    # of the same file system: only the mount's own number tells it apart
+    mkdir "$T/srv/mount"
+    mount --bind "$T/elsewhere" "$T/srv/mount"
     run_bb tasks -v "$T/srv:/logs"
     daemon_begin
     wait_until 10 tidied tasks
