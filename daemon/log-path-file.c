@@ -173,17 +173,21 @@ static int partial_begin(int dir_fd, const char *name, const char *stamp, Partia
 
 static int partial_sync(const Partial *p, const struct stat *st, const char **reterr_step) {
         const struct timespec times[] = { st->st_atim, st->st_mtim };
-
+        mode_t mode = st->st_mode & 0777;
         struct stat own;
 
         *reterr_step = "giving the archive owner and mode of the log";
         if (fstat(p->fd, &own) < 0)
                 return -errno;
-        /* the sandbox has no chown(2); files of root do without */
         if ((own.st_uid != st->st_uid || own.st_gid != st->st_gid) &&
-            fchown(p->fd, st->st_uid, st->st_gid) < 0)
-                return -errno;
-        if (fchmod(p->fd, st->st_mode & 0777) < 0 || futimens(p->fd, times) < 0)
+            fchown(p->fd, st->st_uid, st->st_gid) < 0) {
+                if (errno != EPERM || own.st_uid != st->st_uid || st->st_gid != 0)
+                        return -errno;
+                /* The sandbox has no chown(2), and what is root's in user and group does without:
+                 * the service's own group gets no more than others have. */
+                mode = (mode & ~(mode_t)S_IRWXG) | (mode & S_IRWXO) << 3;
+        }
+        if (fchmod(p->fd, mode) < 0 || futimens(p->fd, times) < 0)
                 return -errno;
         *reterr_step = "writing the archive";
         return fsync(p->fd) < 0 ? -errno : 0;

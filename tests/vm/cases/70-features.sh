@@ -73,8 +73,11 @@ LogPath=/logs/*.log
 P
     container filer -v filer:/logs --
     dir=$(aged_logs filer root)
+    chmod 640 "$dir/old.log"
     systemctl reload plimsolld
     within 20 compressed "$dir"
+    # not in its own group's hands, since plimsolld's group could read it there
+    [ "$(stat -c '%U:%G %a' "$dir/old.log.zst")" = 'root:plimsoll 600' ]
 }
 
 # Those of other users need the drop-in that plimsoll.conf(5) gives, as it gives it.
