@@ -44,7 +44,7 @@ int pl_parse_cpuset(const char *s, char **ret);
 
 /** pl_format_bytes() - "512B", "4.0K", "12.3M", "infinity"; at most 15 bytes with the NUL.
  * Return: buf. */
-#define PL_FORMAT_MAX 32
+#define PL_FORMAT_MAX 48
 const char *pl_format_bytes(uint64_t bytes, char buf[static PL_FORMAT_MAX]);
 
 /** pl_format_bytes_exact() - the shortest exact form a policy accepts: "4G", "1536M", "1000000".

@@ -123,8 +123,9 @@ START_TEST(test_widths) {
                 ck_assert_int_eq(strstr(text, "LOG") != NULL, widths[_i] >= 120);
                 ck_assert_int_eq(strstr(text, "punch") != NULL, widths[_i] >= 120);
                 for (const char *l = text; !colour && *l; l += strcspn(l, "\n") + 1) {
-                        char line[1024];
-                        (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(l, "\n"), l);
+                        _cleanup_free_ char *line = strndup(l, strcspn(l, "\n"));
+
+                        ck_assert_ptr_nonnull(line);
                         ck_assert_msg(pl_text_width(line, &o.look) <= widths[_i], "%u columns: %s",
                                       widths[_i], line);
                 }
