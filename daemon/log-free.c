@@ -23,6 +23,10 @@
 #include "pl-jsonlog.h"
 
 #define COLLAPSE_ALIGN_MAX MIB(64)
+#define PASSES_MAX         8
+#define PUNCH_BYTES        MIB(4)
+#define PUNCH_REST_USEC    100      /* for a writer to take the lock */
+#define LITTLE_BYTES       KIB(128) /* a disk has that written before anybody minds */
 
 int pl_log_file_tmp(int dir_fd) {
         char name[64];
@@ -45,6 +49,21 @@ static int punch(int fd, uint64_t from, uint64_t to) {
                          (off_t)(to - from)) < 0
                                ? -errno
                                : 0;
+}
+
+/* Under the inode's lock, too, and as long as the range is where a file system discards what it
+ * frees at once (ext4 without a journal, mounted with discard: 0.35 s for 1 GiB, measured). */
+static int punch_piecewise(int fd, uint64_t from, uint64_t to) {
+        for (uint64_t at = from; at < to; at += PUNCH_BYTES) {
+                int r = punch(fd, at, PL_MIN(to, at + PUNCH_BYTES));
+
+                if (r < 0)
+                        return r;
+                pl_log_rotate_point(PL_ROTATE_POINT_FREEING);
+                if (at + PUNCH_BYTES < to)
+                        (void)usleep(PUNCH_REST_USEC);
+        }
+        return 0;
 }
 
 /*
@@ -100,18 +119,29 @@ static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t
         return 0;
 }
 
+static uint64_t size_of(int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
 /*
  * Writers wait for the inode's lock. Under it cached pages of the range are dropped; a collapse
  * also writes, waits for and drops those behind the range. So do that before, without the lock;
- * each pass leaves what was written during the one before, which is less and less.
+ * each pass leaves what was written during it, which is less and less, as long as the disk is
+ * faster than the writer.
  */
 static void make_quick(int fd, uint64_t from, uint64_t to, bool collapse) {
         (void)posix_fadvise(fd, (off_t)from, (off_t)(to - from), POSIX_FADV_DONTNEED);
-        for (int i = 0; collapse && i < 3; i++) {
+        for (int i = 0; collapse && i < PASSES_MAX; i++) {
+                uint64_t before = size_of(fd);
+
                 (void)sync_file_range(fd, (off_t)to, 0,
                                       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                                                       SYNC_FILE_RANGE_WAIT_AFTER);
                 (void)posix_fadvise(fd, (off_t)to, 0, POSIX_FADV_DONTNEED);
+                if (size_of(fd) - before < LITTLE_BYTES)
+                        break;
         }
 }
 
@@ -129,7 +159,7 @@ int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint
                                        ? -errno
                                        : 0;
         case PL_LOG_METHOD_PUNCH:
-                return punch(f->fd, from, to);
+                return punch_piecewise(f->fd, from, to);
         case PL_LOG_METHOD_REFLINK:
                 r = clone_filler(f, from, to, align_bytes);
                 if (r != -ENOSPC && r != -EDQUOT)

@@ -19,7 +19,7 @@ typedef enum PlRotatePoint {
         PL_ROTATE_POINT_PUBLISHED, /* the archive has its name */
         PL_ROTATE_POINT_MARKED,    /* marker written, not on disk */
         PL_ROTATE_POINT_FREE,      /* about to free */
-        PL_ROTATE_POINT_FREEING,   /* after each piece of filler */
+        PL_ROTATE_POINT_FREEING,   /* after each piece of filler or of a hole */
         PL_ROTATE_POINT_FREED,     /* done, perhaps not on disk */
         PL_ROTATE_POINT_CLEAN,     /* clean saved */
         PL_ROTATE_POINT_DROPPING,  /* after each archive that was dropped */

@@ -15,10 +15,10 @@
  *
  *   rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop
  *                                       one rotation; what came of it as NAME=VALUE
- *   rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE
- *                                       how long a writer at full speed has to wait, at the worst,
- *                                       during each of many rotations; method off: in as many
- *                                       stretches of 50000 lines without any
+ *   rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE PACE
+ *                                       how long a writer has to wait, at the worst, during each
+ *                                       of many rotations; method off: in as many stretches of
+ *                                       50000 lines without any
  *   rotate-harness verify DIR LINES     the last part alone
  *   rotate-harness write FILE LINES     the writer alone
  */
@@ -334,6 +334,8 @@ static int stall(const Run *run, uint64_t lines) {
                         now_worst = 0;
                 }
                 now_worst = PL_MAX(now_worst, took);
+                if (run->pace_usec > 0 && i % 1000 == 0)
+                        (void)usleep(run->pace_usec);
         }
         shared->written = true;
         if (pid > 0)
@@ -387,11 +389,12 @@ int main(int argc, char **argv) {
 
                 return rotate_once(&run);
         }
-        if (argc == 7 && pl_streq(argv[1], "stall")) {
+        if (argc == 8 && pl_streq(argv[1], "stall")) {
                 Run run = { .dir = argv[2],
                             .method = method_of(argv[3]),
                             .engine = (unsigned)atoi(argv[4]),
-                            .max_size = strtoull(argv[6], NULL, 10) };
+                            .max_size = strtoull(argv[6], NULL, 10),
+                            .pace_usec = (unsigned)atoi(argv[7]) };
 
                 return stall(&run, strtoull(argv[5], NULL, 10));
         }
@@ -403,7 +406,7 @@ int main(int argc, char **argv) {
         }
         fprintf(stderr, "usage: rotate-harness run DIR METHOD ENGINE LINES MAX-SIZE SEED PACE\n"
                         "       rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop\n"
-                        "       rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE\n"
+                        "       rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE PACE\n"
                         "       rotate-harness verify DIR LINES\n"
                         "       rotate-harness write FILE LINES\n");
         return 2;

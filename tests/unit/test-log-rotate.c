@@ -3,6 +3,7 @@
  * One rotation on real files: what goes into the archive, what stays and for how long. Crashes and
  * writers are the rotate harness's business.
  */
+#include "log-point.h"
 #include "log-rotate-fixture.h"
 #include "pl-seek-table.h"
 
@@ -166,6 +167,39 @@ START_TEST(seekable) {
 }
 END_TEST
 
+/* A writer gets the log's lock between two pieces of a hole: here it writes in each of these gaps.
+ */
+static unsigned n_written, n_gaps;
+static bool writes_in_gaps;
+
+void pl_log_rotate_point(PlRotatePoint p) {
+        if (p != PL_ROTATE_POINT_FREEING || !writes_in_gaps)
+                return;
+        append(n_written, n_written + 10);
+        n_written += 10;
+        n_gaps++;
+}
+
+START_TEST(large_hole) {
+        PlRotateRequest req = request(26, true);
+        PlRotateOutcome o;
+        struct stat st;
+
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        n_written = 200000;
+        append(0, n_written);
+        writes_in_gaps = true;
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        writes_in_gaps = false;
+        ck_assert_uint_ge(o.raw_bytes, MIB(12));
+        ck_assert_uint_ge(n_gaps, 3);
+        ck_assert_int_eq(stat(log_path, &st), 0);
+        ck_assert_uint_ge((uint64_t)st.st_size, MIB(12));
+        ck_assert_uint_le((uint64_t)st.st_blocks * 512, KIB(128)); /* none is left behind */
+        ck_assert_uint_eq(read_back(), n_written);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -176,5 +210,6 @@ int main(void) {
         tcase_add_loop_test(c, left_alone, 0, 3);
         tcase_add_test(c, retention);
         tcase_add_test(c, seekable);
+        tcase_add_test(c, large_hole);
         return run_case(c);
 }
