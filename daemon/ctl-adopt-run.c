@@ -188,9 +188,12 @@ static void guard(PlAdoptRun *run, int fd, pid_t operator_pid) {
                 if (c == DONE)
                         _exit(0);
         }
-        if (pl_adopt_load(run) != 1)
+        int r = pl_adopt_load(run);
+        if (r == 0)
+                pl_adopt_forget(run);
+        if (r != 1)
                 _exit(0);
-        int r = pl_adopt_recover_run(run);
+        r = pl_adopt_recover_run(run);
         if (r >= 0)
                 pl_ctl_say("adopt-logs was cut off; %s",
                            r ? "it has been finished" : "everything is as it was");
@@ -247,13 +250,16 @@ int pl_adopt_run(PlAdoptRun *run) {
                 (void)sigaction(asked[i], &sa, NULL);
         (void)sigaction(SIGPIPE, &pipes, NULL);
         r = run->cmdline ? pl_adopt_process_keep(run) : 0;
-        if (r == 0)
-                r = pl_adopt_save(run, PL_ADOPT_PLANNED);
+        /* before there is a record, so that none is ever without one */
         if (r == 0)
                 r = begin_guardian(run, &fd, &guardian);
+        if (r == 0)
+                r = pl_adopt_save(run, PL_ADOPT_PLANNED);
         if (r < 0) {
                 pl_ctl_say("the record cannot be kept: %s", strerror(-r));
                 pl_adopt_forget(run);
+                if (guardian > 0)
+                        end_guardian(fd, guardian);
                 return r;
         }
         pl_adopt_point("planned");
