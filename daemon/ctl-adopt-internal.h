@@ -29,7 +29,8 @@ typedef struct PlAdoptRun {
         PlAdoptFlags flags; /* into cmdline */
         char *cmdline, *environ;
         size_t cmdline_size, environ_size;
-        char *config_text; /* the new daemon.json; NULL: stays */
+        char *config_text;   /* the new daemon.json; NULL: stays */
+        const char *archive; /* where plimsolld keeps archives and states; borrowed */
 } PlAdoptRun;
 
 /* ---- files: ctl-adopt-files.c ---- */

@@ -6,8 +6,8 @@
  * Under a running engine of 23 or later it had to leave a hole or filler in its place. A full
  * docker logs fails at a hole, and would go on to do so until the engine has rotated that file
  * away. While the engine is away nobody has a log open, and it can be made short. Nothing but our
- * own records and NUL bytes go, so there is nothing to put back; the marker that stays tells
- * plimsolld and readers where they are.
+ * own records and NUL bytes go, and what an archive holds, so there is nothing to put back; the
+ * marker that stays tells plimsolld and readers where they are.
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "ctl-cli.h"
 #include "log-file.h"
 #include "log-probe.h"
+#include "log-store.h"
 
 #define LEASE_MSEC 2000
 #define LOOK_MSEC  100
@@ -44,26 +45,85 @@ static int find_mark(int fd, uint64_t *ret) {
         return r;
 }
 
-static int cut_head(PlLogFile *f) {
-        uint64_t mark, align;
+/* A rotation that was killed behind its commit point. Return: 1 the log still has what its archive
+ * holds, and *ret says where; it is the caller's to deinit. 0 there is none; -errno. */
+static int find_intent(const PlAdoptRun *run, const PlAdoptItem *item, int fd, PlRotateState *ret) {
+        _cleanup_(pl_log_store_freep) PlLogStore *store = NULL;
+        PlRotateSeen seen = { 0 };
+        int r;
+
+        r = pl_log_store_open(run->archive, false, (gid_t)-1, &store);
+        if (r >= 0)
+                r = pl_log_store_load(store, item->id, ret);
+        if (r < 0)
+                return r == -ENOENT || r == -EBADMSG ? 0 : r;
+        if (ret->phase == PL_ROTATE_INTENT)
+                r = pl_log_file_see(fd, ret, &seen);
+        if (r >= 0)
+                r = ret->phase == PL_ROTATE_INTENT &&
+                    pl_rotate_recover(ret, &seen) == PL_ROTATE_REDO;
+        if (r <= 0)
+                pl_rotate_state_deinit(ret);
+        return r;
+}
+
+/* As plimsolld would have done when it starts again, but it will find a log that is the engine's.
+ */
+static int finish_rotation(const PlAdoptRun *run, const PlAdoptItem *item, const PlLogFile *f,
+                           const PlRotateProbe *probe) {
+        PlRotateState s = { 0 };
+        uint64_t align, from = 0;
+        int r = find_intent(run, item, f->fd, &s);
+
+        if (r <= 0)
+                return r;
+        align = probe->align_bytes;
+        if (s.method == PL_LOG_METHOD_COLLAPSE)
+                align = probe->collapse_align_bytes;
+        else
+                from = pl_rotate_free_from(&s, align);
+        r = pl_log_file_mark(f->fd, s.a, s.k, s.gen + 1);
+        if (r >= 0 && fsync(f->fd) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = pl_log_file_free(f, s.method, from, s.a, align);
+        pl_rotate_state_deinit(&s);
+        return r;
+}
+
+static int cut_head_leased(const PlAdoptRun *run, const PlAdoptItem *item, const PlLogFile *f) {
         PlRotateProbe probe;
+        uint64_t mark, align;
+        int r;
+
+        r = pl_log_probe(f->dir_fd, &probe);
+        if (r >= 0)
+                r = finish_rotation(run, item, f, &probe);
+        if (r >= 0)
+                r = find_mark(f->fd, &mark);
+        align = r >= 0 ? probe.collapse_align_bytes : 0;
+        if (r >= 0 && probe.collapse && mark >= align)
+                r = pl_log_file_free(f, PL_LOG_METHOD_COLLAPSE, 0, mark & ~(align - 1), align);
+        return r >= 0 && fsync(f->fd) < 0 ? -errno : r;
+}
+
+static int cut_head(const PlAdoptRun *run, const PlAdoptItem *item, PlLogFile *f) {
+        PlRotateState s = { 0 };
+        uint64_t mark;
         int r;
 
         r = find_mark(f->fd, &mark);
-        if (r < 0 || mark == 0)
-                return r;
-        r = pl_log_probe(f->dir_fd, &probe);
-        if (r < 0 || !probe.collapse)
-                return r;
-        align = probe.collapse_align_bytes;
-        r = lease(f);
+        if (r >= 0 && mark == 0) {
+                r = find_intent(run, item, f->fd, &s);
+                pl_rotate_state_deinit(&s);
+                if (r == 0)
+                        return 0;
+        }
+        if (r >= 0)
+                r = lease(f);
         if (r < 0)
                 return r;
-        r = find_mark(f->fd, &mark); /* it may have moved while nobody held the lease */
-        if (r >= 0 && mark >= align)
-                r = pl_log_file_free(f, PL_LOG_METHOD_COLLAPSE, 0, mark & ~(align - 1), align);
-        if (r >= 0 && fsync(f->fd) < 0)
-                r = -errno;
+        r = cut_head_leased(run, item, f); /* both may have moved while nobody held the lease */
         pl_log_file_unlease(f);
         return r;
 }
@@ -78,7 +138,7 @@ void pl_adopt_shorten(const PlAdoptRun *run, const PlAdoptItem *item) {
                 path = NULL;
         r = path ? pl_log_file_open(path, item->id, true, &f) : -ENOMEM;
         if (r >= 0)
-                r = cut_head(&f);
+                r = cut_head(run, item, &f);
         if (r < 0 && r != -ENOENT)
                 pl_ctl_say("%s: its log keeps the place of what was archived until the engine has "
                            "rotated it: %s",

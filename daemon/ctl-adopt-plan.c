@@ -104,6 +104,7 @@ int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *ru
                 pl_ctl_say("--engine %s: only unix:///PATH can be adopted from", url);
                 return PL_EXIT_USAGE;
         }
+        run->archive = ctl->archive ?: PL_CTL_ARCHIVE_PATH;
         run->socket = strdup(path);
         run->journal.socket = strdup(path);
         run->key = key_of(path);

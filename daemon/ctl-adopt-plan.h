@@ -11,7 +11,7 @@
 
 /* The command line; everything is borrowed from argv; NULL: not given. */
 typedef struct PlAdoptCli {
-        const char *engine, *policy, *engine_pid, *max_size, *max_files;
+        const char *engine, *policy, *engine_pid, *max_size, *max_files, *archive;
         bool yes, dry_run, json;
         char **arguments; /* names */
         int n_arguments;

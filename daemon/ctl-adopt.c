@@ -234,6 +234,7 @@ static const char help[] =
                 "  --policy FILE     (/etc/plimsoll/plimsoll.conf)\n"
                 "  --engine URL      otherwise Engine= of the policy (unix:///run/docker.sock)\n"
                 "  --engine-pid PID  of dockerd, where it is not a service of systemd\n"
+                "  --archive DIR     where plimsolld keeps archives (" PL_CTL_ARCHIVE_PATH ")\n"
                 "  --json            what was done, for scripts\n"
                 "  --help\n"
                 "\n"
@@ -249,6 +250,7 @@ enum {
         OPTION_POLICY,
         OPTION_ENGINE,
         OPTION_ENGINE_PID,
+        OPTION_ARCHIVE,
         OPTION_JSON,
 };
 
@@ -260,6 +262,7 @@ static const struct option options[] = {
         { "policy", required_argument, NULL, OPTION_POLICY },
         { "engine", required_argument, NULL, OPTION_ENGINE },
         { "engine-pid", required_argument, NULL, OPTION_ENGINE_PID },
+        { "archive", required_argument, NULL, OPTION_ARCHIVE },
         { "json", no_argument, NULL, OPTION_JSON },
         { "help", no_argument, NULL, 'h' },
         {},
@@ -273,6 +276,7 @@ static int take_option(int c, PlAdoptCli *cli) {
                 [OPTION_POLICY - OPTION_DRY_RUN] = &cli->policy,
                 [OPTION_ENGINE - OPTION_DRY_RUN] = &cli->engine,
                 [OPTION_ENGINE_PID - OPTION_DRY_RUN] = &cli->engine_pid,
+                [OPTION_ARCHIVE - OPTION_DRY_RUN] = &cli->archive,
         };
 
         switch (c) {

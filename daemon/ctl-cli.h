@@ -17,6 +17,9 @@ enum {
         PL_EXIT_NO_DAEMON = 3,
 };
 
+/* Where plimsolld keeps archives when it was not told otherwise. */
+#define PL_CTL_ARCHIVE_PATH "/var/log/plimsoll"
+
 /* The command line; everything is borrowed from argv. */
 typedef struct PlCtl {
         const char *control; /* path of the socket */

@@ -9,7 +9,6 @@
 #include <getopt.h>
 #include <time.h>
 
-#include "ctl-cli.h"
 #include "pl-unit.h"
 #include "pl-when.h"
 
@@ -30,7 +29,7 @@ static void print_help(void) {
                    "  --details                   labels and variables of the logging options\n"
                    "  --json                      the records themselves, a line each\n"
                    "  --archive DIR               where plimsolld keeps archives "
-                   "(" PL_LOGS_ARCHIVE_PATH ")");
+                   "(" PL_CTL_ARCHIVE_PATH ")");
 }
 
 enum {

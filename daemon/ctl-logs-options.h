@@ -5,9 +5,8 @@
  * What plimsollctl logs is asked for.
  */
 
+#include "ctl-cli.h"
 #include "pl-log-line.h"
-
-#define PL_LOGS_ARCHIVE_PATH "/var/log/plimsoll"
 
 typedef struct PlLogsOptions {
         const char *archive, *name; /* borrowed from the arguments */
@@ -18,7 +17,7 @@ typedef struct PlLogsOptions {
 } PlLogsOptions;
 
 #define PL_LOGS_OPTIONS_INIT \
-        { .archive = PL_LOGS_ARCHIVE_PATH, .filter.until_nsec = UINT64_MAX, .tail = UINT64_MAX }
+        { .archive = PL_CTL_ARCHIVE_PATH, .filter.until_nsec = UINT64_MAX, .tail = UINT64_MAX }
 
 /** pl_ctl_logs_parse() - @argv: from the word "logs" on; borrowed for as long as ret is used
  * Return: -1 to go on; or an exit status, after --help or a mistake, which was told. */

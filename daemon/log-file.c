@@ -158,6 +158,23 @@ uint64_t pl_log_file_print(int fd, const PlRotateState *s) {
         return n > 0 && (size_t)n == size ? pl_rotate_print(data, size) : 0;
 }
 
+int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        *ret = (PlRotateSeen){ .dev = st.st_dev,
+                               .ino = st.st_ino,
+                               .size = (uint64_t)st.st_size,
+                               .gen_at_zero = pl_log_file_marker(fd, 0),
+                               .gen_at_mark = pl_log_file_marker(fd, s->mark) };
+        if (s->phase == PL_ROTATE_INTENT) {
+                ret->gen_at_a = pl_log_file_marker(fd, s->a);
+                ret->print = pl_log_file_print(fd, s);
+        }
+        return 0;
+}
+
 /* One of our own records at offset. Return: offset behind it; 0: something else; -errno. */
 static int64_t skip_own_record(int fd, uint64_t offset, uint64_t size, char *buf) {
         ssize_t n = read_at(fd, buf, SCAN_BYTES, offset);

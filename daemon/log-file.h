@@ -59,6 +59,9 @@ uint64_t pl_log_file_marker(int fd, uint64_t offset);
 /** pl_log_file_print() - fingerprint of what stands at s->head, before s->a; 0: nothing there. */
 uint64_t pl_log_file_print(int fd, const PlRotateState *s);
 
+/** pl_log_file_see() - what of a log pl_rotate_recover() judges by. Return: 0 or -errno. */
+int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret);
+
 /**
  * pl_log_file_find_head() - skip holes, filler and markers from an offset on
  * @from: 0, or where one of them begins

@@ -22,22 +22,13 @@
  * somebody truncated begins at 0.
  */
 static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
-        PlRotateSeen seen = { 0 };
         bool intent = s->phase == PL_ROTATE_INTENT;
+        PlRotateSeen seen = { 0 };
         uint64_t mark, gen;
-        struct stat st;
+        int e = pl_log_file_see(r->log.fd, s, &seen);
 
-        if (fstat(r->log.fd, &st) < 0)
-                return -errno;
-        seen = (PlRotateSeen){ .dev = st.st_dev,
-                               .ino = st.st_ino,
-                               .size = (uint64_t)st.st_size,
-                               .gen_at_zero = pl_log_file_marker(r->log.fd, 0),
-                               .gen_at_mark = pl_log_file_marker(r->log.fd, s->mark) };
-        if (intent) {
-                seen.gen_at_a = pl_log_file_marker(r->log.fd, s->a);
-                seen.print = pl_log_file_print(r->log.fd, s);
-        }
+        if (e < 0)
+                return e;
         *ret = (PlLogView){ .gen = s->gen + intent };
         switch (pl_rotate_recover(s, &seen)) {
         case PL_ROTATE_GO_ON:

@@ -206,19 +206,11 @@ static int redo(PlRotateJob *j) {
 int pl_rotate_run_recovery(PlRotateJob *j) {
         PlRotateState *s = &j->state;
         PlRotateSeen seen = { 0 };
-        struct stat st;
-        int r;
+        int r = pl_log_file_see(j->log.fd, s, &seen);
 
-        if (fstat(j->log.fd, &st) < 0)
-                return pl_rotate_fail(j, "reading the log", -errno);
-        seen = (PlRotateSeen){ .dev = st.st_dev,
-                               .ino = st.st_ino,
-                               .size = (uint64_t)st.st_size,
-                               .gen_at_zero = pl_log_file_marker(j->log.fd, 0),
-                               .gen_at_mark = pl_log_file_marker(j->log.fd, s->mark) };
+        if (r < 0)
+                return pl_rotate_fail(j, "reading the log", r);
         if (s->phase == PL_ROTATE_INTENT) {
-                seen.gen_at_a = pl_log_file_marker(j->log.fd, s->a);
-                seen.print = pl_log_file_print(j->log.fd, s);
                 j->out->recovered = true;
                 r = pl_rotate_publish(j);
         } else
@@ -227,7 +219,7 @@ int pl_rotate_run_recovery(PlRotateJob *j) {
                 return r;
         switch (pl_rotate_recover(s, &seen)) {
         case PL_ROTATE_RESET:
-                r = reset(j, st.st_dev, st.st_ino, seen.size);
+                r = reset(j, seen.dev, seen.ino, seen.size);
                 return r >= 0 && s->phase == PL_ROTATE_INTENT ? redo(j) : r;
         case PL_ROTATE_FINISH:
                 r = pl_rotate_sync(j);

@@ -16,7 +16,7 @@ _plimsollctl() {
     local control=()
 
     local log_options="--since --until --tail --follow --grep --ignore-case --stdout --stderr --timestamps --details --json --archive --help"
-    local adopt_options="--dry-run --yes --max-size --max-files --policy --engine --engine-pid --json --help"
+    local adopt_options="--dry-run --yes --max-size --max-files --policy --engine --engine-pid --archive --json --help"
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in

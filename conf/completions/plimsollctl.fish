@@ -57,3 +57,4 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l max-files
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l policy -r -F -d 'Policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l engine -x -d 'The engine'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l engine-pid -x -d 'Of dockerd'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l archive -r -F -d 'Where plimsolld keeps archives'

@@ -352,3 +352,41 @@ connected_twice() { [ "$(grep -c 'Connected to the engine' "$LOG")" -ge 2 ]; }
     docker logs busy | awk 'NR > 1 && $2 != last + 1 { print NR ": " $0; exit 1 } { last = $2 }'
     "$BUILD_DIR/daemon/plimsollctl" logs --archive "$T/archive" busy | awk '$0 != "line " NR { print NR ": " $0; exit 1 }'
 }
+
+# cut_off METHOD POINT - plimsolld dies in a rotation behind its commit point, and finds the log adopted:
+# what is in the archive and was still in the log is shown once
+cut_off() {
+    local state=$T/archive/.state
+    policy_is <<<$'[Service busy]\nMatch=name:busy\nLogMaxSize=256K\nLogMaxFiles=90\nLogMethod='"$1"
+    writer busy
+    state=$state/$(id_of busy)
+    DAEMON_PROGRAM=$BUILD_DIR/tests/support/plimsolld-points DAEMON_WRAPPER="env PLIMSOLL_ROTATE_DIE=$2" daemon_spawn
+    wait_until 20 dead "$DAEMON"
+    daemon_end
+    [ "$(jq -r '.phase, .gen, .intent.method' "$state" | xargs)" = "intent 1 $1" ]
+    docker pause busy >/dev/null
+    run plimsollctl_logs
+    [ "$status" -eq 0 ]
+    docker unpause busy >/dev/null
+    run adopt --yes --archive "$T/archive" --max-size 64M
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output != *"keeps the place"* ]]
+    docker pause busy >/dev/null
+    plimsollctl_logs
+    [ -z "$(with_holes busy)" ]
+    daemon_begin
+    wait_until 20 gives native status_of busy .log.method
+    wait_until 20 gives clean jq -r .phase "$state"
+    plimsollctl_logs
+    docker logs busy | awk 'NR > 1 && $2 != last + 1 { print NR ": " $0; exit 1 } { last = $2 }'
+}
+
+dead() { [ "$(ps -o stat= -p "$1")" = Z ] || ! kill -0 "$1"; }
+plimsollctl_logs() {
+    "$BUILD_DIR/daemon/plimsollctl" logs --archive "$T/archive" busy | awk '$0 != "line " NR { print NR ": " $0; exit 1 }'
+}
+
+@test "a rotation cut off before it collapsed the log, then adopted: no line is shown twice" { cut_off collapse committed; }
+@test "a rotation cut off before it punched the log, then adopted: no line is shown twice" { cut_off punch committed; }
+@test "a rotation cut off behind its marker, then adopted: no line is shown twice" { cut_off punch marked; }

@@ -58,7 +58,7 @@ daemon_begin() {
     wait_until 10 ready || fail "plimsolld was not ready in 10 s"
 }
 
-# daemon_spawn [OPTION…] - without waiting; DAEMON_WRAPPER goes in front of it
+# daemon_spawn [OPTION…] - without waiting; DAEMON_WRAPPER goes in front of it, DAEMON_PROGRAM in its place
 daemon_spawn() {
     mkdir -p "$T/state" "$T/archive"
     LOG=$T/log
@@ -66,7 +66,7 @@ daemon_spawn() {
     notify_begin
     # shellcheck disable=SC2086 # a command with options
     NOTIFY_SOCKET=$T/notify nsenter "--net=$(engine netns)" ${DAEMON_WRAPPER:-} \
-        "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" --control "$T/control.sock" \
+        "${DAEMON_PROGRAM:-$BUILD_DIR/daemon/plimsolld}" --policy "$T/plimsoll.conf" --control "$T/control.sock" \
         --state "$T/state" --archive "$T/archive" "$@" 3>&- 4>&- >>"$LOG" 2>&1 &
     DAEMON=$!
 }
