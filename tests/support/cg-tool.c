@@ -138,7 +138,7 @@ static void execute(const PlCgroupMounts *m, const PlCgroup *g, const PlPlan *pl
                         printf(": skipped\n");
                         continue;
                 }
-                r = pl_cg_apply(m, g, s, 0, &file);
+                r = pl_cg_apply(m, g, s, 0, false, &file);
                 printf(" -> %s: %s\n", file ?: "?", r < 0 ? strerror(-r) : "ok");
         }
 }

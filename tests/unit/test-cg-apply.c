@@ -18,6 +18,7 @@
 #define MEMORY_MASK (UINT32_C(1) << PL_RESOURCE_MEMORY_MAX | UINT32_C(1) << PL_RESOURCE_MEMORY_HIGH)
 
 static CgHost host;
+static bool bulk; /* by which of the two ways values are written; both must come to the same */
 
 static void setup(void) {
         ck_assert_int_eq(pl_cg_apply_init(), 0);
@@ -32,7 +33,7 @@ static void teardown(void) {
 static int apply(PlResource r, PlValue v, uint64_t period_usec, const char **file) {
         PlStep step = { .kind = PL_STEP_WRITE, .resource = r, .value = v, .number = v.number };
 
-        return pl_cg_apply(&host.m, host.g, &step, period_usec, file);
+        return pl_cg_apply(&host.m, host.g, &step, period_usec, bulk, file);
 }
 
 static const struct {
@@ -74,21 +75,23 @@ static const struct {
 };
 
 START_TEST(test_values) {
-        PlController c = pl_controller_of(values[_i].r);
+        int i = _i / 2;
+        PlController c = pl_controller_of(values[i].r);
         bool v1 = host.m.hierarchy[c] == PL_HIERARCHY_V1;
-        const char *name = v1 ? values[_i].v1_file : values[_i].v2_file;
-        const char *content = v1 ? values[_i].v1_content : values[_i].v2_content, *file = NULL;
+        const char *name = v1 ? values[i].v1_file : values[i].v2_file;
+        const char *content = v1 ? values[i].v1_content : values[i].v2_content, *file = NULL;
         char found[256];
         int r;
 
-        r = apply(values[_i].r, values[_i].v, values[_i].period_usec, &file);
+        bulk = _i % 2;
+        r = apply(values[i].r, values[i].v, values[i].period_usec, &file);
         if (!name || !cg_host_has(&host, c, name)) {
-                ck_assert_msg(r == -EOPNOTSUPP, "%s: %s", values[_i].name, strerror(-r));
+                ck_assert_msg(r == -EOPNOTSUPP, "%s: %s", values[i].name, strerror(-r));
                 return;
         }
-        ck_assert_msg(r == 0, "%s: %s: %s", values[_i].name, file ?: "-", strerror(-r));
+        ck_assert_msg(r == 0, "%s: %s: %s", values[i].name, file ?: "-", strerror(-r));
         cg_host_read(&host, c, name, found);
-        ck_assert_msg(pl_streq(found, content), "%s: %s holds %s", values[_i].name, name, found);
+        ck_assert_msg(pl_streq(found, content), "%s: %s holds %s", values[i].name, name, found);
         ck_assert(file != NULL);
 }
 END_TEST
@@ -97,6 +100,7 @@ START_TEST(test_no_list_of_cpus) {
         char found[256], parent[256];
         int r;
 
+        bulk = _i;
         if (!cg_host_has(&host, PL_CONTROLLER_CPUSET, "cpuset.cpus"))
                 return;
         if (host.m.hierarchy[PL_CONTROLLER_CPUSET] == PL_HIERARCHY_V1)
@@ -115,7 +119,8 @@ START_TEST(test_errors_name_the_file) {
         const char *file = NULL;
         int r;
 
-        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &wait, 0, NULL), -EINVAL);
+        bulk = _i;
+        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &wait, 0, bulk, NULL), -EINVAL);
 
         if (cg_host_has(&host, PL_CONTROLLER_CPUSET, "cpuset.cpus")) {
                 r = apply(PL_RESOURCE_ALLOWED_CPUS, (PlValue)TEXT("4000"), 0, &file);
@@ -146,13 +151,14 @@ START_TEST(test_devices) {
         PlReading have;
         int e;
 
+        bulk = _i;
         e = pl_cg_resolve_devices(&paths, &want);
         if (e == -ENODEV || !cg_host_has(&host, PL_CONTROLLER_IO, file))
                 return; /* the root is on no block device here, or there is no such file */
         ck_assert_msg(e == 0, "%s", strerror(-e));
 
         step.value = want;
-        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, NULL), 0);
+        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, bulk, NULL), 0);
         cg_host_read(&host, PL_CONTROLLER_IO, file, found);
         (void)snprintf(line, sizeof(line), "%.*s %s1048576", (int)strcspn(want.text, " "),
                        want.text, v1 ? "" : "rbps=max wbps=");
@@ -163,7 +169,7 @@ START_TEST(test_devices) {
 
         step.value = none;
         step.before = want;
-        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, NULL), 0);
+        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, bulk, NULL), 0);
         cg_host_read(&host, PL_CONTROLLER_IO, file, found);
         ck_assert_str_eq(found, "");
         pl_reading_deinit(&have);
@@ -233,7 +239,8 @@ static int settle(const PlLimits *want, bool reclaim) {
                         if (plan.steps[i].kind == PL_STEP_WAIT)
                                 result = -EBUSY;
                         else if (result == 0)
-                                result = pl_cg_apply(&host.m, host.g, &plan.steps[i], 0, NULL);
+                                result = pl_cg_apply(&host.m, host.g, &plan.steps[i], 0, bulk,
+                                                     NULL);
                 squeeze = plan.squeeze;
                 again = plan.again;
                 pl_plan_deinit(&plan);
@@ -253,6 +260,7 @@ START_TEST(test_shrinking_never_kills) {
         char found[256];
         int r;
 
+        bulk = _i;
         /* page cache goes, the process stays */
         r = settle(&want, _i == 0);
         ck_assert_msg(r == 0, "%s", strerror(-r));
@@ -288,10 +296,10 @@ int main(void) {
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_set_timeout(t, 60);
-        tcase_add_loop_test(t, test_values, 0, (int)PL_ARRAY_SIZE(values));
-        tcase_add_test(t, test_no_list_of_cpus);
-        tcase_add_test(t, test_errors_name_the_file);
-        tcase_add_test(t, test_devices);
+        tcase_add_loop_test(t, test_values, 0, 2 * (int)PL_ARRAY_SIZE(values));
+        tcase_add_loop_test(t, test_no_list_of_cpus, 0, 2);
+        tcase_add_loop_test(t, test_errors_name_the_file, 0, 2);
+        tcase_add_loop_test(t, test_devices, 0, 2);
         tcase_add_test(t, test_no_such_device);
         tcase_add_loop_test(t, test_shrinking_never_kills, 0, 2);
         suite_add_tcase(s, t);

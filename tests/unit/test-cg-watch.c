@@ -115,7 +115,7 @@ START_TEST(test_hears_every_controller) {
                                 .resource = writes[i].r,
                                 .value = { .set = true, .number = writes[i].number },
                                 .number = writes[i].number };
-                int r = pl_cg_apply(&host.m, host.g, &step, 0, NULL);
+                int r = pl_cg_apply(&host.m, host.g, &step, 0, false, NULL);
 
                 ck_assert(r == 0 || r == -EOPNOTSUPP);
                 if (r == 0)
