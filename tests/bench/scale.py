@@ -5,7 +5,8 @@ usage: scale.py [N…]      (default 100 1000 5000)
 
   reload   every limit of N containers changes; time until the last file reads as wanted.
            goal: at most 3 x a bare C loop that writes and reads back the same files (1,000), and
-           linear growth: time per container at 5,000 at most 1.5 x that at 1,000
+           linear growth: time per container at 5,000 at most 1.5 x that at 1,000, or what the bare
+           loop loses as well (cgroup v1 walks all groups of the host at each write of a quota)
   memory   RssAnon with 1,000. goal: at most 10 MiB (cAdvisor with 200: 92 MiB)
   flood    10,000 start and die events in bursts: no end state missed, memory bounded, CPU an event
 """
@@ -156,7 +157,7 @@ def flood_floor(fake):
 
 
 def measure(fake, n):
-    """All figures of one size. Return: seconds of a reload."""
+    """All figures of one size. Return: seconds of a reload, and of the bare loop."""
     d = Daemon(fake.url, policy(96, 9))
     try:
         ours, floor = reload_time(fake, d)
@@ -168,7 +169,7 @@ def measure(fake, n):
                + (f", cAdvisor with 200 92 MiB, ratio {anon / 92 / 2**20:.2f}, goal at most 10 MiB" if goal else ""),
                anon <= 10 << 20 if goal else None)
         if not goal:
-            return ours
+            return ours, floor
         cpu, wrong, grown = flood(fake, d)
     finally:
         d.stop()
@@ -176,21 +177,22 @@ def measure(fake, n):
     figure("flood", f"{EVENTS} events, {cpu * 1e6:.0f} us CPU each, bare C loop {bare * 1e6:.0f} us, ratio "
            f"{cpu / bare:.1f}; {wrong} end states wrong, RssAnon {grown / 2**20:+.2f} MiB, goal none wrong and "
            "at most +8 MiB", wrong == 0 and grown < 8 << 20)
-    return ours
+    return ours, floor
 
 
 def main():
-    each = {}
+    each, bare = {}, {}
     for n in SIZES:
         fake = Fake(n)
         try:
-            each[n] = measure(fake, n) / n
+            each[n], bare[n] = (seconds / n for seconds in measure(fake, n))
         finally:
             fake.stop()
     if 1000 in each and 5000 in each:
-        growth = each[5000] / each[1000]
+        growth, kernel = each[5000] / each[1000], bare[5000] / bare[1000]
+        goal = max(1.5, kernel)
         figure("growth", f"{each[5000] * 1e6:.1f} us a container with 5,000, {each[1000] * 1e6:.1f} us with 1,000, "
-               f"ratio {growth:.2f}, goal at most 1.5", growth <= 1.5)
+               f"ratio {growth:.2f}, bare C loop {kernel:.2f}, goal at most {goal:.2f}", growth <= goal)
     finish()
 
 
