@@ -17,7 +17,7 @@ int pl_cg_apply_init(void);
 /**
  * pl_cg_apply() - execute one step (PL_STEP_WRITE or PL_STEP_SQUEEZE) through libcgroup
  * @quota_period_usec: for PL_RESOURCE_CPU_QUOTA; 0: keep the period that is there
- * @bulk: one of many containers in a row: without libcgroup's look at the mounts before each value
+ * @direct: time counts: without libcgroup, which looks at the mounts before each value
  * @ret_file: the kernel's file name written or refused, static; may be NULL
  *
  * Return: 0; -ENODEV group gone; -EOPNOTSUPP no such file; -EBUSY v1 refuses a limit below usage;
@@ -25,7 +25,7 @@ int pl_cg_apply_init(void);
  *         kinds of step; -ENOMEM, -errno.
  */
 int pl_cg_apply(const PlCgroupMounts *m, const PlCgroup *g, const PlStep *step,
-                uint64_t quota_period_usec, bool bulk, const char **ret_file);
+                uint64_t quota_period_usec, bool direct, const char **ret_file);
 
 /**
  * pl_cg_resolve_devices() - a value with paths as one with MAJ:MIN, as plans need it

@@ -20,8 +20,8 @@
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
 #define RETRY_MAX_USEC   PL_USEC_PER_MIN
-/* So many containers waiting for their turn are worth a faster write. */
-#define BULK_WAITING 16
+/* So many containers waiting for their turn are in a hurry. */
+#define MANY_WAITING 16
 
 /* On v1 the sum of memory and swap moves along with memory. */
 uint32_t pl_manager_companions(const PlManager *m, uint32_t mask) {
@@ -200,10 +200,15 @@ static bool keep_borrowed_high(PlManager *m, PlSubject *s, const PlSqueeze *q) {
         return r >= 0;
 }
 
+/* It is being born, or runs already and nobody has looked at its group since; or many wait. */
+static bool in_a_hurry(const PlManager *m, const PlSubject *s) {
+        return s->cgroup_started_usec == 0 || m->queue_length[PL_QUEUE_KERNEL] >= MANY_WAITING;
+}
+
 /* Return: mask of wanted values that were written. */
 static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
         uint64_t period = s->service ? s->service->cpu_quota_period_usec : 0;
-        bool bulk = m->queue_length[PL_QUEUE_KERNEL] >= BULK_WAITING;
+        bool direct = in_a_hurry(m, s);
         uint32_t written = 0;
         bool failed = false, may_squeeze = true, still_held = false;
 
@@ -218,7 +223,7 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
                         continue;
                 if (step->chained && failed)
                         continue;
-                r = pl_cg_apply(&m->mounts, s->cgroup, step, period, bulk, &file);
+                r = pl_cg_apply(&m->mounts, s->cgroup, step, period, direct, &file);
                 failed = r < 0 && r != -EAGAIN;
                 if (r == -ENODEV || r == -ENOENT) {
                         s->fresh = false;

@@ -2,7 +2,7 @@
 /*
  * bench-cgroup: what a full reconcile costs in the kernel part (read, plan, write, read back; two
  * values of each container changed), against the floor of any implementation: a loop that opens,
- * writes and closes, then opens, reads and closes the same files. Written in bulk as at a reload;
+ * writes and closes, then opens, reads and closes the same files. Written directly as at a reload;
  * what libcgroup costs, through which a single container's values go, is shown beside it.
  *
  * Real cgroups below a parent of its own, which is removed at the end. The loop and ours take
@@ -153,7 +153,7 @@ typedef struct Container {
 } Container;
 
 /* One container as the daemon does it. Return: 0, or what was wrong. */
-static int reconcile(Container *c, const PlLimits *want, bool anew, bool bulk) {
+static int reconcile(Container *c, const PlLimits *want, bool anew, bool direct) {
         PlSqueeze squeeze = {};
         PlPlan plan;
         int r = 0;
@@ -171,14 +171,14 @@ static int reconcile(Container *c, const PlLimits *want, bool anew, bool bulk) {
         if (plan.n_steps != 2)
                 r = -EPROTO;
         for (size_t i = 0; i < plan.n_steps && r == 0; i++)
-                r = pl_cg_apply(&mounts, c->g, &plan.steps[i], 0, bulk, NULL);
+                r = pl_cg_apply(&mounts, c->g, &plan.steps[i], 0, direct, NULL);
         pl_plan_deinit(&plan);
         if (r == 0)
                 r = pl_cg_read_back(&mounts, c->g, MASK, &c->have);
         return r == 0 && pl_plan_drift(want, &c->have, 4096) != 0 ? -EPROTO : r;
 }
 
-static double run_ours(Container *all, size_t n, unsigned turn, bool anew, bool bulk) {
+static double run_ours(Container *all, size_t n, unsigned turn, bool anew, bool direct) {
         double begin = now();
 
         for (size_t i = 0; i < n; i++) {
@@ -186,7 +186,7 @@ static double run_ours(Container *all, size_t n, unsigned turn, bool anew, bool 
                         .v[PL_RESOURCE_MEMORY_MAX] = { .set = true, .number = memory_of(i, turn) },
                         .v[PL_RESOURCE_CPU_WEIGHT] = { .set = true, .number = weight_of(turn) },
                 };
-                int r = reconcile(&all[i], &want, anew, bulk);
+                int r = reconcile(&all[i], &want, anew, direct);
 
                 if (r < 0) {
                         die("reconcile", r);

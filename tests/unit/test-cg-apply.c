@@ -18,7 +18,7 @@
 #define MEMORY_MASK (UINT32_C(1) << PL_RESOURCE_MEMORY_MAX | UINT32_C(1) << PL_RESOURCE_MEMORY_HIGH)
 
 static CgHost host;
-static bool bulk; /* by which of the two ways values are written; both must come to the same */
+static bool direct; /* by which of the two ways values are written; both must come to the same */
 
 static void setup(void) {
         ck_assert_int_eq(pl_cg_apply_init(), 0);
@@ -33,7 +33,7 @@ static void teardown(void) {
 static int apply(PlResource r, PlValue v, uint64_t period_usec, const char **file) {
         PlStep step = { .kind = PL_STEP_WRITE, .resource = r, .value = v, .number = v.number };
 
-        return pl_cg_apply(&host.m, host.g, &step, period_usec, bulk, file);
+        return pl_cg_apply(&host.m, host.g, &step, period_usec, direct, file);
 }
 
 static const struct {
@@ -83,7 +83,7 @@ START_TEST(test_values) {
         char found[256];
         int r;
 
-        bulk = _i % 2;
+        direct = _i % 2;
         r = apply(values[i].r, values[i].v, values[i].period_usec, &file);
         if (!name || !cg_host_has(&host, c, name)) {
                 ck_assert_msg(r == -EOPNOTSUPP, "%s: %s", values[i].name, strerror(-r));
@@ -100,7 +100,7 @@ START_TEST(test_no_list_of_cpus) {
         char found[256], parent[256];
         int r;
 
-        bulk = _i;
+        direct = _i;
         if (!cg_host_has(&host, PL_CONTROLLER_CPUSET, "cpuset.cpus"))
                 return;
         if (host.m.hierarchy[PL_CONTROLLER_CPUSET] == PL_HIERARCHY_V1)
@@ -119,8 +119,8 @@ START_TEST(test_errors_name_the_file) {
         const char *file = NULL;
         int r;
 
-        bulk = _i;
-        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &wait, 0, bulk, NULL), -EINVAL);
+        direct = _i;
+        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &wait, 0, direct, NULL), -EINVAL);
 
         if (cg_host_has(&host, PL_CONTROLLER_CPUSET, "cpuset.cpus")) {
                 r = apply(PL_RESOURCE_ALLOWED_CPUS, (PlValue)TEXT("4000"), 0, &file);
@@ -151,14 +151,14 @@ START_TEST(test_devices) {
         PlReading have;
         int e;
 
-        bulk = _i;
+        direct = _i;
         e = pl_cg_resolve_devices(&paths, &want);
         if (e == -ENODEV || !cg_host_has(&host, PL_CONTROLLER_IO, file))
                 return; /* the root is on no block device here, or there is no such file */
         ck_assert_msg(e == 0, "%s", strerror(-e));
 
         step.value = want;
-        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, bulk, NULL), 0);
+        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, direct, NULL), 0);
         cg_host_read(&host, PL_CONTROLLER_IO, file, found);
         (void)snprintf(line, sizeof(line), "%.*s %s1048576", (int)strcspn(want.text, " "),
                        want.text, v1 ? "" : "rbps=max wbps=");
@@ -169,7 +169,7 @@ START_TEST(test_devices) {
 
         step.value = none;
         step.before = want;
-        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, bulk, NULL), 0);
+        ck_assert_int_eq(pl_cg_apply(&host.m, host.g, &step, 0, direct, NULL), 0);
         cg_host_read(&host, PL_CONTROLLER_IO, file, found);
         ck_assert_str_eq(found, "");
         pl_reading_deinit(&have);
@@ -239,7 +239,7 @@ static int settle(const PlLimits *want, bool reclaim) {
                         if (plan.steps[i].kind == PL_STEP_WAIT)
                                 result = -EBUSY;
                         else if (result == 0)
-                                result = pl_cg_apply(&host.m, host.g, &plan.steps[i], 0, bulk,
+                                result = pl_cg_apply(&host.m, host.g, &plan.steps[i], 0, direct,
                                                      NULL);
                 squeeze = plan.squeeze;
                 again = plan.again;
@@ -260,7 +260,7 @@ START_TEST(test_shrinking_never_kills) {
         char found[256];
         int r;
 
-        bulk = _i;
+        direct = _i;
         /* page cache goes, the process stays */
         r = settle(&want, _i == 0);
         ck_assert_msg(r == 0, "%s", strerror(-r));
