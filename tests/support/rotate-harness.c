@@ -299,7 +299,7 @@ static void rotate_on_and_on(const Run *run) {
 }
 
 static int stall(const Run *run, uint64_t lines) {
-        uint64_t *worst = NULL, n_worst = 0, now_worst = 0;
+        uint64_t *worst = NULL, n_worst = 0, now_worst = 0, bytes = 0, start = nsec_now();
         unsigned rotation = 0;
         char path[4096], buf[2 * RECORD_MAX];
         pid_t pid;
@@ -334,16 +334,19 @@ static int stall(const Run *run, uint64_t lines) {
                         now_worst = 0;
                 }
                 now_worst = PL_MAX(now_worst, took);
+                bytes += size;
                 if (run->pace_usec > 0 && i % 1000 == 0)
                         (void)usleep(run->pace_usec);
         }
+        start = nsec_now() - start;
         shared->written = true;
         if (pid > 0)
                 (void)waitpid(pid, NULL, 0);
         if (n_worst == 0)
                 die("no rotation");
         qsort(worst, n_worst, sizeof(*worst), compare_nsec);
-        printf("rotations=%" PRIu64 " p50_msec=%.3f p99_msec=%.3f max_msec=%.3f\n", n_worst,
+        printf("mib_per_sec=%.0f rotations=%" PRIu64 " p50_msec=%.3f p99_msec=%.3f max_msec=%.3f\n",
+               (double)bytes * 1e9 / (1 << 20) / (double)start, n_worst,
                (double)worst[n_worst / 2] / 1e6, (double)worst[n_worst * 99 / 100] / 1e6,
                (double)worst[n_worst - 1] / 1e6);
         free(worst);
