@@ -301,7 +301,7 @@ int main(int argc, char **argv) {
                 }
         }
         /* caches that no longer hold it all: what the kernel itself loses by that is not ours */
-        growth = PL_MAX(1.5, bare_last / bare_first);
+        growth = 1.5 * PL_MAX(1.0, bare_last / bare_first);
         met = met && last <= growth * first;
         if (!interrupted)
                 printf("growth from %zu to %zu containers: %.2f times the cost of each (bare loop "
