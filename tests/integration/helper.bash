@@ -93,7 +93,7 @@ daemon_end() {
 # for setup and teardown of each test
 begin() {
     T=$(mktemp -d "$E/t.XXXXXX")
-    DAEMON='' NOTIFY_PID=''
+    DAEMON='' NOTIFY_PID='' BATS_JOBS=$(jobs -p)
 }
 
 end() {
@@ -104,8 +104,9 @@ end() {
         wait "$DAEMON" 2>/dev/null || true
     fi
     [ -z "${NOTIFY_PID:-}" ] || { kill "$NOTIFY_PID" && wait "$NOTIFY_PID"; } 2>/dev/null || true
-    # what a test that failed half way left running would hold bats' pipes, and the whole file with them
-    jobs -p | xargs -r kill 2>/dev/null || true
+    # what a test that failed half way left running would hold bats' pipes, and the whole file with them;
+    # bats has a job of its own, which ends a test that hangs
+    jobs -p | grep -vxF "${BATS_JOBS:-none}" | xargs -r kill 2>/dev/null || true
     # shellcheck disable=SC2033
     docker ps -aq | xargs -r timeout 60 docker rm -f >/dev/null 2>&1 || true
     rm -rf "$T"
