@@ -15,7 +15,7 @@
 int pl_cg_apply_init(void);
 
 /**
- * pl_cg_apply() - execute one step (PL_STEP_WRITE or PL_STEP_SQUEEZE) through libcgroup
+ * pl_cg_apply() - execute one step (PL_STEP_WRITE or PL_STEP_SQUEEZE) through libcgroup or directly
  * @quota_period_usec: for PL_RESOURCE_CPU_QUOTA; 0: keep the period that is there
  * @direct: time counts: without libcgroup, which looks at the mounts before each value
  * @ret_file: the kernel's file name written or refused, static; may be NULL

@@ -38,7 +38,8 @@ int pl_fs_write_all(int fd, const void *data, size_t size, size_t *ret_written);
  * mount point, be it a bind mount of the same file system
  * @dir_fd: may be O_PATH
  * @name: one component, or "."
- * @flags: O_NOFOLLOW and O_CLOEXEC are added
+ * @flags: O_NOFOLLOW and O_CLOEXEC are added; with O_PATH alone a link itself is opened, not what
+ * it leads to
  *
  * Call it for one component after another where openat2(RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
  * would take them all: a service with RestrictSUIDSGID= has no openat2(), since the mode in its

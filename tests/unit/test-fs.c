@@ -96,6 +96,34 @@ START_TEST(missing) {
 }
 END_TEST
 
+static const struct {
+        const char *name;
+        int flags, r;
+} below[] = {
+        { ".", O_PATH | O_DIRECTORY, 0 },         { "file", O_RDONLY, 0 },
+        { "file", O_PATH | O_DIRECTORY, -ELOOP }, { "link", O_RDONLY, -ELOOP },
+        { "link", O_PATH | O_DIRECTORY, -ELOOP }, { "none", O_RDONLY, -ENOENT },
+};
+
+START_TEST(opens_below) {
+        _cleanup_close_ int fd = -EBADF;
+
+        ck_assert_int_eq(pl_fs_replace(dir_fd, "file", "x", 1, 0600, false), 0);
+        ck_assert_int_eq(symlinkat("/", dir_fd, "link"), 0);
+        fd = pl_fs_open_below(dir_fd, below[_i].name, below[_i].flags);
+        (void)unlinkat(dir_fd, "link", 0);
+        ck_assert_msg(below[_i].r < 0 ? fd == below[_i].r : fd >= 0, "%s: %d", below[_i].name, fd);
+}
+END_TEST
+
+START_TEST(stays_on_the_mount) {
+        _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        ck_assert_int_ge(root, 0);
+        ck_assert_int_eq(pl_fs_open_below(root, "proc", O_PATH | O_DIRECTORY), -EXDEV);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("fs");
 
@@ -105,5 +133,7 @@ int main(void) {
         tcase_add_test(t, failure_keeps_the_old_one);
         tcase_add_test(t, failure_leaves_nothing);
         tcase_add_test(t, missing);
+        tcase_add_loop_test(t, opens_below, 0, PL_ARRAY_SIZE(below));
+        tcase_add_test(t, stays_on_the_mount);
         return run_case(t);
 }
