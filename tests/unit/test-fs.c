@@ -100,9 +100,13 @@ static const struct {
         const char *name;
         int flags, r;
 } below[] = {
-        { ".", O_PATH | O_DIRECTORY, 0 },         { "file", O_RDONLY, 0 },
-        { "file", O_PATH | O_DIRECTORY, -ELOOP }, { "link", O_RDONLY, -ELOOP },
-        { "link", O_PATH | O_DIRECTORY, -ELOOP }, { "none", O_RDONLY, -ENOENT },
+        { ".", O_PATH | O_DIRECTORY, 0 },
+        { "file", O_RDONLY, 0 },
+        { "file", O_PATH | O_DIRECTORY, -ELOOP },
+        { "link", O_PATH, 0 }, /* the link itself */
+        { "link", O_RDONLY, -ELOOP },
+        { "link", O_PATH | O_DIRECTORY, -ELOOP },
+        { "none", O_RDONLY, -ENOENT },
 };
 
 START_TEST(opens_below) {
