@@ -10,28 +10,28 @@
  *   manager-locate.c  which group and which values
  *   manager-tick.c    the kernel's values: read, plan, write, read back
  *   manager-owners.c  systemd and the engine, told after the kernel
- *   manager-oom.c     OOM kills and pressure: what daemon/oom-watch notices, in the journal
- *   manager-logs.c    their logs, handed to daemon/logs
- *   manager-health.c  states, restarts, units: what daemon/healthd says, in the journal
+ *   manager-oom.c     OOM kills and pressure: what daemon/oom/watch notices, in the journal
+ *   manager-logs.c    their logs, handed to daemon/logs/live
+ *   manager-health.c  states, restarts, units: what daemon/health/patients says, in the journal
  *   manager-findings.c  what is wrong and stays so, for the control socket
- *   manager-logpath.c log files beside stdout, handed to daemon/log-path
+ *   manager-logpath.c log files beside stdout, handed to daemon/logs/path
  *   manager-report.c  STATUS=, watchdog, control socket, journal
  */
 
 #include <time.h>
 
-#include "cg-watch.h"
-#include "ctl-server.h"
-#include "engine.h"
-#include "healthd.h"
-#include "logs.h"
+#include "cgroup/watch.h"
+#include "control/server.h"
+#include "engine/client.h"
+#include "health/patients.h"
+#include "lib/base/map.h"
+#include "lib/base/message.h"
+#include "lib/health/machine.h"
+#include "logs/live.h"
 #include "manager.h"
-#include "oom-watch.h"
-#include "pl-health.h"
-#include "pl-map.h"
-#include "pl-message.h"
-#include "subject.h"
-#include "systemd-scope.h"
+#include "oom/watch.h"
+#include "registry/subject.h"
+#include "systemd/scope.h"
 
 /* The safety net under all notifications. */
 #define PL_MANAGER_AUDIT_USEC PL_USEC_PER_MIN

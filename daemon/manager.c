@@ -10,8 +10,8 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#include "cg-apply.h"
-#include "log.h"
+#include "base/journal.h"
+#include "cgroup/apply.h"
 #include "manager-internal.h"
 #include "policy-load.h"
 

@@ -11,7 +11,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlManager PlManager;
 

@@ -11,9 +11,9 @@
 #include <getopt.h>
 #include <locale.h>
 
-#include "ctl-cli.h"
-#include "ctl-own.h"
-#include "pl-unit.h"
+#include "ctl/cli.h"
+#include "ctl/own.h"
+#include "lib/base/unit.h"
 
 #define CONTROL_PATH "/run/plimsoll/control.sock"
 

@@ -16,7 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
-#include "log.h"
+#include "base/journal.h"
 #include "manager.h"
 #include "policy-load.h"
 

@@ -6,8 +6,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "fs.h"
-#include "pl-unit.h"
+#include "base/fs.h"
+#include "lib/base/unit.h"
 
 #define FILE_SIZE_MAX MIB(1)
 #define FILES_MAX     256

@@ -11,7 +11,7 @@
  * masks for good. The main file itself is taken from the first of the three places that has it.
  */
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 
 /** pl_host_read() - what percentages refer to. @proc: "/proc". Return: 0, -EBADMSG, -errno. */
 int pl_host_read(const char *proc, PlHost *ret);

@@ -7,7 +7,7 @@
  * done; run() is the one place that lets libcurl work, and it tells the world afterwards.
  */
 
-#include "curl-loop.h"
+#include "base/curl-loop.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -12,7 +12,7 @@
 #include <curl/curl.h>
 #include <systemd/sd-event.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlCurl PlCurl;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fs.h"
+#include "base/fs.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /**
  * pl_fs_read() - a regular or kernel file in full

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "log.h"
+#include "base/journal.h"
 
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#include "pl-diag.h"
+#include "lib/base/diag.h"
 
 /* What an entry may carry of somebody else's text. */
 #define TEXT_MAX   2000

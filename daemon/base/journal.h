@@ -11,9 +11,10 @@
 
 #include <syslog.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
-/* Message ids: lib/pl-message.h; each has an entry in systemd/plimsoll.catalog and plimsolld(8). */
+/* Message ids: lib/base/message.h; each has an entry in systemd/plimsoll.catalog and plimsolld(8).
+ */
 
 typedef struct PlLogField {
         const char *name;  /* "PLIMSOLL_REASON" */

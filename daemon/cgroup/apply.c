@@ -14,7 +14,7 @@
  * - An empty line is not written at all; a space is, and the kernel strips it.
  */
 
-#include "cg-apply.h"
+#include "cgroup/apply.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 /*
  * cgroup_init() zeroes its table of mounts, 100 entries of 8 KiB, of which a dozen are ever used:

@@ -8,8 +8,8 @@
  * that failed; this does. Not thread safe (libcgroup is not): the loop thread only.
  */
 
-#include "cg-path.h"
-#include "pl-plan.h"
+#include "cgroup/path.h"
+#include "lib/limits/plan.h"
 
 /** pl_cg_apply_init() - cgroup_init(), once per process. Return: 0, -EIO, -errno. */
 int pl_cg_apply_init(void);

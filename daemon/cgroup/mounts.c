@@ -6,7 +6,7 @@
  * first as well.
  */
 
-#include "cg-path-internal.h"
+#include "cgroup/path-internal.h"
 
 #include <errno.h>
 

@@ -3,7 +3,7 @@
 
 /* Cgroup paths, inside: shared by cg-mounts.c and cg-path.c alone. */
 
-#include "cg-path.h"
+#include "cgroup/path.h"
 
 /* The kernel's names; io is blkio on v1. */
 extern const char *const pl_cg_v1_names[_PL_CONTROLLER_N];

@@ -6,7 +6,7 @@
  * lives in "/" there, and writing a limit into that would hit the whole host.
  */
 
-#include "cg-path-internal.h"
+#include "cgroup/path-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,8 +10,8 @@
 
 #include <sys/types.h>
 
-#include "pl-container.h"
-#include "pl-resource.h"
+#include "lib/docker/container.h"
+#include "lib/limits/resource.h"
 
 typedef enum PlController {
         PL_CONTROLLER_CPU,

@@ -7,12 +7,12 @@
  * planner does not need, and nothing is allocated but texts.
  */
 
-#include "cg-read.h"
+#include "cgroup/read.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define BIT(r) (UINT32_C(1) << (r))
 

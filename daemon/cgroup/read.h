@@ -8,8 +8,8 @@
  * is never mistaken for the old one (-ENODEV / -ENOENT).
  */
 
-#include "cg-path.h"
-#include "pl-plan.h"
+#include "cgroup/path.h"
+#include "lib/limits/plan.h"
 
 /**
  * pl_cg_read() - what the planner needs to know

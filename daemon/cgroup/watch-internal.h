@@ -6,8 +6,8 @@
  * watched for what is made in them. Only cg-watch*.c may include this.
  */
 
-#include "cg-watch.h"
-#include "pl-map.h"
+#include "cgroup/watch.h"
+#include "lib/base/map.h"
 
 typedef struct Watch Watch;
 typedef struct Node Node;

@@ -11,14 +11,14 @@
  * looked for as well: in one hierarchy, every directory near the top that may be one.
  */
 
-#include "cg-watch-internal.h"
+#include "cgroup/watch-internal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <sys/inotify.h>
 
-#include "pl-parent.h"
+#include "lib/limits/parent.h"
 
 #define NODE_EVENTS (IN_CREATE | IN_DELETE)
 

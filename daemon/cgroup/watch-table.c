@@ -4,7 +4,7 @@
  * so their low bits spread evenly.
  */
 
-#include "cg-watch-internal.h"
+#include "cgroup/watch-internal.h"
 
 #include <errno.h>
 #include <sys/inotify.h>

@@ -12,13 +12,13 @@
  * Must not: read or write a value.
  */
 
-#include "cg-watch.h"
+#include "cgroup/watch.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <sys/inotify.h>
 
-#include "cg-watch-internal.h"
+#include "cgroup/watch-internal.h"
 
 #define DEBOUNCE_USEC (100 * PL_USEC_PER_MSEC)
 

@@ -11,7 +11,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "cg-path.h"
+#include "cgroup/path.h"
 
 typedef struct PlCgWatch PlCgWatch;
 

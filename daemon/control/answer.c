@@ -7,11 +7,11 @@
  * person with curl read the same words.
  */
 
-#include "ctl-answer.h"
+#include "control/answer.h"
 
 #include <stdio.h>
 
-#include "ctl-route.h"
+#include "control/route.h"
 
 enum MHD_Result pl_ctl_answer_with(struct MHD_Connection *connection, unsigned code,
                                    const char *allow, json_t *stolen) {

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <microhttpd.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /** pl_ctl_answer_with() - @allow: Allow header, or NULL */
 enum MHD_Result pl_ctl_answer_with(struct MHD_Connection *connection, unsigned code,

@@ -7,7 +7,7 @@
  * place: at no moment may somebody connect who later could not.
  */
 
-#include "ctl-server.h"
+#include "control/server.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -6,7 +6,7 @@
  * It must not decode before it splits: "%2f" inside a name is an error, never a path separator.
  */
 
-#include "ctl-route.h"
+#include "control/route.h"
 
 #include <ctype.h>
 

@@ -8,7 +8,7 @@
  * they are decoded segment by segment after splitting: a name can never grow a slash.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef enum PlCtlAction {
         PL_CTL_STATUS,

@@ -10,7 +10,7 @@
  * timer. It must not know what the answers mean.
  */
 
-#include "ctl-server.h"
+#include "control/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-#include "ctl-answer.h"
-#include "ctl-route.h"
-#include "ctl-stream.h"
+#include "control/answer.h"
+#include "control/route.h"
+#include "control/stream.h"
 
 #define CONNECTIONS_MAX  256     /* more wait in the socket's backlog */
 #define CONNECTION_BYTES KIB(16) /* request line, headers and MHD's own needs */

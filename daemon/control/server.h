@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlCtlServer PlCtlServer;
 

@@ -8,7 +8,7 @@
  * in a quiet hour would keep its place for ever: each stream watches its socket for a hang-up.
  */
 
-#include "ctl-stream.h"
+#include "control/stream.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -11,7 +11,7 @@
 #include <microhttpd.h>
 #include <systemd/sd-event.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_CTL_STREAMS_MAX MIB(1) /* bytes of backlog */
 #define PL_CTL_CLIENTS_MAX 64     /* streams at a time; requests need connections too */

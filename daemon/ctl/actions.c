@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "ctl-cli.h"
+#include "ctl/cli.h"
 
 static void print_errors(const json_t *document) {
         const PlLook look = pl_ctl_view_options().look;

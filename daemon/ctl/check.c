@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "ctl-cli.h"
+#include "ctl/cli.h"
 #include "policy-load.h"
 
 #define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */

@@ -4,7 +4,7 @@
  * What plimsollctl's commands share.
  */
 
-#include "ctl-cli.h"
+#include "ctl/cli.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define COLUMNS_MIN 20
 

@@ -5,9 +5,9 @@
  * What plimsollctl's commands share: the command line, the terminal, and how to end.
  */
 
-#include "ctl-client.h"
-#include "pl-diag.h"
-#include "pl-view.h"
+#include "ctl/client.h"
+#include "lib/base/diag.h"
+#include "lib/status/view.h"
 
 /* Exit statuses, a contract with scripts: plimsollctl(1). */
 enum {

@@ -8,7 +8,7 @@
  * as if it were anybody's.
  */
 
-#include "ctl-client.h"
+#include "ctl/client.h"
 
 #include <curl/curl.h>
 #include <errno.h>

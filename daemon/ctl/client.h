@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlCtlClient PlCtlClient;
 

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <time.h>
 
-#include "ctl-cli.h"
-#include "pl-health.h"
+#include "ctl/cli.h"
+#include "lib/health/machine.h"
 
 #define WAIT_TICK_MSEC  2000
 #define WAIT_RETRY_MSEC 250

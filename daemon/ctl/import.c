@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "ctl-cli.h"
-#include "fs.h"
-#include "pl-import.h"
+#include "base/fs.h"
+#include "ctl/cli.h"
+#include "lib/policy/import.h"
 
 static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagList *diag) {
         if (ctl->json) {

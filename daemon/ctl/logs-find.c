@@ -5,7 +5,7 @@
  * their archives.
  */
 
-#include "ctl-logs-find.h"
+#include "ctl/logs-find.h"
 
 /* How well a record fits: 3 the name, 2 the id, 1 the service, 0 not at all. */
 static int fit(const char *name, const PlRotateState *s) {

@@ -5,7 +5,7 @@
  * Which container is meant: by name, by id or a part of it, by service, or one that is gone.
  */
 
-#include "log-store.h"
+#include "rotate/store.h"
 
 typedef struct PlLogsFound {
         char id[PL_ID_MAX]; /* only its first 12 digits when just archives are left */

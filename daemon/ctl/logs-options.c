@@ -4,13 +4,13 @@
  * The command line of plimsollctl logs: every mistake is told with the value that it is in.
  */
 
-#include "ctl-logs-options.h"
+#include "ctl/logs-options.h"
 
 #include <getopt.h>
 #include <time.h>
 
-#include "pl-unit.h"
-#include "pl-when.h"
+#include "lib/base/unit.h"
+#include "lib/base/when.h"
 
 static void print_help(void) {
         (void)puts("plimsollctl logs [OPTION...] NAME\n"

@@ -5,8 +5,8 @@
  * What plimsollctl logs is asked for.
  */
 
-#include "ctl-cli.h"
-#include "pl-log-line.h"
+#include "ctl/cli.h"
+#include "lib/logs/line.h"
 
 typedef struct PlLogsOptions {
         const char *archive, *name; /* borrowed from the arguments */

@@ -9,19 +9,19 @@
  * to stderr, byte for byte.
  */
 
-#include "ctl-own.h"
+#include "ctl/own.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <time.h>
 
-#include "ctl-cli.h"
-#include "ctl-logs-find.h"
-#include "ctl-logs-options.h"
-#include "log-reader.h"
-#include "pl-log-line.h"
-#include "pl-unit.h"
+#include "ctl/cli.h"
+#include "ctl/logs-find.h"
+#include "ctl/logs-options.h"
+#include "ctl/reader.h"
+#include "lib/base/unit.h"
+#include "lib/logs/line.h"
 
 #define RENEW_MSEC 100
 

@@ -6,7 +6,7 @@
  * removes it: so a chain is believed only when all names still lead to the same files at its end.
  */
 
-#include "log-native.h"
+#include "ctl/native.h"
 
 #include <errno.h>
 #include <fcntl.h>

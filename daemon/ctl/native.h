@@ -9,7 +9,7 @@
  * bytes. The engine may rename, pack and delete them meanwhile: an open file stays what it is.
  */
 
-#include "log-file.h"
+#include "rotate/file.h"
 
 typedef struct PlLogNative {
         int fd; /* its bytes; of a packed one that was not looked at yet, those packed */

@@ -3,10 +3,10 @@
 
 /* Shared by log-reader.c (forward) and log-reader-seek.c (by time, and backward). */
 
-#include "log-file.h"
-#include "log-native.h"
-#include "log-reader.h"
-#include "log-segment.h"
+#include "ctl/native.h"
+#include "ctl/reader.h"
+#include "rotate/file.h"
+#include "rotate/segment.h"
 
 #define PL_LOG_READER_CHUNK MIB(1)
 

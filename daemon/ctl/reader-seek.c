@@ -6,11 +6,11 @@
  * filters by time anyway.
  */
 
-#include "log-reader-internal.h"
+#include "ctl/reader-internal.h"
 
 #include <errno.h>
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 
 #define CLOSE_ENOUGH MIB(1)
 #define PEEK_BYTES   KIB(64)

@@ -5,15 +5,15 @@
  * Archives are in log-segment.c, seeking in log-reader-seek.c.
  */
 
-#include "log-reader.h"
+#include "ctl/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log-reader-internal.h"
-#include "pl-jsonlog.h"
+#include "ctl/reader-internal.h"
+#include "lib/logs/jsonlog.h"
 
 #define RETRIES_MAX 200
 

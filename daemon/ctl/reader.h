@@ -14,7 +14,7 @@
  * log: a container that was adopted has archives, then those, then the log.
  */
 
-#include "log-store.h"
+#include "rotate/store.h"
 
 typedef struct PlLogReader PlLogReader;
 

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "ctl-cli.h"
+#include "ctl/cli.h"
 
 /* @text: not the string itself: it is only there once r has been computed */
 static void print_view(int r, char *const *text) {

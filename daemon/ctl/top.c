@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
-#include "ctl-cli.h"
+#include "ctl/cli.h"
 
 /* xterm's alternate screen and cursor, DECSET 1049 and 25; every terminal of today has them */
 #define SCREEN_ENTER "\033[?1049h\033[?25l\033[2J"

@@ -11,11 +11,11 @@
 
 #include <errno.h>
 
-#include "cg-apply.h"
-#include "log.h"
-#include "pl-desired.h"
-#include "pl-parent.h"
-#include "pl-unit-properties.h"
+#include "base/journal.h"
+#include "cgroup/apply.h"
+#include "lib/limits/desired.h"
+#include "lib/limits/parent.h"
+#include "lib/limits/unit-properties.h"
 
 /* Parents that are remembered: engines have one or two, and a container may ask for its own. The
  * fixed ones are the engine's defaults. */

@@ -11,9 +11,9 @@
 
 #include <errno.h>
 
-#include "log.h"
-#include "pl-desired.h"
-#include "pl-summary.h"
+#include "base/journal.h"
+#include "lib/limits/desired.h"
+#include "lib/status/summary.h"
 
 /* Older than this, what an owner did is no longer why a value has changed just now. */
 #define BLAME_USEC        (2 * PL_USEC_PER_SEC)

@@ -11,11 +11,11 @@
 
 #include <errno.h>
 
-#include "cg-apply.h"
-#include "cg-read.h"
-#include "log.h"
-#include "pl-summary.h"
-#include "pl-unit.h"
+#include "base/journal.h"
+#include "cgroup/apply.h"
+#include "cgroup/read.h"
+#include "lib/base/unit.h"
+#include "lib/status/summary.h"
 
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)

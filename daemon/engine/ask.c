@@ -7,7 +7,7 @@
  * connection for; everything else is the business of engine-request.c.
  */
 
-#include "engine-internal.h"
+#include "engine/internal.h"
 
 #include <errno.h>
 

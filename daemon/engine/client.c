@@ -11,7 +11,7 @@
  * exponentially longer, or until the socket changes. It decides nothing about containers.
  */
 
-#include "engine-internal.h"
+#include "engine/internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,8 +19,8 @@
 #include <sys/random.h>
 #include <sys/un.h>
 
-#include "log.h"
-#include "pl-backoff.h"
+#include "base/journal.h"
+#include "lib/base/backoff.h"
 
 #define WHY_MAX 600
 /* A socket is made in several steps (bind, chmod, listen): wait for the end of them. */

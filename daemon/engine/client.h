@@ -12,7 +12,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 typedef struct PlEngine PlEngine;
 

@@ -7,7 +7,7 @@
  * remembered by (timeNano, Action, Actor.ID) for as long as the engine itself remembers it.
  */
 
-#include "engine-events.h"
+#include "engine/events.h"
 
 #include <errno.h>
 

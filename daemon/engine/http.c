@@ -4,7 +4,7 @@
  * Engine HTTP: how one exchange with the engine is set up and read, for requests and the stream.
  */
 
-#include "engine-internal.h"
+#include "engine/internal.h"
 
 #include <errno.h>
 #include <sys/socket.h>

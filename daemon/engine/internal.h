@@ -6,10 +6,10 @@
  * answers) share. Nobody else includes it.
  */
 
-#include "curl-loop.h"
-#include "engine-events.h"
-#include "engine-socket.h"
-#include "engine.h"
+#include "base/curl-loop.h"
+#include "engine/client.h"
+#include "engine/events.h"
+#include "engine/socket.h"
 
 typedef enum PlEngineState {
         PL_ENGINE_STOPPED,

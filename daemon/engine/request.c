@@ -7,11 +7,11 @@
  * the connection's life; a request that fails without an answer only raises a doubt.
  */
 
-#include "engine-internal.h"
+#include "engine/internal.h"
 
 #include <errno.h>
 
-#include "log.h"
+#include "base/journal.h"
 
 /* An engine that has said something so lately does not hang. */
 #define FRESH_USEC (100 * PL_USEC_PER_MSEC)

@@ -7,15 +7,15 @@
  * at stop. It is trusted only when it was there, with a live process, while the engine answered.
  */
 
-#include "engine-socket.h"
+#include "engine/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/inotify.h>
 
-#include "fs.h"
-#include "pl-unit.h"
+#include "base/fs.h"
+#include "lib/base/unit.h"
 
 #define PIDFILE     "docker.pid"
 #define PIDFILE_MAX 64

@@ -7,7 +7,7 @@
  * are put aside inside libcurl's callbacks and turned into events by pl_engine_dispatched().
  */
 
-#include "engine-internal.h"
+#include "engine/internal.h"
 
 #include <errno.h>
 #include <time.h>

@@ -4,7 +4,7 @@
  * Health: required services without a container, and services that others need.
  */
 
-#include "healthd-internal.h"
+#include "health/patients-internal.h"
 
 #include <errno.h>
 

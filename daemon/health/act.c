@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Health: what the engine and the policy say of a container is handed to daemon/healthd; what comes
- * back becomes journal entries, restarts and units. Decisions are all there.
+ * Health: what the engine and the policy say of a container is handed to daemon/health/patients;
+ * what comes back becomes journal entries, restarts and units. Decisions are all there.
  */
 
 #include "manager-internal.h"
@@ -11,12 +11,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "cg-read.h"
-#include "log.h"
-#include "pl-last-words.h"
-#include "pl-ollama.h"
-#include "pl-unit.h"
-#include "pl-wire.h"
+#include "base/journal.h"
+#include "cgroup/read.h"
+#include "lib/base/unit.h"
+#include "lib/logs/last-words.h"
+#include "lib/probe/ollama-fit.h"
+#include "lib/status/wire.h"
 
 /* As much of a log's end as its last words may take. */
 #define LOG_TAIL_BYTES KIB(16)

@@ -4,7 +4,7 @@
  * Health: from what is known of a container to the facts that the state machine takes.
  */
 
-#include "healthd-internal.h"
+#include "health/patients-internal.h"
 
 #include <time.h>
 

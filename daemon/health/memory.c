@@ -5,7 +5,7 @@
  * surrender, and how the container ended. Only where OnUnhealthy= wants something to be done.
  */
 
-#include "healthd-internal.h"
+#include "health/patients-internal.h"
 
 static bool is_concerned(const PlPatient *p) {
         return p->service && p->service->probe.on_unhealthy != PL_ON_UNHEALTHY_NONE;

@@ -11,10 +11,10 @@
  *   healthd-probe.c   from container and section to a probe's target
  */
 
-#include "healthd.h"
-#include "pl-map.h"
-#include "pl-restart.h"
-#include "probe.h"
+#include "health/patients.h"
+#include "lib/base/map.h"
+#include "lib/health/restart.h"
+#include "probe/prober.h"
 
 /* What is kept of an inspection: there may be thousands of patients. */
 typedef struct PlPatientFacts {

@@ -8,7 +8,7 @@
  * than once too seldom.
  */
 
-#include "healthd-internal.h"
+#include "health/patients-internal.h"
 
 #include <errno.h>
 #include <sys/random.h>

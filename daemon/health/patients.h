@@ -10,11 +10,11 @@
 
 #include <systemd/sd-event.h>
 
-#include "pl-docker.h"
-#include "pl-ending.h"
-#include "pl-health.h"
-#include "pl-probe-http.h"
-#include "pl-restart.h"
+#include "lib/docker/api.h"
+#include "lib/health/ending.h"
+#include "lib/health/machine.h"
+#include "lib/health/restart.h"
+#include "lib/probe/http.h"
 
 typedef struct PlHealthd PlHealthd;
 

@@ -4,11 +4,11 @@
  * Health: from a container and its section to what is asked of it, and where.
  */
 
-#include "healthd-internal.h"
+#include "health/patients-internal.h"
 
 #include <errno.h>
 
-#include "pl-probe-kind.h"
+#include "lib/probe/kind.h"
 
 static const char *env(const PlContainer *c, const char *key) {
         for (size_t i = 0; i < c->n_env; i++)

@@ -3,10 +3,10 @@
 
 /* Shared by logs.c (what is known, when to act) and logs-job.c (jobs and what came of them). */
 
-#include "log-watch.h"
-#include "log-worker.h"
-#include "logs.h"
-#include "pl-map.h"
+#include "lib/base/map.h"
+#include "logs/live.h"
+#include "logs/watch.h"
+#include "logs/worker.h"
 
 typedef struct PlLogEntry {
         PlLogs *logs;

@@ -5,14 +5,14 @@
  * it needs of its container, which may be gone by the time it ends.
  */
 
-#include "logs-internal.h"
+#include "logs/entry.h"
 
 #include <errno.h>
 #include <time.h>
 
-#include "log.h"
-#include "pl-message.h"
-#include "pl-unit.h"
+#include "base/journal.h"
+#include "lib/base/message.h"
+#include "lib/base/unit.h"
 
 #define RETRY_MIN_USEC (5 * PL_USEC_PER_SEC)
 #define RETRY_MAX_USEC (10 * PL_USEC_PER_MIN)

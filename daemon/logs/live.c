@@ -5,14 +5,14 @@
  * is begun when something that a job looks at has changed. At most one job per container.
  */
 
-#include "logs.h"
+#include "logs/live.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <time.h>
 
-#include "log-file.h"
-#include "logs-internal.h"
+#include "logs/entry.h"
+#include "rotate/file.h"
 
 PlRotateFacts pl_logs_facts(const PlLogs *l, const PlLogEntry *e) {
         return (PlRotateFacts){

@@ -11,9 +11,9 @@
 
 #include <systemd/sd-event.h>
 
-#include "pl-docker.h"
-#include "pl-policy.h"
-#include "pl-rotate-plan.h"
+#include "lib/docker/api.h"
+#include "lib/logs/rotate-plan.h"
+#include "lib/policy/document.h"
 
 typedef struct PlLogs PlLogs;
 

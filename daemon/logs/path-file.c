@@ -8,7 +8,7 @@
  * when it is on disk, and the original goes only after that, if nothing has touched it meanwhile.
  */
 
-#include "log-path-internal.h"
+#include "logs/path-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

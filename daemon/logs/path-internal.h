@@ -8,7 +8,7 @@
 
 #include <sys/stat.h>
 
-#include "log-path.h"
+#include "logs/path.h"
 
 typedef struct PlLogPathDir {
         char *path; /* below the source; "." */

@@ -5,7 +5,7 @@
  * here. Depth is bounded by the globs or by DEPTH_MAX, names by PL_LOG_PATH_NAMES_MAX.
  */
 
-#include "log-path-internal.h"
+#include "logs/path-internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "fs.h"
+#include "base/fs.h"
 
 #define DEPTH_MAX 32
 

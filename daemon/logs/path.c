@@ -5,7 +5,7 @@
  * folders at the very end, the inner ones before the outer.
  */
 
-#include "log-path-internal.h"
+#include "logs/path-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,8 +14,8 @@
  * the next pass removes.
  */
 
-#include "log-rotate.h"
-#include "pl-logpath.h"
+#include "lib/logs/path.h"
+#include "rotate/sequence.h"
 
 /* Names that one pass looks at. */
 #define PL_LOG_PATH_NAMES_MAX 100000

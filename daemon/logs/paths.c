@@ -5,7 +5,7 @@
  *
  * Some minutes apart, on a timer that exists only while a section has LogPath=, each container's
  * mounts become one job for a worker thread of their own, so that neither the loop nor rotation
- * waits for them. Decisions are lib/pl-logpath's, work is daemon/log-path's.
+ * waits for them. Decisions are lib/logs/path's, work is daemon/logs/path's.
  */
 
 #include "manager-internal.h"
@@ -13,10 +13,10 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include "log-path.h"
-#include "log-worker.h"
-#include "log.h"
-#include "pl-unit.h"
+#include "base/journal.h"
+#include "lib/base/unit.h"
+#include "logs/path.h"
+#include "logs/worker.h"
 
 #define FIRST_USEC (3 * PL_USEC_PER_SEC) /* after a start or a reload */
 #define EVERY_USEC (10 * PL_USEC_PER_MIN)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Logs: what the engine and the policy say of a container's log is handed to daemon/logs, and what
- * comes back is published. Decisions and work are all there.
+ * Logs: what the engine and the policy say of a container's log is handed to daemon/logs/live, and
+ * what comes back is published. Decisions and work are all there.
  */
 
 #include "manager-internal.h"
 
 #include <errno.h>
 
-#include "log.h"
-#include "pl-unit.h"
+#include "base/journal.h"
+#include "lib/base/unit.h"
 
 static void on_rotated(void *userdata, const PlLogRotated *r) {
         PlManager *m = userdata;

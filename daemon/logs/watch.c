@@ -6,14 +6,14 @@
  * looked at again after the watch is in place.
  */
 
-#include "log-watch.h"
+#include "logs/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "pl-rotate-plan.h"
+#include "lib/logs/rotate-plan.h"
 
 struct PlLogWatch {
         sd_event *event;

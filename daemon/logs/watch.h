@@ -6,12 +6,12 @@
  *
  * A log that nobody writes costs nothing. One that is written at full speed would make an event
  * per line, so the watch is taken off at the first event and put back after a pause that depends on
- * how much room is left (lib/pl-rotate-plan). Due is reported once, until pl_log_watch_set().
+ * how much room is left (lib/logs/rotate-plan). Due is reported once, until pl_log_watch_set().
  */
 
 #include <systemd/sd-event.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlLogWatch PlLogWatch;     /* all of them: one inotify descriptor */
 typedef struct PlLogWatched PlLogWatched; /* one log */

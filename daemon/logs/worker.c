@@ -8,7 +8,7 @@
  * all the same.
  */
 
-#include "log-worker.h"
+#include "logs/worker.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -11,7 +11,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "log-rotate.h"
+#include "rotate/sequence.h"
 
 typedef struct PlLogWorker PlLogWorker;
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * OOM: what daemon/oom-watch notices, with the surroundings that only the manager knows, in the
- * journal, on the control socket and in `plimsollctl show`. The words are lib/pl-oom's.
+ * OOM: what daemon/oom/watch notices, with the surroundings that only the manager knows, in the
+ * journal, on the control socket and in `plimsollctl show`. The words are lib/oom/report's.
  */
 
 #include "manager-internal.h"
 
 #include <errno.h>
 
-#include "log.h"
-#include "pl-resource.h"
+#include "base/journal.h"
+#include "lib/limits/resource.h"
 
 static bool same_limit(const PlManager *m, uint64_t wanted, uint64_t in_force) {
         return wanted != PL_UNLIMITED && in_force <= wanted &&

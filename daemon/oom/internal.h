@@ -3,10 +3,10 @@
 
 /* OOM watch, inside: what oom-watch.c and the two hierarchies' files share. Nobody else. */
 
-#include "cg-read.h"
-#include "kmsg.h"
-#include "oom-watch.h"
-#include "pl-map.h"
+#include "cgroup/read.h"
+#include "lib/base/map.h"
+#include "oom/kmsg.h"
+#include "oom/watch.h"
 
 /* A report that waits for the kernel log. */
 typedef struct OomPending {

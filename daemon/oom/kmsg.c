@@ -5,7 +5,7 @@
  * keeps the records for us.
  */
 
-#include "kmsg.h"
+#include "oom/kmsg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <systemd/sd-journal.h>
 #include <time.h>
 
-#include "fs.h"
-#include "log.h"
+#include "base/fs.h"
+#include "base/journal.h"
 
 /* Kills that wait for somebody to ask: those of other groups stay until they are pushed out. */
 #define KILLS_MAX          32

@@ -9,7 +9,7 @@
  * without the victim, which is said once.
  */
 
-#include "pl-kmsg.h"
+#include "lib/oom/kmsg.h"
 
 typedef struct PlKmsg PlKmsg;
 

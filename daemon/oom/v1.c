@@ -14,8 +14,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include "log.h"
-#include "oom-internal.h"
+#include "base/journal.h"
+#include "oom/internal.h"
 
 /* The victim is chosen within milliseconds; a second covers a host that is busy reclaiming. */
 #define CHOICE_USEC      PL_USEC_PER_SEC

@@ -13,8 +13,8 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-#include "log.h"
-#include "oom-internal.h"
+#include "base/journal.h"
+#include "oom/internal.h"
 
 #define QUIET_USEC (50 * PL_USEC_PER_MSEC)
 

@@ -5,14 +5,14 @@
  * log, and reported when both have spoken or the log has had its time.
  */
 
-#include "oom-watch.h"
+#include "oom/watch.h"
 
 #include <errno.h>
 #include <time.h>
 
-#include "fs.h"
-#include "log.h"
-#include "oom-internal.h"
+#include "base/fs.h"
+#include "base/journal.h"
+#include "oom/internal.h"
 
 /* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)

@@ -11,8 +11,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "cg-path.h"
-#include "pl-oom.h"
+#include "cgroup/path.h"
+#include "lib/oom/report.h"
 
 typedef struct PlOomWatch PlOomWatch;
 

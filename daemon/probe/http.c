@@ -8,7 +8,7 @@
  * reach us and can be named.
  */
 
-#include "probe-internal.h"
+#include "probe/round.h"
 
 #include <errno.h>
 #include <time.h>

@@ -8,12 +8,12 @@
  * bound on rounds per wake-up keeps a hundred of them from becoming a burst.
  */
 
-#include "probe-internal.h"
+#include "probe/round.h"
 
 #include <errno.h>
 #include <sys/random.h>
 
-#include "log.h"
+#include "base/journal.h"
 
 #define HURRY_USEC  PL_USEC_PER_SEC
 #define BATCH_MAX   16                       /* rounds begun in one wake-up */

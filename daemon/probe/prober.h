@@ -11,8 +11,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "pl-probe-address.h"
-#include "pl-probe-http.h"
+#include "lib/probe/address.h"
+#include "lib/probe/http.h"
 
 typedef struct PlProber PlProber;
 

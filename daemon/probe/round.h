@@ -9,9 +9,9 @@
  *   probe-http.c  one round over libcurl
  */
 
-#include "curl-loop.h"
-#include "pl-map.h"
-#include "probe.h"
+#include "base/curl-loop.h"
+#include "lib/base/map.h"
+#include "probe/prober.h"
 
 /* An answer over a plain socket; longer ones are cut, which their parsers notice. */
 #define PL_PROBE_TCP_MAX KIB(2)

@@ -6,15 +6,15 @@
  * It must not close with unread bytes where it can be helped, nor with a reset: servers log that.
  */
 
-#include "probe-internal.h"
+#include "probe/round.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "pl-probe-postgres.h"
-#include "pl-probe-redis.h"
+#include "lib/probe/postgres.h"
+#include "lib/probe/redis.h"
 
 void pl_probe_tcp_stop(PlProbe *p) {
         p->io = sd_event_source_disable_unref(p->io);

@@ -9,8 +9,8 @@
 
 #include <errno.h>
 
-#include "log.h"
-#include "pl-unit.h"
+#include "base/journal.h"
+#include "lib/base/unit.h"
 
 #define OWN_UPDATE_USEC (500 * PL_USEC_PER_MSEC)
 

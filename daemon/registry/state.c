@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "state.h"
+#include "registry/state.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "fs.h"
-#include "log.h"
-#include "pl-docker.h"
+#include "base/fs.h"
+#include "base/journal.h"
+#include "lib/docker/api.h"
 
 struct PlStateDir {
         int fd;

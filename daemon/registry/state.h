@@ -10,9 +10,9 @@
  * original. /run is a tmpfs: nothing here outlives a boot, as no cgroup does.
  */
 
-#include "pl-oom.h"
-#include "pl-restart-state.h"
-#include "pl-state.h"
+#include "lib/health/restart-state.h"
+#include "lib/limits/originals.h"
+#include "lib/oom/report.h"
 
 typedef struct PlStateDir PlStateDir;
 

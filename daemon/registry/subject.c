@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "subject.h"
+#include "registry/subject.h"
 
 PlSubject *pl_subject_new(const char *id) {
         PlSubject *s = calloc(1, sizeof(*s));

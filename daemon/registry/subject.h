@@ -8,14 +8,14 @@
  * thrown away. What plimsoll must not forget (originals) lives in the state file as well.
  */
 
-#include "cg-path.h"
-#include "pl-container.h"
-#include "pl-drift.h"
-#include "pl-oom.h"
-#include "pl-plan.h"
-#include "pl-policy.h"
-#include "pl-probe-http.h"
-#include "state.h"
+#include "cgroup/path.h"
+#include "lib/docker/container.h"
+#include "lib/limits/drift.h"
+#include "lib/limits/plan.h"
+#include "lib/oom/report.h"
+#include "lib/policy/document.h"
+#include "lib/probe/http.h"
+#include "registry/state.h"
 
 typedef enum PlOwner {
         PL_OWNER_KERNEL,

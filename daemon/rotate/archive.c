@@ -5,17 +5,17 @@
  * end the daemon. A file that has shrunk is an error like others.
  */
 
-#include "log-archive.h"
+#include "rotate/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "fs.h"
-#include "log-point.h"
-#include "pl-jsonlog.h"
-#include "pl-seek-table.h"
+#include "base/fs.h"
+#include "lib/logs/jsonlog.h"
+#include "lib/logs/seek-table.h"
+#include "rotate/point.h"
 
 #define READ_BYTES  KIB(128)
 #define FRAME_BYTES MIB(8)

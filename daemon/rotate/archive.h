@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /* On logs the archives are smaller than with 2 or 3 (tried on those of Postgres, Redis, web
  * servers, dpkg and apt as json-file records: by 1 to 15 percent), for half the time of the

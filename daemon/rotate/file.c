@@ -6,15 +6,15 @@
  * A log is opened by a chain of pl_fs_open_below(), so that nobody swaps a link or a mount in.
  */
 
-#include "log-file.h"
+#include "rotate/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "fs.h"
-#include "pl-jsonlog.h"
+#include "base/fs.h"
+#include "lib/logs/jsonlog.h"
 
 #define SCAN_BYTES KIB(64)
 #define CUT_BYTES  KIB(256)

@@ -11,7 +11,7 @@
 
 #include <sys/stat.h>
 
-#include "pl-rotate-plan.h"
+#include "lib/logs/rotate-plan.h"
 
 typedef struct PlLogFile {
         int fd;     /* read and write; no O_APPEND, for pwrite() */

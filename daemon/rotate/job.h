@@ -4,8 +4,8 @@
 /* Shared by log-rotate.c (a rotation) and log-recover.c (its second half, and what a crash left).
  */
 
-#include "log-file.h"
-#include "log-rotate.h"
+#include "rotate/file.h"
+#include "rotate/sequence.h"
 
 typedef struct PlRotateJob {
         const PlRotateContext *ctx;

@@ -8,7 +8,7 @@
  * range ends before the end of the file), ioctl_ficlonerange(2).
  */
 
-#include "log-file.h"
+#include "rotate/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +17,10 @@
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 
-#include "fs.h"
-#include "log-point.h"
-#include "log-probe.h"
-#include "pl-jsonlog.h"
+#include "base/fs.h"
+#include "lib/logs/jsonlog.h"
+#include "rotate/point.h"
+#include "rotate/probe.h"
 
 #define COLLAPSE_ALIGN_MAX MIB(64)
 #define PASSES_MAX         8

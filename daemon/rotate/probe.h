@@ -9,7 +9,7 @@
  * back, is believed.
  */
 
-#include "pl-rotate-plan.h"
+#include "lib/logs/rotate-plan.h"
 
 /** pl_log_probe() - @dir_fd: the log's directory, opened for reading. Return: 0; -EOPNOTSUPP when
  * its block size makes no sense; -ENOSPC and other -errno when it cannot be tried now. */

@@ -5,11 +5,11 @@
  * to 7), which is the same whether it runs for the first time or again.
  */
 
-#include "log-rotate-internal.h"
+#include "rotate/job.h"
 
 #include <errno.h>
 
-#include "log-point.h"
+#include "rotate/point.h"
 
 int pl_rotate_fail(PlRotateJob *j, const char *step, int error) {
         j->out->step = step;

@@ -7,11 +7,11 @@
  * tell, and make the intent anew.
  */
 
-#include "log-rotate-internal.h"
+#include "rotate/job.h"
 
 #include <errno.h>
 
-#include "log-segment.h"
+#include "rotate/segment.h"
 
 #define COMPARE_BYTES KIB(64)
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Retention: the rules are lib/pl-rotate-plan's; here they meet the directory.
+ * Retention: the rules are lib/logs/rotate-plan's; here they meet the directory.
  */
 
-#include "log-rotate.h"
+#include "rotate/sequence.h"
 
 #include <errno.h>
 
-#include "log-point.h"
+#include "rotate/point.h"
 
 static char *group_of(const PlStoredArchive *a) {
         char *s;

@@ -5,13 +5,13 @@
  * whoever loses it must not take the other's rule along.
  */
 
-#include "log-rules.h"
+#include "rotate/rules.h"
 
 #include <errno.h>
 #include <pthread.h>
 
-#include "pl-container.h"
-#include "pl-map.h"
+#include "lib/base/map.h"
+#include "lib/docker/container.h"
 
 typedef struct Rule {
         char id[PL_ID_MAX];

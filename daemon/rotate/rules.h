@@ -9,7 +9,7 @@
  * copies of all rules in all of them would be memory and time by the square of their number.
  */
 
-#include "pl-rotate-plan.h"
+#include "lib/logs/rotate-plan.h"
 
 typedef struct PlLogRules PlLogRules;
 

@@ -5,13 +5,13 @@
  * a reader allocate what it likes.
  */
 
-#include "log-segment.h"
+#include "rotate/segment.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 
 #define FRAME_RAW_MAX MIB(80)
 #define PEEK_BYTES    KIB(64)

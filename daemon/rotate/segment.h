@@ -5,8 +5,8 @@
  * Log segment: one archive, opened for reading frame by frame.
  */
 
-#include "log-store.h"
-#include "pl-seek-table.h"
+#include "lib/logs/seek-table.h"
+#include "rotate/store.h"
 
 typedef struct PlLogSegment {
         int fd;

@@ -2,17 +2,17 @@
 
 /*
  * Each function below is one step of the sequence in the header; none of them decides anything
- * that lib/pl-rotate-plan could.
+ * that lib/logs/rotate-plan could.
  */
 
-#include "log-rotate.h"
+#include "rotate/sequence.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-#include "log-point.h"
-#include "log-probe.h"
-#include "log-rotate-internal.h"
+#include "rotate/job.h"
+#include "rotate/point.h"
+#include "rotate/probe.h"
 
 #define ROTATIONS_MAX 1024 /* in one job, on a full disk, where each archives what fits */
 

@@ -22,10 +22,10 @@
 
 #include <stdatomic.h>
 
-#include "log-archive.h"
-#include "log-rules.h"
-#include "log-store.h"
-#include "pl-rotate-plan.h"
+#include "lib/logs/rotate-plan.h"
+#include "rotate/archive.h"
+#include "rotate/rules.h"
+#include "rotate/store.h"
 
 /* What a job works with beside its request; shared by all jobs of one worker. */
 typedef struct PlRotateContext {

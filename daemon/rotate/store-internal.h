@@ -3,7 +3,7 @@
 
 /* Shared by log-store.c (state and partial archives) and log-store-list.c (what is there). */
 
-#include "log-store.h"
+#include "rotate/store.h"
 
 struct PlLogStore {
         int fd, state_fd;

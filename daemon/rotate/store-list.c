@@ -5,7 +5,7 @@
  * few thousand archives, and a listing happens once per rotation.
  */
 
-#include "log-store-internal.h"
+#include "rotate/store-internal.h"
 
 #include <dirent.h>
 #include <errno.h>

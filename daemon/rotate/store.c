@@ -5,15 +5,15 @@
  * the file, rename, sync the directory.
  */
 
-#include "log-store.h"
+#include "rotate/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "fs.h"
-#include "log-point.h"
-#include "log-store-internal.h"
+#include "base/fs.h"
+#include "rotate/point.h"
+#include "rotate/store-internal.h"
 
 #define STATE_DIR     ".state"
 #define RESERVE       ".reserve"

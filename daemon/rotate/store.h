@@ -6,7 +6,7 @@
  *
  *     <archive>/<service>/<container>@<id>_<gen>_<from>_<to>.log.zst   0640 root:plimsoll
  *     <archive>/<service>/.partial-<id>       being written; counts only once committed
- *     <archive>/.state/<id>                   lib/pl-rotate-state.h
+ *     <archive>/.state/<id>                   lib/logs/rotate-state.h
  *     <archive>/.state/.reserve               becomes a record when the disk is full
  *
  * State lives beside the archives because it is true only together with them. Directories are
@@ -16,8 +16,8 @@
 
 #include <sys/types.h>
 
-#include "pl-archive-name.h"
-#include "pl-rotate-state.h"
+#include "lib/logs/archive-name.h"
+#include "lib/logs/rotate-state.h"
 
 typedef struct PlLogStore PlLogStore;
 

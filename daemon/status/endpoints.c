@@ -13,11 +13,11 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#include "cg-read.h"
-#include "log.h"
-#include "pl-ollama.h"
-#include "pl-summary.h"
-#include "pl-wire.h"
+#include "base/journal.h"
+#include "cgroup/read.h"
+#include "lib/probe/ollama-fit.h"
+#include "lib/status/summary.h"
+#include "lib/status/wire.h"
 
 /* So many answers of the engine, or so long since the last time, make giving memory back worth its
  * millisecond. */

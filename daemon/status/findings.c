@@ -7,7 +7,7 @@
 
 #include "manager-internal.h"
 
-#include "pl-wire.h"
+#include "lib/status/wire.h"
 
 #define OF_ONE_MAX 2
 

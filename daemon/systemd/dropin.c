@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "scope-dropin.h"
+#include "systemd/dropin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "fs.h"
-#include "pl-unit-properties.h"
+#include "base/fs.h"
+#include "lib/limits/unit-properties.h"
 
 #define DROPIN_DIR  "docker-.scope.d"
 #define DROPIN_FILE "50-plimsoll.conf"

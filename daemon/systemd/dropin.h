@@ -10,7 +10,7 @@
  * one, as a reload would take values away from every container that is running.
  */
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 /**
  * pl_scope_dropin_write() - replace the drop-in atomically, or remove it

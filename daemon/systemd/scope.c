@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "systemd-scope.h"
+#include "systemd/scope.h"
 
 #include <errno.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 
-#include "log.h"
-#include "pl-container.h"
-#include "pl-unit-properties.h"
-#include "scope-dropin.h"
+#include "base/journal.h"
+#include "lib/docker/container.h"
+#include "lib/limits/unit-properties.h"
+#include "systemd/dropin.h"
 
 #define MANAGER_NAME      "org.freedesktop.systemd1"
 #define MANAGER_PATH      "/org/freedesktop/systemd1"

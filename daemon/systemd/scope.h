@@ -13,7 +13,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 typedef struct PlSystemd PlSystemd;
 

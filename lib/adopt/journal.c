@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <jansson.h>
 
-#include "pl-adopt.h"
-#include "pl-docker.h"
+#include "lib/adopt/rules.h"
+#include "lib/docker/api.h"
 
 #define JOURNAL_VERSION 1
 

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <time.h>
 
-#include "pl-adopt.h"
+#include "lib/adopt/rules.h"
 
 #define _cleanup_json_ _cleanup_(json_decrefp)
 

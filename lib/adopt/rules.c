@@ -4,7 +4,7 @@
  * Whom to adopt, whether to, and which way after an accident: tables.
  */
 
-#include "pl-adopt.h"
+#include "lib/adopt/rules.h"
 
 /* live-restore came with 1.12; below 17 versions were numbered otherwise, and nobody runs those. */
 #define ENGINE_MAJOR_MIN 17

@@ -10,9 +10,9 @@
  * that is kept meanwhile, and which way to go after an accident. Pure: it stops nothing.
  */
 
-#include "pl-container.h"
-#include "pl-macro.h"
-#include "pl-policy.h"
+#include "lib/base/macro.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 /* ---- whom ---- */
 

@@ -4,7 +4,7 @@
  * Backoff: doubling waits, half of each left to chance. It must not know what is retried.
  */
 
-#include "pl-backoff.h"
+#include "lib/base/backoff.h"
 
 uint64_t pl_backoff_usec(unsigned attempt, uint64_t base_usec, uint64_t max_usec, uint64_t random) {
         uint64_t nominal = max_usec, half;

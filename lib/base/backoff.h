@@ -7,7 +7,7 @@
  * Pure: the random number comes from the caller.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /**
  * pl_backoff_usec() - exponential with jitter

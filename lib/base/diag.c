@@ -4,7 +4,7 @@
  * Diagnostics: see pl-diag.h.
  */
 
-#include "pl-diag.h"
+#include "lib/base/diag.h"
 
 #include <stdarg.h>
 

@@ -8,7 +8,7 @@
  * speaks to a journal, a terminal or a control socket.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef enum PlSeverity {
         PL_SEVERITY_WARNING,

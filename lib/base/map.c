@@ -8,7 +8,7 @@
  * that removing while iterating is safe; holes go when the table is built anew.
  */
 
-#include "pl-map.h"
+#include "lib/base/map.h"
 
 #include <errno.h>
 

@@ -7,7 +7,7 @@
  * Keys are borrowed: they must live in the value or outlast the entry. Values are not owned.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlMap PlMap;
 

@@ -4,7 +4,7 @@
  * Table: natural widths first, then shorten, then leave out, then give what is over to the bars.
  */
 
-#include "pl-table.h"
+#include "lib/base/table.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -9,7 +9,7 @@
  * shown.
  */
 
-#include "pl-text.h"
+#include "lib/base/text.h"
 
 typedef struct PlColumn {
         const char *title;

@@ -7,11 +7,11 @@
  * printable characters and the rest of this file need not doubt it.
  */
 
-#include "pl-text.h"
+#include "lib/base/text.h"
 
 #include <wchar.h>
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 
 /* Select Graphic Rendition, ECMA-48 8.3.117; the eight colours that every theme can set. */
 static const char *const sgr[] = {

@@ -8,7 +8,7 @@
  * come from wcwidth(3) and need a UTF-8 LC_CTYPE; in ASCII looks one byte is one column.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlLook {
         unsigned columns; /* of the terminal; 0: as many as it takes */

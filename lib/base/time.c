@@ -4,7 +4,7 @@
  * Docker time: RFC 3339 to microseconds, by hand because strptime(3) knows no fractions or offsets.
  */
 
-#include "pl-docker-time.h"
+#include "lib/base/time.h"
 
 #include <time.h>
 

@@ -5,7 +5,7 @@
  * Docker time: RFC 3339 time stamps as Go writes them. For pl-docker*.c alone; knows no clock.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /**
  * pl_docker_parse_time() - "2024-05-01T10:00:00.123456789Z", also with "+02:00" (Podman)

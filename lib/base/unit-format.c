@@ -4,7 +4,7 @@
  * Units, the other way: numbers to the text that people read and that a policy accepts back.
  */
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 static const char suffixes[] = "BKMGTPE";
 

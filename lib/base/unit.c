@@ -7,7 +7,7 @@
  * machine and overflow is seen instead of wrapped. No locale: isdigit() and strtod() are avoided.
  */
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #include <errno.h>
 

@@ -9,7 +9,7 @@
  * Pure; nothing is accepted partially: a value parses in full or not at all.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /** pl_parse_uint64() - decimal digits only, no sign, no space. Return: 0, -EINVAL, -ERANGE. */
 int pl_parse_uint64(const char *s, uint64_t *ret);

@@ -5,14 +5,14 @@
  * habits work. A plain number is seconds since 1970, as in Docker; systemd would have it a span.
  */
 
-#include "pl-when.h"
+#include "lib/base/when.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <time.h>
 
-#include "pl-jsonlog.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/logs/jsonlog.h"
 
 static const uint64_t nsec_per_usec = 1000, nsec_per_sec = UINT64_C(1000000000);
 

@@ -5,7 +5,7 @@
  * When: points in time as people write them on a command line.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /**
  * pl_when_parse() - what `docker logs --since` and `journalctl --since` take

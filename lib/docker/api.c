@@ -4,16 +4,16 @@
  * Docker: versions, the list of containers and error answers.
  *
  * The larger documents have files of their own: pl-docker-inspect.c, pl-docker-event.c,
- * pl-docker-update.c. No I/O here; who asks the engine is daemon/engine.c.
+ * pl-docker-update.c. No I/O here; who asks the engine is daemon/engine/client.c.
  */
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 #include <ctype.h>
 #include <errno.h>
 
-#include "pl-diag.h"
-#include "pl-docker-json.h"
+#include "lib/base/diag.h"
+#include "lib/docker/json.h"
 
 #define VERSION_STRING_MAX 128
 #define ERROR_STRING_MAX   400

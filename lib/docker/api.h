@@ -9,8 +9,8 @@
  * Engine API 1.24-1.52 reference; Podman's compatible API where noted.
  */
 
-#include "pl-container.h"
-#include "pl-macro.h"
+#include "lib/base/macro.h"
+#include "lib/docker/container.h"
 
 /* Limits on what is kept of one container; more is cut (labels, mounts …) or refused (body). */
 #define PL_DOCKER_BODY_MAX   MIB(16)  /* a list of thousands */

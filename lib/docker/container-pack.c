@@ -10,7 +10,7 @@
  * The same walk runs twice, once to count and once to copy.
  */
 
-#include "pl-container.h"
+#include "lib/docker/container.h"
 
 #include <errno.h>
 

@@ -7,12 +7,12 @@
  * not know JSON.
  */
 
-#include "pl-container.h"
+#include "lib/docker/container.h"
 
 #include <errno.h>
 
-#include "pl-docker.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/docker/api.h"
 
 static const char *const phase_names[_PL_PHASE_N] = {
         [PL_PHASE_UNKNOWN] = "unknown",       [PL_PHASE_CREATED] = "created",

@@ -8,9 +8,9 @@
  * variables are not kept but for the few names that probes need; a secret never gets here.
  */
 
-#include "pl-macro.h"
-#include "pl-setting.h"
-#include "pl-resource.h"
+#include "lib/base/macro.h"
+#include "lib/docker/setting.h"
+#include "lib/limits/resource.h"
 
 #define PL_ID_MAX 65 /* 64 hex digits and the NUL */
 

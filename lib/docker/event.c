@@ -7,12 +7,12 @@
  * 1.52 on. An event is a hint; what it leaves out is learnt by inspecting.
  */
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 #include <errno.h>
 #include <limits.h>
 
-#include "pl-docker-json.h"
+#include "lib/docker/json.h"
 
 static const struct {
         const char *word;

@@ -7,14 +7,14 @@
  * id is indispensable; anything else that is missing or mistyped gets the API's own "unset".
  */
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 #include <errno.h>
 #include <limits.h>
 
-#include "pl-docker-json.h"
-#include "pl-docker-time.h"
-#include "pl-resource.h"
+#include "lib/base/time.h"
+#include "lib/docker/json.h"
+#include "lib/limits/resource.h"
 
 #define NAME_MAX_BYTES 255
 #define MOUNTS_MAX     256

@@ -4,7 +4,7 @@
  * Docker JSON: one linear pass that bounds a document, then jansson, then careful member access.
  */
 
-#include "pl-docker-json.h"
+#include "lib/docker/json.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -10,8 +10,8 @@
 
 #include <jansson.h>
 
-#include "pl-container.h"
-#include "pl-macro.h"
+#include "lib/base/macro.h"
+#include "lib/docker/container.h"
 
 /* Values in one document or list element. A real inspect answer has about 300. */
 #define PL_JSON_VALUES_MAX 200000

@@ -7,7 +7,7 @@
  * there since 1.21. Nothing passes that is not an address or a port number.
  */
 
-#include "pl-docker-json.h"
+#include "lib/docker/json.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,11 +2,11 @@
 
 /* Setting: see the header. */
 
-#include "pl-setting.h"
+#include "lib/docker/setting.h"
 
 #include <strings.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define POSTGRES       "Postgres"
 #define SHARED_BUFFERS "shared_buffers"

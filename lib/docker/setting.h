@@ -8,7 +8,7 @@
  * a well-known meaning are read, and nothing but their number is kept: command lines hold secrets.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct PlSetting {
         const char *product, *name; /* "Postgres", "shared_buffers"; static; NULL: none found */

@@ -8,12 +8,12 @@
  * nobody else has to know them. Each row of the table below tells one resource.
  */
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 #include <errno.h>
 
-#include "pl-docker-json.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/docker/json.h"
 
 /* "Minimum memory limit allowed is 6MB" */
 #define MEMORY_MIN_BYTES MIB(6)

@@ -6,11 +6,11 @@
  * person has stopped.
  */
 
-#include "pl-ending.h"
+#include "lib/health/ending.h"
 
 #include <signal.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 /* Requests older than this have nothing to do with an end: stop timeouts are seconds, 10 by
  * default; a SIGTERM that a program ignores says nothing an hour later. */

@@ -9,8 +9,8 @@
  * alone. An exit code of 137 has at least five meanings; this tells them apart.
  */
 
-#include "pl-docker.h"
-#include "pl-macro.h"
+#include "lib/base/macro.h"
+#include "lib/docker/api.h"
 
 /* Ends within this window, and so many of them, are a crash loop. */
 #define PL_CRASH_WINDOW_USEC (5 * PL_USEC_PER_MIN)

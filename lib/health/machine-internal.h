@@ -5,7 +5,7 @@
  * Health, between the machine and its words.
  */
 
-#include "pl-health.h"
+#include "lib/health/machine.h"
 
 /** pl_health_explain() - why a sign: one line into buf; "" where the state says it all. */
 void pl_health_explain(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign,

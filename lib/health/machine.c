@@ -7,9 +7,9 @@
  * control socket's contract and of the journal's PLIMSOLL_HEALTH field: they are never renamed.
  */
 
-#include "pl-health.h"
+#include "lib/health/machine.h"
 
-#include "pl-health-internal.h"
+#include "lib/health/machine-internal.h"
 
 static const char *const names[_PL_HEALTH_N] = {
         [PL_HEALTH_UNKNOWN] = "unknown",     [PL_HEALTH_STARTING] = "starting",

@@ -10,10 +10,10 @@
  * Pure: time is a parameter, CLOCK_MONOTONIC microseconds throughout.
  */
 
-#include "pl-container.h"
-#include "pl-macro.h"
-#include "pl-policy.h"
-#include "pl-verdict.h"
+#include "lib/base/macro.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
+#include "lib/probe/verdict.h"
 
 typedef enum PlHealthState {
         PL_HEALTH_UNKNOWN,

@@ -4,8 +4,8 @@
  * Health: the reasons that people read. The machine in pl-health.c must not depend on them.
  */
 
-#include "pl-health-internal.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/health/machine-internal.h"
 
 /* Signs that need no more words than these. */
 static const char *const plain[_PL_SIGN_N] = {

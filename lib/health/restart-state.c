@@ -9,7 +9,7 @@
  * the oldest time first; times are CLOCK_MONOTONIC, those of the end the engine's CLOCK_REALTIME.
  */
 
-#include "pl-restart-state.h"
+#include "lib/health/restart-state.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -7,8 +7,8 @@
  * ended should know it still.
  */
 
-#include "pl-ending.h"
-#include "pl-restart.h"
+#include "lib/health/ending.h"
+#include "lib/health/restart.h"
 
 /** pl_restart_state_format() - of @e the last end alone. Return: 0 and *ret owned by the caller;
  * -ENOMEM. */

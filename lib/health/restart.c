@@ -5,7 +5,7 @@
  * healthy before its backoff is forgotten, or before a surrender is taken back.
  */
 
-#include "pl-restart.h"
+#include "lib/health/restart.h"
 
 uint64_t pl_restart_engine_turn(const PlContainer *c, bool requested, uint64_t realtime_usec) {
         const char *policy = c->host.restart_policy ? c->host.restart_policy : "";

@@ -9,9 +9,9 @@
  * never brings back what a person has stopped.
  */
 
-#include "pl-container.h"
-#include "pl-macro.h"
-#include "pl-policy.h"
+#include "lib/base/macro.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 #define PL_RESTART_BACKOFF_USEC     (5 * PL_USEC_PER_SEC) /* after the first; doubles */
 #define PL_RESTART_BACKOFF_MAX_USEC (5 * PL_USEC_PER_MIN)

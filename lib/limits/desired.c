@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pl-desired.h"
+#include "lib/limits/desired.h"
 
 #include <errno.h>
 

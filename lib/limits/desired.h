@@ -8,8 +8,8 @@
  * that plimsoll never touched stays unset, which means: leave alone.
  */
 
-#include "pl-policy.h"
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
+#include "lib/policy/document.h"
 
 /**
  * pl_desired_limits() - the load line of one container

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pl-drift.h"
+#include "lib/limits/drift.h"
 
 PlDriftVerdict pl_drift_want_repair(PlDrift *d, uint64_t now_usec) {
         if (d->pause_usec > 0) {

@@ -10,7 +10,7 @@
  * A whole quiet window after an attempt ends the stand-off. Pure; time is a parameter.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_DRIFT_BURST          10
 #define PL_DRIFT_WINDOW_USEC    PL_USEC_PER_MIN

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pl-state.h"
+#include "lib/limits/originals.h"
 
 #include <errno.h>
 #include <jansson.h>
 
-#include "pl-docker.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/docker/api.h"
 
 /*
  * {"id": "…", "managed": ["MemoryMax", …], "original": {"MemoryMax": 4294967296, "AllowedCPUs":

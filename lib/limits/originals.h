@@ -8,8 +8,8 @@
  * was killed and started again. What is in force is not stored: the kernel knows it.
  */
 
-#include "pl-container.h"
-#include "pl-resource.h"
+#include "lib/docker/container.h"
+#include "lib/limits/resource.h"
 
 #define PL_STATE_SIZE_MAX KIB(64)
 

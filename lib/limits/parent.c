@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pl-parent.h"
+#include "lib/limits/parent.h"
 
 #include <errno.h>
 

@@ -9,7 +9,7 @@
  * group is never written to because of it, only because a directory with a container's id is there.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /**
  * pl_parent_of_setting() - where HostConfig.CgroupParent points to

@@ -34,7 +34,7 @@
  * Must not: read anything, remember anything (PlSqueeze travels through the caller).
  */
 
-#include "pl-plan.h"
+#include "lib/limits/plan.h"
 
 #include <errno.h>
 

@@ -12,9 +12,9 @@
  * plan.again is set, come again shortly: usage has to fall first.
  */
 
-#include "pl-macro.h"
-#include "pl-policy.h"
-#include "pl-resource.h"
+#include "lib/base/macro.h"
+#include "lib/limits/resource.h"
+#include "lib/policy/document.h"
 
 /* What the cgroup files say now. */
 typedef struct PlReading {

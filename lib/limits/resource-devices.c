@@ -5,11 +5,11 @@
  * with it. A policy names paths, the kernel MAJ:MIN; the way between them (stat(2)) is injected.
  */
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 bool pl_resource_devices_next(const char **cursor, PlDeviceRate *ret) {
         const char *s = *cursor;

@@ -9,11 +9,11 @@
  * managers on one host agree.
  */
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define SHARES_MIN     2
 #define SHARES_MAX     262144

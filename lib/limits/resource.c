@@ -4,11 +4,11 @@
  * Resources: the table, and what can be done with values without knowing a file's format.
  */
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 /*
  * Floors, so that no policy can kill or starve by a slip of the pen (the kernel takes pids.max 0

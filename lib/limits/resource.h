@@ -11,7 +11,7 @@
  * Pure: no I/O. Files are only named here; daemon/cg-*.c open them.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /* In the order in which a group's values are shown. The safe order of writes is pl-plan's matter.
  */

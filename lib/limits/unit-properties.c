@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pl-unit-properties.h"
+#include "lib/limits/unit-properties.h"
 
 #include <ctype.h>
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define DEVICE_SEPARATOR "; "
 

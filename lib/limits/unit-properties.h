@@ -12,7 +12,7 @@
  * lowest CPU in the lowest bit of the first byte.
  */
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 typedef enum PlUnitPropertyType {
         PL_UNIT_PROPERTY_UINT64,  /* t */

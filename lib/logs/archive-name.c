@@ -5,7 +5,7 @@
  * formatting makes: a stray file in the archive directory is never taken for an archive.
  */
 
-#include "pl-archive-name.h"
+#include "lib/logs/archive-name.h"
 
 #include <errno.h>
 #include <time.h>

@@ -10,7 +10,7 @@
  * Spans are whole seconds, rounded outwards. A container's name cannot hold '@' (moby, names.go).
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_ARCHIVE_SUFFIX   ".log.zst"
 #define PL_ARCHIVE_NAME_MAX 256 /* NAME_MAX and the NUL */

@@ -7,7 +7,7 @@
  * rotation reads the time of every record of a gigabyte, and timegm() alone would double its cost.
  */
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 
 static const uint64_t nsec_per_sec = UINT64_C(1000000000);
 

@@ -5,7 +5,7 @@
  * stretches. Nothing here may read past the end it was given: lines are not NUL terminated.
  */
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 
 typedef struct Scan {
         const char *p, *end;

@@ -17,7 +17,7 @@
  * over 16 KiB becomes several records of which only the last one's text ends in a newline).
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 /* One filler record per this many bytes: Go's decoder buffers a whole record, so blank space in
  * one piece would cost a reader as much memory as there is blank space. */

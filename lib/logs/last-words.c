@@ -5,10 +5,10 @@
  * push out the one that says why.
  */
 
-#include "pl-last-words.h"
+#include "lib/logs/last-words.h"
 
-#include "pl-jsonlog.h"
-#include "pl-verdict.h"
+#include "lib/logs/jsonlog.h"
+#include "lib/probe/verdict.h"
 
 #define SHARE_MAX (PL_LAST_WORDS_MAX / PL_LAST_WORDS_LINES - 3)
 

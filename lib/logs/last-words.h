@@ -5,7 +5,7 @@
  * Last words: the end of a container's log, for the entry that says that it crashed.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_LAST_WORDS_LINES 5
 #define PL_LAST_WORDS_MAX   768

@@ -5,7 +5,7 @@
  * logs does: whoever reads a log wants what was written.
  */
 
-#include "pl-log-line.h"
+#include "lib/logs/line.h"
 
 #include <ctype.h>
 #include <errno.h>

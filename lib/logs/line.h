@@ -11,7 +11,7 @@
 
 #include <regex.h>
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 
 #define PL_LOG_LINE_MAX MIB(1)
 

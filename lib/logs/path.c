@@ -5,13 +5,13 @@
  * and hostile names cannot make it slow. fnmatch(3) compares single components.
  */
 
-#include "pl-logpath.h"
+#include "lib/logs/path.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <time.h>
 
-#include "pl-diag.h"
+#include "lib/base/diag.h"
 
 static const char ANY_DEPTH[] = "**";
 

@@ -7,14 +7,14 @@
  * A LogPath= is a path inside the container; plimsoll works on the host, below the source of the
  * mount that the path lies in and never outside of it. Names below a mount are the container's to
  * choose: they are compared, never believed. Pure: the files are listed, opened and changed by
- * daemon/log-path.
+ * daemon/logs/path.
  *
  * Globs are those of glob(7), one component at a time: "*" and "?" match no slash and no leading
  * dot. A component "**" stands for any number of directories, none included, but no hidden ones.
  */
 
-#include "pl-container.h"
-#include "pl-policy.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 /* A file that was written to within this time is still written, whoever has it open now. */
 #define PL_LOGPATH_QUIET_USEC (5 * PL_USEC_PER_MIN)

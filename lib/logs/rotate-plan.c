@@ -5,8 +5,8 @@
  * owns is never looked at further, whatever the file system could do with it.
  */
 
-#include "pl-rotate-plan.h"
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
+#include "lib/logs/rotate-plan.h"
 
 #include <errno.h>
 

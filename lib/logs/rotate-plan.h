@@ -14,8 +14,8 @@
  * writer there; its head becomes shared filler, or a hole.
  */
 
-#include "pl-policy.h"
-#include "pl-rotate-state.h"
+#include "lib/logs/rotate-state.h"
+#include "lib/policy/document.h"
 
 #define PL_ROTATE_COLLAPSE_ENGINES_BELOW 23 /* major version */
 

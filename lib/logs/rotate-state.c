@@ -5,7 +5,7 @@
  * on it: a head beyond its own cut, or an unknown phase, is refused instead of interpreted.
  */
 
-#include "pl-rotate-state.h"
+#include "lib/logs/rotate-state.h"
 
 #include <errno.h>
 #include <jansson.h>

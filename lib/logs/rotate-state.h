@@ -11,8 +11,8 @@
  * Text is JSON. A record that is torn, foreign or of a later version is refused as a whole.
  */
 
-#include "pl-container.h"
-#include "pl-policy.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 #define PL_ROTATE_STATE_MAX KIB(64) /* largest record that is read */
 

@@ -5,7 +5,7 @@
  * carry their own, so that the table leaves them out.
  */
 
-#include "pl-seek-table.h"
+#include "lib/logs/seek-table.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -9,7 +9,7 @@
  * and ends at a line end, which is ours.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_SEEK_FOOTER_BYTES 9
 #define PL_SEEK_HEADER_BYTES 8

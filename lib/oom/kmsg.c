@@ -5,11 +5,11 @@
  * chosen, so that a process called "a,pid=1,uid=0" is nothing but a strange name.
  */
 
-#include "pl-kmsg.h"
+#include "lib/oom/kmsg.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 /* All processes of a group are killed in one loop of the kernel; what comes later is another kill.
  */

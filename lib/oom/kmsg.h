@@ -7,7 +7,7 @@
  * One kill is several records: usage and limit of the group that is full, then "oom-kill:" with the
  * groups, then "Killed process". They come in this order and never mixed (the kernel holds oom_lock
  * meanwhile), but any of them may be missing: the ring wraps, and after ten kills within five
- * seconds only "Killed process" is written. Pure: no I/O; daemon/kmsg.c reads.
+ * seconds only "Killed process" is written. Pure: no I/O; daemon/oom/kmsg.c reads.
  *
  * Names of processes and of groups inside a container are chosen by the container. They are kept as
  * they are; whoever prints them escapes them.
@@ -17,7 +17,7 @@
 
 #include <sys/types.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_KMSG_TEXT_MAX  2048 /* the kernel's own limit is 1024 bytes before escaping */
 #define PL_KMSG_GROUP_MAX 512

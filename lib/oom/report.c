@@ -5,7 +5,7 @@
  * pl-oom-text.c.
  */
 
-#include "pl-oom.h"
+#include "lib/oom/report.h"
 
 /* What was read so shortly before a kill is what the kill was about; after it the victim's memory
  * is gone from usage. */

@@ -10,8 +10,8 @@
 
 #include <jansson.h>
 
-#include "pl-kmsg.h"
-#include "pl-macro.h"
+#include "lib/base/macro.h"
+#include "lib/oom/kmsg.h"
 
 #define PL_OOM_SAMPLES 16 /* kept of each container: under pressure, half a minute */
 #define PL_OOM_REPORTS 8  /* last reports of each container that are kept */

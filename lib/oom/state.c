@@ -10,8 +10,8 @@
 
 #include <errno.h>
 
-#include "pl-oom.h"
-#include "pl-setting.h"
+#include "lib/docker/setting.h"
+#include "lib/oom/report.h"
 
 static const struct {
         const char *name;

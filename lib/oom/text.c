@@ -5,9 +5,9 @@
  * groups come from containers and are escaped here, since they go into text of our own.
  */
 
-#include "pl-diag.h"
-#include "pl-oom.h"
-#include "pl-unit.h"
+#include "lib/base/diag.h"
+#include "lib/base/unit.h"
+#include "lib/oom/report.h"
 
 #define NAME_MAX_BYTES  64
 #define GROUP_MAX_BYTES 200

@@ -8,11 +8,11 @@
  * warning, because the same file may serve several.
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 static PlPlace place_of(const PlSection *s, const char *name) {
         for (size_t i = 0; i < pl_policy_n_keys; i++)

@@ -8,12 +8,12 @@
  * and does not tell of sections without keys.
  */
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 
 #include <errno.h>
 #include <ini.h>
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 PlPolicy *pl_policy_ref(PlPolicy *p) {
         p->n_ref++;

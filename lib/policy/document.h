@@ -14,9 +14,9 @@
  * resets a list or unsets a value.
  */
 
-#include "pl-diag.h"
-#include "pl-macro.h"
-#include "pl-resource.h"
+#include "lib/base/diag.h"
+#include "lib/base/macro.h"
+#include "lib/limits/resource.h"
 
 typedef enum PlShrinkMode {
         PL_SHRINK_SAFE, /* default: lower memory only as far as usage allows; never kill */

@@ -8,11 +8,11 @@
  * resolved and defaults shown.
  */
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define COLUMNS_MAX (_PL_RESOURCE_N + 8)
 #define CELL_MAX    160

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "pl-import.h"
+#include "lib/policy/import.h"
 
 /* All: 0; -ENOENT absent, null or "unlimited"; -EINVAL; -ERANGE. */
 

@@ -5,11 +5,11 @@
  * version of compose printed it.
  */
 
-#include "pl-import-internal.h"
+#include "lib/policy/import-internal.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 static int from_integer(json_int_t n, uint64_t *ret) {
         if (n <= 0)

@@ -4,15 +4,15 @@
  * Import: one [Service] section per compose service. See pl-import.h.
  */
 
-#include "pl-import.h"
+#include "lib/policy/import.h"
 
 #include <errno.h>
 #include <jansson.h>
 
-#include "pl-import-internal.h"
-#include "pl-policy-internal.h"
-#include "pl-resource.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/limits/resource.h"
+#include "lib/policy/import-internal.h"
+#include "lib/policy/parser.h"
 
 #define DEPENDS_MAX 200 /* names of 64 bytes that fit one line of a policy */
 

@@ -12,8 +12,8 @@
  * Source: compose-spec, 05-services.md and deploy.md; docker/go-units for sizes.
  */
 
-#include "pl-diag.h"
-#include "pl-macro.h"
+#include "lib/base/diag.h"
+#include "lib/base/macro.h"
 
 #define PL_IMPORT_MAX MIB(16)
 

@@ -5,7 +5,7 @@
  * and a line in conf/plimsoll.conf; a test holds the three together.
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 #include <signal.h>
 

@@ -7,7 +7,7 @@
  * do not fit its buffer: it would cut them in two and read the rest as something else.
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 static bool is_space(char c) {
         return c == ' ' || c == '\t';

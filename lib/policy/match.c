@@ -7,11 +7,11 @@
  * back to the last star only, so that no pair of pattern and text takes exponential time.
  */
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 
 #include <fnmatch.h>
 
-#include "pl-container.h"
+#include "lib/docker/container.h"
 
 static bool glob(const char *pattern, const char *text) {
         return text && fnmatch(pattern, text, 0) == 0;

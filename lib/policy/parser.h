@@ -14,7 +14,7 @@
  *   pl-policy-check.c   what must hold between keys, between services, and against the host
  */
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 
 #define PL_POLICY_KEYS_MAX 64
 #define PL_POLICY_LINE_MAX KIB(16) /* one logical line */

@@ -4,7 +4,7 @@
  * Policy, one service: its defaults, its life, and the lists in it.
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 #include <errno.h>
 

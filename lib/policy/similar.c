@@ -4,7 +4,7 @@
  * "Did you mean": the nearest of a set of words, or the word that another tool has for the same.
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 #define WORD_MAX 48
 

@@ -7,13 +7,13 @@
  * regular expression compiles and stays small.
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <regex.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #define NAME_MAX_BYTES  64
 #define SOCKET_PATH_MAX 107 /* sun_path with its NUL is 108, unix(7) */

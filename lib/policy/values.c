@@ -7,11 +7,11 @@
  * key's own "expected …".
  */
 
-#include "pl-policy-internal.h"
+#include "lib/policy/parser.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 static void *field(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s) {
         char *base = s->kind == PL_SECTION_DAEMON ? (char *)&p->policy->daemon : (char *)s->service;

@@ -4,13 +4,13 @@
  * Probe addresses: see the header. It must not resolve names: that would block.
  */
 
-#include "pl-probe-address.h"
+#include "lib/probe/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "pl-probe-http.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/probe/http.h"
 
 int pl_probe_address_parse(const char *ip, uint16_t port, PlProbeAddress *ret) {
         PlProbeAddress a = { 0 };

@@ -10,8 +10,8 @@
 
 #include <netinet/in.h>
 
-#include "pl-container.h"
-#include "pl-policy.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 #define PL_PROBE_ADDRESSES_MAX 4
 

@@ -5,13 +5,13 @@
  * every path (Airflow 3 does so for paths of Airflow 2).
  */
 
-#include "pl-probe-airflow.h"
+#include "lib/probe/airflow.h"
 
 #include <errno.h>
 #include <time.h>
 
-#include "pl-probe-http-internal.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/probe/http-kind.h"
 
 /* Airflow's own default is 30 s (scheduler_health_check_threshold); people raise it. A component
  * that calls itself healthy is believed up to here. */

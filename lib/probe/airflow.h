@@ -8,7 +8,7 @@
  * component is unhealthy; a component whose status is null is not part of the deployment.
  */
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 
 /** pl_probe_airflow_judge() - the document's text
  * @realtime_usec: now, for the ages of heartbeats

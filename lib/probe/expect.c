@@ -4,7 +4,7 @@
  * Expectations: see the header. Nothing of an answer is seen here; matching is pl-probe-http's.
  */
 
-#include "pl-expect.h"
+#include "lib/probe/expect.h"
 
 #include <errno.h>
 

@@ -18,7 +18,7 @@
 
 #include <regex.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef enum PlExpectKind {
         PL_EXPECT_STATUS,

@@ -5,7 +5,7 @@
  * Source: Grafana HTTP API reference, "Health API". The body decides, not the status.
  */
 
-#include "pl-probe-http-internal.h"
+#include "lib/probe/http-kind.h"
 
 static const char *grafana_path(const PlHttpSpec *s, const PlHttpProbe *p) {
         return s->path ? s->path : "/api/health";

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "pl-probe-http.h"
+#include "lib/probe/http.h"
 
 typedef struct PlHttpKind {
         uint16_t port;

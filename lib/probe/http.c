@@ -7,11 +7,11 @@
  * write "unhealthy" below it.
  */
 
-#include "pl-probe-http.h"
+#include "lib/probe/http.h"
 
 #include <strings.h>
 
-#include "pl-probe-http-internal.h"
+#include "lib/probe/http-kind.h"
 
 static const PlHttpKind *const kinds[_PL_PROBE_N] = {
         [PL_PROBE_AIRFLOW] = &pl_http_kind_airflow,

@@ -5,13 +5,13 @@
  * HTTP probes: which path to ask, and what the answer means, for each kind that speaks HTTP.
  *
  * A round is one or a few requests: path, answer, path, answer, … verdict. The transport
- * (daemon/probe-http.c) frames the answer, bounds it and tells transport errors; it follows no
+ * (daemon/probe/http.c) frames the answer, bounds it and tells transport errors; it follows no
  * redirect. Everything that is judged is judged here.
  */
 
-#include "pl-expect.h"
-#include "pl-policy.h"
-#include "pl-verdict.h"
+#include "lib/policy/document.h"
+#include "lib/probe/expect.h"
+#include "lib/probe/verdict.h"
 
 #define PL_HTTP_BODY_MAX   KIB(64) /* more is cut; the status still counts */
 #define PL_HTTP_HEADER_MAX KIB(16) /* all header lines; more is an error of the transport */

@@ -4,7 +4,7 @@
  * Probe kind: see the header. A new product is a new row.
  */
 
-#include "pl-probe-kind.h"
+#include "lib/probe/kind.h"
 
 #include <strings.h>
 

@@ -8,8 +8,8 @@
  * broken. Names are therefore matched whole ("postgres-exporter" is no Postgres).
  */
 
-#include "pl-container.h"
-#include "pl-policy.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 /* A container's own word, as Docker labels go: plimsoll.probe=redis. */
 #define PL_PROBE_LABEL "plimsoll.probe"

@@ -4,9 +4,9 @@
  * Ollama under a limit: see the header.
  */
 
-#include "pl-ollama.h"
+#include "lib/probe/ollama-fit.h"
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 /* Beside its weights a model needs its context (KV cache) and buffers; a tenth is the least that
  * Ollama's own estimates come to. */

@@ -10,8 +10,8 @@
 
 #include <jansson.h>
 
-#include "pl-macro.h"
-#include "pl-probe-http.h"
+#include "lib/base/macro.h"
+#include "lib/probe/http.h"
 
 typedef enum PlOllamaFit {
         PL_OLLAMA_FITS,

@@ -8,7 +8,7 @@
  * The order is version, ps, tags, so that the last answer brings the verdict.
  */
 
-#include "pl-probe-http-internal.h"
+#include "lib/probe/http-kind.h"
 
 enum {
         STEP_VERSION,

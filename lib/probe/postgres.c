@@ -6,7 +6,7 @@
  * length, a terminator or a type byte.
  */
 
-#include "pl-probe-postgres.h"
+#include "lib/probe/postgres.h"
 
 const uint8_t pl_probe_postgres_goodbye[5] = { 'X', 0, 0, 0, 4 };
 

@@ -12,7 +12,7 @@
  * appendix A; the rule that any other error means "up" is libpq's PQping().
  */
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 
 #define PL_PROBE_POSTGRES_HELLO_MAX 320
 #define PL_PROBE_POSTGRES_NAME_MAX  128 /* the server itself cuts at 63 (NAMEDATALEN) */

@@ -8,7 +8,7 @@
  * second request is only made when the first one fails. MLflow: /health answers "OK".
  */
 
-#include "pl-probe-http-internal.h"
+#include "lib/probe/http-kind.h"
 
 static const char *prometheus_path(const PlHttpSpec *s, const PlHttpProbe *p) {
         if (s->path)

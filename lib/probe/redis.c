@@ -4,7 +4,7 @@
  * Redis probe: see the header. It must not read past the first line: that line is the answer.
  */
 
-#include "pl-probe-redis.h"
+#include "lib/probe/redis.h"
 
 /* First match by prefix wins; the text after the prefix is Redis's own and is shown. */
 static const struct {

@@ -9,7 +9,7 @@
  * objects (LOADING, BUSY, MASTERDOWN, MISCONF, NOREPLICAS …); Valkey and KeyDB use the same.
  */
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 
 #define PL_PROBE_REDIS_HELLO "*1\r\n$4\r\nPING\r\n"
 

@@ -4,7 +4,7 @@
  * Verdict: see the header. It must not allocate: verdicts are made once per probe.
  */
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 
 #include <stdarg.h>
 

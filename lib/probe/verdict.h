@@ -8,7 +8,7 @@
  * service is quoted here before it gets in: a reason is always one printable line.
  */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define PL_REASON_MAX 192
 #define PL_CODE_MAX   32

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pl-summary.h"
+#include "lib/status/summary.h"
 
-#include "pl-diag.h"
-#include "pl-unit.h"
+#include "lib/base/diag.h"
+#include "lib/base/unit.h"
 
 /* Long reasons make `systemctl status` wrap; the whole text is in the journal. */
 #define REASON_MAX 80

@@ -7,9 +7,9 @@
  * Pure text from numbers; the same line is STATUS=, "summary" in status JSON and the table's head.
  */
 
-#include "pl-macro.h"
-#include "pl-plan.h"
-#include "pl-resource.h"
+#include "lib/base/macro.h"
+#include "lib/limits/plan.h"
+#include "lib/limits/resource.h"
 
 typedef struct PlSummary {
         bool dry_run, engine_connected, synced;

@@ -4,12 +4,12 @@
  * One event as one line, as journalctl would show it: when, who, what.
  */
 
-#include "pl-view.h"
+#include "lib/status/view.h"
 
 #include <errno.h>
 #include <time.h>
 
-#include "pl-view-internal.h"
+#include "lib/status/view-internal.h"
 
 /* syslog(3) priorities */
 static PlTint priority_tint(uint64_t priority) {

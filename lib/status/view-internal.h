@@ -5,8 +5,8 @@
  * What the views share: careful access to members, and values in people's words.
  */
 
-#include "pl-unit.h"
-#include "pl-view.h"
+#include "lib/base/unit.h"
+#include "lib/status/view.h"
 
 /* The text of a member; NULL when it is missing, null or no string. */
 const char *pl_view_text(const json_t *object, const char *key);

@@ -7,12 +7,12 @@
  * their shape: a list of events as history, a plain value as a field. Nothing is hidden.
  */
 
-#include "pl-view.h"
+#include "lib/status/view.h"
 
 #include <errno.h>
 
-#include "pl-table.h"
-#include "pl-view-internal.h"
+#include "lib/base/table.h"
+#include "lib/status/view-internal.h"
 
 #define VALUE_MAX 2048 /* of a nested member shown as JSON */
 

@@ -4,13 +4,13 @@
  * Status as a table: who, how well, how much of what it may use.
  */
 
-#include "pl-view.h"
+#include "lib/status/view.h"
 
 #include <errno.h>
 #include <time.h>
 
-#include "pl-table.h"
-#include "pl-view-internal.h"
+#include "lib/base/table.h"
+#include "lib/status/view-internal.h"
 
 enum {
         COLUMN_SERVICE,

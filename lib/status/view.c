@@ -7,14 +7,14 @@
  * knows the exact normal form, and it repairs by that; a view must only not cry wolf.
  */
 
-#include "pl-view.h"
+#include "lib/status/view.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 
-#include "pl-resource.h"
-#include "pl-view-internal.h"
+#include "lib/limits/resource.h"
+#include "lib/status/view-internal.h"
 
 #define LABEL_WIDTH 9
 #define PAGE_MAX    65536.0 /* the largest page of any architecture that runs Docker */

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "pl-text.h"
+#include "lib/base/text.h"
 
 typedef enum PlViewSort {
         PL_VIEW_SORT_NAME, /* by service, then container; governed by no section last */

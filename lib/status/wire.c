@@ -8,11 +8,11 @@
  * invalid UTF-8, which jansson refuses: it goes through pl_escape() then.
  */
 
-#include "pl-wire.h"
+#include "lib/status/wire.h"
 
 #include <time.h>
 
-#include "pl-diag.h"
+#include "lib/base/diag.h"
 
 #define TEXT_MAX KIB(16) /* of one string; longer is cut: no reason is that long */
 

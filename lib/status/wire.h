@@ -11,9 +11,9 @@
 
 #include <jansson.h>
 
-#include "pl-container.h"
-#include "pl-health.h"
-#include "pl-resource.h"
+#include "lib/docker/container.h"
+#include "lib/health/machine.h"
+#include "lib/limits/resource.h"
 
 /* Everything is borrowed for the call. */
 typedef struct PlContainerStatus {

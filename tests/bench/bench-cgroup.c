@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cg-apply.h"
-#include "cg-read.h"
+#include "cgroup/apply.h"
+#include "cgroup/read.h"
 
 #define TURNS   7
 #define GOAL    3.0

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "pl-adopt.h"
+#include "lib/adopt/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * Any bytes as an answer of the engine, to every parser of answers: what is accepted keeps the
  * promises of the headers, and can be asked everything that a container is asked.
  */
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

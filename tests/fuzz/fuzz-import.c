@@ -10,8 +10,8 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "pl-import.h"
-#include "pl-policy.h"
+#include "lib/policy/document.h"
+#include "lib/policy/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

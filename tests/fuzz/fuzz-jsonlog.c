@@ -5,7 +5,7 @@
  * over them, and the promises that rotation rests on.
  */
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * Any bytes as records of the kernel log, each ended by a newline (dictionary lines begin with a
  * space): what is taken for a kill has a process, and bounded names.
  */
-#include "pl-kmsg.h"
+#include "lib/oom/kmsg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,8 +10,8 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "pl-container.h"
-#include "pl-policy.h"
+#include "lib/docker/container.h"
+#include "lib/policy/document.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

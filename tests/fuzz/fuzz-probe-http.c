@@ -6,7 +6,7 @@
  * that are paths; when the answers run out the last one is given again.
  */
 #include "fuzz-verdict.h"
-#include "pl-probe-http.h"
+#include "lib/probe/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
  * The same bytes as a user's name, in a packet that must know its own length.
  */
 #include "fuzz-verdict.h"
-#include "pl-probe-postgres.h"
+#include "lib/probe/postgres.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

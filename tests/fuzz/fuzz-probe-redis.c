@@ -3,7 +3,7 @@
  * Any bytes as a Redis server's answer.
  */
 #include "fuzz-verdict.h"
-#include "pl-probe-redis.h"
+#include "lib/probe/redis.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

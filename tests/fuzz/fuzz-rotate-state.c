@@ -3,9 +3,9 @@
 /* State records, archive names and seek tables are read back after crashes: whatever is accepted
  * must survive being written and read again. */
 
-#include "pl-archive-name.h"
-#include "pl-rotate-state.h"
-#include "pl-seek-table.h"
+#include "lib/logs/archive-name.h"
+#include "lib/logs/rotate-state.h"
+#include "lib/logs/seek-table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

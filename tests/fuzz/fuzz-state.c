@@ -4,8 +4,8 @@
  * accepted must survive being written and read again. So must the history of OOM kills beside them,
  * which goes into journal entries and JSON. */
 
-#include "pl-oom.h"
-#include "pl-state.h"
+#include "lib/limits/originals.h"
+#include "lib/oom/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,9 +8,9 @@
 
 #include <assert.h>
 
-#include "pl-diag.h"
-#include "pl-resource.h"
-#include "pl-unit.h"
+#include "lib/base/diag.h"
+#include "lib/base/unit.h"
+#include "lib/limits/resource.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

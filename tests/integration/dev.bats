@@ -66,13 +66,13 @@ copy() {
     copy "$W/c"
     cd "$W/c"
     rows=(
-        'lib/pl-map.c|#include <systemd/sd-event.h>|foreign'
-        'lib/pl-map.c|#include "daemon/log.h"|daemon/'
-        'lib/pl-map.c|static int x(void) { return open("a", 0); }|no I/O'
-        'lib/pl-map.c|static long x(void) { return time(NULL); }|no clock|reads no clock'
-        'daemon/log.c|#include <libcgroup.h>|one file'
-        'daemon/log.c|/* TO''DO later */|unfinished'
-        'daemon/log.c|int trailing;   |end of the line'
+        'lib/base/map.c|#include <systemd/sd-event.h>|foreign'
+        'lib/base/map.c|#include "daemon/base/journal.h"|daemon/'
+        'lib/base/map.c|static int x(void) { return open("a", 0); }|no I/O'
+        'lib/base/map.c|static long x(void) { return time(NULL); }|no clock|reads no clock'
+        'daemon/base/journal.c|#include <libcgroup.h>|one file'
+        'daemon/base/journal.c|/* TO''DO later */|unfinished'
+        'daemon/base/journal.c|int trailing;   |end of the line'
     )
     for row in "${rows[@]}"; do
         IFS='|' read -r file line want _ <<<"$row"
@@ -88,13 +88,23 @@ copy() {
     run tests/style
     echo "$output"
     [[ "$output" == *"daemon/long.c:2: function of 70 lines"* ]]
-    yes '' | head -n 500 >>daemon/long.c
-    run tests/style
-    [[ "$output" == *"daemon/long.c:"*"split it"* ]]
     rm daemon/long.c
-    echo '/* SPDX-License-Identifier: Apache-2.0 */' >lib/pl-untested.c
+    [[ "$output" == *"daemon/long.c:1: it does not say what it is"* ]]
+    echo '/* SPDX-License-Identifier: Apache-2.0 */' >lib/base/untested.c
     run tests/style
-    [[ "$output" == *"lib/pl-untested.c:1: no tests/unit/test-untested.c"* ]]
+    [[ "$output" == *"lib/base/untested.c:1: no unit test includes lib/base/untested.h"* ]]
+    rm lib/base/untested.c
+    # arrows: up a floor, a circle, a header that joins halves
+    cp lib/base/map.c "$W/saved"
+    sed -i '0,/^#include "lib/s,^#include "lib,#include "lib/policy/document.h"\n&,' lib/base/map.c
+    run tests/style
+    echo "$output"
+    [[ "$output" == *"lib/base/map.c:"*"lib/base does not know lib/policy/document"* ]]
+    [[ "$output" == *"a circle of files: "*"lib/base/map"* ]]
+    cp "$W/saved" lib/base/map.c
+    { echo '/* SPDX-License-Identifier: Apache-2.0 */' && echo 'int pl_x(void);'; } >lib/base/map-internal.h
+    run tests/style
+    [[ "$output" == *"lib/base/map-internal.h:1: halves"* ]]
 }
 
 @test "totals: passed, failed, skipped, and a runner that ended early" {

@@ -12,10 +12,10 @@
 #include <errno.h>
 #include <time.h>
 
-#include "cg-apply.h"
-#include "cg-read.h"
-#include "cg-watch.h"
-#include "pl-unit.h"
+#include "cgroup/apply.h"
+#include "cgroup/read.h"
+#include "cgroup/watch.h"
+#include "lib/base/unit.h"
 
 #define ALL ((UINT32_C(1) << _PL_RESOURCE_N) - 1)
 

@@ -14,8 +14,8 @@
 #include <signal.h>
 #include <time.h>
 
-#include "engine.h"
-#include "log.h"
+#include "base/journal.h"
+#include "engine/client.h"
 
 typedef struct Watch {
         sd_event *event;

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 typedef struct Fake {
         char dir[32], path[48], url[64]; /* a directory of its own, the socket in it */

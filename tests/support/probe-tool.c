@@ -14,8 +14,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "pl-unit.h"
-#include "probe.h"
+#include "lib/base/unit.h"
+#include "probe/prober.h"
 
 typedef struct Tool {
         sd_event *event;

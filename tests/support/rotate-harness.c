@@ -33,10 +33,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "log-point.h"
-#include "log-rotate.h"
-#include "log-worker.h"
+#include "logs/worker.h"
 #include "rotate-lines.h"
+#include "rotate/point.h"
+#include "rotate/sequence.h"
 
 static PlRotatePoint kill_point;
 static unsigned kill_nth;

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <zstd.h>
 
-#include "log-store.h"
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
+#include "rotate/store.h"
 
 void die(const char *what) {
         fprintf(stderr, "rotate-harness: %s: %m\n", what);

@@ -3,7 +3,7 @@
 
 /* The numbered lines of the rotate harness: making them, and finding each of them again. */
 
-#include "pl-macro.h"
+#include "lib/base/macro.h"
 
 #define ID         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define RECORD_MAX 1024

@@ -7,8 +7,8 @@
 
 #include <signal.h>
 
-#include "log-point.h"
-#include "pl-macro.h"
+#include "lib/base/macro.h"
+#include "rotate/point.h"
 
 void pl_log_rotate_point(PlRotatePoint p) {
         const char *die = getenv("PLIMSOLL_ROTATE_DIE");

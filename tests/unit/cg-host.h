@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "cg-path.h"
+#include "cgroup/path.h"
 #include "unit.h"
 
 #define CG_HOST_ID   "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"

@@ -8,7 +8,7 @@
 
 #include "cg-host.h"
 
-#include "cg-watch.h"
+#include "cgroup/watch.h"
 #include "tmp.h"
 
 #define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)

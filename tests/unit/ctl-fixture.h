@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "ctl-server.h"
+#include "control/server.h"
 #include "unit.h"
 
 #define TIMEOUT_USEC (500 * PL_USEC_PER_MSEC)

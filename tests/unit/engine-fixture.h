@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "engine.h"
+#include "engine/client.h"
 #include "fake.h"
 #include "unit.h"
 

@@ -7,8 +7,8 @@
  * Texts are taken as they stand. What cannot be read fails the test: it is the row that is wrong.
  */
 
-#include "pl-resource.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/limits/resource.h"
 #include "unit.h"
 
 #define BIT(r)   (UINT32_C(1) << PL_RESOURCE_##r)

@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <zstd.h>
 
-#include "log-file.h"
-#include "log-probe.h"
-#include "log-rotate.h"
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
+#include "rotate/file.h"
+#include "rotate/probe.h"
+#include "rotate/sequence.h"
 #include "tmp.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

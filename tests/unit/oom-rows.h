@@ -4,7 +4,7 @@
 /* What the tests of pl-oom have in common: a usual sample, a usual kill, and a usual report, whose
  * rows are given with their differences. */
 
-#include "pl-oom.h"
+#include "lib/oom/report.h"
 #include "unit.h"
 
 #pragma GCC diagnostic ignored "-Woverride-init"

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 #include "unit.h"
 
 #define SVC "[Service a]\nMatch=name:a\n" /* two lines */

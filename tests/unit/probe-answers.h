@@ -6,7 +6,7 @@
  * come, whether the connection ends, and the verdict.
  */
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 #include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1

@@ -5,7 +5,7 @@
  * Rounds of HTTP probes as rows: what is asked, what is answered, and the verdict.
  */
 
-#include "pl-probe-http.h"
+#include "lib/probe/http.h"
 #include "probe-answers.h"
 
 #define NOW (UINT64_C(1767225600) * PL_USEC_PER_SEC) /* 2026-01-01T00:00:00Z */

@@ -3,7 +3,7 @@
 /* Adoption: whom, whether, what the engine's files say afterwards, and which way after an accident.
  */
 
-#include "pl-adopt.h"
+#include "lib/adopt/rules.h"
 
 #include <errno.h>
 

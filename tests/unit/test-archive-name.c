@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Archive names: there and back; anything else in the directory is not an archive. */
 
-#include "pl-archive-name.h"
+#include "lib/logs/archive-name.h"
 #include "unit.h"
 
 #define END "@0123456789ab_000042_20260102T030405Z_20260102T031500Z.log.zst"

@@ -3,7 +3,7 @@
  * Waits double up to the longest one, whatever the attempt and the random number.
  */
 
-#include "pl-backoff.h"
+#include "lib/base/backoff.h"
 #include "unit.h"
 
 static const struct {

@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
-#include "cg-apply.h"
-#include "cg-read.h"
+#include "cgroup/apply.h"
+#include "cgroup/read.h"
 
 #define NUMBER(n) \
         { .set = true, .number = (n) }

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "cg-read.h"
+#include "cgroup/read.h"
 #include "limits.h"
 #include "tmp.h"
 

@@ -4,7 +4,7 @@
  * a parent, a queue that overflows.
  */
 #include "cg-watch-fixture.h"
-#include "cg-apply.h"
+#include "cgroup/apply.h"
 
 static CgHost host;
 

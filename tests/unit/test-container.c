@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 #include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -2,7 +2,7 @@
 
 /* What a container's values should be: policy, then what was there before, else hands off. */
 
-#include "pl-desired.h"
+#include "lib/limits/desired.h"
 #include "unit.h"
 
 #define BIT(r) (1U << PL_RESOURCE_##r)

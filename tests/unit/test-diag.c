@@ -4,7 +4,7 @@
  * Diagnostics: what a hostile text may do to a message (nothing), and the shape of one.
  */
 
-#include "pl-diag.h"
+#include "lib/base/diag.h"
 #include "unit.h"
 
 static const struct {

@@ -4,7 +4,7 @@
  * because the engine agrees, and what it cannot take.
  */
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 
 #include "limits.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 
-#include "pl-docker.h"
+#include "lib/docker/api.h"
 #include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

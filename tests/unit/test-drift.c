@@ -3,7 +3,7 @@
 /* Repairs at once, but no endless fight. Each row is a script of attempts: seconds since the last
  * one, how many, and the verdict of the last. */
 
-#include "pl-drift.h"
+#include "lib/limits/drift.h"
 #include "unit.h"
 
 #define SEC PL_USEC_PER_SEC

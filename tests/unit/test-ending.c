@@ -4,8 +4,8 @@
  * Endings: who ended a container, from scripts of events; crash loops; events that were lost.
  */
 
-#include "pl-ending.h"
-#include "pl-verdict.h"
+#include "lib/health/ending.h"
+#include "lib/probe/verdict.h"
 #include "unit.h"
 
 #define SEC PL_USEC_PER_SEC

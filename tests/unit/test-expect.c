@@ -4,8 +4,8 @@
  * ProbeExpect= syntax, and the dates of heartbeats: small grammars, row by row.
  */
 
-#include "pl-expect.h"
-#include "pl-probe-airflow.h"
+#include "lib/probe/airflow.h"
+#include "lib/probe/expect.h"
 #include "unit.h"
 
 static const struct {

@@ -2,7 +2,7 @@
 
 /* Whole files in, whole files out, and nothing left behind when a write fails. */
 
-#include "fs.h"
+#include "base/fs.h"
 
 #include <errno.h>
 #include <fcntl.h>

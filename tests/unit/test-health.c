@@ -4,8 +4,8 @@
  * Health: scripts of evidence, second by second, and the states that must come of them.
  */
 
-#include "pl-health.h"
-#include "pl-unit.h"
+#include "lib/base/unit.h"
+#include "lib/health/machine.h"
 #include "unit.h"
 
 /*

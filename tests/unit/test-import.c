@@ -5,11 +5,11 @@
  * is no compose file at all. Whatever comes out must be a policy.
  */
 
-#include "pl-import.h"
+#include "lib/policy/import.h"
 
 #include <errno.h>
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 #include "unit.h"
 
 static const PlHost host = { GIB(64), 64, 4096 };

@@ -3,7 +3,7 @@
  * Records as dockerd writes them, as others might, and as nobody should; where to cut; what spans.
  */
 
-#include "pl-jsonlog.h"
+#include "lib/logs/jsonlog.h"
 #include "unit.h"
 
 #define TAIL ",\"stream\":\"stdout\",\"time\":\"2026-01-02T03:04:05.000000006Z\"}\n"

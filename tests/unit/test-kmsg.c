@@ -3,11 +3,11 @@
 /* Records as Linux 6.1, 6.12 and 6.18 write them, and what a container can do to them with the
  * names of its processes and groups. */
 
-#include "pl-kmsg.h"
+#include "lib/oom/kmsg.h"
 
 #include <errno.h>
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 #include "unit.h"
 
 #define ID "3f4e7a90c1d2b3a4958677665544332211ffeeddccbbaa998877665544332211"

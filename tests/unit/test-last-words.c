@@ -4,7 +4,7 @@
  * The end of a json-file log, whatever it looks like, as one printable line.
  */
 
-#include "pl-last-words.h"
+#include "lib/logs/last-words.h"
 #include "probe-rounds.h"
 
 #define R(text) "{\"log\":\"" text "\",\"stream\":\"stderr\",\"time\":\"2026-01-01T00:00:00Z\"}\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in, lines out: joined, filtered, and printed as docker logs prints them. */
 
-#include "pl-log-line.h"
+#include "lib/logs/line.h"
 #include "unit.h"
 
 #define OUT(text, sec) \

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "log-path-internal.h"
+#include "logs/path-internal.h"
 #include "tmp.h"
 
 #define LINE  "sixteen letters\n"

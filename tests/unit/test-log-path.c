@@ -5,7 +5,7 @@
  * ever touched, whatever lies in it or changes under the walk.
  */
 
-#include "log-path.h"
+#include "logs/path.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  * One rotation on real files: what goes into the archive, what stays and for how long. Crashes and
  * writers are the rotate harness's business.
  */
-#include "log-point.h"
+#include "lib/logs/seek-table.h"
 #include "log-rotate-fixture.h"
-#include "pl-seek-table.h"
+#include "rotate/point.h"
 
 /* clang-format off */
 static const struct {

@@ -2,7 +2,7 @@
 
 /* Whose archives are kept for how long, while names pass from one container to the next. */
 
-#include "log-rules.h"
+#include "rotate/rules.h"
 #include "unit.h"
 
 #define OLD "old"

@@ -4,7 +4,7 @@
  * LogPath=: which mount, which names, and what becomes of each file, as tables.
  */
 
-#include "pl-logpath.h"
+#include "lib/logs/path.h"
 
 #include <errno.h>
 

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "log.h"
-#include "log-worker.h"
-#include "logs.h"
+#include "base/journal.h"
+#include "logs/live.h"
+#include "logs/worker.h"
 #include "tmp.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

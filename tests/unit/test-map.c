@@ -4,7 +4,7 @@
  * Map: against a plain array as the model, through growth, holes and removal while iterating.
  */
 
-#include "pl-map.h"
+#include "lib/base/map.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
  * Models and memory limits: what fits, what is tight, what never can.
  */
 
-#include "pl-ollama.h"
+#include "lib/probe/ollama-fit.h"
 #include "probe-rounds.h"
 
 #define G(n) ((uint64_t)((n)*1073741824.0))

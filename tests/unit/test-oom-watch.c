@@ -2,7 +2,7 @@
 
 /* Real kills on the real cgroups of this host: each is reported once, soon, and with its victim. */
 
-#include "oom-watch.h"
+#include "oom/watch.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where containers may appear, by the engine's setting and by a directory's name. */
 
-#include "pl-parent.h"
+#include "lib/limits/parent.h"
 #include "unit.h"
 
 static const struct {

@@ -5,7 +5,7 @@
  * rest.
  */
 
-#include "pl-plan.h"
+#include "lib/limits/plan.h"
 
 #include "limits.h"
 

@@ -3,7 +3,7 @@
  * The planner: single rounds, one row each. Many rounds in a row: test-plan-walks.c.
  */
 
-#include "pl-plan.h"
+#include "lib/limits/plan.h"
 
 #include "limits.h"
 

@@ -4,7 +4,7 @@
  * The language of policies, its manual page and the shipped example tell the same story.
  */
 
-#include "pl-policy.h"
+#include "lib/policy/document.h"
 #include "unit.h"
 
 /* Memory and CPUs enough that the example draws no warning. */

@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-#include "pl-container.h"
+#include "lib/docker/container.h"
 #include "policy-texts.h"
 
 /* One text that must be accepted; warnings are allowed. */

@@ -4,7 +4,7 @@
  * Where a service can be reached: container networks, published ports, host network, environment.
  */
 
-#include "pl-probe-address.h"
+#include "lib/probe/address.h"
 #include "probe-rounds.h"
 
 /* clang-format off */

@@ -4,7 +4,7 @@
  * Which probe suits a container whose policy does not say, and which must not be guessed.
  */
 
-#include "pl-probe-kind.h"
+#include "lib/probe/kind.h"
 #include "probe-rounds.h"
 
 /* clang-format off */

@@ -4,7 +4,7 @@
  * Postgres probe: every answer of a server, and of things that are none, as a row.
  */
 
-#include "pl-probe-postgres.h"
+#include "lib/probe/postgres.h"
 #include "probe-answers.h"
 
 /* ErrorResponse with severity, SQLSTATE and message, as PostgreSQL 15 sends it */

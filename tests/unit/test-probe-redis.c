@@ -4,7 +4,7 @@
  * Redis probe: every answer of a server, and of things that are none, as a row.
  */
 
-#include "pl-probe-redis.h"
+#include "lib/probe/redis.h"
 #include "probe-answers.h"
 
 /* clang-format off */

@@ -4,7 +4,7 @@
  * Resources: each row of the table in each hierarchy, there and back.
  */
 
-#include "pl-resource.h"
+#include "lib/limits/resource.h"
 
 #include <errno.h>
 

@@ -2,11 +2,11 @@
 
 /* What of restarts is back after a start of plimsolld, and that it is the same that was there. */
 
-#include "pl-restart-state.h"
+#include "lib/health/restart-state.h"
 
 #include <errno.h>
 
-#include "state.h"
+#include "registry/state.h"
 #include "tmp.h"
 
 #define SEC PL_USEC_PER_SEC

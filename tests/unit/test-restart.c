@@ -5,9 +5,9 @@
  * again and every budget must hold to the number.
  */
 
-#include "pl-restart.h"
-#include "pl-ending.h"
-#include "pl-health.h"
+#include "lib/health/ending.h"
+#include "lib/health/machine.h"
+#include "lib/health/restart.h"
 #include "unit.h"
 
 #define SEC PL_USEC_PER_SEC

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "pl-rotate-plan.h"
+#include "lib/logs/rotate-plan.h"
 #include "unit.h"
 
 static const PlRotateProbe xfs = { true, true, true, 4096, 4096 };

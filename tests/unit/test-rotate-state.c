@@ -2,7 +2,7 @@
 /* State records: what is written is read back; what was not written by us is refused as a whole. */
 #include <errno.h>
 
-#include "pl-rotate-state.h"
+#include "lib/logs/rotate-state.h"
 #include "unit.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

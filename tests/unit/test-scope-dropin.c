@@ -2,14 +2,14 @@
 
 /* The file that gives new containers their limits, and systemd's own files about old ones. */
 
-#include "scope-dropin.h"
+#include "systemd/dropin.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "base/fs.h"
 #include "tmp.h"
 
 static int dir_fd = -EBADF;

@@ -2,7 +2,7 @@
 /* Seek tables: there and back; a table that does not fit its file is refused. */
 #include <errno.h>
 
-#include "pl-seek-table.h"
+#include "lib/logs/seek-table.h"
 #include "unit.h"
 
 START_TEST(round_trip) {

@@ -2,7 +2,7 @@
 
 /* Command lines as they stand in compose files, and what must not be taken for a setting. */
 
-#include "pl-setting.h"
+#include "lib/docker/setting.h"
 #include "unit.h"
 
 static const struct {

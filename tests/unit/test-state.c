@@ -2,13 +2,13 @@
 
 /* What must survive a crash survives it, and a broken file is put aside, not believed. */
 
-#include "state.h"
+#include "registry/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "fs.h"
+#include "base/fs.h"
 #include "unit.h"
 
 #define ID    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

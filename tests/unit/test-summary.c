@@ -2,7 +2,7 @@
 
 /* The line of `systemctl status`, as people read it. */
 
-#include "pl-summary.h"
+#include "lib/status/summary.h"
 #include "unit.h"
 
 #define UP .engine_connected = true, .synced = true

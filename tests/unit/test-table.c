@@ -2,7 +2,7 @@
 
 #include <locale.h>
 
-#include "pl-table.h"
+#include "lib/base/table.h"
 #include "unit.h"
 
 static const PlColumn columns[] = {

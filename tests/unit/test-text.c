@@ -2,7 +2,7 @@
 
 #include <locale.h>
 
-#include "pl-text.h"
+#include "lib/base/text.h"
 #include "unit.h"
 
 static const PlLook utf8 = { .utf8 = true }, ascii = {}, colour = { .utf8 = true, .colour = true };

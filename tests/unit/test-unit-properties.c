@@ -4,7 +4,7 @@
  * be told although nobody asked.
  */
 
-#include "pl-unit-properties.h"
+#include "lib/limits/unit-properties.h"
 
 #include "limits.h"
 

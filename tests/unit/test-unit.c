@@ -4,7 +4,7 @@
  * Units: every suffix, the edges of overflow, and that nothing is accepted partially.
  */
 
-#include "pl-unit.h"
+#include "lib/base/unit.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
  * Verdicts: what of a service's bytes may reach a terminal, and what is cut.
  */
 
-#include "pl-verdict.h"
+#include "lib/probe/verdict.h"
 #include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1

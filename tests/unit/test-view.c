@@ -7,8 +7,8 @@
 #include <locale.h>
 #include <time.h>
 
-#include "pl-view.h"
-#include "pl-wire.h"
+#include "lib/status/view.h"
+#include "lib/status/wire.h"
 #include "unit.h"
 
 #define LOADED (UINT64_C(1700000000) * PL_USEC_PER_SEC)

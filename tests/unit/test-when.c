@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "pl-when.h"
+#include "lib/base/when.h"
 #include "unit.h"
 
 #define NOW  UINT64_C(1767323045) /* 2026-01-02 03:04:05 UTC */

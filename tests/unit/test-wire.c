@@ -4,7 +4,7 @@
  * The documents that people script against: every key of the contract, and which null means what.
  */
 
-#include "pl-wire.h"
+#include "lib/status/wire.h"
 #include "unit.h"
 
 static const PlLimits no_limits;

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "ctl-adopt-plan.h"
-#include "pl-unit.h"
+#include "ctl/adopt/plan.h"
+#include "lib/base/unit.h"
 
 static bool has_security_option(const json_t *info, const char *name) {
         const json_t *option;

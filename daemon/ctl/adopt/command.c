@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <getopt.h>
 
-#include "ctl-adopt-plan.h"
-#include "ctl-own.h"
-#include "pl-unit.h"
+#include "ctl/adopt/plan.h"
+#include "ctl/own.h"
+#include "lib/base/unit.h"
 
 static void print_list(const PlAdoptPlan *plan) {
         const PlLook look = pl_ctl_view_options().look;

@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
-#include "pl-unit.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
+#include "lib/base/unit.h"
 
 /* dockerd gives itself 15 s for its containers, and a loaded host more. */
 #define STOP_MSEC  90000

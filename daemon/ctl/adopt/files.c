@@ -12,9 +12,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
-#include "fs.h"
+#include "base/fs.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
 
 #define STATE_DIR   "/var/lib/plimsoll/adopt"
 #define PROCESS_DIR "/run/plimsoll/adopt"

@@ -13,9 +13,9 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
-#include "fs.h"
+#include "base/fs.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
 
 #define FREEZE_MSEC 10000
 #define REST_MSEC   30000 /* a full pipe takes the engine this long at the most */

@@ -12,11 +12,11 @@
 
 #include <errno.h>
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
-#include "log-file.h"
-#include "log-probe.h"
-#include "log-store.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
+#include "rotate/file.h"
+#include "rotate/probe.h"
+#include "rotate/store.h"
 
 #define LEASE_MSEC 2000
 #define LOOK_MSEC  100

@@ -9,8 +9,8 @@
 
 #include <sys/resource.h>
 
-#include "ctl-client.h"
-#include "pl-adopt.h"
+#include "ctl/client.h"
+#include "lib/adopt/rules.h"
 
 /* Where a test may have the sequence die; the program's own function is weak and empty. Called in
  * the operator's process alone, never in its guardian's. */

@@ -4,16 +4,16 @@
  * Adoption's plan.
  */
 
-#include "ctl-adopt-plan.h"
+#include "ctl/adopt/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "fs.h"
-#include "pl-docker.h"
-#include "pl-unit.h"
+#include "base/fs.h"
+#include "lib/base/unit.h"
+#include "lib/docker/api.h"
 #include "policy-load.h"
 
 #define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */

@@ -5,9 +5,9 @@
  * Adoption's plan: what is there, who is meant, and whether it may be done. Changes nothing.
  */
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
-#include "pl-policy.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
+#include "lib/policy/document.h"
 
 /* The command line; everything is borrowed from argv; NULL: not given. */
 typedef struct PlAdoptCli {

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "ctl-adopt-internal.h"
-#include "fs.h"
+#include "base/fs.h"
+#include "ctl/adopt/parts.h"
 
 #define CMDLINE_MAX MIB(2) /* the kernel's own limit on most hosts */
 

@@ -3,8 +3,8 @@
 /*
  * Adoption after an accident: a step failed, the operator's process died, or the host did.
  *
- * The record says how far it came; lib/pl-adopt.h says which way from there. Each way may itself be
- * cut off and gone again. Whatever happens, containers are thawed in the end, and an engine is
+ * The record says how far it came; lib/adopt/rules.h says which way from there. Each way may itself
+ * be cut off and gone again. Whatever happens, containers are thawed in the end, and an engine is
  * never started without live-restore while they run: it would kill them.
  */
 
@@ -12,9 +12,9 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
-#include "fs.h"
+#include "base/fs.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
 
 char *pl_adopt_boot_id(void) {
         char *text = NULL;

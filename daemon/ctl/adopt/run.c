@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "ctl-adopt-internal.h"
-#include "ctl-cli.h"
+#include "ctl/adopt/parts.h"
+#include "ctl/cli.h"
 
 /* Longer than any step may take. */
 #define GUARDIAN_MSEC     240000

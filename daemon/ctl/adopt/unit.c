@@ -12,8 +12,8 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-#include "ctl-adopt-internal.h"
-#include "pl-unit.h"
+#include "ctl/adopt/parts.h"
+#include "lib/base/unit.h"
 
 #define ARGUMENTS_MAX 48
 #define OUTPUT_MAX    KIB(64)
