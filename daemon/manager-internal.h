@@ -107,10 +107,6 @@ static inline bool pl_manager_dry_run(const PlManager *m) {
         return m->options.dry_run || m->policy->daemon.dry_run;
 }
 
-uint64_t pl_manager_now(const PlManager *m); /* CLOCK_BOOTTIME of this loop iteration, usec */
-
-uint64_t pl_manager_clock(clockid_t clock); /* this very moment, usec */
-
 /* manager.c */
 /** pl_manager_settle_policy() - logs and health go by the policy in force from now on. */
 void pl_manager_settle_policy(PlManager *m);

@@ -8,8 +8,8 @@
 
 #include <errno.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "cgroup/apply.h"
 #include "manager-internal.h"
@@ -17,20 +17,6 @@
 
 /* RestoreOnStop= has this long for the engine's answers; the kernel's values need none of it. */
 #define STOP_GRACE_USEC (5 * PL_USEC_PER_SEC)
-
-uint64_t pl_manager_clock(clockid_t clock) {
-        struct timespec ts;
-
-        (void)clock_gettime(clock, &ts);
-        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
-uint64_t pl_manager_now(const PlManager *m) {
-        uint64_t now = 0;
-
-        (void)sd_event_now(m->event, CLOCK_BOOTTIME, &now);
-        return now;
-}
 
 /* Return: the messages, one a line, owned by the caller. Each is logged as well. */
 static char *report_diags(const PlDiagList *diags) {
@@ -108,7 +94,7 @@ static void swap_policy(PlManager *m, PlPolicy *policy) {
         s->service = NULL; /* borrowed from the old one */
         pl_policy_unref(m->policy);
         m->policy = policy;
-        m->policy_loaded_usec = pl_manager_clock(CLOCK_REALTIME);
+        m->policy_loaded_usec = pl_clock_usec(CLOCK_REALTIME);
         m->policy_unsettled = true;
         PL_MAP_FOREACH(s, m->subjects) {
                 free(s->dry_run_said);
@@ -144,7 +130,7 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
         int r;
 
         (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-                         pl_manager_clock(CLOCK_MONOTONIC));
+                         pl_clock_usec(CLOCK_MONOTONIC));
         r = load_policy(m, &policy, &message);
         free(m->policy_error);
         m->policy_error = NULL;
@@ -303,7 +289,7 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         r = load_policy(m, &m->policy, &message);
         if (r < 0)
                 return r;
-        m->policy_loaded_usec = pl_manager_clock(CLOCK_REALTIME);
+        m->policy_loaded_usec = pl_clock_usec(CLOCK_REALTIME);
         r = pl_state_dir_open(options->state_dir, &m->state_dir);
         if (r < 0) {
                 pl_log_error("Cannot use the state directory %s: %s", options->state_dir,

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <sys/inotify.h>
 
+#include "base/clock.h"
 #include "cgroup/watch-internal.h"
 
 #define DEBOUNCE_USEC (100 * PL_USEC_PER_MSEC)
@@ -63,14 +64,10 @@ static int schedule(PlCgWatch *w) {
 }
 
 static void note_change(PlCgWatch *w, Group *g, uint32_t mask) {
-        uint64_t now;
-
         if (mask == 0)
                 return;
         if (g->pending == 0) {
-                if (sd_event_now(w->event, CLOCK_MONOTONIC, &now) < 0)
-                        now = 0;
-                g->due_usec = now + DEBOUNCE_USEC;
+                g->due_usec = pl_clock_loop_usec(w->event, CLOCK_MONOTONIC) + DEBOUNCE_USEC;
                 g->next_pending = NULL;
                 if (w->last_pending)
                         w->last_pending->next_pending = g;

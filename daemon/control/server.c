@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "control/answer.h"
 #include "control/route.h"
 #include "control/stream.h"
@@ -228,13 +229,6 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 /* ---- deadlines ---- */
 
-static uint64_t now_usec(PlCtlServer *s) {
-        uint64_t now = 0;
-
-        (void)sd_event_now(s->event, CLOCK_MONOTONIC, &now);
-        return now;
-}
-
 static void arm_deadline(PlCtlServer *s) {
         const Peer *first = TAILQ_FIRST(&s->queue);
 
@@ -250,7 +244,7 @@ static void renew_deadline(PlCtlServer *s, Peer *peer) {
         if (peer->timed)
                 TAILQ_REMOVE(&s->queue, peer, link);
         peer->timed = true;
-        peer->deadline_usec = now_usec(s) + s->timeout_usec;
+        peer->deadline_usec = pl_clock_loop_usec(s->event, CLOCK_MONOTONIC) + s->timeout_usec;
         TAILQ_INSERT_TAIL(&s->queue, peer, link);
 }
 
@@ -295,7 +289,8 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 /* ---- the loop ---- */
 
 static void run_after(PlCtlServer *s, uint64_t usec) {
-        (void)sd_event_source_set_time(s->mhd_timer, now_usec(s) + usec);
+        (void)sd_event_source_set_time(s->mhd_timer,
+                                       pl_clock_loop_usec(s->event, CLOCK_MONOTONIC) + usec);
         (void)sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_ONESHOT);
 }
 

@@ -10,8 +10,8 @@
 #include <langinfo.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "lib/base/unit.h"
 
 #define COLUMNS_MIN 20
@@ -94,14 +94,11 @@ static bool may_colour(void) {
 }
 
 PlViewOptions pl_ctl_view_options(void) {
-        struct timespec t = {};
-
-        (void)clock_gettime(CLOCK_REALTIME, &t);
         return (PlViewOptions){
                 .look = { .columns = terminal_columns(),
                           .utf8 = pl_streq(nl_langinfo(CODESET), "UTF-8"),
                           .colour = may_colour() },
-                .now_usec = (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000,
+                .now_usec = pl_clock_usec(CLOCK_REALTIME),
         };
 }
 
@@ -110,11 +107,4 @@ void pl_ctl_print_json(const json_t *document) {
                          JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT));
         (void)fputc('\n', stdout);
         (void)fflush(stdout);
-}
-
-uint64_t pl_ctl_now(void) {
-        struct timespec t = {};
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
 }

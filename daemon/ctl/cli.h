@@ -64,5 +64,3 @@ void pl_ctl_print_json(const json_t *document);
 void pl_ctl_print_diags(const PlDiagList *diag);
 /** pl_ctl_diags_to_json() - the same as an array. Return: new reference, NULL: out of memory. */
 json_t *pl_ctl_diags_to_json(const PlDiagList *diag);
-
-uint64_t pl_ctl_now(void); /* CLOCK_MONOTONIC, microseconds */

@@ -12,7 +12,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 #define BODY_MAX        MIB(64)
 #define LINE_MAX_BYTES  MIB(1)
@@ -117,12 +118,6 @@ static int prepare(PlCtlClient *c, const char *method, const char *path) {
         return 0;
 }
 
-static void pause_before_retry(void) {
-        const struct timespec t = { .tv_nsec = CONNECT_PAUSE * 1000000L };
-
-        (void)nanosleep(&t, NULL);
-}
-
 int pl_ctl_client_request(PlCtlClient *c, const char *method, const char *path, long *ret_code,
                           json_t **ret) {
         Buffer b = { .max = BODY_MAX };
@@ -137,7 +132,7 @@ int pl_ctl_client_request(PlCtlClient *c, const char *method, const char *path, 
         for (int i = 0; (r = translate(c, curl_easy_perform(c->curl))) == -EAGAIN; i++) {
                 if (i == CONNECT_TRIES)
                         break;
-                pause_before_retry();
+                pl_clock_sleep(CONNECT_PAUSE * PL_USEC_PER_MSEC);
         }
         (void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &code);
 
@@ -224,16 +219,9 @@ static size_t take_head(char *data, size_t one, size_t n, void *userdata) {
         return n;
 }
 
-static uint64_t now_msec(void) {
-        struct timespec t = {};
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Return: a CURLcode when the transfer is over, CURLE_AGAIN when a handler ended it. */
 static CURLcode run(CURLM *multi, Stream *s) {
-        uint64_t next = now_msec() + s->handlers->tick_msec;
+        uint64_t next = pl_clock_usec(CLOCK_MONOTONIC) / PL_USEC_PER_MSEC + s->handlers->tick_msec;
         bool ticking = s->handlers->tick && s->handlers->tick_msec > 0;
 
         for (;;) {
@@ -247,16 +235,19 @@ static CURLcode run(CURLM *multi, Stream *s) {
                 if (m && m->msg == CURLMSG_DONE)
                         return m->data.result;
 
-                uint64_t now = now_msec();
+                uint64_t now = pl_clock_usec(CLOCK_MONOTONIC) / PL_USEC_PER_MSEC;
                 int wait = ticking ? (int)(next - PL_MIN(now, next)) : 60000;
                 (void)curl_multi_poll(multi, NULL, 0, wait, NULL);
-                if (ticking && s->open && now_msec() >= next) {
-                        next = now_msec() + s->handlers->tick_msec;
+                if (ticking && s->open &&
+                    pl_clock_usec(CLOCK_MONOTONIC) / PL_USEC_PER_MSEC >= next) {
+                        next = pl_clock_usec(CLOCK_MONOTONIC) / PL_USEC_PER_MSEC +
+                               s->handlers->tick_msec;
                         s->result = s->handlers->tick(s->userdata);
                         if (s->result != 0)
                                 return CURLE_AGAIN;
-                } else if (ticking && now_msec() >= next)
-                        next = now_msec() + s->handlers->tick_msec;
+                } else if (ticking && pl_clock_usec(CLOCK_MONOTONIC) / PL_USEC_PER_MSEC >= next)
+                        next = pl_clock_usec(CLOCK_MONOTONIC) / PL_USEC_PER_MSEC +
+                               s->handlers->tick_msec;
         }
 }
 
@@ -283,7 +274,7 @@ int pl_ctl_client_stream(PlCtlClient *c, const PlCtlStreamHandlers *handlers, vo
                 (void)curl_multi_remove_handle(multi, c->curl);
                 if (r != -EAGAIN || i == CONNECT_TRIES)
                         break;
-                pause_before_retry();
+                pl_clock_sleep(CONNECT_PAUSE * PL_USEC_PER_MSEC);
         }
         (void)curl_multi_cleanup(multi);
         free(s.line.data);

@@ -8,9 +8,9 @@
  */
 
 #include <errno.h>
-#include <time.h>
 
 #include "ctl/cli.h"
+#include "base/clock.h"
 #include "lib/health/machine.h"
 
 #define WAIT_TICK_MSEC  2000
@@ -82,7 +82,7 @@ static int ask(Wait *w) {
                 return -EPROTO;
         if (is_reached(w))
                 return WAIT_REACHED;
-        return pl_ctl_now() >= w->deadline_usec ? WAIT_OVER : 0;
+        return pl_clock_usec(CLOCK_MONOTONIC) >= w->deadline_usec ? WAIT_OVER : 0;
 }
 
 static int on_wait_entry(void *userdata, json_t *entry) {
@@ -111,7 +111,7 @@ static void report_timeout(const Wait *w) {
 
 /* The tick that ends the wait in time even if nothing happens. */
 static unsigned tick_msec(const Wait *w) {
-        uint64_t now = pl_ctl_now();
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         uint64_t left = w->deadline_usec > now ? (w->deadline_usec - now) / 1000 + 1 : 1;
 
         return (unsigned)PL_MIN(left, (uint64_t)WAIT_TICK_MSEC);
@@ -128,11 +128,10 @@ static int wait_loop(Wait *w) {
                 r = pl_ctl_client_stream(w->ctl->client, &handlers, w);
                 if (r > 0 || r == -EACCES || r == -EPERM || r == -ENOMEM)
                         return r;
-                if (pl_ctl_now() >= w->deadline_usec)
+                if (pl_clock_usec(CLOCK_MONOTONIC) >= w->deadline_usec)
                         return w->seen ? WAIT_OVER : r;
                 /* no daemon yet, or not any more: in a boot it may well come */
-                const struct timespec pause = { .tv_nsec = WAIT_RETRY_MSEC * 1000000L };
-                (void)nanosleep(&pause, NULL);
+                pl_clock_sleep(WAIT_RETRY_MSEC * PL_USEC_PER_MSEC);
         }
 }
 
@@ -149,7 +148,7 @@ static bool is_state(const char *word) {
 int pl_ctl_cmd_wait(PlCtl *ctl) {
         _cleanup_(pl_ctl_client_freep) PlCtlClient *asker = NULL;
         _cleanup_free_ char *path = pl_ctl_client_path(ctl->client, ctl->arguments[0], "");
-        uint64_t now = pl_ctl_now();
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         Wait w = { .ctl = ctl, .path = path };
 
         if (!is_state(ctl->wait_for)) {

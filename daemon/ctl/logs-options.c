@@ -7,8 +7,8 @@
 #include "ctl/logs-options.h"
 
 #include <getopt.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "lib/base/unit.h"
 #include "lib/base/when.h"
 
@@ -64,13 +64,6 @@ static int usage(const char *what, const char *value) {
         return PL_EXIT_USAGE;
 }
 
-static uint64_t now_usec(void) {
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static int take_tail(PlLogsOptions *o, const char *value) {
         if (pl_streq(value, "all"))
                 o->tail = UINT64_MAX;
@@ -81,7 +74,7 @@ static int take_tail(PlLogsOptions *o, const char *value) {
 
 /* Return: an exit status, or -1 to go on. */
 static int take_option(PlLogsOptions *o, int c, const char **pattern, int *flags) {
-        uint64_t now = now_usec();
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME);
 
         switch (c) {
         case OPTION_SINCE:

@@ -14,8 +14,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/inotify.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/cli.h"
 #include "ctl/logs-find.h"
 #include "ctl/logs-options.h"
@@ -35,13 +35,6 @@ typedef struct Logs {
         PlLogLines lines;
 } Logs;
 
-static uint64_t now_usec(clockid_t clock) {
-        struct timespec ts;
-
-        (void)clock_gettime(clock, &ts);
-        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
 /* --- printing -----------------------------------------------------------------------------------
  */
 
@@ -52,7 +45,7 @@ static void clear_progress(Logs *l) {
 }
 
 static void show_progress(Logs *l) {
-        if (!l->progress || l->printed || now_usec(CLOCK_MONOTONIC) - l->begin_usec < 700000)
+        if (!l->progress || l->printed || pl_clock_usec(CLOCK_MONOTONIC) - l->begin_usec < 700000)
                 return;
         (void)fprintf(stderr, "\rreading archives: %3.0f %%",
                       100 * pl_log_reader_progress(l->reader));
@@ -169,7 +162,7 @@ static int run_to_end(Logs *l, uint64_t *skip) {
 }
 
 static int until_msec(const Logs *l) {
-        uint64_t now = now_usec(CLOCK_REALTIME) * 1000, until = l->o.filter.until_nsec;
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME) * 1000, until = l->o.filter.until_nsec;
 
         if (until == UINT64_MAX)
                 return -1;
@@ -215,7 +208,7 @@ static int follow(Logs *l) {
                         return -errno;
                 while (read(fd, events, sizeof(events)) > 0)
                         ; /* that there was something is all that counts */
-                if (l->o.filter.until_nsec <= now_usec(CLOCK_REALTIME) * 1000)
+                if (l->o.filter.until_nsec <= pl_clock_usec(CLOCK_REALTIME) * 1000)
                         l->o.follow = false;
                 if (!l->o.follow || pl_log_reader_is_gone(l->reader))
                         return run_to_end(l, &skip);
@@ -293,7 +286,7 @@ static int open_reader(Logs *l) {
 int pl_ctl_logs_main(int argc, char **argv) {
         Logs l = { .o = PL_LOGS_OPTIONS_INIT,
                    .progress = isatty(STDERR_FILENO) == 1,
-                   .begin_usec = now_usec(CLOCK_MONOTONIC) };
+                   .begin_usec = pl_clock_usec(CLOCK_MONOTONIC) };
         int status, r;
 
         status = pl_ctl_logs_parse(argc, argv, &l.o);

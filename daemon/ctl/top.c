@@ -15,6 +15,8 @@
 
 #include "ctl/cli.h"
 
+#include "base/clock.h"
+
 /* xterm's alternate screen and cursor, DECSET 1049 and 25; every terminal of today has them */
 #define SCREEN_ENTER "\033[?1049h\033[?25l\033[2J"
 #define SCREEN_LEAVE "\033[?25h\033[?1049l"
@@ -105,7 +107,7 @@ static int fetch(Top *t) {
         t->previous = t->last;
         t->previous_usec = t->last_usec;
         t->last = status;
-        t->last_usec = pl_ctl_now();
+        t->last_usec = pl_clock_usec(CLOCK_MONOTONIC);
         return 0;
 }
 
@@ -163,7 +165,8 @@ static void stop_here(void) {
 
 /* Until the next fetch is due; keys and a new size are answered at once. */
 static void pass_time(Top *t, uint64_t until_usec) {
-        for (uint64_t now; !t->quit && !got_end && (now = pl_ctl_now()) < until_usec;) {
+        for (uint64_t now;
+             !t->quit && !got_end && (now = pl_clock_usec(CLOCK_MONOTONIC)) < until_usec;) {
                 struct pollfd p = { .fd = taken ? STDIN_FILENO : -1, .events = POLLIN };
                 char key;
                 int n = poll(&p, 1, (int)PL_MIN((until_usec - now) / 1000 + 1, UINT64_C(60000)));
@@ -195,7 +198,7 @@ int pl_ctl_cmd_top(PlCtl *ctl) {
                 show(&t);
                 if (ctl->iterations > 0 && i >= ctl->iterations)
                         break;
-                pass_time(&t, pl_ctl_now() + ctl->interval_usec);
+                pass_time(&t, pl_clock_usec(CLOCK_MONOTONIC) + ctl->interval_usec);
                 if (t.quit || got_end)
                         break;
                 r = fetch(&t);

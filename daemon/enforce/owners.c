@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "lib/limits/desired.h"
 #include "lib/status/summary.h"
@@ -103,8 +104,8 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
         m->updates_in_flight--;
         if (s) {
                 s->update_in_flight = false;
-                s->own_update_usec = pl_manager_now(m);
-                s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME);
+                s->own_update_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
+                s->systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost: said by lost(), and the resync comes by here again */
                         pl_subject_forget_told(s);
@@ -259,7 +260,7 @@ void pl_manager_write_defaults(PlManager *m) {
 /* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc,
  * whose update may be seen here before the engine tells of it. */
 static bool others_set_properties(const PlSubject *s) {
-        uint64_t set, now = pl_manager_clock(CLOCK_REALTIME);
+        uint64_t set, now = pl_clock_usec(CLOCK_REALTIME);
 
         if (!s->cgroup || !s->cgroup->scope || s->systemd_in_flight > 0 || s->update_in_flight)
                 return false;
@@ -288,7 +289,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                 return;
         if (s->systemd_in_flight > 0)
                 s->systemd_in_flight--;
-        s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME);
+        s->systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->want.v[r].set)
                         news |= pl_subject_set_error(s, r, PL_OWNER_SYSTEMD, why);
@@ -302,14 +303,14 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
 static void on_systemd_reloading(void *userdata) {
         PlManager *m = userdata;
 
-        m->reloaded_usec = pl_manager_now(m);
+        m->reloaded_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
 }
 
 static void on_systemd_reloaded(void *userdata) {
         PlManager *m = userdata;
         PlSubject *s;
 
-        m->reloaded_usec = pl_manager_now(m);
+        m->reloaded_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
         PL_MAP_FOREACH(s, m->subjects) {
                 s->fresh = false;
                 s->systemd_due = true;

@@ -9,7 +9,7 @@
 
 #include "manager-internal.h"
 
-#include <time.h>
+#include "base/clock.h"
 
 /* Every so many audits, about ten minutes, the engine is asked for its list as well: events are
  * hints. It costs a wake-up or two for each container. */
@@ -20,7 +20,7 @@
 
 void pl_manager_arm_tick(PlManager *m) {
         if (m->tick_armed_usec == 0)
-                m->tick_armed_usec = PL_MAX(pl_manager_now(m), 1U);
+                m->tick_armed_usec = PL_MAX(pl_clock_loop_usec(m->event, CLOCK_BOOTTIME), 1U);
         (void)sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
 }
 
@@ -95,10 +95,10 @@ static void finish_stop(PlManager *m) {
 /* The kernel's queue first and in full: every value is in force before any owner is told. */
 int pl_manager_on_tick(sd_event_source *source, void *userdata) {
         PlManager *m = userdata;
-        uint64_t begin = pl_manager_clock(CLOCK_MONOTONIC);
+        uint64_t begin = pl_clock_usec(CLOCK_MONOTONIC);
         PlSubject *s;
 
-        while (pl_manager_clock(CLOCK_MONOTONIC) - begin < TICK_BUDGET_USEC) {
+        while (pl_clock_usec(CLOCK_MONOTONIC) - begin < TICK_BUDGET_USEC) {
                 s = pl_manager_dequeue(m, PL_QUEUE_KERNEL);
                 if (s) {
                         pl_manager_reconcile(m, s);
@@ -115,7 +115,8 @@ int pl_manager_on_tick(sd_event_source *source, void *userdata) {
                 pl_manager_tell_owners(m, s);
         }
         if (m->head[PL_QUEUE_KERNEL] || m->head[PL_QUEUE_OWNERS] || m->policy_unsettled) {
-                m->tick_armed_usec = pl_manager_now(m); /* it makes progress */
+                m->tick_armed_usec = pl_clock_loop_usec(m->event,
+                                                        CLOCK_BOOTTIME); /* it makes progress */
                 return sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
         }
         m->tick_armed_usec = 0;
@@ -145,7 +146,7 @@ void pl_manager_retry_at(PlManager *m, PlSubject *s, uint64_t usec) {
 
 int pl_manager_on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         PlManager *m = userdata;
-        uint64_t now = pl_manager_now(m), next = 0;
+        uint64_t now = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME), next = 0;
         PlSubject *s;
 
         PL_MAP_FOREACH(s, m->subjects) {

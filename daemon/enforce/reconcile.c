@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "cgroup/apply.h"
 #include "cgroup/read.h"
@@ -114,7 +115,8 @@ static void note_waiting(PlManager *m, PlSubject *s, const PlPlan *plan) {
         s->retry_delay_usec = s->retry_delay_usec == 0
                                               ? RETRY_FIRST_USEC
                                               : PL_MIN(2 * s->retry_delay_usec, RETRY_MAX_USEC);
-        pl_manager_retry_at(m, s, pl_manager_now(m) + s->retry_delay_usec);
+        pl_manager_retry_at(m, s,
+                            pl_clock_loop_usec(m->event, CLOCK_BOOTTIME) + s->retry_delay_usec);
 }
 
 static void note_unsupported(PlManager *m, PlSubject *s, const PlPlan *plan) {
@@ -291,7 +293,7 @@ static void say_dry_run(PlManager *m, PlSubject *s, const PlPlan *plan) {
 }
 
 static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
-        uint64_t now = pl_manager_now(m);
+        uint64_t now = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
         uint32_t mask = 0, drifted = 0, written;
         _cleanup_free_ char *text = NULL;
 
@@ -369,7 +371,7 @@ static void note_held(PlManager *m, PlSubject *s) {
 
 void pl_manager_reconcile(PlManager *m, PlSubject *s) {
         const PlService *service = s->service;
-        uint64_t now = pl_manager_now(m);
+        uint64_t now = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
         uint32_t held = s->held, unsupported = s->unsupported;
         PlPlan plan = { 0 };
         int r;

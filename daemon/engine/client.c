@@ -19,6 +19,7 @@
 #include <sys/random.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "lib/base/backoff.h"
 
@@ -110,15 +111,8 @@ PlEngine *pl_engine_free(PlEngine *e) {
         return pl_engine_unref(e);
 }
 
-uint64_t pl_engine_now(const PlEngine *e) {
-        uint64_t usec = 0;
-
-        (void)sd_event_now(e->event, CLOCK_MONOTONIC, &usec);
-        return usec;
-}
-
 void pl_engine_heard(PlEngine *e) {
-        e->heard_usec = pl_engine_now(e);
+        e->heard_usec = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC);
 }
 
 /* accuracy: how much later the timer may be, to share somebody else's wake-up */
@@ -140,7 +134,7 @@ static int ask(PlEngine *e, PlRequestKind kind) {
 
 void pl_engine_lose(PlEngine *e, int error, const char *format, ...) {
         _cleanup_(pl_engine_unrefp) PlEngine *alive = pl_engine_ref(e);
-        uint64_t now = pl_engine_now(e), random = 0, wait_usec;
+        uint64_t now = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC), random = 0, wait_usec;
         PlRequestList due;
         char why[WHY_MAX];
         va_list ap;
@@ -180,7 +174,7 @@ static void attempt(PlEngine *e) {
 
         if (!pl_engine_socket_may_knock(e->socket)) {
                 /* stopped on purpose: its start is noticed by its pid file */
-                arm(e, pl_engine_now(e) + e->tuning.backoff_max_usec,
+                arm(e, pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) + e->tuning.backoff_max_usec,
                     e->tuning.backoff_max_usec / 4);
                 return;
         }
@@ -241,7 +235,8 @@ void pl_engine_versioned(PlEngine *e, int error, const char *message, const PlBu
         e->info.api = e->api;
         e->known = true;
         e->state = PL_ENGINE_SUBSCRIBING;
-        arm(e, pl_engine_now(e) + e->tuning.ping_usec, e->tuning.ping_usec / 16);
+        arm(e, pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) + e->tuning.ping_usec,
+            e->tuning.ping_usec / 16);
         r = pl_engine_subscribe(e);
         if (r < 0)
                 pl_engine_lose(e, r, "%s", strerror(-r));
@@ -253,7 +248,7 @@ static void arm_quiet(PlEngine *e) {
 
 void pl_engine_subscribed(PlEngine *e) {
         e->state = PL_ENGINE_CONNECTED;
-        e->connected_usec = e->heard_usec = pl_engine_now(e);
+        e->connected_usec = e->heard_usec = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC);
         pl_engine_socket_watch(e->socket, false);
         arm_quiet(e);
         if (e->info.podman && !e->podman_said) {
@@ -283,7 +278,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 pl_engine_lose(e, -ETIMEDOUT, "GET /events: %s", explain(-ETIMEDOUT));
                 break;
         case PL_ENGINE_CONNECTED:
-                if (pl_engine_now(e) - e->heard_usec >= e->tuning.quiet_usec) {
+                if (pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) - e->heard_usec >=
+                    e->tuning.quiet_usec) {
                         pl_engine_doubt(e);
                         pl_engine_heard(e); /* the answer is awaited by the request's own timeout */
                         if (e->handlers->quiet)
@@ -304,7 +300,7 @@ static void on_socket_changed(void *userdata) {
         if (e->state != PL_ENGINE_WAITING)
                 return;
         e->attempt = 0;
-        arm(e, pl_engine_now(e) + KNOCK_DELAY_USEC, 1);
+        arm(e, pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) + KNOCK_DELAY_USEC, 1);
 }
 
 static int parse_url(const char *url, char **ret) {

@@ -104,7 +104,6 @@ struct PlEngine {
 };
 
 /* engine.c */
-uint64_t pl_engine_now(const PlEngine *e);
 PlEngine *pl_engine_ref(PlEngine *e);
 PlEngine *pl_engine_unref(PlEngine *e);
 PL_DEFINE_CLEANUP(PlEngine *, pl_engine_unref)

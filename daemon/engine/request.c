@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 
 /* An engine that has said something so lately does not hang. */
@@ -97,7 +98,7 @@ PlRequest *pl_request_new(PlEngine *e, PlRequestKind kind, const char *id, void 
         q->engine = e;
         q->kind = kind;
         q->userdata = userdata;
-        q->asked_usec = pl_engine_now(e);
+        q->asked_usec = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC);
         if (id)
                 memcpy(q->id, id, PL_ID_MAX);
         return q;
@@ -254,7 +255,8 @@ static int start(PlEngine *e, PlRequest *q) {
 /* May it be sent now? If not, the engine has been asked for a sign of life, and whoever answers or
  * loses it comes by here again. */
 static bool may_start(PlEngine *e, const PlRequest *q) {
-        if (!kinds[q->kind].careful || pl_engine_now(e) - e->heard_usec < FRESH_USEC)
+        if (!kinds[q->kind].careful ||
+            pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) - e->heard_usec < FRESH_USEC)
                 return true;
         pl_engine_doubt(e);
         return false;
@@ -265,7 +267,7 @@ static bool drop_late(PlEngine *e, PlLane lane) {
         PlRequest *q;
 
         while ((q = e->queue[lane].head) && kinds[q->kind].careful &&
-               pl_engine_now(e) - q->asked_usec > PATIENCE_USEC &&
+               pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) - q->asked_usec > PATIENCE_USEC &&
                e->running[lane].n < lane_width[lane]) {
                 list_remove(&e->queue[lane], q);
                 reply(e, q, -ETIMEDOUT);

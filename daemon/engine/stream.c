@@ -10,7 +10,8 @@
 #include "engine/internal.h"
 
 #include <errno.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 /* The engine sends its header before it subscribes us, so the first moments are asked for again. */
@@ -78,17 +79,11 @@ static void on_done(void *userdata, CURL *easy, int error, int fd) {
                 pl_engine_lose(e, error ?: -ECONNRESET, "the event stream ended");
 }
 
-static uint64_t realtime_nsec(void) {
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 /* From the last event on, or from a moment ago: the engine's ring covers the gap of a short loss,
  * with the deaths and OOM kills that no inspection tells afterwards. */
 static uint64_t since_nsec(const PlEngine *e) {
-        uint64_t now = realtime_nsec() - SINCE_MARGIN_NSEC, last = e->events.last_nsec;
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME) * 1000 - SINCE_MARGIN_NSEC,
+                 last = e->events.last_nsec;
 
         return last > 0 && last < now ? last : now; /* also when the clock was set back */
 }

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+
 /* Recreating a container takes this long at most, and is no reason to cry. */
 #define GRACE_USEC (10 * PL_USEC_PER_SEC)
 
@@ -67,7 +69,7 @@ static void say(PlHealthd *h, const PlMissing *m, PlHealthState from, PlHealthSt
 }
 
 uint64_t pl_healthd_missing_check(PlHealthd *h) {
-        uint64_t now = pl_healthd_now(h), at = PL_TIME_INFINITY;
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), at = PL_TIME_INFINITY;
 
         if (!h->synced || h->stale)
                 return at;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "cgroup/read.h"
 #include "lib/base/unit.h"
@@ -53,7 +54,7 @@ static void tell(PlManager *m, const PlSubject *s, const char *service, int prio
                 .fields = fields,
         };
         PlWireEvent e = {
-                .time_usec = pl_manager_clock(CLOCK_REALTIME),
+                .time_usec = pl_clock_usec(CLOCK_REALTIME),
                 .priority = priority,
                 .message = text,
                 .message_id = message_id,

@@ -6,19 +6,12 @@
 
 #include "health/patients-internal.h"
 
-#include <time.h>
+#include "base/clock.h"
 
 /* Without a section of the policy; the policy's own defaults. */
 #define DEFAULT_FAILURES   3
 #define DEFAULT_START_USEC (60 * PL_USEC_PER_SEC)
 #define DEFAULT_FLAP       ((PlBudget){ 6, 10 * PL_USEC_PER_MIN })
-
-uint64_t pl_healthd_realtime(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
 
 PlHealthConfig pl_healthd_config(const PlPatient *p) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
@@ -43,7 +36,7 @@ PlHealthFacts pl_healthd_facts(const PlHealthd *h, const PlPatient *p, char endi
                 .started_usec = p->started_usec,
                 .oom_usec = p->oom_usec,
                 .by_request = pl_ending_was_requested(&p->ending),
-                .crashes = pl_ending_crashes(&p->ending, runs, pl_healthd_realtime()),
+                .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
         };
 
         /* between our own stop and start: no news, even where it ended with 0 */
@@ -55,7 +48,7 @@ PlHealthFacts pl_healthd_facts(const PlHealthd *h, const PlPatient *p, char endi
 }
 
 void pl_healthd_take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
-        uint64_t real = pl_healthd_realtime(), age;
+        uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
 
         if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
                 age = real > c->started_usec ? real - c->started_usec : 0;

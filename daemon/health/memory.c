@@ -7,13 +7,16 @@
 
 #include "health/patients-internal.h"
 
+#include "base/clock.h"
+
 static bool is_concerned(const PlPatient *p) {
         return p->service && p->service->probe.on_unhealthy != PL_ON_UNHEALTHY_NONE;
 }
 
 void pl_healthd_recall(PlHealthd *h, PlPatient *p) {
         if (is_concerned(p))
-                p->remembered = h->handlers->recall(h->userdata, p->id, pl_healthd_now(h),
+                p->remembered = h->handlers->recall(h->userdata, p->id,
+                                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC),
                                                     &p->restart, &p->ending);
 }
 

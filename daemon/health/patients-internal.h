@@ -64,10 +64,7 @@ struct PlHealthd {
         bool stale, synced;
 };
 
-uint64_t pl_healthd_now(const PlHealthd *h); /* CLOCK_MONOTONIC of this loop iteration */
-
 /* healthd-facts.c */
-uint64_t pl_healthd_realtime(void); /* usec */
 PlHealthConfig pl_healthd_config(const PlPatient *p);
 /** pl_healthd_facts() - @ending: backs a text of the result. */
 PlHealthFacts pl_healthd_facts(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]);

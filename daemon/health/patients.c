@@ -13,12 +13,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-uint64_t pl_healthd_now(const PlHealthd *h) {
-        uint64_t usec = 0;
-
-        (void)sd_event_now(h->event, CLOCK_MONOTONIC, &usec);
-        return usec;
-}
+#include "base/clock.h"
 
 static void wake_at(PlHealthd *h, uint64_t usec) {
         uint64_t armed = 0;
@@ -59,12 +54,13 @@ static uint64_t engine_turn(PlPatient *p, bool requested) {
                 .host.restart_policy = p->facts.restart_policy,
         };
 
-        return pl_restart_engine_turn(&c, requested, pl_healthd_realtime());
+        return pl_restart_engine_turn(&c, requested, pl_clock_usec(CLOCK_REALTIME));
 }
 
 static void decide(PlHealthd *h, PlPatient *p) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
-        uint64_t now = pl_healthd_now(h), until = PL_TIME_INFINITY, turn;
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until = PL_TIME_INFINITY,
+                 turn;
         PlRestart before = p->restart;
         PlRestartFacts f;
         uint32_t random = 0;
@@ -75,7 +71,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 .broken = pl_health_is_broken(&p->health),
                 .healthy = p->health.state == PL_HEALTH_HEALTHY,
                 .stale = h->stale,
-                .requested = pl_ending_is_requested(&p->ending, pl_healthd_realtime()),
+                .requested = pl_ending_is_requested(&p->ending, pl_clock_usec(CLOCK_REALTIME)),
                 .healthy_since_usec = p->health.since_usec,
         };
         turn = engine_turn(p, f.requested);
@@ -92,7 +88,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                                     pl_restart_count(&p->restart, &policy->restart_budget, now),
                                     &policy->restart_budget)) {
                         p->restarting = true;
-                        pl_ending_own(&p->ending, pl_healthd_realtime());
+                        pl_ending_own(&p->ending, pl_clock_usec(CLOCK_REALTIME));
                 } else {
                         uint64_t not_before = p->restart.not_before_usec;
 
@@ -117,7 +113,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
 /* Return: whether something changed that others may depend on. */
 static bool step(PlHealthd *h, PlPatient *p) {
         PlHealthConfig config = pl_healthd_config(p);
-        uint64_t now = pl_healthd_now(h);
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         bool served = p->health.state == PL_HEALTH_HEALTHY, changed;
         char ending[PL_REASON_MAX];
         PlHealthChange change;
@@ -164,7 +160,7 @@ static int on_again(sd_event_source *source, void *userdata) {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         PlHealthd *h = userdata;
-        uint64_t now = pl_healthd_now(h);
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         PlPatient *p;
 
         PL_MAP_FOREACH(p, h->patients)
@@ -299,7 +295,7 @@ static PlPatient *patient_ensure(PlHealthd *h, const char *id) {
         p->kind = PL_PROBE_NONE;
         p->latency_usec = PL_UNLIMITED;
         p->wakeup_usec = PL_TIME_INFINITY;
-        pl_health_init(&p->health, pl_healthd_now(h));
+        pl_health_init(&p->health, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         if (pl_map_put(h->patients, p->id, p) < 0) {
                 free(p);
                 return NULL;
@@ -320,8 +316,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                 pl_healthd_recall(h, p);
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
-        pl_healthd_take_facts(p, c, pl_healthd_now(h));
-        pl_ending_inspect(&p->ending, c, pl_healthd_realtime());
+        pl_healthd_take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
+        pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = pl_healthd_set_probe(h, p, c, netns);
         step_and_tell(h, p);
         again(h); /* a service may have a container now */
@@ -359,9 +355,9 @@ void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
         if (!p)
                 return;
         ender = p->ending.ender;
-        pl_ending_oom(&p->ending, host, pl_healthd_realtime());
+        pl_ending_oom(&p->ending, host, pl_clock_usec(CLOCK_REALTIME));
         pl_healthd_remember(h, p, &p->restart, ender);
-        p->oom_usec = pl_healthd_now(h);
+        p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         step_and_tell(h, p);
 }
 
@@ -372,7 +368,8 @@ void pl_healthd_restarted(PlHealthd *h, const char *id, int error) {
                 return;
         p->restarting = false;
         if (error < 0)
-                pl_ending_own_failed(&p->ending, error == -ECONNRESET, pl_healthd_realtime());
+                pl_ending_own_failed(&p->ending, error == -ECONNRESET,
+                                     pl_clock_usec(CLOCK_REALTIME));
         step_and_tell(h, p);
 }
 
@@ -385,7 +382,8 @@ void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
         if (!p)
                 return;
         config = pl_healthd_config(p);
-        if (gone && pl_health_step(&p->health, &config, &f, pl_healthd_now(h), &change))
+        if (gone && pl_health_step(&p->health, &config, &f,
+                                   pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), &change))
                 report(h, p, &f, &change);
         pl_prober_remove(h->prober, id);
         (void)pl_map_remove(h->patients, id);
@@ -409,7 +407,8 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
                 .kind = p->kind,
                 .restarts = p->service ? pl_restart_count(&p->restart,
                                                           &p->service->probe.restart_budget,
-                                                          pl_healthd_now(h))
+                                                          pl_clock_loop_usec(h->event,
+                                                                             CLOCK_MONOTONIC))
                                        : 0,
                 .gave_up = p->restart.gave_up,
                 .flapping = p->health.flapping,

@@ -8,8 +8,8 @@
 #include "logs/entry.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
@@ -31,13 +31,6 @@ typedef struct Job {
         uint64_t usec;
 } Job;
 
-static uint64_t clock_usec(void) {
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static void job_free(Job *j) {
         pl_rotate_request_deinit(&j->request);
         free(j);
@@ -45,7 +38,7 @@ static void job_free(Job *j) {
 
 static void run(PlWork *w, const PlRotateContext *ctx) {
         Job *j = PL_CONTAINER_OF(w, Job, work);
-        uint64_t begin = clock_usec();
+        uint64_t begin = pl_clock_usec(CLOCK_MONOTONIC);
         int r;
 
         switch (j->kind) {
@@ -61,7 +54,7 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 (void)pl_log_store_forget(ctx->store, j->request.id);
                 break;
         }
-        j->usec = clock_usec() - begin;
+        j->usec = pl_clock_usec(CLOCK_MONOTONIC) - begin;
 }
 
 static void say_rotated(PlLogEntry *e, const Job *j) {

@@ -16,6 +16,8 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 /* So often is what was written meanwhile copied, too, before a file is truncated. */
 #define ROUNDS_MAX 8
 
@@ -92,7 +94,6 @@ static int put_back(int dir_fd, const PlLogPathName *f, const char *from) {
  * Return: 0; -EAGAIN somebody writes, and it is where it was; -ESTALE; -errno.
  */
 static int take_away(int dir_fd, const PlLogPathName *f, int fd, const char *hidden) {
-        const struct timespec moment = { 0, 2000000 };
         int leased = fd < 0 ? 0 : lease(fd), r = leased;
         struct stat st;
 
@@ -101,7 +102,7 @@ static int take_away(int dir_fd, const PlLogPathName *f, int fd, const char *hid
         if (r >= 0 && renameat2(dir_fd, f->name, dir_fd, hidden, RENAME_NOREPLACE) < 0)
                 r = -errno;
         if (r >= 0 && leased > 0) {
-                (void)nanosleep(&moment, NULL);
+                pl_clock_sleep(2 * PL_USEC_PER_MSEC);
                 if (fcntl(fd, F_GETLEASE) != F_RDLCK || fstat(fd, &st) < 0 ||
                     st.st_size != f->st.st_size) {
                         r = put_back(dir_fd, f, hidden);

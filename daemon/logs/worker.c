@@ -17,7 +17,8 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_CLASS_IDLE  3
@@ -102,7 +103,7 @@ static void *work(void *userdata) {
                         continue;
                 }
                 (void)pthread_mutex_unlock(&w->mutex);
-                ctx.now_sec = (uint64_t)time(NULL);
+                ctx.now_sec = pl_clock_usec(CLOCK_REALTIME) / PL_USEC_PER_SEC;
                 job->run(job, &ctx);
                 (void)pthread_mutex_lock(&w->mutex);
                 queue_put(&w->done, job);

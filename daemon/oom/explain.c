@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "lib/limits/resource.h"
 
@@ -143,7 +144,7 @@ static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
 
         if (!s || !pl_oom_pressure(&s->oom_pressure, sample))
                 return;
-        pl_oom_report_pressure(&r, ring, sample, pl_manager_clock(CLOCK_REALTIME));
+        pl_oom_report_pressure(&r, ring, sample, pl_clock_usec(CLOCK_REALTIME));
         surround(m, s, &r);
         text = pl_oom_pressure_text(&r, sample->time_usec - s->oom_pressure.since_usec);
         if (!text)

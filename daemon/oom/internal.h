@@ -64,7 +64,6 @@ int pl_oom_v1_count(OomEntry *e, PlOomCount *ret);
 int pl_oom_v2_count(OomEntry *e, PlOomCount *ret);
 
 /* oom-watch.c */
-uint64_t pl_oom_watch_now(const OomEntry *e);
 /** Read a sample. Return: false when the group is gone. */
 bool pl_oom_watch_sample(OomEntry *e, PlOomSample *ret);
 /** Keep a sample of before the kill. */

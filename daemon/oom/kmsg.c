@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/journal.h"
 
@@ -61,7 +61,6 @@ static int passed(void) {
 
 int pl_kmsg_new(const char *path, PlKmsg **ret) {
         PlKmsg *k = calloc(1, sizeof(*k));
-        struct timespec ts;
 
         if (!k)
                 return -ENOMEM;
@@ -72,8 +71,7 @@ int pl_kmsg_new(const char *path, PlKmsg **ret) {
                 pl_log_debug("Cannot read %s (%s); the journal has to do", path, strerror(errno));
         else
                 (void)lseek(k->fd, 0, SEEK_END);
-        (void)clock_gettime(CLOCK_REALTIME, &ts);
-        k->since_usec = (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+        k->since_usec = pl_clock_usec(CLOCK_REALTIME);
         *ret = k;
         return 0;
 }

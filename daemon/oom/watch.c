@@ -8,8 +8,8 @@
 #include "oom/watch.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/journal.h"
 #include "oom/internal.h"
@@ -22,17 +22,6 @@
 /* Processes of a group that are killed at once and may be missing in its report. */
 #define WHOLE_MAX 64
 
-static uint64_t clock_usec(clockid_t clock) {
-        struct timespec ts;
-
-        (void)clock_gettime(clock, &ts);
-        return (uint64_t)ts.tv_sec * PL_USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
-uint64_t pl_oom_watch_now(const OomEntry *e) {
-        return clock_usec(CLOCK_BOOTTIME);
-}
-
 static int count(OomEntry *e, PlOomCount *ret) {
         return e->h == PL_HIERARCHY_V1 ? pl_oom_v1_count(e, ret) : pl_oom_v2_count(e, ret);
 }
@@ -43,7 +32,7 @@ bool pl_oom_watch_sample(OomEntry *e, PlOomSample *ret) {
         PlReading limits = { 0 };
         PlUsage u;
 
-        pl_oom_sample_init(ret, pl_oom_watch_now(e));
+        pl_oom_sample_init(ret, pl_clock_usec(CLOCK_BOOTTIME));
         if (!e->g || pl_cg_read_usage(m, e->g, &u) < 0)
                 return false;
         ret->usage_bytes = u.memory_bytes;
@@ -110,7 +99,7 @@ static void end_pending(OomEntry *e) {
 static void wait_for_names(OomEntry *e) {
         if (e->untold_until_usec == 0)
                 e->w->n_pending++; /* the log stays open */
-        e->untold_until_usec = pl_oom_watch_now(e) + LATE_USEC;
+        e->untold_until_usec = pl_clock_usec(CLOCK_BOOTTIME) + LATE_USEC;
         pl_oom_watch_look_again(e, LATE_STEP_USEC, LATE_USEC);
 }
 
@@ -125,7 +114,7 @@ static void name_untold(OomEntry *e) {
                 e->untold--;
                 e->w->handlers->named(e->w->userdata, e->id, &kill);
         }
-        if (e->untold == 0 || pl_oom_watch_now(e) >= e->untold_until_usec) {
+        if (e->untold == 0 || pl_clock_usec(CLOCK_BOOTTIME) >= e->untold_until_usec) {
                 e->untold = e->untold_until_usec = 0;
                 e->whole = false;
                 leave_log(e->w);
@@ -170,7 +159,7 @@ static bool consult(OomEntry *e) {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         OomEntry *e = userdata;
-        uint64_t now = pl_oom_watch_now(e);
+        uint64_t now = pl_clock_usec(CLOCK_BOOTTIME);
 
         if (now < e->look_until_usec) {
                 e->step_usec = PL_MIN(2 * e->step_usec, 50 * PL_USEC_PER_MSEC);
@@ -187,7 +176,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 void pl_oom_watch_look_again(OomEntry *e, uint64_t step_usec, uint64_t for_usec) {
-        uint64_t now = pl_oom_watch_now(e);
+        uint64_t now = pl_clock_usec(CLOCK_BOOTTIME);
         int r;
 
         e->step_usec = step_usec;
@@ -209,8 +198,8 @@ static void begin(OomEntry *e, uint64_t kills) {
                         return;
                 }
                 e->w->n_pending++;
-                e->pending->begin_usec = pl_oom_watch_now(e);
-                e->pending->realtime_usec = clock_usec(CLOCK_REALTIME);
+                e->pending->begin_usec = pl_clock_usec(CLOCK_BOOTTIME);
+                e->pending->realtime_usec = pl_clock_usec(CLOCK_REALTIME);
                 e->pending->has_after = pl_oom_watch_sample(e, &e->pending->after);
         }
         e->pending->kills += kills;
@@ -222,7 +211,8 @@ void pl_oom_watch_look(OomEntry *e) {
         int r = e->g && e->oom_fd >= 0 ? count(e, &now) : -ENODEV;
         /* as of now: a first look into the journal may itself take longer than the log's line */
         bool late = e->pending &&
-                    pl_oom_watch_now(e) >= e->pending->begin_usec + pl_kmsg_delay(e->w->kmsg);
+                    pl_clock_usec(CLOCK_BOOTTIME) >=
+                                    e->pending->begin_usec + pl_kmsg_delay(e->w->kmsg);
 
         if (r == 0 && now.kills > e->count.kills) {
                 PlOomCount before = e->count;

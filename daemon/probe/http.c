@@ -11,7 +11,8 @@
 #include "probe/round.h"
 
 #include <errno.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 struct PlHttpRound {
         CURL *easy;
@@ -183,13 +184,6 @@ static PlHttpSpec spec_of(const PlProbe *p) {
         };
 }
 
-static uint64_t realtime_usec(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
-}
-
 bool pl_probe_http_connected(const PlProbe *p) {
         curl_off_t usec = 0;
 
@@ -216,7 +210,7 @@ static void on_done(void *userdata, CURL *easy, int error, int fd) {
                 pl_probe_unreachable(p, a.error);
                 return;
         }
-        step = pl_probe_http_answer(&spec, &p->http, &a, realtime_usec(), &v);
+        step = pl_probe_http_answer(&spec, &p->http, &a, pl_clock_usec(CLOCK_REALTIME), &v);
         round_free(p->prober, r);
         if (step == PL_PROBE_MORE) {
                 p->deadline_usec = p->began_usec + p->timeout_usec;
@@ -276,6 +270,6 @@ void pl_probe_http_late(PlProbe *p, PlVerdict *ret) {
         answer_of(p->round, -ETIMEDOUT, true, &a);
         if (a.error == PL_HTTP_OK || a.error == PL_HTTP_CLOSED)
                 a.error = PL_HTTP_TIMEOUT;
-        (void)pl_probe_http_answer(&spec, &p->http, &a, realtime_usec(), ret);
+        (void)pl_probe_http_answer(&spec, &p->http, &a, pl_clock_usec(CLOCK_REALTIME), ret);
         pl_probe_http_stop(p);
 }

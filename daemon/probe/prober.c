@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 
 #define HURRY_USEC  PL_USEC_PER_SEC
@@ -20,13 +21,6 @@
 #define BATCH_USEC  (20 * PL_USEC_PER_MSEC)  /* between full batches */
 #define SLACK_USEC  (250 * PL_USEC_PER_MSEC) /* by which a wake-up may be late */
 #define RUNNING_MAX 128                      /* descriptors in use at once */
-
-static uint64_t now_usec(PlProber *b) {
-        uint64_t usec = 0;
-
-        (void)sd_event_now(b->event, CLOCK_MONOTONIC, &usec);
-        return usec;
-}
 
 /* Evenly from 0 up to n. Not for secrets: a failing getrandom(2) only means no jitter. */
 static uint64_t up_to(uint64_t n) {
@@ -163,7 +157,7 @@ static void add_address(const PlProbe *p, PlVerdict *v) {
 
 void pl_probe_finish(PlProbe *p, const PlVerdict *v) {
         PlProber *b = p->prober;
-        uint64_t now = now_usec(b), latency = now - p->began_usec;
+        uint64_t now = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC), latency = now - p->began_usec;
         PlVerdict copy = *v;
         char id[PL_ID_MAX];
 
@@ -181,7 +175,7 @@ void pl_probe_finish(PlProbe *p, const PlVerdict *v) {
 
 /* Return: false when the probe ended at once (and may be gone). */
 static bool start_attempt(PlProbe *p) {
-        uint64_t now = now_usec(p->prober), left;
+        uint64_t now = pl_clock_loop_usec(p->prober->event, CLOCK_MONOTONIC), left;
         int r;
 
         p->connected = false;
@@ -219,7 +213,7 @@ static bool begin(PlProbe *p) {
 
         p->running = true;
         b->n_running++;
-        p->began_usec = now_usec(b);
+        p->began_usec = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
         p->attempt = 0;
         p->first = (PlVerdict){ 0 };
         pl_probe_http_begin(&p->http);
@@ -236,7 +230,8 @@ static void late(PlProbe *p) {
                 pl_probe_unreachable(p, PL_HTTP_TIMEOUT);
                 return;
         }
-        if (now_usec(p->prober) < p->began_usec + p->timeout_usec) {
+        if (pl_clock_loop_usec(p->prober->event, CLOCK_MONOTONIC) <
+            p->began_usec + p->timeout_usec) {
                 /* that was the deadline for connecting alone */
                 p->deadline_usec = p->began_usec + p->timeout_usec;
                 return;
@@ -250,7 +245,7 @@ static void late(PlProbe *p) {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         PlProber *b = userdata;
-        uint64_t now = now_usec(b);
+        uint64_t now = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
         unsigned n = 0;
         size_t iter = 0;
         PlProbe *p;
@@ -377,7 +372,7 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
         if (r < 0)
                 return r;
         p->hurry = !old || old->hurry;
-        p->due_usec = now_usec(b) + up_to(interval_of(p) / 5);
+        p->due_usec = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC) + up_to(interval_of(p) / 5);
         if (old) {
                 (void)pl_map_remove(b->probes, id);
                 probe_free(old);
@@ -398,7 +393,8 @@ void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {
                 return;
         p->hurry = hurry;
         if (!p->running && hurry)
-                p->due_usec = PL_MIN(p->due_usec, now_usec(b) + interval_of(p));
+                p->due_usec = PL_MIN(p->due_usec, pl_clock_loop_usec(b->event, CLOCK_MONOTONIC) +
+                                                                  interval_of(p));
         arm(b);
 }
 
@@ -407,7 +403,7 @@ void pl_prober_soon(PlProber *b, const char *id) {
 
         if (!p || p->running)
                 return;
-        p->due_usec = now_usec(b);
+        p->due_usec = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
         arm(b);
 }
 

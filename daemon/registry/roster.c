@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "lib/base/unit.h"
 
@@ -242,8 +243,8 @@ static void on_event(void *userdata, PlEvent *e) {
         case PL_EVENT_RESTART:
                 /* runc and systemd write after the group appears: look again, at once */
                 s->fresh = false;
-                pl_subject_forget_told(s); /* a new run, a new answer */
-                s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME); /* that was runc's start */
+                pl_subject_forget_told(s);                           /* a new run, a new answer */
+                s->systemd_own_usec = pl_clock_usec(CLOCK_REALTIME); /* that was runc's start */
                 if (!s->cgroup && s->facts)
                         (void)pl_manager_locate_by_parent(m, s);
                 s->inspect_due = true;
@@ -252,8 +253,9 @@ static void on_event(void *userdata, PlEvent *e) {
         case PL_EVENT_UPDATE:
                 /* its own updates answer within this time, before or after their event */
                 if (!s->update_in_flight &&
-                    pl_manager_now(m) - s->own_update_usec > OWN_UPDATE_USEC) {
-                        s->update_seen_usec = pl_manager_now(m);
+                    pl_clock_loop_usec(m->event, CLOCK_BOOTTIME) - s->own_update_usec >
+                                    OWN_UPDATE_USEC) {
+                        s->update_seen_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
                         pl_subject_forget_told(s);
                 }
                 s->fresh = false;
@@ -281,7 +283,7 @@ static void on_quiet(void *userdata) {
         uint64_t due = 0;
 
         if (sd_event_source_get_time(m->audit, &due) >= 0 &&
-            due < pl_manager_now(m) + PL_MANAGER_AUDIT_USEC / 2)
+            due < pl_clock_loop_usec(m->event, CLOCK_BOOTTIME) + PL_MANAGER_AUDIT_USEC / 2)
                 (void)pl_manager_on_audit(m->audit, due, m);
 }
 

@@ -11,8 +11,8 @@
 #include <malloc.h>
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
 #include "cgroup/read.h"
 #include "lib/probe/ollama-fit.h"
@@ -29,7 +29,7 @@
 void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                         const char *reason, const char *text) {
         PlWireEvent e = {
-                .time_usec = pl_manager_clock(CLOCK_REALTIME),
+                .time_usec = pl_clock_usec(CLOCK_REALTIME),
                 .priority = priority,
                 .message = text,
                 .message_id = message_id,
@@ -151,7 +151,7 @@ static char *summary_line(PlManager *m) {
 /* What answers of the engine leave are holes in the heap that nobody may fill for hours. The first
  * time comes right after the start, which leaves most of them. */
 static void trim_when_quiet(PlManager *m) {
-        uint64_t now = pl_manager_now(m);
+        uint64_t now = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
 
         if (!m->synced || m->churn == 0 || m->updates_in_flight > 0 || m->sync_pending > 0)
                 return;
@@ -198,7 +198,7 @@ void pl_manager_report(PlManager *m) {
 /* The ping says "the loop turns and its ticks get done", not merely "a timer fired". */
 int pl_manager_on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
         PlManager *m = userdata;
-        uint64_t now = pl_manager_now(m);
+        uint64_t now = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
 
         if (m->tick_armed_usec == 0 || now - m->tick_armed_usec < m->watchdog_usec / 2)
                 (void)sd_notify(false, "WATCHDOG=1");

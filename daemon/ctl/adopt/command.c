@@ -12,6 +12,7 @@
 #include <getopt.h>
 
 #include "ctl/adopt/plan.h"
+#include "base/clock.h"
 #include "ctl/own.h"
 #include "lib/base/unit.h"
 
@@ -149,14 +150,15 @@ static int repair(const PlAdoptCli *ctl, PlAdoptRun *run) {
 }
 
 static int carry_out(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
-        uint64_t begin = pl_ctl_now();
+        uint64_t begin = pl_clock_usec(CLOCK_MONOTONIC);
         _cleanup_free_ char *text = NULL;
         char took[PL_FORMAT_MAX];
 
         if (pl_adopt_run(run) < 0)
                 return PL_EXIT_BAD;
         if (asprintf(&text, "%zu container%s adopted in %s.", plan->n_adopt,
-                     pl_plural(plan->n_adopt), pl_format_sec(pl_ctl_now() - begin, took)) < 0)
+                     pl_plural(plan->n_adopt),
+                     pl_format_sec(pl_clock_usec(CLOCK_MONOTONIC) - begin, took)) < 0)
                 text = NULL;
         say_result(ctl, plan, "adopted", text ?: "");
         return PL_EXIT_GOOD;

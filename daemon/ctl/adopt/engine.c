@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "ctl/adopt/parts.h"
+#include "base/clock.h"
 #include "ctl/cli.h"
 #include "lib/base/unit.h"
 
@@ -105,12 +106,12 @@ static int systemctl(const PlAdoptRun *run, const char *verb) {
 }
 
 static int wait_gone(PlAdoptRun *run) {
-        uint64_t until = pl_ctl_now() + STOP_MSEC * PL_USEC_PER_MSEC;
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + STOP_MSEC * PL_USEC_PER_MSEC;
 
         while (pl_adopt_engine_pid(run) != 0) {
-                if (pl_ctl_now() > until)
+                if (pl_clock_usec(CLOCK_MONOTONIC) > until)
                         return -ETIMEDOUT;
-                pl_adopt_sleep_msec(LOOK_MSEC);
+                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
         }
         return 0;
 }
@@ -128,23 +129,24 @@ int pl_adopt_engine_stop(PlAdoptRun *run) {
         r = wait_gone(run);
         if (r < 0)
                 return r;
-        pl_adopt_sleep_msec(AFTER_STOP_MSEC);
+        pl_clock_sleep(AFTER_STOP_MSEC * PL_USEC_PER_MSEC);
         return pl_adopt_engine_pid(run) == 0 ? 0 : -EBUSY;
 }
 
 static int wait_up(PlAdoptRun *run) {
-        uint64_t until = pl_ctl_now() + START_MSEC * PL_USEC_PER_MSEC, seen = pl_ctl_now();
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + START_MSEC * PL_USEC_PER_MSEC,
+                 seen = pl_clock_usec(CLOCK_MONOTONIC);
 
         for (;;) {
                 if (pl_adopt_engine_pid(run) != 0)
-                        seen = pl_ctl_now();
+                        seen = pl_clock_usec(CLOCK_MONOTONIC);
                 if (pl_adopt_answers(run))
                         return 0;
-                if (pl_ctl_now() > seen + GONE_MSEC * PL_USEC_PER_MSEC)
+                if (pl_clock_usec(CLOCK_MONOTONIC) > seen + GONE_MSEC * PL_USEC_PER_MSEC)
                         return -ECHILD;
-                if (pl_ctl_now() > until)
+                if (pl_clock_usec(CLOCK_MONOTONIC) > until)
                         return -ETIMEDOUT;
-                pl_adopt_sleep_msec(LOOK_MSEC);
+                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
         }
 }
 

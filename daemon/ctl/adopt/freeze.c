@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/clock.h"
 #include "ctl/adopt/parts.h"
 #include "ctl/cli.h"
 
@@ -147,7 +148,7 @@ static int write_state(const char *file, const char *value) {
 }
 
 int pl_adopt_freeze(const char *file) {
-        uint64_t until = pl_ctl_now() + FREEZE_MSEC * PL_USEC_PER_MSEC;
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + FREEZE_MSEC * PL_USEC_PER_MSEC;
 
         for (;;) {
                 /* on v1 a write again hurries tasks that have forked meanwhile */
@@ -157,9 +158,9 @@ int pl_adopt_freeze(const char *file) {
                         r = is_frozen(file);
                 if (r != 0)
                         return r < 0 ? r : 0;
-                if (pl_ctl_now() > until)
+                if (pl_clock_usec(CLOCK_MONOTONIC) > until)
                         return -ETIMEDOUT;
-                pl_adopt_sleep_msec(5);
+                pl_clock_sleep(5 * PL_USEC_PER_MSEC);
         }
 }
 
@@ -206,14 +207,15 @@ static uint64_t bytes_of(const PlAdoptRun *run) {
 }
 
 int pl_adopt_logs_at_rest(const PlAdoptRun *run) {
-        uint64_t until = pl_ctl_now() + REST_MSEC * PL_USEC_PER_MSEC, last = bytes_of(run);
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + REST_MSEC * PL_USEC_PER_MSEC,
+                 last = bytes_of(run);
 
         for (unsigned quiet = 0; quiet < QUIET_LOOKS;) {
-                pl_adopt_sleep_msec(LOOK_MSEC);
+                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
                 uint64_t now = bytes_of(run);
                 quiet = now == last ? quiet + 1 : 0;
                 last = now;
-                if (pl_ctl_now() > until)
+                if (pl_clock_usec(CLOCK_MONOTONIC) > until)
                         return -ETIMEDOUT;
         }
         return 0;

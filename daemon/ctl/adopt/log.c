@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "ctl/adopt/parts.h"
+#include "base/clock.h"
 #include "ctl/cli.h"
 #include "rotate/file.h"
 #include "rotate/probe.h"
@@ -23,11 +24,11 @@
 
 /* plimsolld may just be at the end of a rotation. Return: 0; -EAGAIN somebody has it open. */
 static int lease(PlLogFile *f) {
-        uint64_t until = pl_ctl_now() + LEASE_MSEC * PL_USEC_PER_MSEC;
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LEASE_MSEC * PL_USEC_PER_MSEC;
         int r;
 
-        while ((r = pl_log_file_lease(f)) == -EAGAIN && pl_ctl_now() < until)
-                pl_adopt_sleep_msec(LOOK_MSEC);
+        while ((r = pl_log_file_lease(f)) == -EAGAIN && pl_clock_usec(CLOCK_MONOTONIC) < until)
+                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
         return r;
 }
 

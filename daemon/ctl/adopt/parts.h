@@ -138,4 +138,3 @@ void pl_adopt_run_deinit(PlAdoptRun *run);
 bool pl_adopt_same_boot(const PlAdoptRun *run);
 /** pl_adopt_boot_id() - of the kernel; owned by the caller, NULL: cannot be read */
 char *pl_adopt_boot_id(void);
-void pl_adopt_sleep_msec(unsigned msec);

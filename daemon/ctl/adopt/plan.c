@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "lib/base/unit.h"
 #include "lib/docker/api.h"
@@ -283,7 +283,9 @@ static int plan_config(PlAdoptPlan *plan, PlAdoptRun *run) {
                                  &run->config_text);
         if (r < 0)
                 return r;
-        j->config_backup = run->config_text ? pl_adopt_backup_name(j->config, (uint64_t)time(NULL))
+        j->config_backup = run->config_text ? pl_adopt_backup_name(j->config,
+                                                                   pl_clock_usec(CLOCK_REALTIME) /
+                                                                                   PL_USEC_PER_SEC)
                                             : strdup("");
         return j->config_backup ? 0 : -ENOMEM;
 }

@@ -13,9 +13,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "ctl/adopt/parts.h"
+#include "base/clock.h"
 #include "ctl/cli.h"
 
 /* Longer than any step may take. */
@@ -32,16 +32,10 @@ static void on_signal(int signal) {
         interrupted = 1;
 }
 
-void pl_adopt_sleep_msec(unsigned msec) {
-        const struct timespec t = { msec / 1000, (long)(msec % 1000) * 1000000L };
-
-        (void)nanosleep(&t, NULL);
-}
-
 /* ---- steps ---- */
 
 static int configure(PlAdoptRun *run) {
-        uint64_t until = pl_ctl_now() + LIVE_RESTORE_MSEC * PL_USEC_PER_MSEC;
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LIVE_RESTORE_MSEC * PL_USEC_PER_MSEC;
         pid_t pid = pl_adopt_engine_pid(run);
         int r = pl_adopt_config_install(run);
 
@@ -53,11 +47,11 @@ static int configure(PlAdoptRun *run) {
         if ((run->config_text || !pl_adopt_live_restore(run)) && kill(pid, SIGHUP) < 0)
                 return -errno;
         while (!pl_adopt_live_restore(run)) {
-                if (pl_ctl_now() > until) {
+                if (pl_clock_usec(CLOCK_MONOTONIC) > until) {
                         pl_ctl_say("the engine did not take up live-restore; its log says why");
                         return -ETIMEDOUT;
                 }
-                pl_adopt_sleep_msec(100);
+                pl_clock_sleep(100 * PL_USEC_PER_MSEC);
         }
         return 0;
 }
