@@ -66,8 +66,8 @@ int pl_manager_desire(PlManager *m, PlSubject *s) {
 
         if (s->facts)
                 s->service = m->stopping ? NULL : pl_policy_match(m->policy, s->facts);
-        r = pl_desired_limits(s->service, s->state.managed, &s->state.original, &want,
-                              &s->restoring);
+        r = pl_desired_limits(s->service ? &s->service->limits : NULL, s->state.managed,
+                              &s->state.original, &want, &s->restoring);
         if (r >= 0)
                 r = undo_defaults(m, s, &want);
         if (r >= 0)

@@ -18,7 +18,7 @@ static int submit(PlEngine *e, PlRequest *request) {
                 return -ENOMEM;
         if (e->state != PL_ENGINE_CONNECTED)
                 return -ENOTCONN;
-        if (q->kind != PL_REQUEST_LIST && !pl_docker_is_id(q->id))
+        if (q->kind != PL_REQUEST_LIST && !pl_is_id(q->id))
                 return -EINVAL;
         return pl_engine_request(e, TAKE_PTR(q));
 }

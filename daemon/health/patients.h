@@ -14,6 +14,7 @@
 #include "lib/health/ending.h"
 #include "lib/health/machine.h"
 #include "lib/health/restart.h"
+#include "lib/policy/document.h"
 #include "lib/probe/http.h"
 
 typedef struct PlHealthd PlHealthd;

@@ -24,7 +24,7 @@ typedef struct PlLogPathRequest {
         char *source; /* of the mount, on the host */
         PlLogpathGlob *globs;
         size_t n_globs;
-        PlLogPolicy policy; /* its strings are not looked at */
+        PlLogpathPolicy policy; /* its strings are not looked at */
         bool dry_run;
 } PlLogPathRequest;
 

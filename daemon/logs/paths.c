@@ -200,7 +200,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
 }
 
 /* Globs of one mount share a pass: what two of them match counts once. */
-static int add_glob(Job *j, const PlMount *mount, const PlLogPolicy *policy, PlLogpathGlob *g) {
+static int add_glob(Job *j, const PlMount *mount, const PlLogpathPolicy *policy, PlLogpathGlob *g) {
         PlLogPathRequest *req = NULL;
         PlLogpathGlob *globs;
 
@@ -227,11 +227,11 @@ static int add_glob(Job *j, const PlMount *mount, const PlLogPolicy *policy, PlL
 }
 
 static Job *job_new(PlManager *m, const PlSubject *s) {
-        const PlLogPolicy *policy = &s->service->log;
+        const PlLogpathPolicy *policy = &s->service->log_path;
         _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
         size_t n = 0;
 
-        while (policy->paths[n])
+        while (policy->globs[n])
                 n++;
         if (!j)
                 return NULL;
@@ -247,7 +247,7 @@ static Job *job_new(PlManager *m, const PlSubject *s) {
                 _cleanup_(pl_logpath_glob_deinit) PlLogpathGlob g = { 0 };
                 _cleanup_free_ char *text = NULL;
                 size_t mount;
-                int r = pl_logpath_resolve(s->facts->mounts, s->facts->n_mounts, policy->paths[i],
+                int r = pl_logpath_resolve(s->facts->mounts, s->facts->n_mounts, policy->globs[i],
                                            &mount, &g, &text);
 
                 if (r >= 0)
@@ -261,7 +261,7 @@ static Job *job_new(PlManager *m, const PlSubject *s) {
 }
 
 static bool has_paths(const PlService *service) {
-        return service && service->log.paths && service->log.paths[0];
+        return service && service->log_path.globs && service->log_path.globs[0];
 }
 
 static int submit(PlManager *m, const PlSubject *s) {

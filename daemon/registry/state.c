@@ -61,7 +61,7 @@ int pl_state_dir_save(PlStateDir *d, const PlContainerState *s) {
         _cleanup_free_ char *text = NULL;
         int r;
 
-        if (!pl_docker_is_id(s->id))
+        if (!pl_is_id(s->id))
                 return -EINVAL;
         r = pl_state_format(s, &text);
         if (r < 0)
@@ -75,7 +75,7 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
         size_t size = 0;
         int r;
 
-        if (!pl_docker_is_id(id))
+        if (!pl_is_id(id))
                 return -EINVAL;
         r = pl_fs_read(d->fd, id, PL_STATE_SIZE_MAX, &text, &size);
         if (r == -ENOENT)
@@ -99,7 +99,7 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
 }
 
 int pl_state_dir_remove(PlStateDir *d, const char *id) {
-        if (!pl_docker_is_id(id))
+        if (!pl_is_id(id))
                 return -EINVAL;
         return unlinkat(d->fd, id, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
@@ -118,7 +118,7 @@ static int save_beside(PlStateDir *d, const char *id, const char *what, char *te
 
         if (!owned)
                 return -ENOMEM;
-        if (!pl_docker_is_id(id))
+        if (!pl_is_id(id))
                 return -EINVAL;
         return pl_fs_replace(d->fd, name_of(id, what, name), owned, strlen(owned), 0600, false);
 }
@@ -126,7 +126,7 @@ static int save_beside(PlStateDir *d, const char *id, const char *what, char *te
 static int load_beside(PlStateDir *d, const char *id, const char *what, char **ret, size_t *ret_n) {
         char name[NAME_MAX_BYTES];
 
-        if (!pl_docker_is_id(id))
+        if (!pl_is_id(id))
                 return -ENOENT;
         return pl_fs_read(d->fd, name_of(id, what, name), PL_STATE_SIZE_MAX, ret, ret_n);
 }
@@ -186,7 +186,7 @@ void pl_state_dir_forget(PlStateDir *d, const char *id) {
         static const char *const what[] = { "oom", "restart" };
         char name[NAME_MAX_BYTES];
 
-        for (size_t i = 0; i < PL_ARRAY_SIZE(what) && pl_docker_is_id(id); i++)
+        for (size_t i = 0; i < PL_ARRAY_SIZE(what) && pl_is_id(id); i++)
                 (void)unlinkat(d->fd, name_of(id, what[i], name), 0);
 }
 
@@ -209,7 +209,7 @@ void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *
                         continue;
                 memcpy(id, e->d_name, PL_ID_MAX - 1);
                 /* ID, ID.new of a crash, ID.bad, ID.oom …: all go with the container */
-                if (pl_docker_is_id(id) && !keep(userdata, id))
+                if (pl_is_id(id) && !keep(userdata, id))
                         (void)unlinkat(d->fd, e->d_name, 0);
         }
         (void)closedir(dir);

@@ -123,8 +123,8 @@ static int decode_item(json_t *j, PlAdoptItem *i) {
                         "adopt", &adopt, "pid", &pid, "started_usec", &started, "freezer", &freezer,
                         "max_size_bytes", &size, "max_files", &files) < 0)
                 return -EBADMSG;
-        if (!pl_docker_is_id(id) || pid < 0 || pid > INT32_MAX || !is_freezer(freezer, id) ||
-            files < 0 || files > UINT32_MAX)
+        if (!pl_is_id(id) || pid < 0 || pid > INT32_MAX || !is_freezer(freezer, id) || files < 0 ||
+            files > UINT32_MAX)
                 return -EBADMSG;
         memcpy(i->id, id, PL_ID_MAX);
         i->adopt = adopt;

@@ -23,15 +23,6 @@ void pl_engine_info_deinit(PlEngineInfo *i) {
         *i = (PlEngineInfo){};
 }
 
-bool pl_docker_is_id(const char *s) {
-        size_t i;
-
-        for (i = 0; i < PL_ID_MAX - 1; i++)
-                if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
-                        return false;
-        return s[i] == '\0';
-}
-
 static int version_compare(PlApiVersion a, PlApiVersion b) {
         if (a.major != b.major)
                 return a.major < b.major ? -1 : 1;
@@ -138,7 +129,7 @@ static int parse_element(const char *text, size_t size, IdList *l) {
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
         id = pl_json_string(element, "Id");
-        if (!id || !pl_docker_is_id(id))
+        if (!id || !pl_is_id(id))
                 return -EBADMSG;
         return id_list_add(l, id);
 }

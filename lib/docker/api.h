@@ -101,9 +101,6 @@ void pl_event_deinit(PlEvent *e);
  * Return: 0, -EBADMSG, -ENOMEM; -ENOMSG for an event that does not concern a container. */
 int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret);
 
-/** pl_docker_is_id() - 64 lower-case hex digits, nothing else: safe in a URL and in a file name. */
-bool pl_docker_is_id(const char *s);
-
 /*
  * Weights between systemd's scale (1..10000, default 100) and the engine's CpuShares and
  * BlkioWeight. The hierarchy decides, because runc translates the engine's numbers on v2.

@@ -8,11 +8,10 @@
  * variables are not kept but for the few names that probes need; a secret never gets here.
  */
 
+#include "lib/base/id.h"
 #include "lib/base/macro.h"
 #include "lib/docker/setting.h"
 #include "lib/limits/resource.h"
-
-#define PL_ID_MAX 65 /* 64 hex digits and the NUL */
 
 /* State.Status of the engine's inspect answer. */
 typedef enum PlPhase {

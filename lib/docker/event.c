@@ -92,7 +92,7 @@ int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret) {
         attributes = json_object_get(actor, "Attributes");
         action = pl_json_string(root, "Action");
         id = pl_json_string(actor, "ID");
-        if (!action || !id || !pl_docker_is_id(id))
+        if (!action || !id || !pl_is_id(id))
                 return -EBADMSG;
 
         memcpy(e.id, id, PL_ID_MAX);

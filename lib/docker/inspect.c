@@ -355,7 +355,7 @@ int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret) {
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
         id = pl_json_string(root, "Id");
-        if (!id || !pl_docker_is_id(id))
+        if (!id || !pl_is_id(id))
                 return -EBADMSG;
 
         c = calloc(1, sizeof(*c));

@@ -12,7 +12,7 @@
 
 #include "lib/base/macro.h"
 #include "lib/docker/container.h"
-#include "lib/policy/document.h"
+#include "lib/health/restart.h"
 #include "lib/probe/verdict.h"
 
 typedef enum PlHealthState {

@@ -11,12 +11,23 @@
 
 #include "lib/base/macro.h"
 #include "lib/docker/container.h"
-#include "lib/policy/document.h"
 
 #define PL_RESTART_BACKOFF_USEC     (5 * PL_USEC_PER_SEC) /* after the first; doubles */
 #define PL_RESTART_BACKOFF_MAX_USEC (5 * PL_USEC_PER_MIN)
 #define PL_RESTART_ENGINE_USEC      (5 * PL_USEC_PER_SEC) /* the engine's own reaction takes less */
 #define PL_RESTART_TIMES_MAX        32 /* largest budget that is counted; larger ones are cut */
+
+typedef enum PlOnUnhealthy {
+        PL_ON_UNHEALTHY_NONE,
+        PL_ON_UNHEALTHY_RESTART,
+        PL_ON_UNHEALTHY_UNIT, /* unit:NAME */
+} PlOnUnhealthy;
+
+/* "3/10min": at most 3 in any 10 minutes. */
+typedef struct PlBudget {
+        unsigned n;
+        uint64_t window_usec;
+} PlBudget;
 
 typedef enum PlRestartVerb {
         PL_RESTART_NOTHING,

@@ -20,7 +20,7 @@ PlValue pl_desired_default(PlResource r) {
         return (PlValue){ .set = true, .number = PL_UNLIMITED };
 }
 
-int pl_desired_limits(const PlService *service, uint32_t managed, const PlLimits *original,
+int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
                       PlLimits *ret, uint32_t *ret_restoring) {
         PlLimits want = { 0 };
         uint32_t restoring = 0;
@@ -29,8 +29,8 @@ int pl_desired_limits(const PlService *service, uint32_t managed, const PlLimits
                 PlValue fallback;
                 const PlValue *v = NULL;
 
-                if (service && service->limits.v[r].set) {
-                        v = &service->limits.v[r];
+                if (section && section->v[r].set) {
+                        v = &section->v[r];
                 } else if (managed & (1U << r)) {
                         v = &original->v[r];
                         if (!v->set) {

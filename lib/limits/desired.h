@@ -9,11 +9,10 @@
  */
 
 #include "lib/limits/resource.h"
-#include "lib/policy/document.h"
 
 /**
  * pl_desired_limits() - the load line of one container
- * @service:  section that governs it, or NULL
+ * @section:  limits of the section that governs it, or NULL
  * @managed:  mask of 1 << PlResource that plimsoll has set on this container before
  * @original: what those values were before plimsoll; an unset one is restored as @fallback has it
  * @ret:      replaced
@@ -21,7 +20,7 @@
  *
  * Return: 0 or -ENOMEM (then *ret is untouched).
  */
-int pl_desired_limits(const PlService *service, uint32_t managed, const PlLimits *original,
+int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
                       PlLimits *ret, uint32_t *ret_restoring);
 
 /** pl_desired_default() - what the kernel gives a new group for a resource: weights 100, memory

@@ -5,7 +5,6 @@
 #include <jansson.h>
 
 #include "lib/base/unit.h"
-#include "lib/docker/api.h"
 
 /*
  * {"id": "…", "managed": ["MemoryMax", …], "original": {"MemoryMax": 4294967296, "AllowedCPUs":
@@ -155,7 +154,7 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
                 return -EBADMSG;
         o = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
         id = json_string_value(json_object_get(o, "id"));
-        if (id && pl_docker_is_id(id)) {
+        if (id && pl_is_id(id)) {
                 (void)snprintf(s.id, sizeof(s.id), "%s", id);
                 r = mask_from_json(json_object_get(o, "managed"), &s.managed);
                 if (r >= 0)

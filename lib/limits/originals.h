@@ -8,7 +8,7 @@
  * was killed and started again. What is in force is not stored: the kernel knows it.
  */
 
-#include "lib/docker/container.h"
+#include "lib/base/id.h"
 #include "lib/limits/resource.h"
 
 #define PL_STATE_SIZE_MAX KIB(64)

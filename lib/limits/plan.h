@@ -14,7 +14,11 @@
 
 #include "lib/base/macro.h"
 #include "lib/limits/resource.h"
-#include "lib/policy/document.h"
+
+typedef enum PlShrinkMode {
+        PL_SHRINK_SAFE, /* default: lower memory only as far as usage allows; never kill */
+        PL_SHRINK_KILL, /* write the limit at once; the kernel may kill */
+} PlShrinkMode;
 
 /* What the cgroup files say now. */
 typedef struct PlReading {

@@ -247,26 +247,25 @@ static int newest_first(const void *a, const void *b) {
         return x->mtime_usec < y->mtime_usec ? 1 : x->mtime_usec > y->mtime_usec ? -1 : 0;
 }
 
-static PlLogpathAction decide(const PlLogpathFile *f, size_t newer, const PlLogPolicy *policy,
+static PlLogpathAction decide(const PlLogpathFile *f, size_t newer, const PlLogpathPolicy *policy,
                               uint64_t now_usec) {
         uint64_t age = now_usec > f->mtime_usec ? now_usec - f->mtime_usec : 0;
         bool written = f->open || age < PL_LOGPATH_QUIET_USEC;
-        bool large = policy->path_max_size_bytes != PL_UNLIMITED &&
-                     f->size_bytes > policy->path_max_size_bytes;
+        bool large = policy->max_size_bytes != PL_UNLIMITED &&
+                     f->size_bytes > policy->max_size_bytes;
 
         if (!written) {
-                if (policy->path_max_age_usec != PL_TIME_INFINITY &&
-                    age > policy->path_max_age_usec)
+                if (policy->max_age_usec != PL_TIME_INFINITY && age > policy->max_age_usec)
                         return PL_LOGPATH_DELETE;
-                if (policy->path_max_files > 0 && newer >= policy->path_max_files)
+                if (policy->max_files > 0 && newer >= policy->max_files)
                         return PL_LOGPATH_DELETE;
                 /* an empty file says that there was nothing to say; it costs nothing */
                 if (f->kind == PL_LOGPATH_PACKED || f->size_bytes == 0)
                         return PL_LOGPATH_KEEP;
                 if (f->kind == PL_LOGPATH_RENAMED || large)
                         return PL_LOGPATH_COMPRESS;
-                return policy->path_compress_after_usec != PL_TIME_INFINITY &&
-                                                       age > policy->path_compress_after_usec
+                return policy->compress_after_usec != PL_TIME_INFINITY &&
+                                                       age > policy->compress_after_usec
                                        ? PL_LOGPATH_COMPRESS
                                        : PL_LOGPATH_KEEP;
         }
@@ -277,7 +276,8 @@ static PlLogpathAction decide(const PlLogpathFile *f, size_t newer, const PlLogP
         return policy->reopen_signal > 0 ? PL_LOGPATH_REOPEN : PL_LOGPATH_TRUNCATE;
 }
 
-void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogPolicy *policy, uint64_t now_usec) {
+void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *policy,
+                     uint64_t now_usec) {
         size_t newer = 0;
 
         if (n > 0)
@@ -290,9 +290,9 @@ void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogPolicy *policy, 
         }
 }
 
-bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogPolicy *policy,
+bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogpathPolicy *policy,
                             uint64_t now_usec) {
-        if (policy->path_max_age_usec == PL_TIME_INFINITY || f->literal || f->gone < f->entries)
+        if (policy->max_age_usec == PL_TIME_INFINITY || f->literal || f->gone < f->entries)
                 return false;
         return f->gone > 0 ||
                (now_usec > f->mtime_usec && now_usec - f->mtime_usec > PL_LOGPATH_FOLDER_USEC);

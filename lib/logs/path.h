@@ -14,7 +14,6 @@
  */
 
 #include "lib/docker/container.h"
-#include "lib/policy/document.h"
 
 /* A file that was written to within this time is still written, whoever has it open now. */
 #define PL_LOGPATH_QUIET_USEC (5 * PL_USEC_PER_MIN)
@@ -24,6 +23,16 @@
 #define PL_LOGPATH_STAMP_MAX   18 /* ".20261124T015300Z" and the NUL */
 #define PL_LOGPATH_ARCHIVE     ".zst"
 #define PL_LOGPATH_PARTIAL     ".plimsoll-tmp" /* after .zst, until the archive is complete */
+
+/* What the policy says about the files of LogPath=. */
+typedef struct PlLogpathPolicy {
+        char **globs;                 /* LogPath=; NULL terminated or NULL */
+        uint64_t max_size_bytes;      /* LogPathMaxSize=; PL_UNLIMITED: none */
+        uint64_t max_age_usec;        /* LogPathMaxAge=; PL_TIME_INFINITY: none */
+        unsigned max_files;           /* LogPathMaxFiles=; 0: any number */
+        uint64_t compress_after_usec; /* LogPathCompressAfter=; PL_TIME_INFINITY: never */
+        int reopen_signal;            /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
+} PlLogpathPolicy;
 
 typedef struct PlLogpathGlob {
         char *text; /* what the parts point into */
@@ -102,7 +111,8 @@ typedef struct PlLogpathFile {
  * @files: are sorted, the newest first; action is filled in
  * @now_usec: CLOCK_REALTIME
  */
-void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogPolicy *policy, uint64_t now_usec);
+void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *policy,
+                     uint64_t now_usec);
 
 typedef struct PlLogpathFolder {
         bool literal;           /* a LogPath= names it without a wildcard */
@@ -111,4 +121,5 @@ typedef struct PlLogpathFolder {
 } PlLogpathFolder;
 
 /** pl_logpath_folder_goes() - is it empty, and dated, and no longer of use? */
-bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogPolicy *policy, uint64_t now_usec);
+bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogpathPolicy *policy,
+                            uint64_t now_usec);

@@ -15,7 +15,20 @@
  */
 
 #include "lib/logs/rotate-state.h"
-#include "lib/policy/document.h"
+
+typedef enum PlLogOnFull {
+        PL_LOG_ON_FULL_KEEP, /* default: a critical finding */
+        PL_LOG_ON_FULL_DROP,
+} PlLogOnFull;
+
+/* What the policy says about the log that the engine writes. */
+typedef struct PlLogPolicy {
+        uint64_t max_size_bytes; /* PL_UNLIMITED: no rotation by size */
+        uint64_t max_age_usec;   /* archives older than this are dropped; PL_TIME_INFINITY: never */
+        unsigned max_files;      /* archives kept; 0: as many as the budget allows */
+        PlLogMethod method;
+        PlLogOnFull on_full;
+} PlLogPolicy;
 
 #define PL_ROTATE_COLLAPSE_ENGINES_BELOW 23 /* major version */
 

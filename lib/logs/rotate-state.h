@@ -11,8 +11,9 @@
  * Text is JSON. A record that is torn, foreign or of a later version is refused as a whole.
  */
 
-#include "lib/docker/container.h"
-#include "lib/policy/document.h"
+#include "lib/base/id.h"
+#include "lib/base/macro.h"
+#include "lib/logs/method.h"
 
 #define PL_ROTATE_STATE_MAX KIB(64) /* largest record that is read */
 

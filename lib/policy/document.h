@@ -16,12 +16,11 @@
 
 #include "lib/base/diag.h"
 #include "lib/base/macro.h"
-#include "lib/limits/resource.h"
-
-typedef enum PlShrinkMode {
-        PL_SHRINK_SAFE, /* default: lower memory only as far as usage allows; never kill */
-        PL_SHRINK_KILL, /* write the limit at once; the kernel may kill */
-} PlShrinkMode;
+#include "lib/health/restart.h"
+#include "lib/limits/plan.h"
+#include "lib/logs/path.h"
+#include "lib/logs/rotate-plan.h"
+#include "lib/probe/kind.h"
 
 typedef enum PlMatchKind {
         PL_MATCH_NAME,            /* name:GLOB */
@@ -36,52 +35,6 @@ typedef struct PlMatch {
         char *pattern; /* what follows the colon. All but a label's KEY are globs: fnmatch(3)
                         * without FNM_PATHNAME */
 } PlMatch;
-
-typedef enum PlProbeKind {
-        PL_PROBE_AUTO, /* unset: from the image's name, else Docker's own healthcheck alone */
-        PL_PROBE_NONE,
-        PL_PROBE_POSTGRES,
-        PL_PROBE_REDIS,
-        PL_PROBE_AIRFLOW,
-        PL_PROBE_OLLAMA,
-        PL_PROBE_GRAFANA,
-        PL_PROBE_MLFLOW,
-        PL_PROBE_PROMETHEUS,
-        PL_PROBE_HTTP,
-        PL_PROBE_TCP,
-        _PL_PROBE_N,
-} PlProbeKind;
-
-/** pl_probe_kind_to_string() - the policy's word for it ("postgres"); "auto" for PL_PROBE_AUTO. */
-const char *pl_probe_kind_to_string(PlProbeKind k);
-
-typedef enum PlOnUnhealthy {
-        PL_ON_UNHEALTHY_NONE,
-        PL_ON_UNHEALTHY_RESTART,
-        PL_ON_UNHEALTHY_UNIT, /* unit:NAME */
-} PlOnUnhealthy;
-
-typedef enum PlLogMethod {
-        PL_LOG_METHOD_AUTO,
-        PL_LOG_METHOD_REFLINK,
-        PL_LOG_METHOD_COLLAPSE,
-        PL_LOG_METHOD_PUNCH,
-        PL_LOG_METHOD_OFF,
-        _PL_LOG_METHOD_N,
-} PlLogMethod;
-
-const char *pl_log_method_to_string(PlLogMethod m);
-
-typedef enum PlLogOnFull {
-        PL_LOG_ON_FULL_KEEP, /* default: a critical finding */
-        PL_LOG_ON_FULL_DROP,
-} PlLogOnFull;
-
-/* "3/10min": at most 3 in any 10 minutes. */
-typedef struct PlBudget {
-        unsigned n;
-        uint64_t window_usec;
-} PlBudget;
 
 typedef struct PlProbePolicy {
         PlProbeKind kind;
@@ -100,19 +53,6 @@ typedef struct PlProbePolicy {
         char **after; /* After=; service names; NULL terminated or NULL */
 } PlProbePolicy;
 
-typedef struct PlLogPolicy {
-        uint64_t max_size_bytes; /* PL_UNLIMITED: no rotation by size */
-        uint64_t max_age_usec;   /* archives older than this are dropped; PL_TIME_INFINITY: never */
-        unsigned max_files;      /* archives kept; 0: as many as the budget allows */
-        PlLogMethod method;
-        PlLogOnFull on_full;
-        char **paths; /* LogPath= globs inside the container; NULL terminated or NULL */
-        uint64_t path_max_size_bytes, path_max_age_usec; /* LogPathMaxSize=, LogPathMaxAge= */
-        unsigned path_max_files;                         /* LogPathMaxFiles= */
-        uint64_t path_compress_after_usec;               /* LogPathCompressAfter= */
-        int reopen_signal; /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
-} PlLogPolicy;
-
 typedef struct PlService {
         char *name; /* "postgres"; NULL for [Defaults] */
         char *file; /* where its section first stands */
@@ -123,6 +63,7 @@ typedef struct PlService {
         uint64_t cpu_quota_period_usec; /* CPUQuotaPeriodSec=; default 100 ms */
         PlShrinkMode shrink_mode;
         PlLogPolicy log;
+        PlLogpathPolicy log_path;
         PlProbePolicy probe;
 } PlService;
 

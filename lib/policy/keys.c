@@ -20,12 +20,6 @@ static const PlWord shrink_modes[] = {
         { NULL },
 };
 
-static const PlWord log_methods[] = {
-        { "auto", PL_LOG_METHOD_AUTO },         { "reflink", PL_LOG_METHOD_REFLINK },
-        { "collapse", PL_LOG_METHOD_COLLAPSE }, { "punch", PL_LOG_METHOD_PUNCH },
-        { "off", PL_LOG_METHOD_OFF },           { NULL },
-};
-
 static const PlWord log_on_full[] = {
         { "keep", PL_LOG_ON_FULL_KEEP },
         { "drop", PL_LOG_ON_FULL_DROP },
@@ -36,36 +30,6 @@ static const PlWord reopen_signals[] = {
         { "none", 0 },          { "HUP", SIGHUP },   { "SIGHUP", SIGHUP },   { "USR1", SIGUSR1 },
         { "SIGUSR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "SIGUSR2", SIGUSR2 }, { NULL },
 };
-
-static const PlWord probe_kinds[] = {
-        { "auto", PL_PROBE_AUTO },
-        { "none", PL_PROBE_NONE },
-        { "postgres", PL_PROBE_POSTGRES },
-        { "redis", PL_PROBE_REDIS },
-        { "airflow", PL_PROBE_AIRFLOW },
-        { "ollama", PL_PROBE_OLLAMA },
-        { "grafana", PL_PROBE_GRAFANA },
-        { "mlflow", PL_PROBE_MLFLOW },
-        { "prometheus", PL_PROBE_PROMETHEUS },
-        { "http", PL_PROBE_HTTP },
-        { "tcp", PL_PROBE_TCP },
-        { NULL },
-};
-
-static const char *word_of(const PlWord *words, int value) {
-        for (; words->word; words++)
-                if (words->value == value)
-                        return words->word;
-        return "unknown";
-}
-
-const char *pl_probe_kind_to_string(PlProbeKind k) {
-        return word_of(probe_kinds, (int)k);
-}
-
-const char *pl_log_method_to_string(PlLogMethod m) {
-        return word_of(log_methods, (int)m);
-}
 
 #define A_MEMORY                                                                                 \
         "a size such as 4G or 512M (base 1024), a percentage of the host's memory such as 25%, " \
@@ -131,27 +95,27 @@ const PlPolicyKey pl_policy_keys[] = {
         { "LogMaxAge", LIMITED, pl_policy_set_sec, S(log.max_age_usec), PL_USEC_PER_MIN,
           PL_TIME_INFINITY, "a time span of a minute or more such as 30d, or infinity", NULL },
         { "LogMethod", LIMITED, pl_policy_set_word, S(log.method), 0, 0,
-          "auto, reflink, collapse, punch or off", log_methods },
+          "auto, reflink, collapse, punch or off", pl_log_method_words },
         { "LogOnFull", LIMITED, pl_policy_set_word, S(log.on_full), 0, 0, "keep or drop",
           log_on_full },
-        { "LogPath", LIMITED, pl_policy_set_log_path, S(log.paths), 0, 0,
+        { "LogPath", LIMITED, pl_policy_set_log_path, S(log_path.globs), 0, 0,
           "an absolute path inside the container, with globs, such as /opt/airflow/logs/*/*.log",
           NULL },
-        { "LogPathMaxSize", LIMITED, pl_policy_set_size, S(log.path_max_size_bytes), KIB(64),
+        { "LogPathMaxSize", LIMITED, pl_policy_set_size, S(log_path.max_size_bytes), KIB(64),
           GIB(1 << 20), "a size from 64K to 1P such as 50M (base 1024), or infinity", NULL },
-        { "LogPathMaxAge", LIMITED, pl_policy_set_sec, S(log.path_max_age_usec), PL_USEC_PER_MIN,
+        { "LogPathMaxAge", LIMITED, pl_policy_set_sec, S(log_path.max_age_usec), PL_USEC_PER_MIN,
           PL_TIME_INFINITY, "a time span of a minute or more such as 14d, or infinity", NULL },
-        { "LogPathMaxFiles", LIMITED, pl_policy_set_unsigned, S(log.path_max_files), 0, 1000000,
+        { "LogPathMaxFiles", LIMITED, pl_policy_set_unsigned, S(log_path.max_files), 0, 1000000,
           "a number of files from 1 to 1000000 such as 200, or 0 for no such limit", NULL },
-        { "LogPathCompressAfter", LIMITED, pl_policy_set_sec, S(log.path_compress_after_usec),
+        { "LogPathCompressAfter", LIMITED, pl_policy_set_sec, S(log_path.compress_after_usec),
           PL_USEC_PER_MIN, PL_TIME_INFINITY,
           "a time span of a minute or more such as 1d, or infinity", NULL },
-        { "LogReopen", LIMITED, pl_policy_set_word, S(log.reopen_signal), 0, 0,
+        { "LogReopen", LIMITED, pl_policy_set_word, S(log_path.reopen_signal), 0, 0,
           "none, HUP, USR1 or USR2", reopen_signals },
 
         { "Probe", LIMITED, pl_policy_set_word, S(probe.kind), 0, 0,
           "auto, none, postgres, redis, airflow, ollama, grafana, mlflow, prometheus, http or tcp",
-          probe_kinds },
+          pl_probe_kind_words },
         { "ProbePort", LIMITED, pl_policy_set_port, S(probe.port), 1, 65535,
           "a port from 1 to 65535, such as 5432", NULL },
         { "ProbeInterval", LIMITED, pl_policy_set_sec, S(probe.interval_usec), PL_USEC_PER_SEC,

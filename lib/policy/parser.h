@@ -63,11 +63,6 @@ struct PlPolicyKey {
         const void *extra;   /* the setter's own: words, a resource */
 };
 
-typedef struct PlWord {
-        const char *word;
-        int value;
-} PlWord;
-
 extern const PlPolicyKey pl_policy_keys[];
 extern const size_t pl_policy_n_keys;
 

@@ -19,9 +19,11 @@ const PlService pl_service_defaults = {
         .log = {
                 .max_size_bytes = PL_UNLIMITED,
                 .max_age_usec = PL_TIME_INFINITY,
-                .path_max_size_bytes = PL_UNLIMITED,
-                .path_max_age_usec = PL_TIME_INFINITY,
-                .path_compress_after_usec = PL_USEC_PER_DAY,
+        },
+        .log_path = {
+                .max_size_bytes = PL_UNLIMITED,
+                .max_age_usec = PL_TIME_INFINITY,
+                .compress_after_usec = PL_USEC_PER_DAY,
         },
         .probe = {
                 .kind = PL_PROBE_AUTO,
@@ -85,7 +87,7 @@ PlService *pl_service_free(PlService *s) {
                 free(s->matches[i].pattern);
         free(s->matches);
         pl_limits_deinit(&s->limits);
-        pl_strv_free(s->log.paths);
+        pl_strv_free(s->log_path.globs);
         free(s->probe.path);
         pl_strv_free(s->probe.expect);
         pl_strv_free(s->probe.ollama_models);

@@ -333,7 +333,7 @@ int pl_policy_set_log_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection 
         size_t n = strlen(value);
 
         if (!n) {
-                s->service->log.paths = pl_strv_free(s->service->log.paths);
+                s->service->log_path.globs = pl_strv_free(s->service->log_path.globs);
                 return 0;
         }
         if (value[0] != '/' || n > 1024 || value[n - 1] == '/')
@@ -341,7 +341,7 @@ int pl_policy_set_log_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection 
         if (strstr(value, "/../") || (n >= 3 && pl_streq(value + n - 3, "/..")))
                 return refuse(p, key, value,
                               "\"..\" would lead out of the mount; write the path without it");
-        return pl_strv_append(&s->service->log.paths, value);
+        return pl_strv_append(&s->service->log_path.globs, value);
 }
 
 int pl_policy_set_http_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,

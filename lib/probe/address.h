@@ -11,7 +11,7 @@
 #include <netinet/in.h>
 
 #include "lib/docker/container.h"
-#include "lib/policy/document.h"
+#include "lib/probe/kind.h"
 
 #define PL_PROBE_ADDRESSES_MAX 4
 

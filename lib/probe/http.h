@@ -9,8 +9,8 @@
  * redirect. Everything that is judged is judged here.
  */
 
-#include "lib/policy/document.h"
 #include "lib/probe/expect.h"
+#include "lib/probe/kind.h"
 #include "lib/probe/verdict.h"
 
 #define PL_HTTP_BODY_MAX   KIB(64) /* more is cut; the status still counts */

@@ -33,6 +33,25 @@ static const struct {
         { "prometheus", PL_PROBE_PROMETHEUS },
 };
 
+const PlWord pl_probe_kind_words[] = {
+        { "auto", PL_PROBE_AUTO },
+        { "none", PL_PROBE_NONE },
+        { "postgres", PL_PROBE_POSTGRES },
+        { "redis", PL_PROBE_REDIS },
+        { "airflow", PL_PROBE_AIRFLOW },
+        { "ollama", PL_PROBE_OLLAMA },
+        { "grafana", PL_PROBE_GRAFANA },
+        { "mlflow", PL_PROBE_MLFLOW },
+        { "prometheus", PL_PROBE_PROMETHEUS },
+        { "http", PL_PROBE_HTTP },
+        { "tcp", PL_PROBE_TCP },
+        { NULL },
+};
+
+const char *pl_probe_kind_to_string(PlProbeKind k) {
+        return pl_word_of(pl_probe_kind_words, (int)k);
+}
+
 static PlProbeKind from_word(const char *s) {
         for (PlProbeKind k = PL_PROBE_NONE; k < _PL_PROBE_N; k++)
                 if (strcasecmp(s, pl_probe_kind_to_string(k)) == 0)

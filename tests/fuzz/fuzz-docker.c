@@ -20,7 +20,7 @@ static void check_inspect(const char *body, size_t size) {
 
         if (pl_docker_parse_inspect(body, size, &c) < 0)
                 return;
-        expect(pl_docker_is_id(c->id) && c->name && c->name[0] && c->image && c->log_path);
+        expect(pl_is_id(c->id) && c->name && c->name[0] && c->image && c->log_path);
         expect(c->n_labels <= PL_DOCKER_LABELS_MAX && c->pid >= 0);
         for (size_t i = 0; i < c->n_labels; i++) {
                 expect(strlen(c->labels[i].value) <= PL_DOCKER_STRING_MAX);
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_inspect(body, size);
         if (pl_docker_parse_list(body, size, &ids, &n) == 0) {
                 for (size_t i = 0; i < n; i++)
-                        expect(pl_docker_is_id(ids[i]));
+                        expect(pl_is_id(ids[i]));
                 free(ids);
         }
         if (pl_docker_parse_version(body, size, &info) == 0) {

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         memset(&e, 0xA5, sizeof(e));
         if (pl_docker_parse_event((const char *)data, size, &e) == 0) {
-                if (!pl_docker_is_id(e.id) || !memchr(e.name, '\0', sizeof(e.name)) ||
+                if (!pl_is_id(e.id) || !memchr(e.name, '\0', sizeof(e.name)) ||
                     e.action >= _PL_EVENT_N || e.exit_code < -1 || e.signal < 0)
                         abort();
                 if ((e.action == PL_EVENT_CREATE) != (e.born != NULL))

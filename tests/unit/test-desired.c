@@ -25,14 +25,14 @@ static const struct {
 };
 
 START_TEST(desired) {
-        PlService service = { .name = (char *)"s" };
+        PlLimits section = { 0 };
         PlLimits original = { 0 }, want = { 0 };
         uint32_t restoring = 99;
 
-        service.limits.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].policy;
+        section.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].policy;
         original.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].original;
         ck_assert_int_eq(
-                        pl_desired_limits(&service, rows[_i].managed, &original, &want, &restoring),
+                        pl_desired_limits(&section, rows[_i].managed, &original, &want, &restoring),
                         0);
         ck_assert_msg(pl_value_equal(&want.v[PL_RESOURCE_MEMORY_MAX], &rows[_i].want), "%s",
                       rows[_i].name);

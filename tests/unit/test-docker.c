@@ -317,12 +317,12 @@ START_TEST(test_event_bounds) {
 END_TEST
 
 START_TEST(test_is_id) {
-        ck_assert(pl_docker_is_id(A64));
-        ck_assert(!pl_docker_is_id(""));
-        ck_assert(!pl_docker_is_id("abc"));
-        ck_assert(!pl_docker_is_id(A64 "a"));
-        ck_assert(!pl_docker_is_id("A" A64));
-        ck_assert(!pl_docker_is_id("../"));
+        ck_assert(pl_is_id(A64));
+        ck_assert(!pl_is_id(""));
+        ck_assert(!pl_is_id("abc"));
+        ck_assert(!pl_is_id(A64 "a"));
+        ck_assert(!pl_is_id("A" A64));
+        ck_assert(!pl_is_id("../"));
 }
 END_TEST
 

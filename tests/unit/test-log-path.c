@@ -32,9 +32,9 @@ static void setup(void) {
         archiver = pl_archiver_new(1);
         request = (PlLogPathRequest){ .source = strdup(mnt),
                                       .globs = calloc(4, sizeof(PlLogpathGlob)),
-                                      .policy = { .path_max_size_bytes = KIB(64),
-                                                  .path_max_age_usec = 7 * PL_USEC_PER_DAY,
-                                                  .path_compress_after_usec = PL_USEC_PER_DAY } };
+                                      .policy = { .max_size_bytes = KIB(64),
+                                                  .max_age_usec = 7 * PL_USEC_PER_DAY,
+                                                  .compress_after_usec = PL_USEC_PER_DAY } };
 }
 
 static void teardown(void) {
@@ -219,7 +219,7 @@ START_TEST(what_is_odd_is_left) {
         ck_assert_int_eq(mkfifo(at(mnt, "fifo.log"), 0666), 0);
         ck_assert_int_eq(mkdir(at(mnt, "dir.log"), 0777), 0);
         make(at(mnt, "-rf \n\x1b[31m$(x)'\".log"), 1000, 9 * DAY);
-        request.policy.path_max_size_bytes = 1;
+        request.policy.max_size_bytes = 1;
         pass();
         ck_assert_int_eq(outcome.error, 0);
         ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 1);
@@ -304,7 +304,7 @@ START_TEST(races_lead_nowhere) {
                 int fd = open(at(mnt, name), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
                 if (fd >= 0)
                         (void)close(fd);
-                request.policy.path_max_age_usec = i % 2 ? PL_USEC_PER_DAY : PL_TIME_INFINITY;
+                request.policy.max_age_usec = i % 2 ? PL_USEC_PER_DAY : PL_TIME_INFINITY;
                 pass();
         }
         atomic_store(&swapping, false);

@@ -180,20 +180,20 @@ START_TEST(stamps) {
 END_TEST
 
 #define NOW (UINT64_C(1800000000) * PL_USEC_PER_SEC)
-#define NONE                                                                                \
-        {                                                                                   \
-                .path_max_size_bytes = PL_UNLIMITED, .path_max_age_usec = PL_TIME_INFINITY, \
-                .path_compress_after_usec = PL_TIME_INFINITY                                \
+#define NONE                                                                      \
+        {                                                                         \
+                .max_size_bytes = PL_UNLIMITED, .max_age_usec = PL_TIME_INFINITY, \
+                .compress_after_usec = PL_TIME_INFINITY                           \
         }
-#define SOME(signal)                                                                     \
-        {                                                                                \
-                .path_max_size_bytes = MIB(1), .path_max_age_usec = 7 * PL_USEC_PER_DAY, \
-                .path_compress_after_usec = PL_USEC_PER_DAY, .reopen_signal = (signal)   \
+#define SOME(signal)                                                              \
+        {                                                                         \
+                .max_size_bytes = MIB(1), .max_age_usec = 7 * PL_USEC_PER_DAY,    \
+                .compress_after_usec = PL_USEC_PER_DAY, .reopen_signal = (signal) \
         }
 
 static const struct {
         const char *name;
-        PlLogPolicy policy;
+        PlLogpathPolicy policy;
         PlLogpathKind kind;
         uint64_t size, age_usec;
         bool open;
@@ -246,7 +246,7 @@ START_TEST(decides) {
 END_TEST
 
 START_TEST(a_time_to_come_is_now) {
-        PlLogPolicy policy = SOME(0);
+        PlLogpathPolicy policy = SOME(0);
         PlLogpathFile f = { .size_bytes = 9, .mtime_usec = UINT64_MAX };
 
         pl_logpath_plan(&f, 1, &policy, NOW);
@@ -255,10 +255,10 @@ START_TEST(a_time_to_come_is_now) {
 END_TEST
 
 START_TEST(keeps_the_newest) {
-        PlLogPolicy policy = NONE;
+        PlLogpathPolicy policy = NONE;
         PlLogpathFile files[6] = { 0 };
 
-        policy.path_max_files = 2;
+        policy.max_files = 2;
         for (size_t i = 0; i < 5; i++) {
                 files[i].size_bytes = 1;
                 files[i].mtime_usec = NOW - (5 - i) * PL_USEC_PER_HOUR;
@@ -280,7 +280,7 @@ END_TEST
 
 static const struct {
         const char *name;
-        PlLogPolicy policy;
+        PlLogpathPolicy policy;
         PlLogpathFolder folder;
         bool goes;
 } folders[] = {

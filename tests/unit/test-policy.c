@@ -133,12 +133,12 @@ START_TEST(every_log_and_probe_key) {
         ck_assert_uint_eq(s->log.max_age_usec, 30 * PL_USEC_PER_DAY);
         ck_assert_int_eq(s->log.method, PL_LOG_METHOD_PUNCH);
         ck_assert_int_eq(s->log.on_full, PL_LOG_ON_FULL_DROP);
-        ck_assert_str_eq(s->log.paths[0], "/var/log/*.log");
-        ck_assert_ptr_null(s->log.paths[1]);
-        ck_assert_uint_eq(s->log.path_max_size_bytes, MIB(1));
-        ck_assert_uint_eq(s->log.path_max_age_usec, 7 * PL_USEC_PER_DAY);
-        ck_assert_uint_eq(s->log.path_max_files, 9);
-        ck_assert_int_eq(s->log.reopen_signal, SIGHUP);
+        ck_assert_str_eq(s->log_path.globs[0], "/var/log/*.log");
+        ck_assert_ptr_null(s->log_path.globs[1]);
+        ck_assert_uint_eq(s->log_path.max_size_bytes, MIB(1));
+        ck_assert_uint_eq(s->log_path.max_age_usec, 7 * PL_USEC_PER_DAY);
+        ck_assert_uint_eq(s->log_path.max_files, 9);
+        ck_assert_int_eq(s->log_path.reopen_signal, SIGHUP);
         ck_assert_int_eq(s->probe.kind, PL_PROBE_HTTP);
         ck_assert_uint_eq(s->probe.port, 5432);
         ck_assert_uint_eq(s->probe.interval_usec, 5 * PL_USEC_PER_SEC);

@@ -182,7 +182,7 @@ static int take_all(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run, b
 
                 if (r < 0)
                         break;
-                r = id && pl_docker_is_id(id) ? inspect(run, id, &c) : -EBADMSG;
+                r = id && pl_is_id(id) ? inspect(run, id, &c) : -EBADMSG;
                 if (r == -ENOENT) /* gone since the list was made */
                         r = 0;
                 else if (r == 0)

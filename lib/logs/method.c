@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Log method: the words.
+ */
+
+#include "lib/logs/method.h"
+
+const PlWord pl_log_method_words[] = {
+        { "auto", PL_LOG_METHOD_AUTO },         { "reflink", PL_LOG_METHOD_REFLINK },
+        { "collapse", PL_LOG_METHOD_COLLAPSE }, { "punch", PL_LOG_METHOD_PUNCH },
+        { "off", PL_LOG_METHOD_OFF },           { NULL },
+};
+
+const char *pl_log_method_to_string(PlLogMethod m) {
+        return pl_word_of(pl_log_method_words, (int)m);
+}
