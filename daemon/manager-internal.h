@@ -190,7 +190,7 @@ json_t *pl_manager_findings(void *userdata); /* of all; a PlManager's */
 /* manager-report.c */
 void pl_manager_publish(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                         const char *reason, const char *text);
-extern const PlCtlHandlers pl_manager_ctl_handlers;
+extern const PlCtlEndpoint pl_manager_endpoints[];
 void pl_manager_say(PlManager *m, const PlSubject *s, int priority, const char *message_id,
                     const char *reason, const char *format, ...) PL_PRINTF(6, 7);
 void pl_manager_report(PlManager *m); /* STATUS= and READY=1 soon, once for many changes */

@@ -233,7 +233,7 @@ static int open_control(PlManager *m) {
                 }
                 m->control_bound = true;
         }
-        r = pl_ctl_server_new(m->event, fd, &pl_manager_ctl_handlers, m, &m->ctl);
+        r = pl_ctl_server_new(m->event, fd, pl_manager_endpoints, m, &m->ctl);
         if (r < 0)
                 (void)close(fd);
         return r;

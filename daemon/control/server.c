@@ -12,6 +12,7 @@
 
 #include "control/server.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -20,15 +21,16 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "control/answer.h"
-#include "control/route.h"
 #include "control/stream.h"
 
 #define CONNECTIONS_MAX  256     /* more wait in the socket's backlog */
 #define CONNECTION_BYTES KIB(16) /* request line, headers and MHD's own needs */
 #define BODY_MAX         KIB(64)
 #define REQUEST_TIMEOUT  (15 * PL_USEC_PER_SEC) /* from connect, or the last answer, to the next */
-#define CLOSING_ROUNDS   8                      /* MHD sends the last chunk a step at a time */
+#define NAME_MARK        "*"                    /* in a pattern: one segment, a name */
+#define NAME_MAX_BYTES   256                    /* Docker's own are shorter */
+#define ALLOW_MAX        64
+#define CLOSING_ROUNDS   8 /* MHD sends the last chunk a step at a time */
 
 /* One connection, from accept to close. */
 typedef struct Peer {
@@ -45,57 +47,149 @@ typedef struct Request {
         char body[BODY_MAX + 1];
 } Request;
 
+/* A part of a request's target, as it was sent: percent-encoded. start NULL: there is none. */
+typedef struct Segment {
+        const char *start;
+        size_t size;
+} Segment;
+
 struct PlCtlServer {
         sd_event *event;
         sd_event_source *io, *mhd_timer, *deadline_timer;
         struct MHD_Daemon *mhd;
-        const PlCtlHandlers *handlers;
+        const PlCtlEndpoint *endpoints;
         void *userdata;
         PlCtlStreams *streams;
-        bool resumed; /* a connection, since the last run */
+        unsigned n_connections;
+        bool again; /* MHD has more to do than it knows, since the last run */
         uint64_t timeout_usec;
         TAILQ_HEAD(PeerQueue, Peer) queue; /* by deadline: all deadlines are equally far away */
 };
 
-/* ---- actions ---- */
+/* ---- answers ---- */
 
-static enum MHD_Result do_reload(PlCtlServer *s, struct MHD_Connection *connection) {
-        _cleanup_free_ char *message = NULL;
-        int r = s->handlers->reload(s->userdata, &message);
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *allow,
+                              json_t *stolen) {
+        _cleanup_free_ char *text = stolen ? json_dumps(stolen, JSON_COMPACT) : NULL;
 
-        if (r >= 0)
-                return pl_ctl_answer_json(connection, json_pack("{s:b,s:s*}", "reloaded", 1,
-                                                                "message", message));
-        json_t *errors = json_array();
-        char *rest = message;
-        for (const char *line; errors && (line = strsep(&rest, "\n"));)
-                if (*line)
-                        (void)json_array_append_new(errors, json_string(line));
-        return pl_ctl_answer_with(
-                        connection, MHD_HTTP_UNPROCESSABLE_CONTENT, NULL,
-                        json_pack("{s:b,s:s,s:s,s:o}", "reloaded", 0, "message",
-                                  "the policy was rejected; the one before stays in force",
-                                  "remedy", "mend the lines named and reload again", "errors",
-                                  errors));
+        json_decref(stolen);
+        if (!text)
+                return MHD_NO; /* out of memory: MHD closes the connection */
+
+        size_t size = strlen(text);
+        text[size++] = '\n'; /* over the NUL: HTTP needs none, a person's terminal wants this */
+        struct MHD_Response *response =
+                        MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+        if (!response)
+                return MHD_NO;
+        text = NULL;
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        if (allow)
+                (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+        enum MHD_Result r = MHD_queue_response(connection, status, response);
+        MHD_destroy_response(response);
+        return r;
 }
 
-static enum MHD_Result do_rotate(PlCtlServer *s, struct MHD_Connection *connection,
-                                 const char *name) {
-        _cleanup_free_ char *message = NULL;
-        int r = s->handlers->rotate(s->userdata, name, &message);
-
-        if (r >= 0)
-                return pl_ctl_answer_with(
-                                connection, MHD_HTTP_ACCEPTED, NULL,
-                                json_pack("{s:b,s:s*}", "started", 1, "message", message));
-        if (r == -ENOENT)
-                return pl_ctl_answer_no_container(connection, name);
-        return pl_ctl_answer_error(connection, MHD_HTTP_CONFLICT, NULL,
-                                   message ? message : strerror(-r),
-                                   "plimsollctl show NAME says how its log is kept");
+json_t *pl_ctl_problem(const char *message, const char *remedy) {
+        return json_pack("{s:s,s:s}", "message", message, "remedy", remedy);
 }
 
-static enum MHD_Result do_events(PlCtlServer *s, struct MHD_Connection *connection) {
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status,
+                              const char *message, const char *remedy) {
+        return answer(connection, status, NULL, pl_ctl_problem(message, remedy));
+}
+
+/* ---- routes ---- */
+
+/* Compares one segment after the other; a NAME_MARK matches any and reports where it was.
+ * Return: does the target have the pattern's shape? */
+static bool shape_matches(const char *pattern, const char *target, Segment *ret_name) {
+        for (;;) {
+                size_t p = strcspn(pattern, "/"), t = strcspn(target, "/");
+
+                if (p == strlen(NAME_MARK) && strncmp(pattern, NAME_MARK, p) == 0) {
+                        *ret_name = (Segment){ target, t };
+                } else if (p != t || strncmp(pattern, target, p) != 0)
+                        return false;
+
+                pattern += p;
+                target += t;
+                if (*pattern != *target)
+                        return false;
+                if (*pattern == '\0')
+                        return true;
+                pattern++;
+                target++;
+        }
+}
+
+static int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        c = (char)tolower((unsigned char)c);
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Names: what Docker allows in a container's name and systemd in a section's, and no more. */
+static bool name_char_ok(unsigned char c) {
+        return isalnum(c) || (c != '\0' && strchr("_.-@:+", c));
+}
+
+/* Decodes after the split, so that "%2f" inside a name is an error and never a path separator. */
+static int decode_name(const Segment *name, char ret[static NAME_MAX_BYTES]) {
+        const char *s = name->start;
+        size_t size = name->size, n = 0;
+
+        for (size_t i = 0; i < size; i++) {
+                int c = (unsigned char)s[i];
+
+                if (c == '%') {
+                        int high = i + 2 < size ? hex_digit(s[i + 1]) : -1;
+                        int low = high >= 0 ? hex_digit(s[i + 2]) : -1;
+
+                        if (low < 0)
+                                return -EINVAL;
+                        c = high * 16 + low;
+                        i += 2;
+                }
+                if (!name_char_ok((unsigned char)c) || n + 1 >= NAME_MAX_BYTES)
+                        return -EINVAL;
+                ret[n++] = (char)c;
+        }
+        ret[n] = '\0';
+        return n == 0 || pl_streq(ret, ".") || pl_streq(ret, "..") ? -EINVAL : 0;
+}
+
+/* A stream has no end, so it has no headers alone either. */
+static bool takes_head(const PlCtlEndpoint *e) {
+        return e->answer && pl_streq(e->method, "GET");
+}
+
+static void allow_also(char allow[static ALLOW_MAX], const PlCtlEndpoint *e) {
+        size_t n = strlen(allow);
+
+        (void)snprintf(allow + n, ALLOW_MAX - n, "%s%s%s", n > 0 ? ", " : "", e->method,
+                       takes_head(e) ? ", HEAD" : "");
+}
+
+/* Return: the endpoint, or NULL: none has this target (allow is empty), or none this method. */
+static const PlCtlEndpoint *find_endpoint(const PlCtlEndpoint *endpoints, const char *method,
+                                          const char *target, Segment *ret_name,
+                                          char ret_allow[static ALLOW_MAX]) {
+        ret_allow[0] = '\0';
+        for (const PlCtlEndpoint *e = endpoints; e->method; e++) {
+                *ret_name = (Segment){};
+                if (!shape_matches(e->pattern, target, ret_name))
+                        continue;
+                if (pl_streq(method, e->method) || (pl_streq(method, "HEAD") && takes_head(e)))
+                        return e;
+                allow_also(ret_allow, e);
+        }
+        return NULL;
+}
+
+static enum MHD_Result open_stream(PlCtlServer *s, struct MHD_Connection *connection) {
         const union MHD_ConnectionInfo *info =
                         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
         /* at once: the next question about this connection is answered in the same union */
@@ -104,9 +198,9 @@ static enum MHD_Result do_events(PlCtlServer *s, struct MHD_Connection *connecti
         int r = pl_ctl_streams_open(s->streams, connection, &response);
 
         if (r == -EUSERS)
-                return pl_ctl_answer_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL,
-                                           "too many event streams are open",
-                                           "end some of the plimsollctl events that are running");
+                return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                              "too many event streams are open",
+                              "end some of the plimsollctl events that are running");
         if (r < 0)
                 return MHD_NO;
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
@@ -121,26 +215,32 @@ static enum MHD_Result do_events(PlCtlServer *s, struct MHD_Connection *connecti
         return queued;
 }
 
-static enum MHD_Result act(PlCtlServer *s, struct MHD_Connection *connection,
-                           const PlCtlRoute *route) {
-        switch (route->action) {
-        case PL_CTL_STATUS:
-                return pl_ctl_answer_json(connection, s->handlers->status(s->userdata));
-        case PL_CTL_FINDINGS:
-                return pl_ctl_answer_json(connection, s->handlers->findings(s->userdata));
-        case PL_CTL_CONTAINER: {
-                json_t *j = s->handlers->container(s->userdata, route->name);
-                return j ? pl_ctl_answer_json(connection, j)
-                         : pl_ctl_answer_no_container(connection, route->name);
-        }
-        case PL_CTL_EVENTS:
-                return do_events(s, connection);
-        case PL_CTL_RELOAD:
-                return do_reload(s, connection);
-        case PL_CTL_ROTATE:
-                return do_rotate(s, connection, route->name);
-        }
-        return MHD_NO;
+/* unix(7), SO_PEERCRED: whoever called connect(2) */
+static bool is_root(struct MHD_Connection *connection) {
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct ucred peer;
+        socklen_t size = sizeof peer;
+
+        return info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+               peer.uid == 0;
+}
+
+static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
+                           const PlCtlEndpoint *endpoint, const PlCtlRequest *q) {
+        unsigned status = MHD_HTTP_OK;
+        json_t *document;
+
+        if (endpoint->may == PL_CTL_ROOT && !is_root(connection))
+                return refuse(connection, MHD_HTTP_FORBIDDEN, "this takes root",
+                              "ask again as root, with sudo for instance");
+        if (!endpoint->answer)
+                return open_stream(s, connection);
+        document = endpoint->answer(s->userdata, q, &status);
+        if (!document)
+                return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory",
+                              "try again; see journalctl -u plimsolld");
+        return answer(connection, status, NULL, document);
 }
 
 /* ---- requests ---- */
@@ -152,47 +252,52 @@ static bool announces_too_much(struct MHD_Connection *connection) {
 }
 
 static enum MHD_Result answer_too_large(struct MHD_Connection *connection) {
-        return pl_ctl_answer_error(connection, MHD_HTTP_CONTENT_TOO_LARGE, NULL,
-                                   "the request's body is larger than 64 KiB",
-                                   "requests need no body, or a small JSON object");
+        return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE,
+                      "the request's body is larger than 64 KiB",
+                      "requests need no body, or a small JSON object");
 }
 
-static bool body_is_good(const Request *q) {
-        if (q->size == 0)
-                return true;
-        json_t *j = json_loadb(q->body, q->size, 0, NULL);
-        bool good = json_is_object(j);
-        json_decref(j);
-        return good;
+/* Return: 0 and the object, NULL without a body; -EBADMSG. */
+static int parse_body(const Request *q, json_t **ret) {
+        json_t *j = q->size > 0 ? json_loadb(q->body, q->size, 0, NULL) : NULL;
+
+        if (q->size > 0 && !json_is_object(j)) {
+                json_decref(j);
+                return -EBADMSG;
+        }
+        *ret = j;
+        return 0;
 }
 
 static enum MHD_Result answer_request(PlCtlServer *s, struct MHD_Connection *connection,
                                       const char *target, const char *method, const Request *q) {
-        PlCtlRoute route;
+        char name[NAME_MAX_BYTES] = "", allow[ALLOW_MAX];
+        const PlCtlEndpoint *endpoint;
+        enum MHD_Result r;
+        json_t *body;
+        Segment raw;
 
         if (q->too_large)
                 return answer_too_large(connection);
-        switch (pl_ctl_route(method, target, &route)) {
-        case 0:
-                break;
-        case PL_CTL_E_METHOD:
-                return pl_ctl_answer_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, route.allow,
-                                           "this method is not for this address",
-                                           "the Allow header lists the right ones");
-        case PL_CTL_E_NAME:
-                return pl_ctl_answer_error(connection, MHD_HTTP_BAD_REQUEST, NULL,
-                                           "this is not the name of a container or service",
-                                           "letters, digits and _ . - make up a name");
-        default:
-                return pl_ctl_answer_error(
-                                connection, MHD_HTTP_NOT_FOUND, NULL, "no such address",
-                                "plimsollctl(1) lists the addresses of the control socket");
-        }
-        if (!body_is_good(q))
-                return pl_ctl_answer_error(connection, MHD_HTTP_BAD_REQUEST, NULL,
-                                           "the request's body is not a JSON object",
-                                           "leave the body out, or send {}");
-        return act(s, connection, &route);
+        endpoint = find_endpoint(s->endpoints, method, target, &raw, allow);
+        if (!endpoint && *allow)
+                return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, allow,
+                              pl_ctl_problem("this method is not for this address",
+                                             "the Allow header lists the right ones"));
+        if (!endpoint)
+                return refuse(connection, MHD_HTTP_NOT_FOUND, "no such address",
+                              "plimsollctl(1) lists the addresses of the control socket");
+        if (raw.start && decode_name(&raw, name) < 0)
+                return refuse(connection, MHD_HTTP_BAD_REQUEST,
+                              "this is not the name of a container or service",
+                              "letters, digits and _ . - make up a name");
+        if (parse_body(q, &body) < 0)
+                return refuse(connection, MHD_HTTP_BAD_REQUEST,
+                              "the request's body is not a JSON object",
+                              "leave the body out, or send {}");
+        r = ask(s, connection, endpoint, &(PlCtlRequest){ .name = name, .body = body });
+        json_decref(body);
+        return r;
 }
 
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
@@ -227,6 +332,23 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         return MHD_YES;
 }
 
+/* ---- when MHD runs ---- */
+
+static void run_after(PlCtlServer *s, uint64_t usec) {
+        (void)sd_event_source_set_time(s->mhd_timer,
+                                       pl_clock_loop_usec(s->event, CLOCK_MONOTONIC) + usec);
+        (void)sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_ONESHOT);
+}
+
+static void run_again(PlCtlServer *s) {
+        s->again = true;
+        run_after(s, 0);
+}
+
+static void on_resumed(void *userdata) {
+        run_again(userdata);
+}
+
 /* ---- deadlines ---- */
 
 static void arm_deadline(PlCtlServer *s) {
@@ -253,6 +375,11 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
         PlCtlServer *s = userdata;
         Peer *peer = *context;
 
+        if (code == MHD_CONNECTION_NOTIFY_STARTED)
+                s->n_connections++;
+        else if (s->n_connections-- >= CONNECTIONS_MAX)
+                /* at its limit MHD stops listening, and listens again only in a later run */
+                run_again(s);
         if (code == MHD_CONNECTION_NOTIFY_STARTED) {
                 const union MHD_ConnectionInfo *info = MHD_get_connection_info(
                                 connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -288,26 +415,13 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
 /* ---- the loop ---- */
 
-static void run_after(PlCtlServer *s, uint64_t usec) {
-        (void)sd_event_source_set_time(s->mhd_timer,
-                                       pl_clock_loop_usec(s->event, CLOCK_MONOTONIC) + usec);
-        (void)sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_ONESHOT);
-}
-
-static void on_resumed(void *userdata) {
-        PlCtlServer *s = userdata;
-
-        s->resumed = true;
-        run_after(s, 0);
-}
-
 /* MHD asks to be run again at once when it has more to do than one round took. */
 static void run(PlCtlServer *s) {
         MHD_UNSIGNED_LONG_LONG msec = 0;
 
-        s->resumed = false;
+        s->again = false;
         (void)MHD_run(s->mhd);
-        if (s->resumed)
+        if (s->again)
                 run_after(s, 0);
         else if (MHD_get_timeout(s->mhd, &msec) == MHD_YES)
                 run_after(s, msec * PL_USEC_PER_MSEC);
@@ -339,7 +453,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Names are decoded segment by segment in ctl-route: MHD would turn %2f into a slash before. */
+/* decode_name() does it, segment by segment: MHD would turn %2f into a slash before the split. */
 static size_t leave_escaped(void *userdata, struct MHD_Connection *connection, char *s) {
         return strlen(s);
 }
@@ -371,15 +485,15 @@ static int add_sources(PlCtlServer *s) {
         return sd_event_source_set_enabled(s->deadline_timer, SD_EVENT_OFF);
 }
 
-int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlHandlers *handlers, void *userdata,
-                      PlCtlServer **ret) {
+int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlEndpoint *endpoints,
+                      void *userdata, PlCtlServer **ret) {
         _cleanup_(pl_ctl_server_freep) PlCtlServer *s = calloc(1, sizeof *s);
         int r;
 
         if (!s)
                 return -ENOMEM;
         s->event = sd_event_ref(event);
-        s->handlers = handlers;
+        s->endpoints = endpoints;
         s->userdata = userdata;
         s->timeout_usec = REQUEST_TIMEOUT;
         TAILQ_INIT(&s->queue);

@@ -4,9 +4,8 @@
 /*
  * Control server: HTTP and JSON on the control socket (libmicrohttpd on the loop's epoll).
  *
- * GET /v1/status, /v1/containers/NAME, /v1/findings, /v1/events (NDJSON, live), POST /v1/reload,
- * /v1/containers/NAME/rotate … It parses requests, bounds them and answers; what there is to say
- * comes from the handlers, which run on the loop and must not block.
+ * It parses requests, bounds them, finds the endpoint and sends what that answers. Which endpoints
+ * there are, and what they answer, is their owner's: a table of rows.
  */
 
 #include <jansson.h>
@@ -16,28 +15,46 @@
 
 typedef struct PlCtlServer PlCtlServer;
 
-typedef struct PlCtlHandlers {
-        json_t *(*status)(void *userdata);                      /* new reference; NULL: 500 */
-        json_t *(*container)(void *userdata, const char *name); /* NULL: 404 */
-        json_t *(*findings)(void *userdata);
-        /* 0, or negative errno with *ret_message (owned by the caller): every error of the policy
-         */
-        int (*reload)(void *userdata, char **ret_message);
-        /* -ENOENT: no such container; -EOPNOTSUPP; 0: started */
-        int (*rotate)(void *userdata, const char *name, char **ret_message);
-} PlCtlHandlers;
+/* What is asked of an endpoint; borrowed for the call. */
+typedef struct PlCtlRequest {
+        const char *name;   /* what stood for "*" in the pattern, decoded; "" without one */
+        const json_t *body; /* an object, or NULL: the request had no body */
+} PlCtlRequest;
+
+/* Who may ask. */
+typedef enum PlCtlMay {
+        PL_CTL_CONNECTED, /* whoever may open the socket: root and its group */
+        PL_CTL_ROOT,      /* root alone; others get 403 */
+} PlCtlMay;
+
+/* One row for each method and address. Tables end with a row without a method. */
+typedef struct PlCtlEndpoint {
+        const char *method;  /* "GET" answers HEAD, too */
+        const char *pattern; /* "/v1/containers/NAME/rotate" with "*" for NAME: one whole segment,
+                                made of what names of containers and services are made of */
+        /* Runs on the loop and must not block. @status: HTTP, 200 unless it is set.
+         * Return: new reference; NULL: out of memory, answered with 500. Problems are documents,
+         * too: pl_ctl_problem().
+         * A row without a function is the live stream of what pl_ctl_server_publish() sends. */
+        json_t *(*answer)(void *userdata, const PlCtlRequest *q, unsigned *status);
+        PlCtlMay may;
+} PlCtlEndpoint;
 
 /**
  * pl_ctl_server_new()
  * @listen_fd: a bound and listening unix socket; ownership passes on success
- * @handlers:  borrowed, must outlive the server
+ * @endpoints: borrowed, must outlive the server
  * Return: 0, -ENOMEM, -EIO when libmicrohttpd refuses, -errno.
  */
-int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlHandlers *handlers, void *userdata,
-                      PlCtlServer **ret);
+int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlEndpoint *endpoints,
+                      void *userdata, PlCtlServer **ret);
 /* Streams end in good order; must not be called from a handler. Returns NULL. */
 PlCtlServer *pl_ctl_server_free(PlCtlServer *s);
 PL_DEFINE_CLEANUP(PlCtlServer *, pl_ctl_server_free)
+
+/** pl_ctl_problem() - the document of every error: what is wrong, and what would be right, so that
+ * plimsollctl and a person with curl read the same words. Return: new reference, NULL. */
+json_t *pl_ctl_problem(const char *message, const char *remedy);
 
 /** pl_ctl_server_set_timeout() - how long a connection may take for one whole request, from connect
  * or the answer before it; 15 s unless set. Streams are exempt. */
@@ -48,7 +65,7 @@ void pl_ctl_server_set_timeout(PlCtlServer *s, uint64_t usec);
  * directory is made when its parent is there. Return: fd or -errno. */
 int pl_ctl_server_listen(const char *path);
 
-/** pl_ctl_server_publish() - send one event to every /v1/events client. A client that does not
+/** pl_ctl_server_publish() - send one event to every client of the stream. A client that does not
  * read is dropped after 1 MiB, never waited for. @entry: from pl_wire_event(), borrowed.
  * Costs nothing while nobody listens; s may be NULL. */
 void pl_ctl_server_publish(PlCtlServer *s, json_t *entry);

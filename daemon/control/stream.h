@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Control streams: the clients of GET /v1/events, and what they have not read yet.
+ * Control streams: the clients of the event stream, and what they have not read yet.
  *
  * All clients share one backlog, so memory is bounded by its size and not by their number. A
  * client that falls behind by more than the backlog is cut off; nobody is ever waited for.

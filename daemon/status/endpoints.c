@@ -259,7 +259,7 @@ static json_t *container_to_json(PlManager *m, PlSubject *s) {
         return o;
 }
 
-static json_t *ctl_status(void *userdata) {
+static json_t *get_status(void *userdata, const PlCtlRequest *q, unsigned *code) {
         PlManager *m = userdata;
         const PlEngineInfo *info = pl_engine_info(m->engine);
         _cleanup_free_ char *line = summary_line(m);
@@ -315,27 +315,72 @@ static PlSubject *find_by_name(PlManager *m, const char *name) {
         return NULL;
 }
 
-static json_t *ctl_container(void *userdata, const char *name) {
+static json_t *no_container(const char *name, unsigned *status) {
+        _cleanup_free_ char *message = NULL;
+
+        *status = 404;
+        if (asprintf(&message, "no container or service \"%s\"", name) < 0) {
+                message = NULL;
+                return NULL;
+        }
+        return pl_ctl_problem(message, "plimsollctl status lists all of them");
+}
+
+static json_t *get_container(void *userdata, const PlCtlRequest *q, unsigned *status) {
         PlManager *m = userdata;
-        PlSubject *s = find_by_name(m, name);
+        PlSubject *s = find_by_name(m, q->name);
 
-        return s ? container_to_json(m, s) : NULL;
+        return s ? container_to_json(m, s) : no_container(q->name, status);
 }
 
-static int ctl_reload(void *userdata, char **ret_message) {
-        return pl_manager_reload(userdata, ret_message);
+static json_t *get_findings(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        return pl_manager_findings(userdata);
 }
 
-static int ctl_rotate(void *userdata, const char *name, char **ret_message) {
-        PlSubject *s = find_by_name(userdata, name);
+static json_t *post_reload(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        _cleanup_free_ char *message = NULL;
+        char *rest;
+        json_t *errors;
 
-        return s ? pl_manager_rotate(userdata, s, ret_message) : -ENOENT;
+        if (pl_manager_reload(userdata, &message) >= 0)
+                return json_pack("{s:b,s:s*}", "reloaded", 1, "message", message);
+        *status = 422;
+        errors = json_array();
+        rest = message;
+        for (const char *line; errors && (line = strsep(&rest, "\n"));)
+                if (*line)
+                        (void)json_array_append_new(errors, json_string(line));
+        return json_pack("{s:b,s:s,s:s,s:o}", "reloaded", 0, "message",
+                         "the policy was rejected; the one before stays in force", "remedy",
+                         "mend the lines named and reload again", "errors", errors);
 }
 
-const PlCtlHandlers pl_manager_ctl_handlers = {
-        .status = ctl_status,
-        .container = ctl_container,
-        .findings = pl_manager_findings,
-        .reload = ctl_reload,
-        .rotate = ctl_rotate,
+static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        _cleanup_free_ char *message = NULL;
+        PlSubject *s = find_by_name(userdata, q->name);
+        int r;
+
+        if (!s)
+                return no_container(q->name, status);
+        r = pl_manager_rotate(userdata, s, &message);
+        if (r >= 0) {
+                *status = 202;
+                return json_pack("{s:b,s:s*}", "started", 1, "message", message);
+        }
+        if (r == -ENOENT)
+                return no_container(q->name, status);
+        *status = 409;
+        return pl_ctl_problem(message ?: strerror(-r),
+                              "plimsollctl show NAME says how its log is kept");
+}
+
+/* Each has its place in plimsollctl(1), under CONTROL SOCKET. */
+const PlCtlEndpoint pl_manager_endpoints[] = {
+        { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
+        { "GET", "/v1/containers/*", get_container, PL_CTL_CONNECTED },
+        { "GET", "/v1/findings", get_findings, PL_CTL_CONNECTED },
+        { "GET", "/v1/events", NULL, PL_CTL_CONNECTED },
+        { "POST", "/v1/reload", post_reload, PL_CTL_CONNECTED },
+        { "POST", "/v1/containers/*/rotate", post_rotate, PL_CTL_CONNECTED },
+        {},
 };

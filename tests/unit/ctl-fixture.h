@@ -5,7 +5,7 @@
  * A control server on a real socket, and clients for it: libcurl for the polite ones, plain
  * sockets for the others.
  *
- * The server has a loop of its own in a thread; the handlers below are its daemon. What a test
+ * The server has a loop of its own in a thread; the endpoints below are its daemon. What a test
  * wants to happen on the loop it asks for by a request, as anybody would.
  */
 
@@ -35,58 +35,79 @@ static atomic_uint sequence;
 
 /* ---- the daemon's part ---- */
 
-static json_t *handle_status(void *userdata) {
+static json_t *get_status(void *userdata, const PlCtlRequest *q, unsigned *status) {
         return json_pack("{s:s}", "version", "test");
 }
 
-static json_t *handle_container(void *userdata, const char *name) {
-        return pl_streq(name, "web") ? json_pack("{s:s}", "name", name) : NULL;
+static json_t *no_container(const char *name, unsigned *status) {
+        char message[320];
+
+        *status = 404;
+        (void)snprintf(message, sizeof message, "no container or service \"%s\"", name);
+        return pl_ctl_problem(message, "ask for web");
 }
 
-static json_t *handle_findings(void *userdata) {
+static json_t *get_container(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        return pl_streq(q->name, "web") ? json_pack("{s:s}", "name", q->name)
+                                        : no_container(q->name, status);
+}
+
+static json_t *get_findings(void *userdata, const PlCtlRequest *q, unsigned *status) {
         return NULL; /* out of memory */
 }
 
-/* A good reload publishes one long line. */
 static atomic_bool policy_is_bad;
 
-static int handle_reload(void *userdata, char **ret_message) {
-        if (policy_is_bad) {
-                *ret_message = strdup("a.conf:3: one\na.conf:7: two");
-                return -EBADMSG;
-        }
+static void publish_line(void) {
         _cleanup_free_ char *filler = malloc(LINE_BYTES);
         memset(filler, 'x', LINE_BYTES);
         filler[LINE_BYTES - 1] = '\0';
         json_t *line = json_pack("{s:i,s:s}", "n", (int)sequence++, "filler", filler);
         pl_ctl_server_publish(server, line);
         json_decref(line);
-        return 0;
 }
 
-static int handle_rotate(void *userdata, const char *name, char **ret_message) {
-        if (pl_streq(name, "web"))
-                return 0;
-        if (pl_streq(name, "native")) {
-                *ret_message = strdup("the engine rotates it itself");
-                return -EOPNOTSUPP;
+/* A good reload publishes one long line. */
+static json_t *post_reload(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        if (policy_is_bad) {
+                *status = 422;
+                return json_pack("{s:[s,s]}", "errors", "a.conf:3: one", "a.conf:7: two");
         }
-        return -ENOENT;
+        publish_line();
+        return json_pack("{s:b,s:O*}", "reloaded", 1, "body", (json_t *)q->body);
 }
 
-static const PlCtlHandlers handlers = {
-        .status = handle_status,
-        .container = handle_container,
-        .findings = handle_findings,
-        .reload = handle_reload,
-        .rotate = handle_rotate,
+static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        if (pl_streq(q->name, "native")) {
+                *status = 409;
+                return pl_ctl_problem("the engine rotates it itself", "leave it alone");
+        }
+        if (!pl_streq(q->name, "web"))
+                return no_container(q->name, status);
+        *status = 202;
+        return json_pack("{s:b}", "started", 1);
+}
+
+static const PlCtlEndpoint endpoints[] = {
+        { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
+        { "GET", "/v1/containers/*", get_container, PL_CTL_CONNECTED },
+        { "GET", "/v1/findings", get_findings, PL_CTL_CONNECTED },
+        { "GET", "/v1/events", NULL, PL_CTL_CONNECTED },
+        { "POST", "/v1/reload", post_reload, PL_CTL_CONNECTED },
+        { "POST", "/v1/containers/*/rotate", post_rotate, PL_CTL_CONNECTED },
+        { "GET", "/v1/two", get_status, PL_CTL_CONNECTED },
+        { "POST", "/v1/two", post_rotate, PL_CTL_CONNECTED },
+        { "GET", "/v1/root", get_status, PL_CTL_ROOT },
+        {},
 };
 
 /* Most events come from the daemon's own work, not from within a request. */
 static int on_publish(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         eventfd_t n;
 
-        return eventfd_read(fd, &n) == 0 ? handle_reload(NULL, NULL) : 0;
+        if (eventfd_read(fd, &n) == 0)
+                publish_line();
+        return 0;
 }
 
 static int on_stop(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -99,7 +120,7 @@ static inline void *serve(void *userdata) {
         ck_assert_int_ge(sd_event_new(&event), 0);
         int fd = pl_ctl_server_listen(path);
         ck_assert_msg(fd >= 0, "listen: %s", strerror(-fd));
-        ck_assert_int_eq(pl_ctl_server_new(event, fd, &handlers, NULL, &server), 0);
+        ck_assert_int_eq(pl_ctl_server_new(event, fd, endpoints, NULL, &server), 0);
         pl_ctl_server_set_timeout(server, TIMEOUT_USEC);
         ck_assert_int_ge(sd_event_add_io(event, NULL, stop_fd, 1, on_stop, NULL), 0);
         ck_assert_int_ge(sd_event_add_io(event, NULL, publish_fd, 1, on_publish, NULL), 0);

@@ -51,6 +51,8 @@ static const struct {
         { "reload, empty object", "POST", "/v1/reload", "{}", 0, false, 200, "reloaded", NULL },
         { "reload, bad policy", "POST", "/v1/reload", "", 0, true, 422,
           "\"errors\":[\"a.conf:3: one\",\"a.conf:7: two\"]", NULL },
+        { "reload, an object", "POST", "/v1/reload", "{\"a\":[7]}", 0, false, 200,
+          "\"body\":{\"a\":[7]}", NULL },
         { "half a document", "POST", "/v1/reload", "{\"a\":", 0, false, 400, "JSON object", NULL },
         { "an array", "POST", "/v1/reload", "[1]", 0, false, 400, "JSON object", NULL },
         { "chunked, small", "POST", "/v1/reload", NULL, 10, false, 400, "JSON object", NULL },
@@ -59,6 +61,10 @@ static const struct {
         { "rotate, unknown", "POST", "/v1/containers/db/rotate", "", 0, false, 404, "db", NULL },
         { "rotate, native", "POST", "/v1/containers/native/rotate", "", 0, false, 409,
           "the engine rotates it itself", NULL },
+        { "no headers alone of a stream", "HEAD", "/v1/events", NULL, 0, false, 405, NULL, "GET" },
+        { "one address, two methods", "POST", "/v1/two", "", 0, false, 404, "no container", NULL },
+        { "neither of two methods", "PUT", "/v1/two", "", 0, false, 405, "method",
+          "GET, HEAD, POST" },
 };
 
 START_TEST(test_requests) {
@@ -167,6 +173,61 @@ START_TEST(test_idle_crowd) {
 }
 END_TEST
 
+/* At its limit libmicrohttpd does not listen: whoever waits has the place of the next that goes,
+ * and does not wait for somebody's deadline. */
+START_TEST(test_full_house) {
+        static const char request[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n";
+        int fds[256], waiting;
+        char head[13] = "";
+
+        pl_ctl_server_set_timeout(server, PL_USEC_PER_HOUR);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++) {
+                fds[i] = dial();
+                ck_assert_int_eq(send_text(fds[i], request), 0);
+                ck_assert_int_eq(recv(fds[i], head, 12, MSG_WAITALL), 12); /* it is in */
+        }
+        waiting = dial();
+        ck_assert_int_eq(send_text(waiting, request), 0);
+        pause_msec(50);
+        ck_assert_int_lt(recv(waiting, head, 12, MSG_DONTWAIT), 0);
+        (void)close(fds[7]);
+        ck_assert_int_eq(recv(waiting, head, 12, MSG_WAITALL), 12);
+        ck_assert_str_eq(head, "HTTP/1.1 200");
+        for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++)
+                if (i != 7)
+                        (void)close(fds[i]);
+        (void)close(waiting);
+}
+END_TEST
+
+/* ---- who may ask ---- */
+
+static long ask_for_root(void) {
+        Answer a;
+
+        ck_assert_int_eq(http("GET", "/v1/root", NULL, 0, &a), CURLE_OK);
+        return a.code;
+}
+
+START_TEST(test_root_alone) {
+        char parent[64];
+
+        if (geteuid() != 0) {
+                ck_assert_int_eq(ask_for_root(), 403);
+                return;
+        }
+        ck_assert_int_eq(ask_for_root(), 200);
+
+        /* anybody may connect here, and is asked who it is */
+        (void)snprintf(parent, sizeof parent, "%s/run", dir);
+        ck_assert(chmod(dir, 0755) == 0 && chmod(parent, 0755) == 0 && chmod(path, 0666) == 0);
+        ck_assert_int_eq(seteuid(65534), 0);
+        ck_assert_int_eq(ask_for_root(), 403);
+        assert_serves("somebody who is not root");
+        ck_assert_int_eq(seteuid(0), 0);
+}
+END_TEST
+
 /* ---- the socket ---- */
 
 START_TEST(test_listen) {
@@ -210,6 +271,8 @@ int main(void) {
         tcase_add_loop_test(cases, test_garbage, 0, PL_ARRAY_SIZE(garbage));
         tcase_add_test(cases, test_slow_loris);
         tcase_add_loop_test(cases, test_idle_crowd, 0, PL_ARRAY_SIZE(crowds));
+        tcase_add_test(cases, test_full_house);
+        tcase_add_test(cases, test_root_alone);
         tcase_add_test(cases, test_listen);
         return run_case(cases);
 }
