@@ -32,8 +32,20 @@ typedef struct Job {
 } Job;
 
 static void job_free(Job *j) {
-        pl_rotate_request_deinit(&j->request);
+        free(j->request.name);
+        free(j->request.path);
+        free(j->request.driver);
+        free(j->request.service);
         free(j);
+}
+
+static int retain(Job *j, const PlRotateContext *ctx) {
+        const PlRetainRequest retain = { .rules = j->request.rules,
+                                         .id = j->request.id,
+                                         .budget_bytes = j->request.budget_bytes,
+                                         .now_sec = ctx->now_sec };
+
+        return pl_log_retain(ctx->store, &retain, &j->outcome.archives);
 }
 
 static void run(PlWork *w, const PlRotateContext *ctx) {
@@ -46,8 +58,8 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 (void)pl_log_rotate(ctx, &j->request, &j->outcome);
                 break;
         case JOB_RETAIN:
-                j->outcome.next_expiry_sec = PL_TIME_INFINITY;
-                r = pl_log_retain(ctx, &j->request, 0, &j->outcome);
+                j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
+                r = retain(j, ctx);
                 j->outcome.error = PL_MIN(r, 0);
                 break;
         case JOB_FORGET:
@@ -161,8 +173,8 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
 
         e->method = o->method;
         e->why = o->why;
-        e->archived_bytes = o->archived_bytes;
-        e->archived_files = o->archived_files;
+        e->archived_bytes = o->archives.bytes;
+        e->archived_files = o->archives.files;
         e->rotations += o->rotations;
         e->lines += o->lines;
         if (o->size_bytes > 0 || o->error == 0) {
@@ -201,8 +213,8 @@ static void done(PlWork *w, void *userdata, bool ran) {
         PlLogEntry *e = j->kind == JOB_ROTATE ? pl_map_get(l->entries, j->request.id) : NULL;
 
         if (ran && (j->kind == JOB_ROTATE || j->kind == JOB_RETAIN)) {
-                l->archived_bytes = j->outcome.archived_total_bytes;
-                pl_logs_expire_at(l, j->outcome.next_expiry_sec);
+                l->archived_bytes = j->outcome.archives.total_bytes;
+                pl_logs_expire_at(l, j->outcome.archives.next_expiry_sec);
         }
         if (e && ran) {
                 e->busy = false;

@@ -77,15 +77,3 @@ int pl_log_file_cut(int fd, uint64_t from, uint64_t limit, uint64_t *ret_k);
 
 /** pl_log_file_mark() - make [a, k) the marker of gen. Return: 0, -ENOMEM, -errno. */
 int pl_log_file_mark(int fd, uint64_t a, uint64_t k, uint64_t gen);
-
-/**
- * pl_log_file_free() - give back the blocks of [from, to), by a method
- * Collapse: from is 0, and offsets shrink by to. Punch: reads as NUL bytes. Reflink: reads as
- * filler that shares its blocks. Return: 0 or -errno.
- */
-int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
-                     uint64_t align_bytes);
-
-/** pl_log_file_tmp() - a nameless file beside the log, on the same file system. Return: fd, -errno.
- */
-int pl_log_file_tmp(int dir_fd);

@@ -8,7 +8,7 @@
  * range ends before the end of the file), ioctl_ficlonerange(2).
  */
 
-#include "rotate/file.h"
+#include "rotate/methods.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,15 +20,16 @@
 #include "base/fs.h"
 #include "lib/logs/jsonlog.h"
 #include "rotate/point.h"
-#include "rotate/probe.h"
 
 #define COLLAPSE_ALIGN_MAX MIB(64)
 #define PASSES_MAX         8
+#define SAMPLE_BLOCKS      4
 #define PUNCH_BYTES        MIB(4)
 #define PUNCH_REST_USEC    100      /* for a writer to take the lock */
 #define LITTLE_BYTES       KIB(128) /* a disk has that written before anybody minds */
 
-int pl_log_file_tmp(int dir_fd) {
+/* A nameless file beside the log, on the same file system. Return: fd, -errno. */
+static int make_tmp(int dir_fd) {
         char name[64];
         int fd, r;
 
@@ -51,11 +52,11 @@ static int punch(int fd, uint64_t from, uint64_t to) {
                                : 0;
 }
 
-/* Under the inode's lock, too, and as long as the range is where a file system discards what it
- * frees at once (ext4 without a journal, mounted with discard: 0.35 s for 1 GiB, measured). */
-static int punch_piecewise(int fd, uint64_t from, uint64_t to) {
+/* In pieces: a file system that discards at once what it frees holds the inode's lock as long as
+ * the range is (ext4 without a journal, mounted with discard: 0.35 s for 1 GiB, measured). */
+static int free_by_punch(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
         for (uint64_t at = from; at < to; at += PUNCH_BYTES) {
-                int r = punch(fd, at, PL_MIN(to, at + PUNCH_BYTES));
+                int r = punch(f->fd, at, PL_MIN(to, at + PUNCH_BYTES));
 
                 if (r < 0)
                         return r;
@@ -72,7 +73,7 @@ static int punch_piecewise(int fd, uint64_t from, uint64_t to) {
  * references to one extent grow without bound.
  */
 static int make_filler(int dir_fd, uint64_t length, uint64_t align, uint64_t *ret_piece) {
-        _cleanup_close_ int fd = pl_log_file_tmp(dir_fd);
+        _cleanup_close_ int fd = make_tmp(dir_fd);
         _cleanup_free_ char *buf = NULL;
         uint64_t piece = PL_MAX(align, (uint64_t)PL_JSONLOG_FILLER_BYTES), rest;
         int r;
@@ -126,54 +127,41 @@ static uint64_t size_of(int fd) {
 }
 
 /*
- * Writers wait for the inode's lock. Under it cached pages of the range are dropped; a collapse
- * also writes, waits for and drops those behind the range. So do that before, without the lock;
- * each pass leaves what was written during it, which is less and less, as long as the disk is
- * faster than the writer.
+ * A collapse writes, waits for and drops the pages behind the range while it holds the inode's
+ * lock, and writers wait for that lock. So do it before, without the lock. Each pass leaves what
+ * was written during it, which is less and less as long as the disk is faster than the writer.
  */
-static void make_quick(int fd, uint64_t from, uint64_t to, bool collapse) {
-        (void)posix_fadvise(fd, (off_t)from, (off_t)(to - from), POSIX_FADV_DONTNEED);
-        for (int i = 0; collapse && i < PASSES_MAX; i++) {
+static void flush_behind(int fd, uint64_t from) {
+        for (int i = 0; i < PASSES_MAX; i++) {
                 uint64_t before = size_of(fd);
 
-                (void)sync_file_range(fd, (off_t)to, 0,
+                (void)sync_file_range(fd, (off_t)from, 0,
                                       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                                                       SYNC_FILE_RANGE_WAIT_AFTER);
-                (void)posix_fadvise(fd, (off_t)to, 0, POSIX_FADV_DONTNEED);
+                (void)posix_fadvise(fd, (off_t)from, 0, POSIX_FADV_DONTNEED);
                 if (size_of(fd) - before < LITTLE_BYTES)
                         break;
         }
 }
 
-int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
-                     uint64_t align_bytes) {
-        int r;
-
-        if (from >= to)
-                return 0;
-        make_quick(f->fd, from, to, method == PL_LOG_METHOD_COLLAPSE);
-        switch (method) {
-        case PL_LOG_METHOD_COLLAPSE:
-                return fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)(to - from)) <
-                                                       0
-                                       ? -errno
-                                       : 0;
-        case PL_LOG_METHOD_PUNCH:
-                return punch_piecewise(f->fd, from, to);
-        case PL_LOG_METHOD_REFLINK:
-                r = clone_filler(f, from, to, align_bytes);
-                if (r != -ENOSPC && r != -EDQUOT)
-                        return r;
-                /* a full disk: the hole frees the very blocks that the filler needs */
-                r = punch(f->fd, from, to);
-                return r < 0 ? r : clone_filler(f, from, to, align_bytes);
-        default:
-                return -EINVAL;
-        }
+static int free_by_collapse(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
+        flush_behind(f->fd, to);
+        return fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)(to - from)) < 0
+                               ? -errno
+                               : 0;
 }
 
-/* --- probe -------------------------------------------------------------------------------------
- */
+static int free_by_reflink(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
+        int r = clone_filler(f, from, to, align);
+
+        if (r != -ENOSPC && r != -EDQUOT)
+                return r;
+        /* a full disk: the hole frees the very blocks that the filler needs */
+        r = punch(f->fd, from, to);
+        return r < 0 ? r : clone_filler(f, from, to, align);
+}
+
+/* --- what a file system can do, tried on four blocks of a, b, c and d --- */
 
 /* Does the block at offset consist of this byte? */
 static bool holds(int fd, off_t offset, size_t size, char byte) {
@@ -187,10 +175,33 @@ static bool holds(int fd, off_t offset, size_t size, char byte) {
         return true;
 }
 
-static uint64_t probe_collapse(int fd, uint64_t block) {
+/*
+ * On a full disk, when it matters most, the sample has holes instead of data: the answers of the
+ * file system still count, only the bytes do not prove them. Return: 1 data; 0 holes; -errno.
+ */
+static int make_sample(int fd, size_t block) {
+        _cleanup_free_ char *buf = malloc(SAMPLE_BLOCKS * block);
+        int r;
+
+        if (!buf)
+                return -ENOMEM;
+        for (size_t i = 0; i < SAMPLE_BLOCKS; i++)
+                memset(buf + i * block, 'a' + (int)i, block);
+        if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                return -errno;
+        r = pl_fs_write_all(fd, buf, SAMPLE_BLOCKS * block, NULL);
+        if (r >= 0)
+                return 1;
+        if (r != -ENOSPC && r != -EDQUOT)
+                return r;
+        if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)(SAMPLE_BLOCKS * block)) < 0)
+                return -errno;
+        return 0;
+}
+
+static uint64_t probe_collapse(int fd, size_t block, bool data) {
         for (uint64_t align = block; align <= COLLAPSE_ALIGN_MAX; align *= 2) {
                 struct stat st;
-                bool data;
 
                 if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)(2 * align + 1)) < 0)
                         return 0;
@@ -206,59 +217,89 @@ static uint64_t probe_collapse(int fd, uint64_t block) {
         return 0;
 }
 
-static bool probe_reflink(int fd, size_t block, bool data) {
+static uint64_t probe_reflink(int fd, size_t block, bool data) {
         struct file_clone_range range = {
                 .src_fd = fd,
                 .src_length = block,
                 .dest_offset = 2 * block,
         };
 
-        return ioctl(fd, FICLONERANGE, &range) == 0 && holds(fd, (off_t)(2 * block), block, 'a');
+        return ioctl(fd, FICLONERANGE, &range) == 0 && holds(fd, (off_t)(2 * block), block, 'a')
+                               ? block
+                               : 0;
 }
 
-static bool probe_punch(int fd, size_t block, bool data) {
+static uint64_t probe_punch(int fd, size_t block, bool data) {
         struct stat before, after;
 
         return fstat(fd, &before) == 0 && punch(fd, block, 2 * block) == 0 &&
-               fstat(fd, &after) == 0 && before.st_size == after.st_size &&
-               holds(fd, (off_t)block, block, '\0') && holds(fd, 0, block, 'a');
+                                               fstat(fd, &after) == 0 &&
+                                               before.st_size == after.st_size &&
+                                               holds(fd, (off_t)block, block, '\0') &&
+                                               holds(fd, 0, block, 'a')
+                               ? block
+                               : 0;
+}
+
+/* One row per PlLogMethod: how it frees a head, and how to find out whether it can; what cannot be
+ * asked of a file system has neither. */
+typedef struct Method {
+        int (*free)(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align_bytes);
+        /* @fd: of make_sample(), to be changed at will; @data: it holds bytes, not holes.
+         * Return: what offsets must be a multiple of; 0: it cannot. */
+        uint64_t (*probe)(int fd, size_t block, bool data);
+} Method;
+
+#define METHODS(ROW)                                    \
+        ROW(AUTO, NULL, NULL)                           \
+        ROW(REFLINK, free_by_reflink, probe_reflink)    \
+        ROW(PUNCH, free_by_punch, probe_punch)          \
+        ROW(COLLAPSE, free_by_collapse, probe_collapse) \
+        ROW(OFF, NULL, NULL)
+#define ROW(method, ...)      [PL_LOG_METHOD_##method] = { __VA_ARGS__ },
+#define PLUS_ONE(method, ...) +1
+
+static const Method methods[] = { METHODS(ROW) };
+_Static_assert(PL_ARRAY_SIZE(methods) == _PL_LOG_METHOD_N && METHODS(PLUS_ONE) == _PL_LOG_METHOD_N,
+               "a PlLogMethod has no row");
+
+int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
+                     uint64_t align_bytes) {
+        if (from >= to)
+                return 0;
+        if (!methods[method].free)
+                return -EINVAL;
+        /* pages are dropped before, without the inode's lock, for which writers wait */
+        (void)posix_fadvise(f->fd, (off_t)from, (off_t)(to - from), POSIX_FADV_DONTNEED);
+        return methods[method].free(f, from, to, align_bytes);
 }
 
 int pl_log_probe(int dir_fd, PlRotateProbe *ret) {
+        uint64_t align[_PL_LOG_METHOD_N] = { 0 };
         _cleanup_close_ int fd = -EBADF;
-        _cleanup_free_ char *buf = NULL;
-        PlRotateProbe p = { 0 };
         struct statfs sfs;
         size_t block;
-        bool data;
-        int r;
 
         if (fstatfs(dir_fd, &sfs) < 0)
                 return -errno;
         block = (size_t)sfs.f_bsize;
         if (block < 512 || block > MIB(1) || (block & (block - 1)) != 0)
                 return -EOPNOTSUPP;
-        fd = pl_log_file_tmp(dir_fd);
+        fd = make_tmp(dir_fd);
         if (fd < 0)
                 return fd;
-        buf = malloc(4 * block);
-        if (!buf)
-                return -ENOMEM;
-        for (size_t i = 0; i < 4; i++)
-                memset(buf + i * block, 'a' + (int)i, block);
-        r = pl_fs_write_all(fd, buf, 4 * block, NULL);
-        /* a full disk, when it matters most: with holes instead of data the answers of the file
-         * system still count, only the bytes do not prove them */
-        data = r >= 0;
-        if (r == -ENOSPC || r == -EDQUOT)
-                r = ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)(4 * block)) < 0 ? -errno : 0;
-        if (r < 0)
-                return r;
-        p.align_bytes = block;
-        p.reflink = probe_reflink(fd, block, data);
-        p.punch = probe_punch(fd, block, data);
-        p.collapse_align_bytes = probe_collapse(fd, block);
-        p.collapse = p.collapse_align_bytes > 0;
-        *ret = p;
+        for (PlLogMethod m = 0; m < _PL_LOG_METHOD_N; m++) {
+                int r = methods[m].probe ? make_sample(fd, block) : 0;
+
+                if (r < 0)
+                        return r;
+                if (methods[m].probe)
+                        align[m] = methods[m].probe(fd, block, r > 0);
+        }
+        *ret = (PlRotateProbe){ .align_bytes = block,
+                                .reflink = align[PL_LOG_METHOD_REFLINK] > 0,
+                                .punch = align[PL_LOG_METHOD_PUNCH] > 0,
+                                .collapse = align[PL_LOG_METHOD_COLLAPSE] > 0,
+                                .collapse_align_bytes = align[PL_LOG_METHOD_COLLAPSE] };
         return 0;
 }

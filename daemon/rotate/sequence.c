@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Each function below is one step of the sequence in the header; none of them decides anything
- * that lib/logs/rotate-plan could.
+ * The rotation sequence: each function below is one step of what the header lists, or of finishing
+ * what a crash left. None of them decides anything that lib/logs/rotate-plan could.
  */
 
 #include "rotate/sequence.h"
@@ -10,26 +10,394 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "rotate/job.h"
+#include "rotate/file.h"
+#include "rotate/methods.h"
 #include "rotate/point.h"
-#include "rotate/probe.h"
+#include "rotate/segment.h"
 
+#define COMPARE_BYTES KIB(64)
 #define ROTATIONS_MAX 1024 /* in one job, on a full disk, where each archives what fits */
 
-__attribute__((weak)) void pl_log_rotate_point(PlRotatePoint p) {
-        (void)p;
+typedef struct Job {
+        const PlRotateContext *ctx;
+        const PlRotateRequest *req;
+        PlRotateOutcome *out;
+        PlLogFile log;
+        PlRotateState state;
+        PlRotateProbe probe;
+        PlRotateFacts facts;
+        PlRotateChoice choice;
+} Job;
+
+/* --- the state record --- */
+
+/* Notes what failed, for people. Return: error. */
+static int fail(Job *j, const char *step, int error) {
+        j->out->step = step;
+        return error;
 }
 
-void pl_rotate_request_deinit(PlRotateRequest *r) {
-        free(r->name);
-        free(r->path);
-        free(r->driver);
-        free(r->service);
-        *r = (PlRotateRequest){ 0 };
+/* Return: 1 changed; 0 it was so already; -ENOMEM. */
+static int set_string(char **s, const char *value) {
+        char *copy;
+
+        if (*s && pl_streq(*s, value ?: ""))
+                return 0;
+        copy = strdup(value ?: "");
+        if (!copy)
+                return -ENOMEM;
+        free(*s);
+        *s = copy;
+        return 1;
 }
+
+/* Name, service and path follow the engine and the policy; only while no archive is under way.
+ * Return: 1 when something changed; 0; -ENOMEM. */
+static int take_name(Job *j) {
+        const PlRotateRequest *q = j->req;
+        struct {
+                char **to;
+                const char *from;
+        } fields[] = {
+                { &j->state.name, q->name },
+                { &j->state.service, q->service },
+                { &j->state.path, q->path },
+                { &j->state.driver, q->driver },
+        };
+        int changed = 0;
+
+        memcpy(j->state.id, q->id, PL_ID_MAX);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(fields); i++) {
+                int r = set_string(fields[i].to, fields[i].from);
+
+                if (r < 0)
+                        return r;
+                changed |= r;
+        }
+        return changed;
+}
+
+/* Without a record, the archives that are there tell the last generation. */
+static int new_state(Job *j) {
+        PlStoredArchive *archives;
+        size_t n;
+        int r;
+
+        r = pl_log_store_list(j->ctx->store, j->req->id, &archives, &n);
+        if (r < 0)
+                return r;
+        j->state = (PlRotateState){ .gen = n > 0 ? archives[n - 1].name.gen : 0 };
+        free(archives);
+        return take_name(j);
+}
+
+/* Return: 1 there was no record; 0; -errno. */
+static int load(Job *j) {
+        int r;
+
+        r = pl_log_store_load(j->ctx->store, j->req->id, &j->state);
+        if (r == -ENOENT || r == -EBADMSG)
+                r = new_state(j);
+        return r < 0 ? fail(j, "reading its state", r) : r;
+}
+
+static int save(Job *j) {
+        int r = pl_log_store_save(j->ctx->store, &j->state);
+
+        return r < 0 ? fail(j, "saving its state", r) : 0;
+}
+
+static int sync_log(Job *j) {
+        return fsync(j->log.fd) < 0 ? fail(j, "syncing the log", -errno) : 0;
+}
+
+/* --- freeing the head: steps 5 to 7, the first time or once more --- */
+
+/*
+ * Collapsing a log that may have a writer is right only below Docker 23, and a stopped one only
+ * while nobody opens it. Return: 0 go ahead; -EAGAIN not now, the choice may have changed.
+ */
+static int guard(Job *j) {
+        unsigned major;
+        int r;
+
+        if (j->state.method != PL_LOG_METHOD_COLLAPSE)
+                return 0;
+        if (j->facts.running) {
+                major = j->ctx->engine_major ? atomic_load(j->ctx->engine_major)
+                                             : j->facts.engine_major;
+                return major == j->facts.engine_major ? 0 : -EAGAIN;
+        }
+        if (j->log.leased)
+                return 0;
+        r = pl_log_file_lease(&j->log);
+        if (r == 0 || j->facts.engine_major < PL_ROTATE_COLLAPSE_ENGINES_BELOW)
+                return 0;
+        j->facts.running = true; /* somebody has it open: as good as a writer */
+        j->choice = pl_rotate_choose(&j->facts);
+        return -EAGAIN;
+}
+
+/* Steps 5 to 7 of an intent; doing them twice does no harm. */
+static int free_head(Job *j) {
+        PlRotateState *s = &j->state;
+        bool collapse = s->method == PL_LOG_METHOD_COLLAPSE;
+        uint64_t align = collapse ? j->probe.collapse_align_bytes : j->probe.align_bytes;
+        int r;
+
+        r = pl_log_file_mark(j->log.fd, s->a, s->k, s->gen + 1);
+        if (r < 0)
+                return fail(j, "marking the log", r);
+        pl_log_rotate_point(PL_ROTATE_POINT_MARKED);
+        r = sync_log(j);
+        if (r < 0)
+                return r;
+        pl_log_rotate_point(PL_ROTATE_POINT_FREE);
+        r = pl_log_file_free(&j->log, s->method, collapse ? 0 : pl_rotate_free_from(s, align), s->a,
+                             align);
+        if (r < 0)
+                return fail(j, "freeing the head of the log", r);
+        pl_log_rotate_point(PL_ROTATE_POINT_FREED);
+        r = sync_log(j);
+        if (r < 0)
+                return r;
+        pl_rotate_advance(s);
+        r = save(j);
+        pl_log_rotate_point(PL_ROTATE_POINT_CLEAN);
+        return r;
+}
+
+static int publish(Job *j) {
+        int r;
+
+        if (pl_streq(j->state.archive, PL_LOG_NO_ARCHIVE))
+                return 0;
+        r = pl_log_store_publish(j->ctx->store, j->state.id, j->state.archive);
+        /* somebody deleted it: nothing that could be brought back */
+        return r < 0 && r != -ENOENT ? fail(j, "naming the archive", r) : 0;
+}
+
+/*
+ * --- relearning ---
+ *
+ * The state record is lost, or the place that an intent names has moved. Markers in the log tell
+ * what was archived, but not the last archive when its rotation was interrupted: what that archive
+ * holds still stands in the log, and would be archived again. So the archive and the log are
+ * compared, and the intent is made anew.
+ */
+
+/* Where does the marker of a generation stand, which nothing but the lost intent can have written?
+ * Markers begin at a multiple of align. Return: 1; 0 there is none; -errno. */
+static int find_marker(int fd, uint64_t from, uint64_t to, uint64_t align, uint64_t gen,
+                       uint64_t *ret_a, uint64_t *ret_k) {
+        uint64_t head, mark, found;
+        int r;
+
+        for (uint64_t a = (from + align - 1) & ~(align - 1); a < to; a += align) {
+                if (pl_log_file_marker(fd, a) != gen)
+                        continue;
+                r = pl_log_file_find_head(fd, a, to, &head, &mark, &found);
+                if (r < 0)
+                        return r;
+                *ret_a = a;
+                *ret_k = head;
+                return 1;
+        }
+        return 0;
+}
+
+/* Does the log go on at an offset as the archive begins? */
+static bool begins_with(int fd, uint64_t offset, PlLogSegment *segment) {
+        char buf[KIB(4)];
+        size_t size;
+
+        if (segment->table.n == 0 || pl_log_segment_load(segment, 0) < 0)
+                return false;
+        size = PL_MIN((size_t)segment->table.frames[0].raw_bytes, (size_t)COMPARE_BYTES);
+        for (size_t at = 0; at < size; at += sizeof(buf)) {
+                size_t n = PL_MIN(sizeof(buf), size - at);
+
+                if (pread(fd, buf, n, (off_t)(offset + at)) != (ssize_t)n ||
+                    memcmp(buf, segment->data + at, n) != 0)
+                        return false;
+        }
+        return true;
+}
+
+/* Return: 1 state holds the intent; 0 there was none; -errno. */
+static int remake(Job *j, uint64_t size, PlLogSegment *segment) {
+        PlRotateState *s = &j->state;
+        uint64_t bytes = segment->raw_bytes, align;
+        PlRotateFacts f = j->facts;
+        PlRotateChoice choice;
+        int r;
+
+        f.wanted = PL_LOG_METHOD_AUTO;
+        choice = pl_rotate_choose(&f);
+        if (choice.method == PL_LOG_METHOD_OFF)
+                return 0; /* nothing will be archived either */
+        align = choice.align_bytes;
+        s->method = choice.method;
+        r = find_marker(j->log.fd, s->head, PL_MIN(size, s->head + bytes + align), align,
+                        segment->gen, &s->a, &s->k);
+        if (r != 0)
+                return r;
+        if (s->head + bytes > size || !begins_with(j->log.fd, s->head, segment))
+                return 0;
+        s->k = s->head + bytes;
+        return pl_rotate_place(s, s->method, s->k, align, &s->a) < 0 ? 0 : 1;
+}
+
+/*
+ * Makes a lost intent anew, from the last archive and the log behind state.head.
+ * @marker_gen: of the last marker before it; 0: none
+ * Return: 1 state holds it, not yet saved; 0 there was none; -errno.
+ */
+static int relearn(Job *j, uint64_t size, uint64_t marker_gen) {
+        PlRotateState *s = &j->state;
+        PlLogSegment segment = PL_LOG_SEGMENT_INIT;
+        PlStoredArchive *archives = NULL;
+        size_t n = 0;
+        int r, fd;
+
+        r = pl_log_store_list(j->ctx->store, s->id, &archives, &n);
+        if (r < 0 || n == 0 || archives[n - 1].name.gen <= marker_gen) {
+                free(archives);
+                return PL_MIN(r, 0);
+        }
+        fd = pl_log_store_open_archive(j->ctx->store, &archives[n - 1]);
+        r = fd < 0 ? fd : pl_log_segment_open(fd, &archives[n - 1].name, &segment);
+        if (r >= 0) {
+                r = remake(j, size, &segment);
+                pl_log_segment_close(&segment);
+        } else if (r == -EBADMSG || r == -ENOENT)
+                r = 0; /* an archive that cannot be read archives nothing */
+        if (r > 0) {
+                char *archive;
+
+                if (asprintf(&archive, "%s/%s", archives[n - 1].service, archives[n - 1].file) >=
+                    0) {
+                        free(s->archive);
+                        s->archive = archive;
+                        s->gen = archives[n - 1].name.gen - 1;
+                        s->print = pl_log_file_print(j->log.fd, s);
+                        s->phase = PL_ROTATE_INTENT;
+                } else
+                        r = -ENOMEM;
+        }
+        free(archives);
+        return r;
+}
+
+/* --- recovery: step 1 --- */
+
+/* Forget offsets, then find out from our own markers in the file how much of it is archived. */
+static int reset(Job *j, uint64_t dev, uint64_t ino, uint64_t size) {
+        /* an intent's place may have moved: adoption takes holes out of a file */
+        bool lost = j->state.phase == PL_ROTATE_INTENT || (j->state.ino == 0 && j->state.gen > 0);
+        uint64_t head, mark, gen;
+        int r;
+
+        r = pl_log_file_find_head(j->log.fd, 0, size, &head, &mark, &gen);
+        if (r < 0)
+                return fail(j, "looking for the start of the log", r);
+        pl_rotate_reset(&j->state, dev, ino);
+        if (gen > 0) {
+                j->state.head = head;
+                j->state.mark = mark;
+                j->state.gen = PL_MAX(j->state.gen, gen);
+        }
+        r = take_name(j);
+        if (r >= 0 && lost) {
+                j->state.head = head;
+                j->state.mark = mark;
+                r = relearn(j, size, gen);
+                if (r == 0 && gen == 0)
+                        j->state.head = j->state.mark = 0;
+        }
+        if (r < 0)
+                return r;
+        j->out->recovered |= j->state.phase == PL_ROTATE_INTENT;
+        return save(j);
+}
+
+/* An intent whose method is not right any more is finished with one that is. */
+static int redo(Job *j) {
+        PlRotateState *s = &j->state;
+        PlRotateFacts f = j->facts;
+
+        for (int tries = 0; tries < 2; tries++) {
+                f.running = j->facts.running;
+                f.wanted = PL_LOG_METHOD_AUTO; /* the policy may have changed; a half done one has
+                                                  not */
+                j->choice = pl_rotate_choose(&f);
+                if (j->choice.method == PL_LOG_METHOD_OFF)
+                        return fail(j, "finishing an interrupted rotation", -EOPNOTSUPP);
+                if (s->method == PL_LOG_METHOD_COLLAPSE && j->choice.method != s->method) {
+                        int r;
+
+                        s->method = j->choice.method;
+                        s->a &= ~(j->choice.align_bytes - 1);
+                        r = save(j);
+                        if (r < 0)
+                                return r;
+                }
+                if (guard(j) >= 0)
+                        return free_head(j);
+        }
+        return fail(j, "finishing an interrupted rotation", -EAGAIN);
+}
+
+static int recover(Job *j) {
+        PlRotateState *s = &j->state;
+        PlRotateSeen seen = { 0 };
+        int r = pl_log_file_see(j->log.fd, s, &seen);
+
+        if (r < 0)
+                return fail(j, "reading the log", r);
+        if (s->phase == PL_ROTATE_INTENT) {
+                j->out->recovered = true;
+                r = publish(j);
+        } else
+                r = pl_log_store_abandon(j->ctx->store, s->service, s->id);
+        if (r < 0)
+                return r;
+        switch (pl_rotate_recover(s, &seen)) {
+        case PL_ROTATE_RESET:
+                r = reset(j, seen.dev, seen.ino, seen.size);
+                return r >= 0 && s->phase == PL_ROTATE_INTENT ? redo(j) : r;
+        case PL_ROTATE_FINISH:
+                r = sync_log(j);
+                if (r < 0)
+                        return r;
+                pl_rotate_advance(s);
+                return save(j);
+        case PL_ROTATE_REDO:
+                return redo(j);
+        case PL_ROTATE_GO_ON:
+                break;
+        }
+        r = take_name(j);
+        return r > 0 ? save(j) : r;
+}
+
+/* Step 1 for a log that is gone, or that plimsolld may not touch any more. */
+static int settle(Job *j) {
+        int r;
+
+        if (j->state.phase != PL_ROTATE_INTENT)
+                return 0;
+        r = publish(j);
+        if (r < 0)
+                return r;
+        pl_rotate_reset(&j->state, 0, 0);
+        return save(j);
+}
+
+/* --- a rotation: steps 2 to 7 --- */
 
 /* Step 2. */
-static int pick(PlRotateJob *j, uint64_t limit) {
+static int pick(Job *j, uint64_t limit) {
         PlRotateState *s = &j->state;
         uint64_t k, a;
         int r;
@@ -40,14 +408,14 @@ static int pick(PlRotateJob *j, uint64_t limit) {
         if (r >= 0)
                 r = pl_rotate_place(s, j->choice.method, k, j->choice.align_bytes, &a);
         if (r < 0)
-                return r == -ENODATA ? r : pl_rotate_fail(j, "looking for a line end", r);
+                return r == -ENODATA ? r : fail(j, "looking for a line end", r);
         s->k = k;
         s->a = a;
         s->method = j->choice.method;
         return 0;
 }
 
-static int name_archive(PlRotateJob *j, const PlArchiveResult *a) {
+static int name_archive(Job *j, const PlArchiveResult *a) {
         PlArchiveName n = { .gen = j->state.gen + 1, .from_sec = a->min_sec, .to_sec = a->max_sec };
         char file[PL_ARCHIVE_NAME_MAX], *archive;
         int r;
@@ -67,29 +435,40 @@ static int name_archive(PlRotateJob *j, const PlArchiveResult *a) {
 }
 
 /* What did not fit is left in the log: the cut moves back to what the archive holds. */
-static int cut_to(PlRotateJob *j, uint64_t raw_bytes) {
+static int cut_to(Job *j, uint64_t raw_bytes) {
         j->state.k = j->state.head + raw_bytes;
         return pl_rotate_place(&j->state, j->state.method, j->state.k, j->choice.align_bytes,
                                &j->state.a);
 }
 
+static int retain(const PlRotateContext *ctx, const PlRotateRequest *req, uint64_t free_bytes,
+                  PlRotateOutcome *o) {
+        const PlRetainRequest retain = { .rules = req->rules,
+                                         .id = req->id,
+                                         .budget_bytes = req->budget_bytes,
+                                         .free_bytes = free_bytes,
+                                         .now_sec = ctx->now_sec };
+
+        return pl_log_retain(ctx->store, &retain, &o->archives);
+}
+
 /* No room for even one frame. Return: 0 try again; 1 go on without an archive; -ENOSPC. */
-static int make_room(PlRotateJob *j) {
+static int make_room(Job *j) {
         PlRotateOutcome *o = j->out;
         int r;
 
-        r = pl_log_retain(j->ctx, j->req, MIB(16), o);
+        r = retain(j->ctx, j->req, MIB(16), o);
         if (r < 0)
-                return pl_rotate_fail(j, "dropping old archives", r);
+                return fail(j, "dropping old archives", r);
         if (pl_rotate_full(0, (size_t)r, j->req->on_full) == PL_ROTATE_FULL_MAKE_ROOM)
                 return 0;
         return pl_rotate_full(0, 0, j->req->on_full) == PL_ROTATE_FULL_DROP
                                ? 1
-                               : pl_rotate_fail(j, "writing the archive", -ENOSPC);
+                               : fail(j, "writing the archive", -ENOSPC);
 }
 
 /* Step 3. Return: 0; 1 there is no archive, and need not be one; -ENODATA too little; -errno. */
-static int archive(PlRotateJob *j, PlArchiveResult *ret) {
+static int archive(Job *j, PlArchiveResult *ret) {
         PlLogStore *store = j->ctx->store;
         const char *service = j->req->service;
         int r;
@@ -114,7 +493,7 @@ static int archive(PlRotateJob *j, PlArchiveResult *ret) {
                         return 0;
                 (void)pl_log_store_abandon(store, service, j->req->id);
                 if (r != -ENOSPC && r != -EDQUOT)
-                        return r == -ENODATA ? r : pl_rotate_fail(j, "writing the archive", r);
+                        return r == -ENODATA ? r : fail(j, "writing the archive", r);
                 j->out->full = true;
                 r = make_room(j);
                 if (r != 0)
@@ -122,7 +501,7 @@ static int archive(PlRotateJob *j, PlArchiveResult *ret) {
         }
 }
 
-static void count(PlRotateJob *j, const PlArchiveResult *a, bool archived) {
+static void count(Job *j, const PlArchiveResult *a, bool archived) {
         PlRotateOutcome *o = j->out;
 
         o->rotations++;
@@ -135,20 +514,20 @@ static void count(PlRotateJob *j, const PlArchiveResult *a, bool archived) {
 }
 
 /* Step 4 and on. The method may change once more, when a stopped container turns out not to be. */
-static int commit(PlRotateJob *j, const PlArchiveResult *a, bool archived) {
+static int commit(Job *j, const PlArchiveResult *a, bool archived) {
         PlRotateState *s = &j->state;
         int r;
 
         if (archived)
                 r = name_archive(j, a);
         else
-                r = pl_rotate_set_string(&s->archive, PL_LOG_NO_ARCHIVE);
+                r = set_string(&s->archive, PL_LOG_NO_ARCHIVE);
         if (r < 0)
-                return pl_rotate_fail(j, "naming the archive", r);
+                return fail(j, "naming the archive", r);
         /* what is dirty is written now, while nothing waits for it */
         if (fdatasync(j->log.fd) < 0)
-                return pl_rotate_fail(j, "syncing the log", -errno);
-        if (pl_rotate_guard(j) < 0) {
+                return fail(j, "syncing the log", -errno);
+        if (guard(j) < 0) {
                 if (j->choice.method == PL_LOG_METHOD_OFF || j->choice.method == s->method)
                         return -EAGAIN;
                 s->method = j->choice.method;
@@ -159,29 +538,29 @@ static int commit(PlRotateJob *j, const PlArchiveResult *a, bool archived) {
         s->print = pl_log_file_print(j->log.fd, s);
         s->phase = PL_ROTATE_INTENT;
         pl_log_rotate_point(PL_ROTATE_POINT_SYNCED);
-        r = pl_rotate_save(j);
+        r = save(j);
         if (r < 0) {
                 s->phase = PL_ROTATE_CLEAN;
                 return r;
         }
         pl_log_rotate_point(PL_ROTATE_POINT_COMMITTED);
-        r = pl_rotate_publish(j);
+        r = publish(j);
         if (r < 0)
                 return r;
         pl_log_rotate_point(PL_ROTATE_POINT_PUBLISHED);
         count(j, a, archived);
-        return pl_rotate_free_head(j);
+        return free_head(j);
 }
 
 /* Return: 1 rotated; 0 nothing to do; -errno. */
-static int rotate_once(PlRotateJob *j) {
+static int rotate_once(Job *j) {
         PlArchiveResult a = { 0 };
         struct stat st;
         uint64_t size, live;
         int r;
 
         if (fstat(j->log.fd, &st) < 0)
-                return pl_rotate_fail(j, "reading the log", -errno);
+                return fail(j, "reading the log", -errno);
         size = (uint64_t)st.st_size;
         live = size > j->state.head ? size - j->state.head : 0;
         if (live < j->req->max_size_bytes && !(j->req->force && j->out->rotations == 0))
@@ -203,7 +582,7 @@ static int rotate_once(PlRotateJob *j) {
  * A stopped container's log whose head is only filler or a hole is made short: nothing is archived,
  * so nothing can be lost; a crash in between is found by the marker that is then at offset 0.
  */
-static int trim(PlRotateJob *j) {
+static int trim(Job *j) {
         PlRotateState *s = &j->state;
         uint64_t align = j->probe.collapse_align_bytes, cut = align ? s->mark & ~(align - 1) : 0;
         int r;
@@ -211,32 +590,32 @@ static int trim(PlRotateJob *j) {
         if (j->facts.running || j->choice.method != PL_LOG_METHOD_COLLAPSE || cut == 0)
                 return 0;
         s->method = PL_LOG_METHOD_COLLAPSE;
-        if (pl_rotate_guard(j) < 0) {
+        if (guard(j) < 0) {
                 j->out->later = true;
                 return 0;
         }
         r = pl_log_file_free(&j->log, PL_LOG_METHOD_COLLAPSE, 0, cut, align);
         if (r < 0)
-                return pl_rotate_fail(j, "freeing the head of the log", r);
-        r = pl_rotate_sync(j);
+                return fail(j, "freeing the head of the log", r);
+        r = sync_log(j);
         pl_log_file_unlease(&j->log);
         if (r < 0)
                 return r;
         s->mark -= cut;
         s->head -= cut;
-        return pl_rotate_save(j);
+        return save(j);
 }
 
-static int work(PlRotateJob *j) {
+static int work(Job *j) {
         int r;
 
         r = pl_log_probe(j->log.dir_fd, &j->probe);
         if (r == -ENOSPC || r == -EDQUOT)
                 j->out->full = true;
         if (r < 0)
-                return pl_rotate_fail(j, "probing the file system", r);
+                return fail(j, "probing the file system", r);
         j->facts.probe = &j->probe;
-        r = pl_rotate_run_recovery(j);
+        r = recover(j);
         if (r < 0)
                 return r;
         j->choice = pl_rotate_choose(&j->facts);
@@ -254,7 +633,7 @@ static int work(PlRotateJob *j) {
         return r < 0 ? r : 0;
 }
 
-static void finish(PlRotateJob *j) {
+static void finish(Job *j) {
         PlRotateOutcome *o = j->out;
         struct stat st;
 
@@ -270,35 +649,35 @@ static void finish(PlRotateJob *j) {
 }
 
 /* LogMethod=off came in the middle of a rotation: what was begun is finished. */
-static bool may_finish(const PlRotateJob *j) {
+static bool may_finish(const Job *j) {
         return j->state.phase == PL_ROTATE_INTENT && j->facts.engine_major > 0;
 }
 
 int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRotateOutcome *ret) {
-        PlRotateJob j = { .ctx = ctx, .req = req, .out = ret, .log = PL_LOG_FILE_INIT };
+        Job j = { .ctx = ctx, .req = req, .out = ret, .log = PL_LOG_FILE_INIT };
         int r, retained;
         bool fresh;
 
-        *ret = (PlRotateOutcome){ .next_expiry_sec = PL_TIME_INFINITY };
+        *ret = (PlRotateOutcome){ .archives.next_expiry_sec = PL_TIME_INFINITY };
         j.facts = req->facts;
         j.facts.driver = req->driver;
         j.facts.probe = NULL;
         j.choice = pl_rotate_choose(&j.facts);
-        r = pl_rotate_load(&j);
+        r = load(&j);
         fresh = r > 0;
         if (r >= 0 && (j.choice.why == PL_ROTATE_WHY_NOT_PROBED ||
                        (j.choice.why == PL_ROTATE_WHY_OFF && may_finish(&j)))) {
                 r = pl_log_file_open(req->path, req->id, true, &j.log);
-                r = r < 0 ? pl_rotate_fail(&j, "opening the log", r) : work(&j);
+                r = r < 0 ? fail(&j, "opening the log", r) : work(&j);
         } else if (r >= 0 && j.choice.why != PL_ROTATE_WHY_ENGINE_UNKNOWN) {
-                r = pl_rotate_settle(&j);
+                r = settle(&j);
                 if (r >= 0)
-                        r = pl_rotate_name(&j);
+                        r = take_name(&j);
                 if (r > 0 || (r == 0 && fresh)) /* readers find a log by its record */
-                        r = pl_rotate_save(&j);
+                        r = save(&j);
         }
         finish(&j);
-        retained = pl_log_retain(ctx, req, 0, ret);
+        retained = retain(ctx, req, 0, ret);
         if (r >= 0 && retained < 0) {
                 ret->step = "dropping old archives";
                 r = retained;

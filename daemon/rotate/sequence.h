@@ -24,7 +24,7 @@
 
 #include "lib/logs/rotate-plan.h"
 #include "rotate/archive.h"
-#include "rotate/rules.h"
+#include "rotate/retain.h"
 #include "rotate/store.h"
 
 /* What a job works with beside its request; shared by all jobs of one worker. */
@@ -48,8 +48,6 @@ typedef struct PlRotateRequest {
         PlLogRules *rules; /* what is kept of whom; borrowed; NULL: of nobody */
 } PlRotateRequest;
 
-void pl_rotate_request_deinit(PlRotateRequest *r);
-
 typedef struct PlRotateOutcome {
         int error;        /* 0, or why it failed: see pl_log_rotate() */
         const char *step; /* what failed, for people; static; NULL: nothing */
@@ -57,15 +55,12 @@ typedef struct PlRotateOutcome {
         PlLogMethod method; /* in use; off with its why otherwise */
         unsigned rotations;
         uint64_t lines, raw_bytes, packed_bytes; /* of these rotations */
-        uint64_t dropped_bytes;    /* freed without an archive, on a full disk and LogOnFull=drop */
-        unsigned archives_dropped; /* by retention, of anybody */
-        bool recovered;            /* an interrupted rotation was finished */
-        bool full;                 /* the disk was full */
-        bool later;                /* could be made short, once nobody has it open */
-        uint64_t ino, size_bytes, head_bytes;    /* of the log afterwards */
-        uint64_t archived_bytes, archived_files; /* on disk, of this container */
-        uint64_t archived_total_bytes;           /* of all */
-        uint64_t next_expiry_sec;                /* CLOCK_REALTIME; PL_TIME_INFINITY: none */
+        uint64_t dropped_bytes; /* freed without an archive, on a full disk and LogOnFull=drop */
+        bool recovered;         /* an interrupted rotation was finished */
+        bool full;              /* the disk was full */
+        bool later;             /* could be made short, once nobody has it open */
+        uint64_t ino, size_bytes, head_bytes; /* of the log afterwards */
+        PlRetained archives;                  /* that are left */
 } PlRotateOutcome;
 
 /**
@@ -75,12 +70,3 @@ typedef struct PlRotateOutcome {
  *         -EINVAL an odd one; -ECANCELED; -EAGAIN try later; -errno.
  */
 int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRotateOutcome *ret);
-
-/**
- * pl_log_retain() - drop what the rules and the budget do not keep
- * @free_bytes: free at least so much besides
- * @ret: archives_dropped, archived_* and next_expiry_sec are written; archived_* of id
- * Return: archives dropped, or -errno.
- */
-int pl_log_retain(const PlRotateContext *ctx, const PlRotateRequest *req, uint64_t free_bytes,
-                  PlRotateOutcome *ret);

@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
+ * Log store: what is on disk, how it changes, and what there is.
+ *
  * Every change is made so that a crash leaves the old or the new: write under another name, sync
  * the file, rename, sync the directory.
+ *
+ * The index is the files themselves: each listing reads the directories anew. There are at most a
+ * few thousand archives, and a rotation lists them once.
  */
 
 #include "rotate/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
 #include "rotate/point.h"
-#include "rotate/store-internal.h"
 
 #define STATE_DIR     ".state"
 #define RESERVE       ".reserve"
 #define RESERVE_BYTES KIB(16)
+
+struct PlLogStore {
+        int fd, state_fd;
+        bool reserve_used;
+        gid_t gid;
+};
 
 static int make_dir(int parent, const char *name, bool write, gid_t gid) {
         _cleanup_close_ int fd = -EBADF;
@@ -68,7 +79,6 @@ int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret)
         if (!s)
                 return -ENOMEM;
         s->fd = s->state_fd = -EBADF;
-        s->write = write;
         s->gid = gid;
         s->fd = make_dir(AT_FDCWD, path, write, gid);
         if (s->fd < 0)
@@ -95,7 +105,8 @@ int pl_log_store_fd(const PlLogStore *s) {
         return s->fd;
 }
 
-int pl_log_store_service(PlLogStore *s, const char *service, bool make) {
+/* Return: fd of a service's directory, made on demand; -errno. */
+static int open_service(PlLogStore *s, const char *service, bool make) {
         return make_dir(s->fd, service, make, s->gid);
 }
 
@@ -191,7 +202,7 @@ static void partial_name(const char *id, char ret[static PL_ID_MAX + 16]) {
 }
 
 int pl_log_store_begin(PlLogStore *s, const char *service, const char *id) {
-        _cleanup_close_ int dir = pl_log_store_service(s, service, true), fd = -EBADF;
+        _cleanup_close_ int dir = open_service(s, service, true), fd = -EBADF;
         char name[PL_ID_MAX + 16];
 
         if (dir < 0)
@@ -212,7 +223,7 @@ int pl_log_store_sync(PlLogStore *s, const char *service, int fd) {
 
         if (fdatasync(fd) < 0)
                 return -errno;
-        dir = pl_log_store_service(s, service, false);
+        dir = open_service(s, service, false);
         if (dir < 0)
                 return dir;
         /* the service's directory may be new too */
@@ -220,7 +231,7 @@ int pl_log_store_sync(PlLogStore *s, const char *service, int fd) {
 }
 
 int pl_log_store_abandon(PlLogStore *s, const char *service, const char *id) {
-        _cleanup_close_ int dir = pl_log_store_service(s, service, false);
+        _cleanup_close_ int dir = open_service(s, service, false);
         char name[PL_ID_MAX + 16];
 
         if (dir < 0)
@@ -240,7 +251,7 @@ int pl_log_store_publish(PlLogStore *s, const char *id, const char *archive) {
         service = strndup(archive, (size_t)(slash - archive));
         if (!service)
                 return -ENOMEM;
-        dir = pl_log_store_service(s, service, false);
+        dir = open_service(s, service, false);
         if (dir < 0)
                 return dir;
         partial_name(id, name);
@@ -251,4 +262,145 @@ int pl_log_store_publish(PlLogStore *s, const char *id, const char *archive) {
                         return -errno;
         }
         return fsync(dir) < 0 ? -errno : 0;
+}
+
+/* --- what there is --- */
+
+typedef struct List {
+        PlStoredArchive *items;
+        size_t n, n_allocated;
+} List;
+
+static int compare(const void *pa, const void *pb) {
+        const PlStoredArchive *a = pa, *b = pb;
+        int c = strcmp(a->name.id, b->name.id);
+
+        if (c != 0)
+                return c;
+        return a->name.gen < b->name.gen ? -1 : a->name.gen > b->name.gen ? 1 : 0;
+}
+
+static int add(List *l, int dir, const char *service, const char *file, const char *id) {
+        PlStoredArchive a = { 0 };
+        struct stat st;
+
+        if (!pl_archive_name_parse(file, &a.name) || (id && strncmp(a.name.id, id, 12) != 0))
+                return 0;
+        if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISREG(st.st_mode))
+                return 0;
+        snprintf(a.service, sizeof(a.service), "%s", service);
+        snprintf(a.file, sizeof(a.file), "%s", file);
+        a.bytes = (uint64_t)st.st_blocks * 512;
+        a.size = (uint64_t)st.st_size;
+        if (l->n == l->n_allocated) {
+                size_t want = l->n_allocated ? l->n_allocated * 2 : 16;
+                PlStoredArchive *items = realloc(l->items, want * sizeof(*items));
+
+                if (!items)
+                        return -ENOMEM;
+                l->items = items;
+                l->n_allocated = want;
+        }
+        l->items[l->n++] = a;
+        return 0;
+}
+
+static DIR *open_dir(int parent, const char *name) {
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        int saved = errno;
+
+        if (!d && fd >= 0)
+                (void)close(fd);
+        errno = saved;
+        return d;
+}
+
+static int list_service(PlLogStore *s, const char *service, const char *id, List *l) {
+        DIR *d = open_dir(s->fd, service);
+        int r = 0;
+
+        if (!d)
+                return errno == ENOTDIR || errno == ELOOP || errno == ENOENT ? 0 : -errno;
+        for (const struct dirent *e; r >= 0 && (e = readdir(d));)
+                if (e->d_name[0] != '.')
+                        r = add(l, dirfd(d), service, e->d_name, id);
+        (void)closedir(d);
+        return r;
+}
+
+int pl_log_store_list(PlLogStore *s, const char *id, PlStoredArchive **ret, size_t *ret_n) {
+        DIR *d = open_dir(s->fd, ".");
+        List l = { 0 };
+        int r = 0;
+
+        if (!d)
+                return -errno;
+        for (const struct dirent *e; r >= 0 && (e = readdir(d));)
+                if (e->d_name[0] != '.' && strlen(e->d_name) < PL_ARCHIVE_NAME_MAX)
+                        r = list_service(s, e->d_name, id, &l);
+        (void)closedir(d);
+        if (r < 0) {
+                free(l.items);
+                return r;
+        }
+        if (l.n > 1)
+                qsort(l.items, l.n, sizeof(*l.items), compare);
+        *ret = l.items;
+        *ret_n = l.n;
+        return 0;
+}
+
+int pl_log_store_states(PlLogStore *s, char (**ret)[PL_ID_MAX], size_t *ret_n) {
+        DIR *d = open_dir(s->state_fd, ".");
+        char(*ids)[PL_ID_MAX] = NULL;
+        size_t n = 0, n_allocated = 0;
+
+        if (!d)
+                return -errno;
+        for (const struct dirent *e; (e = readdir(d));) {
+                if (strlen(e->d_name) != PL_ID_MAX - 1 ||
+                    strspn(e->d_name, "0123456789abcdef") != PL_ID_MAX - 1)
+                        continue;
+                if (n == n_allocated) {
+                        size_t want = n_allocated ? n_allocated * 2 : 16;
+                        void *bigger = realloc(ids, want * sizeof(*ids));
+
+                        if (!bigger) {
+                                free(ids);
+                                (void)closedir(d);
+                                return -ENOMEM;
+                        }
+                        ids = bigger;
+                        n_allocated = want;
+                }
+                memcpy(ids[n++], e->d_name, PL_ID_MAX);
+        }
+        (void)closedir(d);
+        *ret = ids;
+        *ret_n = n;
+        return 0;
+}
+
+int pl_log_store_open_archive(PlLogStore *s, const PlStoredArchive *a) {
+        _cleanup_close_ int dir = open_service(s, a->service, false);
+        int fd;
+
+        if (dir < 0)
+                return dir;
+        fd = openat(dir, a->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int pl_log_store_drop(PlLogStore *s, const PlStoredArchive *a) {
+        _cleanup_close_ int dir = open_service(s, a->service, false);
+
+        if (dir < 0)
+                return dir;
+        if (unlinkat(dir, a->file, 0) < 0 && errno != ENOENT)
+                return -errno;
+        (void)unlinkat(s->fd, a->service, AT_REMOVEDIR); /* refused unless it is empty */
+        return 0;
 }

@@ -368,7 +368,7 @@ static int rotate_once(const Run *run) {
         printf("error=%d step=%s method=%s rotations=%u lines=%" PRIu64 " raw=%" PRIu64
                " dropped=%" PRIu64 " archives_dropped=%u full=%d\n",
                -r, o.step ?: "-", method_words[o.method], o.rotations, o.lines, o.raw_bytes,
-               o.dropped_bytes, o.archives_dropped, o.full);
+               o.dropped_bytes, o.archives.dropped, o.full);
         return 0;
 }
 

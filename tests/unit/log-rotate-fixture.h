@@ -10,7 +10,7 @@
 
 #include "lib/logs/jsonlog.h"
 #include "rotate/file.h"
-#include "rotate/probe.h"
+#include "rotate/methods.h"
 #include "rotate/sequence.h"
 #include "tmp.h"
 

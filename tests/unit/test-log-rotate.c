@@ -46,7 +46,7 @@ START_TEST(nothing_lost) {
                 ck_assert_uint_eq(read_back(), n);
                 ck_assert_uint_lt(o.size_bytes - o.head_bytes, KIB(64));
         }
-        ck_assert_uint_gt(o.archived_files, 3);
+        ck_assert_uint_gt(o.archives.files, 3);
         if (!ways[_i].running)
                 ck_assert_uint_lt(o.size_bytes, KIB(72)); /* short indeed */
 }
@@ -110,21 +110,21 @@ START_TEST(retention) {
                 append(i * 2000, i * 2000 + 2000);
                 ck_assert_int_eq(rotate(&req, &o), 0);
         }
-        ck_assert_uint_eq(o.archived_files, 2);
+        ck_assert_uint_eq(o.archives.files, 2);
         ck_assert_int_eq(pl_log_store_list(store, NULL, &archives, &n), 0);
         ck_assert_uint_eq(n, 2);
         ck_assert_uint_eq(archives[0].name.gen, 4); /* the newest stay */
         ck_assert_uint_eq(archives[1].name.gen, 5);
-        ck_assert_uint_eq(o.archived_bytes, archives[0].bytes + archives[1].bytes);
+        ck_assert_uint_eq(o.archives.bytes, archives[0].bytes + archives[1].bytes);
         free(archives);
         req.budget_bytes = 0;
         ck_assert_int_eq(rotate(&req, &o), 0);
-        ck_assert_uint_eq(o.archives_dropped, 2);
-        ck_assert_uint_eq(o.archived_total_bytes, 0);
+        ck_assert_uint_eq(o.archives.dropped, 2);
+        ck_assert_uint_eq(o.archives.total_bytes, 0);
         append(0, 2000); /* the directory is made anew */
         req.budget_bytes = PL_UNLIMITED;
         ck_assert_int_eq(rotate(&req, &o), 0);
-        ck_assert_uint_eq(o.archived_files, 1);
+        ck_assert_uint_eq(o.archives.files, 1);
 }
 END_TEST
 

@@ -2,21 +2,28 @@
 
 /* Whose archives are kept for how long, while names pass from one container to the next. */
 
-#include "rotate/rules.h"
-#include "unit.h"
+#include "rotate/retain.h"
+#include "tmp.h"
 
 #define OLD "old"
 #define NEW "new"
 
+#define ARCHIVES 9 /* of each group, whenever somebody asks what is kept of it */
+
 static PlLogRules *rules;
+static PlLogStore *store;
 
 static void setup(void) {
+        tmp_make("/var/tmp");
+        ck_assert_int_eq(pl_log_store_open(tmp, true, (gid_t)-1, &store), 0);
         rules = pl_log_rules_new();
         ck_assert_ptr_nonnull(rules);
 }
 
 static void teardown(void) {
         rules = pl_log_rules_free(rules);
+        store = pl_log_store_free(store);
+        tmp_remove();
 }
 
 static void set(const char *id, const char *group, unsigned max_files) {
@@ -25,11 +32,37 @@ static void set(const char *id, const char *group, unsigned max_files) {
         ck_assert_int_eq(pl_log_rules_set(rules, id, group, &rule), 0);
 }
 
-/* 0: there is no rule */
-static unsigned files_of(const char *group) {
-        PlRetainRule rule;
+static void make_archive(const char *group, unsigned gen) {
+        const char *slash = strchr(group, '/');
+        PlArchiveName name = { .id = "0123456789ab", .gen = gen, .from_sec = 1, .to_sec = gen };
+        _cleanup_free_ char *path = NULL;
+        char file[PL_ARCHIVE_NAME_MAX];
 
-        return pl_log_rules_get(rules, group, &rule) ? rule.max_files : 0;
+        snprintf(name.container, sizeof(name.container), "%s", slash + 1);
+        ck_assert_int_eq(pl_archive_name_format(&name, file), 0);
+        ck_assert_int_ge(asprintf(&path, "%.*s/%s", (int)(slash - group), group, file), 0);
+        tmp_put(path, "");
+}
+
+/* How many archives of a group are kept; 0: there is no rule, and all are. */
+static unsigned files_of(const char *group) {
+        const PlRetainRequest req = { .rules = rules,
+                                      .id = "0123456789ab",
+                                      .budget_bytes = PL_UNLIMITED,
+                                      .now_sec = ARCHIVES };
+        PlStoredArchive *archives;
+        PlRetained kept = { 0 };
+        size_t n;
+
+        for (unsigned gen = 1; gen <= ARCHIVES; gen++)
+                make_archive(group, gen);
+        ck_assert_int_ge(pl_log_retain(store, &req, &kept), 0);
+        ck_assert_int_eq(pl_log_store_list(store, NULL, &archives, &n), 0);
+        ck_assert_uint_eq(n + kept.dropped, ARCHIVES);
+        for (size_t i = 0; i < n; i++)
+                ck_assert_int_eq(pl_log_store_drop(store, &archives[i]), 0);
+        free(archives);
+        return kept.dropped == 0 ? 0 : (unsigned)n;
 }
 
 START_TEST(replaced_and_removed) {

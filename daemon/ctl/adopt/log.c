@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "ctl/cli.h"
 #include "rotate/file.h"
-#include "rotate/probe.h"
+#include "rotate/methods.h"
 #include "rotate/store.h"
 
 #define LEASE_MSEC 2000

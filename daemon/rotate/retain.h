@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Retention: which archives stay. The event loop knows the rules, the worker drops what they do not
+ * keep.
+ *
+ * The rules are one table behind a mutex instead of a copy in each job: at start every container
+ * has a job, and copies of all rules in all of them would cost memory and time by the square of
+ * their number.
+ */
+
+#include "lib/logs/rotate-plan.h"
+#include "rotate/store.h"
+
+typedef struct PlLogRules PlLogRules;
+
+PlLogRules *pl_log_rules_new(void); /* NULL: out of memory */
+PlLogRules *pl_log_rules_free(PlLogRules *r);
+PL_DEFINE_CLEANUP(PlLogRules *, pl_log_rules_free)
+
+/**
+ * pl_log_rules_set() - the rule of a container's archives, in place of the one it had
+ * @group: "<service>/<container>" as archive names have them
+ * Return: 0, or -ENOMEM with what was there untouched.
+ */
+int pl_log_rules_set(PlLogRules *r, const char *id, const char *group, const PlRetainRule *rule);
+
+/** pl_log_rules_remove() - no section governs the container, or it is gone: its archives stay until
+ * the budget takes them. */
+void pl_log_rules_remove(PlLogRules *r, const char *id);
+
+typedef struct PlRetainRequest {
+        PlLogRules *rules;     /* borrowed; NULL: nobody has one */
+        const char *id;        /* whose archives to count; borrowed */
+        uint64_t budget_bytes; /* for all archives; PL_UNLIMITED */
+        uint64_t free_bytes;   /* free at least so much besides */
+        uint64_t now_sec;      /* CLOCK_REALTIME */
+} PlRetainRequest;
+
+typedef struct PlRetained {
+        unsigned dropped;         /* archives of anybody; adds up over calls */
+        uint64_t bytes, files;    /* on disk, of the container */
+        uint64_t total_bytes;     /* of all */
+        uint64_t next_expiry_sec; /* CLOCK_REALTIME; PL_TIME_INFINITY: none */
+} PlRetained;
+
+/**
+ * pl_log_retain() - drop what the rules and the budget do not keep
+ * Return: archives dropped, or -errno. @ret is untouched when they cannot be listed.
+ */
+int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret);
