@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/diag.h"
+#include "lib/base/quote.h"
 
 /* What an entry may carry of somebody else's text. */
 #define TEXT_MAX   2000

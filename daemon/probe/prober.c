@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/journal.h"
 
+#include "lib/base/strv.h"
+
 #define HURRY_USEC  PL_USEC_PER_SEC
 #define BATCH_MAX   16                       /* rounds begun in one wake-up */
 #define BATCH_USEC  (20 * PL_USEC_PER_MSEC)  /* between full batches */
@@ -34,40 +36,6 @@ static uint64_t interval_of(const PlProbe *p) {
         return p->hurry ? PL_MIN(HURRY_USEC, p->interval_usec) : p->interval_usec;
 }
 
-static char **copy_strv(char *const *from) {
-        size_t n = 0;
-        char **to;
-
-        while (from && from[n])
-                n++;
-        to = calloc(n + 1, sizeof(*to));
-        for (size_t i = 0; to && i < n; i++)
-                if (!(to[i] = strdup(from[i]))) {
-                        while (i > 0)
-                                free(to[--i]);
-                        free(to);
-                        return NULL;
-                }
-        return to;
-}
-
-static void free_strv(char **v) {
-        for (char **s = v; s && *s; s++)
-                free(*s);
-        free(v);
-}
-
-static bool same_strv(char *const *a, char *const *b) {
-        static char *const none[] = { NULL };
-
-        a = a ? a : none;
-        b = b ? b : none;
-        for (; *a && *b; a++, b++)
-                if (!pl_streq(*a, *b))
-                        return false;
-        return !*a && !*b;
-}
-
 static void stop(PlProbe *p) {
         pl_probe_tcp_stop(p);
         pl_probe_http_stop(p);
@@ -83,8 +51,8 @@ static PlProbe *probe_free(PlProbe *p) {
         free(p->user);
         free(p->database);
         free(p->path);
-        free_strv(p->expect_texts);
-        free_strv(p->models);
+        pl_strv_free(p->expect_texts);
+        pl_strv_free(p->models);
         pl_expect_list_free(p->expect);
         free(p->ollama);
         free(p);
@@ -318,8 +286,8 @@ static bool same_target(const PlProbe *p, const PlProbeTarget *t) {
                memcmp(p->addresses.items, t->addresses->items,
                       t->addresses->n * sizeof(p->addresses.items[0])) == 0 &&
                pl_streq_null(p->user, t->user) && pl_streq_null(p->database, t->database) &&
-               pl_streq_null(p->path, t->path) && same_strv(p->expect_texts, t->expect) &&
-               same_strv(p->models, t->models);
+               pl_streq_null(p->path, t->path) && pl_strv_equal(p->expect_texts, t->expect) &&
+               pl_strv_equal(p->models, t->models);
 }
 
 static int replace(char **to, const char *from) {
@@ -342,8 +310,8 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *t, PlProb
         p->interval_usec = PL_MAX(t->interval_usec, HURRY_USEC / 10);
         p->timeout_usec = PL_MAX(t->timeout_usec, PL_USEC_PER_MSEC);
         if (replace(&p->user, t->user) < 0 || replace(&p->database, t->database) < 0 ||
-            replace(&p->path, t->path) < 0 || !(p->expect_texts = copy_strv(t->expect)) ||
-            !(p->models = copy_strv(t->models)))
+            replace(&p->path, t->path) < 0 || !(p->expect_texts = pl_strv_copy(t->expect)) ||
+            !(p->models = pl_strv_copy(t->models)))
                 return -ENOMEM;
         r = pl_expect_list_new(t->expect, &p->expect);
         if (r < 0)

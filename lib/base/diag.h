@@ -38,20 +38,3 @@ void pl_diag_add(PlDiagList *l, PlSeverity severity, const char *file, unsigned 
 /** pl_diag_format() - "file:line: message" (warnings say "warning: "). Caller owns the string;
  * NULL when out of memory. */
 char *pl_diag_format(const PlDiag *d);
-
-/** pl_escape() - copy with control characters (C0, DEL, C1, line separators, bidirectional
- * overrides), invalid UTF-8 and backslash as \xNN. At most max_bytes of output without the NUL;
- * what does not fit is cut between characters and "…" put in its place, within max_bytes (which
- * should be 3 or more). For all text that a container controls. Caller owns it; NULL when out of
- * memory. */
-char *pl_escape(const char *s, size_t max_bytes);
-
-/** pl_escape_again() - likewise, of a text whose foreign parts have been escaped or quoted already:
- * backslashes stay. Return: owned by the caller, NULL: out of memory. */
-char *pl_escape_again(const char *s, size_t max_bytes);
-
-/** pl_utf8_decode() - one code point of a text
- * @s: NUL terminated, or at least 4 bytes long
- * Return: its length in bytes, 1 to 4 (the NUL too has length 1); 0 when it is not UTF-8 (overlong,
- * a surrogate, cut, above U+10FFFF). */
-size_t pl_utf8_decode(const char *s, uint32_t *ret);

@@ -24,6 +24,7 @@
 /* No such point in time, or no such reading. */
 #define PL_TIME_INFINITY UINT64_MAX
 
+#define PL_NSEC_PER_USEC UINT64_C(1000)
 #define PL_USEC_PER_MSEC UINT64_C(1000)
 #define PL_USEC_PER_SEC  UINT64_C(1000000)
 #define PL_USEC_PER_MIN  (60 * PL_USEC_PER_SEC)

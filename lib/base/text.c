@@ -11,7 +11,7 @@
 
 #include <wchar.h>
 
-#include "lib/probe/verdict.h"
+#include "lib/base/quote.h"
 
 /* Select Graphic Rendition, ECMA-48 8.3.117; the eight colours that every theme can set. */
 static const char *const sgr[] = {
@@ -30,21 +30,14 @@ static const struct {
         { 0x25cf, "*" },   { 0x2713, "ok" }, { 0x2717, "x" },
 };
 
-/* One code point of valid UTF-8. Return: its bytes. */
+/* Return: bytes of the code point at s. What is not clean after all is one column. */
 static size_t next_point(const char *s, uint32_t *ret) {
-        const unsigned char *u = (const unsigned char *)s;
-        size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-        uint32_t point = n == 1 ? u[0] : u[0] & (0x7fU >> n);
+        size_t n = pl_utf8_decode(s, strnlen(s, 4), ret);
 
-        for (size_t i = 1; i < n; i++) {
-                if ((u[i] & 0xc0) != 0x80) { /* not clean after all: one byte, one column */
-                        *ret = '?';
-                        return 1;
-                }
-                point = point << 6 | (u[i] & 0x3f);
-        }
-        *ret = point;
-        return n;
+        if (n > 0)
+                return n;
+        *ret = '?';
+        return 1;
 }
 
 static size_t point_width(uint32_t point) {

@@ -2,16 +2,24 @@
 #pragma once
 
 /*
- * Docker time: RFC 3339 time stamps as Go writes them. For pl-docker*.c alone; knows no clock.
+ * Times as text: RFC 3339 to nanoseconds and back. It knows no clock.
  */
 
 #include "lib/base/macro.h"
 
+typedef enum PlTimeStyle {
+        PL_TIME_RFC3339, /* as Go writes it: "2024-05-01T10:00:00.123456789Z", or "+02:00" */
+        PL_TIME_ISO8601, /* also a space for the T, "+0200", and no zone at all, which is UTC */
+} PlTimeStyle;
+
 /**
- * pl_docker_parse_time() - "2024-05-01T10:00:00.123456789Z", also with "+02:00" (Podman)
- * @s: may be NULL
- *
- * Return: CLOCK_REALTIME in microseconds; 0 for Go's zero time (year 1), for anything before 1970
- *         and for text that is no time stamp.
+ * pl_parse_time() - a time stamp with any number of fractional digits
+ * @ret_nsec: nanoseconds since 1970; finer digits are dropped
+ * Return: 0; -EINVAL for what is no such text, or is before 1970 (Go's zero time is the year 1).
  */
-uint64_t pl_docker_parse_time(const char *s);
+int pl_parse_time(const char *s, size_t size, PlTimeStyle style, uint64_t *ret_nsec);
+
+/** pl_format_time() - as `docker logs --timestamps`: RFC 3339, UTC, always nine digits.
+ * @buf: PL_TIME_TEXT_MAX bytes */
+#define PL_TIME_TEXT_MAX 32
+void pl_format_time(uint64_t nsec, char buf[static PL_TIME_TEXT_MAX]);

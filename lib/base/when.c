@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <time.h>
 
+#include "lib/base/time.h"
 #include "lib/base/unit.h"
-#include "lib/logs/jsonlog.h"
 
 static const uint64_t nsec_per_usec = 1000, nsec_per_sec = UINT64_C(1000000000);
 
@@ -96,11 +96,8 @@ int pl_when_parse(const char *s, uint64_t now_usec, uint64_t *ret_nsec) {
                 *ret_nsec = n * nsec_per_sec;
                 return 0;
         }
-        n = pl_jsonlog_parse_time(s, strlen(s));
-        if (n > 0) {
-                *ret_nsec = n;
+        if (pl_parse_time(s, strlen(s), PL_TIME_RFC3339, ret_nsec) == 0)
                 return 0;
-        }
         if (parse_word(s, now_usec, ret_nsec) == 0 || parse_date(s, now_usec, ret_nsec) == 0)
                 return 0;
         return parse_span(s, now_usec, ret_nsec);

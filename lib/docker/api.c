@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "lib/base/diag.h"
+#include "lib/base/quote.h"
 #include "lib/docker/json.h"
 
 #define VERSION_STRING_MAX 128

@@ -62,6 +62,15 @@ PlDockerHealth pl_docker_health_from_string(const char *s) {
                                           : PL_DOCKER_HEALTH_NONE;
 }
 
+/* Return: CLOCK_REALTIME, microseconds; 0: never (Go's zero time), or no time at all. */
+static uint64_t time_of(const char *s) {
+        uint64_t nsec;
+
+        return s && pl_parse_time(s, strlen(s), PL_TIME_RFC3339, &nsec) == 0
+                               ? nsec / PL_NSEC_PER_USEC
+                               : 0;
+}
+
 static void parse_state(const json_t *state, PlContainer *c) {
         c->phase = parse_phase(state);
         c->docker_health = pl_docker_health_from_string(
@@ -69,8 +78,8 @@ static void parse_state(const json_t *state, PlContainer *c) {
         c->pid = (pid_t)pl_json_int(state, "Pid", 0, INT_MAX, 0);
         c->oom_killed = pl_json_true(state, "OOMKilled");
         c->exit_code = (int)pl_json_int(state, "ExitCode", INT_MIN, INT_MAX, 0);
-        c->started_usec = pl_docker_parse_time(pl_json_string(state, "StartedAt"));
-        c->finished_usec = pl_docker_parse_time(pl_json_string(state, "FinishedAt"));
+        c->started_usec = time_of(pl_json_string(state, "StartedAt"));
+        c->finished_usec = time_of(pl_json_string(state, "FinishedAt"));
 }
 
 /* [{"Path":"/dev/sda","Rate":1048576}] */
@@ -321,7 +330,7 @@ static int fill(const json_t *root, PlContainer *c) {
         parse_state(json_object_get(root, "State"), c);
         parse_arguments(json_object_get(root, "Args"), c);
         c->restart_count = (unsigned)pl_json_int(root, "RestartCount", 0, UINT_MAX, 0);
-        c->created_usec = pl_docker_parse_time(pl_json_string(root, "Created"));
+        c->created_usec = time_of(pl_json_string(root, "Created"));
         c->docker_start_period_usec = (uint64_t)pl_json_int(json_object_get(config, "Healthcheck"),
                                                             "StartPeriod", 0, INT64_MAX, 0) /
                                       1000;

@@ -7,6 +7,8 @@
 
 #include "lib/logs/jsonlog.h"
 
+#include "lib/base/time.h"
+
 typedef struct Scan {
         const char *p, *end;
 } Scan;
@@ -107,6 +109,12 @@ static bool ends_in_newline(const char *s, size_t size) {
         return n_backslash % 2 == 1;
 }
 
+static uint64_t parse_time(const char *s, size_t size) {
+        uint64_t nsec;
+
+        return pl_parse_time(s, size, PL_TIME_RFC3339, &nsec) < 0 ? 0 : nsec;
+}
+
 static bool take_member(PlJsonlogRecord *r, const char *key, size_t key_size, Scan *s) {
         const char *value;
         size_t size;
@@ -126,7 +134,7 @@ static bool take_member(PlJsonlogRecord *r, const char *key, size_t key_size, Sc
         else if (is(key, key_size, "time") && is_string) {
                 r->time = value;
                 r->time_size = size;
-                r->time_nsec = pl_jsonlog_parse_time(value, size);
+                r->time_nsec = parse_time(value, size);
         } else if (is(key, key_size, "attrs") && !is_string && value[0] == '{') {
                 r->attrs = value;
                 r->attrs_size = size;
@@ -328,5 +336,112 @@ void pl_jsonlog_write_filler(char *buf, size_t size) {
                 buf[at] = '{';
                 buf[at + 1] = '}';
                 buf[at + n - 1] = '\n';
+        }
+}
+
+/* --- times ---------------------------------------------------------------------------------------
+ */
+
+/* The text of the time in a record's tail, e.g. …,"time":"2026-01-02T03:04:05.6Z"} and perhaps \n.
+ */
+static const char *find_time(const char *line, size_t size, size_t *ret_size) {
+        static const char key[] = "\"time\":\"";
+        const char *end = line + size, *q;
+
+        if (end > line && end[-1] == '\n')
+                end--;
+        if (end - line < 30 || end[-1] != '}' || end[-2] != '"')
+                return NULL;
+        end -= 2;
+        q = memrchr(line, '"', (size_t)(end - line));
+        if (!q || q - line < (ptrdiff_t)sizeof(key) - 2 || end - q > 40)
+                return NULL;
+        if (memcmp(q - (sizeof(key) - 2), key, sizeof(key) - 1) != 0)
+                return NULL;
+        *ret_size = (size_t)(end - q) - 1;
+        return q + 1;
+}
+
+uint64_t pl_jsonlog_time_of(const char *line, size_t size) {
+        size_t n;
+        const char *t = find_time(line, size, &n);
+
+        return t ? parse_time(t, n) : 0;
+}
+
+uint64_t pl_jsonlog_first_time(const char *buf, size_t size) {
+        const char *end = buf + size, *nl;
+
+        for (; buf < end && (nl = memchr(buf, '\n', (size_t)(end - buf))); buf = nl + 1) {
+                uint64_t t = pl_jsonlog_time_of(buf, (size_t)(nl - buf));
+
+                if (t > 0)
+                        return t;
+        }
+        return 0;
+}
+
+/* Two digits; negative: they are none. */
+static int second_of(const char *s) {
+        return s[0] >= '0' && s[0] <= '9' && s[1] >= '0' && s[1] <= '9'
+                               ? (s[0] - '0') * 10 + (s[1] - '0')
+                               : -1;
+}
+
+/* Records of one second come in thousands: the minute's text is compared before it is parsed. */
+static void stats_line(PlJsonlogStats *s, const char *line, size_t size) {
+        uint64_t sec;
+        size_t n;
+        const char *t = find_time(line, size, &n);
+        int ss;
+
+        s->lines++;
+        if (!t || n < 20)
+                return;
+        ss = second_of(t + 17);
+        if (t[n - 1] == 'Z' && ss >= 0 && s->last_minute_sec > 0 &&
+            memcmp(t, s->last_minute, 17) == 0)
+                sec = s->last_minute_sec + (uint64_t)ss;
+        else {
+                sec = parse_time(t, n) / (PL_USEC_PER_SEC * PL_NSEC_PER_USEC);
+                if (sec == 0)
+                        return;
+                memcpy(s->last_minute, t, 17);
+                s->last_minute_sec = t[n - 1] == 'Z' && ss >= 0 ? sec - (uint64_t)ss : 0;
+        }
+        if (s->max_sec == 0 || sec < s->min_sec)
+                s->min_sec = sec;
+        if (sec > s->max_sec)
+                s->max_sec = sec;
+}
+
+void pl_jsonlog_stats_feed(PlJsonlogStats *s, const char *buf, size_t size) {
+        const char *end = buf + size, *nl;
+        size_t keep;
+
+        while (buf < end && (nl = memchr(buf, '\n', (size_t)(end - buf)))) {
+                size_t n = (size_t)(nl - buf);
+
+                if (s->n_tail > 0 && n < sizeof(s->tail)) { /* the time may span two pieces */
+                        char joined[2 * sizeof(s->tail)];
+
+                        memcpy(joined, s->tail, s->n_tail);
+                        memcpy(joined + s->n_tail, buf, n);
+                        stats_line(s, joined, s->n_tail + n);
+                } else
+                        stats_line(s, buf, n);
+                s->n_tail = 0;
+                buf = nl + 1;
+        }
+        keep = (size_t)(end - buf);
+        if (keep >= sizeof(s->tail)) {
+                memcpy(s->tail, end - sizeof(s->tail), sizeof(s->tail));
+                s->n_tail = sizeof(s->tail);
+        } else if (keep > 0) {
+                size_t old = PL_MIN(s->n_tail, sizeof(s->tail) - keep);
+
+                memmove(s->tail, s->tail + s->n_tail - old, old);
+                memcpy(s->tail + old, buf, keep);
+                s->n_tail = old + keep;
         }
 }

@@ -68,15 +68,6 @@ PlJsonlogKind pl_jsonlog_parse(const char *line, size_t size, PlJsonlogRecord *r
  */
 size_t pl_jsonlog_unescape(const char *s, size_t size, char *buf);
 
-/** pl_jsonlog_parse_time() - RFC 3339 with up to nine fractional digits and Z or an offset.
- * Return: nanoseconds since 1970, 0 when it is no such time. */
-uint64_t pl_jsonlog_parse_time(const char *s, size_t size);
-
-/** pl_jsonlog_format_time() - as `docker logs --timestamps`: RFC 3339, UTC, always nine digits.
- * @buf: PL_JSONLOG_TIME_MAX bytes */
-#define PL_JSONLOG_TIME_MAX 32
-void pl_jsonlog_format_time(uint64_t time_nsec, char buf[static PL_JSONLOG_TIME_MAX]);
-
 /** pl_jsonlog_time_of() - the time of one record by its tail alone ("time" is its last member).
  * Return: nanoseconds, 0 when there is none. */
 uint64_t pl_jsonlog_time_of(const char *line, size_t size);

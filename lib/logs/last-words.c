@@ -7,6 +7,7 @@
 
 #include "lib/logs/last-words.h"
 
+#include "lib/base/quote.h"
 #include "lib/logs/jsonlog.h"
 #include "lib/probe/verdict.h"
 

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "lib/base/time.h"
+
 static int append(char **buf, size_t *n, size_t *allocated, const char *s, size_t size) {
         if (*n + size + 1 > *allocated) {
                 size_t want = PL_MAX(*n + size + 1, *allocated * 2);
@@ -112,7 +114,7 @@ static bool wanted(const PlLogFilter *f, const PlLogPart *p, PlJsonlogStream str
 static int finish(PlLogLines *l, PlJsonlogStream stream) {
         PlLogPart *p = &l->parts[stream];
         const PlLogFilter *f = l->filter;
-        char when[PL_JSONLOG_TIME_MAX];
+        char when[PL_TIME_TEXT_MAX];
         int r = 0;
 
         l->n_out = 0;
@@ -122,7 +124,7 @@ static int finish(PlLogLines *l, PlJsonlogStream stream) {
                 r = put(l, p->raw, p->n_raw);
         } else {
                 if (f->timestamps && p->time_nsec > 0) {
-                        pl_jsonlog_format_time(p->time_nsec, when);
+                        pl_format_time(p->time_nsec, when);
                         r = put(l, when, strlen(when));
                         if (r >= 0)
                                 r = put(l, " ", 1);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "lib/base/diag.h"
+#include "lib/base/quote.h"
 
 static const char ANY_DEPTH[] = "**";
 

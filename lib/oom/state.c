@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "lib/base/json.h"
 #include "lib/docker/setting.h"
 #include "lib/oom/report.h"
 
@@ -79,31 +80,29 @@ static int from_latin1(const json_t *v, char *to, size_t size) {
         return s == end ? 0 : -EBADMSG;
 }
 
-static bool put(json_t *o, const char *key, json_t *stolen) {
-        return json_object_set_new(o, key, stolen) == 0;
-}
-
 static json_t *report_to_json(const PlOomReport *r) {
         json_t *o = json_object();
-        bool good = o && put(o, "cause", json_integer(r->cause)) &&
-                    put(o, "owner", json_integer(r->owner)) && put(o, "pid", json_integer(r->pid));
+        bool good = o && pl_json_put(o, "cause", json_integer(r->cause)) &&
+                    pl_json_put(o, "owner", json_integer(r->owner)) &&
+                    pl_json_put(o, "pid", json_integer(r->pid));
 
         for (size_t i = 0; good && i < PL_ARRAY_SIZE(numbers); i++) {
                 uint64_t n = *(const uint64_t *)((const char *)r + numbers[i].offset);
 
                 if (n <= INT64_MAX)
-                        good = put(o, numbers[i].name, json_integer((json_int_t)n));
+                        good = pl_json_put(o, numbers[i].name, json_integer((json_int_t)n));
         }
         for (size_t i = 0; good && i < PL_ARRAY_SIZE(counts); i++)
-                good = put(o, counts[i].name,
-                           json_integer(*(const unsigned *)((const char *)r + counts[i].offset)));
+                good = pl_json_put(o, counts[i].name,
+                                   json_integer(*(const unsigned *)((const char *)r +
+                                                                    counts[i].offset)));
         for (size_t i = 0; good && i < PL_ARRAY_SIZE(texts); i++) {
                 const char *s = (const char *)r + texts[i].offset;
 
-                good = !*s || put(o, texts[i].name, latin1(s));
+                good = !*s || pl_json_put(o, texts[i].name, latin1(s));
         }
         if (good && r->product)
-                good = put(o, "product", json_string(r->product));
+                good = pl_json_put(o, "product", json_string(r->product));
         if (good)
                 return o;
         json_decref(o);

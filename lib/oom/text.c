@@ -6,6 +6,8 @@
  */
 
 #include "lib/base/diag.h"
+#include "lib/base/json.h"
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/oom/report.h"
 
@@ -287,14 +289,6 @@ void pl_oom_fields(const PlOomReport *r, PlOomFields *ret) {
         add(ret, "PLIMSOLL_PRESSURE_FULL_PERMYRIAD", r->full_permyriad);
 }
 
-static bool put(json_t *o, const char *key, json_t *stolen) {
-        return json_object_set_new(o, key, stolen) == 0;
-}
-
-static json_t *number(uint64_t n) {
-        return n >= (uint64_t)INT64_MAX ? json_null() : json_integer((json_int_t)n);
-}
-
 static json_t *text_or_null(const char *s) {
         _cleanup_free_ char *clean = s && *s ? pl_escape(s, GROUP_MAX_BYTES) : NULL;
 
@@ -312,36 +306,38 @@ static const char *owner_to_string(const PlOomReport *r) {
 }
 
 static bool put_numbers(json_t *o, const PlOomReport *r) {
-        return put(o, "limit_bytes", number(r->limit_bytes)) &&
-               put(o, "limit_owner", text_or_null(owner_to_string(r))) &&
-               put(o, "limit_section",
-                   text_or_null(r->owner == PL_OOM_OWNER_POLICY ? r->section : NULL)) &&
-               put(o, "limit_group", text_or_null(r->limit_group)) &&
-               put(o, "usage_bytes", number(r->usage_bytes)) &&
-               put(o, "peak_bytes", number(r->peak_bytes)) &&
-               put(o, "working_set_bytes", number(r->working_set_bytes)) &&
-               put(o, "swap_bytes", number(r->swap_bytes)) &&
-               put(o, "pressure_some_percent", share(r->some_permyriad)) &&
-               put(o, "pressure_full_percent", share(r->full_permyriad)) &&
-               put(o, "kills_10min", json_integer(r->in_10min)) &&
-               put(o, "kills_1h", json_integer(r->in_hour)) &&
-               put(o, "kills_24h", json_integer(r->in_day));
+        return pl_json_put_number(o, "limit_bytes", r->limit_bytes) &&
+               pl_json_put(o, "limit_owner", text_or_null(owner_to_string(r))) &&
+               pl_json_put(o, "limit_section",
+                           text_or_null(r->owner == PL_OOM_OWNER_POLICY ? r->section : NULL)) &&
+               pl_json_put(o, "limit_group", text_or_null(r->limit_group)) &&
+               pl_json_put_number(o, "usage_bytes", r->usage_bytes) &&
+               pl_json_put_number(o, "peak_bytes", r->peak_bytes) &&
+               pl_json_put_number(o, "working_set_bytes", r->working_set_bytes) &&
+               pl_json_put_number(o, "swap_bytes", r->swap_bytes) &&
+               pl_json_put(o, "pressure_some_percent", share(r->some_permyriad)) &&
+               pl_json_put(o, "pressure_full_percent", share(r->full_permyriad)) &&
+               pl_json_put(o, "kills_10min", json_integer(r->in_10min)) &&
+               pl_json_put(o, "kills_1h", json_integer(r->in_hour)) &&
+               pl_json_put(o, "kills_24h", json_integer(r->in_day));
 }
 
 json_t *pl_oom_json(const PlOomReport *r, const char *container, const char *message_id) {
         _cleanup_free_ char *message = pl_oom_text(r), *advice = pl_oom_advice(r);
         json_t *o = json_object();
 
-        if (o && message && advice && put(o, "time_usec", number(r->time_usec)) &&
-            put(o, "priority", json_integer(3)) && put(o, "message", json_string(message)) &&
-            put(o, "message_id", text_or_null(message_id)) &&
-            put(o, "container", text_or_null(container)) &&
-            put(o, "cause", json_string(pl_oom_cause_to_string(r->cause))) &&
-            put(o, "kills", number(r->kills)) && put(o, "victim", text_or_null(r->victim)) &&
-            put(o, "victim_pid", r->pid > 0 ? json_integer(r->pid) : json_null()) &&
-            put(o, "victim_uid", number(r->uid)) &&
-            put(o, "victim_bytes", number(r->victim_bytes)) && put_numbers(o, r) &&
-            put(o, "advice", *advice ? json_string(advice) : json_null()))
+        if (o && message && advice && pl_json_put_number(o, "time_usec", r->time_usec) &&
+            pl_json_put(o, "priority", json_integer(3)) &&
+            pl_json_put(o, "message", json_string(message)) &&
+            pl_json_put(o, "message_id", text_or_null(message_id)) &&
+            pl_json_put(o, "container", text_or_null(container)) &&
+            pl_json_put(o, "cause", json_string(pl_oom_cause_to_string(r->cause))) &&
+            pl_json_put_number(o, "kills", r->kills) &&
+            pl_json_put(o, "victim", text_or_null(r->victim)) &&
+            pl_json_put(o, "victim_pid", r->pid > 0 ? json_integer(r->pid) : json_null()) &&
+            pl_json_put_number(o, "victim_uid", r->uid) &&
+            pl_json_put_number(o, "victim_bytes", r->victim_bytes) && put_numbers(o, r) &&
+            pl_json_put(o, "advice", *advice ? json_string(advice) : json_null()))
                 return o;
         json_decref(o);
         return NULL;

@@ -8,6 +8,7 @@
  * warning, because the same file may serve several.
  */
 
+#include "lib/base/quote.h"
 #include "lib/policy/parser.h"
 
 #include <errno.h>

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <ini.h>
 
+#include "lib/base/quote.h"
+#include "lib/base/strv.h"
 #include "lib/policy/parser.h"
 
 PlPolicy *pl_policy_ref(PlPolicy *p) {
@@ -378,7 +380,7 @@ int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHos
 
         r = lines ? parser_init(&p) : -ENOMEM;
         for (size_t i = 0; r == 0 && i < n_sources; i++) {
-                r = pl_strv_append(&p.policy->files, sources[i].file);
+                r = pl_strv_append(&p.policy->files, PL_POLICY_LIST_MAX, sources[i].file);
                 if (r == 0)
                         parse_source(&p, &sources[i], lines);
                 if (r == -E2BIG)

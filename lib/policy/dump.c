@@ -8,6 +8,7 @@
  * resolved and defaults shown.
  */
 
+#include "lib/base/quote.h"
 #include "lib/policy/document.h"
 
 #include <errno.h>

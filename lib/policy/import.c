@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/limits/resource.h"
 #include "lib/policy/import-internal.h"

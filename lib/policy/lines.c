@@ -7,6 +7,7 @@
  * do not fit its buffer: it would cut them in two and read the rest as something else.
  */
 
+#include "lib/base/quote.h"
 #include "lib/policy/parser.h"
 
 static bool is_space(char c) {
@@ -29,12 +30,8 @@ static size_t strip_comment(const char *s, size_t size, bool line_start) {
 /* What is wrong with the bytes of a line, or NULL. */
 static const char *check_bytes(const char *s, size_t size, char buf[static 64]) {
         for (size_t i = 0; i < size;) {
-                char window[5] = { 0 };
                 uint32_t c;
-                size_t n;
-
-                memcpy(window, s + i, PL_MIN(size - i, (size_t)4));
-                n = pl_utf8_decode(window, &c);
+                size_t n = pl_utf8_decode(s + i, size - i, &c);
                 if (s[i] == '\0')
                         return "a NUL byte; is the file UTF-16? A policy is UTF-8 text";
                 if (n == 0) {

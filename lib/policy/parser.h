@@ -84,9 +84,6 @@ extern const PlDaemonPolicy pl_daemon_defaults; /* .engine is to be copied */
 /** pl_service_new() - with every default. @name: copied, may be NULL. NULL: out of memory. */
 PlService *pl_service_new(const char *name);
 PlService *pl_service_free(PlService *s);
-char **pl_strv_free(char **v);
-/** pl_strv_append() - @item: copied. Return: 0, -ENOMEM, -E2BIG at PL_POLICY_LIST_MAX. */
-int pl_strv_append(char ***v, const char *item);
 
 /* pl-policy-lines.c */
 typedef struct PlLineReader {

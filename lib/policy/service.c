@@ -4,6 +4,7 @@
  * Policy, one service: its defaults, its life, and the lists in it.
  */
 
+#include "lib/base/strv.h"
 #include "lib/policy/parser.h"
 
 #include <errno.h>
@@ -35,34 +36,6 @@ const PlService pl_service_defaults = {
                 .flap_budget = { 6, 10 * PL_USEC_PER_MIN },
         },
 };
-
-char **pl_strv_free(char **v) {
-        for (char **s = v; s && *s; s++)
-                free(*s);
-        free(v);
-        return NULL;
-}
-
-int pl_strv_append(char ***v, const char *item) {
-        size_t n = 0;
-        char **grown, *copy;
-
-        while (*v && (*v)[n])
-                n++;
-        if (n >= PL_POLICY_LIST_MAX)
-                return -E2BIG;
-        grown = realloc(*v, (n + 2) * sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        *v = grown;
-        grown[n] = NULL;
-        copy = strdup(item);
-        if (!copy)
-                return -ENOMEM;
-        grown[n] = copy;
-        grown[n + 1] = NULL;
-        return 0;
-}
 
 PlService *pl_service_new(const char *name) {
         PlService *s = malloc(sizeof(*s));

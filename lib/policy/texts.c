@@ -7,6 +7,8 @@
  * regular expression compiles and stays small.
  */
 
+#include "lib/base/quote.h"
+#include "lib/base/strv.h"
 #include "lib/policy/parser.h"
 
 #include <arpa/inet.h>
@@ -281,7 +283,7 @@ int pl_policy_set_expect(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s
                         return r;
         } else
                 return -EINVAL;
-        return pl_strv_append(list, value);
+        return pl_strv_append(list, PL_POLICY_LIST_MAX, value);
 }
 
 /* Splits at white space and commas; each word must pass. Return: as a setter. */
@@ -305,7 +307,7 @@ static int append_words(PlPolicyParser *p, const PlPolicyKey *key, char ***list,
                         return refuse(p, key, word, why);
                 for (char **v = *list; v && *v; v++)
                         there = there || pl_streq(*v, word);
-                r = there ? 0 : pl_strv_append(list, word);
+                r = there ? 0 : pl_strv_append(list, PL_POLICY_LIST_MAX, word);
         }
         return r;
 }
@@ -341,7 +343,7 @@ int pl_policy_set_log_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection 
         if (strstr(value, "/../") || (n >= 3 && pl_streq(value + n - 3, "/..")))
                 return refuse(p, key, value,
                               "\"..\" would lead out of the mount; write the path without it");
-        return pl_strv_append(&s->service->log_path.globs, value);
+        return pl_strv_append(&s->service->log_path.globs, PL_POLICY_LIST_MAX, value);
 }
 
 int pl_policy_set_http_path(PlPolicyParser *p, const PlPolicyKey *key, PlSection *s,

@@ -7,6 +7,7 @@
  * key's own "expected …".
  */
 
+#include "lib/base/quote.h"
 #include "lib/policy/parser.h"
 
 #include <errno.h>

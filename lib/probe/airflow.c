@@ -7,9 +7,7 @@
 
 #include "lib/probe/airflow.h"
 
-#include <errno.h>
-#include <time.h>
-
+#include "lib/base/time.h"
 #include "lib/base/unit.h"
 #include "lib/probe/http-kind.h"
 
@@ -26,68 +24,6 @@ static const struct {
         { "triggerer", "latest_triggerer_heartbeat", false },
         { "dag_processor", "latest_dag_processor_heartbeat", false },
 };
-
-static int digits(const char **s, int n, int *ret) {
-        int v = 0;
-
-        for (int i = 0; i < n; i++, (*s)++) {
-                if (**s < '0' || **s > '9')
-                        return -EINVAL;
-                v = v * 10 + (**s - '0');
-        }
-        *ret = v;
-        return 0;
-}
-
-static int literal(const char **s, const char *any) {
-        if (**s == '\0' || !strchr(any, **s))
-                return -EINVAL;
-        (*s)++;
-        return 0;
-}
-
-int pl_parse_iso8601(const char *s, uint64_t *ret_usec) {
-        struct tm tm = { 0 };
-        uint64_t usec = 0;
-        int64_t sec;
-        int hours = 0, minutes = 0;
-
-        if (digits(&s, 4, &tm.tm_year) < 0 || literal(&s, "-") < 0 ||
-            digits(&s, 2, &tm.tm_mon) < 0 || literal(&s, "-") < 0 ||
-            digits(&s, 2, &tm.tm_mday) < 0 || literal(&s, "T ") < 0 ||
-            digits(&s, 2, &tm.tm_hour) < 0 || literal(&s, ":") < 0 ||
-            digits(&s, 2, &tm.tm_min) < 0 || literal(&s, ":") < 0 || digits(&s, 2, &tm.tm_sec) < 0)
-                return -EINVAL;
-        if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-            tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
-                return -EINVAL;
-        if (*s == '.') {
-                uint64_t scale = 100000;
-
-                for (s++; *s >= '0' && *s <= '9'; s++, scale /= 10)
-                        usec += scale * (uint64_t)(*s - '0');
-        }
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        sec = timegm(&tm);
-        if (*s == '+' || *s == '-') {
-                int sign = *s++ == '+' ? 1 : -1;
-
-                if (digits(&s, 2, &hours) < 0)
-                        return -EINVAL;
-                if (*s == ':')
-                        s++;
-                if (digits(&s, 2, &minutes) < 0)
-                        return -EINVAL;
-                sec -= sign * (hours * 3600 + minutes * 60);
-        } else if (*s == 'Z') {
-                s++;
-        }
-        if (*s != '\0' || sec < 0)
-                return -EINVAL;
-        *ret_usec = (uint64_t)sec * PL_USEC_PER_SEC + usec;
-        return 0;
-}
 
 /* Appends "; text" within the buffer. */
 static void append(char *buf, size_t size, const char *text) {
@@ -107,7 +43,9 @@ static bool judge_component(size_t i, const json_t *o, uint64_t now, char *buf, 
 
         if (!status || json_is_null(status))
                 return false; /* not part of this deployment */
-        if (json_is_string(beat) && pl_parse_iso8601(json_string_value(beat), &at) == 0) {
+        if (json_is_string(beat) && pl_parse_time(json_string_value(beat), json_string_length(beat),
+                                                  PL_TIME_ISO8601, &at) == 0) {
+                at /= PL_NSEC_PER_USEC;
                 age = now > at ? (now - at) / PL_USEC_PER_SEC * PL_USEC_PER_SEC : 0;
                 if (healthy && age <= HEARTBEAT_CREDIBLE_USEC)
                         return false;

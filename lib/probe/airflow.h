@@ -14,7 +14,3 @@
  * @realtime_usec: now, for the ages of heartbeats
  * Return: false when it is not Airflow's document (ret untouched). */
 bool pl_probe_airflow_judge(const char *body, size_t size, uint64_t realtime_usec, PlVerdict *ret);
-
-/** pl_parse_iso8601() - "2026-01-02T03:04:05.678901+00:00", "…Z", or without a zone (UTC).
- * Return: 0; -EINVAL. */
-int pl_parse_iso8601(const char *s, uint64_t *ret_usec);

@@ -11,6 +11,7 @@
 
 #include <strings.h>
 
+#include "lib/base/quote.h"
 #include "lib/probe/http-kind.h"
 
 static const PlHttpKind *const kinds[_PL_PROBE_N] = {

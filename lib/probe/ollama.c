@@ -8,6 +8,7 @@
  * The order is version, ps, tags, so that the last answer brings the verdict.
  */
 
+#include "lib/base/quote.h"
 #include "lib/probe/http-kind.h"
 
 enum {

@@ -8,6 +8,8 @@
 
 #include "lib/probe/postgres.h"
 
+#include "lib/base/quote.h"
+
 const uint8_t pl_probe_postgres_goodbye[5] = { 'X', 0, 0, 0, 4 };
 
 /* No message before ReadyForQuery is longer: libpq's own bound for errors during start-up. */

@@ -8,6 +8,7 @@
  * second request is only made when the first one fails. MLflow: /health answers "OK".
  */
 
+#include "lib/base/quote.h"
 #include "lib/probe/http-kind.h"
 
 static const char *prometheus_path(const PlHttpSpec *s, const PlHttpProbe *p) {

@@ -6,6 +6,8 @@
 
 #include "lib/probe/redis.h"
 
+#include "lib/base/quote.h"
+
 /* First match by prefix wins; the text after the prefix is Redis's own and is shown. */
 static const struct {
         const char *prefix, *code;

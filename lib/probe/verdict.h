@@ -9,6 +9,7 @@
  */
 
 #include "lib/base/macro.h"
+#include "lib/base/quote.h"
 
 #define PL_REASON_MAX 192
 #define PL_CODE_MAX   32
@@ -40,18 +41,6 @@ const char *pl_verdict_kind_to_string(PlVerdictKind k); /* "up", "starting", …
  * Arguments that the service controls must have been through pl_quote(). */
 void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const char *format, ...)
                 PL_PRINTF(4, 5);
-
-/**
- * pl_quote() - a printable copy of bytes that somebody else controls
- * @data, @n: may hold NULs and anything else
- * @buf, @size: receives at most size - 1 bytes and a NUL; "…" at the end when cut
- *
- * Valid UTF-8 stays, but for controls and the marks that change the direction of text (they can
- * make a terminal show something else); those and invalid bytes become \xNN.
- *
- * Return: buf.
- */
-const char *pl_quote(const void *data, size_t n, char *buf, size_t size);
 
 /** pl_verdict_if_tls() - do the first bytes of an answer belong to TLS (RFC 8446, 5.1: an alert or
  * a handshake record)? Then the verdict is written: the service may well serve, but not to this

@@ -2,6 +2,7 @@
 #include "lib/status/summary.h"
 
 #include "lib/base/diag.h"
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 
 /* Long reasons make `systemctl status` wrap; the whole text is in the journal. */

@@ -5,6 +5,7 @@
  * over them, and the promises that rotation rests on.
  */
 
+#include "lib/base/time.h"
 #include "lib/logs/jsonlog.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,10 +25,12 @@ static void one_line(const char *line, size_t size) {
                 free(text);
         }
         if (r.time_nsec) {
-                char back[PL_JSONLOG_TIME_MAX];
+                char back[PL_TIME_TEXT_MAX];
+                uint64_t nsec = 0;
 
-                pl_jsonlog_format_time(r.time_nsec, back);
-                check(pl_jsonlog_parse_time(back, strlen(back)) == r.time_nsec);
+                pl_format_time(r.time_nsec, back);
+                check(pl_parse_time(back, strlen(back), PL_TIME_RFC3339, &nsec) == 0 &&
+                      nsec == r.time_nsec);
         }
 }
 

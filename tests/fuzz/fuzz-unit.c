@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "lib/base/diag.h"
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/limits/resource.h"
 

@@ -7,6 +7,7 @@
  * however the answer was cut into pieces on its way.
  */
 
+#include "lib/base/quote.h"
 #include "lib/probe/verdict.h"
 
 #define STREAM_MAX KIB(2) /* PL_PROBE_TCP_MAX */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <zstd.h>
 
+#include "lib/base/time.h"
 #include "lib/logs/jsonlog.h"
 #include "rotate/store.h"
 
@@ -33,11 +34,11 @@ static size_t make_text(uint64_t n, char *buf) {
 }
 
 size_t rotate_make_record(uint64_t n, char buf[static 2 * RECORD_MAX]) {
-        char text[RECORD_MAX], when[PL_JSONLOG_TIME_MAX];
+        char text[RECORD_MAX], when[PL_TIME_TEXT_MAX];
         struct timespec ts;
 
         (void)clock_gettime(CLOCK_REALTIME, &ts);
-        pl_jsonlog_format_time((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec, when);
+        pl_format_time((uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec, when);
         make_text(n, text);
         return (size_t)sprintf(buf, "{\"log\":\"%s\\n\",\"stream\":\"%s\",\"time\":\"%s\"}\n", text,
                                n % 7 ? "stdout" : "stderr", when);

@@ -316,16 +316,6 @@ START_TEST(test_event_bounds) {
 }
 END_TEST
 
-START_TEST(test_is_id) {
-        ck_assert(pl_is_id(A64));
-        ck_assert(!pl_is_id(""));
-        ck_assert(!pl_is_id("abc"));
-        ck_assert(!pl_is_id(A64 "a"));
-        ck_assert(!pl_is_id("A" A64));
-        ck_assert(!pl_is_id("../"));
-}
-END_TEST
-
 int main(void) {
         TCase *c = tcase_create("parse");
 
@@ -339,6 +329,5 @@ int main(void) {
         tcase_add_loop_test(c, test_event, 0, PL_ARRAY_SIZE(events));
         tcase_add_test(c, test_event_bounds);
         tcase_add_test(c, test_event_born);
-        tcase_add_test(c, test_is_id);
         return run_case(c);
 }

@@ -56,41 +56,9 @@ START_TEST(expect_syntax) {
 }
 END_TEST
 
-static const struct {
-        const char *text;
-        int64_t usec; /* -1: an error */
-} dates[] = {
-        { "1970-01-01T00:00:00Z", 0 },
-        { "2026-01-01T00:00:00+00:00", 1767225600000000 },
-        { "2026-01-01 00:00:00.5", 1767225600500000 },
-        { "2026-01-01T02:00:00.000001+02:00", 1767225600000001 },
-        { "2025-12-31T18:30:00-0530", 1767225600000000 },
-        { "2024-02-29T00:00:00Z", 1709164800000000 },
-        { "2026-01-01T00:00:00.123456789Z", 1767225600123456 },
-        { "2026-01-01", -1 },
-        { "2026-13-01T00:00:00Z", -1 },
-        { "2026-01-01T25:00:00Z", -1 },
-        { "2026-01-01T00:00:00+2", -1 },
-        { "2026-01-01T00:00:00Zoo", -1 },
-        { "", -1 },
-        { "now", -1 },
-};
-
-START_TEST(iso8601) {
-        uint64_t usec = 0;
-        int r = pl_parse_iso8601(dates[_i].text, &usec);
-
-        ck_assert_msg((r < 0) == (dates[_i].usec < 0), "%s: %d", dates[_i].text, r);
-        if (r == 0)
-                ck_assert_msg(usec == (uint64_t)dates[_i].usec, "%s: %" PRIu64, dates[_i].text,
-                              usec);
-}
-END_TEST
-
 int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_loop_test(t, expect_syntax, 0, PL_ARRAY_SIZE(expects));
-        tcase_add_loop_test(t, iso8601, 0, PL_ARRAY_SIZE(dates));
         return run_case(t);
 }

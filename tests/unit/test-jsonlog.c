@@ -106,47 +106,6 @@ START_TEST(hole_before_record) {
 }
 END_TEST
 
-/* clang-format off */
-static const struct {
-        const char *text;
-        uint64_t nsec;
-        const char *back; /* NULL: 0 */
-} times[] = {
-        { "1970-01-01T00:00:01Z", UINT64_C(1000000000), "1970-01-01T00:00:01.000000000Z" },
-        { "2026-01-02T03:04:05.000000006Z", UINT64_C(1767323045000000006),
-          "2026-01-02T03:04:05.000000006Z" },
-        { "2024-02-29T23:59:59.9Z", UINT64_C(1709251199900000000),
-          "2024-02-29T23:59:59.900000000Z" },
-        { "2026-01-02T03:04:05.123456789+05:30", UINT64_C(1767303245123456789),
-          "2026-01-01T21:34:05.123456789Z" },
-        { "2026-01-02T03:04:05-01:00", UINT64_C(1767326645000000000),
-          "2026-01-02T04:04:05.000000000Z" },
-        { "2100-03-01T00:00:00Z", UINT64_C(4107542400000000000), "2100-03-01T00:00:00.000000000Z" },
-        { "2026-13-02T03:04:05Z", 0 },
-        { "2026-01-32T03:04:05Z", 0 },
-        { "2026-01-02T24:04:05Z", 0 },
-        { "2026-01-02T03:04:05.Z", 0 },
-        { "2026-01-02T03:04:05", 0 },
-        { "2026-01-02 03:04:05Z", 0 },
-        { "0001-01-01T00:00:00Z", 0 },
-        { "2026-01-02T03:04:05.1234567890Z", UINT64_C(1767323045123456789),
-          "2026-01-02T03:04:05.123456789Z" },
-        { "", 0 },
-};
-/* clang-format on */
-
-START_TEST(time_parse) {
-        char back[PL_JSONLOG_TIME_MAX];
-        uint64_t nsec = pl_jsonlog_parse_time(times[_i].text, strlen(times[_i].text));
-
-        ck_assert_msg(nsec == times[_i].nsec, "%s: %" PRIu64, times[_i].text, nsec);
-        if (times[_i].back) {
-                pl_jsonlog_format_time(nsec, back);
-                ck_assert_str_eq(back, times[_i].back);
-        }
-}
-END_TEST
-
 #define FULL "{\"log\":\"a\\n\"" TAIL
 #define PART "{\"log\":\"a\"" TAIL
 
@@ -238,7 +197,6 @@ int main(void) {
 
         tcase_add_loop_test(c, record, 0, PL_ARRAY_SIZE(records));
         tcase_add_test(c, hole_before_record);
-        tcase_add_loop_test(c, time_parse, 0, PL_ARRAY_SIZE(times));
         tcase_add_loop_test(c, cut, 0, PL_ARRAY_SIZE(cuts));
         tcase_add_loop_test(c, stats, 0, 200);
         tcase_add_loop_test(c, filler_and_marker, 0, PL_ARRAY_SIZE(sizes));

@@ -1,45 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Verdicts: what of a service's bytes may reach a terminal, and what is cut.
+ * Verdicts: words, bounds, and the first bytes of TLS.
  */
 
 #include "lib/probe/verdict.h"
 #include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1
-
-static const struct {
-        const char *name, *data;
-        size_t n, size;
-        const char *expect;
-} quotes[] = {
-        { "plain", BYTES("abc"), 64, "abc" },
-        { "exact fit", BYTES("abc"), 4, "abc" },
-        { "UTF-8", BYTES("größe 大"), 64, "größe 大" },
-        { "controls", BYTES("a\nb\tc\x1b"), 64, "a\\x0ab\\x09c\\x1b" },
-        { "NUL", BYTES("a\0b"), 64, "a\\x00b" },
-        { "backslash", BYTES("a\\b"), 64, "a\\x5cb" },
-        { "invalid UTF-8", BYTES("\xff\xc3(\xe2\x82"), 64, "\\xff\\xc3(\\xe2\\x82" },
-        { "overlong", BYTES("\xc0\xaf"), 64, "\\xc0\\xaf" },
-        { "surrogate", BYTES("\xed\xa0\x80"), 64, "\\xed\\xa0\\x80" },
-        { "right to left", BYTES("\xe2\x80\xaetxt"), 64, "\\xe2\\x80\\xaetxt" },
-        { "C1 control", BYTES("\xc2\x9b"), 64, "\\xc2\\x9b" },
-        { "cut", BYTES("abcdefgh"), 8, "abcd…" },
-        { "cut in an escape", BYTES("abcd\n\n\n\n\n"), 12, "abcd\\x0a…" },
-        { "no room", BYTES("abcdefgh"), 2, "a" },
-        { "empty", BYTES(""), 8, "" },
-};
-
-START_TEST(quote) {
-        char buf[64];
-
-        memset(buf, '#', sizeof(buf));
-        (void)pl_quote(quotes[_i].data, quotes[_i].n, buf, quotes[_i].size);
-        ck_assert_msg(pl_streq(buf, quotes[_i].expect), "%s: %s", quotes[_i].name, buf);
-        ck_assert_uint_lt(strlen(buf), quotes[_i].size);
-}
-END_TEST
 
 START_TEST(set_is_bounded) {
         char text[2 * PL_REASON_MAX];
@@ -88,7 +56,6 @@ END_TEST
 int main(void) {
         TCase *t = tcase_create("tables");
 
-        tcase_add_loop_test(t, quote, 0, PL_ARRAY_SIZE(quotes));
         tcase_add_test(t, set_is_bounded);
         tcase_add_test(t, kinds_have_words);
         tcase_add_loop_test(t, tls_records, 0, PL_ARRAY_SIZE(records));
