@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The live part: what state and markers say of the log now (`view`), and reading under that.
- * Archives are in log-segment.c, seeking in log-reader-seek.c.
+ * Log reader: first the live part, what state and markers say of the log now (`view`) and reading
+ * under that, then archives, then seeking by time and going backward.
+ *
+ * Records of two streams are not quite in the order of their times, and a clock may step: so the
+ * search for a time stops a frame, or a good piece of log, before the place that it finds. Whoever
+ * asked filters by time anyway.
  */
 
 #include "ctl/reader.h"
@@ -12,16 +16,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/reader-internal.h"
+#include "ctl/native.h"
 #include "lib/logs/jsonlog.h"
+#include "rotate/file.h"
+#include "rotate/segment.h"
 
-#define RETRIES_MAX 200
+#define RETRIES_MAX  200
+#define CLOSE_ENOUGH MIB(1)
+#define PEEK_BYTES   KIB(64)
+#define CHUNK        MIB(1)
+
+/* The live generation now, gen + 1: what the engine has rotated away, then the log from head on. */
+typedef struct View {
+        uint64_t gen, head;
+        uint64_t bytes; /* of that generation */
+} View;
+
+struct PlLogReader {
+        PlLogStore *store;
+        char id[PL_ID_MAX];
+        char *path;    /* of the log */
+        PlLogFile log; /* fd < 0: archives alone */
+        PlLogNatives natives;
+        PlStoredArchive *archives;
+        size_t n_archives;
+        PlLogSegment segment;
+        char *buf;
+        uint64_t gen, offset; /* where it stands */
+        uint64_t last_gen;    /* as last seen in the state */
+        unsigned gaps;
+};
 
 /*
  * As recovery would see it, but without doing anything: an intent counts as done, a log that
  * somebody truncated begins at 0.
  */
-static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
+static int interpret(PlLogReader *r, const PlRotateState *s, View *ret) {
         bool intent = s->phase == PL_ROTATE_INTENT;
         PlRotateSeen seen = { 0 };
         uint64_t mark, gen;
@@ -29,7 +59,7 @@ static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
 
         if (e < 0)
                 return e;
-        *ret = (PlLogView){ .gen = s->gen + intent };
+        *ret = (View){ .gen = s->gen + intent };
         switch (pl_rotate_recover(s, &seen)) {
         case PL_ROTATE_GO_ON:
                 ret->head = s->head;
@@ -50,7 +80,7 @@ static int interpret(PlLogReader *r, const PlRotateState *s, PlLogView *ret) {
         return 0;
 }
 
-static int look(PlLogReader *r, PlLogView *ret) {
+static int look(PlLogReader *r, View *ret) {
         PlRotateState s = { 0 };
         int e = pl_log_store_load(r->store, r->id, &s);
 
@@ -65,13 +95,12 @@ static int look(PlLogReader *r, PlLogView *ret) {
 
 /* State and markers are read one after the other, and a rotation may come between: an old state
  * beside new markers looks like a log that somebody truncated. Two looks that agree had none. */
-int pl_log_reader_view(PlLogReader *r, PlLogView *ret) {
-        PlLogView before;
+static int view(PlLogReader *r, View *ret) {
+        View before;
         int e;
 
         if (r->log.fd < 0) {
-                *ret = (PlLogView){ .gen = r->n_archives ? r->archives[r->n_archives - 1].name.gen
-                                                         : 0 };
+                *ret = (View){ .gen = r->n_archives ? r->archives[r->n_archives - 1].name.gen : 0 };
                 return 0;
         }
         e = look(r, ret);
@@ -118,6 +147,16 @@ static int open_live(PlLogReader *r) {
         return -ENOENT;
 }
 
+static void go(PlLogReader *r, uint64_t gen, uint64_t offset) {
+        r->gen = gen;
+        r->offset = offset;
+}
+
+static void rewind_all(PlLogReader *r) {
+        r->gaps = 0;
+        go(r, r->n_archives ? r->archives[0].name.gen : 1, 0);
+}
+
 int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader **ret) {
         _cleanup_(pl_log_reader_freep) PlLogReader *r = calloc(1, sizeof(*r));
         PlRotateState s = { 0 };
@@ -143,7 +182,7 @@ int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader 
                         return e;
         } else if (r->n_archives == 0)
                 return -ENOENT;
-        pl_log_reader_rewind(r);
+        rewind_all(r);
         *ret = TAKE_PTR(r);
         return 0;
 }
@@ -161,23 +200,13 @@ PlLogReader *pl_log_reader_free(PlLogReader *r) {
         return NULL;
 }
 
-void pl_log_reader_go(PlLogReader *r, uint64_t gen, uint64_t offset) {
-        r->gen = gen;
-        r->offset = offset;
-}
-
-void pl_log_reader_rewind(PlLogReader *r) {
-        r->gaps = 0;
-        pl_log_reader_go(r, r->n_archives ? r->archives[0].name.gen : 1, 0);
-}
-
 int pl_log_reader_to_end(PlLogReader *r) {
-        PlLogView v;
-        int e = pl_log_reader_view(r, &v);
+        View v;
+        int e = view(r, &v);
 
         if (e < 0)
                 return e;
-        pl_log_reader_go(r, v.gen + 1, v.bytes);
+        go(r, v.gen + 1, v.bytes);
         return 0;
 }
 
@@ -222,7 +251,7 @@ static int open_partial(PlLogReader *r, uint64_t gen) {
 
 /* The archive of a generation, or of the next that is left. It may get its name at any moment: so
  * names, the partial one, and names again. Return: 0; -ENOENT none; -errno. */
-int pl_log_reader_open_segment(PlLogReader *r, uint64_t gen) {
+static int open_segment(PlLogReader *r, uint64_t gen) {
         const PlStoredArchive *a;
         int fd, e;
 
@@ -248,7 +277,7 @@ int pl_log_reader_open_segment(PlLogReader *r, uint64_t gen) {
 }
 
 static void next_generation(PlLogReader *r) {
-        pl_log_reader_go(r, r->gen + 1, 0);
+        go(r, r->gen + 1, 0);
 }
 
 /* Return: 1; 0 the archive is used up, or is not there; -errno. */
@@ -257,7 +286,7 @@ static int next_archived(PlLogReader *r, PlLogBlock *ret) {
         size_t frame;
         int e;
 
-        e = pl_log_reader_open_segment(r, r->gen);
+        e = open_segment(r, r->gen);
         if (e == -ENOENT) {
                 r->gaps++;
                 next_generation(r);
@@ -269,17 +298,17 @@ static int next_archived(PlLogReader *r, PlLogBlock *ret) {
         }
         if (r->segment.gen != r->gen) {
                 r->gaps += (unsigned)(r->segment.gen - r->gen);
-                pl_log_reader_go(r, r->segment.gen, 0);
+                go(r, r->segment.gen, 0);
         }
         frame = pl_log_segment_find(&r->segment, r->offset, &start);
         if (frame == r->segment.table.n) {
                 /* it was the live log when we stood there: what is beyond its cut came after */
-                pl_log_reader_go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
+                go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
                 return 0;
         }
         e = pl_log_segment_load(&r->segment, frame);
         if (e < 0) {
-                pl_log_reader_go(r, r->gen, start + r->segment.table.frames[frame].raw_bytes);
+                go(r, r->gen, start + r->segment.table.frames[frame].raw_bytes);
                 return e;
         }
         *ret = (PlLogBlock){ .data = r->segment.data + (r->offset - start),
@@ -290,18 +319,18 @@ static int next_archived(PlLogReader *r, PlLogBlock *ret) {
         return 1;
 }
 
-int pl_log_reader_read_live(PlLogReader *r, const PlLogView *v, uint64_t offset, size_t size,
-                            size_t *ret_size) {
-        PlLogView after;
+static int read_live(PlLogReader *r, const View *v, uint64_t offset, size_t size,
+                     size_t *ret_size) {
+        View after;
         size_t n = 0;
         int e;
 
         if (!r->buf) {
-                r->buf = malloc(PL_LOG_READER_CHUNK);
+                r->buf = malloc(CHUNK);
                 if (!r->buf)
                         return -ENOMEM;
         }
-        size = PL_MIN(size, (size_t)PL_LOG_READER_CHUNK);
+        size = PL_MIN(size, (size_t)CHUNK);
         while (n < size) {
                 uint64_t at = offset + n;
                 ssize_t got;
@@ -322,7 +351,7 @@ int pl_log_reader_read_live(PlLogReader *r, const PlLogView *v, uint64_t offset,
                         break;
                 n += (size_t)got;
         }
-        e = pl_log_reader_view(r, &after);
+        e = view(r, &after);
         if (e < 0)
                 return e;
         if (after.gen != v->gen || after.head != v->head)
@@ -332,7 +361,7 @@ int pl_log_reader_read_live(PlLogReader *r, const PlLogView *v, uint64_t offset,
 }
 
 /* Return: 1; 0 nothing yet; -EAGAIN; -errno. */
-static int next_live(PlLogReader *r, PlLogView *v, PlLogBlock *ret) {
+static int next_live(PlLogReader *r, View *v, PlLogBlock *ret) {
         size_t size = 0, whole;
         int e;
 
@@ -340,11 +369,11 @@ static int next_live(PlLogReader *r, PlLogView *v, PlLogBlock *ret) {
                 r->offset = r->natives.bytes;
         if (r->offset >= v->bytes)
                 return 0;
-        e = pl_log_reader_read_live(r, v, r->offset, PL_LOG_READER_CHUNK, &size);
+        e = read_live(r, v, r->offset, CHUNK, &size);
         if (e < 0)
                 return e;
         whole = pl_jsonlog_last_line_end(r->buf, size);
-        if (whole == 0 && size == PL_LOG_READER_CHUNK)
+        if (whole == 0 && size == CHUNK)
                 whole = size; /* no such record: damage, passed on as it is */
         if (whole == 0)
                 return 0;
@@ -357,8 +386,8 @@ static int next_live(PlLogReader *r, PlLogView *v, PlLogBlock *ret) {
 
 int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret) {
         for (unsigned tries = 0; tries < RETRIES_MAX;) {
-                PlLogView v;
-                int e = pl_log_reader_view(r, &v);
+                View v;
+                int e = view(r, &v);
 
                 if (e < 0)
                         return e;
@@ -369,7 +398,7 @@ int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret) {
                         continue;
                 }
                 if (r->gen > v.gen + 1) /* its archives were thrown away together with its state */
-                        pl_log_reader_go(r, v.gen + 1, 0);
+                        go(r, v.gen + 1, 0);
                 if (r->log.fd < 0)
                         return 0;
                 e = next_live(r, &v, ret);
@@ -386,12 +415,12 @@ int pl_log_reader_fd(const PlLogReader *r) {
 
 int pl_log_reader_renew(PlLogReader *r) {
         PlLogFile now = PL_LOG_FILE_INIT;
-        PlLogView v;
+        View v;
         int e = r->log.fd < 0 ? 0 : pl_log_file_is_replaced(&r->log, r->id);
 
         if (e <= 0)
                 return e;
-        e = pl_log_reader_view(r, &v);
+        e = view(r, &v);
         if (e >= 0)
                 e = pl_log_file_open(r->path, r->id, false, &now);
         if (e < 0)
@@ -432,4 +461,205 @@ double pl_log_reader_progress(const PlLogReader *r) {
 
 unsigned pl_log_reader_gaps(const PlLogReader *r) {
         return r->gaps;
+}
+
+/* ---- by time, and backward ---- */
+
+/* Return: offset of a frame's start within its archive. */
+static uint64_t frame_start(const PlLogSegment *s, size_t frame) {
+        uint64_t at = 0;
+
+        for (size_t i = 0; i < frame; i++)
+                at += s->table.frames[i].raw_bytes;
+        return at;
+}
+
+static int seek_archive(PlLogReader *r, uint64_t gen, uint64_t time_nsec) {
+        size_t lo = 0, hi;
+        int e;
+
+        go(r, gen, 0);
+        e = open_segment(r, gen);
+        if (e < 0)
+                return 0; /* reading will tell */
+        hi = r->segment.table.n;
+        while (lo + 1 < hi) {
+                size_t mid = lo + (hi - lo) / 2;
+                uint64_t t = pl_log_segment_time(&r->segment, mid);
+
+                if (t == 0 || t >= time_nsec)
+                        hi = mid;
+                else
+                        lo = mid;
+        }
+        go(r, r->segment.gen, frame_start(&r->segment, lo ? lo - 1 : 0));
+        return 0;
+}
+
+/* The first whole line at or behind an offset of the live log. Return: 0, -EAGAIN, -errno. */
+static int peek_live(PlLogReader *r, const View *v, uint64_t offset, uint64_t *ret_line,
+                     uint64_t *ret_nsec) {
+        size_t n = 0;
+        const char *nl;
+        int e = read_live(r, v, offset, PEEK_BYTES, &n);
+
+        if (e < 0)
+                return e;
+        nl = memchr(r->buf, '\n', n);
+        if (!nl) {
+                *ret_nsec = 0;
+                return 0;
+        }
+        *ret_line = offset + (uint64_t)(nl - r->buf) + 1;
+        *ret_nsec = pl_jsonlog_first_time(nl + 1, n - (size_t)(nl + 1 - r->buf));
+        return 0;
+}
+
+static int seek_live(PlLogReader *r, const View *v, uint64_t time_nsec) {
+        uint64_t lo = 0, hi = v->bytes, line = 0;
+
+        while (hi - lo > CLOSE_ENOUGH) {
+                uint64_t mid = lo + (hi - lo) / 2, at = 0, t = 0;
+                int e = peek_live(r, v, mid, &at, &t);
+
+                if (e < 0)
+                        return e;
+                if (t == 0 || t >= time_nsec)
+                        hi = mid;
+                else {
+                        lo = mid;
+                        line = at;
+                }
+        }
+        if (line > CLOSE_ENOUGH) { /* a piece back, to a line start */
+                uint64_t t;
+                int e = peek_live(r, v, line - CLOSE_ENOUGH, &line, &t);
+
+                if (e < 0)
+                        return e;
+        } else
+                line = 0;
+        go(r, v->gen + 1, line);
+        return 0;
+}
+
+int pl_log_reader_seek_time(PlLogReader *r, uint64_t time_nsec) {
+        uint64_t sec = time_nsec / UINT64_C(1000000000);
+
+        for (size_t i = 0; i < r->n_archives; i++)
+                if (r->archives[i].name.to_sec >= sec)
+                        return seek_archive(r, r->archives[i].name.gen, time_nsec);
+        if (r->log.fd < 0)
+                return pl_log_reader_to_end(r);
+        for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+                View v;
+                int e = view(r, &v);
+
+                if (e >= 0)
+                        e = seek_live(r, &v, time_nsec);
+                if (e != -EAGAIN)
+                        return e;
+        }
+        return -EBUSY;
+}
+
+/* Return: 1; 0 at the start of the live log; -EAGAIN; -errno. */
+static int previous_live(PlLogReader *r, const View *v, PlLogBlock *ret) {
+        uint64_t start;
+        size_t size = 0, skip = 0, whole;
+        int e;
+
+        r->offset = PL_MIN(r->offset, v->bytes);
+        if (r->offset == 0)
+                return 0;
+        start = r->offset > CHUNK ? r->offset - CHUNK : 0;
+        e = read_live(r, v, start, r->offset - start, &size);
+        if (e < 0)
+                return e;
+        whole = pl_jsonlog_last_line_end(r->buf, size);
+        if (start > 0) {
+                const char *nl = memchr(r->buf, '\n', size);
+
+                skip = nl ? (size_t)(nl - r->buf) + 1 : 0;
+        }
+        if (whole <= skip) { /* one giant of a line */
+                skip = 0;
+                whole = size;
+        }
+        *ret = (PlLogBlock){ .data = r->buf + skip,
+                             .size = whole - skip,
+                             .gen = r->gen,
+                             .offset = start + skip,
+                             .live = true };
+        r->offset = start + skip;
+        return 1;
+}
+
+/* Steps into the archive before this generation. Return: 1 it has one; 0 no more; -errno. */
+static int step_back(PlLogReader *r) {
+        const PlStoredArchive *a = NULL;
+        int e;
+
+        for (size_t i = 0; i < r->n_archives && r->archives[i].name.gen < r->gen; i++)
+                a = &r->archives[i];
+        if (!a)
+                return 0;
+        go(r, a->name.gen, 0);
+        e = open_segment(r, a->name.gen);
+        if (e < 0)
+                return e == -ENOENT ? 1 : e;
+        r->offset = r->segment.raw_bytes;
+        return 1;
+}
+
+static int previous_archived(PlLogReader *r, PlLogBlock *ret) {
+        uint64_t start = 0;
+        size_t frame;
+        int e;
+
+        e = open_segment(r, r->gen);
+        if (e < 0) {
+                r->offset = 0;
+                return e == -ENOENT ? 0 : e;
+        }
+        if (r->offset > r->segment.raw_bytes) { /* rotated since: the rest came after */
+                go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
+                return -EAGAIN;
+        }
+        frame = pl_log_segment_find(&r->segment, r->offset - 1, &start);
+        if (frame == r->segment.table.n)
+                return -EBADMSG;
+        e = pl_log_segment_load(&r->segment, frame);
+        if (e >= 0)
+                *ret = (PlLogBlock){ .data = r->segment.data,
+                                     .size = (size_t)(r->offset - start),
+                                     .gen = r->gen,
+                                     .offset = start };
+        r->offset = start;
+        return e < 0 ? e : 1;
+}
+
+int pl_log_reader_previous(PlLogReader *r, PlLogBlock *ret) {
+        for (unsigned tries = 0; tries < RETRIES_MAX;) {
+                View v;
+                int e = view(r, &v);
+
+                if (e < 0)
+                        return e;
+                if (r->offset > 0) {
+                        bool live = r->gen > v.gen;
+
+                        e = live ? previous_live(r, &v, ret) : previous_archived(r, ret);
+                        if (e != 0 && e != -EAGAIN)
+                                return e;
+                        if (e == -EAGAIN) {
+                                tries++;
+                                continue;
+                        }
+                }
+                e = step_back(r);
+                if (e <= 0)
+                        return e;
+        }
+        return -EBUSY;
 }

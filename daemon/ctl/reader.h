@@ -31,18 +31,15 @@ typedef struct PlLogBlock {
  * @store: borrowed
  * @id: the container's, or its first 12 digits when only archives are left of it
  * @live: also the log itself; needs a state record
- * Return: 0; -ENOENT nothing is there; -EACCES the log may not be read; -errno.
+ * It stands at the oldest record. Return: 0; -ENOENT nothing is there; -EACCES the log may not be
+ * read; -errno.
  */
 int pl_log_reader_new(PlLogStore *store, const char *id, bool live, PlLogReader **ret);
 PlLogReader *pl_log_reader_free(PlLogReader *r);
 PL_DEFINE_CLEANUP(PlLogReader *, pl_log_reader_free)
 
-/** pl_log_reader_rewind() - to the oldest record there is. */
-void pl_log_reader_rewind(PlLogReader *r);
 /** pl_log_reader_to_end() - behind the newest. Return: 0, -errno. */
 int pl_log_reader_to_end(PlLogReader *r);
-/** pl_log_reader_go() - to a place told by a block, or within it. */
-void pl_log_reader_go(PlLogReader *r, uint64_t gen, uint64_t offset);
 
 /**
  * pl_log_reader_seek_time() - to a record that is not after this time, and not long before it
