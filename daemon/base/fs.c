@@ -3,19 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 /* Enough for every cgroup file, so that those take one read(2). */
 #define READ_FIRST 4096
 
-int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = -EBADF;
+static int wait_for_more(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int read_to_end(int fd, bool patient, size_t max_bytes, char **ret, size_t *ret_size) {
         _cleanup_free_ char *data = NULL;
         size_t used = 0, room = READ_FIRST;
 
-        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0)
-                return -errno;
         for (;;) {
                 char *grown = realloc(data, room + 1);
                 ssize_t n;
@@ -24,7 +27,8 @@ int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_
                         return -ENOMEM;
                 data = grown;
                 n = read(fd, data + used, room - used);
-                if (n < 0 && errno == EINTR)
+                if (n < 0 &&
+                    (errno == EINTR || (patient && errno == EAGAIN && wait_for_more(fd) == 0)))
                         continue;
                 if (n < 0)
                         return -errno;
@@ -41,6 +45,17 @@ int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_
                 *ret_size = used;
         *ret = TAKE_PTR(data);
         return 0;
+}
+
+int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -EBADF;
+
+        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return fd < 0 ? -errno : read_to_end(fd, false, max_bytes, ret, ret_size);
+}
+
+int pl_fs_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_size) {
+        return read_to_end(fd, true, max_bytes, ret, ret_size);
 }
 
 int pl_fs_write_all(int fd, const void *data, size_t size, size_t *ret_written) {

@@ -21,6 +21,11 @@
  */
 int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_size);
 
+/** pl_fs_read_stream() - what is left of a pipe, a terminal, a socket or a file, to its end
+ * @fd: read from, also where it is non-blocking: it waits as long as it takes, so never on a loop
+ * Return: as pl_fs_read(). */
+int pl_fs_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_size);
+
 /**
  * pl_fs_replace() - write a file atomically
  * @durable: also fsync file and directory (not needed on tmpfs)
