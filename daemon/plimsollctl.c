@@ -3,185 +3,261 @@
 /*
  * plimsollctl: what people and scripts ask plimsolld.
  *
- * A table of commands and one of options; the commands are in ctl-*.c. What it prints for scripts
- * and the exit statuses are a contract, see plimsollctl(1).
+ * A table of commands and one of options; a command is a row here and a file in ctl/. What it
+ * prints for scripts and the exit statuses are a contract, see plimsollctl(1). tests/manual holds
+ * manual page and completions to the tables.
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 
+#include "base/clock.h"
+#include "ctl/adopt/command.h"
 #include "ctl/cli.h"
-#include "ctl/own.h"
+#include "lib/base/grammar.h"
+#include "lib/base/similar.h"
 #include "lib/base/unit.h"
+#include "lib/base/when.h"
 
-#define CONTROL_PATH "/run/plimsoll/control.sock"
+static int help(PlCtl *ctl);
 
-typedef struct Command {
-        const char *name, *arguments, *help;
-        int min, max; /* how many arguments */
-        int (*run)(PlCtl *ctl);
-} Command;
+/* clang-format off */
+static const PlCommand commands[] = {
+        { "status", "", pl_ctl_cmd_status, "all containers: health, limits, usage", NULL },
+        { "show", "NAME", pl_ctl_cmd_show, "everything about one container", NULL },
+        { "top", "", pl_ctl_cmd_top, "status, again and again, with CPU in use", NULL },
+        { "events", "", pl_ctl_cmd_events, "what happens from now on", NULL },
+        { "wait", "NAME", pl_ctl_cmd_wait, "until it is --for healthy, or --timeout",
+          "Returns as soon as the container is in the state, also when the daemon or the\n"
+          "container come later." },
+        { "reload", "", pl_ctl_cmd_reload, "load the policy again, all of it or nothing", NULL },
+        { "rotate", "NAME", pl_ctl_cmd_rotate, "rotate a container's log now", NULL },
+        { "logs", "NAME", pl_ctl_cmd_logs, "archives and log as one",
+          "Shows a container's archived and live log as one, as docker logs would. NAME may\n"
+          "also be a container that is gone." },
+        { "check", "[FILE]", pl_ctl_cmd_check, "is a policy right? (-v: what was understood)",
+          "Says whether a policy is right: FILE, \"-\" for standard input, or the one of the\n"
+          "running daemon as it is on disk." },
+        { "import", "FILE", pl_ctl_cmd_import, "policy from `docker compose config --format json`",
+          "Prints the policy that says what a compose configuration says. FILE is what\n"
+          "`docker compose config --format json` prints, or \"-\" for standard input." },
+        { "adopt-logs", "[NAME...]", pl_ctl_cmd_adopt, "let the engine rotate logs itself",
+          "Gives containers that exist the engine's own log rotation, without recreating\n"
+          "them: all that have none, or those that are named. Restarts the engine.\n"
+          "\n"
+          "Running containers stand still for some seconds; clients that are attached, as\n"
+          "docker logs -f, are cut off." },
+        { "help", "[TOPIC]", help, "a command, or: names, times, exit-status", NULL },
+};
+/* clang-format on */
 
-static const Command commands[] = {
-        { "status", "", "all containers: health, limits, usage", 0, 0, pl_ctl_cmd_status },
-        { "show", "NAME", "everything about one container", 1, 1, pl_ctl_cmd_show },
-        { "top", "", "status, again and again, with CPU in use", 0, 0, pl_ctl_cmd_top },
-        { "events", "", "what happens from now on", 0, 0, pl_ctl_cmd_events },
-        { "wait", "NAME", "until it is --for healthy, or --timeout", 1, 1, pl_ctl_cmd_wait },
-        { "reload", "", "load the policy again, all of it or nothing", 0, 0, pl_ctl_cmd_reload },
-        { "rotate", "NAME", "rotate a container's log now", 1, 1, pl_ctl_cmd_rotate },
-        { "check", "[FILE]", "is a policy right? (-v: what was understood)", 0, 1,
-          pl_ctl_cmd_check },
-        { "import", "FILE", "policy from `docker compose config --format json`", 1, 1,
-          pl_ctl_cmd_import },
+/* ---- values ---- */
+
+static const char *set_time(void *field, const char *value) {
+        return pl_when_parse(value, pl_clock_usec(CLOCK_REALTIME), field) < 0
+                               ? "not a time; 10m, yesterday and 03:04 are"
+                               : NULL;
+}
+
+static const char *set_tail(void *field, const char *value) {
+        if (pl_streq(value, "all"))
+                *(uint64_t *)field = UINT64_MAX;
+        else if (pl_parse_uint64(value, field) < 0)
+                return "not a number of lines";
+        return NULL;
+}
+
+static const char *set_log_size(void *field, const char *value) {
+        uint64_t bytes;
+
+        if (pl_parse_size(value, &bytes) < 0 || bytes < KIB(64) || bytes > INT64_MAX)
+                return "not a size of 64K or more; 10M is";
+        *(uint64_t *)field = bytes;
+        return NULL;
+}
+
+static const char *set_log_files(void *field, const char *value) {
+        uint64_t n;
+
+        if (pl_parse_uint64(value, &n) < 0 || n == 0 || n > 10000)
+                return "not a count of 1 to 10000";
+        *(unsigned *)field = (unsigned)n;
+        return NULL;
+}
+
+static const char *set_pid(void *field, const char *value) {
+        uint64_t pid;
+
+        if (pl_parse_uint64(value, &pid) < 0 || pid <= 1 || pid > INT32_MAX)
+                return "not a process number";
+        *(pid_t *)field = (pid_t)pid;
+        return NULL;
+}
+
+/* clang-format off */
+#define IN(member) offsetof(PlCtl, member)
+static const PlOption options[] = {
+        { "control", 0, "PATH", "!import adopt-logs help", pl_option_text, IN(control),
+          "the daemon's socket (" PL_CTL_CONTROL_PATH ")" },
+        { "json", 0, NULL, "!logs help", pl_option_flag, IN(json),
+          "for scripts: the documents of plimsollctl(1)" },
+        { "json", 0, NULL, "logs", pl_option_flag, IN(json), "the records themselves, a line each" },
+        { "for", 0, "STATE", "wait", pl_option_text, IN(wait_for),
+          "healthy, running, absent ... (healthy)" },
+        { "timeout", 0, "SPAN", "wait", pl_option_span, IN(timeout_usec),
+          "at most so long: 90s, 2min (60s)" },
+        { "interval", 0, "SPAN", "top", pl_option_span, IN(interval_usec),
+          "time between two looks (2s)" },
+        { "iterations", 'n', "COUNT", "top", pl_option_count, IN(iterations),
+          "so many looks, then end" },
+        { "verbose", 'v', NULL, "check", pl_option_flag, IN(verbose), "also what was understood" },
+        { "since", 0, "WHEN", "logs", set_time, IN(logs.since_nsec),
+          "10m, \"2h ago\", yesterday, RFC 3339 ..." },
+        { "until", 0, "WHEN", "logs", set_time, IN(logs.until_nsec), "likewise" },
+        { "tail", 'n', "N", "logs", set_tail, IN(logs.tail), "the last N lines (all)" },
+        { "follow", 'f', NULL, "logs", pl_option_flag, IN(logs.follow),
+          "go on with what is written" },
+        { "grep", 'g', "RE", "logs", pl_option_text, IN(logs.grep),
+          "lines that match an extended regular expression" },
+        { "ignore-case", 'i', NULL, "logs", pl_option_flag, IN(logs.ignore_case),
+          "... in any case" },
+        { "stdout", 0, NULL, "logs", pl_option_flag, IN(logs.only_stdout), "standard output alone" },
+        { "stderr", 0, NULL, "logs", pl_option_flag, IN(logs.only_stderr), "standard error alone" },
+        { "timestamps", 't', NULL, "logs", pl_option_flag, IN(logs.timestamps),
+          "when each line was written" },
+        { "details", 0, NULL, "logs", pl_option_flag, IN(logs.details),
+          "labels and variables of the logging options" },
+        { "dry-run", 0, NULL, "adopt-logs", pl_option_flag, IN(adopt.dry_run),
+          "say what it would do, and change nothing" },
+        { "yes", 0, NULL, "adopt-logs", pl_option_flag, IN(adopt.yes), "do not ask" },
+        { "max-size", 0, "SIZE", "adopt-logs", set_log_size, IN(adopt.max_size_bytes),
+          "of one log file (LogMaxSize= of the policy)" },
+        { "max-files", 0, "N", "adopt-logs", set_log_files, IN(adopt.max_files),
+          "so many of them (LogMaxFiles=)" },
+        { "engine", 0, "URL", "adopt-logs", pl_option_text, IN(adopt.engine),
+          "the engine (Engine= of the policy)" },
+        { "engine-pid", 0, "PID", "adopt-logs", set_pid, IN(adopt.engine_pid),
+          "of dockerd, where it is not a service of systemd" },
+        { "policy", 0, "FILE", "check", pl_option_text, IN(policy),
+          "another policy than the daemon's" },
+        { "policy", 0, "FILE", "adopt-logs", pl_option_text, IN(policy),
+          "names and sizes (" PL_CTL_POLICY_PATH ")" },
+        { "archive", 0, "DIR", "logs", pl_option_text, IN(archive),
+          "another archive than the daemon's" },
+        { "archive", 0, "DIR", "adopt-logs", pl_option_text, IN(archive),
+          "where archives are (" PL_CTL_ARCHIVE_PATH ")" },
+        { "version", 0, NULL, "", NULL, 0, "of plimsollctl" },
+        { "help", 'h', NULL, "", NULL, 0, "this, or the options of a command" },
+};
+/* clang-format on */
+
+static const PlGrammar grammar = {
+        .program = "plimsollctl",
+        .about = "Asks plimsolld, which holds containers to their limits.",
+        .footer = "Options come before or after the command. See plimsollctl(1).",
+        .commands = commands,
+        .n_commands = PL_ARRAY_SIZE(commands),
+        .options = options,
+        .n_options = PL_ARRAY_SIZE(options),
 };
 
-/* With options of their own (--help each), and without a daemon. */
+/* ---- help ---- */
+
 static const struct {
-        const char *name, *arguments, *help;
-        int (*main)(int argc, char **argv);
-} own_commands[] = {
-        { "logs", "NAME", "archives and log as one (logs --help)", pl_ctl_logs_main },
-        { "adopt-logs", "[NAME...]", "let the engine rotate them itself (adopt-logs --help)",
-          pl_ctl_adopt_main },
+        const char *name, *text;
+} topics[] = {
+        { "names",
+          "NAME is a container, its id or the first four digits or more of that, or the\n"
+          "name of a [Service] section of the policy. Of adopt-logs there may be several." },
+        { "times",
+          "WHEN is a point in time: 10m, \"2h ago\", yesterday, 03:04, \"2026-01-02 03:04\"\n"
+          "(local time), RFC 3339, or seconds since 1970.\n"
+          "SPAN is a time span of systemd.time(7): 90s, 2min, 1h 30min." },
+        { "exit-status", "0  all is well; the request was carried out; the state was reached\n"
+                         "1  something is unhealthy or out of line; a request was refused\n"
+                         "2  wrong usage\n"
+                         "3  there is no daemon, or it may not be asked" },
 };
 
-static void print_help(void) {
-        (void)puts("plimsollctl [OPTION...] COMMAND [NAME]\n"
-                   "Asks plimsolld, which holds containers to their limits.");
+static int print_help(const PlCommand *command) {
+        _cleanup_free_ char *text = pl_grammar_help(&grammar, command);
+
+        if (!text)
+                pl_ctl_say("%s", strerror(ENOMEM));
+        else
+                (void)fputs(text, stdout);
+        return text ? PL_EXIT_GOOD : PL_EXIT_BAD;
+}
+
+static const char *topic_at(const void *userdata, size_t i) {
+        if (i < PL_ARRAY_SIZE(commands))
+                return commands[i].name;
+        i -= PL_ARRAY_SIZE(commands);
+        return i < PL_ARRAY_SIZE(topics) ? topics[i].name : NULL;
+}
+
+static int help(PlCtl *ctl) {
+        const char *topic = ctl->n_arguments > 0 ? ctl->arguments[0] : NULL, *similar;
+
+        if (!topic)
+                return print_help(NULL);
         for (size_t i = 0; i < PL_ARRAY_SIZE(commands); i++)
-                (void)printf("  %-10s %-9s %s\n", commands[i].name, commands[i].arguments,
-                             commands[i].help);
-        for (size_t i = 0; i < PL_ARRAY_SIZE(own_commands); i++)
-                (void)printf("  %-10s %-9s %s\n", own_commands[i].name, own_commands[i].arguments,
-                             own_commands[i].help);
-        (void)puts("\n"
-                   "  --control PATH   the daemon's socket (" CONTROL_PATH ")\n"
-                   "  --json           for scripts: the documents of plimsollctl(1)\n"
-                   "  --for STATE      wait: healthy, running, absent ...    (healthy)\n"
-                   "  --timeout SPAN   wait: at most so long: 90s, 2min      (60s)\n"
-                   "  --interval SPAN  top: time between two looks           (2s)\n"
-                   "  -n COUNT         top: so many looks, then end\n"
-                   "  --version, --help\n"
-                   "\n"
-                   "Ends with 0: good, 1: something is unhealthy or out of line, 2: wrong usage,\n"
-                   "3: no daemon.  NAME is a container, its id or a service of the policy.");
-}
-
-static int usage_error(const char *before, const char *what, const char *after) {
-        pl_ctl_say("%s%s%s; plimsollctl --help lists what there is", before, what, after);
+                if (pl_streq(commands[i].name, topic))
+                        return print_help(&commands[i]);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(topics); i++)
+                if (pl_streq(topics[i].name, topic)) {
+                        (void)puts(topics[i].text);
+                        return PL_EXIT_GOOD;
+                }
+        similar = pl_similar(topic, topic_at, NULL);
+        pl_ctl_say("no help on \"%s\"; %s%s%s plimsollctl help lists what there is", topic,
+                   similar ? "did you mean " : "", similar ?: "", similar ? "?" : "");
         return PL_EXIT_USAGE;
 }
 
-enum {
-        OPTION_CONTROL = 256,
-        OPTION_JSON,
-        OPTION_FOR,
-        OPTION_TIMEOUT,
-        OPTION_INTERVAL,
-        OPTION_VERSION,
-};
+/* ---- the program ---- */
 
-static const struct option options[] = {
-        { "control", required_argument, NULL, OPTION_CONTROL },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "for", required_argument, NULL, OPTION_FOR },
-        { "timeout", required_argument, NULL, OPTION_TIMEOUT },
-        { "interval", required_argument, NULL, OPTION_INTERVAL },
-        { "iterations", required_argument, NULL, 'n' },
-        { "verbose", no_argument, NULL, 'v' },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        { "help", no_argument, NULL, 'h' },
-        {},
-};
+static int usage(const char *what, const PlCommand *command) {
+        const char *text = what ?: strerror(ENOMEM);
 
-static int take_span(const char *text, const char *option, uint64_t *ret) {
-        if (pl_parse_sec(text, ret) == 0 && *ret > 0)
-                return -1;
-        pl_ctl_say("%s %s: not a time span; 30s, 5min and 1h are", option, text);
+        pl_ctl_say("%s%s plimsollctl %s%s--help lists what there is", text,
+                   text[strlen(text) - 1] == '?' ? "" : ";", command ? command->name : "",
+                   command ? " " : "");
         return PL_EXIT_USAGE;
 }
 
-static int take_count(const char *text, unsigned *ret) {
-        uint64_t n = 0;
-
-        if (pl_parse_uint64(text, &n) < 0 || n == 0 || n > INT32_MAX)
-                return usage_error("-n ", text, ": not a count");
-        *ret = (unsigned)n;
-        return -1;
-}
-
-/* Return: an exit status, or -1 to go on. */
-static int take_option(int c, PlCtl *ctl) {
-        switch (c) {
-        case OPTION_CONTROL:
-                ctl->control = optarg;
-                return -1;
-        case OPTION_JSON:
-                ctl->json = true;
-                return -1;
-        case OPTION_FOR:
-                ctl->wait_for = optarg;
-                return -1;
-        case OPTION_TIMEOUT:
-                return take_span(optarg, "--timeout", &ctl->timeout_usec);
-        case OPTION_INTERVAL:
-                return take_span(optarg, "--interval", &ctl->interval_usec);
-        case 'n':
-                return take_count(optarg, &ctl->iterations);
-        case 'v':
-                ctl->verbose = true;
-                return -1;
-        case OPTION_VERSION:
-                (void)puts("plimsollctl " PLIMSOLL_VERSION);
-                return PL_EXIT_GOOD;
-        case 'h':
-                print_help();
-                return PL_EXIT_GOOD;
-        default: /* getopt has said what is wrong */
-                pl_ctl_say("plimsollctl --help lists what there is");
-                return PL_EXIT_USAGE;
-        }
-}
-
-static int run_command(PlCtl *ctl, const Command *command) {
+static int run(PlCtl *ctl, const PlInvocation *invocation) {
         _cleanup_(pl_ctl_client_freep) PlCtlClient *client = NULL;
 
-        if (ctl->n_arguments < command->min)
-                return usage_error("", command->name, " needs a NAME");
-        if (ctl->n_arguments > command->max)
-                return usage_error("too many arguments for ", command->name, "");
-        int r = pl_ctl_client_new(ctl->control, &client);
+        ctl->arguments = invocation->arguments;
+        ctl->n_arguments = invocation->n_arguments;
+        ctl->control_given = ctl->control != NULL;
+        if (!ctl->control)
+                ctl->control = PL_CTL_CONTROL_PATH;
+        int r = pl_ctl_client_new(ctl->control, PL_CTL_CLIENT_TIMEOUT_MSEC, &client);
         if (r < 0)
                 return pl_ctl_failed(ctl, r);
         ctl->client = client;
-        return command->run(ctl);
+        return invocation->command->run(ctl);
 }
 
 int main(int argc, char **argv) {
-        PlCtl ctl = { .control = CONTROL_PATH,
-                      .wait_for = "healthy",
+        PlCtl ctl = { .wait_for = "healthy",
                       .timeout_usec = PL_USEC_PER_MIN,
-                      .interval_usec = 2 * PL_USEC_PER_SEC };
-        int c;
+                      .interval_usec = 2 * PL_USEC_PER_SEC,
+                      .logs = { .until_nsec = UINT64_MAX, .tail = UINT64_MAX },
+                      .adopt.max_size_bytes = PL_UNLIMITED };
+        _cleanup_(pl_invocation_deinit) PlInvocation invocation = {};
+        _cleanup_free_ char *what = NULL;
 
         (void)setlocale(LC_ALL, "");
-        for (size_t i = 0; argc > 1 && i < PL_ARRAY_SIZE(own_commands); i++)
-                if (pl_streq(argv[1], own_commands[i].name))
-                        return own_commands[i].main(argc - 1, argv + 1);
-        while ((c = getopt_long(argc, argv, "hvn:", options, NULL)) >= 0) {
-                int status = take_option(c, &ctl);
-                if (status >= 0)
-                        return status;
+        if (pl_grammar_parse(&grammar, argc, argv, &ctl, &invocation, &what) < 0)
+                return usage(what, invocation.command);
+        if (invocation.version) {
+                (void)puts("plimsollctl " PLIMSOLL_VERSION);
+                return PL_EXIT_GOOD;
         }
-        if (optind == argc)
-                return usage_error("which command?", "", "");
-        const char *name = argv[optind++];
-        ctl.arguments = argv + optind;
-        ctl.n_arguments = argc - optind;
-        for (size_t i = 0; i < PL_ARRAY_SIZE(commands); i++)
-                if (pl_streq(commands[i].name, name))
-                        return run_command(&ctl, &commands[i]);
-        return usage_error("no command \"", name, "\"");
+        if (invocation.help)
+                return print_help(invocation.command);
+        return run(&ctl, &invocation);
 }

@@ -8,7 +8,6 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -17,6 +16,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/journal.h"
+#include "lib/base/grammar.h"
 #include "manager.h"
 #include "policy-load.h"
 
@@ -30,107 +30,69 @@ typedef struct Arguments {
         bool check, verbose;
 } Arguments;
 
-static void help(void) {
-        printf("plimsolld [OPTION...]\n\n"
-               "Hold the containers of a Docker engine to the load lines of a policy.\n\n"
-               "      --policy FILE    policy to load (" DEFAULT_POLICY ")\n"
-               "      --engine URL     engine to supervise, overrides Engine= of the policy\n"
-               "      --control PATH   control socket (" DEFAULT_CONTROL ")\n"
-               "      --state DIR      what must survive a crash (" DEFAULT_STATE ")\n"
-               "      --archive DIR    archives of rotated logs (" DEFAULT_ARCHIVE ")\n"
-               "      --check          check the policy and exit: 0 good, 78 wrong\n"
-               "      --dry-run        change nothing, say what would be changed\n"
-               "  -v, --verbose        say more\n"
-               "  -h, --help           show this help\n"
-               "      --version        show the version\n\n"
-               "SIGHUP reloads the policy, all or nothing. SIGTERM stops; containers go on.\n"
-               "See plimsolld(8), plimsoll.conf(5), plimsollctl(1).\n");
+static const char *set_engine(void *field, const char *value) {
+        if (!pl_startswith(value, "unix://"))
+                return "only unix:///PATH is supported";
+        return pl_option_text(field, value);
 }
 
-enum {
-        OPT_POLICY = 256,
-        OPT_ENGINE,
-        OPT_CONTROL,
-        OPT_STATE,
-        OPT_ARCHIVE,
-        OPT_CHECK,
-        OPT_DRY_RUN,
-        OPT_VERSION
+/* clang-format off */
+#define IN(member) offsetof(Arguments, member)
+static const PlOption options[] = {
+        { "policy", 0, "FILE", "", pl_option_text, IN(manager.policy_file),
+          "policy to load (" DEFAULT_POLICY ")" },
+        { "engine", 0, "URL", "", set_engine, IN(manager.engine_url),
+          "engine to supervise, overrides Engine= of the policy" },
+        { "control", 0, "PATH", "", pl_option_text, IN(manager.control_path),
+          "control socket (" DEFAULT_CONTROL ")" },
+        { "state", 0, "DIR", "", pl_option_text, IN(manager.state_dir),
+          "what must survive a crash (" DEFAULT_STATE ")" },
+        { "archive", 0, "DIR", "", pl_option_text, IN(manager.archive_dir),
+          "archives of rotated logs (" DEFAULT_ARCHIVE ")" },
+        { "check", 0, NULL, "", pl_option_flag, IN(check),
+          "check the policy and exit: 0 good, 78 wrong" },
+        { "dry-run", 0, NULL, "", pl_option_flag, IN(manager.dry_run),
+          "change nothing, say what would be changed" },
+        { "verbose", 'v', NULL, "", pl_option_flag, IN(verbose), "say more" },
+        { "help", 'h', NULL, "", NULL, 0, "show this help" },
+        { "version", 0, NULL, "", NULL, 0, "show the version" },
+};
+/* clang-format on */
+
+static const PlGrammar grammar = {
+        .program = "plimsolld",
+        .about = "Holds the containers of a Docker engine to the limits of a policy.",
+        .footer = "SIGHUP reloads the policy, all or nothing. SIGTERM stops; containers go on.\n"
+                  "See plimsolld(8), plimsoll.conf(5), plimsollctl(1).",
+        .options = options,
+        .n_options = PL_ARRAY_SIZE(options),
 };
 
-static const struct option options[] = {
-        { "policy", required_argument, NULL, OPT_POLICY },
-        { "engine", required_argument, NULL, OPT_ENGINE },
-        { "control", required_argument, NULL, OPT_CONTROL },
-        { "state", required_argument, NULL, OPT_STATE },
-        { "archive", required_argument, NULL, OPT_ARCHIVE },
-        { "check", no_argument, NULL, OPT_CHECK },
-        { "dry-run", no_argument, NULL, OPT_DRY_RUN },
-        { "verbose", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, OPT_VERSION },
-        { 0 },
-};
+static int print_help(void) {
+        _cleanup_free_ char *text = pl_grammar_help(&grammar, NULL);
 
-/* Where the value of an option goes; NULL: it takes none. */
-static const char **value_of(Arguments *a, int c) {
-        switch (c) {
-        case OPT_POLICY:
-                return &a->manager.policy_file;
-        case OPT_ENGINE:
-                return &a->manager.engine_url;
-        case OPT_CONTROL:
-                return &a->manager.control_path;
-        case OPT_STATE:
-                return &a->manager.state_dir;
-        case OPT_ARCHIVE:
-                return &a->manager.archive_dir;
-        default:
-                return NULL;
-        }
-}
-
-static int check_arguments(int argc, char **argv, const Arguments *a) {
-        if (optind < argc) {
-                fprintf(stderr, "plimsolld: unexpected argument '%s'\nTry 'plimsolld --help'.\n",
-                        argv[optind]);
-                return -EX_USAGE;
-        }
-        if (a->manager.engine_url && !pl_startswith(a->manager.engine_url, "unix://")) {
-                fprintf(stderr, "plimsolld: --engine %s: only unix:///PATH is supported\n",
-                        a->manager.engine_url);
-                return -EX_USAGE;
-        }
-        return 1;
+        if (!text)
+                return -EX_OSERR;
+        (void)fputs(text, stdout);
+        return 0;
 }
 
 /* Return: 1 to go on, 0 to exit with success, or a negative sysexits status. */
 static int parse_arguments(int argc, char **argv, Arguments *a) {
-        int c;
+        _cleanup_(pl_invocation_deinit) PlInvocation invocation = {};
+        _cleanup_free_ char *what = NULL;
 
-        while ((c = getopt_long(argc, argv, "vh", options, NULL)) >= 0) {
-                const char **value = value_of(a, c);
-
-                if (value) {
-                        *value = optarg;
-                } else if (c == OPT_CHECK) {
-                        a->check = true;
-                } else if (c == OPT_DRY_RUN) {
-                        a->manager.dry_run = true;
-                } else if (c == 'v') {
-                        a->verbose = true;
-                } else if (c == 'h') {
-                        help();
-                        return 0;
-                } else if (c == OPT_VERSION) {
-                        puts("plimsolld " PLIMSOLL_VERSION);
-                        return 0;
-                } else {
-                        fprintf(stderr, "Try 'plimsolld --help'.\n");
-                        return -EX_USAGE;
-                }
+        if (pl_grammar_parse(&grammar, argc, argv, a, &invocation, &what) < 0) {
+                fprintf(stderr, "plimsolld: %s\nTry 'plimsolld --help'.\n",
+                        what ?: strerror(ENOMEM));
+                return -EX_USAGE;
         }
-        return check_arguments(argc, argv, a);
+        if (invocation.help)
+                return print_help();
+        if (!invocation.version)
+                return 1;
+        puts("plimsolld " PLIMSOLL_VERSION);
+        return 0;
 }
 
 static int check_policy(const char *file) {
@@ -196,7 +158,25 @@ static const char *reason_of(int error) {
         return error == -EBADMSG ? "there is no policy to go by" : strerror(-error);
 }
 
-static int run(const Arguments *a) {
+/* plimsollctl is told of these paths, and is somewhere else. Return: 0, -errno. */
+static int make_absolute(const char **path, char **ret) {
+        _cleanup_free_ char *here = NULL;
+
+        if (**path == '/')
+                return 0;
+        here = getcwd(NULL, 0);
+        if (!here)
+                return -errno;
+        if (asprintf(ret, "%s/%s", here, *path) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        *path = *ret;
+        return 0;
+}
+
+static int run(Arguments *a) {
+        _cleanup_free_ char *policy = NULL, *archive = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(pl_manager_freep) PlManager *manager = NULL;
         sigset_t mask;
@@ -216,7 +196,11 @@ static int run(const Arguments *a) {
         (void)sigprocmask(SIG_BLOCK, &mask, NULL);
         (void)signal(SIGPIPE, SIG_IGN);
 
-        r = sd_event_new(&event);
+        r = make_absolute(&a->manager.policy_file, &policy);
+        if (r >= 0)
+                r = make_absolute(&a->manager.archive_dir, &archive);
+        if (r >= 0)
+                r = sd_event_new(&event);
         if (r >= 0)
                 r = pl_manager_new(event, &a->manager, &manager);
         if (r >= 0)

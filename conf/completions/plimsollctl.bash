@@ -8,15 +8,30 @@ _plimsollctl_names() {
         grep -oE '"(name|service)":"[A-Za-z0-9_.@:+-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
 }
 
+_plimsollctl_options() {
+    case $1 in
+    "") echo --control --json --version --help ;;
+    status | show | events | reload | rotate) echo --control --json --help ;;
+    top) echo --control --json --interval --iterations --help ;;
+    wait) echo --control --json --for --timeout --help ;;
+    logs)
+        echo --control --json --since --until --tail --follow --grep --ignore-case --stdout --stderr \
+            --timestamps --details --archive --help
+        ;;
+    check) echo --control --json --verbose --policy --help ;;
+    import) echo --json --help ;;
+    adopt-logs)
+        echo --json --dry-run --yes --max-size --max-files --engine --engine-pid --policy --archive --help
+        ;;
+    help) echo --help ;;
+    esac
+}
+
 _plimsollctl() {
-    local commands="status show top events wait reload rotate check import logs adopt-logs"
-    local options="--control --json --for --timeout --interval --iterations --verbose --version --help"
+    local commands="status show top events wait reload rotate logs check import adopt-logs help"
     local states="healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
     local control=()
-
-    local log_options="--since --until --tail --follow --grep --ignore-case --stdout --stderr --timestamps --details --json --archive --help"
-    local adopt_options="--dry-run --yes --max-size --max-files --policy --engine --engine-pid --archive --json --help"
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
@@ -46,10 +61,8 @@ _plimsollctl() {
         ;;
     --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --max-size | --max-files | --engine | --engine-pid) return ;;
     esac
-    [[ $command != logs ]] || options=$log_options
-    [[ $command != adopt-logs ]] || options=$adopt_options
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_options "$command")" -- "$cur")
         return
     fi
     case $command in
@@ -58,6 +71,7 @@ _plimsollctl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
         ;;
     check | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    help) mapfile -t COMPREPLY < <(compgen -W "$commands names times exit-status" -- "$cur") ;;
     esac
 }
 

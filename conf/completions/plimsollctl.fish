@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show top events wait reload rotate check import logs adopt-logs
+set -l commands status show top events wait reload rotate logs check import adopt-logs help
 
 function __plimsollctl_names
     set -l control
@@ -15,9 +15,9 @@ function __plimsollctl_names
 end
 
 complete -c plimsollctl -f
-complete -c plimsollctl -l control -r -F -d 'Socket of the daemon'
-complete -c plimsollctl -l json -d 'Documents for scripts'
-complete -c plimsollctl -l version -d 'Show the version'
+complete -c plimsollctl -n 'not __fish_seen_subcommand_from import adopt-logs help' -l control -r -F -d 'Socket of the daemon'
+complete -c plimsollctl -n 'not __fish_seen_subcommand_from logs help' -l json -d 'Documents for scripts'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -l version -d 'Show the version'
 complete -c plimsollctl -s h -l help -d 'Show help'
 
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'All containers: health, limits, usage'
@@ -31,14 +31,18 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a check 
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Policy from a compose configuration'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a adopt-logs -d 'Have the engine rotate logs'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a logs -d 'Archives and log as one'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'Of a command or a topic'
 
 complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
+complete -c plimsollctl -n '__fish_seen_subcommand_from help' -a "$commands names times exit-status"
+complete -c plimsollctl -n '__fish_seen_subcommand_from check' -l policy -r -F -d 'Another policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'At most so long'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two looks'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -s n -l iterations -x -d 'So many looks'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l json -d 'The records themselves'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Not what is older'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l until -x -d 'Not what is newer'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s n -l tail -x -d 'The last lines'

@@ -1,38 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * plimsollctl check: is a policy right? Asks no daemon.
+ * plimsollctl check: is a policy right?
+ *
+ * A running daemon tells where its policy is, and what is there now is checked, not what it has
+ * loaded. A pipe is one text: it has no place beside which there could be drop-ins.
  */
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "ctl/cli.h"
+#include "ctl/paths.h"
 #include "policy-load.h"
 
-#define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */
-
-void pl_ctl_print_diags(const PlDiagList *diag) {
-        for (size_t i = 0; i < diag->n; i++) {
-                _cleanup_free_ char *line = pl_diag_format(&diag->items[i]);
-
-                (void)fprintf(stderr, "%s\n", line ? line : diag->items[i].message);
-        }
-}
-
-json_t *pl_ctl_diags_to_json(const PlDiagList *diag) {
-        json_t *list = json_array();
-
-        for (size_t i = 0; list && i < diag->n; i++) {
-                const PlDiag *d = &diag->items[i];
-                (void)json_array_append_new(
-                                list,
-                                json_pack("{s:s,s:s,s:I,s:s}", "severity",
-                                          d->severity == PL_SEVERITY_ERROR ? "error" : "warning",
-                                          "file", d->file ? d->file : "", "line",
-                                          (json_int_t)d->line, "message", d->message));
-        }
-        return list;
-}
+#define TEXT_MAX MIB(1) /* as of a file */
 
 static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *diag,
                   const PlPolicy *policy) {
@@ -58,8 +40,30 @@ static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *d
         return PL_EXIT_GOOD;
 }
 
-int pl_ctl_cmd_check(PlCtl *ctl) {
-        const char *file = ctl->n_arguments > 0 ? ctl->arguments[0] : DEFAULT_POLICY;
+static bool is_stream(const char *file) {
+        struct stat st;
+
+        return pl_streq(file, "-") ||
+               (stat(file, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)));
+}
+
+static int load_stream(const char *file, const PlHost *host, PlDiagList *diag,
+                       const char **ret_name, PlPolicy **ret) {
+        _cleanup_free_ char *text = NULL;
+        PlPolicySource source = {};
+        int r = pl_ctl_read(file, TEXT_MAX, ret_name, &text, &source.size);
+
+        if (r == -EFBIG)
+                pl_diag_add(diag, PL_SEVERITY_ERROR, *ret_name, 0,
+                            "Larger than 1 MiB: not a policy");
+        if (r < 0)
+                return r;
+        source.file = *ret_name;
+        source.text = text;
+        return pl_policy_parse(&source, 1, host, diag, ret);
+}
+
+static int check(const PlCtl *ctl, const char *file) {
         _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
         _cleanup_free_ char *dump = NULL;
         PlDiagList diag = {};
@@ -70,10 +74,23 @@ int pl_ctl_cmd_check(PlCtl *ctl) {
                 pl_ctl_say("/proc: %s", strerror(-r));
                 return PL_EXIT_BAD;
         }
-        r = pl_policy_load(NULL, file, &host, &diag, &policy);
+        r = is_stream(file) ? load_stream(file, &host, &diag, &file, &policy)
+                            : pl_policy_load(NULL, file, &host, &diag, &policy);
         int status = report(ctl, file, r, &diag, policy);
         if (r == 0 && ctl->verbose && !ctl->json && pl_policy_dump(policy, &dump) == 0)
                 (void)printf("\n%s", dump);
         pl_diag_list_deinit(&diag);
         return status;
+}
+
+int pl_ctl_cmd_check(PlCtl *ctl) {
+        _cleanup_(pl_ctl_paths_deinit) PlCtlPaths paths = {};
+        const char *file = ctl->n_arguments > 0 ? ctl->arguments[0] : ctl->policy;
+
+        if (ctl->n_arguments > 0 && ctl->policy) {
+                pl_ctl_say("check has a FILE and --policy; one is enough");
+                return PL_EXIT_USAGE;
+        }
+        int status = file ? -1 : pl_ctl_paths(ctl, &paths);
+        return status < 0 ? check(ctl, file ?: paths.policy) : status;
 }

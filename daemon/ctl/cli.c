@@ -7,11 +7,13 @@
 #include "ctl/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "lib/base/unit.h"
 
 #define COLUMNS_MIN 20
@@ -107,4 +109,40 @@ void pl_ctl_print_json(const json_t *document) {
                          JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT));
         (void)fputc('\n', stdout);
         (void)fflush(stdout);
+}
+
+void pl_ctl_print_diags(const PlDiagList *diag) {
+        for (size_t i = 0; i < diag->n; i++) {
+                _cleanup_free_ char *line = pl_diag_format(&diag->items[i]);
+
+                (void)fprintf(stderr, "%s\n", line ? line : diag->items[i].message);
+        }
+}
+
+json_t *pl_ctl_diags_to_json(const PlDiagList *diag) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; list && i < diag->n; i++) {
+                const PlDiag *d = &diag->items[i];
+                (void)json_array_append_new(
+                                list,
+                                json_pack("{s:s,s:s,s:I,s:s}", "severity",
+                                          d->severity == PL_SEVERITY_ERROR ? "error" : "warning",
+                                          "file", d->file ? d->file : "", "line",
+                                          (json_int_t)d->line, "message", d->message));
+        }
+        return list;
+}
+
+int pl_ctl_read(const char *file, size_t max_bytes, const char **ret_name, char **ret,
+                size_t *ret_size) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (pl_streq(file, "-")) {
+                *ret_name = "standard input";
+                return pl_fs_read_stream(STDIN_FILENO, max_bytes, ret, ret_size);
+        }
+        *ret_name = file;
+        fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        return fd < 0 ? -errno : pl_fs_read_stream(fd, max_bytes, ret, ret_size);
 }

@@ -17,23 +17,46 @@ enum {
         PL_EXIT_NO_DAEMON = 3,
 };
 
-/* Where plimsolld keeps archives when it was not told otherwise. */
+/* As plimsolld has them when it was not told otherwise. */
+#define PL_CTL_CONTROL_PATH "/run/plimsoll/control.sock"
 #define PL_CTL_ARCHIVE_PATH "/var/log/plimsoll"
+#define PL_CTL_POLICY_PATH  "/etc/plimsoll/plimsoll.conf"
 
-/* The command line; everything is borrowed from argv. */
+/* What logs is asked for. */
+typedef struct PlCtlLogs {
+        uint64_t since_nsec, until_nsec; /* 0, UINT64_MAX: open */
+        uint64_t tail;                   /* UINT64_MAX: all */
+        const char *grep;                /* NULL: every line */
+        bool ignore_case, follow, only_stdout, only_stderr, timestamps, details;
+} PlCtlLogs;
+
+/* What adopt-logs is asked for. */
+typedef struct PlCtlAdopt {
+        const char *engine;      /* NULL: the policy's */
+        pid_t engine_pid;        /* 0: to be found */
+        uint64_t max_size_bytes; /* PL_UNLIMITED: the policy's */
+        unsigned max_files;      /* 0: the policy's */
+        bool yes, dry_run;
+} PlCtlAdopt;
+
+/* The command line; texts are borrowed from argv. */
 typedef struct PlCtl {
         const char *control; /* path of the socket */
+        bool control_given;  /* on the command line: then it is the one to ask, whoever runs it */
         bool json, verbose;
-        const char *wait_for;   /* --for */
-        uint64_t timeout_usec;  /* --timeout */
-        uint64_t interval_usec; /* --interval */
-        unsigned iterations;    /* --iterations; 0: for ever */
-        char **arguments;       /* after the command's name */
+        const char *policy, *archive; /* NULL: not given */
+        const char *wait_for;         /* --for */
+        uint64_t timeout_usec;        /* --timeout */
+        uint64_t interval_usec;       /* --interval */
+        unsigned iterations;          /* --iterations; 0: for ever */
+        PlCtlLogs logs;
+        PlCtlAdopt adopt;
+        char **arguments; /* after the command's name */
         int n_arguments;
         PlCtlClient *client;
 } PlCtl;
 
-/* One per subcommand. Return: an exit status. */
+/* One per command; that of adopt-logs is in ctl/adopt/command.h. Return: an exit status. */
 int pl_ctl_cmd_status(PlCtl *ctl);
 int pl_ctl_cmd_show(PlCtl *ctl);
 int pl_ctl_cmd_top(PlCtl *ctl);
@@ -41,6 +64,7 @@ int pl_ctl_cmd_events(PlCtl *ctl);
 int pl_ctl_cmd_wait(PlCtl *ctl);
 int pl_ctl_cmd_check(PlCtl *ctl);
 int pl_ctl_cmd_import(PlCtl *ctl);
+int pl_ctl_cmd_logs(PlCtl *ctl);
 int pl_ctl_cmd_reload(PlCtl *ctl);
 int pl_ctl_cmd_rotate(PlCtl *ctl);
 
@@ -59,6 +83,14 @@ PlViewOptions pl_ctl_view_options(void);
 
 /** pl_ctl_print_json() - a document on stdout; over several lines on a terminal */
 void pl_ctl_print_json(const json_t *document);
+
+/**
+ * pl_ctl_read() - what a person names as FILE: a file, a pipe, or "-" for standard input
+ * @ret_name: what to call it in messages; borrowed from file or static
+ * Waits for whoever writes into a pipe. Return: 0, -EFBIG, -errno; ret_name is set in any case.
+ */
+int pl_ctl_read(const char *file, size_t max_bytes, const char **ret_name, char **ret,
+                size_t *ret_size);
 
 /** pl_ctl_print_diags() - each problem of a policy on stderr, a line each */
 void pl_ctl_print_diags(const PlDiagList *diag);

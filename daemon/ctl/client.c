@@ -15,16 +15,16 @@
 
 #include "base/clock.h"
 
-#define BODY_MAX        MIB(64)
-#define LINE_MAX_BYTES  MIB(1)
-#define REQUEST_TIMEOUT 30000L /* ms; a reload may take a while */
-#define CONNECT_TRIES   20
-#define CONNECT_PAUSE   100 /* ms */
-#define BASE            "http://plimsolld"
+#define BODY_MAX       MIB(64)
+#define LINE_MAX_BYTES MIB(1)
+#define CONNECT_TRIES  20
+#define CONNECT_PAUSE  100 /* ms */
+#define BASE           "http://plimsolld"
 
 struct PlCtlClient {
         CURL *curl;
         const char *socket_path;
+        unsigned timeout_msec;
 };
 
 typedef struct Buffer {
@@ -33,13 +33,14 @@ typedef struct Buffer {
         bool too_large;
 } Buffer;
 
-int pl_ctl_client_new(const char *socket_path, PlCtlClient **ret) {
+int pl_ctl_client_new(const char *socket_path, unsigned timeout_msec, PlCtlClient **ret) {
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return -ENOMEM;
         PlCtlClient *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
         c->socket_path = socket_path;
+        c->timeout_msec = timeout_msec;
         c->curl = curl_easy_init();
         if (!c->curl) {
                 free(c);
@@ -126,7 +127,7 @@ int pl_ctl_client_request(PlCtlClient *c, const char *method, const char *path, 
 
         if (r < 0)
                 return r;
-        (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT);
+        (void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->timeout_msec);
         (void)curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
         (void)curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, &b);
         for (int i = 0; (r = translate(c, curl_easy_perform(c->curl))) == -EAGAIN; i++) {

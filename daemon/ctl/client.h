@@ -13,8 +13,11 @@
 
 typedef struct PlCtlClient PlCtlClient;
 
-/** pl_ctl_client_new() - @socket_path: borrowed. Nothing is opened yet. Return: 0, -ENOMEM. */
-int pl_ctl_client_new(const char *socket_path, PlCtlClient **ret);
+#define PL_CTL_CLIENT_TIMEOUT_MSEC 30000 /* a reload may take a while */
+
+/** pl_ctl_client_new() - @socket_path: borrowed. @timeout_msec: of each request. Nothing is opened
+ * yet. Return: 0, -ENOMEM. */
+int pl_ctl_client_new(const char *socket_path, unsigned timeout_msec, PlCtlClient **ret);
 PlCtlClient *pl_ctl_client_free(PlCtlClient *c);
 PL_DEFINE_CLEANUP(PlCtlClient *, pl_ctl_client_free)
 

@@ -157,7 +157,7 @@ int pl_ctl_cmd_wait(PlCtl *ctl) {
                            ctl->wait_for);
                 return PL_EXIT_USAGE;
         }
-        if (!path || pl_ctl_client_new(ctl->control, &asker) < 0)
+        if (!path || pl_ctl_client_new(ctl->control, PL_CTL_CLIENT_TIMEOUT_MSEC, &asker) < 0)
                 return pl_ctl_failed(ctl, -ENOMEM);
         w.asker = asker;
         w.deadline_usec = ctl->timeout_usec < PL_TIME_INFINITY - now ? now + ctl->timeout_usec

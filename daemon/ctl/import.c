@@ -6,9 +6,7 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 
-#include "base/fs.h"
 #include "ctl/cli.h"
 #include "lib/policy/import.h"
 
@@ -31,19 +29,16 @@ static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagL
 }
 
 int pl_ctl_cmd_import(PlCtl *ctl) {
-        bool from_stdin = pl_streq(ctl->arguments[0], "-");
-        const char *file = from_stdin ? "/dev/stdin" : ctl->arguments[0];
         _cleanup_free_ char *json = NULL, *text = NULL;
+        const char *name;
         PlDiagList diag = {};
         size_t size;
-        int r, status;
+        int r = pl_ctl_read(ctl->arguments[0], PL_IMPORT_MAX, &name, &json, &size), status;
 
-        r = pl_fs_read(AT_FDCWD, file, PL_IMPORT_MAX, &json, &size);
         if (r == 0)
-                r = pl_import_compose(from_stdin ? "standard input" : file, json, size, &diag,
-                                      &text);
+                r = pl_import_compose(name, json, size, &diag, &text);
         if (r < 0 && diag.n_errors == 0)
-                pl_diag_add(&diag, PL_SEVERITY_ERROR, file, 0, "cannot be read: %s", strerror(-r));
+                pl_diag_add(&diag, PL_SEVERITY_ERROR, name, 0, "cannot be read: %s", strerror(-r));
         status = print_result(ctl, r, text, &diag);
         pl_diag_list_deinit(&diag);
         return status;

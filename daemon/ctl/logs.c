@@ -4,12 +4,10 @@
  * plimsollctl logs: archives and live log of a container as one stream, printed as docker logs
  * does.
  *
- * It asks no daemon: the archive directory says where everything is, and whoever may read the
- * files may read the log. What a container wrote to stdout goes to stdout, what it wrote to stderr
- * to stderr, byte for byte.
+ * A running daemon only tells where its archives are. They say all the rest, and whoever may read
+ * the files may read the log. What a container wrote to stdout goes to stdout, what it wrote to
+ * stderr to stderr, byte for byte.
  */
-
-#include "ctl/own.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +15,7 @@
 
 #include "base/clock.h"
 #include "ctl/cli.h"
-#include "ctl/logs-find.h"
-#include "ctl/logs-options.h"
+#include "ctl/paths.h"
 #include "ctl/reader.h"
 #include "lib/base/unit.h"
 #include "lib/logs/line.h"
@@ -26,7 +23,11 @@
 #define RENEW_MSEC 100
 
 typedef struct Logs {
-        PlLogsOptions o;
+        const char *name, *archive; /* of the directory */
+        PlLogFilter filter;
+        regex_t grep; /* if filter.grep refers to it */
+        uint64_t tail;
+        bool follow;
         bool progress; /* on a terminal, for long searches */
         uint64_t begin_usec;
         bool progress_shown, printed;
@@ -54,7 +55,7 @@ static void show_progress(Logs *l) {
 
 /* Return: 0; -EPIPE nobody reads any more; -errno. */
 static int print(Logs *l, PlJsonlogStream stream) {
-        FILE *to = stream == PL_JSONLOG_STDERR && !l->o.filter.json ? stderr : stdout;
+        FILE *to = stream == PL_JSONLOG_STDERR && !l->filter.json ? stderr : stdout;
 
         clear_progress(l);
         l->printed = true;
@@ -106,7 +107,7 @@ static int find_tail(Logs *l, uint64_t *ret_skip) {
         int r;
 
         r = pl_log_reader_to_end(l->reader);
-        while (r >= 0 && n < l->o.tail) {
+        while (r >= 0 && n < l->tail) {
                 PlLogBlock b;
                 uint64_t in_block = 0;
 
@@ -118,9 +119,9 @@ static int find_tail(Logs *l, uint64_t *ret_skip) {
                         r = each_line(l, &b, take_count, &in_block);
                         n += in_block;
                         /* nothing older can be asked for */
-                        if (r >= 0 && l->o.filter.since_nsec > 0 &&
+                        if (r >= 0 && l->filter.since_nsec > 0 &&
                             pl_jsonlog_first_time(b.data, b.size) + UINT64_C(60000000000) <
-                                            l->o.filter.since_nsec)
+                                            l->filter.since_nsec)
                                 break;
                         show_progress(l);
                 } else
@@ -128,15 +129,15 @@ static int find_tail(Logs *l, uint64_t *ret_skip) {
         }
         pl_log_lines_reset(&l->lines);
         l->lines.damaged = 0;
-        *ret_skip = n > l->o.tail ? n - l->o.tail : 0;
+        *ret_skip = n > l->tail ? n - l->tail : 0;
         return r;
 }
 
 /* A minute beyond the end of what was asked for, no record can belong to it. */
 static bool is_over(const Logs *l, const PlLogBlock *b) {
-        return l->o.filter.until_nsec != UINT64_MAX &&
+        return l->filter.until_nsec != UINT64_MAX &&
                pl_jsonlog_first_time(b->data, b->size) >
-                               l->o.filter.until_nsec + UINT64_C(60000000000);
+                               l->filter.until_nsec + UINT64_C(60000000000);
 }
 
 /* To the end as it is now. Return: 1 past --until; 0; -errno. */
@@ -162,7 +163,7 @@ static int run_to_end(Logs *l, uint64_t *skip) {
 }
 
 static int until_msec(const Logs *l) {
-        uint64_t now = pl_clock_usec(CLOCK_REALTIME) * 1000, until = l->o.filter.until_nsec;
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME) * 1000, until = l->filter.until_nsec;
 
         if (until == UINT64_MAX)
                 return -1;
@@ -208,9 +209,9 @@ static int follow(Logs *l) {
                         return -errno;
                 while (read(fd, events, sizeof(events)) > 0)
                         ; /* that there was something is all that counts */
-                if (l->o.filter.until_nsec <= pl_clock_usec(CLOCK_REALTIME) * 1000)
-                        l->o.follow = false;
-                if (!l->o.follow || pl_log_reader_is_gone(l->reader))
+                if (l->filter.until_nsec <= pl_clock_usec(CLOCK_REALTIME) * 1000)
+                        l->follow = false;
+                if (!l->follow || pl_log_reader_is_gone(l->reader))
                         return run_to_end(l, &skip);
         }
 }
@@ -220,13 +221,13 @@ static int show(Logs *l) {
         uint64_t skip = 0;
         int r = 0;
 
-        if (l->o.tail != UINT64_MAX)
+        if (l->tail != UINT64_MAX)
                 r = find_tail(l, &skip);
-        else if (l->o.filter.since_nsec > 0)
-                r = pl_log_reader_seek_time(l->reader, l->o.filter.since_nsec);
+        else if (l->filter.since_nsec > 0)
+                r = pl_log_reader_seek_time(l->reader, l->filter.since_nsec);
         if (r >= 0)
                 r = run_to_end(l, &skip);
-        if (r == 0 && l->o.follow && pl_log_reader_fd(l->reader) >= 0)
+        if (r == 0 && l->follow && pl_log_reader_fd(l->reader) >= 0)
                 r = follow(l);
         while (r >= 0 && (r = pl_log_lines_flush(&l->lines, &stream)) > 0)
                 r = take_print(l, stream, &skip);
@@ -236,42 +237,122 @@ static int show(Logs *l) {
         return r;
 }
 
+/* --- which container ----------------------------------------------------------------------------
+ */
+
+/* By name, by id or a part of it, by service, or one that is gone. */
+typedef struct Found {
+        char id[PL_ID_MAX]; /* only its first 12 digits when just archives are left */
+        char driver[64];
+        bool live;  /* there is a state record, and so a log */
+        unsigned n; /* how many would do; more than 1: none was chosen */
+} Found;
+
+/* How well a record fits: 3 the name, 2 the id, 1 the service, 0 not at all. */
+static int fit(const char *name, const PlRotateState *s) {
+        char dir[PL_ARCHIVE_NAME_MAX];
+
+        if (pl_streq(name, s->name))
+                return 3;
+        if (strlen(name) >= 4 && pl_startswith(s->id, name))
+                return 2;
+        pl_archive_dir_name(name, dir);
+        return pl_streq(dir, s->service) ? 1 : 0;
+}
+
+static int find_live(PlLogStore *store, const char *name, Found *ret) {
+        char(*ids)[PL_ID_MAX] = NULL;
+        size_t n = 0;
+        int best = 0, r;
+
+        r = pl_log_store_states(store, &ids, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                PlRotateState s = { 0 };
+                int f;
+
+                if (pl_log_store_load(store, ids[i], &s) < 0)
+                        continue;
+                f = fit(name, &s);
+                if (f > best) {
+                        best = f;
+                        ret->n = 0;
+                        memcpy(ret->id, s.id, PL_ID_MAX);
+                        snprintf(ret->driver, sizeof(ret->driver), "%s", s.driver);
+                        ret->live = true;
+                }
+                ret->n += f > 0 && f == best;
+                pl_rotate_state_deinit(&s);
+        }
+        free(ids);
+        return r;
+}
+
+/* A container that is gone, by what its archives are called; the last one of that name. */
+static int find_archived(PlLogStore *store, const char *name, Found *ret) {
+        PlStoredArchive *a = NULL;
+        uint64_t newest = 0;
+        size_t n = 0;
+        int r;
+
+        r = pl_log_store_list(store, NULL, &a, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                bool match = pl_streq(a[i].name.container, name) ||
+                             (strlen(name) >= 4 && strlen(name) <= 64 &&
+                              strncmp(a[i].name.id, name, PL_MIN(strlen(name), (size_t)12)) == 0);
+
+                if (match && a[i].name.to_sec >= newest) {
+                        newest = a[i].name.to_sec;
+                        snprintf(ret->id, sizeof(ret->id), "%s", a[i].name.id);
+                        ret->n = 1;
+                }
+        }
+        free(a);
+        return r;
+}
+
+/* In the state records, then, for containers that are gone, in the names of their archives.
+ * Return: 0, also when there is none (n is 0); -ENOMEM, -errno. */
+static int find_container(PlLogStore *store, const char *name, Found *ret) {
+        int r = find_live(store, name, ret);
+
+        return r >= 0 && ret->n == 0 ? find_archived(store, name, ret) : r;
+}
+
 /* ------------------------------------------------------------------------------------------------
  */
 
 static int say_error(const Logs *l, int r) {
         if (r == -EACCES || r == -EPERM)
                 pl_ctl_say("%s and the log may not be read: run as root (archives alone: as a "
-                           "member "
-                           "of group plimsoll)",
-                           l->o.archive);
+                           "member of group plimsoll)",
+                           l->archive);
         else if (r == -ENOENT)
-                pl_ctl_say("%s: no such archive directory; has plimsolld run here?", l->o.archive);
+                pl_ctl_say("%s: no such archive directory; has plimsolld run here?", l->archive);
         else
-                pl_ctl_say("%s: %s", l->o.name, strerror(-r));
+                pl_ctl_say("%s: %s", l->name, strerror(-r));
         return PL_EXIT_BAD;
 }
 
 static int open_reader(Logs *l) {
-        PlLogsFound f = { 0 };
+        Found f = { 0 };
         int r;
 
-        r = pl_log_store_open(l->o.archive, false, (gid_t)-1, &l->store);
+        r = pl_log_store_open(l->archive, false, (gid_t)-1, &l->store);
         if (r >= 0)
-                r = pl_ctl_logs_find(l->store, l->o.name, &f);
+                r = find_container(l->store, l->name, &f);
         if (r < 0)
                 return say_error(l, r);
         if (f.n == 0) {
-                pl_ctl_say("no log of \"%s\" is known in %s", l->o.name, l->o.archive);
+                pl_ctl_say("no log of \"%s\" is known in %s", l->name, l->archive);
                 return PL_EXIT_BAD;
         }
         if (f.n > 1) {
-                pl_ctl_say("\"%s\" has %u containers; name one of them", l->o.name, f.n);
+                pl_ctl_say("\"%s\" has %u containers; name one of them", l->name, f.n);
                 return PL_EXIT_USAGE;
         }
         if (f.live && !pl_streq(f.driver, "json-file")) {
-                pl_ctl_say("%s logs to %s, which is not read here: docker logs %s", l->o.name,
-                           f.driver, l->o.name);
+                pl_ctl_say("%s logs to %s, which is not read here: docker logs %s", l->name,
+                           f.driver, l->name);
                 return PL_EXIT_BAD;
         }
         r = pl_log_reader_new(l->store, f.id, f.live, &l->reader);
@@ -283,31 +364,69 @@ static int open_reader(Logs *l) {
         return r < 0 ? say_error(l, r == -ENOENT ? -ENODATA : r) : -1;
 }
 
-int pl_ctl_logs_main(int argc, char **argv) {
-        Logs l = { .o = PL_LOGS_OPTIONS_INIT,
+/* Return: -1 to go on, or an exit status. */
+static int take_options(const PlCtl *ctl, Logs *l) {
+        const PlCtlLogs *o = &ctl->logs;
+        char why[128];
+        int r;
+
+        l->tail = o->tail;
+        l->follow = o->follow;
+        l->filter = (PlLogFilter){
+                .since_nsec = o->since_nsec,
+                .until_nsec = o->until_nsec,
+                .no_stdout = o->only_stderr && !o->only_stdout,
+                .no_stderr = o->only_stdout && !o->only_stderr,
+                .timestamps = o->timestamps,
+                .details = o->details,
+                .json = ctl->json,
+        };
+        if (!o->grep)
+                return -1;
+        r = regcomp(&l->grep, o->grep, REG_EXTENDED | (o->ignore_case ? REG_ICASE : 0));
+        if (r != 0) {
+                (void)regerror(r, &l->grep, why, sizeof(why));
+                pl_ctl_say("--grep %s: %s", o->grep, why);
+                return PL_EXIT_USAGE;
+        }
+        l->filter.grep = &l->grep;
+        return -1;
+}
+
+static int print_all(Logs *l) {
+        int r = show(l);
+
+        if (pl_log_reader_gaps(l->reader) > 0)
+                pl_ctl_say("%u archive%s dropped meanwhile", pl_log_reader_gaps(l->reader),
+                           pl_plural(pl_log_reader_gaps(l->reader)));
+        if (l->lines.damaged > 0)
+                pl_ctl_say("%" PRIu64 " line%s of the log skipped: no record of the engine's",
+                           l->lines.damaged, pl_plural(l->lines.damaged));
+        return r < 0 && r != -EPIPE ? say_error(l, r) : PL_EXIT_GOOD;
+}
+
+int pl_ctl_cmd_logs(PlCtl *ctl) {
+        _cleanup_(pl_ctl_paths_deinit) PlCtlPaths paths = {};
+        Logs l = { .name = ctl->arguments[0],
+                   .archive = ctl->archive,
                    .progress = isatty(STDERR_FILENO) == 1,
                    .begin_usec = pl_clock_usec(CLOCK_MONOTONIC) };
-        int status, r;
+        int status = take_options(ctl, &l);
 
-        status = pl_ctl_logs_parse(argc, argv, &l.o);
+        if (status < 0 && !l.archive) {
+                status = pl_ctl_paths(ctl, &paths);
+                l.archive = paths.archive;
+        }
         if (status < 0)
                 status = open_reader(&l);
         if (status < 0) {
-                l.lines.filter = &l.o.filter;
-                r = show(&l);
-                if (pl_log_reader_gaps(l.reader) > 0)
-                        pl_ctl_say("%u archive%s dropped meanwhile", pl_log_reader_gaps(l.reader),
-                                   pl_plural(pl_log_reader_gaps(l.reader)));
-                if (l.lines.damaged > 0)
-                        pl_ctl_say("%" PRIu64
-                                   " line%s of the log skipped: no record of the engine's",
-                                   l.lines.damaged, pl_plural(l.lines.damaged));
-                status = r < 0 && r != -EPIPE ? say_error(&l, r) : PL_EXIT_GOOD;
+                l.lines.filter = &l.filter;
+                status = print_all(&l);
         }
         pl_log_lines_deinit(&l.lines);
         pl_log_reader_free(l.reader);
         pl_log_store_free(l.store);
-        if (l.o.has_grep)
-                regfree(&l.o.grep);
+        if (l.filter.grep)
+                regfree(&l.grep);
         return status;
 }

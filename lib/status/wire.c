@@ -180,6 +180,15 @@ static json_t *policy_new(const PlStatus *s) {
         return NULL;
 }
 
+static json_t *archive_new(const PlStatus *s) {
+        json_t *o = json_object();
+
+        if (o && pl_json_put_text(o, "path", s->archive_path))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
 static const char *const severities[_PL_FINDING_SEVERITY_N] = {
         [PL_FINDING_CRITICAL] = "critical",
         [PL_FINDING_HIGH] = "high",
@@ -235,7 +244,8 @@ json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
                   pl_json_put_bool(o, "dry_run", s->dry_run) &&
                   pl_json_put_bool(o, "stale", s->stale) &&
                   pl_json_put(o, "engine", engine_new(s)) &&
-                  pl_json_put(o, "policy", policy_new(s));
+                  pl_json_put(o, "policy", policy_new(s)) &&
+                  pl_json_put(o, "archive", archive_new(s));
         /* pl_json_put() steals in any case, also on failure: containers must be reached exactly
          * once */
         if (!pl_json_put(o, "containers", containers) || !ok ||

@@ -56,6 +56,7 @@ typedef struct PlStatus {
         bool engine_connected;
         const char *engine_url, *engine_version, *engine_api, *engine_error; /* may be NULL */
         const char *policy_file, *policy_error;
+        const char *archive_path;    /* the directory; NULL: none */
         uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
         bool dry_run, stale;         /* stale: what follows was true when the engine was lost */
         const char *summary;         /* the STATUS= line */

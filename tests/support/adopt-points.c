@@ -8,7 +8,7 @@
 
 #include <signal.h>
 
-#include "ctl/adopt/parts.h"
+#include "ctl/adopt/run.h"
 
 void pl_adopt_point(const char *name) {
         const char *die = getenv("PLIMSOLL_ADOPT_DIE"), *hold = getenv("PLIMSOLL_ADOPT_HOLD");

@@ -188,6 +188,7 @@ START_TEST(test_status) {
                        .engine_api = "1.45",
                        .policy_file = "/p",
                        .policy_loaded_usec = UINT64_C(1700000000) * PL_USEC_PER_SEC,
+                       .archive_path = "/a",
                        .summary = "fine",
                        .findings = findings };
 
@@ -195,7 +196,8 @@ START_TEST(test_status) {
                     "{\"version\":\"1\",\"summary\":\"fine\",\"dry_run\":false,\"stale\":false,"
                     "\"engine\":{\"connected\":true,\"version\":\"26.1.5\",\"api\":\"1.45\","
                     "\"url\":null,\"error\":null},\"policy\":{\"file\":\"/p\",\"loaded_at\":"
-                    "\"2023-11-14T22:13:20Z\",\"error\":null},\"containers\":[],\"findings\":{"
+                    "\"2023-11-14T22:13:20Z\",\"error\":null},\"archive\":{\"path\":\"/a\"},"
+                    "\"containers\":[],\"findings\":{"
                     "\"critical\":1,\"high\":2,\"medium\":3,\"low\":4}}");
         ck_assert_ptr_null(pl_wire_status(&s, NULL));
         json_decref(findings);

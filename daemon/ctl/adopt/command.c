@@ -4,16 +4,17 @@
  * plimsollctl adopt-logs: containers that exist get the engine's own log rotation.
  *
  * Looks at everything first, says what it will do and what that costs, and asks. What is done then
- * is in ctl-adopt-run.c. Asks no plimsolld.
+ * is in run.c. Asks no plimsolld.
  */
+
+#include "ctl/adopt/command.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 
 #include "ctl/adopt/plan.h"
+#include "ctl/adopt/run.h"
 #include "base/clock.h"
-#include "ctl/own.h"
 #include "lib/base/unit.h"
 
 static void print_list(const PlAdoptPlan *plan) {
@@ -111,7 +112,7 @@ static json_t *plan_to_json(const PlAdoptPlan *plan, const char *result) {
         return json_pack("{s:s, s:o}", "result", result, "containers", list);
 }
 
-static void say_result(const PlAdoptCli *ctl, const PlAdoptPlan *plan, const char *result,
+static void say_result(const PlCtl *ctl, const PlAdoptPlan *plan, const char *result,
                        const char *text) {
         if (ctl->json) {
                 json_t *j = plan_to_json(plan, result);
@@ -123,7 +124,7 @@ static void say_result(const PlAdoptCli *ctl, const PlAdoptPlan *plan, const cha
 
 /* A run that was cut off is set right before anything else. Return: -1 to go on, or an exit status.
  */
-static int repair(const PlAdoptCli *ctl, PlAdoptRun *run) {
+static int repair(const PlCtl *ctl, PlAdoptRun *run) {
         int r = pl_adopt_load(run);
 
         if (r == 0)
@@ -134,7 +135,7 @@ static int repair(const PlAdoptCli *ctl, PlAdoptRun *run) {
                            run->key, strerror(-r));
                 return PL_EXIT_BAD;
         }
-        if (ctl->dry_run) {
+        if (ctl->adopt.dry_run) {
                 pl_ctl_say("an earlier adoption was cut off; without --dry-run that is set right "
                            "first");
                 return PL_EXIT_BAD;
@@ -149,7 +150,7 @@ static int repair(const PlAdoptCli *ctl, PlAdoptRun *run) {
         return -1;
 }
 
-static int carry_out(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
+static int carry_out(const PlCtl *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
         uint64_t begin = pl_clock_usec(CLOCK_MONOTONIC);
         _cleanup_free_ char *text = NULL;
         char took[PL_FORMAT_MAX];
@@ -164,7 +165,7 @@ static int carry_out(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun 
         return PL_EXIT_GOOD;
 }
 
-static int decide(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
+static int decide(const PlCtl *ctl, const PlAdoptPlan *plan, PlAdoptRun *run) {
         if (!ctl->json)
                 print_plan(plan, run);
         if (plan->n_unfit > 0) {
@@ -178,11 +179,11 @@ static int decide(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *ru
                 say_result(ctl, plan, "nothing", "There is nothing to do.");
                 return PL_EXIT_GOOD;
         }
-        if (ctl->dry_run) {
+        if (ctl->adopt.dry_run) {
                 say_result(ctl, plan, "dry-run", "Nothing was changed (--dry-run).");
                 return PL_EXIT_GOOD;
         }
-        if (!ctl->yes) {
+        if (!ctl->adopt.yes) {
                 if (ctl->json || !isatty(STDIN_FILENO)) {
                         pl_ctl_say("there is nobody to ask: say --yes, or --dry-run");
                         return PL_EXIT_USAGE;
@@ -195,7 +196,7 @@ static int decide(const PlAdoptCli *ctl, const PlAdoptPlan *plan, PlAdoptRun *ru
         return carry_out(ctl, plan, run);
 }
 
-static int adopt(const PlAdoptCli *ctl) {
+int pl_ctl_cmd_adopt(PlCtl *ctl) {
         PlAdoptRun run = { .state_dir = -EBADF,
                            .process_dir = -EBADF,
                            .out_fd = -EBADF,
@@ -205,7 +206,7 @@ static int adopt(const PlAdoptCli *ctl) {
         int status;
 
         status = pl_adopt_plan_begin(ctl, &plan, &run);
-        if (status < 0 && !(geteuid() != 0 && ctl->dry_run)) {
+        if (status < 0 && !(geteuid() != 0 && ctl->adopt.dry_run)) {
                 int r = geteuid() == 0 ? pl_adopt_open(&run) : -EPERM;
 
                 if (r < 0) {
@@ -222,97 +223,4 @@ static int adopt(const PlAdoptCli *ctl) {
         pl_adopt_plan_deinit(&plan);
         pl_adopt_run_deinit(&run);
         return status;
-}
-
-static const char help[] =
-                "plimsollctl adopt-logs [OPTION...] [NAME...]\n"
-                "Gives containers that exist the engine's own log rotation, without recreating\n"
-                "them: all that have none, or those that are named. Restarts the engine.\n"
-                "\n"
-                "  --dry-run         says what it would do, and changes nothing\n"
-                "  --yes             does not ask\n"
-                "  --max-size SIZE   of one log file; otherwise LogMaxSize= of the policy\n"
-                "  --max-files N     so many of them; otherwise LogMaxFiles=\n"
-                "  --policy FILE     (/etc/plimsoll/plimsoll.conf)\n"
-                "  --engine URL      otherwise Engine= of the policy (unix:///run/docker.sock)\n"
-                "  --engine-pid PID  of dockerd, where it is not a service of systemd\n"
-                "  --archive DIR     where plimsolld keeps archives (" PL_CTL_ARCHIVE_PATH ")\n"
-                "  --json            what was done, for scripts\n"
-                "  --help\n"
-                "\n"
-                "Running containers stand still for some seconds; clients that are attached, as\n"
-                "docker logs -f, are cut off. Ends with 0: good, 1: refused or put back, 2: wrong\n"
-                "usage.";
-
-enum {
-        OPTION_DRY_RUN = 256,
-        OPTION_YES,
-        OPTION_MAX_SIZE,
-        OPTION_MAX_FILES,
-        OPTION_POLICY,
-        OPTION_ENGINE,
-        OPTION_ENGINE_PID,
-        OPTION_ARCHIVE,
-        OPTION_JSON,
-};
-
-static const struct option options[] = {
-        { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
-        { "yes", no_argument, NULL, OPTION_YES },
-        { "max-size", required_argument, NULL, OPTION_MAX_SIZE },
-        { "max-files", required_argument, NULL, OPTION_MAX_FILES },
-        { "policy", required_argument, NULL, OPTION_POLICY },
-        { "engine", required_argument, NULL, OPTION_ENGINE },
-        { "engine-pid", required_argument, NULL, OPTION_ENGINE_PID },
-        { "archive", required_argument, NULL, OPTION_ARCHIVE },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "help", no_argument, NULL, 'h' },
-        {},
-};
-
-/* Return: an exit status, or -1 to go on. */
-static int take_option(int c, PlAdoptCli *cli) {
-        const char **texts[] = {
-                [OPTION_MAX_SIZE - OPTION_DRY_RUN] = &cli->max_size,
-                [OPTION_MAX_FILES - OPTION_DRY_RUN] = &cli->max_files,
-                [OPTION_POLICY - OPTION_DRY_RUN] = &cli->policy,
-                [OPTION_ENGINE - OPTION_DRY_RUN] = &cli->engine,
-                [OPTION_ENGINE_PID - OPTION_DRY_RUN] = &cli->engine_pid,
-                [OPTION_ARCHIVE - OPTION_DRY_RUN] = &cli->archive,
-        };
-
-        switch (c) {
-        case OPTION_DRY_RUN:
-                cli->dry_run = true;
-                return -1;
-        case OPTION_YES:
-                cli->yes = true;
-                return -1;
-        case OPTION_JSON:
-                cli->json = true;
-                return -1;
-        case 'h':
-                (void)puts(help);
-                return PL_EXIT_GOOD;
-        case '?': /* getopt has said what is wrong */
-                pl_ctl_say("plimsollctl adopt-logs --help lists what there is");
-                return PL_EXIT_USAGE;
-        default:
-                *texts[c - OPTION_DRY_RUN] = optarg;
-                return -1;
-        }
-}
-
-int pl_ctl_adopt_main(int argc, char **argv) {
-        PlAdoptCli cli = {};
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                int status = take_option(c, &cli);
-                if (status >= 0)
-                        return status;
-        }
-        cli.arguments = argv + optind;
-        cli.n_arguments = argc - optind;
-        return adopt(&cli);
 }

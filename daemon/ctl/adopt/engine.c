@@ -4,14 +4,16 @@
  * Adoption's engine: asked, told to read its file again, stopped, started.
  */
 
+#include "ctl/adopt/engine.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "ctl/adopt/parts.h"
+#include "ctl/adopt/process.h"
 #include "base/clock.h"
-#include "ctl/cli.h"
+#include "ctl/systemctl.h"
 #include "lib/base/unit.h"
 
 /* dockerd gives itself 15 s for its containers, and a loaded host more. */
@@ -84,7 +86,7 @@ pid_t pl_adopt_engine_pid(const PlAdoptRun *run) {
 
         if (!has_unit(run))
                 return run->cmdline ? pl_adopt_process_find(run) : 0;
-        _cleanup_free_ char *text = pl_adopt_unit_property(run->journal.unit, "MainPID");
+        _cleanup_free_ char *text = pl_systemctl_property(run->journal.unit, "MainPID");
         return text && pl_parse_uint64(text, &pid) == 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
@@ -101,7 +103,7 @@ static int systemctl(const PlAdoptRun *run, const char *verb) {
              word = strtok_r(NULL, " ", &save))
                 arguments[n++] = word;
         arguments[n] = run->journal.unit;
-        int r = pl_adopt_run_systemctl(arguments, NULL);
+        int r = pl_systemctl(arguments, NULL);
         return r <= 0 ? r : -EIO;
 }
 
@@ -162,42 +164,4 @@ int pl_adopt_engine_start(PlAdoptRun *run) {
         else
                 r = 0;
         return r < 0 ? r : wait_up(run);
-}
-
-static int verify_one(PlAdoptRun *run, const PlAdoptItem *item) {
-        _cleanup_free_ char *path = NULL;
-        char want[24];
-        json_t *j = NULL;
-        int r;
-
-        if (asprintf(&path, "/containers/%s/json", item->id) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = pl_adopt_get(run, path, &j);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r; /* it was told to go when it ends */
-        const char *size = NULL;
-        int pid = 0;
-        (void)json_unpack(j, "{s:{s:{s:{s:s}}}}", "HostConfig", "LogConfig", "Config", "max-size",
-                          &size);
-        (void)json_unpack(j, "{s:{s:i}}", "State", "Pid", &pid);
-        (void)snprintf(want, sizeof(want), "%" PRIu64, item->sizes.max_size_bytes);
-        if (item->adopt && !pl_streq_null(size, want))
-                r = -EBADMSG;
-        json_decref(j);
-        if (r == 0 && item->pid > 0 && pid != item->pid)
-                pl_ctl_say("%s: its process is another one now; it has ended meanwhile",
-                           item->name);
-        return r;
-}
-
-int pl_adopt_verify(PlAdoptRun *run) {
-        for (size_t i = 0; i < run->journal.n_items; i++) {
-                int r = verify_one(run, &run->journal.items[i]);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
 }

@@ -7,19 +7,45 @@
  * content are those of the original, and there is no moment without a whole file.
  */
 
+#include "ctl/adopt/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
-#include "ctl/adopt/parts.h"
 #include "ctl/cli.h"
 
 #define STATE_DIR   "/var/lib/plimsoll/adopt"
 #define PROCESS_DIR "/run/plimsoll/adopt"
 #define COPY        ".plimsoll-adopt"
 #define FILE_MAX    MIB(4)
+
+void pl_adopt_run_deinit(PlAdoptRun *run) {
+        const int fds[] = { run->state_dir, run->process_dir, run->out_fd, run->err_fd,
+                            run->netns_fd };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++)
+                if (fds[i] >= 0)
+                        (void)close(fds[i]);
+        pl_adopt_journal_deinit(&run->journal);
+        (void)pl_ctl_client_free(run->engine);
+        free(run->socket);
+        free(run->key);
+        free(run->cmdline);
+        free(run->environ);
+        free(run->config_text);
+}
+
+char *pl_adopt_boot_id(void) {
+        char *text = NULL;
+
+        if (pl_fs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 4096, &text, NULL) < 0)
+                return NULL;
+        text[strcspn(text, "\n")] = '\0';
+        return text;
+}
 
 static int make_dir(const char *path, mode_t mode) {
         _cleanup_free_ char *parent = strdup(path);

@@ -8,6 +8,8 @@
  * freezer.state) and cgroup-v2.rst (cgroup.freeze, "frozen" in cgroup.events).
  */
 
+#include "ctl/adopt/freeze.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +17,6 @@
 
 #include "base/fs.h"
 #include "base/clock.h"
-#include "ctl/adopt/parts.h"
 #include "ctl/cli.h"
 
 #define FREEZE_MSEC 10000

@@ -10,9 +10,10 @@
  * marker that stays tells plimsolld and readers where they are.
  */
 
+#include "ctl/adopt/log.h"
+
 #include <errno.h>
 
-#include "ctl/adopt/parts.h"
 #include "base/clock.h"
 #include "ctl/cli.h"
 #include "rotate/file.h"

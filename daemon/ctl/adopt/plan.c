@@ -12,11 +12,14 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "ctl/adopt/engine.h"
+#include "ctl/adopt/freeze.h"
+#include "ctl/adopt/process.h"
+#include "ctl/systemctl.h"
 #include "lib/base/unit.h"
 #include "lib/docker/api.h"
 #include "policy-load.h"
 
-#define DEFAULT_POLICY "/etc/plimsoll/plimsoll.conf" /* as plimsolld */
 #define DEFAULT_ENGINE "unix:///run/docker.sock"
 #define DEFAULT_CONFIG "/etc/docker/daemon.json"
 
@@ -37,28 +40,10 @@ void pl_adopt_plan_reset(PlAdoptRun *run) {
         free(TAKE_PTR(run->environ));
 }
 
-/* ---- options and policy ---- */
+/* ---- the policy ---- */
 
-static int take_sizes(const PlAdoptCli *ctl, PlAdoptSizes *ret) {
-        uint64_t files = 0;
-
-        *ret = (PlAdoptSizes){ PL_UNLIMITED, 0 };
-        if (ctl->max_size && (pl_parse_size(ctl->max_size, &ret->max_size_bytes) < 0 ||
-                              ret->max_size_bytes < KIB(64) || ret->max_size_bytes > INT64_MAX)) {
-                pl_ctl_say("--max-size %s: not a size of 64K or more; 10M is", ctl->max_size);
-                return PL_EXIT_USAGE;
-        }
-        if (ctl->max_files &&
-            (pl_parse_uint64(ctl->max_files, &files) < 0 || files == 0 || files > 10000)) {
-                pl_ctl_say("--max-files %s: not a count of 1 to 10000", ctl->max_files);
-                return PL_EXIT_USAGE;
-        }
-        ret->max_files = (unsigned)files;
-        return -1;
-}
-
-static int load_policy(const PlAdoptCli *ctl, PlAdoptPlan *plan) {
-        const char *file = ctl->policy ?: DEFAULT_POLICY;
+static int load_policy(const PlCtl *ctl, PlAdoptPlan *plan) {
+        const char *file = ctl->policy ?: PL_CTL_POLICY_PATH;
         PlDiagList diag = {};
         PlHost host;
         int r = 0;
@@ -87,15 +72,14 @@ static char *key_of(const char *path) {
         return key;
 }
 
-int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+int pl_adopt_plan_begin(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
         const char *url, *path;
-        int status = take_sizes(ctl, &plan->given);
+        int status = load_policy(ctl, plan);
 
-        if (status < 0)
-                status = load_policy(ctl, plan);
         if (status >= 0)
                 return status;
-        url = ctl->engine
+        plan->given = (PlAdoptSizes){ ctl->adopt.max_size_bytes, ctl->adopt.max_files };
+        url = ctl->adopt.engine
                               ?: plan->policy && plan->policy->daemon.engine
                                  ? plan->policy->daemon.engine
                                  : DEFAULT_ENGINE;
@@ -109,16 +93,201 @@ int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *ru
         run->journal.socket = strdup(path);
         run->key = key_of(path);
         if (!run->socket || !run->journal.socket || !run->key ||
-            pl_ctl_client_new(run->socket, &run->engine) < 0) {
+            pl_ctl_client_new(run->socket, PL_CTL_CLIENT_TIMEOUT_MSEC, &run->engine) < 0) {
                 pl_ctl_say("%s", strerror(ENOMEM));
                 return PL_EXIT_BAD;
         }
         return -1;
 }
 
+/* ---- the engine: which process it is, who runs it, whether it may be restarted ---- */
+
+/* The last service in the process's group; its main process must be that very one. */
+static char *unit_in(char *text) {
+        char *line, *save = NULL, *found = NULL;
+
+        for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                char *slash = strrchr(line, '/');
+                size_t n = slash ? strlen(slash) : 0;
+
+                if (n > strlen("/.service") && pl_streq(slash + n - strlen(".service"), ".service"))
+                        found = slash + 1;
+        }
+        return found;
+}
+
+/* The service that a process is the main process of; owned by the caller. Return: 0, -ENOENT,
+ * -ENOMEM. */
+static int unit_of(pid_t pid, char **ret) {
+        _cleanup_free_ char *path = NULL, *text = NULL, *main_pid = NULL;
+        uint64_t n = 0;
+
+        if (!pl_systemctl_is_there())
+                return -ENOENT;
+        if (asprintf(&path, "/proc/%d/cgroup", (int)pid) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        FILE *f = fopen(path, "re");
+        size_t size = 0;
+        if (!f || getdelim(&text, &size, '\0', f) < 0) {
+                if (f)
+                        (void)fclose(f);
+                return -ENOENT;
+        }
+        (void)fclose(f);
+        char *unit = unit_in(text);
+        if (!unit || *unit == '-')
+                return -ENOENT;
+        main_pid = pl_systemctl_property(unit, "MainPID");
+        if (!main_pid || pl_parse_uint64(main_pid, &n) < 0 || n != (uint64_t)pid)
+                return -ENOENT;
+        *ret = strdup(unit);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static bool is_active(const char *unit) {
+        const char *const arguments[] = { "is-active", "--quiet", "--", unit, NULL };
+
+        return pl_systemctl(arguments, NULL) == 0;
+}
+
+/* No other active unit stops with it. */
+static bool unit_restores(const char *unit, const char *triggers) {
+        static const char *const properties[] = { "RequiredBy", "BoundBy", "ConsistsOf" };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(properties); i++) {
+                _cleanup_free_ char *list = pl_systemctl_property(unit, properties[i]);
+                char *word, *save = NULL;
+
+                if (!list)
+                        return false;
+                for (word = strtok_r(list, " ", &save); word; word = strtok_r(NULL, " ", &save))
+                        if (!strstr(triggers, word) && is_active(word))
+                                return false;
+        }
+        return true;
+}
+
+static bool has_security_option(const json_t *info, const char *name) {
+        const json_t *option;
+        size_t i;
+
+        json_array_foreach(json_object_get(info, "SecurityOptions"), i, option) {
+                const char *s = json_string_value(option);
+
+                if (s && strstr(s, name))
+                        return true;
+        }
+        return false;
+}
+
+static bool is_podman(const json_t *version) {
+        const json_t *component;
+        size_t i;
+
+        json_array_foreach(json_object_get(version, "Components"), i, component) {
+                const char *s = json_string_value(json_object_get(component, "Name"));
+
+                if (s && strstr(s, "Podman"))
+                        return true;
+        }
+        return false;
+}
+
+/* Its data is at the same place for us, and so is what it has mounted. */
+static bool same_files(pid_t pid, const char *data_root) {
+        _cleanup_free_ char *theirs = NULL, *ns = NULL;
+        struct stat a, b;
+
+        if (asprintf(&theirs, "/proc/%d/root%s/containers", (int)pid, data_root) < 0) {
+                theirs = NULL;
+                return false;
+        }
+        if (asprintf(&ns, "/proc/%d/ns/mnt", (int)pid) < 0) {
+                ns = NULL;
+                return false;
+        }
+        const char *ours = theirs + strlen(theirs) - strlen(data_root) - strlen("/containers");
+        if (stat(theirs, &a) < 0 || stat(ours, &b) < 0 || a.st_ino != b.st_ino ||
+            a.st_dev != b.st_dev)
+                return false;
+        return stat(ns, &a) == 0 && stat("/proc/self/ns/mnt", &b) == 0 && a.st_ino == b.st_ino;
+}
+
+/* Which process, and who runs it. */
+static void find_runner(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run, PlAdoptFacts *f) {
+        PlAdoptJournal *j = &run->journal;
+        pid_t listener = pl_adopt_listener(j->socket), given = ctl->adopt.engine_pid;
+        uint64_t pid = 0;
+
+        if (given > 0 && (listener <= 1 || given == listener))
+                plan->pid = given;
+        else if (given == 0 && listener > 1)
+                plan->pid = listener;
+        else if (given == 0) { /* systemd holds the socket */
+                _cleanup_free_ char *text = pl_systemctl_property("docker.service", "MainPID");
+
+                if (text && pl_parse_uint64(text, &pid) == 0 && pid <= INT32_MAX)
+                        plan->pid = (pid_t)pid;
+        }
+        if (plan->pid <= 1 || pl_adopt_process_read(run, plan->pid) < 0)
+                return;
+        f->flags = run->flags = pl_adopt_flags(run->cmdline, run->cmdline_size);
+        if (unit_of(plan->pid, &j->unit) == 0) {
+                _cleanup_free_ char *mode = pl_systemctl_property(j->unit, "KillMode");
+
+                j->triggers = pl_systemctl_property(j->unit, "TriggeredBy");
+                f->runner = PL_ADOPT_RUNNER_SYSTEMD;
+                f->kill_mode_process =
+                                mode && (pl_streq(mode, "process") || pl_streq(mode, "none"));
+                f->restores = unit_restores(j->unit, j->triggers ?: "");
+        } else if (given > 0)
+                f->runner = PL_ADOPT_RUNNER_PROCESS;
+}
+
+/* What and whose it is; refuses what would do harm. Return: -1 to go on, or an exit status. */
+static int ask_engine(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+        json_t *version = NULL, *info = NULL;
+        PlAdoptFacts f = { .root = geteuid() == 0 };
+        int r = pl_adopt_get(run, "/version", &version);
+
+        if (r == 0)
+                r = pl_adopt_get(run, "/info", &info);
+        if (r < 0) {
+                pl_ctl_say("no engine at %s: %s", run->journal.socket, strerror(-r));
+                json_decref(version);
+                return PL_EXIT_BAD;
+        }
+        const char *state = NULL, *root = json_string_value(json_object_get(info, "DockerRootDir"));
+        const char *driver = json_string_value(json_object_get(info, "LoggingDriver"));
+        (void)json_unpack(info, "{s:{s:s}}", "Swarm", "LocalNodeState", &state);
+        f.version = json_string_value(json_object_get(version, "Version"));
+        f.podman = is_podman(version);
+        f.rootless = has_security_option(info, "name=rootless");
+        f.swarm = state && *state && !pl_streq(state, "inactive");
+        run->journal.data_root = strdup(root && *root == '/' ? root : "/nonexistent");
+        plan->default_driver = strdup(driver ?: "");
+        if (f.root && !f.podman)
+                find_runner(ctl, plan, run, &f);
+        f.same_files = plan->pid > 1 && run->journal.data_root &&
+                       same_files(plan->pid, run->journal.data_root);
+        PlAdoptRefusal refusal = pl_adopt_check(&f);
+        json_decref(version);
+        json_decref(info);
+        if (refusal == PL_ADOPT_REFUSE_NOT)
+                return -1;
+        pl_ctl_say("%s", pl_adopt_refusal_to_string(refusal));
+        if (refusal == PL_ADOPT_REFUSE_RUNNER && plan->pid > 1)
+                pl_ctl_say("to do: %s (it is %d now)", pl_adopt_refusal_remedy(refusal), plan->pid);
+        else
+                pl_ctl_say("to do: %s", pl_adopt_refusal_remedy(refusal));
+        return PL_EXIT_BAD;
+}
+
 /* ---- containers ---- */
 
-static bool is_meant(const PlAdoptCli *ctl, const PlContainer *c, const PlService *s, bool *found) {
+static bool is_meant(const PlCtl *ctl, const PlContainer *c, const PlService *s, bool *found) {
         bool meant = ctl->n_arguments == 0;
 
         for (int i = 0; i < ctl->n_arguments; i++) {
@@ -131,7 +300,7 @@ static bool is_meant(const PlAdoptCli *ctl, const PlContainer *c, const PlServic
         return meant;
 }
 
-static int take_container(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlContainer *c, bool *found) {
+static int take_container(const PlCtl *ctl, PlAdoptPlan *plan, PlContainer *c, bool *found) {
         const PlService *s = plan->policy ? pl_policy_match(plan->policy, c) : NULL;
         PlAdoptChoice *grown = reallocarray(plan->choices, plan->n + 1, sizeof(*grown));
 
@@ -171,7 +340,7 @@ static int inspect(PlAdoptRun *run, const char *id, PlContainer **ret) {
         return text ? pl_docker_parse_inspect(text, strlen(text), ret) : -ENOMEM;
 }
 
-static int take_all(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run, bool *found) {
+static int take_all(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run, bool *found) {
         json_t *list = NULL, *entry;
         size_t i;
         int r = pl_adopt_get(run, "/containers/json?all=1", &list);
@@ -192,7 +361,7 @@ static int take_all(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run, b
         return r;
 }
 
-static int list_containers(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+static int list_containers(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
         _cleanup_free_ bool *found = calloc((size_t)ctl->n_arguments + 1, sizeof(*found));
         int r = found ? take_all(ctl, plan, run, found) : -ENOMEM, status = -1;
 
@@ -290,8 +459,8 @@ static int plan_config(PlAdoptPlan *plan, PlAdoptRun *run) {
         return j->config_backup ? 0 : -ENOMEM;
 }
 
-int pl_adopt_plan_make(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
-        int status = pl_adopt_ask_engine(ctl, plan, run), r = 0;
+int pl_adopt_plan_make(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
+        int status = ask_engine(ctl, plan, run), r = 0;
 
         if (status < 0)
                 status = list_containers(ctl, plan, run);

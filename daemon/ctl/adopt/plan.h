@@ -5,17 +5,9 @@
  * Adoption's plan: what is there, who is meant, and whether it may be done. Changes nothing.
  */
 
-#include "ctl/adopt/parts.h"
+#include "ctl/adopt/files.h"
 #include "ctl/cli.h"
 #include "lib/policy/document.h"
-
-/* The command line; everything is borrowed from argv; NULL: not given. */
-typedef struct PlAdoptCli {
-        const char *engine, *policy, *engine_pid, *max_size, *max_files, *archive;
-        bool yes, dry_run, json;
-        char **arguments; /* names */
-        int n_arguments;
-} PlAdoptCli;
 
 typedef struct PlAdoptChoice {
         PlContainer *container;
@@ -36,11 +28,9 @@ typedef struct PlAdoptPlan {
 
 /** pl_adopt_plan_begin() - options, policy, and which engine. Return: -1 to go on, or an exit
  * status; it was said why. */
-int pl_adopt_plan_begin(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
-/** pl_adopt_ask_engine() - what and whose it is; refuses what would do harm. Return: as above. */
-int pl_adopt_ask_engine(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
+int pl_adopt_plan_begin(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
 /** pl_adopt_plan_make() - look, check, and fill the record. Return: as above. */
-int pl_adopt_plan_make(const PlAdoptCli *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
+int pl_adopt_plan_make(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
 /** pl_adopt_plan_reset() - a record that was dealt with makes room for a new one. */
 void pl_adopt_plan_reset(PlAdoptRun *run);
 void pl_adopt_plan_deinit(PlAdoptPlan *plan);

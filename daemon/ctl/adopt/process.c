@@ -5,6 +5,8 @@
  * it so again.
  */
 
+#include "ctl/adopt/process.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +16,6 @@
 #include <sys/wait.h>
 
 #include "base/fs.h"
-#include "ctl/adopt/parts.h"
 
 #define CMDLINE_MAX MIB(2) /* the kernel's own limit on most hosts */
 

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Adoption's sequence, and the guardian beside it.
+ * Adoption's sequence, what is done after an accident, and the guardian beside it.
+ *
+ * An accident: a step failed, the operator's process died, or the host did. The record says how far
+ * it came; lib/adopt/rules.h says which way from there. Each way may itself be cut off and gone
+ * again. Whatever happens, containers are thawed in the end, and an engine is never started without
+ * live-restore while they run: it would kill them.
  *
  * The guardian is a process in a session of its own that holds the other end of a pipe. When the
  * operator's process dies or hangs, it does what the record says. A signal that asks to end is
  * looked at between two steps, as long as there is something to undo.
  */
+
+#include "ctl/adopt/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +21,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "ctl/adopt/parts.h"
+#include "ctl/adopt/engine.h"
+#include "ctl/adopt/freeze.h"
+#include "ctl/adopt/log.h"
+#include "ctl/adopt/process.h"
 #include "base/clock.h"
 #include "ctl/cli.h"
 
@@ -33,6 +43,45 @@ static void on_signal(int signal) {
 }
 
 /* ---- steps ---- */
+
+static int verify_one(PlAdoptRun *run, const PlAdoptItem *item) {
+        _cleanup_free_ char *path = NULL;
+        char want[24];
+        json_t *j = NULL;
+        int r;
+
+        if (asprintf(&path, "/containers/%s/json", item->id) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = pl_adopt_get(run, path, &j);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r; /* it was told to go when it ends */
+        const char *size = NULL;
+        int pid = 0;
+        (void)json_unpack(j, "{s:{s:{s:{s:s}}}}", "HostConfig", "LogConfig", "Config", "max-size",
+                          &size);
+        (void)json_unpack(j, "{s:{s:i}}", "State", "Pid", &pid);
+        (void)snprintf(want, sizeof(want), "%" PRIu64, item->sizes.max_size_bytes);
+        if (item->adopt && !pl_streq_null(size, want))
+                r = -EBADMSG;
+        json_decref(j);
+        if (r == 0 && item->pid > 0 && pid != item->pid)
+                pl_ctl_say("%s: its process is another one now; it has ended meanwhile",
+                           item->name);
+        return r;
+}
+
+/* By inspect: sizes, and the same process. Return: 0 or -EBADMSG, said. */
+static int verify(PlAdoptRun *run) {
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                int r = verify_one(run, &run->journal.items[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
 
 static int configure(PlAdoptRun *run) {
         uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LIVE_RESTORE_MSEC * PL_USEC_PER_MSEC;
@@ -120,7 +169,7 @@ static int start(PlAdoptRun *run) {
         int r = pl_adopt_engine_start(run);
 
         /* while they stand still: nothing is lost by going back */
-        return r < 0 ? r : pl_adopt_verify(run);
+        return r < 0 ? r : verify(run);
 }
 
 static int thaw(PlAdoptRun *run) {
@@ -157,6 +206,117 @@ static int run_steps(PlAdoptRun *run, int guardian_fd) {
                 pl_adopt_point(pl_adopt_phase_to_string(steps[i].phase));
         }
         return 0;
+}
+
+/* ---- after an accident ---- */
+
+static bool is_same_boot(const PlAdoptRun *run) {
+        _cleanup_free_ char *id = pl_adopt_boot_id();
+
+        return pl_streq_null(id, run->journal.boot_id);
+}
+
+static void tell_engine(PlAdoptRun *run) {
+        pid_t pid = pl_adopt_engine_pid(run);
+
+        if (pid > 0)
+                (void)kill(pid, SIGHUP);
+}
+
+static int thaw_all(PlAdoptRun *run) {
+        int r = pl_adopt_thaw_all(&run->journal);
+
+        if (r < 0)
+                pl_ctl_say("a container could not be thawed: %s; see the files %s", strerror(-r),
+                           "freezer.state or cgroup.freeze of its cgroup");
+        return r;
+}
+
+static int start_failed(const PlAdoptRun *run, int error) {
+        const char *unit = run->journal.unit;
+
+        pl_ctl_say("the engine does not start: %s", strerror(-error));
+        if (unit && *unit)
+                pl_ctl_say("see: journalctl -u %s; then run plimsollctl adopt-logs again", unit);
+        else
+                pl_ctl_say("start dockerd by hand as before, with --live-restore");
+        return error;
+}
+
+/* The engine was never stopped. */
+static int release(PlAdoptRun *run) {
+        int thawed = thaw_all(run), r = pl_adopt_config_put_back(run);
+
+        if (pl_adopt_engine_pid(run) == 0) {
+                int started = pl_adopt_engine_start(run);
+
+                if (started < 0)
+                        return start_failed(run, started);
+        }
+        tell_engine(run);
+        return thawed < 0 ? thawed : r;
+}
+
+static int undo(PlAdoptRun *run) {
+        bool same_boot = is_same_boot(run);
+        int r = pl_adopt_save(run, PL_ADOPT_UNDOING), files, started;
+
+        if (r == 0)
+                r = pl_adopt_engine_stop(run);
+        /* one that does not stop has read the old files */
+        files = r == 0 ? pl_adopt_put_back(run) : 0;
+        if (r == 0 && files == 0)
+                files = same_boot ? pl_adopt_config_safe(run) : pl_adopt_config_put_back(run);
+        started = pl_adopt_engine_start(run);
+        int thawed = thaw_all(run);
+        if (started < 0)
+                return start_failed(run, started);
+        if (r < 0 || files < 0 || thawed < 0)
+                return r < 0 ? r : files < 0 ? files : thawed;
+        r = pl_adopt_config_put_back(run);
+        tell_engine(run);
+        return r;
+}
+
+static int finish(PlAdoptRun *run) {
+        int r = pl_adopt_engine_start(run);
+
+        if (r == 0)
+                r = verify(run);
+        return r < 0 ? r : pl_adopt_thaw_all(&run->journal);
+}
+
+int pl_adopt_recover_run(PlAdoptRun *run) {
+        bool same_boot = is_same_boot(run), process = !*run->journal.unit;
+        PlAdoptRecovery way;
+        int r;
+
+        if (process && (r = pl_adopt_process_recall(run)) < 0 && same_boot) {
+                (void)thaw_all(run);
+                pl_ctl_say("what dockerd was started with is not known any more: %s", strerror(-r));
+                return r;
+        }
+        run->flags = pl_adopt_flags(run->cmdline ?: "", run->cmdline_size);
+        way = pl_adopt_recover(run->journal.phase, same_boot, pl_adopt_answers(run));
+        if (way == PL_ADOPT_FINISH && finish(run) == 0) {
+                pl_adopt_forget(run);
+                return 1;
+        }
+        switch (way) {
+        case PL_ADOPT_FORGET:
+                r = 0;
+                break;
+        case PL_ADOPT_RELEASE:
+                r = release(run);
+                break;
+        default:
+                r = undo(run);
+        }
+        if (r == 0)
+                pl_adopt_forget(run);
+        else
+                pl_ctl_say("not everything could be put back: %s", strerror(-r));
+        return r;
 }
 
 /* ---- the guardian ---- */
@@ -216,7 +376,7 @@ static int begin_guardian(PlAdoptRun *run, int *ret_fd, pid_t *ret_pid) {
                 (void)close(fds[1]);
                 /* a connection of its own; the other one stays as it is, for both would use it */
                 run->engine = NULL;
-                if (pl_ctl_client_new(run->socket, &run->engine) < 0)
+                if (pl_ctl_client_new(run->socket, PL_CTL_CLIENT_TIMEOUT_MSEC, &run->engine) < 0)
                         _exit(1);
                 guard(run, fds[0], self);
         }
@@ -270,20 +430,4 @@ int pl_adopt_run(PlAdoptRun *run) {
         }
         end_guardian(fd, guardian);
         return r;
-}
-
-void pl_adopt_run_deinit(PlAdoptRun *run) {
-        const int fds[] = { run->state_dir, run->process_dir, run->out_fd, run->err_fd,
-                            run->netns_fd };
-
-        for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++)
-                if (fds[i] >= 0)
-                        (void)close(fds[i]);
-        pl_adopt_journal_deinit(&run->journal);
-        (void)pl_ctl_client_free(run->engine);
-        free(run->socket);
-        free(run->key);
-        free(run->cmdline);
-        free(run->environ);
-        free(run->config_text);
 }

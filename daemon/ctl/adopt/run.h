@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Adoption's sequence, its guardian, and what is done after an accident.
+ */
+
+#include "ctl/adopt/files.h"
+
+/* Where a test may have the sequence die; the program's own function is weak and empty. Called in
+ * the operator's process alone, never in its guardian's. */
+void pl_adopt_point(const char *name);
+
+/** pl_adopt_run() - from here on things change. Says what it does. Return: 0; negative errno when
+ * it did not come off, and all is as it was, if the message did not say otherwise. */
+int pl_adopt_run(PlAdoptRun *run);
+/** pl_adopt_recover_run() - finish, or put everything back, as the record says. Return: 1: the
+ * adoption has been finished; 0: everything is as it was; -errno: neither, and it was said. */
+int pl_adopt_recover_run(PlAdoptRun *run);

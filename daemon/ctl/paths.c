@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Paths.
+ *
+ * A connection to the socket that systemd holds for plimsolld starts plimsolld. A question where
+ * the policy is must not do that: on a host where plimsolld was stopped on purpose it would take
+ * hold of every container. So systemd is asked first. While the service is active its daemon
+ * answers. While it is not, a socket unit that is active must be left alone; without one, whoever
+ * listens there is no service of systemd, and nothing can be started by asking.
+ *
+ * "activating" counts as inactive: with its Restart= pending there is nobody to answer, and the
+ * question would wait in the socket's queue.
+ */
+
+#include "ctl/paths.h"
+
+#include <errno.h>
+
+#include "ctl/systemctl.h"
+
+#define SERVICE      "plimsolld.service"
+#define SOCKET       "plimsolld.socket"
+#define TIMEOUT_MSEC 5000 /* a daemon that hangs is no reason not to read its logs */
+
+void pl_ctl_paths_deinit(PlCtlPaths *p) {
+        free(p->policy);
+        free(p->archive);
+}
+
+static bool may_ask(void) {
+        _cleanup_free_ char *service = NULL, *socket = NULL;
+
+        if (!pl_systemctl_is_there())
+                return true;
+        service = pl_systemctl_property(SERVICE, "ActiveState");
+        if (!service)
+                return false;
+        if (pl_streq(service, "active") || pl_streq(service, "reloading") ||
+            pl_streq(service, "refreshing"))
+                return true;
+        socket = pl_systemctl_property(SOCKET, "ActiveState");
+        return socket && (pl_streq(socket, "inactive") || pl_streq(socket, "failed"));
+}
+
+static int take(const json_t *status, PlCtlPaths *ret) {
+        const char *policy = NULL, *archive = NULL;
+
+        (void)json_unpack((json_t *)status, "{s:{s:s}}", "policy", "file", &policy);
+        (void)json_unpack((json_t *)status, "{s:{s:s}}", "archive", "path", &archive);
+        ret->policy = strdup(policy ?: PL_CTL_POLICY_PATH);
+        ret->archive = strdup(archive ?: PL_CTL_ARCHIVE_PATH);
+        if (ret->policy && ret->archive)
+                return -1;
+        pl_ctl_say("%s", strerror(ENOMEM));
+        pl_ctl_paths_deinit(ret);
+        return PL_EXIT_BAD;
+}
+
+/* Return: 0; 1 the daemon has refused, *ret says why; -errno. */
+static int ask(const PlCtl *ctl, json_t **ret) {
+        _cleanup_(pl_ctl_client_freep) PlCtlClient *client = NULL;
+        long code = 0;
+        int r = pl_ctl_client_new(ctl->control, TIMEOUT_MSEC, &client);
+
+        if (r == 0)
+                r = pl_ctl_client_request(client, "GET", "/v1/status", &code, ret);
+        return r < 0 ? r : code != 200;
+}
+
+int pl_ctl_paths(PlCtl *ctl, PlCtlPaths *ret) {
+        json_t *status = NULL;
+        int r = -ENOENT, exit_status = -1;
+
+        if (ctl->control_given || may_ask())
+                r = ask(ctl, &status);
+        if (ctl->control_given && r != 0)
+                exit_status = r < 0 ? pl_ctl_failed(ctl, r) : pl_ctl_refused(status);
+        else if (r != 0 && r != -ENOENT && r != -ECONNREFUSED && r != -EACCES && r != -EPERM)
+                pl_ctl_say("the daemon at %s does not say where it keeps things; looking in the "
+                           "usual places",
+                           ctl->control);
+        if (exit_status < 0)
+                exit_status = take(r == 0 ? status : NULL, ret);
+        json_decref(status);
+        return exit_status;
+}

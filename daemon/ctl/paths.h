@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Paths: where the daemon of this host keeps its policy and its archives.
+ */
+
+#include "ctl/cli.h"
+
+typedef struct PlCtlPaths {
+        char *policy, *archive;
+} PlCtlPaths;
+
+void pl_ctl_paths_deinit(PlCtlPaths *p);
+
+/**
+ * pl_ctl_paths() - as the running daemon says; as plimsolld has them by default where none runs
+ *
+ * Never starts a daemon. One that was named with --control has to answer.
+ *
+ * @ret: owned by the caller; written only when -1 is returned
+ * Return: -1 to go on, or an exit status; it was said why.
+ */
+int pl_ctl_paths(PlCtl *ctl, PlCtlPaths *ret);
