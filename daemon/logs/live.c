@@ -1,38 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Level-triggered like the rest: an update compares what it is told with what it knew, and a job
- * is begun when something that a job looks at has changed. At most one job per container.
+ * What is known of each log, when to act, the jobs for the worker, and what comes of them.
+ *
+ * Level-triggered like the rest: an update compares what it is told with what it knew, and begins a
+ * job when something has changed that a job looks at. At most one job per container is under way.
+ * It carries copies of all it needs, because its container may be gone by the time it ends.
  */
 
 #include "logs/live.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <time.h>
 
-#include "logs/entry.h"
+#include "base/clock.h"
+#include "base/journal.h"
+#include "lib/base/backoff.h"
+#include "lib/base/map.h"
+#include "lib/base/message.h"
+#include "lib/base/unit.h"
+#include "logs/watch.h"
+#include "logs/worker.h"
 #include "rotate/file.h"
 
-PlRotateFacts pl_logs_facts(const PlLogs *l, const PlLogEntry *e) {
+#define RETRY_MIN_USEC (5 * PL_USEC_PER_SEC)
+#define RETRY_MAX_USEC (10 * PL_USEC_PER_MIN)
+
+/* What the engine says of a container and its log. */
+typedef struct Told {
+        char *name, *path, *driver;
+        bool native, running;
+        bool stale; /* the engine was lost since: the log may be native by now */
+} Told;
+
+/* What the policy wants of it. */
+typedef struct Wanted {
+        char *service; /* NULL under [Defaults] */
+        char *group;   /* of its archives: "<service>/<container>" */
+        bool governed; /* a section holds */
+        PlLogMethod method;
+        PlLogOnFull on_full;
+        uint64_t max_size_bytes;
+        PlRetainRule rule;
+} Wanted;
+
+/* What the last job found and left. */
+typedef struct Found {
+        bool settled; /* at least one job has looked at the log */
+        uint64_t head_bytes, ino;
+        PlLogMethod method;
+        PlRotateWhy why;
+        uint64_t archived_bytes, archived_files;
+        uint64_t rotations, lines; /* of all jobs */
+} Found;
+
+typedef struct PlLogEntry {
+        PlLogs *logs;
+        char id[PL_ID_MAX];
+        Told told;
+        Wanted wanted;
+        Found found;
+
+        PlLogWatched *watched; /* NULL: no file yet */
+        bool busy;             /* a job is under way */
+        bool again, force;     /* another one after it */
+        unsigned failures;     /* in a row */
+        sd_event_source *retry;
+
+        PlLogFinding finding;
+        char *finding_text;
+        bool dry_run_said;
+} PlLogEntry;
+
+struct PlLogs {
+        sd_event *event;
+        const PlLogsHandlers *handlers;
+        void *userdata;
+        PlLogWatch *watch;
+        PlLogWorker *worker;
+        PlLogStore *store; /* the worker's; here only to list records */
+        PlLogRules *rules; /* the worker reads them as well */
+        PlMap *entries;
+        unsigned engine_major; /* 0: unknown */
+        unsigned last_major;   /* the last that was known */
+        bool podman, dry_run;
+        uint64_t budget_bytes;
+        sd_event_source *expiry; /* when the next archive is too old */
+        uint64_t expiry_sec;
+};
+
+typedef enum JobKind {
+        JOB_ROTATE,
+        JOB_RETAIN,
+        JOB_FORGET,
+} JobKind;
+
+typedef struct Job {
+        PlWork work;
+        JobKind kind;
+        PlRotateRequest request;
+        PlRotateOutcome outcome;
+        uint64_t usec;
+} Job;
+
+static void begin(PlLogEntry *e, bool force);
+
+static PlRotateFacts facts_of(const PlLogs *l, const PlLogEntry *e) {
         return (PlRotateFacts){
-                .engine_major = e->stale ? 0 : l->engine_major,
+                .engine_major = e->told.stale ? 0 : l->engine_major,
                 .podman = l->podman,
-                .driver = e->driver,
-                .native_max_size = e->native,
-                .has_path = e->path && *e->path,
-                .running = e->running,
-                .wanted = e->governed ? e->wanted : PL_LOG_METHOD_OFF,
+                .driver = e->told.driver,
+                .native_max_size = e->told.native,
+                .has_path = e->told.path && *e->told.path,
+                .running = e->told.running,
+                .wanted = e->wanted.governed ? e->wanted.method : PL_LOG_METHOD_OFF,
         };
 }
 
 static PlRotateChoice choose(const PlLogs *l, const PlLogEntry *e) {
-        PlRotateFacts f = pl_logs_facts(l, e);
+        PlRotateFacts f = facts_of(l, e);
 
         return pl_rotate_choose(&f);
 }
 
-void pl_logs_set_finding(PlLogEntry *e, PlLogFinding finding, const char *text) {
+static void set_finding(PlLogEntry *e, PlLogFinding finding, const char *text) {
         if (finding == e->finding && pl_streq_null(text, e->finding_text))
                 return;
         free(e->finding_text);
@@ -46,57 +137,52 @@ static void entry_free(PlLogEntry *e) {
                 return;
         pl_log_watch_remove(e->watched);
         sd_event_source_disable_unref(e->retry);
-        free(e->name);
-        free(e->path);
-        free(e->driver);
-        free(e->service);
-        free(e->group);
+        free(e->told.name);
+        free(e->told.path);
+        free(e->told.driver);
+        free(e->wanted.service);
+        free(e->wanted.group);
         free(e->finding_text);
         free(e);
 }
 
 static void on_due(void *userdata) {
-        pl_logs_begin(userdata, false);
+        begin(userdata, false);
 }
 
 static void watch(PlLogEntry *e) {
         int fd;
 
-        if (e->watched || !e->path || !*e->path)
+        if (e->watched || !e->told.path || !*e->told.path)
                 return;
-        fd = pl_log_file_open_path(e->path, e->id);
+        fd = pl_log_file_open_path(e->told.path, e->id);
         if (fd >= 0 && pl_log_watch_add(e->logs->watch, fd, on_due, e, &e->watched) < 0)
                 (void)close(fd);
 }
 
-void pl_logs_arm(PlLogEntry *e) {
+/* How large the file may get before a job has something to do. */
+static uint64_t limit_of(const PlLogEntry *e) {
+        if (choose(e->logs, e).why != PL_ROTATE_WHY_NOT_PROBED ||
+            e->found.method == PL_LOG_METHOD_OFF || e->wanted.max_size_bytes == PL_UNLIMITED)
+                return PL_UNLIMITED;
+        return e->found.head_bytes + e->wanted.max_size_bytes;
+}
+
+/* Watch it again, or begin the job that was asked for meanwhile. */
+static void arm(PlLogEntry *e) {
         bool force = e->force;
 
         if (e->again) {
                 e->again = e->force = false;
-                pl_logs_begin(e, force);
+                begin(e, force);
                 return;
         }
         watch(e);
         if (e->watched)
-                (void)pl_log_watch_set(
-                                e->watched,
-                                choose(e->logs, e).why == PL_ROTATE_WHY_NOT_PROBED &&
-                                                                e->method != PL_LOG_METHOD_OFF &&
-                                                                e->max_size_bytes != PL_UNLIMITED
-                                                ? e->head_bytes + e->max_size_bytes
-                                                : PL_UNLIMITED);
+                (void)pl_log_watch_set(e->watched, limit_of(e));
 }
 
-static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
-        PlLogs *l = userdata;
-
-        l->expiry_sec = PL_TIME_INFINITY;
-        pl_logs_begin_retain(l);
-        return 0;
-}
-
-void pl_logs_expire_at(PlLogs *l, uint64_t sec) {
+static void expire_at(PlLogs *l, uint64_t sec) {
         if (sec == l->expiry_sec)
                 return;
         l->expiry_sec = sec;
@@ -107,6 +193,300 @@ void pl_logs_expire_at(PlLogs *l, uint64_t sec) {
         (void)sd_event_source_set_time(l->expiry, sec * PL_USEC_PER_SEC);
         (void)sd_event_source_set_enabled(l->expiry, SD_EVENT_ONESHOT);
 }
+
+/* --- jobs, on the worker --- */
+
+static void job_free(Job *j) {
+        free(j->request.name);
+        free(j->request.path);
+        free(j->request.driver);
+        free(j->request.service);
+        free(j);
+}
+
+static int retain(Job *j, const PlRotateContext *ctx) {
+        const PlRetainRequest retain = { .rules = j->request.rules,
+                                         .id = j->request.id,
+                                         .budget_bytes = j->request.budget_bytes,
+                                         .now_sec = ctx->now_sec };
+
+        return pl_log_retain(ctx->store, &retain, &j->outcome.archives);
+}
+
+static void run(PlWork *w, const PlRotateContext *ctx) {
+        Job *j = PL_CONTAINER_OF(w, Job, work);
+        uint64_t start = pl_clock_usec(CLOCK_MONOTONIC);
+        int r;
+
+        switch (j->kind) {
+        case JOB_ROTATE:
+                (void)pl_log_rotate(ctx, &j->request, &j->outcome);
+                break;
+        case JOB_RETAIN:
+                j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
+                r = retain(j, ctx);
+                j->outcome.error = PL_MIN(r, 0);
+                break;
+        case JOB_FORGET:
+                (void)pl_log_store_forget(ctx->store, j->request.id);
+                break;
+        }
+        j->usec = pl_clock_usec(CLOCK_MONOTONIC) - start;
+}
+
+static void say_rotated(PlLogEntry *e, const Job *j) {
+        const PlRotateOutcome *o = &j->outcome;
+        PlLogRotated r = { .id = e->id,
+                           .name = e->told.name,
+                           .service = e->wanted.service,
+                           .method = o->method,
+                           .rotations = o->rotations,
+                           .lines = o->lines,
+                           .raw_bytes = o->raw_bytes,
+                           .packed_bytes = o->packed_bytes,
+                           .dropped_bytes = o->dropped_bytes,
+                           .usec = j->usec };
+        char lines[24], raw[24], packed[24], msec[24], a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+        PlLogField fields[] = {
+                { "PLIMSOLL_LOG_LINES", lines },
+                { "PLIMSOLL_LOG_BYTES", raw },
+                { "PLIMSOLL_LOG_ARCHIVE_BYTES", packed },
+                { "PLIMSOLL_LOG_MSEC", msec },
+                { "PLIMSOLL_LOG_METHOD", pl_log_method_to_string(o->method) },
+                { NULL, NULL },
+        };
+        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, fields };
+
+        snprintf(lines, sizeof(lines), "%" PRIu64, o->lines);
+        snprintf(raw, sizeof(raw), "%" PRIu64, o->raw_bytes);
+        snprintf(packed, sizeof(packed), "%" PRIu64, o->packed_bytes);
+        snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
+        if (o->raw_bytes > 0)
+                pl_log_full(LOG_INFO, PL_MESSAGE_LOG_ROTATED, &subject,
+                            "%s: log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
+                            e->told.name, fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
+                            pl_format_bytes(o->packed_bytes, b),
+                            (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)),
+                            msec);
+        if (o->dropped_bytes > 0)
+                pl_log_full(LOG_CRIT, PL_MESSAGE_LOG_DROPPED, &subject,
+                            "%s: disk full: %s of its log dropped without an archive "
+                            "(LogOnFull=drop)",
+                            e->told.name, pl_format_bytes(o->dropped_bytes, a));
+        e->logs->handlers->rotated(e->logs->userdata, &r);
+}
+
+static const char *error_text(int error) {
+        switch (error) {
+        case -ELOOP:
+                return "there is a symbolic link in its place";
+        case -EMEDIUMTYPE:
+                return "it is not a regular file with one name";
+        case -EINVAL:
+                return "its path is not of the engine's form";
+        default:
+                return strerror(-error);
+        }
+}
+
+/* --- what came of them, on the loop --- */
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        begin(userdata, false);
+        return 0;
+}
+
+static void retry_later(PlLogEntry *e) {
+        uint64_t delay = pl_backoff_usec(e->failures, RETRY_MIN_USEC, RETRY_MAX_USEC,
+                                         pl_clock_usec(CLOCK_MONOTONIC));
+
+        e->failures++;
+        if (e->retry) {
+                (void)sd_event_source_set_time_relative(e->retry, delay);
+                (void)sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
+                return;
+        }
+        (void)sd_event_add_time_relative(e->logs->event, &e->retry, CLOCK_MONOTONIC, delay,
+                                         PL_USEC_PER_SEC, on_retry, e);
+}
+
+/* One entry when it begins, none while it lasts. */
+static void say_failed(PlLogEntry *e, const PlRotateOutcome *o) {
+        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
+        bool full = o->error == -ENOSPC || o->error == -EDQUOT;
+        char text[256];
+
+        snprintf(text, sizeof(text),
+                 full ? "disk full: %s: %s; free some space, lower "
+                        "LogArchiveBudget=, or set LogOnFull=drop"
+                      : "log not rotated: %s: %s",
+                 o->step ?: "working on it", error_text(o->error));
+        if (!pl_streq_null(text, e->finding_text))
+                pl_log_full(full ? LOG_CRIT : LOG_ERR, PL_MESSAGE_LOG_FAILED, &subject, "%s: %s",
+                            e->told.name, text);
+        set_finding(e, full ? PL_LOG_FINDING_FULL : PL_LOG_FINDING_FAILED, text);
+}
+
+static void say_method(const PlLogEntry *e, PlRotateWhy why) {
+        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
+
+        pl_log_full(LOG_NOTICE, NULL, &subject, "%s: log method %s: %s", e->told.name,
+                    pl_log_method_to_string(e->found.method), pl_rotate_why_to_string(why));
+}
+
+static void take_outcome(PlLogEntry *e, const Job *j) {
+        const PlRotateOutcome *o = &j->outcome;
+        bool transient = o->error == -EAGAIN || o->error == -ECANCELED || o->error == -ENOENT;
+
+        e->found.method = o->method;
+        e->found.why = o->why;
+        e->found.archived_bytes = o->archives.bytes;
+        e->found.archived_files = o->archives.files;
+        e->found.rotations += o->rotations;
+        e->found.lines += o->lines;
+        if (o->size_bytes > 0 || o->error == 0) {
+                e->found.ino = o->ino;
+                e->found.head_bytes = o->head_bytes;
+        }
+        if (o->rotations > 0)
+                say_rotated(e, j);
+        if (o->error == 0) {
+                if (o->later)
+                        retry_later(e);
+                else {
+                        e->failures = 0;
+                        if (e->retry)
+                                (void)sd_event_source_set_enabled(e->retry, SD_EVENT_OFF);
+                }
+                if (pl_rotate_why_is_finding(o->why) && e->finding != PL_LOG_FINDING_METHOD)
+                        say_method(e, o->why);
+                set_finding(e,
+                            pl_rotate_why_is_finding(o->why) ? PL_LOG_FINDING_METHOD
+                                                             : PL_LOG_FINDING_NONE,
+                            pl_rotate_why_is_finding(o->why) ? pl_rotate_why_to_string(o->why)
+                                                             : NULL);
+                return;
+        }
+        if (!transient)
+                say_failed(e, o);
+        if (o->error != -ENOENT)
+                retry_later(e);
+}
+
+static void done(PlWork *w, void *userdata, bool ran) {
+        Job *j = PL_CONTAINER_OF(w, Job, work);
+        PlLogs *l = userdata;
+        PlLogEntry *e = j->kind == JOB_ROTATE ? pl_map_get(l->entries, j->request.id) : NULL;
+
+        if (ran && (j->kind == JOB_ROTATE || j->kind == JOB_RETAIN)) {
+                expire_at(l, j->outcome.archives.next_expiry_sec);
+        }
+        if (e && ran) {
+                e->busy = false;
+                e->found.settled = true;
+                take_outcome(e, j);
+                if (j->outcome.error == 0 || e->again)
+                        arm(e);
+        }
+        if (ran && j->kind == JOB_RETAIN && j->outcome.error < 0)
+                pl_log_warning("Cannot drop old archives: %s", strerror(-j->outcome.error));
+        job_free(j);
+}
+
+/* --- beginning them --- */
+
+static Job *job_new(const PlLogs *l, JobKind kind) {
+        Job *j = calloc(1, sizeof(*j));
+
+        if (!j)
+                return NULL;
+        j->request.budget_bytes = l->budget_bytes;
+        j->request.rules = l->rules;
+        j->work.run = run;
+        j->work.done = done;
+        j->kind = kind;
+        return j;
+}
+
+static Job *rotate_job(PlLogEntry *e, bool force) {
+        Job *j = job_new(e->logs, JOB_ROTATE);
+        char dir[PL_ARCHIVE_NAME_MAX];
+        PlRotateRequest *r;
+
+        if (!j)
+                return NULL;
+        r = &j->request;
+        memcpy(r->id, e->id, PL_ID_MAX);
+        pl_archive_dir_name(e->wanted.service, dir);
+        r->name = strdup(e->told.name);
+        r->path = strdup(e->told.path ?: "");
+        r->driver = strdup(e->told.driver ?: "");
+        r->service = strdup(dir);
+        r->facts = facts_of(e->logs, e);
+        r->on_full = e->wanted.on_full;
+        r->max_size_bytes = e->wanted.max_size_bytes;
+        r->force = force;
+        if (!r->name || !r->path || !r->driver || !r->service) {
+                job_free(j);
+                return NULL;
+        }
+        return j;
+}
+
+static void begin(PlLogEntry *e, bool force) {
+        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
+        Job *j;
+
+        if (e->busy) {
+                e->again = true;
+                e->force |= force;
+                return;
+        }
+        if (e->logs->dry_run) {
+                if (!e->dry_run_said && e->wanted.governed)
+                        pl_log_full(LOG_INFO, NULL, &subject,
+                                    "%s: dry run: its log would be watched and rotated",
+                                    e->told.name);
+                e->dry_run_said = true;
+                return;
+        }
+        j = rotate_job(e, force);
+        if (!j) {
+                retry_later(e);
+                return;
+        }
+        e->busy = true;
+        pl_log_worker_submit(e->logs->worker, &j->work);
+}
+
+static void begin_retain(PlLogs *l) {
+        Job *j;
+
+        if (l->dry_run)
+                return;
+        j = job_new(l, JOB_RETAIN);
+        if (j)
+                pl_log_worker_submit(l->worker, &j->work);
+}
+
+static void begin_forget(PlLogs *l, const char *id) {
+        Job *j = job_new(l, JOB_FORGET);
+
+        if (!j)
+                return; /* pruned at the next start */
+        memcpy(j->request.id, id, PL_ID_MAX);
+        pl_log_worker_submit(l->worker, &j->work);
+}
+
+static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlLogs *l = userdata;
+
+        l->expiry_sec = PL_TIME_INFINITY;
+        begin_retain(l);
+        return 0;
+}
+
+/* --- for the manager --- */
 
 static gid_t find_group(void) {
         const struct group *g = getgrnam("plimsoll");
@@ -177,17 +557,17 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
          * makes its log native): it is left alone until pl_logs_update() has told it anew. */
         if (l->engine_major == 0) {
                 PL_MAP_FOREACH(e, l->entries)
-                e->stale = true;
+                e->told.stale = true;
         }
         if (l->engine_major > 0 && l->engine_major != l->last_major) {
                 l->last_major = l->engine_major;
                 PL_MAP_FOREACH(e, l->entries)
-                pl_logs_begin(e, false);
+                begin(e, false);
                 return;
         }
         PL_MAP_FOREACH(e, l->entries)
-        if (!e->busy && e->settled)
-                pl_logs_arm(e);
+        if (!e->busy && e->found.settled)
+                arm(e);
 }
 
 void pl_logs_set_policy(PlLogs *l, const PlDaemonPolicy *policy, bool dry_run) {
@@ -196,7 +576,7 @@ void pl_logs_set_policy(PlLogs *l, const PlDaemonPolicy *policy, bool dry_run) {
         l->budget_bytes = policy->log_archive_budget_bytes;
         l->dry_run = dry_run;
         if (changed)
-                pl_logs_begin_retain(l);
+                begin_retain(l);
 }
 
 /* Return: 1 changed, 0 not, -ENOMEM. */
@@ -224,10 +604,10 @@ static int take_group(PlLogEntry *e) {
         char dir[PL_ARCHIVE_NAME_MAX], container[PL_ARCHIVE_NAME_MAX];
         char group[2 * PL_ARCHIVE_NAME_MAX];
 
-        pl_archive_dir_name(e->service, dir);
-        pl_archive_container_name(e->name, container);
+        pl_archive_dir_name(e->wanted.service, dir);
+        pl_archive_container_name(e->told.name, container);
         snprintf(group, sizeof(group), "%s/%s", dir, container);
-        return take_string(&e->group, group);
+        return take_string(&e->wanted.group, group);
 }
 
 static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
@@ -237,10 +617,10 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 char **to;
                 const char *from;
         } strings[] = {
-                { &e->name, c->name ?: c->id },
-                { &e->path, c->log_path },
-                { &e->driver, c->log_driver },
-                { &e->service, service },
+                { &e->told.name, c->name ?: c->id },
+                { &e->told.path, c->log_path },
+                { &e->told.driver, c->log_driver },
+                { &e->wanted.service, service },
         };
         int changed = 0, r;
 
@@ -248,32 +628,33 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 r = take_string(strings[i].to, strings[i].from);
                 if (r < 0)
                         return r;
-                if (r > 0 && strings[i].to == &e->path)
+                if (r > 0 && strings[i].to == &e->told.path)
                         e->watched = pl_log_watch_remove(e->watched);
                 changed |= r;
         }
         r = take_group(e);
         if (r < 0)
                 return r;
-        e->native = has_max_size(c);
-        e->running = pl_container_is_live(c) || c->phase == PL_PHASE_RESTARTING ||
-                     c->phase == PL_PHASE_UNKNOWN;
-        e->governed = p;
-        e->wanted = p ? p->method : PL_LOG_METHOD_OFF;
-        e->on_full = p ? p->on_full : PL_LOG_ON_FULL_KEEP;
-        e->max_size_bytes = p ? p->max_size_bytes : PL_UNLIMITED;
-        e->rule = p ? (PlRetainRule){ p->max_files, p->max_age_usec }
-                    : (PlRetainRule){ 0, PL_TIME_INFINITY };
-        return changed || old.native != e->native || old.running != e->running ||
-               old.governed != e->governed || old.wanted != e->wanted ||
-               old.on_full != e->on_full || old.max_size_bytes != e->max_size_bytes ||
-               old.rule.max_files != e->rule.max_files ||
-               old.rule.max_age_usec != e->rule.max_age_usec;
+        e->told.native = has_max_size(c);
+        e->told.running = pl_container_is_live(c) || c->phase == PL_PHASE_RESTARTING ||
+                          c->phase == PL_PHASE_UNKNOWN;
+        e->wanted.governed = p;
+        e->wanted.method = p ? p->method : PL_LOG_METHOD_OFF;
+        e->wanted.on_full = p ? p->on_full : PL_LOG_ON_FULL_KEEP;
+        e->wanted.max_size_bytes = p ? p->max_size_bytes : PL_UNLIMITED;
+        e->wanted.rule = p ? (PlRetainRule){ p->max_files, p->max_age_usec }
+                           : (PlRetainRule){ 0, PL_TIME_INFINITY };
+        return changed || old.told.native != e->told.native ||
+               old.told.running != e->told.running || old.wanted.governed != e->wanted.governed ||
+               old.wanted.method != e->wanted.method || old.wanted.on_full != e->wanted.on_full ||
+               old.wanted.max_size_bytes != e->wanted.max_size_bytes ||
+               old.wanted.rule.max_files != e->wanted.rule.max_files ||
+               old.wanted.rule.max_age_usec != e->wanted.rule.max_age_usec;
 }
 
 static int tell_rule(const PlLogEntry *e) {
-        if (e->governed)
-                return pl_log_rules_set(e->logs->rules, e->id, e->group, &e->rule);
+        if (e->wanted.governed)
+                return pl_log_rules_set(e->logs->rules, e->id, e->wanted.group, &e->wanted.rule);
         pl_log_rules_remove(e->logs->rules, e->id);
         return 0;
 }
@@ -299,18 +680,19 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
         r = take_facts(e, c, service, policy);
         if (r < 0 || (r > 0 && tell_rule(e) < 0))
                 return -ENOMEM;
-        if (e->stale) {
-                e->stale = false;
+        if (e->told.stale) {
+                e->told.stale = false;
                 r = 1;
         }
         /* another file in its place: the one that was watched is history */
-        if (e->watched && e->settled && pl_log_watch_size(e->watched, &size, &ino) &&
-            ino != e->ino) {
+        if (e->watched && e->found.settled && pl_log_watch_size(e->watched, &size, &ino) &&
+            ino != e->found.ino) {
                 e->watched = pl_log_watch_remove(e->watched);
                 r = 1;
         }
-        if (r > 0 || !e->settled || (!e->watched && choose(l, e).why == PL_ROTATE_WHY_NOT_PROBED))
-                pl_logs_begin(e, false);
+        if (r > 0 || !e->found.settled ||
+            (!e->watched && choose(l, e).why == PL_ROTATE_WHY_NOT_PROBED))
+                begin(e, false);
         return 0;
 }
 
@@ -319,11 +701,11 @@ void pl_logs_remove(PlLogs *l, const char *id) {
 
         if (!e)
                 return;
-        pl_logs_set_finding(e, PL_LOG_FINDING_NONE, NULL);
+        set_finding(e, PL_LOG_FINDING_NONE, NULL);
         pl_log_rules_remove(l->rules, id);
         entry_free(e);
         if (!l->dry_run)
-                pl_logs_begin_forget(l, id);
+                begin_forget(l, id);
 }
 
 void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void *userdata) {
@@ -334,7 +716,7 @@ void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void
                 return;
         for (size_t i = 0; i < n; i++)
                 if (!keep(userdata, ids[i]))
-                        pl_logs_begin_forget(l, ids[i]);
+                        begin_forget(l, ids[i]);
 }
 
 int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {
@@ -344,14 +726,15 @@ int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {
         if (!e)
                 return -ENOENT;
         c = choose(l, e);
-        if (c.why == PL_ROTATE_WHY_NOT_PROBED && e->settled && e->method == PL_LOG_METHOD_OFF)
-                c.why = e->why;
+        if (c.why == PL_ROTATE_WHY_NOT_PROBED && e->found.settled &&
+            e->found.method == PL_LOG_METHOD_OFF)
+                c.why = e->found.why;
         *ret_why = l->dry_run ? "dry run" : pl_rotate_why_to_string(c.why);
         if (c.why == PL_ROTATE_WHY_ENGINE_UNKNOWN)
                 return -EBUSY;
         if (c.why != PL_ROTATE_WHY_NOT_PROBED || l->dry_run)
                 return -EOPNOTSUPP;
-        pl_logs_begin(e, true);
+        begin(e, true);
         return 0;
 }
 
@@ -361,17 +744,17 @@ static const char *method_word(const PlLogs *l, const PlLogEntry *e) {
         if (c.why == PL_ROTATE_WHY_NATIVE)
                 return "native";
         if (c.why == PL_ROTATE_WHY_DRIVER)
-                return e->driver ?: "unknown";
-        return pl_log_method_to_string(e->settled ? e->method : PL_LOG_METHOD_AUTO);
+                return e->told.driver ?: "unknown";
+        return pl_log_method_to_string(e->found.settled ? e->found.method : PL_LOG_METHOD_AUTO);
 }
 
 static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
         if (c->why == PL_ROTATE_WHY_NATIVE || c->why == PL_ROTATE_WHY_DRIVER)
                 return 0;
-        if (e->max_size_bytes == PL_UNLIMITED || e->rule.max_files == 0 ||
-            e->max_size_bytes > PL_UNLIMITED / 2 / e->rule.max_files)
+        if (e->wanted.max_size_bytes == PL_UNLIMITED || e->wanted.rule.max_files == 0 ||
+            e->wanted.max_size_bytes > PL_UNLIMITED / 2 / e->wanted.rule.max_files)
                 return PL_UNLIMITED;
-        return e->max_size_bytes * e->rule.max_files;
+        return e->wanted.max_size_bytes * e->wanted.rule.max_files;
 }
 
 bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
@@ -385,23 +768,20 @@ bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
         if (e->watched)
                 (void)pl_log_watch_size(e->watched, &size, NULL);
         *ret = (PlLogStatus){
-                .path = e->path && *e->path ? e->path : NULL,
+                .path = e->told.path && *e->told.path ? e->told.path : NULL,
                 .method = method_word(l, e),
-                .why = pl_rotate_why_to_string(
-                                c.why == PL_ROTATE_WHY_NOT_PROBED && e->settled ? e->why : c.why),
-                .size_bytes = size > e->head_bytes ? size - e->head_bytes : 0,
-                .max_size_bytes = e->max_size_bytes,
+                .why = pl_rotate_why_to_string(c.why == PL_ROTATE_WHY_NOT_PROBED && e->found.settled
+                                                               ? e->found.why
+                                                               : c.why),
+                .size_bytes = size > e->found.head_bytes ? size - e->found.head_bytes : 0,
+                .max_size_bytes = e->wanted.max_size_bytes,
                 .bound_bytes = bound_of(e, &c),
-                .archived_bytes = e->archived_bytes,
-                .archived_files = e->archived_files,
-                .rotations = e->rotations,
-                .lines = e->lines,
+                .archived_bytes = e->found.archived_bytes,
+                .archived_files = e->found.archived_files,
+                .rotations = e->found.rotations,
+                .lines = e->found.lines,
                 .finding = e->finding,
                 .finding_text = e->finding_text,
         };
         return true;
-}
-
-uint64_t pl_logs_archived_bytes(const PlLogs *l) {
-        return l->archived_bytes;
 }

@@ -95,6 +95,3 @@ typedef struct PlLogStatus {
 
 /** pl_logs_status() - Return: false when it knows no such container. */
 bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret);
-
-/** pl_logs_archived_bytes() - of all archives, as of the last job. */
-uint64_t pl_logs_archived_bytes(const PlLogs *l);

@@ -2,13 +2,678 @@
 
 /*
  * A pass: list, ask who writes, decide, act. What frees space comes first, what needs some last;
- * folders at the very end, the inner ones before the outer.
+ * folders at the very end, the inner ones before the outer. Depth is bounded by the globs or by
+ * DEPTH_MAX, names by PL_LOG_PATH_NAMES_MAX.
  */
 
-#include "logs/path-internal.h"
+#include "logs/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+
+#define DEPTH_MAX  32
+#define ROUNDS_MAX 8 /* of copying what was written meanwhile, before a file is truncated */
+
+typedef struct Dir {
+        char *path; /* below the source; "." */
+        size_t parent;
+        PlLogpathFolder folder;
+} Dir;
+
+typedef struct Name {
+        char *name;
+        size_t dir;
+        struct stat st; /* when it was listed */
+} Name;
+
+typedef struct Tree {
+        int fd; /* the source */
+        dev_t dev;
+        Dir *dirs;
+        Name *names;
+        size_t n_dirs, n_names, n_seen;
+        bool too_many;
+        int error; /* the first directory that could not be read */
+        char *error_name;
+} Tree;
+
+#define TREE_INIT \
+        { .fd = -EBADF }
+
+/* --- what there is: the names below the source; nothing changes here --- */
+
+/* From the root, the way to a mount's source may lead over other mounts: only links are refused. */
+static int open_from_root(int dir_fd, const char *name, int flags) {
+        int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd >= 0)
+                return fd;
+        return errno == ENOTDIR && flags & O_DIRECTORY ? -ELOOP : -errno;
+}
+
+/* @path: relative to dir_fd, and stays on its mount; or absolute, with AT_FDCWD. Through no
+ * symbolic link. Return: a file descriptor, -ELOOP, -EXDEV, -errno. */
+static int open_beneath(int dir_fd, const char *path, int flags) {
+        bool beneath = dir_fd != AT_FDCWD;
+        int (*open_one)(int, const char *, int) = beneath ? pl_fs_open_below : open_from_root;
+        _cleanup_close_ int parent = -EBADF;
+        char name[NAME_MAX + 1];
+
+        if (beneath ? *path == '/' : *path != '/')
+                return -EXDEV;
+        parent = beneath ? fcntl(dir_fd, F_DUPFD_CLOEXEC, 3)
+                         : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (parent < 0)
+                return -errno;
+        for (path += strspn(path, "/");;) {
+                size_t n = strcspn(path, "/"), next = n + strspn(path + n, "/");
+                int fd;
+
+                if (n >= sizeof(name))
+                        return -ENAMETOOLONG;
+                (void)snprintf(name, sizeof(name), "%.*s", (int)n, path);
+                if (pl_streq(name, ".."))
+                        return -EXDEV;
+                if (path[next] == '\0')
+                        return open_one(parent, n > 0 ? name : ".", flags);
+                fd = open_one(parent, name, O_PATH | O_DIRECTORY);
+                if (fd < 0)
+                        return fd;
+                (void)close(parent);
+                parent = fd;
+                path += next;
+        }
+}
+
+static bool stopped(const PlRotateContext *ctx) {
+        return ctx->stop && atomic_load_explicit(ctx->stop, memory_order_relaxed);
+}
+
+static void tree_deinit(Tree *t) {
+        for (size_t i = 0; i < t->n_dirs; i++)
+                free(t->dirs[i].path);
+        for (size_t i = 0; i < t->n_names; i++)
+                free(t->names[i].name);
+        free(t->dirs);
+        free(t->names);
+        free(t->error_name);
+        if (t->fd >= 0)
+                (void)close(t->fd);
+        *t = (Tree)TREE_INIT;
+}
+
+/* Arrays grow by doubling; n is what they hold. */
+static int grow(void **array, size_t n, size_t size) {
+        void *p;
+
+        if (n & (n - 1))
+                return 0;
+        p = reallocarray(*array, n > 0 ? 2 * n : 1, size);
+        if (!p)
+                return -ENOMEM;
+        *array = p;
+        return 0;
+}
+
+static int add_name(Tree *t, size_t dir, const char *name, const struct stat *st) {
+        char *copy;
+
+        if (grow((void **)&t->names, t->n_names, sizeof(*t->names)) < 0 || !(copy = strdup(name)))
+                return -ENOMEM;
+        t->names[t->n_names++] = (Name){ .name = copy, .dir = dir, .st = *st };
+        return 0;
+}
+
+static int add_dir(Tree *t, size_t parent, const char *name, const struct stat *st, bool literal) {
+        char *path = NULL;
+        int n;
+
+        if (t->n_dirs == 0 || pl_streq(t->dirs[parent].path, "."))
+                n = asprintf(&path, "%s", name);
+        else
+                n = asprintf(&path, "%s/%s", t->dirs[parent].path, name);
+        if (n < 0)
+                return -ENOMEM;
+        if (grow((void **)&t->dirs, t->n_dirs, sizeof(*t->dirs)) < 0) {
+                free(path);
+                return -ENOMEM;
+        }
+        t->dirs[t->n_dirs++] = (Dir){
+                .path = path,
+                .parent = parent,
+                .folder = { .literal = literal,
+                            .mtime_usec = (uint64_t)st->st_mtim.tv_sec * PL_USEC_PER_SEC },
+        };
+        return 0;
+}
+
+/* A name that a glob matches, or from which an archive of such a one is made. */
+static bool is_ours(const PlLogPathRequest *req, const PlLogpathState *at, const char *name) {
+        char base[NAME_MAX + 1];
+        size_t n;
+        PlLogpathKind kind = pl_logpath_kind(name, &n);
+
+        (void)snprintf(base, sizeof(base), "%.*s", (int)n, name);
+        for (size_t i = 0; i < req->n_globs; i++) {
+                const PlLogpathGlob *g = &req->globs[i];
+
+                if (pl_logpath_matches(g, pl_logpath_step(g, at[i], base, NULL)))
+                        return true;
+                if (kind != PL_LOGPATH_PARTIALLY_PACKED &&
+                    pl_logpath_matches(g, pl_logpath_step(g, at[i], name, NULL)))
+                        return true;
+        }
+        return false;
+}
+
+static int walk(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t, size_t dir,
+                const PlLogpathState *at, unsigned depth);
+
+static int enter(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t, size_t dir,
+                 const PlLogpathState *at, const char *name, const struct stat *st,
+                 unsigned depth) {
+        _cleanup_free_ PlLogpathState *next = calloc(req->n_globs, sizeof(*next));
+        bool literal = false, any = false;
+        int r;
+
+        if (!next)
+                return -ENOMEM;
+        for (size_t i = 0; i < req->n_globs; i++) {
+                next[i] = pl_logpath_step(&req->globs[i], at[i], name, &literal);
+                any = any || pl_logpath_descends(&req->globs[i], next[i]);
+        }
+        if (!any || depth >= DEPTH_MAX)
+                return 0;
+        r = add_dir(t, dir, name, st, literal);
+        return r < 0 ? r : walk(ctx, req, t, t->n_dirs - 1, next, depth + 1);
+}
+
+static int look(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t, size_t dir,
+                int fd, const PlLogpathState *at, const struct dirent *e, unsigned depth) {
+        struct stat st;
+
+        if (e->d_type != DT_UNKNOWN && e->d_type != DT_REG && e->d_type != DT_DIR)
+                return 0;
+        if (e->d_type == DT_REG && !is_ours(req, at, e->d_name))
+                return 0;
+        if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0; /* gone */
+        if (st.st_dev != t->dev)
+                return 0;
+        if (S_ISDIR(st.st_mode))
+                return enter(ctx, req, t, dir, at, e->d_name, &st, depth);
+        if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !is_ours(req, at, e->d_name))
+                return 0;
+        return add_name(t, dir, e->d_name, &st);
+}
+
+static int walk(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t, size_t dir,
+                const PlLogpathState *at, unsigned depth) {
+        int fd = open_beneath(t->fd, t->dirs[dir].path, O_RDONLY | O_DIRECTORY);
+        uint64_t entries = 0;
+        const struct dirent *e;
+        DIR *d = NULL;
+        int r = 0;
+
+        /* one whose names are not all known is never removed */
+        t->dirs[dir].folder.entries = UINT64_MAX;
+        if (fd < 0 || !(d = fdopendir(fd))) {
+                r = fd < 0 ? fd : -errno;
+                if (fd >= 0)
+                        (void)close(fd);
+                /* swapped for something else, or gone: the next pass sees it as it is then */
+                if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -EXDEV && t->error == 0) {
+                        t->error = r;
+                        t->error_name = strdup(t->dirs[dir].path);
+                }
+                return r == -ENOMEM ? r : 0;
+        }
+        while (r >= 0 && !t->too_many && (errno = 0, e = readdir(d))) {
+                if (pl_streq(e->d_name, ".") || pl_streq(e->d_name, ".."))
+                        continue;
+                entries++;
+                if (++t->n_seen > PL_LOG_PATH_NAMES_MAX)
+                        t->too_many = true;
+                else if (stopped(ctx))
+                        r = -ECANCELED;
+                else
+                        r = look(ctx, req, t, dir, dirfd(d), at, e, depth);
+        }
+        if (r >= 0 && !t->too_many && errno == 0)
+                t->dirs[dir].folder.entries = entries;
+        (void)closedir(d);
+        return r;
+}
+
+/* Return: 0, -ENOMEM, -ECANCELED, -errno of the source. */
+static int list_tree(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t) {
+        _cleanup_free_ PlLogpathState *at = calloc(req->n_globs + 1, sizeof(*at));
+        struct stat st;
+        int r;
+
+        if (!at)
+                return -ENOMEM;
+        t->fd = open_beneath(AT_FDCWD, req->source, O_RDONLY | O_DIRECTORY);
+        if (t->fd < 0)
+                return t->fd;
+        if (fstat(t->fd, &st) < 0)
+                return -errno;
+        t->dev = st.st_dev;
+        for (size_t i = 0; i < req->n_globs; i++)
+                at[i] = pl_logpath_begin(&req->globs[i]);
+        /* the mount itself is nobody's folder to remove */
+        r = add_dir(t, 0, ".", &st, true);
+        return r < 0 ? r : walk(ctx, req, t, 0, at, 0);
+}
+
+/* --- who writes: what any process has open --- */
+
+typedef struct Inodes {
+        dev_t dev;
+        ino_t *items;
+        size_t n;
+} Inodes;
+
+/* The mode of the link in /proc/PID/fd says how the file is open: proc_pid_fd(5). */
+static int look_at_process(int proc_fd, const char *pid, Inodes *in) {
+        char path[NAME_MAX + 8];
+        const struct dirent *e;
+        int fd, r = 0;
+        DIR *d;
+
+        (void)snprintf(path, sizeof(path), "%s/fd", pid);
+        fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return 0;
+        d = fdopendir(fd);
+        if (!d) {
+                r = errno == ENOMEM ? -ENOMEM : 0; /* or the process has just ended */
+                (void)close(fd);
+                return r;
+        }
+        while (r >= 0 && (e = readdir(d))) {
+                struct stat link;
+                struct statx sx;
+
+                if (e->d_name[0] == '.' ||
+                    fstatat(dirfd(d), e->d_name, &link, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !(link.st_mode & S_IWUSR))
+                        continue;
+                /* a network file system that hangs must not be asked */
+                if (statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &sx) <
+                                    0 ||
+                    !S_ISREG(sx.stx_mode) || makedev(sx.stx_dev_major, sx.stx_dev_minor) != in->dev)
+                        continue;
+                r = grow((void **)&in->items, in->n, sizeof(*in->items));
+                if (r >= 0)
+                        in->items[in->n++] = sx.stx_ino;
+        }
+        (void)closedir(d);
+        return r;
+}
+
+static int by_number(const void *a, const void *b) {
+        ino_t x = *(const ino_t *)a, y = *(const ino_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* Inode numbers, sorted, of what any process has open for writing on a file system. What may not be
+ * looked at is left out. Return: 0, -ENOMEM, -ECANCELED, -errno. */
+static int list_open_files(const PlRotateContext *ctx, const char *proc, dev_t dev, ino_t **ret,
+                           size_t *ret_n) {
+        Inodes in = { .dev = dev };
+        const struct dirent *e;
+        DIR *d = opendir(proc);
+        int r = 0;
+
+        if (!d)
+                return -errno;
+        while (r >= 0 && (e = readdir(d))) {
+                if (e->d_name[0] < '1' || e->d_name[0] > '9')
+                        continue;
+                r = stopped(ctx) ? -ECANCELED : look_at_process(dirfd(d), e->d_name, &in);
+        }
+        (void)closedir(d);
+        if (r < 0) {
+                free(in.items);
+                return r;
+        }
+        if (in.n > 0)
+                qsort(in.items, in.n, sizeof(*in.items), by_number);
+        *ret = in.items;
+        *ret_n = in.n;
+        return 0;
+}
+
+/*
+ * --- one file: removed, renamed, compressed, or copied and truncated ---
+ *
+ * A file is opened as O_PATH first and looked at, so that neither a device nor a pipe in its place
+ * is ever really opened; /proc/self/fd then opens that very inode. An archive has its name only
+ * when it is on disk, and the original goes only after that, if nothing has touched it meanwhile.
+ *
+ * All return 0; -ESTALE: not what was listed any more; -EAGAIN: somebody writes to it; -errno with
+ * *reterr_step.
+ */
+
+static bool same(const struct stat *a, const struct stat *b) {
+        return S_ISREG(b->st_mode) && b->st_nlink == 1 && a->st_dev == b->st_dev &&
+               a->st_ino == b->st_ino;
+}
+
+static bool untouched(const struct stat *a, const struct stat *b) {
+        return same(a, b) && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+               a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Is the name still the file that was listed? */
+static int check_name(int dir_fd, const Name *f, bool written) {
+        struct stat st;
+
+        if (fstatat(dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? -ESTALE : -errno;
+        return (written ? same(&f->st, &st) : untouched(&f->st, &st)) ? 0 : -ESTALE;
+}
+
+static int open_listed(int dir_fd, const Name *f, int flags, struct stat *ret_st) {
+        _cleanup_close_ int path_fd = open_beneath(dir_fd, f->name, O_PATH | O_NOFOLLOW);
+        char path[64];
+        int fd;
+
+        if (path_fd < 0)
+                return path_fd == -ENOENT || path_fd == -ELOOP || path_fd == -EXDEV ? -ESTALE
+                                                                                    : path_fd;
+        if (fstat(path_fd, ret_st) < 0)
+                return -errno;
+        if (!same(&f->st, ret_st))
+                return -ESTALE;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A read lease is refused while anybody has the file open for writing, whoever that is, and whoever
+ * opens it then waits until it is given back: fcntl(2), F_SETLEASE. It needs a descriptor that
+ * cannot write itself. Where it cannot be asked for (no CAP_LEASE, a network file system) what
+ * /proc told has to do. Return: 1 held; 0 it cannot be asked for; -EAGAIN somebody writes.
+ */
+static int lease(int fd) {
+        /* should somebody open it: a signal that is ignored by default */
+        (void)fcntl(fd, F_SETSIG, SIGURG);
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+                return errno == EAGAIN ? -EAGAIN : 0;
+        return 1;
+}
+
+static void unlease(int fd) {
+        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+/* Back under its own name, or beside the one that has been made there meanwhile. */
+static int put_back(int dir_fd, const Name *f, const char *from) {
+        char to[NAME_MAX + 1], stamp[PL_LOGPATH_STAMP_MAX];
+
+        if (renameat2(dir_fd, from, dir_fd, f->name, RENAME_NOREPLACE) == 0)
+                return 0;
+        (void)snprintf(to, sizeof(to), "%s%s", f->name,
+                       pl_logpath_stamp((uint64_t)f->st.st_mtim.tv_sec * PL_USEC_PER_SEC, stamp));
+        return renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
+/*
+ * Removes a file, but not from under a writer that is just opening it: without its name nobody new
+ * comes, and those who had found it before stand in the lease's queue after a moment.
+ * @hidden: a name to have meanwhile; what a crash leaves under it is removed by the next pass
+ * Return: 0; -EAGAIN somebody writes, and it is where it was; -ESTALE; -errno.
+ */
+static int take_away(int dir_fd, const Name *f, int fd, const char *hidden) {
+        int leased = fd < 0 ? 0 : lease(fd), r = leased;
+        struct stat st;
+
+        if (r >= 0)
+                r = check_name(dir_fd, f, false);
+        if (r >= 0 && renameat2(dir_fd, f->name, dir_fd, hidden, RENAME_NOREPLACE) < 0)
+                r = -errno;
+        if (r >= 0 && leased > 0) {
+                pl_clock_sleep(2 * PL_USEC_PER_MSEC);
+                if (fcntl(fd, F_GETLEASE) != F_RDLCK || fstat(fd, &st) < 0 ||
+                    st.st_size != f->st.st_size) {
+                        r = put_back(dir_fd, f, hidden);
+                        if (r >= 0)
+                                r = -EAGAIN;
+                }
+        }
+        if (r >= 0 && unlinkat(dir_fd, hidden, 0) < 0)
+                r = -errno;
+        if (leased > 0)
+                unlease(fd);
+        return r;
+}
+
+static int delete_file(int dir_fd, const Name *f, const char **reterr_step) {
+        _cleanup_close_ int fd = -EBADF;
+        char hidden[NAME_MAX + 1];
+        struct stat st;
+
+        *reterr_step = "removing it";
+        fd = open_listed(dir_fd, f, O_RDONLY, &st);
+        if (fd < 0 && fd != -EACCES)
+                return fd;
+        if ((size_t)snprintf(hidden, sizeof(hidden), "%s" PL_LOGPATH_ARCHIVE PL_LOGPATH_PARTIAL,
+                             f->name) >= sizeof(hidden))
+                return unlinkat(dir_fd, f->name, 0) < 0 ? -errno : 0;
+        return take_away(dir_fd, f, fd, hidden);
+}
+
+static int rename_file(int dir_fd, const Name *f, uint64_t now_usec, const char **reterr_step) {
+        char to[NAME_MAX + 1], stamp[PL_LOGPATH_STAMP_MAX];
+        int r;
+
+        *reterr_step = "renaming it";
+        if ((size_t)snprintf(to, sizeof(to), "%s%s", f->name, pl_logpath_stamp(now_usec, stamp)) >=
+            sizeof(to))
+                return -ENAMETOOLONG;
+        r = check_name(dir_fd, f, true);
+        if (r < 0)
+                return r;
+        return renameat2(dir_fd, f->name, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+}
+
+/* Partial archive beside a file; removed unless it got its name. */
+typedef struct Partial {
+        int dir_fd, fd;
+        char name[NAME_MAX + 1], final[NAME_MAX + 1];
+        bool named;
+} Partial;
+
+static void partial_done(Partial *p) {
+        if (p->fd >= 0) {
+                (void)close(p->fd);
+                if (!p->named)
+                        (void)unlinkat(p->dir_fd, p->name, 0);
+        }
+}
+
+static int partial_begin(int dir_fd, const char *name, const char *stamp, Partial *p) {
+        *p = (Partial){ .dir_fd = dir_fd, .fd = -EBADF };
+        if ((size_t)snprintf(p->name, sizeof(p->name), "%s%s" PL_LOGPATH_ARCHIVE PL_LOGPATH_PARTIAL,
+                             name, stamp) >= sizeof(p->name))
+                return -ENAMETOOLONG;
+        (void)snprintf(p->final, sizeof(p->final), "%s%s" PL_LOGPATH_ARCHIVE, name, stamp);
+        p->fd = openat(dir_fd, p->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        return p->fd < 0 ? -errno : 0;
+}
+
+static int partial_sync(const Partial *p, const struct stat *st, const char **reterr_step) {
+        const struct timespec times[] = { st->st_atim, st->st_mtim };
+        mode_t mode = st->st_mode & 0777;
+        struct stat own;
+
+        *reterr_step = "giving the archive owner and mode of the log";
+        if (fstat(p->fd, &own) < 0)
+                return -errno;
+        if ((own.st_uid != st->st_uid || own.st_gid != st->st_gid) &&
+            fchown(p->fd, st->st_uid, st->st_gid) < 0) {
+                if (errno != EPERM || own.st_uid != st->st_uid || st->st_gid != 0)
+                        return -errno;
+                /* The sandbox has no chown(2), and what is root's in user and group does without:
+                 * the service's own group gets no more than others have. */
+                mode = (mode & ~(mode_t)S_IRWXG) | (mode & S_IRWXO) << 3;
+        }
+        if (fchmod(p->fd, mode) < 0 || futimens(p->fd, times) < 0)
+                return -errno;
+        *reterr_step = "writing the archive";
+        return fsync(p->fd) < 0 ? -errno : 0;
+}
+
+static int partial_name(Partial *p, bool replace, const char **reterr_step) {
+        *reterr_step = "naming the archive";
+        if (renameat2(p->dir_fd, p->name, p->dir_fd, p->final, replace ? 0 : RENAME_NOREPLACE) < 0)
+                return -errno;
+        p->named = true;
+        return fsync(p->dir_fd) < 0 ? -errno : 0;
+}
+
+/*
+ * An archive that is there already is one of another file, and stays, unless it has the log's very
+ * time: then the last pass was killed before it could remove the log, and what it wrote is the
+ * same.
+ */
+static const char *choose_stamp(int dir_fd, const Name *f, char buf[PL_LOGPATH_STAMP_MAX],
+                                bool *ret_replace) {
+        char name[NAME_MAX + 1];
+        struct stat st;
+
+        *ret_replace = false;
+        if ((size_t)snprintf(name, sizeof(name), "%s" PL_LOGPATH_ARCHIVE, f->name) >=
+                            sizeof(name) ||
+            fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return "";
+        if (S_ISREG(st.st_mode) && st.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
+            st.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec) {
+                *ret_replace = true;
+                return "";
+        }
+        return pl_logpath_stamp((uint64_t)f->st.st_mtim.tv_sec * PL_USEC_PER_SEC, buf);
+}
+
+static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLogPathOutcome *o,
+                    const char **reterr_step) {
+        _cleanup_(partial_done) Partial p = { .fd = -EBADF };
+        _cleanup_close_ int fd = -EBADF;
+        char buf[PL_LOGPATH_STAMP_MAX];
+        PlArchiveResult result;
+        struct stat st;
+        const char *stamp;
+        bool replace;
+        int r;
+
+        *reterr_step = "reading it";
+        fd = open_listed(dir_fd, f, O_RDONLY, &st);
+        if (fd < 0)
+                return fd;
+        if (!untouched(&f->st, &st))
+                return -ESTALE;
+        r = lease(fd);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                unlease(fd);
+        *reterr_step = "writing the archive";
+        stamp = choose_stamp(dir_fd, f, buf, &replace);
+        r = partial_begin(dir_fd, f->name, stamp, &p);
+        if (r >= 0)
+                r = pl_archive_write(ctx->archiver, fd, 0, (uint64_t)st.st_size, p.fd, ctx->stop,
+                                     &result);
+        if (r >= 0)
+                r = partial_sync(&p, &st, reterr_step);
+        if (r >= 0)
+                r = partial_name(&p, replace, reterr_step);
+        if (r < 0)
+                return r;
+        *reterr_step = "removing what is archived";
+        r = take_away(dir_fd, f, fd, p.name);
+        if (r < 0) {
+                (void)unlinkat(dir_fd, p.final, 0); /* somebody goes on with it */
+                return r;
+        }
+        (void)fsync(dir_fd);
+        o->raw_bytes += result.raw_bytes;
+        o->packed_bytes += result.packed_bytes;
+        return 0;
+}
+
+/* Copies until nothing new has come; each round is on disk before the next. zstd(1) reads archives
+ * one behind another as one. */
+static int copy_rounds(const PlRotateContext *ctx, int fd, const Partial *p, PlLogPathOutcome *o,
+                       uint64_t *ret_copied, const char **reterr_step) {
+        uint64_t copied = 0;
+        struct stat st;
+        int r;
+
+        for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+                PlArchiveResult result;
+
+                if (fstat(fd, &st) < 0)
+                        return -errno;
+                if ((uint64_t)st.st_size <= copied)
+                        break;
+                *reterr_step = "writing the archive";
+                r = pl_archive_write(ctx->archiver, fd, copied, (uint64_t)st.st_size, p->fd,
+                                     ctx->stop, &result);
+                if (r >= 0)
+                        r = partial_sync(p, &st, reterr_step);
+                if (r < 0)
+                        return r;
+                copied = (uint64_t)st.st_size;
+                o->raw_bytes += result.raw_bytes;
+                o->packed_bytes += result.packed_bytes;
+        }
+        *ret_copied = copied;
+        return 0;
+}
+
+static int copy_and_truncate(const PlRotateContext *ctx, int dir_fd, const Name *f,
+                             PlLogPathOutcome *o, const char **reterr_step) {
+        _cleanup_(partial_done) Partial p = { .fd = -EBADF };
+        _cleanup_close_ int fd = -EBADF;
+        char stamp[PL_LOGPATH_STAMP_MAX];
+        uint64_t copied = 0;
+        struct stat st;
+        int r;
+
+        *reterr_step = "opening it for truncation";
+        fd = open_listed(dir_fd, f, O_RDWR, &st);
+        if (fd < 0)
+                return fd;
+        *reterr_step = "writing the archive";
+        r = partial_begin(dir_fd, f->name, pl_logpath_stamp(ctx->now_sec * PL_USEC_PER_SEC, stamp),
+                          &p);
+        if (r >= 0)
+                r = copy_rounds(ctx, fd, &p, o, &copied, reterr_step);
+        if (r >= 0)
+                r = partial_name(&p, false, reterr_step);
+        if (r < 0)
+                return r;
+        *reterr_step = "truncating it";
+        if (fstat(fd, &st) < 0 || ftruncate(fd, 0) < 0)
+                return -errno;
+        if ((uint64_t)st.st_size > copied)
+                o->lost_bytes += (uint64_t)st.st_size - copied;
+        return 0;
+}
+
+/* --- a pass --- */
 
 void pl_log_path_request_deinit(PlLogPathRequest *r) {
         for (size_t i = 0; i < r->n_globs; i++)
@@ -50,15 +715,15 @@ static bool is_open(ino_t ino, const ino_t *open_files, size_t n) {
         return false;
 }
 
-static int act(const PlRotateContext *ctx, PlLogPathTree *t, const PlLogpathFile *f,
-               PlLogPathOutcome *o, const char **reterr_step) {
-        const PlLogPathName *name = f->userdata;
-        PlLogPathDir *dir = &t->dirs[name->dir];
+static int act(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *f, PlLogPathOutcome *o,
+               const char **reterr_step) {
+        const Name *name = f->userdata;
+        Dir *dir = &t->dirs[name->dir];
         _cleanup_close_ int fd = -EBADF;
         int r;
 
         /* changes the file system, or its times: not O_PATH, for fsync() */
-        fd = pl_log_path_open_beneath(t->fd, dir->path, O_RDONLY | O_DIRECTORY);
+        fd = open_beneath(t->fd, dir->path, O_RDONLY | O_DIRECTORY);
         if (fd < 0) {
                 *reterr_step = "opening its folder";
                 return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV ? -ESTALE
@@ -67,18 +732,18 @@ static int act(const PlRotateContext *ctx, PlLogPathTree *t, const PlLogpathFile
         switch (f->action) {
         case PL_LOGPATH_DELETE:
         case PL_LOGPATH_DELETE_PARTIAL:
-                r = pl_log_path_delete(fd, name, reterr_step);
+                r = delete_file(fd, name, reterr_step);
                 if (r >= 0) {
                         dir->folder.gone++;
                         o->deleted_bytes += f->size_bytes;
                 }
                 return r;
         case PL_LOGPATH_REOPEN:
-                return pl_log_path_rename(fd, name, ctx->now_sec * PL_USEC_PER_SEC, reterr_step);
+                return rename_file(fd, name, ctx->now_sec * PL_USEC_PER_SEC, reterr_step);
         case PL_LOGPATH_TRUNCATE:
-                return pl_log_path_truncate(ctx, fd, name, o, reterr_step);
+                return copy_and_truncate(ctx, fd, name, o, reterr_step);
         case PL_LOGPATH_COMPRESS:
-                return pl_log_path_compress(ctx, fd, name, o, reterr_step);
+                return compress(ctx, fd, name, o, reterr_step);
         default:
                 return 0;
         }
@@ -88,7 +753,7 @@ static bool needs_space(PlLogpathAction a) {
         return a == PL_LOGPATH_TRUNCATE || a == PL_LOGPATH_COMPRESS;
 }
 
-static int act_on_all(const PlRotateContext *ctx, PlLogPathTree *t, const PlLogpathFile *files,
+static int act_on_all(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *files,
                       PlLogPathOutcome *o) {
         static const PlLogpathAction order[] = { PL_LOGPATH_DELETE_PARTIAL, PL_LOGPATH_DELETE,
                                                  PL_LOGPATH_REOPEN,         PL_LOGPATH_SIGNAL,
@@ -97,13 +762,13 @@ static int act_on_all(const PlRotateContext *ctx, PlLogPathTree *t, const PlLogp
 
         for (size_t k = 0; k < PL_ARRAY_SIZE(order); k++)
                 for (size_t i = 0; i < t->n_names; i++) {
-                        const PlLogPathName *name = files[i].userdata;
+                        const Name *name = files[i].userdata;
                         const char *step = NULL;
                         int r;
 
                         if (files[i].action != order[k] || (full && needs_space(order[k])))
                                 continue;
-                        if (ctx->stop && atomic_load_explicit(ctx->stop, memory_order_relaxed))
+                        if (stopped(ctx))
                                 return -ECANCELED;
                         r = act(ctx, t, &files[i], o, &step);
                         if (r == -ECANCELED)
@@ -118,16 +783,16 @@ static int act_on_all(const PlRotateContext *ctx, PlLogPathTree *t, const PlLogp
 }
 
 /* Children come after their parents in the list. rmdir(2) itself knows best what is empty. */
-static void remove_folders(PlLogPathTree *t, const PlLogPathRequest *req, uint64_t now_usec,
+static void remove_folders(Tree *t, const PlLogPathRequest *req, uint64_t now_usec,
                            PlLogPathOutcome *o) {
         for (size_t i = t->n_dirs; i-- > 1;) {
-                PlLogPathDir *d = &t->dirs[i], *parent = &t->dirs[d->parent];
+                Dir *d = &t->dirs[i], *parent = &t->dirs[d->parent];
                 const char *slash = strrchr(d->path, '/');
                 _cleanup_close_ int fd = -EBADF;
 
                 if (!pl_logpath_folder_goes(&d->folder, &req->policy, now_usec))
                         continue;
-                fd = pl_log_path_open_beneath(t->fd, parent->path, O_RDONLY | O_DIRECTORY);
+                fd = open_beneath(t->fd, parent->path, O_RDONLY | O_DIRECTORY);
                 if (fd < 0)
                         continue;
                 if (unlinkat(fd, slash ? slash + 1 : d->path, AT_REMOVEDIR) >= 0) {
@@ -141,7 +806,7 @@ static void remove_folders(PlLogPathTree *t, const PlLogPathRequest *req, uint64
 }
 
 static int decide(const PlRotateContext *ctx, const PlLogPathRequest *req, const char *proc,
-                  PlLogPathTree *t, PlLogpathFile **ret) {
+                  Tree *t, PlLogpathFile **ret) {
         _cleanup_free_ PlLogpathFile *files = calloc(t->n_names + 1, sizeof(*files));
         _cleanup_free_ ino_t *open_files = NULL;
         size_t n_open = 0;
@@ -150,11 +815,11 @@ static int decide(const PlRotateContext *ctx, const PlLogPathRequest *req, const
         if (!files)
                 return -ENOMEM;
         if (t->n_names > 0)
-                r = pl_log_path_open_files(ctx, proc, t->dev, &open_files, &n_open);
+                r = list_open_files(ctx, proc, t->dev, &open_files, &n_open);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < t->n_names; i++) {
-                PlLogPathName *n = &t->names[i];
+                Name *n = &t->names[i];
                 int64_t sec = PL_MAX(n->st.st_mtim.tv_sec, 0);
                 size_t base;
 
@@ -173,12 +838,12 @@ static int decide(const PlRotateContext *ctx, const PlLogPathRequest *req, const
 
 int pl_log_path_run(const PlRotateContext *ctx, const PlLogPathRequest *req, const char *proc,
                     PlLogPathOutcome *ret) {
-        _cleanup_(pl_log_path_tree_deinit) PlLogPathTree t = PL_LOG_PATH_TREE_INIT;
+        _cleanup_(tree_deinit) Tree t = TREE_INIT;
         _cleanup_free_ PlLogpathFile *files = NULL;
         int r;
 
         *ret = (PlLogPathOutcome){ 0 };
-        r = pl_log_path_walk(ctx, req, &t);
+        r = list_tree(ctx, req, &t);
         if (r < 0) {
                 note(ret, r, r == -ELOOP ? "following no symbolic link to" : "opening", NULL,
                      req->source);
