@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cgroup writer: see cg-apply.h. Everything that libcgroup makes peculiar ends here.
+ * Cgroup writer. Everything that libcgroup makes peculiar ends here.
  *
  * - One value per cgroup_modify_cgroup(): it stops at the first failure, without undoing, and does
  *   not say where.
@@ -101,26 +101,27 @@ static int translate(int ecg, int dir_fd, const char *file) {
         }
 }
 
-static const char *controller_name(const PlCgroupMounts *m, PlController c) {
-        static const char *const names[_PL_CONTROLLER_N] = {
-                [PL_CONTROLLER_CPU] = "cpu",       [PL_CONTROLLER_MEMORY] = "memory",
-                [PL_CONTROLLER_CPUSET] = "cpuset", [PL_CONTROLLER_PIDS] = "pids",
-                [PL_CONTROLLER_IO] = "io",
-        };
-
-        if (c == PL_CONTROLLER_IO && m->hierarchy[c] == PL_HIERARCHY_V1)
-                return "blkio";
-        return names[c];
-}
+typedef struct Version Version;
 
 /* Where a step goes; fixed while it is executed. */
 typedef struct Target {
-        const PlCgroupMounts *m;
         const PlCgroup *g;
         PlController c;
+        PlHierarchy hierarchy;
+        const Version *version;
         bool direct;
         const char *file; /* the last one tried */
 } Target;
+
+/* What differs between the versions beyond file names and formats. */
+struct Version {
+        const char *controllers[_PL_CONTROLLER_N]; /* libcgroup's names */
+        uint64_t (*read_period)(int dir_fd);       /* of the CPU quota; 0: it cannot be read */
+        /* @current_usec: the period in force, 0: unknown; @period_usec: the one to be written */
+        int (*write_quota)(Target *t, const char *quota, bool unlimited, uint64_t current_usec,
+                           uint64_t period_usec);
+        int (*write_all_cpus)(Target *t); /* NULL: an empty list says it */
+};
 
 static int write_directly(int dir_fd, const char *file, const char *value) {
         _cleanup_close_ int fd = openat(dir_fd, file, O_WRONLY | O_CLOEXEC);
@@ -138,7 +139,7 @@ static int write_through_libcgroup(const Target *t, const char *file, const char
         group = cgroup_new_cgroup(t->g->relative[t->c]);
         if (!group)
                 return -ENOMEM;
-        controller = cgroup_add_controller(group, controller_name(t->m, t->c));
+        controller = cgroup_add_controller(group, t->version->controllers[t->c]);
         ecg = !controller ? ECGFAIL : cgroup_add_value_string(controller, file, value);
         if (ecg == 0)
                 ecg = cgroup_modify_cgroup(group);
@@ -161,76 +162,105 @@ static int write_number(Target *t, const char *file, uint64_t number) {
         return write_value(t, file, value);
 }
 
-/* 0 when it cannot be read. */
-static uint64_t read_period(const Target *t) {
-        bool v1 = t->m->hierarchy[t->c] == PL_HIERARCHY_V1;
-        _cleanup_close_ int fd = -EBADF;
-        char buf[64], *period = buf;
-        uint64_t usec;
+static int read_line(int dir_fd, const char *file, char *buf, size_t size) {
+        _cleanup_close_ int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
         ssize_t n;
 
-        fd = openat(t->g->dir_fd[t->c], v1 ? "cpu.cfs_period_us" : "cpu.max", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return 0;
-        n = read(fd, buf, sizeof(buf) - 1);
-        if (n <= 0)
-                return 0;
-        buf[n] = '\0';
-        buf[strcspn(buf, "\n")] = '\0';
-        if (!v1) {
-                period = strchr(buf, ' ');
-                if (!period)
-                        return 0;
-                period++;
-        }
-        return pl_parse_uint64(period, &usec) < 0 ? 0 : usec;
-}
-
-static int apply_quota(Target *t, const PlValue *v, uint64_t in_force_usec, uint64_t period_usec) {
-        PlHierarchy h = t->m->hierarchy[t->c];
-        _cleanup_free_ char *quota = NULL;
-        uint64_t current = 0, period;
-        int r;
-
-        if (h == PL_HIERARCHY_V1 || period_usec == 0)
-                current = in_force_usec ?: read_period(t);
-        r = pl_resource_format_quota(h, v, period_usec ?: current, &quota, &period);
-        if (r < 0)
-                return r;
-        if (h == PL_HIERARCHY_V2)
-                return write_value(t, "cpu.max", quota);
-        if (period == current || v->number == PL_UNLIMITED)
-                return write_value(t, "cpu.cfs_quota_us", quota);
-        /* Two files, and the ratio between the two writes must not exceed both the old one and the
-         * new one: the kernel refuses a ratio above the parent's. */
-        if (period < current) {
-                r = write_value(t, "cpu.cfs_quota_us", quota);
-                return r < 0 ? r : write_number(t, "cpu.cfs_period_us", period);
-        }
-        r = write_number(t, "cpu.cfs_period_us", period);
-        return r < 0 ? r : write_value(t, "cpu.cfs_quota_us", quota);
-}
-
-/* v1 refuses an empty list; the parent's own list restricts nothing either. */
-static int apply_parent_cpus(Target *t) {
-        _cleanup_close_ int fd = -EBADF;
-        char buf[4096];
-        ssize_t n;
-
-        t->file = "cpuset.cpus";
-        fd = openat(t->g->dir_fd[t->c], "../cpuset.cpus", O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        n = read(fd, buf, sizeof(buf) - 1);
+        n = read(fd, buf, size - 1);
         if (n < 0)
                 return -errno;
         buf[n] = '\0';
         buf[strcspn(buf, "\n")] = '\0';
-        return write_value(t, "cpuset.cpus", buf);
+        return 0;
+}
+
+static uint64_t read_v1_period(int dir_fd) {
+        char buf[64];
+        uint64_t usec;
+
+        if (read_line(dir_fd, "cpu.cfs_period_us", buf, sizeof(buf)) < 0)
+                return 0;
+        return pl_parse_uint64(buf, &usec) < 0 ? 0 : usec;
+}
+
+static uint64_t read_v2_period(int dir_fd) {
+        char buf[64], *space;
+        uint64_t usec;
+
+        if (read_line(dir_fd, "cpu.max", buf, sizeof(buf)) < 0)
+                return 0;
+        space = strchr(buf, ' ');
+        return !space || pl_parse_uint64(space + 1, &usec) < 0 ? 0 : usec;
+}
+
+/* Two files, and between the two writes the ratio must not exceed both the old one and the new one:
+ * the kernel refuses a ratio above the parent's. */
+static int write_v1_quota(Target *t, const char *quota, bool unlimited, uint64_t current_usec,
+                          uint64_t period_usec) {
+        int r;
+
+        current_usec = current_usec ?: read_v1_period(t->g->dir_fd[t->c]);
+        if (period_usec == current_usec || unlimited)
+                return write_value(t, "cpu.cfs_quota_us", quota);
+        if (period_usec < current_usec) {
+                r = write_value(t, "cpu.cfs_quota_us", quota);
+                return r < 0 ? r : write_number(t, "cpu.cfs_period_us", period_usec);
+        }
+        r = write_number(t, "cpu.cfs_period_us", period_usec);
+        return r < 0 ? r : write_value(t, "cpu.cfs_quota_us", quota);
+}
+
+static int write_v2_quota(Target *t, const char *quota, bool unlimited, uint64_t current_usec,
+                          uint64_t period_usec) {
+        return write_value(t, "cpu.max", quota);
+}
+
+/* v1 refuses an empty list; the parent's own list restricts nothing either. */
+static int write_v1_all_cpus(Target *t) {
+        char buf[4096];
+        int r;
+
+        t->file = "cpuset.cpus";
+        r = read_line(t->g->dir_fd[t->c], "../cpuset.cpus", buf, sizeof(buf));
+        return r < 0 ? r : write_value(t, "cpuset.cpus", buf);
+}
+
+static const Version versions[] = {
+        [PL_HIERARCHY_V1] = { { [PL_CONTROLLER_CPU] = "cpu",
+                                [PL_CONTROLLER_MEMORY] = "memory",
+                                [PL_CONTROLLER_CPUSET] = "cpuset",
+                                [PL_CONTROLLER_PIDS] = "pids",
+                                [PL_CONTROLLER_IO] = "blkio" },
+                              read_v1_period,
+                              write_v1_quota,
+                              write_v1_all_cpus },
+        [PL_HIERARCHY_V2] = { { [PL_CONTROLLER_CPU] = "cpu",
+                                [PL_CONTROLLER_MEMORY] = "memory",
+                                [PL_CONTROLLER_CPUSET] = "cpuset",
+                                [PL_CONTROLLER_PIDS] = "pids",
+                                [PL_CONTROLLER_IO] = "io" },
+                              read_v2_period,
+                              write_v2_quota,
+                              NULL },
+};
+
+static int apply_quota(Target *t, const PlValue *v, uint64_t in_force_usec, uint64_t period_usec) {
+        _cleanup_free_ char *quota = NULL;
+        uint64_t current = in_force_usec, period;
+        int r;
+
+        if (current == 0 && period_usec == 0)
+                current = t->version->read_period(t->g->dir_fd[t->c]);
+        r = pl_resource_format_quota(t->hierarchy, v, period_usec ?: current, &quota, &period);
+        if (r < 0)
+                return r;
+        return t->version->write_quota(t, quota, v->number == PL_UNLIMITED, current, period);
 }
 
 static int apply_devices(Target *t, const PlStep *step, const char *file) {
-        PlHierarchy h = t->m->hierarchy[t->c];
+        PlHierarchy h = t->hierarchy;
         _cleanup_free_ char *lines = NULL;
         char *line, *save = NULL;
         int r;
@@ -248,7 +278,7 @@ static int apply_devices(Target *t, const PlStep *step, const char *file) {
 
 static int apply_write(Target *t, const PlStep *step, uint64_t period_usec) {
         const PlResourceInfo *info = pl_resource_info(step->resource);
-        PlHierarchy h = t->m->hierarchy[t->c];
+        PlHierarchy h = t->hierarchy;
         _cleanup_free_ char *text = NULL;
         PlValue v = step->value;
         int r;
@@ -260,8 +290,8 @@ static int apply_write(Target *t, const PlStep *step, uint64_t period_usec) {
                 return apply_quota(t, &v, step->period_usec, period_usec);
         if (info->kind == PL_KIND_DEVICES)
                 return apply_devices(t, step, t->file);
-        if (info->kind == PL_KIND_CPUSET && h == PL_HIERARCHY_V1 && (!v.text || !*v.text))
-                return apply_parent_cpus(t);
+        if (info->kind == PL_KIND_CPUSET && t->version->write_all_cpus && (!v.text || !*v.text))
+                return t->version->write_all_cpus(t);
         v.number = step->number;
         r = pl_resource_format_file(step->resource, h, &v, &text);
         return r < 0 ? r : write_value(t, t->file, text);
@@ -276,7 +306,12 @@ static int apply_squeeze(Target *t, const PlStep *step) {
 
 int pl_cg_apply(const PlCgroupMounts *m, const PlCgroup *g, const PlStep *step,
                 uint64_t quota_period_usec, bool direct, const char **ret_file) {
-        Target t = { .m = m, .g = g, .c = pl_controller_of(step->resource), .direct = direct };
+        PlController c = pl_controller_of(step->resource);
+        Target t = { .g = g,
+                     .c = c,
+                     .hierarchy = m->hierarchy[c],
+                     .version = &versions[m->hierarchy[c]],
+                     .direct = direct };
         int r;
 
         if (g->dir_fd[t.c] < 0)

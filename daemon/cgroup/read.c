@@ -16,6 +16,21 @@
 
 #define BIT(r) (UINT32_C(1) << (r))
 
+/*
+ * What differs between the versions beyond file names. Usage is by hierarchy, since a host may have
+ * memory on v1 and the rest on v2; a descriptor is negative where there is no group.
+ */
+typedef struct Version {
+        int (*read_quota)(int cpu_fd, char *buf, size_t size);
+        bool (*has_parents_cpus)(int cpuset_fd, const char *cpus);
+        /* Return: what the planner needs to know besides */
+        uint32_t (*needs)(int memory_fd, uint32_t mask, PlReading *ret);
+        void (*read_current)(int memory_fd, PlReading *ret);
+        void (*read_memory)(int memory_fd, PlUsage *ret);
+        void (*read_cpu)(int cpu_fd, PlUsage *ret);
+        void (*read_cpuacct)(int cpuacct_fd, PlUsage *ret);
+} Version;
+
 /* The largest files read whole: io.max and the throttle files, one line per device. */
 #define FILE_MAX 4096
 
@@ -77,6 +92,10 @@ void pl_cg_take_key(const char *text, const char *key, uint64_t *ret) {
         }
 }
 
+static int read_v2_quota(int dir_fd, char *buf, size_t size) {
+        return read_file(dir_fd, "cpu.max", buf, size);
+}
+
 /* cpu.cfs_quota_us and cpu.cfs_period_us as one text, like cpu.max */
 static int read_v1_quota(int dir_fd, char *buf, size_t size) {
         size_t n;
@@ -101,12 +120,111 @@ static void take_period(const char *text, PlReading *ret) {
                 ret->cpu_period_usec = 0;
 }
 
-static bool reads_as(int dir_fd, const char *name, const char *text) {
+/* v1 has no "all": a list that is the parent's restricts nothing. */
+static bool has_v1_parents_cpus(int dir_fd, const char *cpus) {
         char buf[FILE_MAX];
 
-        return read_file(dir_fd, name, buf, sizeof(buf)) == 0 && pl_streq(buf, text);
+        return read_file(dir_fd, "../cpuset.cpus", buf, sizeof(buf)) == 0 && pl_streq(buf, cpus);
 }
 
+static bool has_v2_parents_cpus(int dir_fd, const char *cpus) {
+        return false;
+}
+
+/* v1 refuses a limit below usage instead of killing: the planner does not ask. */
+static void read_v1_current(int memory_fd, PlReading *ret) {}
+
+static void read_v2_current(int memory_fd, PlReading *ret) {
+        if (read_number(memory_fd, "memory.current", &ret->memory_current_bytes) < 0)
+                ret->memory_current_bytes = PL_UNLIMITED;
+}
+
+/* v1 knows the sum of memory and swap alone. */
+static uint32_t v1_needs(int memory_fd, uint32_t mask, PlReading *ret) {
+        const uint32_t memory = BIT(PL_RESOURCE_MEMORY_MAX) | BIT(PL_RESOURCE_MEMORY_SWAP_MAX);
+
+        return mask & memory ? memory : 0;
+}
+
+static uint32_t v2_needs(int memory_fd, uint32_t mask, PlReading *ret) {
+        if (!(mask & BIT(PL_RESOURCE_MEMORY_MAX)))
+                return 0;
+        ret->has_reclaim = faccessat(memory_fd, "memory.reclaim", F_OK, 0) == 0;
+        read_v2_current(memory_fd, ret);
+        return ret->has_reclaim ? 0 : BIT(PL_RESOURCE_MEMORY_HIGH);
+}
+
+/* Return: whether the file could be read. */
+static bool read_whole(int dir_fd, const char *name, char buf[static FILE_MAX]) {
+        return dir_fd >= 0 && read_file(dir_fd, name, buf, FILE_MAX) == 0;
+}
+
+static void read_v1_memory(int fd, PlUsage *u) {
+        char buf[FILE_MAX];
+        uint64_t memsw;
+
+        (void)read_number(fd, "memory.usage_in_bytes", &u->memory_bytes);
+        (void)read_number(fd, "memory.max_usage_in_bytes", &u->memory_peak_bytes);
+        if (read_number(fd, "memory.memsw.usage_in_bytes", &memsw) == 0 &&
+            u->memory_bytes != PL_UNLIMITED)
+                u->swap_bytes = memsw > u->memory_bytes ? memsw - u->memory_bytes : 0;
+        if (read_whole(fd, "memory.stat", buf))
+                pl_cg_take_key(buf, "total_inactive_file", &u->inactive_file_bytes);
+        if (read_whole(fd, "memory.oom_control", buf))
+                pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
+}
+
+static void read_v2_memory(int fd, PlUsage *u) {
+        char buf[FILE_MAX];
+
+        (void)read_number(fd, "memory.current", &u->memory_bytes);
+        (void)read_number(fd, "memory.peak", &u->memory_peak_bytes); /* Linux 5.19 */
+        (void)read_number(fd, "memory.swap.current", &u->swap_bytes);
+        if (read_whole(fd, "memory.stat", buf))
+                pl_cg_take_key(buf, "inactive_file", &u->inactive_file_bytes);
+        if (read_whole(fd, "memory.events", buf))
+                pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
+}
+
+static void read_v1_cpu(int fd, PlUsage *u) {
+        uint64_t nsec = PL_UNLIMITED;
+        char buf[FILE_MAX];
+
+        if (read_whole(fd, "cpu.stat", buf))
+                pl_cg_take_key(buf, "throttled_time", &nsec);
+        if (nsec != PL_UNLIMITED)
+                u->throttled_usec = nsec / 1000;
+}
+
+static void read_v2_cpu(int fd, PlUsage *u) {
+        char buf[FILE_MAX];
+
+        if (!read_whole(fd, "cpu.stat", buf))
+                return;
+        pl_cg_take_key(buf, "usage_usec", &u->cpu_usec);
+        pl_cg_take_key(buf, "throttled_usec", &u->throttled_usec);
+}
+
+static void read_v1_cpuacct(int fd, PlUsage *u) {
+        uint64_t nsec;
+
+        if (read_number(fd, "cpuacct.usage", &nsec) == 0)
+                u->cpu_usec = nsec / 1000;
+}
+
+/* It is all in cpu.stat. */
+static void read_v2_cpuacct(int fd, PlUsage *u) {}
+
+static const Version versions[] = {
+        [PL_HIERARCHY_V1] = { read_v1_quota, has_v1_parents_cpus, v1_needs, read_v1_current,
+                              read_v1_memory, read_v1_cpu, read_v1_cpuacct },
+        [PL_HIERARCHY_V2] = { read_v2_quota, has_v2_parents_cpus, v2_needs, read_v2_current,
+                              read_v2_memory, read_v2_cpu, read_v2_cpuacct },
+};
+
+static const Version *version_of(const PlCgroupMounts *m, PlController c) {
+        return &versions[m->hierarchy[c]];
+}
 /* Return: 0, also when there is no such file; -ENODEV, -ENOMEM, -errno. */
 static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource r, PlReading *ret) {
         PlController c = pl_controller_of(r);
@@ -119,8 +237,8 @@ static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource 
         ret->supported &= ~BIT(r);
         if (!file || fd < 0)
                 return 0;
-        if (r == PL_RESOURCE_CPU_QUOTA && h == PL_HIERARCHY_V1)
-                e = read_v1_quota(fd, buf, sizeof(buf));
+        if (r == PL_RESOURCE_CPU_QUOTA)
+                e = versions[h].read_quota(fd, buf, sizeof(buf));
         else
                 e = read_file(fd, file, buf, sizeof(buf));
         if (e == -ENOENT)
@@ -134,8 +252,8 @@ static int read_resource(const PlCgroupMounts *m, const PlCgroup *g, PlResource 
                 return e == -ENOMEM ? e : -EBADMSG;
         if (r == PL_RESOURCE_CPU_QUOTA)
                 take_period(buf, ret);
-        if (r == PL_RESOURCE_ALLOWED_CPUS && h == PL_HIERARCHY_V1)
-                ret->cpus_of_parent = reads_as(fd, "../cpuset.cpus", buf);
+        if (r == PL_RESOURCE_ALLOWED_CPUS)
+                ret->cpus_of_parent = versions[h].has_parents_cpus(fd, buf);
         ret->supported |= BIT(r);
         return 0;
 }
@@ -173,33 +291,12 @@ static int read_mask(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, 
         return 0;
 }
 
-/* Usage, which the planner needs for lowering MemoryMax on v2 alone: v1 refuses instead of killing.
- */
-static void read_current(const PlCgroupMounts *m, const PlCgroup *g, PlReading *ret) {
-        int fd = g->dir_fd[PL_CONTROLLER_MEMORY];
-
-        if (m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
-                return;
-        if (fd < 0 || read_number(fd, "memory.current", &ret->memory_current_bytes) < 0)
-                ret->memory_current_bytes = PL_UNLIMITED;
-}
-
 static int read_for_plan(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask,
                          PlReading *ret) {
-        const uint32_t memory = BIT(PL_RESOURCE_MEMORY_MAX) | BIT(PL_RESOURCE_MEMORY_SWAP_MAX);
         int fd = g->dir_fd[PL_CONTROLLER_MEMORY];
 
-        if (!(mask & memory) || fd < 0)
-                return read_mask(m, g, mask, ret);
-        if (m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
-                return read_mask(m, g, mask | memory, ret);
-
-        if (mask & BIT(PL_RESOURCE_MEMORY_MAX)) {
-                ret->has_reclaim = faccessat(fd, "memory.reclaim", F_OK, 0) == 0;
-                if (!ret->has_reclaim)
-                        mask |= BIT(PL_RESOURCE_MEMORY_HIGH);
-                read_current(m, g, ret);
-        }
+        if (fd >= 0)
+                mask |= version_of(m, PL_CONTROLLER_MEMORY)->needs(fd, mask, ret);
         return read_mask(m, g, mask, ret);
 }
 
@@ -226,57 +323,10 @@ int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, P
 }
 
 void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *reading) {
-        read_current(m, g, reading);
-}
-
-static void read_usage_v1(int memory, int cpu, int cpuacct, PlUsage *u) {
-        uint64_t nsec = PL_UNLIMITED, memsw;
-        char buf[FILE_MAX];
-
-        (void)read_number(memory, "memory.usage_in_bytes", &u->memory_bytes);
-        (void)read_number(memory, "memory.max_usage_in_bytes", &u->memory_peak_bytes);
-        if (read_number(memory, "memory.memsw.usage_in_bytes", &memsw) == 0 &&
-            u->memory_bytes != PL_UNLIMITED)
-                u->swap_bytes = memsw > u->memory_bytes ? memsw - u->memory_bytes : 0;
-        if (memory >= 0 && read_file(memory, "memory.stat", buf, sizeof(buf)) == 0)
-                pl_cg_take_key(buf, "total_inactive_file", &u->inactive_file_bytes);
-        if (memory >= 0 && read_file(memory, "memory.oom_control", buf, sizeof(buf)) == 0)
-                pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
-        if (read_number(cpuacct, "cpuacct.usage", &nsec) == 0)
-                u->cpu_usec = nsec / 1000;
-        nsec = PL_UNLIMITED;
-        if (cpu >= 0 && read_file(cpu, "cpu.stat", buf, sizeof(buf)) == 0)
-                pl_cg_take_key(buf, "throttled_time", &nsec);
-        if (nsec != PL_UNLIMITED)
-                u->throttled_usec = nsec / 1000;
-}
-
-static void read_memory_v2(int memory, PlUsage *u) {
-        char buf[FILE_MAX];
-
-        (void)read_number(memory, "memory.current", &u->memory_bytes);
-        (void)read_number(memory, "memory.peak", &u->memory_peak_bytes); /* Linux 5.19 */
-        (void)read_number(memory, "memory.swap.current", &u->swap_bytes);
-        if (memory >= 0 && read_file(memory, "memory.stat", buf, sizeof(buf)) == 0)
-                pl_cg_take_key(buf, "inactive_file", &u->inactive_file_bytes);
-        if (memory >= 0 && read_file(memory, "memory.events", buf, sizeof(buf)) == 0)
-                pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
-}
-
-static void read_cpu_v2(int cpu, PlUsage *u) {
-        char buf[FILE_MAX];
-
-        if (cpu < 0 || read_file(cpu, "cpu.stat", buf, sizeof(buf)) < 0)
-                return;
-        pl_cg_take_key(buf, "usage_usec", &u->cpu_usec);
-        pl_cg_take_key(buf, "throttled_usec", &u->throttled_usec);
+        version_of(m, PL_CONTROLLER_MEMORY)->read_current(g->dir_fd[PL_CONTROLLER_MEMORY], reading);
 }
 
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
-        int memory = g->dir_fd[PL_CONTROLLER_MEMORY], cpu = g->dir_fd[PL_CONTROLLER_CPU];
-        int cpuacct = g->dir_fd[PL_CONTROLLER_CPUACCT];
-        bool memory_v1 = m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
-        bool cpu_v1 = m->hierarchy[PL_CONTROLLER_CPU] == PL_HIERARCHY_V1;
         bool any = false;
         PlUsage u;
 
@@ -286,13 +336,9 @@ int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
                 return -ENODEV;
 
         memset(&u, 0xff, sizeof(u)); /* PL_UNLIMITED: unknown */
-        read_usage_v1(memory_v1 ? memory : -EBADF, cpu_v1 ? cpu : -EBADF,
-                      m->hierarchy[PL_CONTROLLER_CPUACCT] == PL_HIERARCHY_V1 ? cpuacct : -EBADF,
-                      &u);
-        if (!memory_v1)
-                read_memory_v2(memory, &u);
-        if (!cpu_v1)
-                read_cpu_v2(cpu, &u);
+        version_of(m, PL_CONTROLLER_MEMORY)->read_memory(g->dir_fd[PL_CONTROLLER_MEMORY], &u);
+        version_of(m, PL_CONTROLLER_CPU)->read_cpu(g->dir_fd[PL_CONTROLLER_CPU], &u);
+        version_of(m, PL_CONTROLLER_CPUACCT)->read_cpuacct(g->dir_fd[PL_CONTROLLER_CPUACCT], &u);
         (void)read_number(g->dir_fd[PL_CONTROLLER_PIDS], "pids.current", &u.pids);
         *ret = u;
         return 0;

@@ -49,6 +49,3 @@ int pl_cg_watch_discover(PlCgWatch *w);
  * Return: as pl_cg_watch_parent(). */
 int pl_cg_watch_add(PlCgWatch *w, const char *id, const PlCgroup *g);
 void pl_cg_watch_remove(PlCgWatch *w, const char *id);
-
-/** pl_cg_watch_count() - inotify watches in use, of fs.inotify.max_user_watches. */
-size_t pl_cg_watch_count(const PlCgWatch *w);

@@ -231,8 +231,6 @@ static int do_watch(const PlCgroupMounts *m, const char *parent, uint64_t second
                 r = sd_event_run(event, 200 * PL_USEC_PER_MSEC);
                 (void)fflush(stdout);
         }
-        if (w)
-                printf("%zu inotify watches\n", pl_cg_watch_count(w));
         pl_cg_watch_free(w);
         sd_event_unref(event);
         return r < 0 ? fail("watch", r) : EXIT_SUCCESS;

@@ -6,6 +6,8 @@
  * cgroups.
  */
 
+#include <dirent.h>
+
 #include "cg-host.h"
 
 #include "cgroup/watch.h"
@@ -75,6 +77,28 @@ static inline void run(uint64_t usec) {
         while ((r = sd_event_run(event, usec)) > 0)
                 ;
         ck_assert_int_eq(r, 0);
+}
+
+/* As the kernel counts them: proc_pid_fdinfo(5). */
+static inline unsigned count_watches(void) {
+        DIR *d = opendir("/proc/self/fdinfo");
+        struct dirent *e;
+        unsigned n = 0;
+
+        ck_assert_ptr_nonnull(d);
+        while ((e = readdir(d))) {
+                char path[512], line[512];
+                FILE *f;
+
+                (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", e->d_name);
+                f = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+                while (f && fgets(line, sizeof(line), f))
+                        n += pl_startswith(line, "inotify wd:");
+                if (f)
+                        (void)fclose(f);
+        }
+        (void)closedir(d);
+        return n;
 }
 
 static inline void start(const PlCgroupMounts *m) {

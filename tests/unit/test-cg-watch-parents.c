@@ -22,7 +22,7 @@ START_TEST(test_parent_comes_late_and_again) {
         dir_remove("a.slice");
         run(5000);
         ck_assert_uint_eq(heard.n_gone, 1);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 1); /* the mount itself */
+        ck_assert_uint_eq(count_watches(), 1); /* the mount itself */
 
         /* all at once */
         dir_make("a.slice");
@@ -35,7 +35,7 @@ START_TEST(test_parent_comes_late_and_again) {
         dir_make("a.slice/a-b.slice/" OTHER);
         run(5000);
         ck_assert_uint_eq(heard.n_appeared, 3);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 3);
+        ck_assert_uint_eq(count_watches(), 3);
 }
 END_TEST
 
@@ -48,10 +48,10 @@ START_TEST(test_forgets_parents) {
         dir_make("a/b/c");
         dir_make("a/d");
         run(5000);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 5);
+        ck_assert_uint_eq(count_watches(), 5);
         pl_cg_watch_forget_parent(watch, "/a/b/c");
         pl_cg_watch_forget_parent(watch, "no/such");
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 4);
+        ck_assert_uint_eq(count_watches(), 4);
         dir_make("a/b/c/" OTHER);
         dir_make("a/b/" OTHER);
         run(5000);
@@ -59,7 +59,7 @@ START_TEST(test_forgets_parents) {
         ck_assert_str_eq(heard.parents[0], "a/b");
         pl_cg_watch_forget_parent(watch, "a/b");
         pl_cg_watch_forget_parent(watch, "a/d");
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 1); /* the mount */
+        ck_assert_uint_eq(count_watches(), 1); /* the mount */
 }
 END_TEST
 
@@ -87,7 +87,7 @@ START_TEST(test_discovers_parents) {
         ck_assert_uint_eq(heard.n_appeared, 1);
         ck_assert_str_eq(heard.appeared[0], OTHER);
         ck_assert_str_eq(heard.parents[0], "old");
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 2); /* the mount, and "old" */
+        ck_assert_uint_eq(count_watches(), 2); /* the mount, and "old" */
 
         dir_make("a.slice"); /* all at once, before the loop has run */
         dir_make("a.slice/a-b.slice");
@@ -98,14 +98,14 @@ START_TEST(test_discovers_parents) {
         ck_assert_uint_eq(heard.n_appeared, 2);
         ck_assert_str_eq(heard.appeared[1], CG_HOST_ID);
         ck_assert_str_eq(heard.parents[1], "a.slice/a-b.slice/a-b-c.slice");
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 5);
+        ck_assert_uint_eq(count_watches(), 5);
 
         dir_remove("a.slice/a-b.slice/a-b-c.slice/docker-" CG_HOST_ID ".scope");
         dir_remove("a.slice/a-b.slice/a-b-c.slice/too-deep");
         dir_remove("a.slice/a-b.slice/a-b-c.slice");
         run(5000);
         ck_assert_uint_eq(heard.n_gone, 1);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 4);
+        ck_assert_uint_eq(count_watches(), 4);
 
         /* named later: a parent like any other */
         ck_assert_int_eq(pl_cg_watch_parent(watch, "/a.slice/a-b.slice"), 0);
@@ -139,14 +139,14 @@ START_TEST(test_discovers_only_so_many) {
                 dir_make(name);
         }
         run(20000);
-        most = pl_cg_watch_count(watch);
+        most = count_watches();
         ck_assert_uint_lt(most, 500);
         for (unsigned i = 0; i < 1000; i++) {
                 (void)snprintf(name, sizeof(name), "job-%u", i);
                 dir_remove(name);
         }
         run(20000);
-        ck_assert_uint_eq(pl_cg_watch_count(watch), 1);
+        ck_assert_uint_eq(count_watches(), 1);
         dir_make("late");
         dir_make("late/" OTHER);
         run(5000);
