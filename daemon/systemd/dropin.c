@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Directories are opened before anything is made in them, so that a drop-in never appears below
+ * another directory than the one that was looked at.
+ */
+
 #include "systemd/dropin.h"
 
 #include <errno.h>

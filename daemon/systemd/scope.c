@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The system bus, and calls to systemd over it.
+ *
+ * Nothing here waits: authentication and Hello go on in the loop, and each call has a request that
+ * lives until its answer comes. A request belongs to its PlSystemd, so that no answer arrives after
+ * that is gone. Must not: decide what to tell, or read a unit back.
+ */
+
 #include "systemd/scope.h"
 
 #include <errno.h>
+#include <sys/queue.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "base/journal.h"
+#include "lib/base/backoff.h"
 #include "lib/docker/container.h"
 #include "lib/limits/unit-properties.h"
 #include "systemd/dropin.h"
@@ -20,10 +32,10 @@
 #define RECONNECT_MIN_USEC (100 * PL_USEC_PER_MSEC)
 #define RECONNECT_MAX_USEC (30 * PL_USEC_PER_SEC)
 
-/* What waits for an answer; linked so that freeing the object drops it. */
+/* What waits for an answer. */
 typedef struct Request {
         PlSystemd *systemd;
-        struct Request *prev, *next;
+        LIST_ENTRY(Request) link;
         sd_bus_slot *slot;
         char *unit; /* StartUnit: its name; SetUnitProperties: NULL */
         char id[PL_ID_MAX];
@@ -35,22 +47,17 @@ struct PlSystemd {
         void *userdata;
         sd_bus *bus; /* NULL: not connected */
         sd_event_source *retry;
-        uint64_t retry_usec; /* the next wait */
+        unsigned attempts; /* at opening the bus, since it was lost */
         bool supported;
         bool lost;       /* said once, until it is back */
         bool look_again; /* reloaded() is due as soon as systemd answers */
-        Request *requests;
+        LIST_HEAD(RequestList, Request) requests;
 };
 
 static Request *request_free(Request *q) {
         if (!q)
                 return NULL;
-        if (q->prev)
-                q->prev->next = q->next;
-        else if (q->systemd->requests == q)
-                q->systemd->requests = q->next;
-        if (q->next)
-                q->next->prev = q->prev;
+        LIST_REMOVE(q, link);
         sd_bus_slot_unref(q->slot);
         free(q->unit);
         free(q);
@@ -65,10 +72,7 @@ static Request *request_new(PlSystemd *s, const char *id) {
                 return NULL;
         q->systemd = s;
         snprintf(q->id, sizeof(q->id), "%s", id);
-        q->next = s->requests;
-        if (q->next)
-                q->next->prev = q;
-        s->requests = q;
+        LIST_INSERT_HEAD(&s->requests, q, link);
         return q;
 }
 
@@ -82,22 +86,23 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void bus_retry_later(PlSystemd *s) {
+        uint64_t wait_usec = pl_backoff_usec(s->attempts++, RECONNECT_MIN_USEC, RECONNECT_MAX_USEC,
+                                             pl_clock_usec(CLOCK_MONOTONIC));
         int r;
 
         if (s->retry) {
-                r = sd_event_source_set_time_relative(s->retry, s->retry_usec);
+                r = sd_event_source_set_time_relative(s->retry, wait_usec);
                 if (r >= 0)
                         r = sd_event_source_set_enabled(s->retry, SD_EVENT_ONESHOT);
         } else
-                r = sd_event_add_time_relative(s->event, &s->retry, CLOCK_MONOTONIC, s->retry_usec,
-                                               0, on_retry, s);
+                r = sd_event_add_time_relative(s->event, &s->retry, CLOCK_MONOTONIC, wait_usec, 0,
+                                               on_retry, s);
         if (r < 0) {
                 s->supported = false;
-                pl_log_error("Cannot wait for the system bus: %s; limits are no longer told to "
-                             "systemd",
+                pl_log_error("Cannot wait for the system bus: %s; systemd is no longer told of "
+                             "limits",
                              strerror(-r));
         }
-        s->retry_usec = PL_MIN(2 * s->retry_usec, RECONNECT_MAX_USEC);
 }
 
 static void bus_close(PlSystemd *s) {
@@ -135,11 +140,11 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         if (sd_bus_message_is_method_error(m, NULL) &&
             !sd_bus_message_is_method_error(m, MANAGER_NAME ".AlreadySubscribed")) {
-                pl_log_warning("systemd does not tell of its reloads: %s",
+                pl_log_warning("Cannot subscribe to systemd, its reloads go unnoticed: %s",
                                sd_bus_message_get_error(m)->message);
                 return 0;
         }
-        s->retry_usec = RECONNECT_MIN_USEC;
+        s->attempts = 0;
         if (s->lost)
                 pl_log_info("The system bus is back");
         s->lost = false;
@@ -155,7 +160,7 @@ static int subscribe(PlSystemd *s) {
                                         "Subscribe", on_subscribed, s, "");
 }
 
-/* A new owner of systemd's name: it has executed itself anew and may have forgotten subscribers. */
+/* A new owner of systemd's name: it has re-executed and may have forgotten its subscribers. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         PlSystemd *s = userdata;
         const char *name, *old, *new;
@@ -219,14 +224,14 @@ int pl_systemd_new(sd_event *event, const PlSystemdHandlers *handlers, void *use
         s->event = sd_event_ref(event);
         s->handlers = handlers;
         s->userdata = userdata;
-        s->retry_usec = RECONNECT_MIN_USEC;
+        LIST_INIT(&s->requests);
         if (sd_booted() > 0) {
                 r = bus_open(s);
                 if (r == -ENOMEM)
                         return r;
                 s->supported = r >= 0;
                 if (r < 0)
-                        pl_log_info("No system bus (%s); limits are not told to systemd",
+                        pl_log_info("No system bus (%s); systemd does not learn of limits",
                                     strerror(-r));
         }
         *ret = TAKE_PTR(s);
@@ -236,8 +241,8 @@ int pl_systemd_new(sd_event *event, const PlSystemdHandlers *handlers, void *use
 PlSystemd *pl_systemd_free(PlSystemd *s) {
         if (!s)
                 return NULL;
-        while (s->requests)
-                request_free(s->requests);
+        while (!LIST_EMPTY(&s->requests))
+                request_free(LIST_FIRST(&s->requests));
         sd_event_source_disable_unref(s->retry);
         if (s->bus) {
                 (void)sd_bus_flush(s->bus);
@@ -332,7 +337,7 @@ static int send_properties(PlSystemd *s, const char *id, const char *scope,
         if (!q)
                 return -ENOMEM;
         r = sd_bus_call_async(s->bus, &q->slot, m, on_set_done, q, 0);
-        if (r == -ECONNRESET) /* dead, but on_disconnected() has not been told yet */
+        if (r == -ECONNRESET) /* dead, but on_disconnected() is still to come */
                 return -ENOTCONN;
         if (r < 0)
                 return r;

@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * Systemd as an owner: limits of a scope unit, told over sd-bus, so that systemd itself keeps them.
+ * Systemd as an owner: it learns the limits of a scope unit over sd-bus, and then keeps them
+ * itself.
  *
  * One asynchronous SetUnitProperties(runtime=true) with all managed properties per container.
  * Without a system bus or without systemd as PID 1 everything here answers -EOPNOTSUPP and stays
- * quiet. Also hears the manager's Reloading signal: one more reason to look for drift. A lost bus
- * is opened again, with backoff; what was asked meanwhile is answered with -ENOTCONN, and
- * reloaded() follows the return, so that the caller looks at everything once more.
+ * quiet. It also hears the manager's Reloading signal: one more reason to look for drift. A lost
+ * bus is opened again, with backoff; calls meanwhile fail with -ENOTCONN, and reloaded() follows
+ * once it is back, so that the caller looks at everything once more.
  */
 
 #include <systemd/sd-event.h>
@@ -18,9 +19,9 @@
 typedef struct PlSystemd PlSystemd;
 
 typedef struct PlSystemdHandlers {
-        /* systemd begins to reload: values that are lost from here on are lost to that */
+        /* systemd begins to reload: a value that is lost from here on is lost to the reload */
         void (*reloading)(void *userdata);
-        /* systemd has reloaded (daemon-reload, daemon-reexec) or the bus is back: everything may be
+        /* systemd has reloaded (daemon-reload, daemon-reexec) or the bus is back: any value may be
          * lost, and what failed may work now */
         void (*reloaded)(void *userdata);
         /* answer to pl_systemd_set(); error 0 or negative errno, message borrowed or NULL;
@@ -35,12 +36,12 @@ int pl_systemd_new(sd_event *event, const PlSystemdHandlers *handlers, void *use
 PlSystemd *pl_systemd_free(PlSystemd *s); /* outstanding answers are dropped; returns NULL */
 PL_DEFINE_CLEANUP(PlSystemd *, pl_systemd_free)
 
-/** pl_systemd_is_supported() - is there a systemd to tell? False makes all below -EOPNOTSUPP. */
+/** pl_systemd_is_supported() - is there a systemd? False makes all below -EOPNOTSUPP. */
 bool pl_systemd_is_supported(const PlSystemd *s);
 
-/** pl_systemd_set() - tell all set values to the scope.
- * @base: what the engine holds the container to (pl_container_limits()), or NULL; tells systemd the
- *        MemorySwapMax that it does not know of, see pl_unit_properties_from_limits()
+/** pl_systemd_set() - set all values of a scope.
+ * @base: what the engine holds the container to (pl_container_limits()), or NULL; it gives systemd
+ *        the MemorySwapMax that systemd does not know, see pl_unit_properties_from_limits()
  * @quota_period_usec: with CPUQuota; 0: default
  * Return: 0 and one set_done() later; -EOPNOTSUPP; -ENOTCONN the bus is away, reloaded() will
  * follow; -EINVAL; -ENOMEM; -errno. */
