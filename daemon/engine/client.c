@@ -1,31 +1,711 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Engine: the life of the connection.
+ * Engine: the life of the connection, questions and answers on it, and the stream of events.
  *
  *   waiting ─► /_ping ─► /version, negotiate ─► /events ─► connected
  *      ▲          │             │                  │           │
  *      └──────────┴─────────────┴── lose() ────────┴───────────┘
  *
- * Everything that goes wrong anywhere ends in pl_engine_lose(), which tells it once and waits:
- * exponentially longer, or until the socket changes. It decides nothing about containers.
+ * Everything that goes wrong with the connection ends in lose(), which tells it once and waits:
+ * exponentially longer, or until the socket changes. A request that fails without an answer only
+ * raises a doubt. Requests wait in lanes, a few of each lane are under way at a time on kept
+ * connections, and each gets one reply. The stream has no timeout: a quiet engine is a good engine,
+ * and /_ping tells it from a dead one. It decides nothing about containers.
+ *
+ * libcurl's callbacks only put bytes aside: bodies are bounded while they arrive, and freed before
+ * their reply returns.
  */
 
-#include "engine/internal.h"
+#include "engine/client.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/queue.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/curl-loop.h"
 #include "base/journal.h"
+#include "engine/events.h"
+#include "engine/socket.h"
 #include "lib/base/backoff.h"
+
+/* ---- what there is ---- */
 
 #define WHY_MAX 600
 /* A socket is made in several steps (bind, chmod, listen): wait for the end of them. */
 #define KNOCK_DELAY_USEC (5 * PL_USEC_PER_MSEC)
+/* An engine that has said something so lately does not hang. */
+#define FRESH_USEC (100 * PL_USEC_PER_MSEC)
+/* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
+#define QUEUE_MAX 20000
+
+typedef enum State {
+        STOPPED,
+        WAITING,     /* for the next attempt */
+        PINGING,     /* GET /_ping: is anybody there? */
+        ASKING,      /* GET /version */
+        SUBSCRIBING, /* GET /events, until its header is there */
+        CONNECTED,
+} State;
+
+/* Requests of one lane wait for one another, others do not wait for them. */
+typedef enum LaneName {
+        LANE_OWN,     /* ping and version: never wait */
+        LANE_CHANGE,  /* list and update: few, and somebody waits */
+        LANE_INSPECT, /* thousands at a time */
+        LANE_RESTART, /* take as long as a container takes to stop */
+        _LANE_N,
+} LaneName;
+
+typedef struct Buffer {
+        char *data;
+        size_t size, allocated;
+} Buffer;
+
+typedef struct Kind Kind;
+
+typedef struct Request {
+        PlEngine *engine;
+        const Kind *kind;
+        char id[PL_ID_MAX];
+        char *body; /* of POST, NULL: none */
+        int signal; /* of a kill */
+        union {
+                PlEngineListReply list;
+                PlEngineInspectReply inspect;
+                PlEngineReply simple;
+        } reply;
+        void *userdata;
+        CURL *easy; /* NULL while it is queued */
+        struct curl_slist *headers;
+        Buffer answer;
+        pid_t listener;      /* of a ping: who answered */
+        uint64_t asked_usec; /* CLOCK_MONOTONIC */
+        TAILQ_ENTRY(Request) link;
+} Request;
+
+typedef TAILQ_HEAD(RequestList, Request) RequestList;
+
+typedef struct Lane {
+        RequestList queue, running;
+        unsigned n_queued, n_running;
+} Lane;
+
+/* GET /events */
+typedef struct Stream {
+        CURL *easy;
+        PlEventStream events;
+        Buffer error; /* body of an answer that is no stream */
+        bool header;  /* its end has been seen */
+        int fault;    /* why the write callback refused more */
+} Stream;
+
+struct PlEngine {
+        unsigned n_ref; /* pl_engine_free() may be called from any callback */
+        bool freed;
+        sd_event *event;
+        char *url, *path;
+        const PlEngineHandlers *handlers;
+        void *userdata;
+        PlEngineTuning tuning;
+
+        PlCurl *curl;
+        PlEngineSocket *socket;
+        State state;
+        sd_event_source *timer; /* the next attempt; the header of /events; silence */
+        PlEngineInfo info;      /* info.api is spoken */
+        bool known;             /* info is filled */
+        bool podman_said, no_update_said;
+
+        unsigned attempt;
+        bool lost_said, ping_running;
+        uint64_t connected_usec, heard_usec; /* CLOCK_MONOTONIC */
+
+        Stream stream;
+        Lane lanes[_LANE_N];
+};
+
+static void lose(PlEngine *e, int error, const char *format, ...) PL_PRINTF(3, 4);
+static void subscribed(PlEngine *e);
+static void doubt(PlEngine *e);
+static void pump(PlEngine *e);
+
+static uint64_t now_usec(const PlEngine *e) {
+        return pl_clock_loop_usec(e->event, CLOCK_MONOTONIC);
+}
+
+static void heard(PlEngine *e) {
+        e->heard_usec = now_usec(e);
+}
+
+static PlEngine *engine_ref(PlEngine *e) {
+        e->n_ref++;
+        return e;
+}
+
+static void buffer_deinit(Buffer *b) {
+        free(b->data);
+        *b = (Buffer){};
+}
+
+static PlEngine *engine_unref(PlEngine *e) {
+        if (!e || --e->n_ref > 0)
+                return NULL;
+        pl_event_stream_deinit(&e->stream.events);
+        buffer_deinit(&e->stream.error);
+        pl_engine_info_deinit(&e->info);
+        sd_event_unref(e->event);
+        free(e->url);
+        free(e->path);
+        free(e);
+        return NULL;
+}
+
+PL_DEFINE_CLEANUP(PlEngine *, engine_unref)
+
+/* ---- HTTP: how one exchange is set up and read ---- */
+
+static int buffer_append(Buffer *b, const char *data, size_t size, size_t max_bytes) {
+        if (size > max_bytes - b->size)
+                return -EMSGSIZE;
+        if (size > b->allocated - b->size) {
+                size_t wanted = PL_MAX(b->allocated, (size_t)KIB(8));
+                char *p;
+
+                while (wanted < b->size + size)
+                        wanted *= 2;
+                p = realloc(b->data, wanted);
+                if (!p)
+                        return -ENOMEM;
+                b->data = p;
+                b->allocated = wanted;
+        }
+        memcpy(b->data + b->size, data, size);
+        b->size += size;
+        return 0;
+}
+
+static CURL *easy_new(PlEngine *e, const char *path) {
+        CURL *easy = curl_easy_init();
+        char url[4096];
+
+        if (!easy)
+                return NULL;
+        (void)snprintf(url, sizeof(url), "http://docker%s", path);
+        if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK ||
+            curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, e->path) != CURLE_OK ||
+            curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK || /* whatever http_proxy says */
+            curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) != CURLE_OK) {
+                curl_easy_cleanup(easy);
+                return NULL;
+        }
+        return easy;
+}
+
+static int http_error(long status) {
+        switch (status) {
+        case 200 ... 299:
+        case 304:
+                return 0;
+        case 400:
+                return -EINVAL;
+        case 401:
+        case 403:
+                return -EACCES;
+        case 404:
+                return -ENOENT;
+        case 409:
+                return -EBUSY;
+        default:
+                return -EIO;
+        }
+}
+
+static pid_t listener_of(int fd) {
+        struct ucred peer = {};
+        socklen_t size = sizeof(peer);
+
+        /* the credentials are those of whoever called listen(2): unix(7), SO_PEERCRED */
+        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return 0;
+        return peer.pid;
+}
+
+/* ---- requests ---- */
+
+static void on_ping_reply(Request *q, int error, const char *message);
+static void on_version_reply(Request *q, int error, const char *message);
+
+static void reply_list(Request *q, int error, const char *message) {
+        char(*ids)[PL_ID_MAX] = NULL;
+        size_t n = 0;
+
+        if (error == 0)
+                error = pl_docker_parse_list(q->answer.data, q->answer.size, &ids, &n);
+        buffer_deinit(&q->answer);
+        q->reply.list(q->userdata, error, message, ids, n);
+        free(ids);
+}
+
+static void reply_inspect(Request *q, int error, const char *message) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+
+        if (error == 0)
+                error = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
+        buffer_deinit(&q->answer);
+        /* a name in place of an id would find another container: we never ask so */
+        if (error == 0 && !pl_streq(c->id, q->id)) {
+                error = -EBADMSG;
+                c = pl_container_free(c);
+        }
+        q->reply.inspect(q->userdata, q->id, error, message, &c);
+}
+
+static void reply_simple(Request *q, int error, const char *message) {
+        q->reply.simple(q->userdata, q->id, error, message);
+}
+
+struct Kind {
+        const char *path, *action; /* the id stands between them where there is an action */
+        LaneName lane;
+        size_t timeout_offset;
+        void (*reply)(Request *q, int error, const char *message);
+        bool post, versioned;
+        bool careful; /* not to be done late: an engine that hangs must not find it waiting */
+        bool once;    /* libcurl must not repeat it */
+};
+
+#define TIMEOUT(member) .timeout_offset = offsetof(PlEngineTuning, member)
+
+static const Kind kind_ping = { "/_ping", NULL, LANE_OWN, TIMEOUT(ping_usec),
+                                .reply = on_ping_reply };
+static const Kind kind_version = { "/version", NULL, LANE_OWN, TIMEOUT(ping_usec),
+                                   .reply = on_version_reply };
+static const Kind kind_list = {
+        "/containers/json?all=1", NULL, LANE_CHANGE, TIMEOUT(read_usec), .reply = reply_list,
+        .versioned = true
+};
+static const Kind kind_inspect = { "/containers/",         "/json",
+                                   LANE_INSPECT,           TIMEOUT(read_usec),
+                                   .reply = reply_inspect, .versioned = true };
+static const Kind kind_update = {
+        "/containers/",        "/update",    LANE_CHANGE,       TIMEOUT(update_usec),
+        .reply = reply_simple, .post = true, .versioned = true,
+};
+static const Kind kind_restart = {
+        "/containers/",        "/restart",   LANE_RESTART,      TIMEOUT(restart_usec),
+        .reply = reply_simple, .post = true, .versioned = true, .careful = true,
+        .once = true,
+};
+static const Kind kind_kill = {
+        "/containers/",        "/kill?signal=SIG", LANE_CHANGE,       TIMEOUT(update_usec),
+        .reply = reply_simple, .post = true,       .versioned = true, .careful = true,
+};
+
+static const unsigned lane_width[_LANE_N] = {
+        [LANE_OWN] = 2,
+        [LANE_CHANGE] = 2,
+        [LANE_INSPECT] = 4,
+        [LANE_RESTART] = 4,
+};
+
+static Request *request_free(Request *q) {
+        if (!q)
+                return NULL;
+        if (q->easy)
+                curl_easy_cleanup(q->easy);
+        curl_slist_free_all(q->headers);
+        buffer_deinit(&q->answer);
+        free(q->body);
+        free(q);
+        return NULL;
+}
+PL_DEFINE_CLEANUP(Request *, request_free)
+
+static Request *request_new(PlEngine *e, const Kind *kind, void *userdata) {
+        Request *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return NULL;
+        q->engine = e;
+        q->kind = kind;
+        q->userdata = userdata;
+        q->asked_usec = now_usec(e);
+        return q;
+}
+
+static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
+        Request *q = userdata;
+
+        heard(q->engine);
+        return buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
+}
+
+static int prepare(Request *q) {
+        PlEngine *e = q->engine;
+        const Kind *k = q->kind;
+        uint64_t timeout_usec = *(const uint64_t *)((const char *)&e->tuning + k->timeout_offset);
+        char path[160], version[32] = "";
+
+        if (k == &kind_ping && e->state == CONNECTED)
+                timeout_usec = e->tuning.pong_usec;
+        if (k->versioned)
+                (void)snprintf(version, sizeof(version), "/v%u.%u", e->info.api.major,
+                               e->info.api.minor);
+        (void)snprintf(path, sizeof(path), "%s%s%s%s%s", version, k->path, k->action ? q->id : "",
+                       k->action ?: "", q->signal ? sigabbrev_np(q->signal) : "");
+        q->easy = easy_new(e, path);
+        if (!q->easy)
+                return -ENOMEM;
+        (void)curl_easy_setopt(q->easy, CURLOPT_TIMEOUT_MS, (long)(timeout_usec / 1000));
+        (void)curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_answer);
+        (void)curl_easy_setopt(q->easy, CURLOPT_WRITEDATA, q);
+        if (!k->post)
+                return 0;
+
+        q->headers = curl_slist_append(NULL, "Content-Type: application/json");
+        if (!q->headers)
+                return -ENOMEM;
+        (void)curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
+        (void)curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, q->body ?: "");
+        /* libcurl repeats a request when a kept connection turns out to be dead. An update may come
+         * twice, a restart may not: it gets a connection of its own. */
+        if (k->once) {
+                (void)curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
+                (void)curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
+        }
+        return 0;
+}
+
+/* What an answer means beyond its status. Podman says 500 where a container has just gone, and has
+ * no update in API 4: a 404 that does not name a container. */
+static int understand(PlEngine *e, const Request *q, int error, const char *message) {
+        if (error == -EIO && message && strcasestr(message, "no such container"))
+                return -ENOENT;
+        if (error == -ENOENT && q->kind == &kind_update &&
+            (!message || !strcasestr(message, "container"))) {
+                if (!e->no_update_said)
+                        pl_log_notice("This engine cannot be told limits (its API has no update): "
+                                      "the kernel holds them, docker inspect does not show them");
+                e->no_update_said = true;
+                return -EOPNOTSUPP;
+        }
+        return error;
+}
+
+static void reply(PlEngine *e, Request *q, int error) {
+        _cleanup_free_ char *message = NULL;
+
+        if (e->freed)
+                return;
+        if (error < 0)
+                message = pl_docker_parse_error(q->answer.data, q->answer.size);
+        else if (q->kind == &kind_update)
+                message = pl_docker_parse_warnings(q->answer.data, q->answer.size);
+        q->kind->reply(q, understand(e, q, error, message), message);
+}
+
+static bool has_room(const PlEngine *e, LaneName lane) {
+        return e->lanes[lane].n_running < lane_width[lane];
+}
+
+static void enqueue(PlEngine *e, Request *q) {
+        Lane *lane = &e->lanes[q->kind->lane];
+
+        TAILQ_INSERT_TAIL(&lane->queue, q, link);
+        lane->n_queued++;
+}
+
+static void dequeue(PlEngine *e, Request *q) {
+        Lane *lane = &e->lanes[q->kind->lane];
+
+        TAILQ_REMOVE(&lane->queue, q, link);
+        lane->n_queued--;
+}
+
+static void stop_running(PlEngine *e, Request *q) {
+        Lane *lane = &e->lanes[q->kind->lane];
+
+        TAILQ_REMOVE(&lane->running, q, link);
+        lane->n_running--;
+}
+
+static void on_request_done(void *userdata, CURL *easy, int error, int fd) {
+        _cleanup_(request_freep) Request *q = userdata;
+        _cleanup_(engine_unrefp) PlEngine *e = engine_ref(q->engine);
+        bool answered = error == 0;
+        long status = 0;
+
+        stop_running(e, q);
+        if (q->kind == &kind_ping)
+                q->listener = listener_of(fd);
+        if (error == 0) {
+                (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+                error = http_error(status);
+        }
+        reply(e, q, error);
+        if (e->freed)
+                return;
+        if (!answered && error != -EMSGSIZE && q->kind->lane != LANE_OWN)
+                doubt(e);
+        pump(e);
+}
+
+/* Return: 0: it runs; negative errno: the request is as it was before. */
+static int start(PlEngine *e, Request *q) {
+        Lane *lane = &e->lanes[q->kind->lane];
+        int r;
+
+        r = prepare(q);
+        if (r >= 0)
+                r = pl_curl_add(e->curl, q->easy, on_request_done, q);
+        if (r < 0) {
+                if (q->easy)
+                        curl_easy_cleanup(TAKE_PTR(q->easy));
+                curl_slist_free_all(TAKE_PTR(q->headers));
+                return r;
+        }
+        TAILQ_INSERT_TAIL(&lane->running, q, link);
+        lane->n_running++;
+        return 0;
+}
+
+/* May it be sent now? If not, the engine has been asked for a sign of life, and whoever answers or
+ * loses it calls pump(). */
+static bool may_start(PlEngine *e, const Request *q) {
+        if (!q->kind->careful || now_usec(e) - e->heard_usec < FRESH_USEC)
+                return true;
+        doubt(e);
+        return false;
+}
+
+/* Fails what has waited too long for a sign of life. Return: false when the engine is freed. */
+static bool drop_late(PlEngine *e, LaneName lane) {
+        Request *q;
+
+        while ((q = TAILQ_FIRST(&e->lanes[lane].queue)) && q->kind->careful &&
+               now_usec(e) - q->asked_usec > e->tuning.patience_usec && has_room(e, lane)) {
+                dequeue(e, q);
+                reply(e, q, -ETIMEDOUT);
+                request_free(q);
+                if (e->freed)
+                        return false;
+        }
+        return true;
+}
+
+/* Out of memory here leaves requests waiting: the next one that ends tries again. With none on the
+ * way the new one is refused by submit(). */
+static void pump(PlEngine *e) {
+        Request *q;
+
+        for (LaneName lane = 0; lane < _LANE_N && drop_late(e, lane); lane++)
+                while ((q = TAILQ_FIRST(&e->lanes[lane].queue)) && has_room(e, lane)) {
+                        if (!may_start(e, q))
+                                break;
+                        dequeue(e, q);
+                        if (start(e, q) < 0) {
+                                TAILQ_INSERT_HEAD(&e->lanes[lane].queue, q, link);
+                                e->lanes[lane].n_queued++;
+                                break;
+                        }
+                }
+}
+
+/* Takes the request, also when it fails. */
+static int submit(PlEngine *e, Request *request) {
+        _cleanup_(request_freep) Request *q = request;
+        Lane *lane = &e->lanes[q->kind->lane];
+        int r;
+
+        if (lane->n_queued >= QUEUE_MAX)
+                return -ENOBUFS;
+        if (has_room(e, q->kind->lane) && TAILQ_EMPTY(&lane->queue) && may_start(e, q)) {
+                r = start(e, q);
+                if (r < 0)
+                        return r;
+        } else
+                enqueue(e, q);
+        TAKE_PTR(q);
+        return 0;
+}
+
+/* Takes everything that waits or runs off the loop; replies are due. */
+static void abort_requests(PlEngine *e, RequestList *ret) {
+        TAILQ_INIT(ret);
+        for (LaneName lane = 0; lane < _LANE_N; lane++) {
+                Request *q;
+
+                while ((q = TAILQ_FIRST(&e->lanes[lane].running))) {
+                        stop_running(e, q);
+                        pl_curl_remove(e->curl, q->easy);
+                        curl_easy_cleanup(TAKE_PTR(q->easy));
+                        TAILQ_INSERT_TAIL(ret, q, link);
+                }
+                TAILQ_CONCAT(ret, &e->lanes[lane].queue, link);
+                e->lanes[lane].n_queued = 0;
+        }
+}
+
+static void fail_requests(PlEngine *e, RequestList *l, int error) {
+        Request *q;
+
+        while ((q = TAILQ_FIRST(l))) {
+                TAILQ_REMOVE(l, q, link);
+                buffer_deinit(&q->answer); /* half of something */
+                if (q->kind->lane != LANE_OWN)
+                        reply(e, q, error);
+                request_free(q);
+        }
+}
+
+/* ---- the stream of events ---- */
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+/* The engine sends its header before it subscribes us, so the first moments are asked for again. */
+#define SINCE_MARGIN_NSEC NSEC_PER_SEC
+#define ERROR_BODY_MAX    KIB(16)
+
+/*
+ * What changes a container or says why it ended. Not exec_* (three for each healthcheck), and not
+ * restart and stop, which say nothing that start, kill and die did not. Filters are matched by
+ * prefix where health_status is among them (moby 25798), and "died" and "remove" are Podman's
+ * words, which tells of no kill when it stops a container.
+ */
+#define FILTERS                                                                            \
+        "{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"update\",\"rename\"," \
+        "\"pause\",\"unpause\",\"kill\",\"die\",\"oom\",\"health_status\",\"destroy\"%s]}"
+#define FILTERS_PODMAN ",\"died\",\"remove\",\"stop\""
+
+static size_t on_header(char *data, size_t one, size_t size, void *userdata) {
+        PlEngine *e = userdata;
+
+        heard(e);
+        if (size == 2 && memcmp(data, "\r\n", 2) == 0)
+                e->stream.header = true;
+        return size;
+}
+
+static long stream_status(PlEngine *e) {
+        long status = 0;
+
+        (void)curl_easy_getinfo(e->stream.easy, CURLINFO_RESPONSE_CODE, &status);
+        return status;
+}
+
+static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
+        PlEngine *e = userdata;
+        int r;
+
+        heard(e);
+        if (stream_status(e) == 200)
+                r = pl_event_stream_feed(&e->stream.events, data, size);
+        else
+                r = buffer_append(&e->stream.error, data, size, ERROR_BODY_MAX);
+        if (r < 0) {
+                e->stream.fault = r;
+                return 0;
+        }
+        return size;
+}
+
+static void on_stream_done(void *userdata, CURL *easy, int error, int fd) {
+        PlEngine *e = userdata;
+        _cleanup_free_ char *message = NULL;
+        long status = stream_status(e);
+        int fault = e->stream.fault;
+
+        curl_easy_cleanup(TAKE_PTR(e->stream.easy));
+        if (status != 0 && status != 200) {
+                message = pl_docker_parse_error(e->stream.error.data, e->stream.error.size);
+                lose(e, http_error(status) ?: -EIO, "GET /events was answered with status %ld%s%s",
+                     status, message ? ": " : "", message ?: "");
+        } else if (fault < 0)
+                lose(e, fault, "the event stream: %s", strerror(-fault));
+        else
+                lose(e, error ?: -ECONNRESET, "the event stream ended");
+}
+
+/* From the last event on, or from a moment ago: the engine's ring covers the gap of a short loss,
+ * with the deaths and OOM kills that no inspection tells afterwards. */
+static uint64_t since_nsec(const PlEngine *e) {
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME) * 1000 - SINCE_MARGIN_NSEC,
+                 last = e->stream.events.last_nsec;
+
+        return last > 0 && last < now ? last : now; /* also when the clock was set back */
+}
+
+static int subscribe(PlEngine *e) {
+        char filters[320], path[1024];
+        uint64_t since = since_nsec(e);
+        char *escaped;
+        int r;
+
+        (void)snprintf(filters, sizeof(filters), FILTERS, e->info.podman ? FILTERS_PODMAN : "");
+        escaped = curl_easy_escape(NULL, filters, 0);
+        if (!escaped)
+                return -ENOMEM;
+        (void)snprintf(path, sizeof(path),
+                       "/v%u.%u/events?since=%" PRIu64 ".%09" PRIu64 "&filters=%s",
+                       e->info.api.major, e->info.api.minor, since / NSEC_PER_SEC,
+                       since % NSEC_PER_SEC, escaped);
+        curl_free(escaped);
+
+        pl_event_stream_reset(&e->stream.events);
+        buffer_deinit(&e->stream.error);
+        e->stream.header = false;
+        e->stream.fault = 0;
+        e->stream.easy = easy_new(e, path);
+        if (!e->stream.easy)
+                return -ENOMEM;
+        (void)curl_easy_setopt(e->stream.easy, CURLOPT_HEADERFUNCTION, on_header);
+        (void)curl_easy_setopt(e->stream.easy, CURLOPT_HEADERDATA, e);
+        (void)curl_easy_setopt(e->stream.easy, CURLOPT_WRITEFUNCTION, on_data);
+        (void)curl_easy_setopt(e->stream.easy, CURLOPT_WRITEDATA, e);
+        /* it never ends well, so its connection is of no use to anybody else */
+        (void)curl_easy_setopt(e->stream.easy, CURLOPT_FORBID_REUSE, 1L);
+        r = pl_curl_add(e->curl, e->stream.easy, on_stream_done, e);
+        if (r < 0)
+                curl_easy_cleanup(TAKE_PTR(e->stream.easy));
+        return r;
+}
+
+static void unsubscribe(PlEngine *e) {
+        if (e->stream.easy) {
+                pl_curl_remove(e->curl, e->stream.easy);
+                curl_easy_cleanup(TAKE_PTR(e->stream.easy));
+        }
+        pl_event_stream_reset(&e->stream.events);
+        buffer_deinit(&e->stream.error);
+}
+
+static bool on_event(void *userdata, PlEvent *event) {
+        PlEngine *e = userdata;
+
+        e->handlers->event(e->userdata, event);
+        return !e->freed && e->stream.easy;
+}
+
+static void on_dispatched(void *userdata) {
+        _cleanup_(engine_unrefp) PlEngine *e = engine_ref(userdata);
+
+        if (e->state == SUBSCRIBING && e->stream.header && stream_status(e) == 200)
+                subscribed(e);
+        if (e->freed || e->state != CONNECTED || e->stream.events.size == 0)
+                return;
+        if (!pl_event_stream_dispatch(&e->stream.events, on_event, e) || !e->stream.events.damaged)
+                return;
+        e->stream.events.damaged = false;
+        if (e->handlers->missed)
+                e->handlers->missed(e->userdata, "an event could not be read");
+}
+
+/* ---- the life of the connection ---- */
 
 static const PlEngineTuning tuning_default = {
         .quiet_usec = 24 * PL_USEC_PER_SEC,
@@ -37,6 +717,7 @@ static const PlEngineTuning tuning_default = {
         .backoff_base_usec = 250 * PL_USEC_PER_MSEC,
         .backoff_max_usec = 15 * PL_USEC_PER_SEC,
         .settled_usec = 10 * PL_USEC_PER_SEC,
+        .patience_usec = PL_USEC_PER_SEC,
         .activator = 1,
 };
 
@@ -61,58 +742,36 @@ static const char *explain(int error) {
         return strerror(-error);
 }
 
-PlEngine *pl_engine_ref(PlEngine *e) {
-        e->n_ref++;
-        return e;
-}
-
-PlEngine *pl_engine_unref(PlEngine *e) {
-        if (!e || --e->n_ref > 0)
-                return NULL;
-        pl_event_stream_deinit(&e->events);
-        pl_buffer_deinit(&e->stream_error);
-        pl_engine_info_deinit(&e->info);
-        sd_event_unref(e->event);
-        free(e->url);
-        free(e->path);
-        free(e);
-        return NULL;
-}
-
 void pl_engine_hang_up(PlEngine *e) {
-        _cleanup_(pl_engine_unrefp) PlEngine *alive = pl_engine_ref(e);
-        PlRequestList due;
+        _cleanup_(engine_unrefp) PlEngine *alive = engine_ref(e);
+        RequestList due;
 
-        e->state = PL_ENGINE_STOPPED;
+        e->state = STOPPED;
         e->ping_running = false;
         (void)sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
         pl_engine_socket_watch(e->socket, false);
-        pl_engine_unsubscribe(e);
-        pl_engine_abort(e, &due);
-        pl_request_list_fail(alive, &due, -ECONNRESET);
+        unsubscribe(e);
+        abort_requests(e, &due);
+        fail_requests(alive, &due, -ECONNRESET);
 }
 
 PlEngine *pl_engine_free(PlEngine *e) {
-        PlRequestList dropped;
+        RequestList dropped;
 
         if (!e)
                 return NULL;
         e->freed = true;
-        e->state = PL_ENGINE_STOPPED;
+        e->state = STOPPED;
         if (e->curl) {
-                pl_engine_unsubscribe(e);
-                pl_engine_abort(e, &dropped);
-                pl_request_list_free(&dropped);
+                unsubscribe(e);
+                abort_requests(e, &dropped);
+                fail_requests(e, &dropped, -ECONNRESET); /* unheard: it is freed */
                 pl_curl_set_dispatched(e->curl, NULL, NULL);
                 e->curl = pl_curl_free(e->curl);
         }
         e->timer = sd_event_source_disable_unref(e->timer);
         e->socket = pl_engine_socket_free(e->socket);
-        return pl_engine_unref(e);
-}
-
-void pl_engine_heard(PlEngine *e) {
-        e->heard_usec = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC);
+        return engine_unref(e);
 }
 
 /* accuracy: how much later the timer may be, to share somebody else's wake-up */
@@ -126,16 +785,16 @@ static void disarm(PlEngine *e) {
         (void)sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
 }
 
-static int ask(PlEngine *e, PlRequestKind kind) {
-        PlRequest *q = pl_request_new(e, kind, NULL, NULL);
+static int ask(PlEngine *e, const Kind *kind) {
+        Request *q = request_new(e, kind, NULL);
 
-        return q ? pl_engine_request(e, q) : -ENOMEM;
+        return q ? submit(e, q) : -ENOMEM;
 }
 
-void pl_engine_lose(PlEngine *e, int error, const char *format, ...) {
-        _cleanup_(pl_engine_unrefp) PlEngine *alive = pl_engine_ref(e);
-        uint64_t now = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC), random = 0, wait_usec;
-        PlRequestList due;
+static void lose(PlEngine *e, int error, const char *format, ...) {
+        _cleanup_(engine_unrefp) PlEngine *alive = engine_ref(e);
+        uint64_t now = now_usec(e), random = 0, wait_usec;
+        RequestList due;
         char why[WHY_MAX];
         va_list ap;
         bool tell;
@@ -144,13 +803,13 @@ void pl_engine_lose(PlEngine *e, int error, const char *format, ...) {
         (void)vsnprintf(why, sizeof(why), format, ap);
         va_end(ap);
 
-        tell = e->state == PL_ENGINE_CONNECTED || !e->lost_said;
-        if (e->state == PL_ENGINE_CONNECTED && now - e->connected_usec >= e->tuning.settled_usec)
+        tell = e->state == CONNECTED || !e->lost_said;
+        if (e->state == CONNECTED && now - e->connected_usec >= e->tuning.settled_usec)
                 e->attempt = 0;
-        e->state = PL_ENGINE_WAITING;
+        e->state = WAITING;
         e->ping_running = false;
-        pl_engine_unsubscribe(e);
-        pl_engine_abort(e, &due);
+        unsubscribe(e);
+        abort_requests(e, &due);
 
         (void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
         wait_usec = pl_backoff_usec(e->attempt, e->tuning.backoff_base_usec,
@@ -166,7 +825,7 @@ void pl_engine_lose(PlEngine *e, int error, const char *format, ...) {
         } else
                 pl_log_debug("Engine at %s: %s; retrying in %" PRIu64 " ms", e->url, why,
                              wait_usec / PL_USEC_PER_MSEC);
-        pl_request_list_fail(alive, &due, -ECONNRESET);
+        fail_requests(alive, &due, -ECONNRESET);
 }
 
 static void attempt(PlEngine *e) {
@@ -174,81 +833,80 @@ static void attempt(PlEngine *e) {
 
         if (!pl_engine_socket_may_knock(e->socket)) {
                 /* stopped on purpose: its start is noticed by its pid file */
-                arm(e, pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) + e->tuning.backoff_max_usec,
-                    e->tuning.backoff_max_usec / 4);
+                arm(e, now_usec(e) + e->tuning.backoff_max_usec, e->tuning.backoff_max_usec / 4);
                 return;
         }
         disarm(e);
-        e->state = PL_ENGINE_PINGING;
-        r = ask(e, PL_REQUEST_PING);
+        e->state = PINGING;
+        r = ask(e, &kind_ping);
         if (r < 0)
-                pl_engine_lose(e, r, "%s", strerror(-r));
+                lose(e, r, "%s", strerror(-r));
 }
 
-void pl_engine_ponged(PlEngine *e, int error, const char *message, pid_t listener) {
+static void on_ping_reply(Request *q, int error, const char *message) {
+        PlEngine *e = q->engine;
         int r;
 
-        if (e->state == PL_ENGINE_CONNECTED) {
+        if (e->state == CONNECTED) {
                 e->ping_running = false;
-                pl_engine_heard(e);
+                heard(e);
                 if (error < 0)
-                        pl_engine_lose(e, error, "GET /_ping: %s", message ?: explain(error));
+                        lose(e, error, "GET /_ping: %s", message ?: explain(error));
                 return;
         }
-        if (e->state != PL_ENGINE_PINGING)
+        if (e->state != PINGING)
                 return;
         if (error < 0) {
-                pl_engine_lose(e, error, "%s", message ?: explain(error));
+                lose(e, error, "%s", message ?: explain(error));
                 return;
         }
-        pl_engine_socket_connected(e->socket, listener, e->tuning.activator);
-        e->state = PL_ENGINE_ASKING;
-        r = ask(e, PL_REQUEST_VERSION);
+        pl_engine_socket_connected(e->socket, q->listener, e->tuning.activator);
+        e->state = ASKING;
+        r = ask(e, &kind_version);
         if (r < 0)
-                pl_engine_lose(e, r, "%s", strerror(-r));
+                lose(e, r, "%s", strerror(-r));
 }
 
-void pl_engine_versioned(PlEngine *e, int error, const char *message, const PlBuffer *answer) {
+static void on_version_reply(Request *q, int error, const char *message) {
+        PlEngine *e = q->engine;
         PlEngineInfo info = {};
         int r;
 
-        if (e->state != PL_ENGINE_ASKING)
+        if (e->state != ASKING)
                 return;
         if (error == 0)
-                error = pl_docker_parse_version(answer->data, answer->size, &info);
+                error = pl_docker_parse_version(q->answer.data, q->answer.size, &info);
         if (error < 0) {
-                pl_engine_lose(e, error, "GET /version: %s", message ?: explain(error));
+                lose(e, error, "GET /version: %s", message ?: explain(error));
                 return;
         }
         pl_engine_info_deinit(&e->info);
         e->info = info;
-        r = pl_docker_negotiate(info.api, info.api_min, &e->api);
+        r = pl_docker_negotiate(info.api, info.api_min, &e->info.api);
         if (r < 0) {
-                pl_engine_lose(e, r,
-                               "it speaks API %u.%u to %u.%u, plimsolld %u.%u to %u.%u; one of the "
-                               "two is too old",
-                               info.api_min.major, info.api_min.minor, info.api.major,
-                               info.api.minor, PL_DOCKER_API_MIN.major, PL_DOCKER_API_MIN.minor,
-                               PL_DOCKER_API_TESTED.major, PL_DOCKER_API_TESTED.minor);
+                lose(e, r,
+                     "it speaks API %u.%u to %u.%u, plimsolld %u.%u to %u.%u; one of the "
+                     "two is too old",
+                     info.api_min.major, info.api_min.minor, info.api.major, info.api.minor,
+                     PL_DOCKER_API_MIN.major, PL_DOCKER_API_MIN.minor, PL_DOCKER_API_TESTED.major,
+                     PL_DOCKER_API_TESTED.minor);
                 return;
         }
-        e->info.api = e->api;
         e->known = true;
-        e->state = PL_ENGINE_SUBSCRIBING;
-        arm(e, pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) + e->tuning.ping_usec,
-            e->tuning.ping_usec / 16);
-        r = pl_engine_subscribe(e);
+        e->state = SUBSCRIBING;
+        arm(e, now_usec(e) + e->tuning.ping_usec, e->tuning.ping_usec / 16);
+        r = subscribe(e);
         if (r < 0)
-                pl_engine_lose(e, r, "%s", strerror(-r));
+                lose(e, r, "%s", strerror(-r));
 }
 
 static void arm_quiet(PlEngine *e) {
         arm(e, e->heard_usec + e->tuning.quiet_usec, e->tuning.quiet_usec / 100);
 }
 
-void pl_engine_subscribed(PlEngine *e) {
-        e->state = PL_ENGINE_CONNECTED;
-        e->connected_usec = e->heard_usec = pl_clock_loop_usec(e->event, CLOCK_MONOTONIC);
+static void subscribed(PlEngine *e) {
+        e->state = CONNECTED;
+        e->connected_usec = e->heard_usec = now_usec(e);
         pl_engine_socket_watch(e->socket, false);
         arm_quiet(e);
         if (e->info.podman && !e->podman_said) {
@@ -261,27 +919,26 @@ void pl_engine_subscribed(PlEngine *e) {
         e->handlers->connected(e->userdata, &e->info);
 }
 
-void pl_engine_doubt(PlEngine *e) {
-        if (e->state != PL_ENGINE_CONNECTED || e->ping_running)
+static void doubt(PlEngine *e) {
+        if (e->state != CONNECTED || e->ping_running)
                 return;
-        e->ping_running = ask(e, PL_REQUEST_PING) >= 0;
+        e->ping_running = ask(e, &kind_ping) >= 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        _cleanup_(pl_engine_unrefp) PlEngine *e = pl_engine_ref(userdata);
+        _cleanup_(engine_unrefp) PlEngine *e = engine_ref(userdata);
 
         switch (e->state) {
-        case PL_ENGINE_WAITING:
+        case WAITING:
                 attempt(e);
                 break;
-        case PL_ENGINE_SUBSCRIBING:
-                pl_engine_lose(e, -ETIMEDOUT, "GET /events: %s", explain(-ETIMEDOUT));
+        case SUBSCRIBING:
+                lose(e, -ETIMEDOUT, "GET /events: %s", explain(-ETIMEDOUT));
                 break;
-        case PL_ENGINE_CONNECTED:
-                if (pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) - e->heard_usec >=
-                    e->tuning.quiet_usec) {
-                        pl_engine_doubt(e);
-                        pl_engine_heard(e); /* the answer is awaited by the request's own timeout */
+        case CONNECTED:
+                if (now_usec(e) - e->heard_usec >= e->tuning.quiet_usec) {
+                        doubt(e);
+                        heard(e); /* the answer is awaited by the request's own timeout */
                         if (e->handlers->quiet)
                                 e->handlers->quiet(e->userdata);
                 }
@@ -297,10 +954,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static void on_socket_changed(void *userdata) {
         PlEngine *e = userdata;
 
-        if (e->state != PL_ENGINE_WAITING)
+        if (e->state != WAITING)
                 return;
         e->attempt = 0;
-        arm(e, pl_clock_loop_usec(e->event, CLOCK_MONOTONIC) + KNOCK_DELAY_USEC, 1);
+        arm(e, now_usec(e) + KNOCK_DELAY_USEC, 1);
 }
 
 static int parse_url(const char *url, char **ret) {
@@ -328,6 +985,10 @@ int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *hand
         e->handlers = handlers;
         e->userdata = userdata;
         e->tuning = tuning_default;
+        for (LaneName lane = 0; lane < _LANE_N; lane++) {
+                TAILQ_INIT(&e->lanes[lane].queue);
+                TAILQ_INIT(&e->lanes[lane].running);
+        }
         r = parse_url(url, &e->path);
         if (r < 0)
                 return r;
@@ -337,7 +998,7 @@ int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *hand
         r = pl_curl_new(event, &e->curl);
         if (r < 0)
                 return r;
-        pl_curl_set_dispatched(e->curl, pl_engine_dispatched, e);
+        pl_curl_set_dispatched(e->curl, on_dispatched, e);
         r = pl_engine_socket_new(event, e->path, on_socket_changed, e, &e->socket);
         if (r < 0)
                 return r;
@@ -366,19 +1027,20 @@ void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning) {
         TUNE(backoff_base_usec);
         TUNE(backoff_max_usec);
         TUNE(settled_usec);
+        TUNE(patience_usec);
         TUNE(activator);
 }
 
 int pl_engine_start(PlEngine *e) {
-        if (e->state != PL_ENGINE_STOPPED)
+        if (e->state != STOPPED)
                 return -EALREADY;
-        e->state = PL_ENGINE_WAITING;
+        e->state = WAITING;
         arm(e, 0, 1);
         return 0;
 }
 
 bool pl_engine_is_connected(const PlEngine *e) {
-        return e->state == PL_ENGINE_CONNECTED;
+        return e->state == CONNECTED;
 }
 
 const PlEngineInfo *pl_engine_info(const PlEngine *e) {
@@ -387,4 +1049,70 @@ const PlEngineInfo *pl_engine_info(const PlEngine *e) {
 
 const char *pl_engine_url(const PlEngine *e) {
         return e->url;
+}
+
+/* ---- what may be asked ---- */
+
+/* Refuses what nobody can mean (ids that are none, signals without a name), and what there is no
+ * connection for. */
+static int ask_for(PlEngine *e, Request *request, const char *id) {
+        _cleanup_(request_freep) Request *q = request;
+
+        if (!q)
+                return -ENOMEM;
+        if (e->state != CONNECTED)
+                return -ENOTCONN;
+        if (q->kind->action) {
+                if (!pl_is_id(id))
+                        return -EINVAL;
+                memcpy(q->id, id, PL_ID_MAX);
+        }
+        return submit(e, TAKE_PTR(q));
+}
+
+int pl_engine_list(PlEngine *e, PlEngineListReply reply_to, void *userdata) {
+        Request *q = request_new(e, &kind_list, userdata);
+
+        if (q)
+                q->reply.list = reply_to;
+        return ask_for(e, q, NULL);
+}
+
+int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply_to, void *userdata) {
+        Request *q = request_new(e, &kind_inspect, userdata);
+
+        if (q)
+                q->reply.inspect = reply_to;
+        return ask_for(e, q, id);
+}
+
+int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply_to,
+                     void *userdata) {
+        _cleanup_(request_freep) Request *q = request_new(e, &kind_update, userdata);
+
+        if (!q || !(q->body = strdup(body)))
+                return -ENOMEM;
+        q->reply.simple = reply_to;
+        return ask_for(e, TAKE_PTR(q), id);
+}
+
+int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply_to, void *userdata) {
+        Request *q = request_new(e, &kind_restart, userdata);
+
+        if (q)
+                q->reply.simple = reply_to;
+        return ask_for(e, q, id);
+}
+
+int pl_engine_kill(PlEngine *e, const char *id, int signal, PlEngineReply reply_to,
+                   void *userdata) {
+        _cleanup_(request_freep) Request *q = request_new(e, &kind_kill, userdata);
+
+        if (!sigabbrev_np(signal))
+                return -EINVAL;
+        if (!q)
+                return -ENOMEM;
+        q->signal = signal;
+        q->reply.simple = reply_to;
+        return ask_for(e, TAKE_PTR(q), id);
 }

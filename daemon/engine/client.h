@@ -44,9 +44,11 @@ typedef struct PlEngineTuning {
         uint64_t update_usec;  /* 30 s */
         uint64_t restart_usec; /* 5 min: the container's own stop timeout is in it */
         uint64_t backoff_base_usec, backoff_max_usec; /* 250 ms, 15 s */
-        uint64_t settled_usec; /* 10 s: a connection that lived shorter counts as a failed attempt
-                                */
-        pid_t activator;       /* 1: whoever holds sockets of stopped services */
+        uint64_t settled_usec;  /* 10 s: a connection that lived shorter counts as a failed attempt
+                                 */
+        uint64_t patience_usec; /* 1 s: so long may restart and kill wait for a sign of life; what
+                                   hurts is done soon or not at all */
+        pid_t activator;        /* 1: whoever holds sockets of stopped services */
 } PlEngineTuning;
 
 /**
@@ -65,7 +67,7 @@ PL_DEFINE_CLEANUP(PlEngine *, pl_engine_free)
  * with -ECONNRESET from inside this call, and nothing else is heard of it. */
 void pl_engine_hang_up(PlEngine *e);
 
-/** pl_engine_tune() - before pl_engine_start(). */
+/** pl_engine_tune() - for what begins from now on; tests are in a hurry. */
 void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning);
 
 /** pl_engine_start() - begin to connect, for ever. */
