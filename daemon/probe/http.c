@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Prober, HTTP: one round of requests over libcurl, each bounded in head, body and time.
+ * Probe transport, HTTP: one request after another over libcurl, each bounded in head, body and
+ * time.
  *
  * No redirects, no proxies from the environment, no reuse of connections (a kept connection says
  * nothing about accept()), no name resolution. HTTP/0.9 is allowed so that bytes that are not HTTP
  * reach us and can be named.
  */
 
-#include "probe/round.h"
-
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/curl-loop.h"
+#include "probe/transport.h"
 
-struct PlHttpRound {
+/* What all attempts share. */
+typedef struct Shared {
+        PlCurl *curl;
+        CURL *idle[4]; /* handles that wait for their next use */
+        unsigned n_idle;
+} Shared;
+
+/* One request. */
+typedef struct Request {
+        Shared *shared;
         CURL *easy;
         char *body; /* grows to PL_HTTP_BODY_MAX and a NUL */
         size_t n_body, allocated;
@@ -24,11 +34,11 @@ struct PlHttpRound {
         size_t n_head_bytes; /* of all responses of this request, interim ones included */
         bool head_too_long, got_status;
         char error[CURL_ERROR_SIZE];
-};
+} Request;
 
 static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
-        PlProbe *p = userdata;
-        PlHttpRound *r = p->round;
+        PlAttempt *a = userdata;
+        Request *r = a->state;
         size_t take;
 
         n *= size;
@@ -53,8 +63,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
 }
 
 static size_t on_header(char *data, size_t size, size_t n, void *userdata) {
-        PlProbe *p = userdata;
-        PlHttpRound *r = p->round;
+        PlAttempt *a = userdata;
+        Request *r = a->state;
 
         n *= size;
         r->n_head_bytes += n;
@@ -99,13 +109,16 @@ static CURL *handle_new(void) {
         return easy;
 }
 
-static void round_free(PlProber *b, PlHttpRound *r) {
+static void request_free(Request *r) {
+        Shared *s;
+
         if (!r)
                 return;
+        s = r->shared;
         if (r->easy) {
                 (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, NULL);
-                if (b->n_idle < PL_ARRAY_SIZE(b->idle))
-                        b->idle[b->n_idle++] = r->easy;
+                if (s->n_idle < PL_ARRAY_SIZE(s->idle))
+                        s->idle[s->n_idle++] = r->easy;
                 else
                         curl_easy_cleanup(r->easy);
         }
@@ -114,15 +127,17 @@ static void round_free(PlProber *b, PlHttpRound *r) {
         free(r);
 }
 
-void pl_probe_http_stop(PlProbe *p) {
-        if (!p->round)
+static void stop(PlAttempt *a) {
+        Request *r = a->state;
+
+        if (!r)
                 return;
-        if (p->round->easy && p->prober->curl)
-                pl_curl_remove(p->prober->curl, p->round->easy);
-        round_free(p->prober, TAKE_PTR(p->round));
+        pl_curl_remove(r->shared->curl, r->easy);
+        request_free(r);
+        a->state = NULL;
 }
 
-static PlHttpError error_of(const PlHttpRound *r, int error, bool connected) {
+static PlHttpError error_of(const Request *r, int error, bool connected) {
         if (error == 0 || r->cut)
                 return PL_HTTP_OK;
         if (r->head_too_long)
@@ -143,17 +158,17 @@ static PlHttpError error_of(const PlHttpRound *r, int error, bool connected) {
                 return r->got_status && strcasestr(r->error, "chunk") ? PL_HTTP_GARBAGE
                                                                       : PL_HTTP_CLOSED;
         default:
-                return pl_probe_connect_error(-error);
+                return pl_transport_error(-error);
         }
 }
 
-static bool is_tls(const PlHttpRound *r) {
+static bool is_tls(const Request *r) {
         PlVerdict unused;
 
         return pl_verdict_if_tls((const uint8_t *)r->body, r->n_body, &unused);
 }
 
-static void answer_of(const PlHttpRound *r, int error, bool connected, PlHttpAnswer *ret) {
+static void answer_of(const Request *r, int error, bool connected, PlHttpAnswer *ret) {
         long status = 0;
 
         (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -175,101 +190,116 @@ static void answer_of(const PlHttpRound *r, int error, bool connected, PlHttpAns
                 ret->error = r->n_body > 0 ? PL_HTTP_GARBAGE : PL_HTTP_CLOSED;
 }
 
-static PlHttpSpec spec_of(const PlProbe *p) {
-        return (PlHttpSpec){
-                .kind = p->kind,
-                .path = p->path,
-                .expect = p->expect,
-                .models = p->models,
-        };
-}
-
-bool pl_probe_http_connected(const PlProbe *p) {
+static bool is_connected(const PlAttempt *a) {
+        const Request *r = a->state;
         curl_off_t usec = 0;
 
-        if (p->round)
-                (void)curl_easy_getinfo(p->round->easy, CURLINFO_CONNECT_TIME_T, &usec);
+        if (r)
+                (void)curl_easy_getinfo(r->easy, CURLINFO_CONNECT_TIME_T, &usec);
         return usec > 0;
 }
 
-static int request(PlProbe *p);
+static int request(Shared *s, PlAttempt *a);
 
 static void on_done(void *userdata, CURL *easy, int error, int fd) {
-        PlProbe *p = userdata;
-        PlHttpRound *r = p->round;
-        PlHttpSpec spec = spec_of(p);
+        PlAttempt *a = userdata;
+        Request *r = a->state;
+        Shared *s = r->shared;
+        PlHttpAnswer answer;
         PlProbeStep step;
-        PlHttpAnswer a;
         PlVerdict v;
 
-        p->connected = pl_probe_http_connected(p) || r->got_status;
-        answer_of(r, error, p->connected, &a);
-        p->round = NULL;
-        if (!p->connected) {
-                round_free(p->prober, r);
-                pl_probe_unreachable(p, a.error);
+        a->connected = is_connected(a) || r->got_status;
+        answer_of(r, error, a->connected, &answer);
+        a->state = NULL;
+        if (!a->connected) {
+                request_free(r);
+                a->handlers->unreachable(a, answer.error);
                 return;
         }
-        step = pl_probe_http_answer(&spec, &p->http, &a, pl_clock_usec(CLOCK_REALTIME), &v);
-        round_free(p->prober, r);
+        step = pl_probe_http_answer(&a->spec, &a->http, &answer, pl_clock_usec(CLOCK_REALTIME), &v);
+        request_free(r);
         if (step == PL_PROBE_MORE) {
-                p->deadline_usec = p->began_usec + p->timeout_usec;
-                if (request(p) >= 0)
+                a->handlers->connected(a);
+                if (request(s, a) >= 0)
                         return;
                 pl_probe_transport(PL_HTTP_LOCAL, &v);
         }
-        pl_probe_finish(p, &v);
+        a->handlers->verdict(a, &v);
 }
 
-static int request(PlProbe *p) {
-        PlProber *b = p->prober;
-        PlHttpSpec spec = spec_of(p);
+static int request(Shared *s, PlAttempt *a) {
         char address[PL_PROBE_ADDRESS_TEXT_MAX];
         _cleanup_free_ char *url = NULL;
-        PlHttpRound *r = calloc(1, sizeof(*r));
+        Request *r = calloc(1, sizeof(*r));
 
         if (!r)
                 return -ENOMEM;
-        if (asprintf(&url, "http://%s%s", pl_probe_address_format(pl_probe_address(p), address),
-                     pl_probe_http_path(&spec, &p->http)) < 0) {
+        r->shared = s;
+        if (asprintf(&url, "http://%s%s", pl_probe_address_format(a->address, address),
+                     pl_probe_http_path(&a->spec, &a->http)) < 0) {
                 url = NULL;
                 goto fail;
         }
-        r->easy = b->n_idle > 0 ? b->idle[--b->n_idle] : handle_new();
+        r->easy = s->n_idle > 0 ? s->idle[--s->n_idle] : handle_new();
         if (!r->easy || curl_easy_setopt(r->easy, CURLOPT_URL, url) != CURLE_OK)
                 goto fail;
-        (void)curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, p);
-        (void)curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, p);
+        (void)curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, a);
+        (void)curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, a);
         (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error);
-        p->round = r;
-        if (pl_curl_add(b->curl, r->easy, on_done, p) < 0) {
-                p->round = NULL;
+        if (pl_curl_add(s->curl, r->easy, on_done, a) < 0)
                 goto fail;
-        }
+        a->state = r;
         return 0;
 fail:
-        round_free(b, r);
+        request_free(r);
         return -ENOMEM;
 }
 
-int pl_probe_http_start(PlProbe *p) {
+static int start(void *shared, PlAttempt *a) {
+        return request(shared, a);
+}
+
+static void late(PlAttempt *a, PlVerdict *ret) {
+        PlHttpAnswer answer;
+
+        answer_of(a->state, -ETIMEDOUT, true, &answer);
+        if (answer.error == PL_HTTP_OK || answer.error == PL_HTTP_CLOSED)
+                answer.error = PL_HTTP_TIMEOUT;
+        (void)pl_probe_http_answer(&a->spec, &a->http, &answer, pl_clock_usec(CLOCK_REALTIME), ret);
+        stop(a);
+}
+
+static int open_shared(sd_event *event, void **ret) {
+        _cleanup_free_ Shared *s = calloc(1, sizeof(*s));
         int r;
 
-        if (!p->prober->curl) {
-                r = pl_curl_new(p->prober->event, &p->prober->curl);
-                if (r < 0)
-                        return r;
-        }
-        return request(p);
+        if (!s)
+                return -ENOMEM;
+        r = pl_curl_new(event, &s->curl);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
 }
 
-void pl_probe_http_late(PlProbe *p, PlVerdict *ret) {
-        PlHttpSpec spec = spec_of(p);
-        PlHttpAnswer a;
+static void close_shared(void *shared) {
+        Shared *s = shared;
 
-        answer_of(p->round, -ETIMEDOUT, true, &a);
-        if (a.error == PL_HTTP_OK || a.error == PL_HTTP_CLOSED)
-                a.error = PL_HTTP_TIMEOUT;
-        (void)pl_probe_http_answer(&spec, &p->http, &a, pl_clock_usec(CLOCK_REALTIME), ret);
-        pl_probe_http_stop(p);
+        if (!s)
+                return;
+        while (s->n_idle > 0)
+                curl_easy_cleanup(s->idle[--s->n_idle]);
+        pl_curl_free(s->curl);
+        free(s);
 }
+
+const PlTransport pl_transport_http = {
+        .speaks = pl_probe_is_http,
+        .open = open_shared,
+        .close = close_shared,
+        .start = start,
+        .stop = stop,
+        .is_connected = is_connected,
+        .late = late,
+};

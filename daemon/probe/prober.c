@@ -8,21 +8,61 @@
  * bound on rounds per wake-up keeps a hundred of them from becoming a burst.
  */
 
-#include "probe/round.h"
+#include "probe/prober.h"
 
 #include <errno.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "base/journal.h"
-
+#include "lib/base/map.h"
 #include "lib/base/strv.h"
+#include "probe/transport.h"
 
 #define HURRY_USEC  PL_USEC_PER_SEC
 #define BATCH_MAX   16                       /* rounds begun in one wake-up */
 #define BATCH_USEC  (20 * PL_USEC_PER_MSEC)  /* between full batches */
 #define SLACK_USEC  (250 * PL_USEC_PER_MSEC) /* by which a wake-up may be late */
 #define RUNNING_MAX 128                      /* descriptors in use at once */
+
+static const PlTransport *const transports[] = { &pl_transport_tcp, &pl_transport_http };
+
+/* What is asked of whom; the attempt borrows from it. */
+typedef struct Target {
+        PlProbeKind kind;
+        PlProbeAddresses addresses;
+        uint64_t interval_usec, timeout_usec;
+        char *user, *database, *path;
+        char **expect_texts, **models;
+        PlExpectList *expect;
+        PlOllamaFacts *ollama; /* what the last rounds learnt; NULL: another kind */
+} Target;
+
+typedef struct Probe {
+        PlProber *prober;
+        char id[PL_ID_MAX];
+        Target target;
+        const PlTransport *transport;
+
+        uint64_t due_usec; /* CLOCK_MONOTONIC; of the next round */
+        bool hurry;
+        bool running; /* a round is under way: one attempt after another until one connects */
+        uint64_t began_usec;
+        uint64_t deadline_usec; /* of the round, or of this attempt to connect */
+        unsigned good;          /* index of the address that answered last */
+        unsigned n_failed;      /* attempts of this round: 0: good is asked; then the others */
+        PlVerdict first;        /* of the first attempt that failed to connect */
+        PlAttempt attempt;
+} Probe;
+
+struct PlProber {
+        sd_event *event;
+        const PlProbeHandlers *handlers;
+        void *userdata;
+        PlMap *probes; /* id → Probe, owned */
+        sd_event_source *timer;
+        unsigned n_running;
+        void *shared[PL_ARRAY_SIZE(transports)]; /* NULL until the first attempt */
+};
 
 /* Evenly from 0 up to n. Not for secrets: a failing getrandom(2) only means no jitter. */
 static uint64_t up_to(uint64_t n) {
@@ -32,48 +72,51 @@ static uint64_t up_to(uint64_t n) {
         return n * r / UINT32_MAX;
 }
 
-static uint64_t interval_of(const PlProbe *p) {
-        return p->hurry ? PL_MIN(HURRY_USEC, p->interval_usec) : p->interval_usec;
+static uint64_t interval_of(const Probe *p) {
+        return p->hurry ? PL_MIN(HURRY_USEC, p->target.interval_usec) : p->target.interval_usec;
 }
 
-static void stop(PlProbe *p) {
-        pl_probe_tcp_stop(p);
-        pl_probe_http_stop(p);
+static uint64_t now_usec(const PlProber *b) {
+        return pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
+}
+
+static void stop(Probe *p) {
+        p->transport->stop(&p->attempt);
         if (p->running)
                 p->prober->n_running--;
         p->running = false;
 }
 
-static PlProbe *probe_free(PlProbe *p) {
+static void target_deinit(Target *t) {
+        free(t->user);
+        free(t->database);
+        free(t->path);
+        pl_strv_free(t->expect_texts);
+        pl_strv_free(t->models);
+        pl_expect_list_free(t->expect);
+        free(t->ollama);
+}
+
+static Probe *probe_free(Probe *p) {
         if (!p)
                 return NULL;
         stop(p);
-        free(p->user);
-        free(p->database);
-        free(p->path);
-        pl_strv_free(p->expect_texts);
-        pl_strv_free(p->models);
-        pl_expect_list_free(p->expect);
-        free(p->ollama);
+        target_deinit(&p->target);
         free(p);
         return NULL;
 }
-PL_DEFINE_CLEANUP(PlProbe *, probe_free)
+PL_DEFINE_CLEANUP(Probe *, probe_free)
 
-const PlProbeAddress *pl_probe_address(const PlProbe *p) {
-        unsigned i = p->attempt;
-
-        /* the one that was good comes first, the others in their order */
-        if (i == 0)
-                i = p->good;
-        else if (i <= p->good)
-                i--;
-        return &p->addresses.items[i];
+/* The address of this attempt: the one that was good comes first, the others in their order. */
+static unsigned address_of(const Probe *p) {
+        if (p->n_failed == 0)
+                return p->good;
+        return p->n_failed <= p->good ? p->n_failed - 1 : p->n_failed;
 }
 
 static void arm(PlProber *b) {
         uint64_t at = PL_TIME_INFINITY, slack = SLACK_USEC;
-        PlProbe *p;
+        Probe *p;
 
         PL_MAP_FOREACH(p, b->probes) {
                 uint64_t t = p->running ? p->deadline_usec : p->due_usec;
@@ -91,132 +134,150 @@ static void arm(PlProber *b) {
         (void)sd_event_source_set_enabled(b->timer, SD_EVENT_ONESHOT);
 }
 
-PlHttpError pl_probe_connect_error(int error) {
-        switch (error) {
-        case ECONNREFUSED:
-                return PL_HTTP_REFUSED;
-        case ECONNRESET:
-        case EPIPE:
-                return PL_HTTP_CLOSED;
-        case ETIMEDOUT:
-                return PL_HTTP_TIMEOUT;
-        case EHOSTUNREACH:
-        case ENETUNREACH:
-        case EHOSTDOWN:
-        case ENETDOWN:
-        case EACCES: /* a firewall of the host */
-        case EPERM:
-        case EADDRNOTAVAIL: /* no ::1 here */
-        case EAFNOSUPPORT:
-                return PL_HTTP_UNREACHABLE;
-        default:
-                return PL_HTTP_LOCAL;
-        }
-}
-
 /* Where it went wrong belongs to reasons that are about reaching it. */
-static void add_address(const PlProbe *p, PlVerdict *v) {
+static void add_address(const Probe *p, PlVerdict *v) {
         char text[PL_PROBE_ADDRESS_TEXT_MAX];
         size_t n = strlen(v->reason);
 
         (void)snprintf(v->reason + n, sizeof(v->reason) - n, " (%s)",
-                       pl_probe_address_format(pl_probe_address(p), text));
+                       pl_probe_address_format(p->attempt.address, text));
 }
 
-void pl_probe_finish(PlProbe *p, const PlVerdict *v) {
+/* Calls the handler, so the probe may be gone afterwards. */
+static void finish(Probe *p, const PlVerdict *v) {
         PlProber *b = p->prober;
-        uint64_t now = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC), latency = now - p->began_usec;
+        uint64_t now = now_usec(b), latency = now - p->began_usec;
         PlVerdict copy = *v;
         char id[PL_ID_MAX];
 
-        if (p->connected && p->attempt > 0) {
-                const PlProbeAddress *a = pl_probe_address(p);
-
-                p->good = (unsigned)(a - p->addresses.items);
-        }
+        if (p->attempt.connected)
+                p->good = address_of(p);
         stop(p);
         p->due_usec = now + interval_of(p) + up_to(interval_of(p) / 5);
         arm(b);
         memcpy(id, p->id, sizeof(id));
-        b->handlers->verdict(b->userdata, id, &copy, latency, p->ollama);
+        b->handlers->verdict(b->userdata, id, &copy, latency, p->target.ollama);
 }
 
-/* Return: false when the probe ended at once (and may be gone). */
-static bool start_attempt(PlProbe *p) {
-        uint64_t now = pl_clock_loop_usec(p->prober->event, CLOCK_MONOTONIC), left;
+static int transport_start(Probe *p) {
+        PlProber *b = p->prober;
+        void **shared = NULL;
         int r;
 
-        p->connected = false;
-        p->deadline_usec = p->began_usec + p->timeout_usec;
-        /* an address that swallows packets must leave time for the others */
-        left = p->deadline_usec > now ? p->deadline_usec - now : 0;
-        p->deadline_usec = now + left / (p->addresses.n - p->attempt);
-        r = pl_probe_is_http(p->kind) ? pl_probe_http_start(p) : pl_probe_tcp_start(p);
-        if (r >= 0)
-                return true;
-        pl_probe_unreachable(p, pl_probe_connect_error(-r));
-        return false;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(transports); i++)
+                if (transports[i] == p->transport)
+                        shared = &b->shared[i];
+        if (!*shared) {
+                r = p->transport->open(b->event, shared);
+                if (r < 0)
+                        return r;
+        }
+        return p->transport->start(*shared, &p->attempt);
 }
 
-void pl_probe_unreachable(PlProbe *p, PlHttpError error) {
+static void unreachable(Probe *p, PlHttpError error);
+
+/* Return: false when the probe ended at once (and may be gone). */
+static bool start_attempt(Probe *p) {
+        uint64_t now = now_usec(p->prober), end = p->began_usec + p->target.timeout_usec;
+        int r;
+
+        p->attempt.connected = false;
+        p->attempt.address = &p->target.addresses.items[address_of(p)];
+        /* an address that swallows packets must leave time for the others */
+        p->deadline_usec =
+                        now + (end > now ? end - now : 0) / (p->target.addresses.n - p->n_failed);
+        r = transport_start(p);
+        if (r < 0) {
+                unreachable(p, pl_transport_error(-r));
+                return false;
+        }
+        if (p->attempt.connected)
+                p->deadline_usec = end;
+        return true;
+}
+
+/* This attempt could not connect: the next address, or finish. The probe may be gone afterwards. */
+static void unreachable(Probe *p, PlHttpError error) {
         PlVerdict v;
 
         pl_probe_transport(error, &v);
         if (error != PL_HTTP_LOCAL)
                 add_address(p, &v);
-        if (p->attempt == 0)
+        if (p->n_failed == 0)
                 p->first = v;
-        if (error != PL_HTTP_LOCAL && p->attempt + 1 < p->addresses.n) {
-                p->attempt++;
+        if (error != PL_HTTP_LOCAL && p->n_failed + 1 < p->target.addresses.n) {
+                p->n_failed++;
                 (void)start_attempt(p);
                 return;
         }
         v = p->first.kind == PL_VERDICT_NONE ? v : p->first;
-        pl_probe_finish(p, &v);
+        finish(p, &v);
 }
 
+static Probe *probe_of(PlAttempt *a) {
+        return (Probe *)((char *)a - offsetof(Probe, attempt));
+}
+
+static void on_connected(PlAttempt *a) {
+        Probe *p = probe_of(a);
+
+        p->deadline_usec = p->began_usec + p->target.timeout_usec;
+}
+
+static void on_unreachable(PlAttempt *a, PlHttpError error) {
+        unreachable(probe_of(a), error);
+}
+
+static void on_verdict(PlAttempt *a, const PlVerdict *v) {
+        finish(probe_of(a), v);
+}
+
+static const PlAttemptHandlers attempt_handlers = {
+        .connected = on_connected,
+        .unreachable = on_unreachable,
+        .verdict = on_verdict,
+};
+
 /* Return: false when the round ended at once (and the probe may be gone). */
-static bool begin(PlProbe *p) {
+static bool begin(Probe *p) {
         PlProber *b = p->prober;
 
         p->running = true;
         b->n_running++;
-        p->began_usec = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
-        p->attempt = 0;
+        p->began_usec = now_usec(b);
+        p->n_failed = 0;
         p->first = (PlVerdict){ 0 };
-        pl_probe_http_begin(&p->http);
+        pl_probe_http_begin(&p->attempt.http);
         return start_attempt(p);
 }
 
-static void late(PlProbe *p) {
+static void late(Probe *p) {
+        uint64_t end = p->began_usec + p->target.timeout_usec;
+        PlAttempt *a = &p->attempt;
         PlVerdict v;
 
-        p->connected = p->connected || pl_probe_http_connected(p);
-        if (!p->connected) {
-                pl_probe_tcp_stop(p);
-                pl_probe_http_stop(p);
-                pl_probe_unreachable(p, PL_HTTP_TIMEOUT);
+        a->connected = a->connected || p->transport->is_connected(a);
+        if (!a->connected) {
+                p->transport->stop(a);
+                unreachable(p, PL_HTTP_TIMEOUT);
                 return;
         }
-        if (pl_clock_loop_usec(p->prober->event, CLOCK_MONOTONIC) <
-            p->began_usec + p->timeout_usec) {
+        if (now_usec(p->prober) < end) {
                 /* that was the deadline for connecting alone */
-                p->deadline_usec = p->began_usec + p->timeout_usec;
+                p->deadline_usec = end;
                 return;
         }
-        if (pl_probe_is_http(p->kind))
-                pl_probe_http_late(p, &v);
-        else
-                pl_probe_tcp_late(p, &v);
-        pl_probe_finish(p, &v);
+        p->transport->late(a, &v);
+        finish(p, &v);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         PlProber *b = userdata;
-        uint64_t now = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
+        uint64_t now = now_usec(b);
         unsigned n = 0;
         size_t iter = 0;
-        PlProbe *p;
+        Probe *p;
 
         /* a handler may remove or add probes meanwhile: each step is safe against that only because
          * a probe that ends at once ends this walk as well */
@@ -262,7 +323,7 @@ int pl_prober_new(sd_event *event, const PlProbeHandlers *handlers, void *userda
 }
 
 PlProber *pl_prober_free(PlProber *b) {
-        PlProbe *p;
+        Probe *p;
 
         if (!b)
                 return NULL;
@@ -270,9 +331,8 @@ PlProber *pl_prober_free(PlProber *b) {
                 (void)pl_map_remove(b->probes, p->id);
                 probe_free(p);
         }
-        while (b->n_idle > 0)
-                curl_easy_cleanup(b->idle[--b->n_idle]);
-        pl_curl_free(b->curl);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(transports); i++)
+                transports[i]->close(b->shared[i]);
         pl_map_free(b->probes);
         sd_event_source_disable_unref(b->timer);
         sd_event_unref(b->event);
@@ -280,67 +340,94 @@ PlProber *pl_prober_free(PlProber *b) {
         return NULL;
 }
 
-static bool same_target(const PlProbe *p, const PlProbeTarget *t) {
-        return p->kind == t->kind && p->interval_usec == t->interval_usec &&
-               p->timeout_usec == t->timeout_usec && p->addresses.n == t->addresses->n &&
-               memcmp(p->addresses.items, t->addresses->items,
-                      t->addresses->n * sizeof(p->addresses.items[0])) == 0 &&
-               pl_streq_null(p->user, t->user) && pl_streq_null(p->database, t->database) &&
-               pl_streq_null(p->path, t->path) && pl_strv_equal(p->expect_texts, t->expect) &&
-               pl_strv_equal(p->models, t->models);
+static bool same_target(const Target *a, const PlProbeTarget *b) {
+        return a->kind == b->kind && a->interval_usec == b->interval_usec &&
+               a->timeout_usec == b->timeout_usec && a->addresses.n == b->addresses->n &&
+               memcmp(a->addresses.items, b->addresses->items,
+                      b->addresses->n * sizeof(a->addresses.items[0])) == 0 &&
+               pl_streq_null(a->user, b->user) && pl_streq_null(a->database, b->database) &&
+               pl_streq_null(a->path, b->path) && pl_strv_equal(a->expect_texts, b->expect) &&
+               pl_strv_equal(a->models, b->models);
 }
 
-static int replace(char **to, const char *from) {
+static int copy_text(char **to, const char *from) {
         if (from && !(*to = strdup(from)))
                 return -ENOMEM;
         return 0;
 }
 
-static int probe_new(PlProber *b, const char *id, const PlProbeTarget *t, PlProbe **ret) {
-        _cleanup_(probe_freep) PlProbe *p = calloc(1, sizeof(*p));
+/* Half of it may be filled when it fails. */
+static int target_init(Target *t, const PlProbeTarget *from) {
+        int r;
+
+        t->kind = from->kind;
+        t->addresses = *from->addresses;
+        t->interval_usec = PL_MAX(from->interval_usec, HURRY_USEC / 10);
+        t->timeout_usec = PL_MAX(from->timeout_usec, PL_USEC_PER_MSEC);
+        if (copy_text(&t->user, from->user) < 0 || copy_text(&t->database, from->database) < 0 ||
+            copy_text(&t->path, from->path) < 0 ||
+            !(t->expect_texts = pl_strv_copy(from->expect)) ||
+            !(t->models = pl_strv_copy(from->models)))
+                return -ENOMEM;
+        r = pl_expect_list_new(from->expect, &t->expect);
+        if (r < 0)
+                return r;
+        if (t->kind == PL_PROBE_OLLAMA && !(t->ollama = calloc(1, sizeof(*t->ollama))))
+                return -ENOMEM;
+        return 0;
+}
+
+static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
+                     const PlTransport *transport, Probe **ret) {
+        _cleanup_(probe_freep) Probe *p = calloc(1, sizeof(*p));
+        const Target *t;
         int r;
 
         if (!p)
                 return -ENOMEM;
         p->prober = b;
-        p->fd = -EBADF;
+        p->transport = transport;
         (void)snprintf(p->id, sizeof(p->id), "%s", id);
-        p->kind = t->kind;
-        p->addresses = *t->addresses;
-        p->interval_usec = PL_MAX(t->interval_usec, HURRY_USEC / 10);
-        p->timeout_usec = PL_MAX(t->timeout_usec, PL_USEC_PER_MSEC);
-        if (replace(&p->user, t->user) < 0 || replace(&p->database, t->database) < 0 ||
-            replace(&p->path, t->path) < 0 || !(p->expect_texts = pl_strv_copy(t->expect)) ||
-            !(p->models = pl_strv_copy(t->models)))
-                return -ENOMEM;
-        r = pl_expect_list_new(t->expect, &p->expect);
+        r = target_init(&p->target, target);
         if (r < 0)
                 return r;
-        if (p->kind == PL_PROBE_OLLAMA) {
-                p->ollama = calloc(1, sizeof(*p->ollama));
-                if (!p->ollama)
-                        return -ENOMEM;
-                p->http.ollama = p->ollama;
-        }
+        t = &p->target;
+        p->attempt = (PlAttempt){
+                .handlers = &attempt_handlers,
+                .kind = t->kind,
+                .user = t->user,
+                .database = t->database,
+                .spec = { .kind = t->kind,
+                          .path = t->path,
+                          .expect = t->expect,
+                          .models = t->models },
+                .http.ollama = t->ollama,
+        };
         *ret = TAKE_PTR(p);
         return 0;
 }
 
+static const PlTransport *transport_of(PlProbeKind k) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(transports); i++)
+                if (transports[i]->speaks(k))
+                        return transports[i];
+        return NULL;
+}
+
 int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
-        PlProbe *old = pl_map_get(b->probes, id), *p;
+        Probe *old = pl_map_get(b->probes, id), *p;
+        const PlTransport *transport = transport_of(t->kind);
         int r;
 
-        if (t->addresses->n == 0 || t->addresses->n > PL_PROBE_ADDRESSES_MAX ||
-            (!pl_probe_is_http(t->kind) && t->kind != PL_PROBE_POSTGRES &&
-             t->kind != PL_PROBE_REDIS && t->kind != PL_PROBE_TCP))
+        if (t->addresses->n == 0 || t->addresses->n > PL_PROBE_ADDRESSES_MAX || !transport)
                 return -EINVAL;
-        if (old && same_target(old, t))
+        if (old && same_target(&old->target, t))
                 return 0;
-        r = probe_new(b, id, t, &p);
+        r = probe_new(b, id, t, transport, &p);
         if (r < 0)
                 return r;
         p->hurry = !old || old->hurry;
-        p->due_usec = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC) + up_to(interval_of(p) / 5);
+        p->due_usec = now_usec(b) + up_to(interval_of(p) / 5);
         if (old) {
                 (void)pl_map_remove(b->probes, id);
                 probe_free(old);
@@ -355,28 +442,27 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
 }
 
 void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {
-        PlProbe *p = pl_map_get(b->probes, id);
+        Probe *p = pl_map_get(b->probes, id);
 
         if (!p || p->hurry == hurry)
                 return;
         p->hurry = hurry;
         if (!p->running && hurry)
-                p->due_usec = PL_MIN(p->due_usec, pl_clock_loop_usec(b->event, CLOCK_MONOTONIC) +
-                                                                  interval_of(p));
+                p->due_usec = PL_MIN(p->due_usec, now_usec(b) + interval_of(p));
         arm(b);
 }
 
 void pl_prober_soon(PlProber *b, const char *id) {
-        PlProbe *p = pl_map_get(b->probes, id);
+        Probe *p = pl_map_get(b->probes, id);
 
         if (!p || p->running)
                 return;
-        p->due_usec = pl_clock_loop_usec(b->event, CLOCK_MONOTONIC);
+        p->due_usec = now_usec(b);
         arm(b);
 }
 
 void pl_prober_remove(PlProber *b, const char *id) {
-        PlProbe *p = pl_map_remove(b->probes, id);
+        Probe *p = pl_map_remove(b->probes, id);
 
         if (!p)
                 return;

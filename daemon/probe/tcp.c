@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Prober, plain sockets: connect, say hello, read until there is a verdict, take leave.
+ * Probe transport, plain sockets: connect, say hello, read until there is a verdict, take leave.
  *
  * It must not close with unread bytes where it can be helped, nor with a reset: servers log that.
  */
-
-#include "probe/round.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -15,164 +13,234 @@
 
 #include "lib/probe/postgres.h"
 #include "lib/probe/redis.h"
+#include "probe/transport.h"
 
-void pl_probe_tcp_stop(PlProbe *p) {
-        p->io = sd_event_source_disable_unref(p->io);
-        if (p->fd >= 0)
-                (void)close(TAKE_FD(p->fd));
-        free(TAKE_PTR(p->answer));
-        p->n_answer = 0;
+#define HELLO_MAX PL_PROBE_POSTGRES_HELLO_MAX
+/* Longer answers are cut, which their parsers notice. */
+#define ANSWER_MAX KIB(2)
+
+typedef struct Connection {
+        int fd;
+        sd_event_source *io;
+        size_t n_answer;
+        uint8_t answer[ANSWER_MAX];
+} Connection;
+
+/* ---- protocols: a row for each kind ---- */
+
+static size_t postgres_hello(const PlAttempt *a, uint8_t buf[static HELLO_MAX]) {
+        return pl_probe_postgres_hello(a->user, a->database, buf);
 }
 
-static size_t hello(const PlProbe *p, uint8_t buf[static PL_PROBE_POSTGRES_HELLO_MAX]) {
-        if (p->kind == PL_PROBE_POSTGRES)
-                return pl_probe_postgres_hello(p->user, p->database, buf);
+static size_t redis_hello(const PlAttempt *a, uint8_t buf[static HELLO_MAX]) {
         memcpy(buf, PL_PROBE_REDIS_HELLO, strlen(PL_PROBE_REDIS_HELLO));
         return strlen(PL_PROBE_REDIS_HELLO);
 }
 
+static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
+                               bool *ret_goodbye) {
+        *ret_goodbye = false;
+        return pl_probe_redis_parse(data, n, eof, ret);
+}
+
+static const struct Protocol {
+        bool spoken;
+        /* NULL: that somebody accepts connections is all there is to know */
+        size_t (*hello)(const PlAttempt *a, uint8_t buf[static HELLO_MAX]);
+        PlProbeStep (*parse)(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
+                             bool *ret_goodbye);
+        const uint8_t *goodbye;
+        size_t goodbye_size;
+} protocols[_PL_PROBE_N] = {
+        [PL_PROBE_POSTGRES] = { true, postgres_hello, pl_probe_postgres_parse,
+                                pl_probe_postgres_goodbye, sizeof(pl_probe_postgres_goodbye) },
+        [PL_PROBE_REDIS] = { true, redis_hello, redis_parse, NULL, 0 },
+        [PL_PROBE_TCP] = { .spoken = true },
+};
+
+static bool speaks(PlProbeKind k) {
+        return (unsigned)k < _PL_PROBE_N && protocols[k].spoken;
+}
+
+/* ---- one attempt ---- */
+
+static void stop(PlAttempt *a) {
+        Connection *c = a->state;
+
+        if (!c)
+                return;
+        sd_event_source_disable_unref(c->io);
+        pl_closep(&c->fd);
+        free(c);
+        a->state = NULL;
+}
+
+/* Return: 1: connected; 0: not yet; negative errno. */
+static int check_connected(int fd) {
+        struct sockaddr_storage sa;
+        socklen_t len = sizeof(sa);
+        int error = 0;
+        socklen_t error_len = sizeof(error);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
+                return -errno;
+        if (error != 0)
+                return -error;
+        if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
+                return errno == ENOTCONN ? 0 : -errno;
+        return 1;
+}
+
 /* Return: 1: sent, or nothing to send; 0: not connected yet; negative errno. */
-static int greet(PlProbe *p) {
-        uint8_t buf[PL_PROBE_POSTGRES_HELLO_MAX];
+static int greet(const PlAttempt *a) {
+        const Connection *c = a->state;
+        uint8_t buf[HELLO_MAX];
         size_t size;
         ssize_t n;
 
-        if (p->kind == PL_PROBE_TCP) {
-                struct sockaddr_storage sa;
-                socklen_t len = sizeof(sa);
-                int error = 0;
-                socklen_t error_len = sizeof(error);
-
-                if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
-                        return -errno;
-                if (error != 0)
-                        return -error;
-                if (getpeername(p->fd, (struct sockaddr *)&sa, &len) < 0)
-                        return errno == ENOTCONN ? 0 : -errno;
-                return 1;
-        }
+        if (!protocols[a->kind].hello)
+                return check_connected(c->fd);
         /* a new connection's buffer takes it whole */
-        size = hello(p, buf);
-        n = send(p->fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        size = protocols[a->kind].hello(a, buf);
+        n = send(c->fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0)
                 return errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS ? 0 : -errno;
         return (size_t)n == size ? 1 : -EPIPE;
 }
 
-static PlProbeStep parse(PlProbe *p, bool eof, PlVerdict *ret, bool *ret_goodbye) {
-        *ret_goodbye = false;
-        if (p->kind == PL_PROBE_POSTGRES)
-                return pl_probe_postgres_parse(p->answer, p->n_answer, eof, ret, ret_goodbye);
-        return pl_probe_redis_parse(p->answer, p->n_answer, eof, ret);
+static void finish(PlAttempt *a, const PlVerdict *v) {
+        stop(a);
+        a->handlers->verdict(a, v);
 }
 
-static void verdict(PlProbe *p, const PlVerdict *v) {
-        PlVerdict copy = *v;
-
-        pl_probe_tcp_stop(p);
-        pl_probe_finish(p, &copy);
-}
-
-static void on_answer(PlProbe *p) {
+static void on_answer(PlAttempt *a) {
+        const struct Protocol *protocol = &protocols[a->kind];
+        Connection *c = a->state;
         bool eof, goodbye;
         PlVerdict v;
         ssize_t n;
 
-        n = recv(p->fd, p->answer + p->n_answer, PL_PROBE_TCP_MAX - p->n_answer, MSG_DONTWAIT);
+        n = recv(c->fd, c->answer + c->n_answer, ANSWER_MAX - c->n_answer, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
         eof = n <= 0;
         if (n > 0)
-                p->n_answer += (size_t)n;
-        if (parse(p, eof, &v, &goodbye) == PL_PROBE_DONE) {
+                c->n_answer += (size_t)n;
+        if (protocol->parse(c->answer, c->n_answer, eof, &v, &goodbye) == PL_PROBE_DONE) {
                 if (goodbye)
-                        (void)!send(p->fd, pl_probe_postgres_goodbye,
-                                    sizeof(pl_probe_postgres_goodbye), MSG_NOSIGNAL | MSG_DONTWAIT);
-                verdict(p, &v);
+                        (void)!send(c->fd, protocol->goodbye, protocol->goodbye_size,
+                                    MSG_NOSIGNAL | MSG_DONTWAIT);
+                finish(a, &v);
                 return;
         }
-        if (p->n_answer < PL_PROBE_TCP_MAX)
+        if (c->n_answer < ANSWER_MAX)
                 return;
         pl_verdict_set(&v, PL_VERDICT_DOWN, "garbage", "the answer does not end");
-        verdict(p, &v);
+        finish(a, &v);
 }
 
 /* Connected, or failed to: say hello. */
-static void on_connected(PlProbe *p) {
+static void on_connected(PlAttempt *a) {
+        Connection *c = a->state;
         PlVerdict v;
-        int r = greet(p);
+        int r = greet(a);
 
         if (r == 0)
                 return;
         if (r < 0) {
-                pl_probe_tcp_stop(p);
-                pl_probe_unreachable(p, pl_probe_connect_error(-r));
+                stop(a);
+                a->handlers->unreachable(a, pl_transport_error(-r));
                 return;
         }
-        p->connected = true;
-        p->deadline_usec = p->began_usec + p->timeout_usec;
-        if (p->kind == PL_PROBE_TCP) {
+        a->connected = true;
+        a->handlers->connected(a);
+        if (!protocols[a->kind].parse) {
                 pl_verdict_set(&v, PL_VERDICT_UP, "", "%s", "");
-                verdict(p, &v);
+                finish(a, &v);
                 return;
         }
-        (void)sd_event_source_set_io_events(p->io, EPOLLIN);
+        (void)sd_event_source_set_io_events(c->io, EPOLLIN);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        PlProbe *p = userdata;
+        PlAttempt *a = userdata;
 
-        if (p->connected)
-                on_answer(p);
+        if (a->connected)
+                on_answer(a);
         else
-                on_connected(p);
+                on_connected(a);
         return 0;
 }
 
-int pl_probe_tcp_start(PlProbe *p) {
-        const PlProbeAddress *a = pl_probe_address(p);
+static int dial(sd_event *event, PlAttempt *a) {
+        Connection *c = a->state;
         int r, one = 1;
 
-        if (p->kind != PL_PROBE_TCP) {
-                p->answer = malloc(PL_PROBE_TCP_MAX);
-                if (!p->answer)
-                        return -ENOMEM;
-        }
-        p->fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (p->fd < 0) {
-                r = -errno;
-                p->fd = -EBADF;
-                goto fail;
-        }
-        (void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        if (connect(p->fd, &a->sa, a->size) < 0 && errno != EINPROGRESS) {
-                r = -errno;
-                goto fail;
-        }
+        c->fd = socket(a->address->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (c->fd < 0)
+                return -errno;
+        (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        if (connect(c->fd, &a->address->sa, a->address->size) < 0 && errno != EINPROGRESS)
+                return -errno;
         /* on this host the handshake is over when connect() returns: one wake-up less */
-        r = p->kind == PL_PROBE_TCP ? 0 : greet(p);
+        r = protocols[a->kind].hello ? greet(a) : 0;
         if (r < 0)
-                goto fail;
-        p->connected = r > 0;
-        if (p->connected)
-                p->deadline_usec = p->began_usec + p->timeout_usec;
-        r = sd_event_add_io(p->prober->event, &p->io, p->fd, p->connected ? EPOLLIN : EPOLLOUT,
-                            on_io, p);
+                return r;
+        a->connected = r > 0;
+        r = sd_event_add_io(event, &c->io, c->fd, a->connected ? EPOLLIN : EPOLLOUT, on_io, a);
         if (r < 0)
-                goto fail;
-        (void)sd_event_source_set_description(p->io, "probe-tcp");
+                return r;
+        (void)sd_event_source_set_description(c->io, "probe-tcp");
         return 0;
-fail:
-        pl_probe_tcp_stop(p);
+}
+
+static int start(void *shared, PlAttempt *a) {
+        Connection *c = malloc(sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->fd = -EBADF;
+        c->io = NULL;
+        c->n_answer = 0;
+        a->state = c;
+        r = dial(shared, a);
+        if (r < 0)
+                stop(a);
         return r;
 }
 
-void pl_probe_tcp_late(PlProbe *p, PlVerdict *ret) {
-        if (p->n_answer == 0)
+static bool is_connected(const PlAttempt *a) {
+        return a->connected;
+}
+
+static void late(PlAttempt *a, PlVerdict *ret) {
+        const Connection *c = a->state;
+
+        if (c->n_answer == 0)
                 pl_verdict_set(ret, PL_VERDICT_DOWN, "timeout",
                                "it accepts connections, but did not answer within the deadline");
         else
                 pl_verdict_set(ret, PL_VERDICT_DOWN, "timeout",
                                "its answer did not end within the deadline");
-        pl_probe_tcp_stop(p);
+        stop(a);
 }
+
+static int open_shared(sd_event *event, void **ret) {
+        *ret = sd_event_ref(event);
+        return 0;
+}
+
+static void close_shared(void *shared) {
+        sd_event_unref(shared);
+}
+
+const PlTransport pl_transport_tcp = {
+        .speaks = speaks,
+        .open = open_shared,
+        .close = close_shared,
+        .start = start,
+        .stop = stop,
+        .is_connected = is_connected,
+        .late = late,
+};
