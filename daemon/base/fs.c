@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Files: see the header.
+ *
+ * No call here waits for anybody but the disk: a FIFO or a terminal in the place of a file does not
+ * block, and a link or a mount in the place of a directory is not followed.
+ */
+
 #include "base/fs.h"
 
 #include <errno.h>
@@ -136,7 +144,7 @@ int pl_fs_open_below(int dir_fd, const char *name, int flags) {
         int r;
 
         if (fd < 0)
-                /* a link in its place is told as no directory */
+                /* openat(2) says so of a link in the place of a directory */
                 return errno == ENOTDIR && flags & O_DIRECTORY ? -ELOOP : -errno;
         r = same_mount(dir_fd, fd);
         if (r < 0)

@@ -14,17 +14,17 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include "base/journal.h"
-#include "oom/internal.h"
+#include "cgroup/read.h"
+#include "oom/group.h"
 
 /* The victim is chosen within milliseconds; a second covers a host that is busy reclaiming. */
 #define CHOICE_USEC      PL_USEC_PER_SEC
 #define CHOICE_STEP_USEC PL_USEC_PER_MSEC
 
-int pl_oom_v1_count(OomEntry *e, PlOomCount *ret) {
+static int count(const PlOomGroup *o, PlOomCount *ret) {
         char buf[256];
         ssize_t n;
-        _cleanup_close_ int fd = openat(e->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control",
+        _cleanup_close_ int fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control",
                                         O_RDONLY | O_CLOEXEC);
 
         if (fd < 0)
@@ -62,66 +62,62 @@ static void drain(int fd) {
 }
 
 static int on_oom(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        OomEntry *e = userdata;
-        PlOomSample s;
+        PlOomGroup *o = userdata;
 
         drain(fd);
-        if (pl_oom_watch_sample(e, &s))
-                pl_oom_watch_keep(e, &s);
-        pl_oom_watch_look_again(e, CHOICE_STEP_USEC, CHOICE_USEC);
-        pl_oom_watch_look(e);
+        o->handlers->stirred(o, true, CHOICE_STEP_USEC, CHOICE_USEC);
         return 0;
 }
 
 static int on_calm(sd_event_source *source, uint64_t usec, void *userdata) {
-        OomEntry *e = userdata;
+        PlOomGroup *o = userdata;
 
-        drain(e->press_fd);
-        if (e->press)
-                (void)sd_event_source_set_enabled(e->press, SD_EVENT_ON);
+        drain(o->press_fd);
+        if (o->press)
+                (void)sd_event_source_set_enabled(o->press, SD_EVENT_ON);
         return 0;
 }
 
-/* Reclaim signals with every batch of pages, so it is listened to once in a window. */
+/* Reclaim signals with every batch of pages, so listen once in a window. */
 static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        OomEntry *e = userdata;
+        PlOomGroup *o = userdata;
         int r = 0;
 
         drain(fd);
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        if (!e->calm)
-                r = sd_event_add_time_relative(e->w->event, &e->calm, CLOCK_BOOTTIME,
-                                               PL_OOM_WINDOW_USEC, 0, on_calm, e);
+        if (!o->calm)
+                r = sd_event_add_time_relative(o->event, &o->calm, CLOCK_BOOTTIME,
+                                               PL_OOM_WINDOW_USEC, 0, on_calm, o);
         else
-                r = sd_event_source_set_time_relative(e->calm, PL_OOM_WINDOW_USEC);
+                r = sd_event_source_set_time_relative(o->calm, PL_OOM_WINDOW_USEC);
         if (r >= 0)
-                (void)sd_event_source_set_enabled(e->calm, SD_EVENT_ONESHOT);
-        (void)pl_oom_watch_press(e);
+                (void)sd_event_source_set_enabled(o->calm, SD_EVENT_ONESHOT);
+        (void)o->handlers->pressed(o);
         return 0;
 }
 
-int pl_oom_v1_arm(OomEntry *e) {
-        int dir = e->g->dir_fd[PL_CONTROLLER_MEMORY], r;
+static int arm(PlOomGroup *o, PlOomCount *ret) {
+        int r = count(o, ret);
 
-        r = pl_oom_v1_count(e, &e->count);
         if (r < 0)
                 return r;
-        e->oom_fd = subscribe(dir, "memory.oom_control", "");
-        if (e->oom_fd < 0)
-                return e->oom_fd;
-        r = sd_event_add_io(e->w->event, &e->oom, e->oom_fd, EPOLLIN, on_oom, e);
-        if (r < 0)
-                return r;
+        o->oom_fd = subscribe(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control", "");
+        if (o->oom_fd < 0)
+                return o->oom_fd;
+        return sd_event_add_io(o->event, &o->oom, o->oom_fd, EPOLLIN, on_oom, o);
+}
+
+static int arm_pressure(PlOomGroup *o) {
         /* "medium": reclaim is having a hard time; "low" comes with every file that is read */
-        e->press_fd = subscribe(dir, "memory.pressure_level", "medium");
-        if (e->press_fd >= 0)
-                return sd_event_add_io(e->w->event, &e->press, e->press_fd, EPOLLIN, on_pressure,
-                                       e);
-        if (!e->w->said_press)
-                pl_log_info("This kernel does not report memory pressure of groups (%s): kills are "
-                            "reported without a warning before",
-                            strerror(-e->press_fd));
-        e->w->said_press = true;
-        e->press_fd = -EBADF;
-        return 0;
+        o->press_fd = subscribe(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure_level",
+                                "medium");
+        if (o->press_fd < 0)
+                return o->press_fd;
+        return sd_event_add_io(o->event, &o->press, o->press_fd, EPOLLIN, on_pressure, o);
 }
+
+const PlOomKernel pl_oom_v1 = {
+        .arm = arm,
+        .arm_pressure = arm_pressure,
+        .count = count,
+};

@@ -13,14 +13,15 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-#include "base/journal.h"
-#include "oom/internal.h"
+#include "base/fs.h"
+#include "cgroup/read.h"
+#include "oom/group.h"
 
 #define QUIET_USEC (50 * PL_USEC_PER_MSEC)
 
-int pl_oom_v2_count(OomEntry *e, PlOomCount *ret) {
+static int count(const PlOomGroup *o, PlOomCount *ret) {
         char buf[512];
-        ssize_t n = pread(e->oom_fd, buf, sizeof(buf) - 1, 0);
+        ssize_t n = pread(o->oom_fd, buf, sizeof(buf) - 1, 0);
 
         if (n < 0)
                 return -errno;
@@ -32,61 +33,61 @@ int pl_oom_v2_count(OomEntry *e, PlOomCount *ret) {
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        OomEntry *e = userdata;
+        PlOomGroup *o = userdata;
 
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        pl_oom_watch_look_again(e, QUIET_USEC, QUIET_USEC);
-        pl_oom_watch_look(e);
+        o->handlers->stirred(o, false, QUIET_USEC, QUIET_USEC);
         return 0;
 }
 
 static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        OomEntry *e = userdata;
+        PlOomGroup *o = userdata;
 
         /* the kernel reports once a window by itself; a removed group reports for ever */
-        if (!pl_oom_watch_press(e))
-                e->press = sd_event_source_disable_unref(e->press);
+        if (!o->handlers->pressed(o))
+                o->press = sd_event_source_disable_unref(o->press);
         return 0;
 }
 
-static int arm_pressure(OomEntry *e) {
+static int arm_pressure(PlOomGroup *o) {
         char trigger[64];
         int r;
 
-        e->press_fd = openat(e->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure",
+        o->press_fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure",
                              O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        if (e->press_fd < 0)
+        if (o->press_fd < 0)
                 return -errno;
         r = snprintf(trigger, sizeof(trigger), "some %" PRIu64 " %" PRIu64, PL_OOM_TRIGGER_USEC,
                      PL_OOM_WINDOW_USEC);
         /* with the NUL: before Linux 5.2 the last byte was cut off */
-        if (write(e->press_fd, trigger, (size_t)r + 1) < 0)
+        if (write(o->press_fd, trigger, (size_t)r + 1) < 0)
                 return -errno;
-        return sd_event_add_io(e->w->event, &e->press, e->press_fd, EPOLLPRI, on_pressure, e);
+        return sd_event_add_io(o->event, &o->press, o->press_fd, EPOLLPRI, on_pressure, o);
 }
 
-int pl_oom_v2_arm(OomEntry *e) {
+static int arm(PlOomGroup *o, PlOomCount *ret) {
         int r;
 
-        e->oom_fd = openat(e->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.events",
+        o->oom_fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.events",
                            O_RDONLY | O_CLOEXEC);
-        if (e->oom_fd < 0)
+        if (o->oom_fd < 0)
                 return -errno;
         /* also tells poll(2) from where on to report */
-        r = pl_oom_v2_count(e, &e->count);
-        if (r >= 0)
-                r = sd_event_add_io(e->w->event, &e->oom, e->oom_fd, EPOLLPRI, on_events, e);
-        if (r < 0)
-                return r;
-        r = arm_pressure(e);
-        if (r < 0) {
-                pl_closep(&e->press_fd);
-                e->press_fd = -EBADF;
-                if (!e->w->said_press)
-                        pl_log_info("This kernel does not report memory pressure of groups (%s): "
-                                    "kills are reported without a warning before",
-                                    strerror(-r));
-                e->w->said_press = true;
-        }
-        return 0;
+        r = count(o, ret);
+        return r < 0 ? r : sd_event_add_io(o->event, &o->oom, o->oom_fd, EPOLLPRI, on_events, o);
 }
+
+static void read_pressure(const PlOomGroup *o, PlOomSample *s) {
+        _cleanup_free_ char *text = NULL;
+
+        if (pl_fs_read(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure", 4096, &text, NULL) ==
+            0)
+                pl_oom_parse_pressure(text, s);
+}
+
+const PlOomKernel pl_oom_v2 = {
+        .arm = arm,
+        .arm_pressure = arm_pressure,
+        .count = count,
+        .read_pressure = read_pressure,
+};

@@ -10,9 +10,11 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/journal.h"
-#include "oom/internal.h"
+#include "cgroup/read.h"
+#include "lib/base/map.h"
+#include "oom/group.h"
+#include "oom/kmsg.h"
 
 /* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
@@ -22,24 +24,61 @@
 /* Processes of a group that are killed at once and may be missing in its report. */
 #define WHOLE_MAX 64
 
-static int count(OomEntry *e, PlOomCount *ret) {
-        return e->h == PL_HIERARCHY_V1 ? pl_oom_v1_count(e, ret) : pl_oom_v2_count(e, ret);
-}
+/* A report that waits for the kernel log. */
+typedef struct Pending {
+        uint64_t kills, found;    /* as the group counts; as the log tells */
+        uint64_t begin_usec;      /* CLOCK_BOOTTIME */
+        uint64_t realtime_usec;   /* when the kill was noticed */
+        bool whole;               /* memory.oom.group: the others are being killed, too */
+        bool has_after, has_kill; /* are the next two there? */
+        PlOomSample after;
+        PlKmsgKill kill; /* the first one */
+} Pending;
 
-bool pl_oom_watch_sample(OomEntry *e, PlOomSample *ret) {
+typedef struct Entry {
+        char id[PL_ID_MAX];
+        PlOomWatch *w;
+        PlOomGroup group;
+        PlOomCount count;           /* the group's counters when we last looked */
+        sd_event_source *timer;     /* looks again */
+        uint64_t look_until_usec;   /* something was announced: look again until then; 0: no */
+        uint64_t step_usec;         /* between looks */
+        uint64_t untold;            /* reported kills that the log had nothing on, yet */
+        uint64_t untold_until_usec; /* it is asked until then; 0: no */
+        bool whole; /* a whole group was reported just now: who dies meanwhile belongs to it */
+        Pending *pending;
+        PlOomRing *ring; /* NULL until the first sample */
+} Entry;
+
+struct PlOomWatch {
+        sd_event *event;
+        const PlCgroupMounts *mounts;
+        const PlOomKernel *kernel;
+        const PlOomWatchHandlers *handlers;
+        void *userdata;
+        PlKmsg *kmsg;
+        PlMap *entries;     /* id → Entry */
+        unsigned n_pending; /* entries that wait for the kernel log */
+        bool said_press;    /* what this kernel cannot do is said once */
+};
+
+static void look(Entry *e);
+static void look_again(Entry *e, uint64_t step_usec, uint64_t for_usec);
+
+/* Return: false when the group is gone. */
+static bool take_sample(Entry *e, PlOomSample *ret) {
         const PlCgroupMounts *m = e->w->mounts;
-        _cleanup_free_ char *text = NULL;
         PlReading limits = { 0 };
         PlUsage u;
 
         pl_oom_sample_init(ret, pl_clock_usec(CLOCK_BOOTTIME));
-        if (!e->g || pl_cg_read_usage(m, e->g, &u) < 0)
+        if (!e->group.g || pl_cg_read_usage(m, e->group.g, &u) < 0)
                 return false;
         ret->usage_bytes = u.memory_bytes;
         ret->inactive_file_bytes = u.inactive_file_bytes;
         ret->swap_bytes = u.swap_bytes;
         ret->peak_bytes = u.memory_peak_bytes;
-        if (pl_cg_read(m, e->g, 1U << PL_RESOURCE_MEMORY_MAX | 1U << PL_RESOURCE_MEMORY_HIGH,
+        if (pl_cg_read(m, e->group.g, 1U << PL_RESOURCE_MEMORY_MAX | 1U << PL_RESOURCE_MEMORY_HIGH,
                        &limits) == 0) {
                 const PlValue *max = &limits.in_force.v[PL_RESOURCE_MEMORY_MAX];
                 const PlValue *high = &limits.in_force.v[PL_RESOURCE_MEMORY_HIGH];
@@ -48,37 +87,43 @@ bool pl_oom_watch_sample(OomEntry *e, PlOomSample *ret) {
                 ret->high_bytes = high->set ? high->number : PL_UNLIMITED;
         }
         pl_reading_deinit(&limits);
-        if (e->h == PL_HIERARCHY_V2 && pl_fs_read(e->g->dir_fd[PL_CONTROLLER_MEMORY],
-                                                  "memory.pressure", 4096, &text, NULL) == 0)
-                pl_oom_parse_pressure(text, ret);
+        if (e->w->kernel->read_pressure)
+                e->w->kernel->read_pressure(&e->group, ret);
         return true;
 }
 
-void pl_oom_watch_keep(OomEntry *e, const PlOomSample *s) {
+static void keep_sample(Entry *e, const PlOomSample *s) {
         if (!e->ring)
                 e->ring = calloc(1, sizeof(*e->ring));
         if (e->ring)
                 pl_oom_ring_add(e->ring, s);
 }
 
-bool pl_oom_watch_press(OomEntry *e) {
+static Entry *entry_of(PlOomGroup *o) {
+        return (Entry *)((char *)o - offsetof(Entry, group));
+}
+
+static bool on_pressed(PlOomGroup *o) {
+        Entry *e = entry_of(o);
         PlOomSample s;
 
-        if (!pl_oom_watch_sample(e, &s))
+        if (!take_sample(e, &s))
                 return false;
-        pl_oom_watch_keep(e, &s);
+        keep_sample(e, &s);
         if (e->ring)
                 e->w->handlers->pressed(e->w->userdata, e->id, e->ring, &s);
         return true;
 }
 
-void pl_oom_watch_disarm(OomEntry *e) {
-        e->oom = sd_event_source_disable_unref(e->oom);
-        e->press = sd_event_source_disable_unref(e->press);
-        e->calm = sd_event_source_disable_unref(e->calm);
-        pl_closep(&e->oom_fd);
-        pl_closep(&e->press_fd);
-        e->oom_fd = e->press_fd = -EBADF;
+static void disarm(Entry *e) {
+        PlOomGroup *o = &e->group;
+
+        o->oom = sd_event_source_disable_unref(o->oom);
+        o->press = sd_event_source_disable_unref(o->press);
+        o->calm = sd_event_source_disable_unref(o->calm);
+        pl_closep(&o->oom_fd);
+        pl_closep(&o->press_fd);
+        o->oom_fd = o->press_fd = -EBADF;
         e->look_until_usec = 0;
 }
 
@@ -88,23 +133,23 @@ static void leave_log(PlOomWatch *w) {
                 pl_kmsg_rest(w->kmsg);
 }
 
-static void end_pending(OomEntry *e) {
+static void end_pending(Entry *e) {
         free(e->pending);
         e->pending = NULL;
         leave_log(e->w);
-        if (e->oom)
-                (void)sd_event_source_set_enabled(e->oom, SD_EVENT_ON);
+        if (e->group.oom)
+                (void)sd_event_source_set_enabled(e->group.oom, SD_EVENT_ON);
 }
 
-static void wait_for_names(OomEntry *e) {
+static void wait_for_names(Entry *e) {
         if (e->untold_until_usec == 0)
                 e->w->n_pending++; /* the log stays open */
         e->untold_until_usec = pl_clock_usec(CLOCK_BOOTTIME) + LATE_USEC;
-        pl_oom_watch_look_again(e, LATE_STEP_USEC, LATE_USEC);
+        look_again(e, LATE_STEP_USEC, LATE_USEC);
 }
 
 /* What the log has by now on kills that were reported without it. */
-static void name_untold(OomEntry *e) {
+static void name_untold(Entry *e) {
         PlKmsgKill kill;
 
         if (e->untold == 0)
@@ -122,9 +167,9 @@ static void name_untold(OomEntry *e) {
 }
 
 /* Calls the handler, which must not forget the container. */
-static void report(OomEntry *e) {
+static void report(Entry *e) {
         static const PlOomRing none;
-        OomPending *p = e->pending;
+        Pending *p = e->pending;
         PlOomWatch *w = e->w;
         PlOomReport r;
 
@@ -143,8 +188,8 @@ static void report(OomEntry *e) {
 }
 
 /* What the log has on our kills. Return: true when it has all. */
-static bool consult(OomEntry *e) {
-        OomPending *p = e->pending;
+static bool consult(Entry *e) {
+        Pending *p = e->pending;
         PlKmsgKill kill;
 
         pl_kmsg_poll(e->w->kmsg);
@@ -158,7 +203,7 @@ static bool consult(OomEntry *e) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        OomEntry *e = userdata;
+        Entry *e = userdata;
         uint64_t now = pl_clock_usec(CLOCK_BOOTTIME);
 
         if (now < e->look_until_usec) {
@@ -168,14 +213,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         } else {
                 e->look_until_usec = 0;
-                if (e->oom)
-                        (void)sd_event_source_set_enabled(e->oom, SD_EVENT_ON);
+                if (e->group.oom)
+                        (void)sd_event_source_set_enabled(e->group.oom, SD_EVENT_ON);
         }
-        pl_oom_watch_look(e);
+        look(e);
         return 0;
 }
 
-void pl_oom_watch_look_again(OomEntry *e, uint64_t step_usec, uint64_t for_usec) {
+/* Look again after step, doubling, for a time. */
+static void look_again(Entry *e, uint64_t step_usec, uint64_t for_usec) {
         uint64_t now = pl_clock_usec(CLOCK_BOOTTIME);
         int r;
 
@@ -190,7 +236,7 @@ void pl_oom_watch_look_again(OomEntry *e, uint64_t step_usec, uint64_t for_usec)
                 (void)sd_event_source_set_enabled(e->timer, SD_EVENT_ONESHOT);
 }
 
-static void begin(OomEntry *e, uint64_t kills) {
+static void begin(Entry *e, uint64_t kills) {
         if (!e->pending) {
                 e->pending = calloc(1, sizeof(*e->pending));
                 if (!e->pending) {
@@ -200,15 +246,16 @@ static void begin(OomEntry *e, uint64_t kills) {
                 e->w->n_pending++;
                 e->pending->begin_usec = pl_clock_usec(CLOCK_BOOTTIME);
                 e->pending->realtime_usec = pl_clock_usec(CLOCK_REALTIME);
-                e->pending->has_after = pl_oom_watch_sample(e, &e->pending->after);
+                e->pending->has_after = take_sample(e, &e->pending->after);
         }
         e->pending->kills += kills;
-        pl_oom_watch_look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(e->w->kmsg));
+        look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(e->w->kmsg));
 }
 
-void pl_oom_watch_look(OomEntry *e) {
+/* Compare counters and go on from there. */
+static void look(Entry *e) {
         PlOomCount now = { 0 };
-        int r = e->g && e->oom_fd >= 0 ? count(e, &now) : -ENODEV;
+        int r = e->group.g && e->group.oom_fd >= 0 ? e->w->kernel->count(&e->group, &now) : -ENODEV;
         /* as of now: a first look into the journal may itself take longer than the log's line */
         bool late = e->pending &&
                     pl_clock_usec(CLOCK_BOOTTIME) >=
@@ -224,15 +271,27 @@ void pl_oom_watch_look(OomEntry *e) {
                         begin(e, now.kills - before.kills);
                 if (e->pending)
                         e->pending->whole |= now.groups > before.groups;
-        } else if (r == -ENODEV && e->g) {
+        } else if (r == -ENODEV && e->group.g) {
                 /* v1 signals the removal too, v2 for as long as one listens */
-                pl_oom_watch_disarm(e);
+                disarm(e);
         }
         if (e->pending && ((consult(e) && !e->pending->whole) || late))
                 report(e);
         else if (!e->pending)
                 name_untold(e);
 }
+
+static void on_stirred(PlOomGroup *o, bool full, uint64_t step_usec, uint64_t for_usec) {
+        Entry *e = entry_of(o);
+        PlOomSample s;
+
+        if (full && take_sample(e, &s))
+                keep_sample(e, &s);
+        look_again(e, step_usec, for_usec);
+        look(e);
+}
+
+static const PlOomGroupHandlers group_handlers = { .stirred = on_stirred, .pressed = on_pressed };
 
 int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
                      const PlOomWatchHandlers *handlers, void *userdata, PlOomWatch **ret) {
@@ -243,6 +302,7 @@ int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
                 return -ENOMEM;
         w->event = sd_event_ref(event);
         w->mounts = m;
+        w->kernel = m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1 ? &pl_oom_v1 : &pl_oom_v2;
         w->handlers = handlers;
         w->userdata = userdata;
         w->entries = pl_map_new();
@@ -255,8 +315,8 @@ int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
         return 0;
 }
 
-static void entry_free(OomEntry *e) {
-        pl_oom_watch_disarm(e);
+static void entry_free(Entry *e) {
+        disarm(e);
         sd_event_source_disable_unref(e->timer);
         if (e->pending)
                 end_pending(e);
@@ -267,7 +327,7 @@ static void entry_free(OomEntry *e) {
 }
 
 PlOomWatch *pl_oom_watch_free(PlOomWatch *w) {
-        OomEntry *e;
+        Entry *e;
 
         if (!w)
                 return NULL;
@@ -281,8 +341,8 @@ PlOomWatch *pl_oom_watch_free(PlOomWatch *w) {
         return NULL;
 }
 
-static OomEntry *ensure(PlOomWatch *w, const char *id) {
-        OomEntry *e = pl_map_get(w->entries, id);
+static Entry *ensure(PlOomWatch *w, const char *id) {
+        Entry *e = pl_map_get(w->entries, id);
 
         if (e)
                 return e;
@@ -291,15 +351,33 @@ static OomEntry *ensure(PlOomWatch *w, const char *id) {
                 return NULL;
         (void)snprintf(e->id, sizeof(e->id), "%s", id);
         e->w = w;
-        e->oom_fd = e->press_fd = -EBADF;
+        e->group = (PlOomGroup){
+                .event = w->event, .handlers = &group_handlers, .oom_fd = -EBADF, .press_fd = -EBADF
+        };
         if (pl_map_put(w->entries, e->id, e) == 0)
                 return e;
         free(e);
         return NULL;
 }
 
+static void listen_for_pressure(Entry *e) {
+        PlOomGroup *o = &e->group;
+        int r = e->w->kernel->arm_pressure(o);
+
+        if (r >= 0)
+                return;
+        o->press = sd_event_source_disable_unref(o->press);
+        pl_closep(&o->press_fd);
+        o->press_fd = -EBADF;
+        if (!e->w->said_press)
+                pl_log_info("This kernel does not report memory pressure of groups (%s): kills are "
+                            "reported without a warning before",
+                            strerror(-r));
+        e->w->said_press = true;
+}
+
 int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
-        OomEntry *e;
+        Entry *e;
         int r;
 
         if (g->dir_fd[PL_CONTROLLER_MEMORY] < 0)
@@ -307,36 +385,38 @@ int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
         e = ensure(w, id);
         if (!e)
                 return -ENOMEM;
-        pl_oom_watch_disarm(e);
-        e->g = g;
-        e->h = w->mounts->hierarchy[PL_CONTROLLER_MEMORY];
-        r = e->h == PL_HIERARCHY_V1 ? pl_oom_v1_arm(e) : pl_oom_v2_arm(e);
-        if (r >= 0)
-                return 0;
-        pl_oom_watch_disarm(e);
-        e->g = NULL;
-        return r;
+        disarm(e);
+        e->group.g = g;
+        r = w->kernel->arm(&e->group, &e->count);
+        if (r < 0) {
+                disarm(e);
+                e->group.g = NULL;
+                return r;
+        }
+        listen_for_pressure(e);
+        return 0;
 }
 
 void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
-        OomEntry *e = pl_map_get(w->entries, id);
+        Entry *e = pl_map_get(w->entries, id);
         PlOomCount now;
 
-        if (!e || !e->g)
+        if (!e || !e->group.g)
                 return;
-        if (e->oom_fd >= 0 && count(e, &now) == 0 && now.kills > e->count.kills)
+        if (e->group.oom_fd >= 0 && e->w->kernel->count(&e->group, &now) == 0 &&
+            now.kills > e->count.kills)
                 begin(e, now.kills - e->count.kills);
-        pl_oom_watch_disarm(e);
-        e->g = NULL;
+        disarm(e);
+        e->group.g = NULL;
         /* disarming has stopped the clock of the timer, not the report */
         if (e->pending)
-                pl_oom_watch_look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(w->kmsg));
+                look_again(e, GRACE_STEP_USEC, pl_kmsg_delay(w->kmsg));
         else if (e->untold > 0)
-                pl_oom_watch_look_again(e, LATE_STEP_USEC, LATE_USEC);
+                look_again(e, LATE_STEP_USEC, LATE_USEC);
 }
 
 void pl_oom_watch_check(PlOomWatch *w, const char *id) {
-        OomEntry *e = pl_map_get(w->entries, id);
+        Entry *e = pl_map_get(w->entries, id);
         PlKmsgKill kill;
 
         if (!e)
@@ -345,8 +425,8 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
                 pl_kmsg_poll(w->kmsg);
                 name_untold(e);
         }
-        if (e->g && e->oom_fd >= 0) {
-                pl_oom_watch_look(e);
+        if (e->group.g && e->group.oom_fd >= 0) {
+                look(e);
                 return;
         }
         if (!e->pending && pl_kmsg_take(w->kmsg, id, &kill)) {
@@ -355,7 +435,7 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
                         e->pending->kill = kill;
                         e->pending->has_kill = true;
                         e->pending->found = 1;
-                        pl_oom_watch_look(e);
+                        look(e);
                         return;
                 }
         }
@@ -364,7 +444,7 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
 }
 
 void pl_oom_watch_forget(PlOomWatch *w, const char *id) {
-        OomEntry *e = pl_map_get(w->entries, id);
+        Entry *e = pl_map_get(w->entries, id);
 
         if (!e)
                 return;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * OOM, one group: what its kernel tells, on cgroup v1 and v2, by a table of functions each.
+ *
+ * They listen and count. What a count means, and when to look again, is the watch's.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "cgroup/path.h"
+#include "lib/oom/report.h"
+
+/* The kernel's counters of a group. */
+typedef struct PlOomCount {
+        uint64_t kills;  /* of processes */
+        uint64_t groups; /* of whole groups, Linux 5.17 */
+} PlOomCount;
+
+typedef struct PlOomGroup PlOomGroup;
+
+typedef struct PlOomGroupHandlers {
+        /* Something happened that may be a kill: look now, and again after step, doubling, for a
+         * time. @full: usage is at its limit at this very moment. */
+        void (*stirred)(PlOomGroup *o, bool full, uint64_t step_usec, uint64_t for_usec);
+        /* Memory is short. Return: false when the group is gone. */
+        bool (*pressed)(PlOomGroup *o);
+} PlOomGroupHandlers;
+
+/* A group that is listened to. The watch makes it, and closes what is open in it. */
+struct PlOomGroup {
+        sd_event *event;
+        const PlOomGroupHandlers *handlers;
+        const PlCgroup *g;    /* borrowed; NULL: none at present */
+        int oom_fd, press_fd; /* v1: eventfds; v2: memory.events, memory.pressure */
+        sd_event_source *oom, *press;
+        sd_event_source *calm; /* switches pressure on again (v1) */
+};
+
+typedef struct PlOomKernel {
+        /* Listen for kills; @ret: the counters before the first one. Return: 0; -ENODEV: the group
+         * is gone; -errno. */
+        int (*arm)(PlOomGroup *o, PlOomCount *ret);
+        /* Listen for pressure. Return: 0; -errno: this kernel does not tell. */
+        int (*arm_pressure)(PlOomGroup *o);
+        /* Return: 0; -ENODEV: the group is gone; -errno. */
+        int (*count)(const PlOomGroup *o, PlOomCount *ret);
+        /* Add to a sample how long tasks have waited for memory. NULL: it cannot tell. */
+        void (*read_pressure)(const PlOomGroup *o, PlOomSample *s);
+} PlOomKernel;
+
+extern const PlOomKernel pl_oom_v1, pl_oom_v2;
