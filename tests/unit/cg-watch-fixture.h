@@ -20,7 +20,6 @@ typedef struct Heard {
         char appeared[64][PL_ID_MAX];
         PlController controllers[64];
         char parents[64][64];
-        uint64_t appeared_usec;
         size_t n_appeared, n_changed, n_gone;
         uint32_t changed;
         uint64_t changed_usec;
@@ -46,7 +45,6 @@ static inline void on_appeared(void *userdata, const char *id, const char *paren
         (void)snprintf(h->appeared[h->n_appeared], PL_ID_MAX, "%s", id);
         (void)snprintf(h->parents[h->n_appeared], 64, "%s", parent);
         h->controllers[h->n_appeared++] = c;
-        h->appeared_usec = now_usec();
 }
 
 static inline void on_changed(void *userdata, const char *id, uint32_t mask) {

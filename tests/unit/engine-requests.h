@@ -82,7 +82,7 @@ static inline int restart(void) {
         } while (0)
 
 static inline void setup(void) {
-        setup_engine(PL_USEC_PER_SEC);
+        setup_engine();
         fake_start(&fake, NULL);
         fake_do(&fake, "[{\"op\":\"add\",\"name\":\"db\",\"id\":\"" A64
                        "\",\"running\":true,\"pid\":77}]");

@@ -95,7 +95,7 @@ START_TEST(test_announced_size) {
         ck_assert_int_eq(send_text(fd, "POST /v1/reload HTTP/1.1\r\nHost: x\r\n"
                                        "Content-Length: 99999999999\r\n\r\n"),
                          0);
-        ck_assert_int_gt(drain(fd, 5000, answer, sizeof answer), 0);
+        ck_assert_int_gt(drain(fd, LONG_MSEC, answer, sizeof answer), 0);
         ck_assert_msg(strstr(answer, " 413 ") != NULL, "%s", answer);
 }
 END_TEST
@@ -112,7 +112,7 @@ START_TEST(test_giant_header) {
         ck_assert_int_eq(send_text(fd, "GET /v1/status HTTP/1.1\r\nX-Filler: "), 0);
         for (int i = 0; i < 1024 && send_text(fd, filler) == 0; i++)
                 ;
-        (void)drain(fd, 5000, answer, sizeof answer);
+        (void)drain(fd, LONG_MSEC, answer, sizeof answer);
         ck_assert_msg(strstr(answer, " 200 ") == NULL, "%s", answer);
         assert_serves("after a giant header");
 }
@@ -132,11 +132,14 @@ static const char *const garbage[] = {
 };
 
 START_TEST(test_garbage) {
-        _cleanup_close_ int fd = dial();
+        int fd;
 
-        ck_assert_int_eq(send_text(fd, garbage[_i]), 0);
+        pl_ctl_server_set_timeout(server, DEADLINE_USEC); /* some of it may go on */
+        fd = dial();
+        (void)send_text(fd, garbage[_i]);
         (void)shutdown(fd, SHUT_WR);
-        ck_assert_msg(drain(fd, 5000, NULL, 0) >= 0, "row %d: not closed", _i);
+        ck_assert_msg(drain(fd, LONG_MSEC, NULL, 0) >= 0, "row %d: not closed", _i);
+        (void)close(fd);
         assert_serves("after garbage");
 }
 END_TEST
@@ -147,12 +150,13 @@ START_TEST(test_slow_loris) {
         _cleanup_close_ int fd = dial();
         bool closed = false;
 
-        for (int i = 0; i < 200 && !closed; i++) {
+        pl_ctl_server_set_timeout(server, DEADLINE_USEC);
+        for (int i = 0; i < LONG_MSEC / 50 && !closed; i++) {
                 char c = request[(size_t)i % (sizeof request - 1)];
                 closed = send(fd, i < (int)sizeof request - 1 ? &c : "a", 1, MSG_NOSIGNAL) < 0;
                 pause_msec(50);
         }
-        ck_assert_msg(closed, "still open after 10 s");
+        ck_assert_msg(closed, "still open after a minute");
         assert_serves("after a slow client");
 }
 END_TEST
@@ -162,11 +166,12 @@ static const int crowds[] = { 100, 300 };
 START_TEST(test_idle_crowd) {
         int fds[300];
 
+        pl_ctl_server_set_timeout(server, DEADLINE_USEC);
         for (int i = 0; i < crowds[_i]; i++)
                 fds[i] = dial();
         assert_serves("in a crowd"); /* above the limit: once the deadline has made room */
         for (int i = 0; i < crowds[_i]; i++) {
-                ck_assert_msg(drain(fds[i], 5000, NULL, 0) == 0, "client %d stays", i);
+                ck_assert_msg(drain(fds[i], LONG_MSEC, NULL, 0) == 0, "client %d stays", i);
                 (void)close(fds[i]);
         }
         assert_serves("after a crowd");
@@ -180,7 +185,6 @@ START_TEST(test_full_house) {
         int fds[256], waiting;
         char head[13] = "";
 
-        pl_ctl_server_set_timeout(server, PL_USEC_PER_HOUR);
         for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++) {
                 fds[i] = dial();
                 ck_assert_int_eq(send_text(fds[i], request), 0);
@@ -264,7 +268,7 @@ int main(void) {
         TCase *cases = tcase_create("all");
 
         tcase_add_checked_fixture(cases, setup, teardown);
-        tcase_set_timeout(cases, 60);
+        tcase_set_timeout(cases, 300);
         tcase_add_loop_test(cases, test_requests, 0, PL_ARRAY_SIZE(requests));
         tcase_add_test(cases, test_announced_size);
         tcase_add_test(cases, test_giant_header);
