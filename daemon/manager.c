@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Manager: making, policy, queues and ticks, reload, stop. See manager.h for what it is.
+ * Manager: wires. It makes the parts, hands what the registry announces to each of them in the
+ * order that matters, and loads the policy. It decides nothing.
  */
 
 #include "manager.h"
@@ -10,13 +11,220 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
-#include "base/journal.h"
-#include "cgroup/apply.h"
-#include "manager-internal.h"
+#include "enforce/enforcer.h"
+#include "health/act.h"
+#include "lib/base/message.h"
+#include "lib/base/unit.h"
+#include "logs/live.h"
+#include "logs/paths.h"
+#include "oom/explain.h"
 #include "policy-load.h"
+#include "status/endpoints.h"
+#include "status/line.h"
 
-/* RestoreOnStop= has this long for the engine's answers; the kernel's values need none of it. */
-#define STOP_GRACE_USEC (5 * PL_USEC_PER_SEC)
+struct PlManager {
+        sd_event *event;
+        PlManagerOptions options;
+        PlReporter reporter;
+        PlCgroupMounts mounts;
+
+        PlRegistry *registry;
+        PlEnforcer *enforcer;
+        PlOomExplainer *oom;
+        PlHealthAct *health;
+        PlLogs *logs;
+        PlLogPaths *log_paths;
+
+        PlPolicyState policy;
+        bool unsettled; /* logs and health go by the policy before */
+        PlSources sources;
+        PlStatusLine *line;
+        PlEndpoints endpoints;
+        PlCtlServer *ctl;
+        bool control_bound; /* the socket is ours to remove, not socket activation's */
+        bool stopping;
+};
+
+/* --- what the registry announces --- */
+
+static int on_added(void *userdata, PlSubject *s) {
+        PlManager *m = userdata;
+        int r = pl_enforcer_add(m->enforcer, s);
+
+        if (r >= 0)
+                pl_oom_explainer_add(m->oom, s);
+        return r;
+}
+
+static void on_removed(void *userdata, PlSubject *s, bool gone) {
+        PlManager *m = userdata;
+
+        if (gone) {
+                pl_oom_explainer_remove(m->oom, s);
+                pl_enforcer_remove(m->enforcer, s);
+                pl_health_act_remove(m->health, s);
+                pl_logs_remove(m->logs, s->id);
+                pl_log_paths_remove(m->log_paths, s->id);
+        } else {
+                pl_enforcer_remove(m->enforcer, s);
+        }
+}
+
+static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
+        PlManager *m = userdata;
+
+        /* what the kernel did comes before what the engine makes of it */
+        if (e->action == PL_EVENT_DIE && e->exit_code != 0)
+                pl_oom_explainer_died(m->oom, s);
+        pl_healthd_event(pl_health_act_patients(m->health), e);
+        pl_enforcer_event(m->enforcer, s, e);
+}
+
+static void update_log(PlManager *m, PlSubject *s) {
+        const PlService *service = s->service;
+
+        /* what the create event tells says nothing of the log yet */
+        if (!pl_subject_is_known(s))
+                return;
+        if (pl_logs_update(m->logs, s->facts, service ? service->name : NULL,
+                           service ? &service->log : NULL) < 0)
+                pl_subject_report(&m->reporter, s, LOG_ERR, PL_MESSAGE_LOG_FAILED, "out of memory",
+                                  NULL, "its log is not watched: out of memory");
+}
+
+static void on_inspected(void *userdata, PlSubject *s, bool current) {
+        PlManager *m = userdata;
+
+        update_log(m, s);
+        pl_log_paths_update(m->log_paths, s, false);
+        if (current)
+                pl_health_act_update(m->health, s);
+        pl_enforcer_inspected(m->enforcer, s);
+}
+
+static void on_engine(void *userdata, const PlEngineInfo *info) {
+        PlManager *m = userdata;
+
+        pl_logs_set_engine(m->logs, info);
+        if (info)
+                pl_enforcer_connected(m->enforcer);
+        else
+                pl_healthd_set_stale(pl_health_act_patients(m->health), true);
+}
+
+static void on_listed(void *userdata) {
+        PlManager *m = userdata;
+
+        pl_enforcer_look(m->enforcer);
+}
+
+static bool is_known(void *userdata, const char *id) {
+        PlManager *m = userdata;
+
+        return pl_map_get(m->registry->subjects, id) != NULL;
+}
+
+static void on_synced(void *userdata, bool first) {
+        PlManager *m = userdata;
+
+        pl_healthd_set_stale(pl_health_act_patients(m->health), false);
+        if (!first)
+                return;
+        pl_healthd_set_synced(pl_health_act_patients(m->health), true);
+        pl_logs_prune(m->logs, is_known, m);
+}
+
+static void on_quiet(void *userdata) {
+        PlManager *m = userdata;
+
+        pl_enforcer_quiet(m->enforcer);
+}
+
+static const PlRegistryHandlers registry_handlers = {
+        .added = on_added,
+        .removed = on_removed,
+        .event = on_event,
+        .inspected = on_inspected,
+        .engine = on_engine,
+        .listed = on_listed,
+        .synced = on_synced,
+        .quiet = on_quiet,
+};
+
+/* --- what the parts want of each other --- */
+
+static void on_group(void *userdata, PlSubject *s, const PlCgroup *g) {
+        PlManager *m = userdata;
+
+        pl_oom_explainer_set_group(m->oom, s, g);
+}
+
+/* Limits first: all that a new policy changes besides waits until the kernel has every value. */
+static void settle(PlManager *m) {
+        PlSubject *s;
+
+        if (!m->unsettled)
+                return;
+        m->unsettled = false;
+        pl_logs_set_policy(m->logs, &m->registry->policy->daemon,
+                           pl_registry_is_dry_run(m->registry));
+        PL_MAP_FOREACH(s, m->registry->subjects) {
+                update_log(m, s);
+                pl_log_paths_update(m->log_paths, s, true);
+        }
+        pl_health_act_set_policy(m->health);
+        pl_reporter_changed(&m->reporter);
+}
+
+static void on_idle(void *userdata) {
+        settle(userdata);
+}
+
+static void on_stopped(void *userdata) {
+        PlManager *m = userdata;
+
+        (void)sd_event_exit(m->event, 0);
+}
+
+static const PlEnforceHandlers enforce_handlers = {
+        .group = on_group,
+        .idle = on_idle,
+        .stopped = on_stopped,
+};
+
+static uint64_t on_limit(void *userdata, const PlSubject *s, PlResource which,
+                         uint64_t *ret_policy) {
+        return pl_enforcer_limit(s, which, ret_policy);
+}
+
+static void on_killed(void *userdata, const PlSubject *s, bool host) {
+        PlManager *m = userdata;
+
+        pl_healthd_oom(pl_health_act_patients(m->health), s->id, host);
+}
+
+static const PlOomHandlers oom_handlers = {
+        .limit = on_limit,
+        .killed = on_killed,
+};
+
+static uint64_t on_memory(void *userdata, const PlSubject *s, PlUsage *ret_usage) {
+        PlManager *m = userdata;
+        uint64_t policy;
+
+        pl_enforcer_usage(m->enforcer, s, ret_usage);
+        return pl_enforcer_limit(s, PL_RESOURCE_MEMORY_MAX, &policy);
+}
+
+static const PlHealthActHandlers health_handlers = { .memory = on_memory };
+
+static void on_changed(void *userdata) {
+        PlManager *m = userdata;
+
+        pl_status_line_refresh(m->line);
+}
+
+/* --- policy --- */
 
 /* Return: the messages, one a line, owned by the caller. Each is logged as well. */
 static char *report_diags(const PlDiagList *diags) {
@@ -41,87 +249,35 @@ static char *report_diags(const PlDiagList *diags) {
         return text;
 }
 
-static int load_policy(PlManager *m, PlPolicy **ret, char **ret_message) {
+static int load_policy(PlManager *m, const PlHost *host, PlPolicy **ret, char **ret_message) {
         PlDiagList diags = { 0 };
-        int r = pl_policy_load(NULL, m->options.policy_file, &m->host, &diags, ret);
+        int r = pl_policy_load(NULL, m->options.policy_file, host, &diags, ret);
 
         *ret_message = report_diags(&diags);
         if (r >= 0)
-                pl_log_full(LOG_INFO, PL_MESSAGE_POLICY_LOADED, NULL,
-                            "Policy %s: %zu service%s%s%s, %zu warning%s", m->options.policy_file,
-                            (*ret)->n_services, pl_plural((*ret)->n_services),
-                            (*ret)->defaults ? " and defaults" : "",
-                            (*ret)->daemon.dry_run || m->options.dry_run
-                                            ? " (dry run: nothing will be changed)"
-                                            : "",
-                            diags.n - diags.n_errors, pl_plural(diags.n - diags.n_errors));
+                pl_report(&m->reporter,
+                          &(PlEntry){ .priority = LOG_INFO,
+                                      .message_id = PL_MESSAGE_POLICY_LOADED },
+                          "Policy %s: %zu service%s%s%s, %zu warning%s", m->options.policy_file,
+                          (*ret)->n_services, pl_plural((*ret)->n_services),
+                          (*ret)->defaults ? " and defaults" : "",
+                          (*ret)->daemon.dry_run || m->options.dry_run
+                                          ? " (dry run: nothing will be changed)"
+                                          : "",
+                          diags.n - diags.n_errors, pl_plural(diags.n - diags.n_errors));
         pl_diag_list_deinit(&diags);
         return r;
 }
 
-static int restart_engine(PlManager *m) {
-        const char *url = m->options.engine_url ?: m->policy->daemon.engine;
-        PlEngine *engine = NULL;
-        int r;
-
-        if (m->engine && pl_streq(pl_engine_url(m->engine), url))
-                return 0;
-        r = pl_engine_new(m->event, url, &pl_manager_engine_handlers, m, &engine);
-        if (r < 0) {
-                pl_log_error("Cannot use Engine=%s: %s", url, strerror(-r));
-                return r;
-        }
-        if (m->engine) {
-                pl_log_info("Leaving the engine at %s for %s", pl_engine_url(m->engine), url);
-                m->stale = m->synced;
-                m->engine_connected = false;
-                pl_healthd_set_stale(m->health, true);
-                if (m->logs)
-                        pl_logs_set_engine(m->logs, NULL);
-                pl_engine_hang_up(m->engine); /* nobody waits for its answers from now on */
-                pl_engine_free(m->engine);
-        }
-        m->engine = engine;
-        return 0;
-}
-
-/* Limits first: all that a new policy changes besides waits until the kernel has every value. */
 static void swap_policy(PlManager *m, PlPolicy *policy) {
-        PlSubject *s;
+        PlPolicy *old;
 
-        pl_manager_settle_policy(m); /* of the reload before: others still borrow from it */
-        PL_MAP_FOREACH(s, m->subjects)
-        s->service = NULL; /* borrowed from the old one */
-        pl_policy_unref(m->policy);
-        m->policy = policy;
-        m->policy_loaded_usec = pl_clock_usec(CLOCK_REALTIME);
-        m->policy_unsettled = true;
-        PL_MAP_FOREACH(s, m->subjects) {
-                free(s->dry_run_said);
-                s->dry_run_said = NULL;
-                s->unsupported = 0;
-                s->drift.pause_usec = 0;
-                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
-        }
-        pl_manager_arm_tick(m);
-        pl_manager_write_defaults(m);
-}
-
-void pl_manager_settle_policy(PlManager *m) {
-        PlSubject *s;
-
-        if (!m->policy_unsettled)
-                return;
-        m->policy_unsettled = false;
-        m->touched = true;
-        if (m->logs)
-                pl_logs_set_policy(m->logs, &m->policy->daemon, pl_manager_dry_run(m));
-        pl_healthd_set_policy(m->health, m->policy);
-        PL_MAP_FOREACH(s, m->subjects) {
-                pl_manager_update_log(m, s);
-                pl_manager_update_log_paths(m, s, true);
-        }
-        pl_manager_update_all_health(m);
+        settle(m); /* of the reload before */
+        old = pl_registry_set_policy(m->registry, policy);
+        m->policy.loaded_usec = pl_clock_usec(CLOCK_REALTIME);
+        m->unsettled = true;
+        pl_enforcer_set_policy(m->enforcer);
+        pl_policy_unref(old);
 }
 
 int pl_manager_reload(PlManager *m, char **ret_message) {
@@ -131,46 +287,46 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
 
         (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
                          pl_clock_usec(CLOCK_MONOTONIC));
-        r = load_policy(m, &policy, &message);
-        free(m->policy_error);
-        m->policy_error = NULL;
+        r = load_policy(m, &m->registry->options.host, &policy, &message);
+        free(m->policy.error);
+        m->policy.error = NULL;
         if (r < 0) {
-                m->policy_error = message ? strdup(message) : strdup(strerror(-r));
-                pl_log_full(LOG_ERR, PL_MESSAGE_POLICY_REJECTED, NULL,
-                            "Policy rejected, the one loaded before stays in force: %s",
-                            m->policy_error ?: "out of memory");
+                m->policy.error = message ? strdup(message) : strdup(strerror(-r));
+                pl_report(&m->reporter,
+                          &(PlEntry){ .priority = LOG_ERR,
+                                      .message_id = PL_MESSAGE_POLICY_REJECTED },
+                          "Policy rejected, the one loaded before stays in force: %s",
+                          m->policy.error ?: "out of memory");
         } else {
                 swap_policy(m, policy);
-                if (restart_engine(m) >= 0 && !m->engine_connected && !m->stopping)
-                        (void)pl_engine_start(m->engine);
+                if (pl_registry_use_engine(m->registry) >= 0 && !m->registry->connected &&
+                    !m->stopping)
+                        (void)pl_engine_start(m->registry->engine);
         }
         (void)sd_notify(false, "READY=1");
-        m->ready_sent = true;
-        pl_manager_report(m);
+        pl_status_line_ready(m->line);
+        pl_reporter_changed(&m->reporter);
         if (ret_message)
                 *ret_message = TAKE_PTR(message);
         return r;
 }
 
-static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
-        PlManager *m = userdata;
-
-        pl_log_warning("The engine has not answered %u update%s; it keeps showing plimsoll's "
-                       "limits",
-                       m->updates_in_flight, pl_plural(m->updates_in_flight));
-        return sd_event_exit(m->event, 0);
+static int on_reload(void *userdata, char **ret_message) {
+        return pl_manager_reload(userdata, ret_message);
 }
 
-void pl_manager_stop(PlManager *m) {
-        PlSubject *s;
+/* --- life --- */
 
+void pl_manager_stop(PlManager *m) {
         (void)sd_notify(false, "STOPPING=1\nSTATUS=stopping");
-        if (m->stopping || !m->policy->daemon.restore_on_stop || pl_manager_dry_run(m)) {
+        pl_status_line_stop(m->line);
+        if (m->stopping || !m->registry->policy->daemon.restore_on_stop ||
+            pl_registry_is_dry_run(m->registry)) {
                 pl_log_info("Stopping; containers go on, their limits stay as they are");
                 (void)sd_event_exit(m->event, 0);
                 return;
         }
-        if (!m->engine_connected) {
+        if (!m->registry->connected) {
                 pl_log_warning("Stopping without the engine: limits are not given back; the next "
                                "start with RestoreOnStop=yes still knows what was there");
                 (void)sd_event_exit(m->event, 0);
@@ -178,41 +334,7 @@ void pl_manager_stop(PlManager *m) {
         }
         pl_log_info("Stopping; giving limits back (RestoreOnStop=yes)");
         m->stopping = true;
-        PL_MAP_FOREACH(s, m->subjects) {
-                s->fresh = false;
-                s->held = 0; /* giving back is no drift */
-                (void)pl_manager_desire(m, s);
-                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
-        }
-        (void)sd_event_add_time_relative(m->event, &m->stop_timer, CLOCK_BOOTTIME, STOP_GRACE_USEC,
-                                         0, on_stop_timeout, m);
-        (void)sd_event_source_set_enabled(m->tick, SD_EVENT_ONESHOT);
-}
-
-static int add_sources(PlManager *m) {
-        int r;
-
-        r = sd_event_add_defer(m->event, &m->tick, pl_manager_on_tick, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_enabled(m->tick, SD_EVENT_OFF);
-        r = sd_event_add_time(m->event, &m->retry, CLOCK_BOOTTIME, 0, 0, pl_manager_on_retry, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
-        r = sd_event_add_time_relative(m->event, &m->audit, CLOCK_BOOTTIME, PL_MANAGER_AUDIT_USEC,
-                                       5 * PL_USEC_PER_SEC, pl_manager_on_audit, m);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time(m->event, &m->report, CLOCK_BOOTTIME, 0, PL_USEC_PER_MSEC,
-                              pl_manager_on_report, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_enabled(m->report, SD_EVENT_OFF);
-        if (sd_watchdog_enabled(false, &m->watchdog_usec) > 0)
-                r = sd_event_add_time_relative(m->event, &m->watchdog, CLOCK_BOOTTIME, 0, 0,
-                                               pl_manager_on_watchdog, m);
-        return r;
+        pl_enforcer_stop(m->enforcer);
 }
 
 static int open_control(PlManager *m) {
@@ -233,9 +355,34 @@ static int open_control(PlManager *m) {
                 }
                 m->control_bound = true;
         }
-        r = pl_ctl_server_new(m->event, fd, pl_manager_endpoints, m, &m->ctl);
+        r = pl_ctl_server_new(m->event, fd, pl_endpoints, &m->endpoints, &m->ctl);
         if (r < 0)
                 (void)close(fd);
+        m->reporter.stream = m->ctl;
+        return r;
+}
+
+static int open_registry(PlManager *m) {
+        PlRegistryOptions options = {
+                .engine_url = m->options.engine_url,
+                .state_dir = m->options.state_dir,
+                .dry_run = m->options.dry_run,
+        };
+        _cleanup_free_ char *message = NULL;
+        PlPolicy *policy = NULL;
+        int r;
+
+        r = pl_host_read("/proc", &options.host);
+        if (r >= 0)
+                r = load_policy(m, &options.host, &policy, &message);
+        if (r < 0)
+                return r;
+        m->policy.loaded_usec = pl_clock_usec(CLOCK_REALTIME);
+        r = pl_registry_new(m->event, &m->reporter, &options, &registry_handlers, m, &m->registry);
+        if (r < 0)
+                pl_policy_unref(policy);
+        else
+                (void)pl_registry_set_policy(m->registry, policy);
         return r;
 }
 
@@ -246,115 +393,109 @@ static int open_kernel(PlManager *m) {
                 pl_log_error("No cgroup controllers are mounted on this host: %s", strerror(-r));
                 return r;
         }
-        r = pl_cg_apply_init();
+        r = pl_enforcer_new(m->registry, &m->mounts, m->options.no_early_write, &enforce_handlers,
+                            m, &m->enforcer);
+        if (r >= 0)
+                r = pl_oom_explainer_new(m->registry, &m->mounts, &oom_handlers, m, &m->oom);
+        return r;
+}
+
+static void on_rotated(void *userdata, const PlLogRotated *r) {
+        on_changed(userdata);
+}
+
+static void on_log_finding(void *userdata, const char *id, PlLogFinding finding, const char *text) {
+        on_changed(userdata);
+}
+
+static const PlLogsHandlers logs_handlers = { .rotated = on_rotated, .finding = on_log_finding };
+
+static int open_logs(PlManager *m) {
+        int r = pl_logs_new(m->event, m->options.archive_dir, &logs_handlers, m, &m->logs);
+
         if (r < 0) {
-                pl_log_error("libcgroup does not start: %s", strerror(-r));
+                pl_log_error("Cannot use the archive directory %s: %s", m->options.archive_dir,
+                             strerror(-r));
                 return r;
         }
-        r = pl_cg_watch_new(m->event, &m->mounts, &pl_manager_watch_handlers, m, &m->watch);
-        if (r < 0) {
-                pl_log_error("Cannot watch cgroups: %s", strerror(-r));
-                return r;
-        }
-        r = pl_manager_open_oom(m);
-        if (r < 0)
-                return r;
-        /* where Docker's two cgroup drivers put containers when nobody says otherwise, and wherever
-         * else they may appear: an engine does not tell its own setting */
-        pl_manager_learn_parent(m, "docker");
-        pl_manager_learn_parent(m, "system.slice");
-        r = pl_cg_watch_discover(m->watch);
-        if (r < 0)
-                pl_log_warning("Cannot look for the cgroups below which containers are made (%s): "
-                               "the first one below each may get its limits late",
-                               strerror(-r));
-        return 0;
+        pl_logs_set_policy(m->logs, &m->registry->policy->daemon,
+                           pl_registry_is_dry_run(m->registry));
+        return pl_log_paths_new(m->registry, &m->log_paths);
+}
+
+static int open_status(PlManager *m) {
+        m->sources = (PlSources){
+                .registry = m->registry,
+                .enforcer = m->enforcer,
+                .oom = m->oom,
+                .health = m->health,
+                .logs = m->logs,
+                .log_paths = m->log_paths,
+                .policy = &m->policy,
+                .archive_dir = m->options.archive_dir,
+        };
+        m->endpoints = (PlEndpoints){
+                .from = &m->sources,
+                .logs = m->logs,
+                .reload = on_reload,
+                .userdata = m,
+        };
+        return pl_status_line_new(m->event, &m->sources, &m->line);
 }
 
 int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager **ret) {
         _cleanup_(pl_manager_freep) PlManager *m = calloc(1, sizeof(*m));
-        _cleanup_free_ char *message = NULL;
         int r;
 
         if (!m)
                 return -ENOMEM;
         m->event = sd_event_ref(event);
         m->options = *options;
-        m->subjects = pl_map_new();
-        if (!m->subjects)
-                return -ENOMEM;
-        r = pl_host_read("/proc", &m->host);
-        if (r < 0)
-                return r;
-        r = load_policy(m, &m->policy, &message);
-        if (r < 0)
-                return r;
-        m->policy_loaded_usec = pl_clock_usec(CLOCK_REALTIME);
-        r = pl_state_dir_open(options->state_dir, &m->state_dir);
-        if (r < 0) {
-                pl_log_error("Cannot use the state directory %s: %s", options->state_dir,
-                             strerror(-r));
-                return r;
-        }
-        r = add_sources(m);
+        m->policy.file = options->policy_file;
+        m->reporter = (PlReporter){ .changed = on_changed, .userdata = m };
+        r = open_registry(m);
         if (r >= 0)
                 r = open_kernel(m);
         if (r >= 0)
-                r = pl_manager_open_logs(m);
+                r = open_logs(m);
         if (r >= 0)
-                r = pl_manager_open_health(m);
+                r = pl_health_act_new(m->registry, pl_enforcer_systemd(m->enforcer),
+                                      &health_handlers, m, &m->health);
+        if (r >= 0)
+                r = open_status(m);
         if (r >= 0)
                 r = open_control(m);
         if (r >= 0)
-                r = restart_engine(m);
+                r = pl_registry_use_engine(m->registry);
         if (r < 0)
                 return r;
-        r = pl_systemd_new(event, &pl_manager_systemd_handlers, m, &m->systemd);
-        if (r < 0)
-                return r;
-        pl_manager_write_defaults(m);
+        pl_enforcer_begin(m->enforcer);
         *ret = TAKE_PTR(m);
         return 0;
 }
 
 PlManager *pl_manager_free(PlManager *m) {
-        PlSubject *s;
-
         if (!m)
                 return NULL;
         /* while it still listens: nobody else can have bound the path meanwhile */
         if (m->control_bound)
                 (void)unlink(m->options.control_path);
-        m->logs = pl_logs_free(m->logs); /* its last jobs still speak */
-        pl_manager_free_log_paths(m);
-        m->health = pl_healthd_free(m->health);
+        m->line = pl_status_line_free(m->line);
+        m->logs = pl_logs_free(m->logs); /* its last jobs still report */
+        m->log_paths = pl_log_paths_free(m->log_paths);
+        m->health = pl_health_act_free(m->health);
+        m->reporter.stream = NULL;
         m->ctl = pl_ctl_server_free(m->ctl);
-        m->engine = pl_engine_free(m->engine);
-        m->systemd = pl_systemd_free(m->systemd);
-        m->oom = pl_oom_watch_free(m->oom);
-        if (m->subjects)
-                PL_MAP_FOREACH(s, m->subjects)
-        pl_subject_free(s);
-        pl_map_free(m->subjects);
-        pl_cg_watch_free(m->watch);
-        pl_manager_free_parents(m);
+        m->oom = pl_oom_explainer_free(m->oom);
+        m->registry = pl_registry_free(m->registry); /* takes its containers' values along */
+        m->enforcer = pl_enforcer_free(m->enforcer);
         pl_cg_mounts_deinit(&m->mounts);
-        pl_state_dir_free(m->state_dir);
-        sd_event_source_disable_unref(m->tick);
-        sd_event_source_disable_unref(m->retry);
-        sd_event_source_disable_unref(m->audit);
-        sd_event_source_disable_unref(m->report);
-        sd_event_source_disable_unref(m->watchdog);
-        sd_event_source_disable_unref(m->stop_timer);
-        pl_policy_unref(m->policy);
-        free(m->policy_error);
-        free(m->engine_error);
-        free(m->status_sent);
+        free(m->policy.error);
         sd_event_unref(m->event);
         free(m);
         return NULL;
 }
 
 int pl_manager_start(PlManager *m) {
-        return pl_engine_start(m->engine);
+        return pl_engine_start(m->registry->engine);
 }

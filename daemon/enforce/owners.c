@@ -7,47 +7,46 @@
  * What waits for usage to fall is kept from both: they would write it at once, which kills.
  */
 
-#include "manager-internal.h"
+#include "enforce/owners.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/journal.h"
+#include "enforce/desire.h"
+#include "enforce/originals.h"
+#include "enforce/queue.h"
+#include "lib/base/message.h"
 #include "lib/limits/desired.h"
 #include "lib/status/summary.h"
-
-/* Older than this, what an owner did is no longer why a value has changed just now. */
-#define BLAME_USEC        (2 * PL_USEC_PER_SEC)
-#define BLAME_RELOAD_USEC (5 * PL_USEC_PER_SEC)
 
 /* What the Engine API has no update for, or (the weight) takes and does not pass on. */
 #define NOT_TOLD                                                                 \
         (1U << PL_RESOURCE_IO_WEIGHT | 1U << PL_RESOURCE_IO_READ_BANDWIDTH_MAX | \
          1U << PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX)
 
-uint32_t pl_manager_own_doing(const PlSubject *s) {
-        return s->update_in_flight ? NOT_TOLD : 0;
+uint32_t pl_owners_own_doing(const PlHeld *h) {
+        return h->told.update_in_flight ? NOT_TOLD : 0;
 }
 
-static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fallback) {
-        if (!s->want.v[r].set || s->waiting & (1U << r))
+static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallback) {
+        if (!h->want.v[r].set || h->waiting & (1U << r))
                 return NULL;
-        if (!(s->restoring & (1U << r)))
-                return &s->want.v[r];
-        if (s->state.engine_original.v[r].set)
-                return &s->state.engine_original.v[r];
+        if (!(h->restoring & (1U << r)))
+                return &h->want.v[r];
+        if (h->originals.state.engine_original.v[r].set)
+                return &h->originals.state.engine_original.v[r];
         /* it cannot be told that there is no list: on v1 the kernel has one, the parent's */
-        if (r == PL_RESOURCE_ALLOWED_CPUS && s->held & (1U << r) && s->reading.in_force.v[r].text &&
-            *s->reading.in_force.v[r].text)
-                return &s->reading.in_force.v[r];
+        if (r == PL_RESOURCE_ALLOWED_CPUS && h->held & (1U << r) && h->reading.in_force.v[r].text &&
+            *h->reading.in_force.v[r].text)
+                return &h->reading.in_force.v[r];
         *fallback = pl_desired_default(r);
         return fallback->set ? fallback : NULL;
 }
 
-static int engine_limits(const PlSubject *s, PlLimits *ret) {
+static int engine_limits(const PlHeld *h, PlLimits *ret) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 PlValue fallback = { 0 };
-                const PlValue *v = engine_value(s, r, &fallback);
+                const PlValue *v = engine_value(h, r, &fallback);
 
                 if (v && pl_value_copy(v, &ret->v[r]) < 0)
                         return -ENOMEM;
@@ -55,270 +54,258 @@ static int engine_limits(const PlSubject *s, PlLimits *ret) {
         return 0;
 }
 
-static const char *kernel_says(const PlSubject *s) {
-        return pl_summary_kernel(pl_subject_wanted(s), s->unsupported, s->held);
+static const char *kernel_says(const PlHeld *h) {
+        return pl_summary_kernel(pl_held_wanted(h), h->unsupported, h->held);
 }
 
-static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {
+static void note_engine_error(PlEnforcer *e, PlHeld *h, const char *why) {
         bool news = false;
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (s->want.v[r].set)
-                        news |= pl_subject_set_error(s, r, PL_OWNER_ENGINE, why);
+                if (h->want.v[r].set)
+                        news |= pl_held_set_error(h, r, PL_OWNER_ENGINE, why);
         if (why && news)
-                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
-                               "the engine did not take the limits (%s). %s; `docker inspect` "
-                               "shows "
-                               "others",
-                               why, kernel_says(s));
+                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
+                                  why, NULL,
+                                  "the engine did not take the limits (%s). %s; `docker inspect` "
+                                  "shows "
+                                  "others",
+                                  why, kernel_says(h));
 }
 
 /* A value is given back for good when kernel and engine both have the original again. */
-static void settle_restored(PlManager *m, PlSubject *s) {
-        uint32_t done = s->restoring, keep;
+static void settle_restored(PlEnforcer *e, PlHeld *h) {
+        uint32_t done = h->restoring, keep;
 
-        if (done == 0 || s->update_in_flight)
+        if (done == 0 || h->told.update_in_flight)
                 return;
-        if (s->cgroup)
-                done &= s->held | ~s->reading.supported;
+        if (h->cgroup)
+                done &= h->held | ~h->reading.supported;
         if (done == 0)
                 return;
-        s->state.managed &= ~done;
-        keep = s->state.managed | pl_manager_companions(m, s->state.managed);
+        h->originals.state.managed &= ~done;
+        keep = h->originals.state.managed | pl_originals_companions(e, h->originals.state.managed);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (!(keep & (1U << r))) {
-                        pl_value_deinit(&s->state.original.v[r]);
-                        s->state.original.v[r] = (PlValue){ 0 };
+                        pl_value_deinit(&h->originals.state.original.v[r]);
+                        h->originals.state.original.v[r] = (PlValue){ 0 };
                 }
-        if (s->state.managed == 0)
-                (void)pl_state_dir_remove(m->state_dir, s->id);
+        if (h->originals.state.managed == 0)
+                (void)pl_state_dir_remove(e->registry->state_dir, h->subject->id);
         else
-                (void)pl_state_dir_save(m->state_dir, &s->state);
-        (void)pl_manager_desire(m, s);
+                (void)pl_state_dir_save(e->registry->state_dir, &h->originals.state);
+        (void)pl_desire(e, h);
 }
 
 static void on_updated(void *userdata, const char *id, int error, const char *message) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlEnforcer *e = userdata;
+        PlHeld *h = pl_enforcer_find(e, id);
 
-        m->updates_in_flight--;
-        if (s) {
-                s->update_in_flight = false;
-                s->own_update_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
-                s->systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
+        e->updates_in_flight--;
+        if (h) {
+                h->told.update_in_flight = false;
+                h->told.own_update_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+                h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost: said by lost(), and the resync comes by here again */
-                        pl_subject_forget_told(s);
+                        pl_held_forget_told(h);
                 } else if (error == -EOPNOTSUPP) {
-                        m->engine_takes_nothing = true;
+                        e->engine_takes_nothing = true;
                 } else if (error < 0) {
                         /* Said once an inspection has shown that it is not about a container that
                          * has ended meanwhile. */
-                        free(s->engine_failed);
-                        s->engine_failed = strdup(message ?: strerror(-error));
+                        free(h->told.engine_failed);
+                        h->told.engine_failed = strdup(message ?: strerror(-error));
                 } else {
-                        free(s->engine_failed);
-                        s->engine_failed = NULL;
-                        note_engine_error(m, s, NULL);
+                        free(h->told.engine_failed);
+                        h->told.engine_failed = NULL;
+                        note_engine_error(e, h, NULL);
                 }
-                if (m->stopping || error == -ENOENT)
-                        settle_restored(m, s);
+                if (e->stopping || error == -ENOENT)
+                        settle_restored(e, h);
                 else
-                        pl_manager_inspect(m, s);
+                        pl_registry_inspect(e->registry, h->subject);
                 /* runc writes all of its values at an update, and what the engine cannot be told as
                  * it was at the start: look once more, and take that for nobody's drift */
-                s->held &= ~NOT_TOLD;
-                s->fresh = false;
-                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+                h->held &= ~NOT_TOLD;
+                h->fresh = false;
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        pl_manager_report(m);
+        pl_reporter_changed(e->reporter);
 }
 
-static void say_engine_cannot(PlManager *m, PlSubject *s, uint32_t cannot) {
-        cannot &= ~s->engine_cannot_said & s->restoring;
-        s->engine_cannot_said |= cannot;
+static void say_engine_cannot(PlEnforcer *e, PlHeld *h, uint32_t cannot) {
+        cannot &= ~h->told.engine_cannot_said & h->restoring;
+        h->told.engine_cannot_said |= cannot;
         if (cannot & (1U << PL_RESOURCE_MEMORY_MAX))
-                pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
-                               "memory is given back in the kernel, but the Engine API cannot "
-                               "remove a memory limit: `docker inspect` keeps it, and so does the "
-                               "next start, until the container is recreated");
+                pl_subject_report(
+                                e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
+                                "memory is given back in the kernel, but the Engine API cannot "
+                                "remove a memory limit: `docker inspect` keeps it, and so does the "
+                                "next start, until the container is recreated");
         if (cannot & (1U << PL_RESOURCE_ALLOWED_CPUS))
-                pl_manager_say(m, s, LOG_NOTICE, NULL, NULL,
-                               "all CPUs are given back in the kernel, but the Engine API cannot "
-                               "remove a list of CPUs: `docker inspect` keeps it, and so does the "
-                               "next start, until the container is recreated");
+                pl_subject_report(
+                                e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
+                                "all CPUs are given back in the kernel, but the Engine API cannot "
+                                "remove a list of CPUs: `docker inspect` keeps it, and so does the "
+                                "next start, until the container is recreated");
 }
 
-static void tell_engine(PlManager *m, PlSubject *s) {
+static void tell_engine(PlEnforcer *e, PlHeld *h) {
         _cleanup_free_ char *body = NULL;
         const PlDockerHost host = {
-                .hierarchy = m->mounts.hierarchy[PL_CONTROLLER_CPU],
-                .n_cpus = m->host.n_cpus,
-                .quota_period_usec = s->service ? s->service->cpu_quota_period_usec : 0,
+                .hierarchy = e->mounts->hierarchy[PL_CONTROLLER_CPU],
+                .n_cpus = e->registry->options.host.n_cpus,
+                .quota_period_usec = h->service ? h->service->cpu_quota_period_usec : 0,
         };
         PlLimits limits = { 0 };
         uint32_t cannot = 0;
         int r;
 
         /* an inspection under way knows better what the engine has, and comes by here */
-        if (s->update_in_flight || (s->inspect_in_flight && !m->stopping) || s->provisional ||
-            s->facts->phase == PL_PHASE_REMOVING || s->facts->phase == PL_PHASE_DEAD ||
-            s->facts->phase == PL_PHASE_RESTARTING)
+        if (h->told.update_in_flight || (h->subject->inspect_in_flight && !e->stopping) ||
+            h->subject->provisional || h->subject->facts->phase == PL_PHASE_REMOVING ||
+            h->subject->facts->phase == PL_PHASE_DEAD ||
+            h->subject->facts->phase == PL_PHASE_RESTARTING)
                 return;
-        if (m->options.no_early_write && s->facts->phase == PL_PHASE_CREATED)
+        if (e->no_early_write && h->subject->facts->phase == PL_PHASE_CREATED)
                 return;
-        r = engine_limits(s, &limits);
+        r = engine_limits(h, &limits);
         if (r >= 0)
-                r = pl_docker_format_update(&limits, &s->facts->host, &host, &body, &cannot);
+                r = pl_docker_format_update(&limits, &h->subject->facts->host, &host, &body,
+                                            &cannot);
         pl_limits_deinit(&limits);
         if (r < 0)
                 return;
-        say_engine_cannot(m, s, cannot);
-        if (!body || m->engine_takes_nothing) {
-                note_engine_error(m, s, NULL);
-                settle_restored(m, s);
+        say_engine_cannot(e, h, cannot);
+        if (!body || e->engine_takes_nothing) {
+                note_engine_error(e, h, NULL);
+                settle_restored(e, h);
                 return;
         }
-        if (pl_streq_null(body, s->engine_told) && !m->stopping) {
+        if (pl_streq_null(body, h->told.engine) && !e->stopping) {
                 /* the same answer, and the same result, would come back */
-                if (!s->engine_failed)
-                        settle_restored(m, s);
-                else if (!s->inspect_in_flight &&
-                         (s->facts->phase == PL_PHASE_CREATED || pl_container_is_live(s->facts)))
-                        note_engine_error(m, s, s->engine_failed);
+                if (!h->told.engine_failed)
+                        settle_restored(e, h);
+                else if (!h->subject->inspect_in_flight &&
+                         (h->subject->facts->phase == PL_PHASE_CREATED ||
+                          pl_container_is_live(h->subject->facts)))
+                        note_engine_error(e, h, h->told.engine_failed);
                 return;
         }
-        if (pl_manager_capture(m, s) < 0)
+        if (pl_originals_capture(e, h) < 0)
                 return;
-        r = pl_engine_update(m->engine, s->id, body, on_updated, m);
+        r = pl_engine_update(e->registry->engine, h->subject->id, body, on_updated, e);
         if (r < 0)
                 return; /* lost just now; the resync comes by here again */
-        free(s->engine_told);
-        s->engine_told = TAKE_PTR(body);
-        s->update_in_flight = true;
-        m->updates_in_flight++;
+        free(h->told.engine);
+        h->told.engine = TAKE_PTR(body);
+        h->told.update_in_flight = true;
+        e->updates_in_flight++;
 }
 
 /* systemd takes devices by path, as the policy has them; want has numbers. */
-static const PlValue *systemd_value(const PlSubject *s, PlResource r) {
-        if (!s->want.v[r].set || s->waiting & (1U << r))
+static const PlValue *systemd_value(const PlHeld *h, PlResource r) {
+        if (!h->want.v[r].set || h->waiting & (1U << r))
                 return NULL;
         if (pl_resource_info(r)->kind != PL_KIND_DEVICES)
-                return &s->want.v[r];
-        if (s->restoring & (1U << r))
-                return s->want.v[r].text && *s->want.v[r].text ? NULL : &s->want.v[r];
-        return s->service ? &s->service->limits.v[r] : NULL;
+                return &h->want.v[r];
+        if (h->restoring & (1U << r))
+                return h->want.v[r].text && *h->want.v[r].text ? NULL : &h->want.v[r];
+        return h->service ? &h->service->limits.v[r] : NULL;
 }
 
-static void tell_systemd(PlManager *m, PlSubject *s) {
+static void tell_systemd(PlEnforcer *e, PlHeld *h) {
         PlLimits limits = { 0 }, engine = { 0 };
         int r = 0;
 
-        if (!s->cgroup || !s->cgroup->scope || !s->systemd_due ||
-            !pl_systemd_is_supported(m->systemd))
+        if (!h->cgroup || !h->cgroup->scope || !h->told.systemd_due ||
+            !pl_systemd_is_supported(e->systemd))
                 return;
         for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
-                const PlValue *v = systemd_value(s, i);
+                const PlValue *v = systemd_value(h, i);
 
                 if (v)
                         r = pl_value_copy(v, &limits.v[i]);
         }
         if (r >= 0)
-                r = pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU], &engine);
+                r = pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
+                                        &engine);
         if (r >= 0 && pl_limits_any(&limits)) {
-                r = pl_systemd_set(m->systemd, s->id, s->cgroup->scope, &limits, &engine,
-                                   s->service ? s->service->cpu_quota_period_usec : 0);
+                r = pl_systemd_set(e->systemd, h->subject->id, h->cgroup->scope, &limits, &engine,
+                                   h->service ? h->service->cpu_quota_period_usec : 0);
                 if (r >= 0) {
-                        s->systemd_due = false;
-                        s->systemd_in_flight++;
+                        h->told.systemd_due = false;
+                        h->told.systemd_in_flight++;
                 }
         }
         pl_limits_deinit(&engine);
         pl_limits_deinit(&limits);
 }
 
-void pl_manager_tell_owners(PlManager *m, PlSubject *s) {
-        if (!m->engine_connected || !s->facts || pl_manager_dry_run(m))
+void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
+        if (!e->registry->connected || !h->subject->facts || pl_registry_is_dry_run(e->registry))
                 return;
-        if (pl_subject_wanted(s) == 0 || pl_drift_is_standoff(&s->drift))
+        if (pl_held_wanted(h) == 0 || pl_drift_is_standoff(&h->drift))
                 return;
-        tell_systemd(m, s);
-        tell_engine(m, s);
+        tell_systemd(e, h);
+        tell_engine(e, h);
 }
 
-void pl_manager_write_defaults(PlManager *m) {
-        const PlService *d = m->policy->defaults;
+void pl_owners_write_defaults(PlEnforcer *e) {
+        const PlService *d = e->registry->policy->defaults;
         int r;
 
-        r = pl_systemd_write_defaults(m->systemd, d && !pl_manager_dry_run(m) ? &d->limits : NULL,
+        r = pl_systemd_write_defaults(e->systemd,
+                                      d && !pl_registry_is_dry_run(e->registry) ? &d->limits : NULL,
                                       d ? d->cpu_quota_period_usec : 0);
         if (r < 0 && r != -EOPNOTSUPP)
                 pl_log_warning("Cannot write the defaults of container scopes for systemd: %s",
                                strerror(-r));
 }
 
-/* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc,
- * whose update may be seen here before the engine tells of it. */
-static bool others_set_properties(const PlSubject *s) {
-        uint64_t set, now = pl_clock_usec(CLOCK_REALTIME);
-
-        if (!s->cgroup || !s->cgroup->scope || s->systemd_in_flight > 0 || s->update_in_flight)
-                return false;
-        set = pl_systemd_last_set_usec(s->cgroup->scope);
-        return set > s->systemd_own_usec && set + BLAME_USEC > now;
-}
-
-const char *pl_manager_blame(const PlManager *m, const PlSubject *s, uint64_t now) {
-        if (s->update_seen_usec > 0 && now - s->update_seen_usec < BLAME_USEC)
-                return "docker update";
-        if (others_set_properties(s))
-                return "systemctl set-property or the engine";
-        if (m->reloaded_usec > 0 && now - m->reloaded_usec < BLAME_RELOAD_USEC)
-                return "systemd daemon-reload";
-        return s->cgroup && s->cgroup->scope ? "systemd or a direct write to the cgroup"
-                                             : "a direct write to the cgroup";
-}
-
 static void on_set_done(void *userdata, const char *id, int error, const char *message) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlEnforcer *e = userdata;
+        PlHeld *h = pl_enforcer_find(e, id);
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
-        if (!s)
+        if (!h)
                 return;
-        if (s->systemd_in_flight > 0)
-                s->systemd_in_flight--;
-        s->systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
+        if (h->told.systemd_in_flight > 0)
+                h->told.systemd_in_flight--;
+        h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (s->want.v[r].set)
-                        news |= pl_subject_set_error(s, r, PL_OWNER_SYSTEMD, why);
-        if (why && news && s->cgroup)
-                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED, why,
-                               "systemd did not take the limits (%s). %s; a daemon-reload may take "
-                               "them away for a moment",
-                               why, kernel_says(s));
+                if (h->want.v[r].set)
+                        news |= pl_held_set_error(h, r, PL_OWNER_SYSTEMD, why);
+        if (why && news && h->cgroup)
+                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
+                                  why, NULL,
+                                  "systemd did not take the limits (%s). %s; a daemon-reload may "
+                                  "take "
+                                  "them away for a moment",
+                                  why, kernel_says(h));
 }
 
 static void on_systemd_reloading(void *userdata) {
-        PlManager *m = userdata;
+        PlEnforcer *e = userdata;
 
-        m->reloaded_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
+        e->reloaded_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
 }
 
 static void on_systemd_reloaded(void *userdata) {
-        PlManager *m = userdata;
-        PlSubject *s;
+        PlEnforcer *e = userdata;
+        PlHeld *h;
 
-        m->reloaded_usec = pl_clock_loop_usec(m->event, CLOCK_BOOTTIME);
-        PL_MAP_FOREACH(s, m->subjects) {
-                s->fresh = false;
-                s->systemd_due = true;
-                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+        e->reloaded_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+        TAILQ_FOREACH(h, &e->all, all) {
+                h->fresh = false;
+                h->told.systemd_due = true;
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
 }
 
-const PlSystemdHandlers pl_manager_systemd_handlers = {
+const PlSystemdHandlers pl_owners_systemd_handlers = {
         .reloading = on_systemd_reloading,
         .reloaded = on_systemd_reloaded,
         .set_done = on_set_done,

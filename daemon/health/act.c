@@ -1,79 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Health: what the engine and the policy say of a container is handed to daemon/health/patients;
- * what comes back becomes journal entries, restarts and units. Decisions are all there.
+ * Health, acted upon: what the registry says of a container is handed to health/patients; what
+ * comes back becomes entries, restarts and units. Decisions are all there.
  */
 
-#include "manager-internal.h"
+#include "health/act.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
-#include "base/journal.h"
-#include "cgroup/read.h"
+#include "lib/base/message.h"
 #include "lib/base/unit.h"
 #include "lib/logs/last-words.h"
-#include "lib/probe/ollama-fit.h"
-#include "lib/status/wire.h"
 
 /* As much of a log's end as its last words may take. */
 #define LOG_TAIL_BYTES KIB(16)
 
-/* "PLIMSOLL_HEALTH_BEFORE" is "health_before" on the control socket. */
-static json_t *fields_to_json(const PlLogField *fields) {
-        json_t *o = json_object();
+struct PlHealthAct {
+        PlRegistry *registry;
+        PlSystemd *systemd;
+        const PlHealthActHandlers *handlers;
+        void *userdata;
+        PlHealthd *patients;
+        PlMap *guests; /* id → PlSubject in another one's network, borrowed */
+        PlMap *models; /* id → PlModels, owned */
+};
 
-        for (; o && fields->name; fields++) {
-                const char *name = fields->name;
-                char key[48];
-                size_t i = 0;
+static PlModels *models_ensure(PlHealthAct *a, const char *id) {
+        PlModels *m = pl_map_get(a->models, id);
 
-                if (!fields->value)
-                        continue;
-                if (pl_startswith(name, "PLIMSOLL_"))
-                        name += strlen("PLIMSOLL_");
-                for (; name[i] && i + 1 < sizeof(key); i++)
-                        key[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
-                key[i] = '\0';
-                (void)json_object_set_new(o, key, json_string(fields->value));
+        if (m)
+                return m;
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return NULL;
+        (void)snprintf(m->id, sizeof(m->id), "%s", id);
+        if (pl_map_put(a->models, m->id, m) < 0) {
+                free(m);
+                return NULL;
         }
-        return o;
+        return m;
 }
 
-/* One entry for the journal and for those who listen on the control socket. @service: of an entry
- * that is about no container. */
-static void tell(PlManager *m, const PlSubject *s, const char *service, int priority,
-                 const char *message_id, const PlLogField *fields, const char *text) {
-        PlLogSubject subject = {
-                .container_name = s ? pl_subject_name(s) : NULL,
-                .container_id = s ? s->id : NULL,
-                .service = service,
-                .fields = fields,
-        };
-        PlWireEvent e = {
-                .time_usec = pl_clock_usec(CLOCK_REALTIME),
-                .priority = priority,
-                .message = text,
-                .message_id = message_id,
-                .container_name = subject.container_name,
-                .container_id = subject.container_id,
-                .service = service,
-        };
-        json_t *entry;
-
-        pl_log_full(priority, message_id, &subject, "%s: %s", s ? pl_subject_name(s) : service,
-                    text);
-        if (!m->ctl || !pl_ctl_server_has_listeners(m->ctl))
+static void models_free(PlHealthAct *a, PlModels *m) {
+        if (!m)
                 return;
-        e.fields = fields_to_json(fields);
-        entry = pl_wire_event(&e);
-        json_decref(e.fields);
-        if (entry)
-                pl_ctl_server_publish(m->ctl, entry);
-        json_decref(entry);
+        (void)pl_map_remove(a->models, m->id);
+        free(m);
 }
 
 /* The end of a json-file log. It is read here and now: some kilobytes that were just written. */
@@ -124,8 +99,8 @@ static const char *message_of(const PlHealthdReport *r, int priority) {
 }
 
 static void on_changed(void *userdata, const PlHealthdReport *r) {
-        PlManager *m = userdata;
-        PlSubject *s = r->id ? pl_map_get(m->subjects, r->id) : NULL;
+        PlHealthAct *a = userdata;
+        PlSubject *s = r->id ? pl_map_get(a->registry->subjects, r->id) : NULL;
         const PlHealthChange *c = r->change;
         char text[2 * PL_HEALTH_REASON_MAX], lasted[PL_FORMAT_MAX], words[PL_LAST_WORDS_MAX];
         char exit_code[16];
@@ -151,44 +126,54 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
         else
                 (void)snprintf(text, sizeof(text), "%s%s%s", pl_health_state_to_string(c->to),
                                *c->reason ? ": " : "", c->reason);
-        tell(m, s, r->service, priority, message_of(r, priority), fields, text);
-        pl_manager_report(m);
+        pl_report(a->registry->reporter,
+                  &(PlEntry){
+                                  .priority = priority,
+                                  .message_id = message_of(r, priority),
+                                  .container_name = s ? pl_subject_name(s) : NULL,
+                                  .container_id = s ? s->id : NULL,
+                                  .service = r->service,
+                                  .fields = fields,
+                  },
+                  "%s", text);
+        pl_reporter_changed(a->registry->reporter);
 }
 
 static void on_restart_reply(void *userdata, const char *id, int error, const char *message) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
 
         if (error < 0 && s)
-                pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
-                               "the engine did not restart it: %s", message ?: strerror(-error));
-        pl_healthd_restarted(m->health, id, error);
+                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
+                                  NULL, "the engine did not restart it: %s",
+                                  message ?: strerror(-error));
+        pl_healthd_restarted(a->patients, id, error);
 }
 
 static bool on_restart(void *userdata, const char *id, const char *reason, unsigned n,
                        const PlBudget *budget) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
         char window[PL_FORMAT_MAX];
         int r;
 
-        if (pl_manager_dry_run(m)) {
-                pl_manager_say(m, s, LOG_NOTICE, PL_MESSAGE_RESTARTED, reason,
-                               "would be restarted (dry run): %s", reason);
+        if (pl_registry_is_dry_run(a->registry)) {
+                pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED,
+                                  reason, NULL, "would be restarted (dry run): %s", reason);
                 return false;
         }
-        r = pl_engine_restart(m->engine, id, on_restart_reply, m);
+        r = pl_engine_restart(a->registry->engine, id, on_restart_reply, a);
         if (r < 0)
                 return false; /* the engine is lost; its return is the next occasion */
-        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_RESTARTED, reason,
-                       "restarting it, %u of at most %u in %s: %s", n, budget->n,
-                       pl_format_sec(budget->window_usec, window), reason);
+        pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED, reason, NULL,
+                          "restarting it, %u of at most %u in %s: %s", n, budget->n,
+                          pl_format_sec(budget->window_usec, window), reason);
         return true;
 }
 
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
         char name[256];
         const char *spec = strstr(unit, "%s"), *service = s && s->service ? s->service->name : NULL;
         int r;
@@ -198,80 +183,78 @@ static void on_start_unit(void *userdata, const char *id, const char *unit, cons
                                service ?: "defaults", spec + 2);
         else
                 (void)snprintf(name, sizeof(name), "%s", unit);
-        if (pl_manager_dry_run(m)) {
-                pl_manager_say(m, s, LOG_NOTICE, PL_MESSAGE_RESTARTED, reason,
-                               "%s would be started (dry run): %s", name, reason);
+        if (pl_registry_is_dry_run(a->registry)) {
+                pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED,
+                                  reason, NULL, "%s would be started (dry run): %s", name, reason);
                 return;
         }
-        r = pl_systemd_start_unit(m->systemd, name, id);
-        pl_manager_say(m, s, r < 0 ? LOG_ERR : LOG_WARNING, PL_MESSAGE_RESTARTED, reason,
-                       r < 0 ? "cannot start %s: %s" : "starting %s: %s", name,
-                       r < 0 ? strerror(-r) : reason);
+        r = pl_systemd_start_unit(a->systemd, name, id);
+        pl_subject_report(a->registry->reporter, s, r < 0 ? LOG_ERR : LOG_WARNING,
+                          PL_MESSAGE_RESTARTED, reason, NULL,
+                          r < 0 ? "cannot start %s: %s" : "starting %s: %s", name,
+                          r < 0 ? strerror(-r) : reason);
 }
 
 static void on_gave_up(void *userdata, const char *id, const char *reason, const PlBudget *budget) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
         char window[PL_FORMAT_MAX];
 
-        pl_manager_say(m, s, LOG_CRIT, PL_MESSAGE_RESTART_GAVE_UP, reason,
-                       "not restarted any more: %u restart%s in %s did not help: %s", budget->n,
-                       pl_plural(budget->n), pl_format_sec(budget->window_usec, window), reason);
-}
-
-static uint64_t memory_limit(const PlSubject *s) {
-        const PlValue *v = &s->reading.in_force.v[PL_RESOURCE_MEMORY_MAX];
-
-        if (v->set)
-                return v->number;
-        return s->facts && s->facts->host.memory > 0 ? (uint64_t)s->facts->host.memory
-                                                     : PL_UNLIMITED;
+        pl_subject_report(a->registry->reporter, s, LOG_CRIT, PL_MESSAGE_RESTART_GAVE_UP, reason,
+                          NULL, "not restarted any more: %u restart%s in %s did not help: %s",
+                          budget->n, pl_plural(budget->n),
+                          pl_format_sec(budget->window_usec, window), reason);
 }
 
 static void on_ollama(void *userdata, const char *id, const PlOllamaFacts *facts) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
-        PlUsage usage = { .memory_bytes = PL_UNLIMITED, .inactive_file_bytes = PL_UNLIMITED };
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
         char text[PL_HEALTH_REASON_MAX];
+        uint64_t limit_bytes;
+        PlModels *m;
+        PlUsage usage;
         PlOllamaFit fit;
 
         if (!s)
                 return;
-        if (!s->ollama)
-                s->ollama = malloc(sizeof(*s->ollama));
-        if (s->ollama)
-                *s->ollama = *facts;
-        if (s->cgroup)
-                (void)pl_cg_read_usage(&m->mounts, s->cgroup, &usage);
-        fit = pl_ollama_judge(facts, memory_limit(s), usage.memory_bytes, usage.inactive_file_bytes,
+        m = models_ensure(a, id);
+        if (!m)
+                return;
+        m->facts = *facts;
+        limit_bytes = a->handlers->memory(a->userdata, s, &usage);
+        fit = pl_ollama_judge(facts, limit_bytes, usage.memory_bytes, usage.inactive_file_bytes,
                               text, sizeof(text));
         /* the numbers move with every round; the finding is what is news */
-        if ((int)fit == s->ollama_fit)
+        if (fit == m->fit)
                 return;
-        s->ollama_fit = (int)fit;
+        m->fit = fit;
+        (void)snprintf(m->text, sizeof(m->text), "%s", text);
+        pl_reporter_changed(a->registry->reporter);
         if (fit != PL_OLLAMA_FITS)
-                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_MODEL_TOO_BIG, text, "%s", text);
+                pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_MODEL_TOO_BIG,
+                                  text, NULL, "%s", text);
 }
 
 static void on_doubted(void *userdata, const char *id) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
 
         if (s)
-                pl_manager_inspect(m, s);
+                pl_registry_inspect(a->registry, s);
 }
 
 static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
                       PlEnding *ret_ending) {
-        PlManager *m = userdata;
+        PlHealthAct *a = userdata;
 
-        return pl_state_dir_load_restart(m->state_dir, id, now_usec, ret_restart, ret_ending) >= 0;
+        return pl_state_dir_load_restart(a->registry->state_dir, id, now_usec, ret_restart,
+                                         ret_ending) >= 0;
 }
 
 static void on_remember(void *userdata, const char *id, const PlRestart *restart,
                         const PlEnding *ending) {
-        PlManager *m = userdata;
-        int r = pl_state_dir_save_restart(m->state_dir, id, restart, ending);
+        PlHealthAct *a = userdata;
+        int r = pl_state_dir_save_restart(a->registry->state_dir, id, restart, ending);
 
         if (r < 0)
                 pl_log_warning("%.12s: its restarts are forgotten when plimsolld ends: %s", id,
@@ -279,7 +262,9 @@ static void on_remember(void *userdata, const char *id, const PlRestart *restart
 }
 
 static void on_touched(void *userdata) {
-        pl_manager_report(userdata);
+        const PlHealthAct *a = userdata;
+
+        pl_reporter_changed(a->registry->reporter);
 }
 
 static const PlHealthdHandlers handlers = {
@@ -294,110 +279,109 @@ static const PlHealthdHandlers handlers = {
         .touched = on_touched,
 };
 
-int pl_manager_open_health(PlManager *m) {
-        int r = pl_healthd_new(m->event, &handlers, m, &m->health);
-
-        if (r < 0)
-                pl_log_error("Cannot watch the health of services: %s", strerror(-r));
-        else
-                pl_healthd_set_policy(m->health, m->policy);
-        return r;
-}
-
 /* The id of the container whose network this one shares; NULL: its own. */
 static const char *host_of(const PlSubject *s) {
-        const char *mode = s->facts && !s->provisional ? s->facts->host.network_mode : NULL;
+        const char *mode = pl_subject_is_known(s) ? s->facts->host.network_mode : NULL;
 
         return mode && pl_startswith(mode, "container:") ? mode + strlen("container:") : NULL;
 }
 
-static void update(PlManager *m, PlSubject *s) {
-        const PlService *service = pl_policy_match(m->policy, s->facts);
+static void update(PlHealthAct *a, PlSubject *s) {
         const char *host_id = host_of(s);
-        const PlSubject *host = host_id ? pl_map_get(m->subjects, host_id) : NULL;
+        const PlSubject *host = host_id ? pl_map_get(a->registry->subjects, host_id) : NULL;
 
-        if (!service) {
+        if (!s->service) {
                 /* left alone: neither asked nor reported */
-                pl_healthd_remove(m->health, s->id, false);
+                pl_healthd_remove(a->patients, s->id, false);
                 return;
         }
-        if (pl_healthd_update(m->health, s->facts, host && !host->provisional ? host->facts : NULL,
-                              service) < 0)
+        if (pl_healthd_update(a->patients, s->facts,
+                              host && pl_subject_is_known(host) ? host->facts : NULL,
+                              s->service) < 0)
                 pl_log_warning("%s: its health is not watched: out of memory", pl_subject_name(s));
 }
 
-static void note_guest(PlManager *m, PlSubject *s, bool guest) {
-        if (guest && !s->guest)
-                m->n_guests++;
-        else if (!guest && s->guest)
-                m->n_guests--;
-        s->guest = guest;
+static void note_guest(PlHealthAct *a, PlSubject *s, bool guest) {
+        bool is = pl_map_get(a->guests, s->id) != NULL;
+
+        if (guest && !is)
+                (void)pl_map_put(a->guests, s->id, s);
+        else if (!guest && is)
+                (void)pl_map_remove(a->guests, s->id);
 }
 
-void pl_manager_update_health(PlManager *m, PlSubject *s) {
+void pl_health_act_update(PlHealthAct *a, PlSubject *s) {
         PlSubject *guest;
 
         /* what the create event tells says nothing of phase and addresses yet */
-        if (!s->facts || s->provisional)
+        if (!pl_subject_is_known(s))
                 return;
-        note_guest(m, s, host_of(s));
-        update(m, s);
-        if (m->n_guests == 0)
-                return;
-        PL_MAP_FOREACH(guest, m->subjects)
-        if (guest->guest && pl_streq_null(host_of(guest), s->id))
-                update(m, guest);
+        note_guest(a, s, host_of(s));
+        update(a, s);
+        PL_MAP_FOREACH(guest, a->guests)
+        if (pl_streq_null(host_of(guest), s->id))
+                update(a, guest);
 }
 
-void pl_manager_update_all_health(PlManager *m) {
+void pl_health_act_set_policy(PlHealthAct *a) {
         PlSubject *s;
 
-        PL_MAP_FOREACH(s, m->subjects)
-        if (s->facts && !s->provisional)
-                update(m, s);
+        pl_healthd_set_policy(a->patients, a->registry->policy);
+        PL_MAP_FOREACH(s, a->registry->subjects)
+        if (pl_subject_is_known(s))
+                update(a, s);
 }
 
-void pl_manager_remove_health(PlManager *m, PlSubject *s) {
-        note_guest(m, s, false);
-        if (m->health)
-                pl_healthd_remove(m->health, s->id, true);
+void pl_health_act_remove(PlHealthAct *a, PlSubject *s) {
+        note_guest(a, s, false);
+        pl_healthd_remove(a->patients, s->id, true);
+        models_free(a, pl_map_get(a->models, s->id));
 }
 
-PlHealthState pl_manager_health(const PlManager *m, const PlSubject *s, const char **ret_reason) {
-        PlHealthdView v;
-
-        *ret_reason = NULL;
-        if (!pl_healthd_get(m->health, s->id, &v))
-                return PL_HEALTH_UNKNOWN;
-        *ret_reason = v.reason;
-        return v.state;
+const PlModels *pl_health_act_models(const PlHealthAct *a, const PlSubject *s) {
+        return pl_map_get(a->models, s->id);
 }
 
-void pl_manager_absent_to_json(PlManager *m, json_t *containers) {
-        const PlLimits none = {};
-        PlHealthdView v;
-        size_t iter = 0;
+PlHealthd *pl_health_act_patients(const PlHealthAct *a) {
+        return a->patients;
+}
 
-        while (pl_healthd_next_absent(m->health, &iter, &v)) {
-                PlContainerStatus c = {
-                        .id = "",
-                        .name = v.service,
-                        .service = v.service,
-                        .image = "",
-                        .phase = "absent",
-                        .health = v.state,
-                        .reason = v.reason,
-                        .wanted = &none,
-                        .in_force = &none,
-                        .memory_bytes = PL_UNLIMITED,
-                        .memory_peak_bytes = PL_UNLIMITED,
-                        .working_set_bytes = PL_UNLIMITED,
-                        .cpu_usec = PL_UNLIMITED,
-                        .pids = PL_UNLIMITED,
-                        .log_size_bytes = PL_UNLIMITED,
-                        .log_archived_bytes = PL_UNLIMITED,
-                };
+int pl_health_act_new(PlRegistry *registry, PlSystemd *systemd,
+                      const PlHealthActHandlers *act_handlers, void *userdata, PlHealthAct **ret) {
+        PlHealthAct *a = calloc(1, sizeof(*a));
+        int r = -ENOMEM;
 
-                (void)json_array_append_new(containers, pl_wire_container(&c));
+        if (!a)
+                return r;
+        a->registry = registry;
+        a->systemd = systemd;
+        a->handlers = act_handlers;
+        a->userdata = userdata;
+        a->guests = pl_map_new();
+        a->models = pl_map_new();
+        if (a->guests && a->models)
+                r = pl_healthd_new(registry->event, &handlers, a, &a->patients);
+        if (r < 0) {
+                pl_log_error("Cannot watch the health of services: %s", strerror(-r));
+                pl_health_act_free(a);
+                return r;
         }
+        pl_healthd_set_policy(a->patients, registry->policy);
+        *ret = a;
+        return 0;
+}
+
+PlHealthAct *pl_health_act_free(PlHealthAct *a) {
+        PlModels *m;
+
+        if (!a)
+                return NULL;
+        pl_healthd_free(a->patients);
+        if (a->models)
+                PL_MAP_FOREACH(m, a->models)
+        models_free(a, m);
+        pl_map_free(a->models);
+        pl_map_free(a->guests);
+        free(a);
+        return NULL;
 }

@@ -8,12 +8,12 @@
  * waits for them. Decisions are lib/logs/path's, work is daemon/logs/path's.
  */
 
-#include "manager-internal.h"
+#include "logs/paths.h"
 
 #include <errno.h>
 #include <stdarg.h>
 
-#include "base/journal.h"
+#include "lib/base/message.h"
 #include "lib/base/unit.h"
 #include "logs/path.h"
 #include "logs/worker.h"
@@ -21,10 +21,18 @@
 #define FIRST_USEC (3 * PL_USEC_PER_SEC) /* after a start or a reload */
 #define EVERY_USEC (10 * PL_USEC_PER_MIN)
 
+/* What the last pass found wrong with one container's files. */
+typedef struct Finding {
+        char id[PL_ID_MAX];
+        char *text;
+} Finding;
+
 struct PlLogPaths {
-        PlLogWorker *worker; /* NULL until there is work */
-        sd_event_source *timer;
-        unsigned jobs; /* under way */
+        PlRegistry *registry;
+        PlMap *findings;        /* id → Finding, owned */
+        PlLogWorker *worker;    /* NULL until there is work */
+        sd_event_source *timer; /* NULL until a section has LogPath= */
+        unsigned jobs;          /* under way */
 };
 
 /* All that LogPath= of one container names: a request for each mount. */
@@ -142,17 +150,19 @@ static char *describe(const Job *j, uint64_t *ret_lost_bytes) {
 }
 
 static void on_killed(void *userdata, const char *id, int error, const char *message) {
-        PlManager *m = userdata;
-        const PlSubject *s = pl_map_get(m->subjects, id);
+        PlLogPaths *p = userdata;
+        const PlSubject *s = pl_map_get(p->registry->subjects, id);
 
         if (s && error < 0 && error != -ENOENT)
-                pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_LOG_FILES_FAILED, message,
-                               "cannot tell it to open its log files anew: %s; the next pass tries "
-                               "again",
-                               message ?: strerror(-error));
+                pl_subject_report(p->registry->reporter, s, LOG_WARNING,
+                                  PL_MESSAGE_LOG_FILES_FAILED, message, NULL,
+                                  "cannot tell it to open its log files anew: %s; the next pass "
+                                  "tries "
+                                  "again",
+                                  message ?: strerror(-error));
 }
 
-static void tell_container(PlManager *m, const PlSubject *s, const Job *j) {
+static void tell_container(PlLogPaths *p, const PlSubject *s, const Job *j) {
         uint64_t n = 0;
         int r;
 
@@ -160,43 +170,77 @@ static void tell_container(PlManager *m, const PlSubject *s, const Job *j) {
                 n += j->outcomes[i].n[PL_LOGPATH_REOPEN] + j->outcomes[i].n[PL_LOGPATH_SIGNAL];
         if (n == 0 || j->dry_run || j->signal == 0 || !s->facts || !pl_container_is_live(s->facts))
                 return;
-        r = pl_engine_kill(m->engine, s->id, j->signal, on_killed, m);
+        r = pl_engine_kill(p->registry->engine, s->id, j->signal, on_killed, p);
         if (r < 0)
-                on_killed(m, s->id, r, NULL);
+                on_killed(p, s->id, r, NULL);
 }
 
-static void report(PlManager *m, PlSubject *s, const Job *j, char **findings) {
+const char *pl_log_paths_finding(const PlLogPaths *p, const char *id) {
+        const Finding *f = pl_map_get(p->findings, id);
+
+        return f ? f->text : NULL;
+}
+
+static void drop_finding(PlLogPaths *p, const char *id) {
+        Finding *f = pl_map_remove(p->findings, id);
+
+        if (!f)
+                return;
+        free(f->text);
+        free(f);
+}
+
+/* Takes the text; NULL: there is nothing wrong any more. Out of memory loses it until the next
+ * pass. */
+static void set_finding(PlLogPaths *p, const char *id, char **text) {
+        Finding *f;
+
+        drop_finding(p, id);
+        if (!*text)
+                return;
+        f = calloc(1, sizeof(*f));
+        if (!f)
+                return;
+        (void)snprintf(f->id, sizeof(f->id), "%s", id);
+        if (pl_map_put(p->findings, f->id, f) < 0) {
+                free(f);
+                return;
+        }
+        f->text = TAKE_PTR(*text);
+}
+
+static void report(PlLogPaths *p, PlSubject *s, const Job *j, char **findings) {
         _cleanup_free_ char *text = NULL;
         uint64_t lost_bytes;
 
         text = describe(j, &lost_bytes);
         if (text && !j->dry_run)
-                pl_manager_say(m, s, lost_bytes > 0 ? LOG_WARNING : LOG_INFO, PL_MESSAGE_LOG_FILES,
-                               NULL, "log files: %s", text);
+                pl_subject_report(p->registry->reporter, s, lost_bytes > 0 ? LOG_WARNING : LOG_INFO,
+                                  PL_MESSAGE_LOG_FILES, NULL, NULL, "log files: %s", text);
         else if (text)
                 add_finding(findings, "log files: %s (dry run)", text);
         /* the same is not said twice */
-        if (*findings && !pl_streq_null(*findings, s->log_paths_said))
-                pl_manager_say(m, s, j->dry_run ? LOG_NOTICE : LOG_WARNING,
-                               PL_MESSAGE_LOG_FILES_FAILED, NULL, "%s", *findings);
-        if (!pl_streq_null(*findings, s->log_paths_said))
-                pl_manager_report(m);
-        free(s->log_paths_said);
-        s->log_paths_said = TAKE_PTR(*findings);
+        if (pl_streq_null(*findings, pl_log_paths_finding(p, s->id)))
+                return;
+        if (*findings)
+                pl_subject_report(p->registry->reporter, s, j->dry_run ? LOG_NOTICE : LOG_WARNING,
+                                  PL_MESSAGE_LOG_FILES_FAILED, NULL, NULL, "%s", *findings);
+        set_finding(p, s->id, findings);
+        pl_reporter_changed(p->registry->reporter);
 }
 
 static void done(PlWork *w, void *userdata, bool ran) {
-        PlManager *m = userdata;
+        PlLogPaths *p = userdata;
         _cleanup_(job_freep) Job *j = PL_CONTAINER_OF(w, Job, work);
-        PlSubject *s = pl_map_get(m->subjects, j->id);
+        PlSubject *s = pl_map_get(p->registry->subjects, j->id);
 
-        m->log_paths->jobs--;
+        p->jobs--;
         if (!ran || !s)
                 return;
         for (size_t i = 0; i < j->n; i++)
                 add_outcome(&j->findings, &j->requests[i], &j->outcomes[i]);
-        report(m, s, j, &j->findings);
-        tell_container(m, s, j);
+        report(p, s, j, &j->findings);
+        tell_container(p, s, j);
 }
 
 /* Globs of one mount share a pass: what two of them match counts once. */
@@ -226,7 +270,7 @@ static int add_glob(Job *j, const PlMount *mount, const PlLogpathPolicy *policy,
         return 0;
 }
 
-static Job *job_new(PlManager *m, const PlSubject *s) {
+static Job *job_new(PlLogPaths *p, const PlSubject *s) {
         const PlLogpathPolicy *policy = &s->service->log_path;
         _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
         size_t n = 0;
@@ -242,7 +286,7 @@ static Job *job_new(PlManager *m, const PlSubject *s) {
         j->work = (PlWork){ .run = run, .done = done };
         memcpy(j->id, s->id, sizeof(j->id));
         j->signal = policy->reopen_signal;
-        j->dry_run = pl_manager_dry_run(m);
+        j->dry_run = pl_registry_is_dry_run(p->registry);
         for (size_t i = 0; i < n; i++) {
                 _cleanup_(pl_logpath_glob_deinit) PlLogpathGlob g = { 0 };
                 _cleanup_free_ char *text = NULL;
@@ -264,17 +308,16 @@ static bool has_paths(const PlService *service) {
         return service && service->log_path.globs && service->log_path.globs[0];
 }
 
-static int submit(PlManager *m, const PlSubject *s) {
-        PlLogPaths *p = m->log_paths;
+static int submit(PlLogPaths *p, const PlSubject *s) {
         Job *j;
         int r;
 
         if (!p->worker) {
-                r = pl_log_worker_new(m->event, NULL, m, &p->worker);
+                r = pl_log_worker_new(p->registry->event, NULL, p, &p->worker);
                 if (r < 0)
                         return r;
         }
-        j = job_new(m, s);
+        j = job_new(p, s);
         if (!j)
                 return -ENOMEM;
         p->jobs++;
@@ -283,28 +326,28 @@ static int submit(PlManager *m, const PlSubject *s) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        PlManager *m = userdata;
-        PlLogPaths *p = m->log_paths;
+        PlLogPaths *p = userdata;
         uint64_t next_usec = EVERY_USEC;
         bool any = false;
         PlSubject *s;
 
-        if (!m->synced || m->stale || !m->engine_connected) {
+        if (!p->registry->synced || p->registry->stale || !p->registry->connected) {
                 next_usec = FIRST_USEC * 10; /* nothing is done on stale facts */
                 any = true;
         } else if (p->jobs > 0) {
                 any = true; /* the last pass still goes on */
         } else {
-                PL_MAP_FOREACH(s, m->subjects) {
+                PL_MAP_FOREACH(s, p->registry->subjects) {
                         int r;
 
                         if (!s->facts || s->provisional || !has_paths(s->service))
                                 continue;
                         any = true;
-                        r = submit(m, s);
+                        r = submit(p, s);
                         if (r < 0)
-                                pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_LOG_FILES_FAILED, NULL,
-                                               "cannot look at its log files: %s", strerror(-r));
+                                pl_subject_report(p->registry->reporter, s, LOG_ERR,
+                                                  PL_MESSAGE_LOG_FILES_FAILED, NULL, NULL,
+                                                  "cannot look at its log files: %s", strerror(-r));
                 }
         }
         if (!any) {
@@ -318,39 +361,57 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-void pl_manager_update_log_paths(PlManager *m, PlSubject *s, bool reloaded) {
-        int enabled = SD_EVENT_OFF, r = 0;
+void pl_log_paths_update(PlLogPaths *p, const PlSubject *s, bool reloaded) {
+        int enabled = SD_EVENT_OFF, r;
 
-        if (!s->facts || s->provisional || !has_paths(pl_policy_match(m->policy, s->facts)))
+        if (!pl_subject_is_known(s) || !has_paths(s->service))
                 return;
-        if (!m->log_paths) {
-                m->log_paths = calloc(1, sizeof(*m->log_paths));
-                if (!m->log_paths)
-                        r = -ENOMEM;
-                else
-                        r = sd_event_add_time_relative(m->event, &m->log_paths->timer,
-                                                       CLOCK_BOOTTIME, FIRST_USEC, PL_USEC_PER_SEC,
-                                                       on_timer, m);
-                if (r < 0) {
-                        pl_manager_free_log_paths(m);
-                        pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_LOG_FILES_FAILED, NULL,
-                                       "its log files are not looked at: %s", strerror(-r));
-                }
+        if (!p->timer) {
+                r = sd_event_add_time_relative(p->registry->event, &p->timer, CLOCK_BOOTTIME,
+                                               FIRST_USEC, PL_USEC_PER_SEC, on_timer, p);
+                if (r < 0)
+                        pl_subject_report(p->registry->reporter, s, LOG_ERR,
+                                          PL_MESSAGE_LOG_FILES_FAILED, NULL, NULL,
+                                          "its log files are not looked at: %s", strerror(-r));
                 return;
         }
-        (void)sd_event_source_get_enabled(m->log_paths->timer, &enabled);
+        (void)sd_event_source_get_enabled(p->timer, &enabled);
         if (enabled != SD_EVENT_OFF && !reloaded)
                 return;
-        (void)sd_event_source_set_time_accuracy(m->log_paths->timer, PL_USEC_PER_SEC);
-        (void)sd_event_source_set_time_relative(m->log_paths->timer, FIRST_USEC);
-        (void)sd_event_source_set_enabled(m->log_paths->timer, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_time_accuracy(p->timer, PL_USEC_PER_SEC);
+        (void)sd_event_source_set_time_relative(p->timer, FIRST_USEC);
+        (void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
-void pl_manager_free_log_paths(PlManager *m) {
-        if (!m->log_paths)
-                return;
-        sd_event_source_disable_unref(m->log_paths->timer);
-        m->log_paths->worker = pl_log_worker_free(m->log_paths->worker);
-        free(m->log_paths);
-        m->log_paths = NULL;
+void pl_log_paths_remove(PlLogPaths *p, const char *id) {
+        drop_finding(p, id);
+}
+
+int pl_log_paths_new(PlRegistry *registry, PlLogPaths **ret) {
+        PlLogPaths *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+        p->registry = registry;
+        p->findings = pl_map_new();
+        if (!p->findings) {
+                free(p);
+                return -ENOMEM;
+        }
+        *ret = p;
+        return 0;
+}
+
+PlLogPaths *pl_log_paths_free(PlLogPaths *p) {
+        Finding *f;
+
+        if (!p)
+                return NULL;
+        sd_event_source_disable_unref(p->timer);
+        pl_log_worker_free(p->worker);
+        PL_MAP_FOREACH(f, p->findings)
+        drop_finding(p, f->id);
+        pl_map_free(p->findings);
+        free(p);
+        return NULL;
 }

@@ -1,56 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * OOM: what daemon/oom/watch notices, with the surroundings that only the manager knows, in the
- * journal, on the control socket and in `plimsollctl show`. The words are lib/oom/report's.
+ * OOM: kills and pressure, explained, reported and remembered. The words are lib/oom's.
  */
 
-#include "manager-internal.h"
+#include "oom/explain.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/journal.h"
+#include "lib/base/message.h"
 #include "lib/limits/resource.h"
 
-static bool same_limit(const PlManager *m, uint64_t wanted, uint64_t in_force) {
+typedef struct Kept {
+        char id[PL_ID_MAX];
+        PlOomHistory *history; /* NULL: no kill was seen */
+        PlOomPressure pressure;
+} Kept;
+
+struct PlOomExplainer {
+        PlRegistry *registry;
+        const PlOomHandlers *handlers;
+        void *userdata;
+        PlOomWatch *watch;
+        PlMap *kept; /* id → Kept, owned */
+};
+
+static bool same_limit(const PlOomExplainer *o, uint64_t wanted, uint64_t in_force) {
         return wanted != PL_UNLIMITED && in_force <= wanted &&
-               wanted - in_force < m->host.page_bytes;
+               wanted - in_force < o->registry->options.host.page_bytes;
 }
 
 /* plimsoll tells the engine what it sets, so the engine's word counts only where the policy has
  * none. */
-static PlOomOwner owner_of(const PlManager *m, const PlSubject *s, const PlOomReport *r) {
+static PlOomOwner owner_of(const PlOomExplainer *o, const PlSubject *s, const PlOomReport *r) {
         PlResource which = pl_resource_from_name(r->directive);
-        const PlValue *v = &s->want.v[which];
+        uint64_t policy;
 
-        if (s->service && v->set && !(s->restoring & (1U << which)) &&
-            same_limit(m, v->number, r->limit_bytes))
+        (void)o->handlers->limit(o->userdata, s, which, &policy);
+        if (same_limit(o, policy, r->limit_bytes))
                 return PL_OOM_OWNER_POLICY;
         if (which == PL_RESOURCE_MEMORY_MAX && s->facts && s->facts->host.memory > 0 &&
-            same_limit(m, (uint64_t)s->facts->host.memory, r->limit_bytes))
+            same_limit(o, (uint64_t)s->facts->host.memory, r->limit_bytes))
                 return PL_OOM_OWNER_ENGINE;
         return PL_OOM_OWNER_NOBODY;
 }
 
-static uint64_t memory_limit(const PlSubject *s) {
-        const PlValue *v = &s->reading.in_force.v[PL_RESOURCE_MEMORY_MAX];
-
-        if (v->set)
-                return v->number;
-        return s->facts->host.memory > 0 ? (uint64_t)s->facts->host.memory : PL_UNLIMITED;
-}
-
-static void sum_limits(PlManager *m, PlOomReport *r) {
+static void sum_limits(const PlOomExplainer *o, PlOomReport *r) {
         PlSubject *s;
 
         r->all_limits_bytes = 0;
-        PL_MAP_FOREACH(s, m->subjects) {
-                uint64_t bytes;
+        PL_MAP_FOREACH(s, o->registry->subjects) {
+                uint64_t bytes, policy;
 
                 if (!s->facts || !pl_container_is_live(s->facts))
                         continue;
-                bytes = memory_limit(s);
+                bytes = o->handlers->limit(o->userdata, s, PL_RESOURCE_MEMORY_MAX, &policy);
                 if (bytes == PL_UNLIMITED)
                         r->n_unlimited++;
                 else
@@ -58,9 +63,9 @@ static void sum_limits(PlManager *m, PlOomReport *r) {
         }
 }
 
-static void surround(PlManager *m, const PlSubject *s, PlOomReport *r) {
-        r->host_bytes = m->host.memory_bytes;
-        r->owner = owner_of(m, s, r);
+static void surround(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
+        r->host_bytes = o->registry->options.host.memory_bytes;
+        r->owner = owner_of(o, s, r);
         if (s->service && s->service->name)
                 (void)snprintf(r->section, sizeof(r->section), "Service %s", s->service->name);
         else if (s->service)
@@ -71,118 +76,184 @@ static void surround(PlManager *m, const PlSubject *s, PlOomReport *r) {
                 r->setting_bytes = s->facts->setting.bytes;
         }
         if (r->cause == PL_OOM_CAUSE_HOST)
-                sum_limits(m, r);
+                sum_limits(o, r);
 }
 
-static void to_journal(const PlSubject *s, int priority, const char *message_id,
-                       const PlOomReport *r, const char *text) {
+static void report(const PlOomExplainer *o, const PlSubject *s, int priority,
+                   const char *message_id, const PlOomReport *r, const char *text) {
         PlLogField fields[PL_OOM_FIELDS_MAX + 1];
-        PlLogSubject subject = {
-                .container_name = pl_subject_name(s),
-                .container_id = s->id,
-                .service = s->service ? s->service->name : NULL,
-                .fields = fields,
-        };
         PlOomFields f;
 
         pl_oom_fields(r, &f);
         for (size_t i = 0; i < f.n; i++)
                 fields[i] = (PlLogField){ f.items[i].name, f.items[i].value };
         fields[f.n] = (PlLogField){ NULL, NULL };
-        pl_log_full(priority, message_id, &subject, "%s: %s", pl_subject_name(s), text);
+        pl_subject_report(o->registry->reporter, s, priority, message_id, NULL, fields, "%s", text);
 }
 
 /* For `plimsollctl show` and "how often lately" after a restart of plimsolld. */
-static void remember(PlManager *m, const PlSubject *s) {
-        int r = pl_state_dir_save_oom(m->state_dir, s->id, s->oom_history);
+static void remember(const PlOomExplainer *o, const PlSubject *s, const PlOomHistory *h) {
+        int r = pl_state_dir_save_oom(o->registry->state_dir, s->id, h);
 
         if (r < 0)
                 pl_log_warning("%s: its OOM kills are forgotten when plimsolld ends: %s",
                                pl_subject_name(s), strerror(-r));
 }
 
+/* Return: what is kept of a container, made if need be; NULL: out of memory. */
+static Kept *kept_ensure(PlOomExplainer *o, const PlSubject *s) {
+        Kept *k = pl_map_get(o->kept, s->id);
+
+        if (k)
+                return k;
+        k = calloc(1, sizeof(*k));
+        if (!k)
+                return NULL;
+        (void)snprintf(k->id, sizeof(k->id), "%s", s->id);
+        if (pl_map_put(o->kept, k->id, k) < 0) {
+                free(k);
+                return NULL;
+        }
+        return k;
+}
+
 static void on_killed(void *userdata, const char *id, PlOomReport *r) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlOomExplainer *o = userdata;
+        PlSubject *s = pl_map_get(o->registry->subjects, id);
         _cleanup_free_ char *text = NULL;
+        Kept *k;
 
         if (!s)
                 return;
-        surround(m, s, r);
-        if (!s->oom_history)
-                s->oom_history = calloc(1, sizeof(*s->oom_history));
-        if (s->oom_history) {
-                pl_oom_history_add(s->oom_history, r);
-                remember(m, s);
+        surround(o, s, r);
+        k = kept_ensure(o, s);
+        if (k && !k->history)
+                k->history = calloc(1, sizeof(*k->history));
+        if (k && k->history) {
+                pl_oom_history_add(k->history, r);
+                remember(o, s, k->history);
         }
         text = pl_oom_text(r);
-        if (text) {
-                to_journal(s, LOG_ERR, PL_MESSAGE_OOM_KILLED, r, text);
-                pl_manager_publish(m, s, LOG_ERR, PL_MESSAGE_OOM_KILLED, NULL, text);
-        }
-        if (m->health)
-                pl_healthd_oom(m->health, id, r->cause == PL_OOM_CAUSE_HOST);
-        pl_manager_report(m);
+        if (text)
+                report(o, s, LOG_ERR, PL_MESSAGE_OOM_KILLED, r, text);
+        o->handlers->killed(o->userdata, s, r->cause == PL_OOM_CAUSE_HOST);
+        pl_reporter_changed(o->registry->reporter);
 }
 
 static void on_named(void *userdata, const char *id, const PlKmsgKill *kill) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlOomExplainer *o = userdata;
+        PlSubject *s = pl_map_get(o->registry->subjects, id);
+        Kept *k = s ? pl_map_get(o->kept, id) : NULL;
 
-        if (!s || !s->oom_history)
+        if (!k || !k->history)
                 return;
-        pl_oom_history_name(s->oom_history, kill, id);
-        remember(m, s);
+        pl_oom_history_name(k->history, kill, id);
+        remember(o, s, k->history);
 }
 
 static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
                        const PlOomSample *sample) {
-        PlManager *m = userdata;
-        PlSubject *s = pl_map_get(m->subjects, id);
+        PlOomExplainer *o = userdata;
+        PlSubject *s = pl_map_get(o->registry->subjects, id);
+        Kept *k = s ? kept_ensure(o, s) : NULL;
         _cleanup_free_ char *text = NULL;
         PlOomReport r;
 
-        if (!s || !pl_oom_pressure(&s->oom_pressure, sample))
+        if (!k || !pl_oom_pressure(&k->pressure, sample))
                 return;
         pl_oom_report_pressure(&r, ring, sample, pl_clock_usec(CLOCK_REALTIME));
-        surround(m, s, &r);
-        text = pl_oom_pressure_text(&r, sample->time_usec - s->oom_pressure.since_usec);
-        if (!text)
-                return;
-        to_journal(s, LOG_WARNING, PL_MESSAGE_MEMORY_PRESSURE, &r, text);
-        pl_manager_publish(m, s, LOG_WARNING, PL_MESSAGE_MEMORY_PRESSURE, NULL, text);
+        surround(o, s, &r);
+        text = pl_oom_pressure_text(&r, sample->time_usec - k->pressure.since_usec);
+        if (text)
+                report(o, s, LOG_WARNING, PL_MESSAGE_MEMORY_PRESSURE, &r, text);
 }
 
-static const PlOomWatchHandlers handlers = {
+static const PlOomWatchHandlers watch_handlers = {
         .killed = on_killed,
         .named = on_named,
         .pressed = on_pressed,
 };
 
-int pl_manager_open_oom(PlManager *m) {
-        int r = pl_oom_watch_new(m->event, &m->mounts, "/dev/kmsg", &handlers, m, &m->oom);
+int pl_oom_explainer_new(PlRegistry *registry, const PlCgroupMounts *mounts,
+                         const PlOomHandlers *handlers, void *userdata, PlOomExplainer **ret) {
+        PlOomExplainer *o = calloc(1, sizeof(*o));
+        int r = -ENOMEM;
 
-        if (r < 0)
+        if (!o)
+                return r;
+        o->registry = registry;
+        o->handlers = handlers;
+        o->userdata = userdata;
+        o->kept = pl_map_new();
+        if (o->kept)
+                r = pl_oom_watch_new(registry->event, mounts, "/dev/kmsg", &watch_handlers, o,
+                                     &o->watch);
+        if (r < 0) {
                 pl_log_error("Cannot watch for OOM kills: %s", strerror(-r));
-        return r;
+                pl_oom_explainer_free(o);
+                return r;
+        }
+        *ret = o;
+        return 0;
 }
 
-void pl_manager_watch_oom(PlManager *m, PlSubject *s) {
-        int r = pl_oom_watch_add(m->oom, s->id, s->cgroup);
+static void kept_free(PlOomExplainer *o, Kept *k) {
+        if (!k)
+                return;
+        (void)pl_map_remove(o->kept, k->id);
+        free(k->history);
+        free(k);
+}
 
+PlOomExplainer *pl_oom_explainer_free(PlOomExplainer *o) {
+        Kept *k;
+
+        if (!o)
+                return NULL;
+        pl_oom_watch_free(o->watch);
+        if (o->kept)
+                PL_MAP_FOREACH(k, o->kept)
+        kept_free(o, k);
+        pl_map_free(o->kept);
+        free(o);
+        return NULL;
+}
+
+void pl_oom_explainer_remove(PlOomExplainer *o, const PlSubject *s) {
+        pl_oom_watch_forget(o->watch, s->id);
+        kept_free(o, pl_map_get(o->kept, s->id));
+}
+
+void pl_oom_explainer_died(PlOomExplainer *o, const PlSubject *s) {
+        pl_oom_watch_check(o->watch, s->id);
+}
+
+void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlCgroup *g) {
+        int r;
+
+        if (!g) {
+                pl_oom_watch_remove(o->watch, s->id);
+                return;
+        }
+        r = pl_oom_watch_add(o->watch, s->id, g);
         /* on v1 the memory group comes a moment after the others, and by here again */
         if (r < 0 && r != -ENOENT && r != -ENODEV)
-                pl_manager_say(m, s, LOG_WARNING, NULL, strerror(-r),
-                               "OOM kills in it will not be explained: %s", strerror(-r));
+                pl_subject_report(o->registry->reporter, s, LOG_WARNING, NULL, strerror(-r), NULL,
+                                  "OOM kills in it will not be explained: %s", strerror(-r));
 }
 
-void pl_manager_oom_reports(const PlSubject *s, json_t *o) {
-        json_t *list = s->oom_history ? json_array() : NULL;
-        const PlOomReport *r;
+void pl_oom_explainer_add(PlOomExplainer *o, const PlSubject *s) {
+        PlOomHistory *h = pl_state_dir_load_oom(o->registry->state_dir, s->id);
+        Kept *k = h ? kept_ensure(o, s) : NULL;
 
-        for (unsigned i = 0; list && (r = pl_oom_history_get(s->oom_history, i)) != NULL; i++)
-                (void)json_array_append_new(
-                                list, pl_oom_json(r, pl_subject_name(s), PL_MESSAGE_OOM_KILLED));
-        if (list)
-                (void)json_object_set_new(o, "oom_reports", list);
+        if (k)
+                k->history = h;
+        else
+                free(h);
+}
+
+const PlOomHistory *pl_oom_explainer_history(const PlOomExplainer *o, const PlSubject *s) {
+        const Kept *k = pl_map_get(o->kept, s->id);
+
+        return k ? k->history : NULL;
 }

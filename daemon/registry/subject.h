@@ -2,105 +2,48 @@
 #pragma once
 
 /*
- * Subject: everything the daemon knows about one container, as one record.
+ * Subject: one container, as far as the engine and the policy tell.
  *
- * Facts come from the engine, readings from the kernel; wanted values are derived and can be
- * thrown away. What plimsoll must not forget (originals) lives in the state file as well.
+ * What plimsoll does about it (its values, health, logs) is kept by those who do it, and seen by
+ * nobody else.
  */
 
-#include "cgroup/path.h"
 #include "lib/docker/container.h"
-#include "lib/limits/drift.h"
-#include "lib/limits/plan.h"
-#include "lib/oom/report.h"
 #include "lib/policy/document.h"
-#include "lib/probe/http.h"
-#include "registry/state.h"
+#include "report/reporter.h"
 
-typedef enum PlOwner {
-        PL_OWNER_KERNEL,
-        PL_OWNER_SYSTEMD,
-        PL_OWNER_ENGINE,
-        _PL_OWNER_N,
-} PlOwner;
-
-typedef enum PlQueue {
-        PL_QUEUE_KERNEL, /* values to read, plan and write */
-        PL_QUEUE_OWNERS, /* systemd and the engine, told after the kernel has it */
-        _PL_QUEUE_N,
-} PlQueue;
-
-typedef struct PlSubject PlSubject;
-struct PlSubject {
+typedef struct PlSubject {
         char id[PL_ID_MAX];
-        PlContainer *facts;       /* NULL until the first inspect */
+        PlContainer *facts;       /* NULL until the first inspection, or its create event */
         bool provisional;         /* facts are those of the create event: name, image, labels */
-        bool guest;               /* it shares another container's network */
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 
-        PlCgroup *cgroup;             /* NULL: not running, or not found yet */
-        uint64_t cgroup_started_usec; /* State.StartedAt that the cgroup was verified against; 0:
-                                         not */
-        bool watch_due;               /* the group is to be watched, once its values are written */
-        PlLimits want;
-        uint32_t restoring;   /* mask of values on their way back to the original */
-        PlReading reading;    /* last; trusted while fresh */
-        uint32_t read_mask;   /* the values that the reading covers */
-        bool fresh;           /* nobody has written since the reading */
-        uint32_t held;        /* values once read back as wanted in this cgroup */
-        uint32_t unsupported; /* said once */
-        uint32_t waiting;     /* values kept back by usage */
-        PlSqueeze squeeze;    /* memory on its way down; see pl-plan.h */
-
-        PlContainerState state; /* originals; on disk when state_saved */
-        bool originals_due;     /* captured before HostConfig was known, which completes them */
-        bool state_known;       /* originals were captured */
-
-        PlDrift drift;
-        PlOomHistory *oom_history; /* NULL: no kill was seen */
-        PlOomPressure oom_pressure;
-        uint64_t retry_usec, retry_delay_usec; /* CLOCK_BOOTTIME; 0: none */
-        uint64_t update_seen_usec;             /* last `update` event that was not ours */
-        char *(*owner_errors)[_PL_OWNER_N];    /* by resource; NULL: there were none yet */
-        char *dry_run_said;                    /* last announcement, to say it once */
-        /* Update body that was sent last. What an engine refuses, or accepts and does not keep
-         * (BlkioWeight without a kernel for it), is not sent again until something changes. */
-        char *engine_told;
-        char *engine_failed; /* why */
-        uint32_t engine_cannot_said;
-        int ollama_fit;             /* PlOllamaFit, as last said */
-        PlOllamaFacts *ollama;      /* as its probe last found; NULL: not Ollama */
-        char *log_paths_said;       /* findings about its LogPath=, to say them once */
-        bool systemd_due;           /* the scope has to be told again */
-        uint32_t systemd_in_flight; /* our own SetUnitProperties */
-        uint64_t systemd_own_usec;  /* CLOCK_REALTIME; what set properties before is known */
-        bool update_in_flight;      /* our own POST …/update */
-        uint64_t own_update_usec;   /* when the last one was answered */
         bool inspect_in_flight, inspect_again;
         bool inspect_due;      /* after the kernel's values, which must not wait for a request */
         bool inspect_for_sync; /* the inspection under way completes a list */
         bool seen;             /* in the last list */
 
-        PlSubject *next[_PL_QUEUE_N];
-        bool queued[_PL_QUEUE_N];
-};
+        struct PlHeld *held; /* enforce/: the values that it is held to */
+} PlSubject;
 
 PlSubject *pl_subject_new(const char *id); /* NULL: out of memory */
-PlSubject *pl_subject_free(PlSubject *s);  /* returns NULL; must not be queued */
+PlSubject *pl_subject_free(PlSubject *s);  /* returns NULL; held must be gone */
 PL_DEFINE_CLEANUP(PlSubject *, pl_subject_free)
 
-/** pl_subject_name() - for people: container name, or a short id before the first inspect. */
+/** pl_subject_name() - for people: container name, or its id before the first inspection. */
 const char *pl_subject_name(const PlSubject *s);
 
-/** pl_subject_drop_cgroup() - the group is gone or another one: forget readings tied to it. */
-void pl_subject_drop_cgroup(PlSubject *s);
+/** pl_subject_is_known() - has the engine told more than its create event says? */
+static inline bool pl_subject_is_known(const PlSubject *s) {
+        return s->facts && !s->provisional;
+}
 
-/** pl_subject_set_error() - record (or clear, NULL) why an owner does not hold a value.
- * Return: true when this differs from what was recorded. */
-bool pl_subject_set_error(PlSubject *s, PlResource r, PlOwner o, const char *text);
-
-/** pl_subject_wanted() - mask of values that are wanted now, restored ones included. */
-uint32_t pl_subject_wanted(const PlSubject *s);
-
-/** pl_subject_forget_told() - the engine may answer differently from now on. */
-void pl_subject_forget_told(PlSubject *s);
+/**
+ * pl_subject_report() - an entry about a container
+ * @message_id: of lib/base/message.h, or NULL
+ * @reason:     PLIMSOLL_REASON=, or NULL
+ * @fields:     more of them, ended by a NULL name; or NULL
+ */
+void pl_subject_report(const PlReporter *r, const PlSubject *s, int priority,
+                       const char *message_id, const char *reason, const PlLogField *fields,
+                       const char *format, ...) PL_PRINTF(7, 8);

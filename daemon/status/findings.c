@@ -1,84 +1,117 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Findings: what is wrong with a container and stays so until somebody does something about it.
- * Whoever noticed keeps it and has logged it; this file only tells what there is now.
+ * Findings: a table of kinds. Whoever noticed keeps it and has reported it; this file only tells
+ * what there is now. A new kind is a row, and a function that says where it holds.
  */
 
-#include "manager-internal.h"
+#include "status/findings.h"
 
 #include "lib/status/wire.h"
 
-#define OF_ONE_MAX 2
+/* Where the findings of one container go: counted always, collected where there is a list. */
+typedef struct Collector {
+        const PlSources *from;
+        const PlSubject *subject;
+        json_t *list;
+        unsigned n;
+        bool failed; /* out of memory */
+} Collector;
 
-static const struct {
-        PlFindingSeverity severity;
-        const char *check;
-} log_findings[] = {
-        [PL_LOG_FINDING_METHOD] = { PL_FINDING_MEDIUM, "log-method" },
-        [PL_LOG_FINDING_FAILED] = { PL_FINDING_HIGH, "log-rotation" },
-        [PL_LOG_FINDING_FULL] = { PL_FINDING_CRITICAL, "log-disk-full" },
-};
+static void add(Collector *c, PlFindingSeverity severity, const char *check, const char *message) {
+        const PlFinding f = {
+                .severity = severity,
+                .check = check,
+                .container_name = pl_subject_name(c->subject),
+                .container_id = c->subject->id,
+                .service = c->subject->service ? (c->subject->service->name ?: "defaults") : NULL,
+                .message = message,
+        };
 
-static size_t collect(const PlManager *m, const PlSubject *s, PlFinding ret[static OF_ONE_MAX]) {
-        PlFinding f = {
-                .container_name = pl_subject_name(s),
-                .container_id = s->id,
-                .service = s->service ? (s->service->name ?: "defaults") : NULL,
+        c->n++;
+        if (c->list && json_array_append_new(c->list, pl_wire_finding(&f)) < 0)
+                c->failed = true;
+}
+
+static void find_log(Collector *c) {
+        static const struct {
+                PlFindingSeverity severity;
+                const char *check;
+        } kinds[] = {
+                [PL_LOG_FINDING_METHOD] = { PL_FINDING_MEDIUM, "log-method" },
+                [PL_LOG_FINDING_FAILED] = { PL_FINDING_HIGH, "log-rotation" },
+                [PL_LOG_FINDING_FULL] = { PL_FINDING_CRITICAL, "log-disk-full" },
         };
         PlLogStatus log;
-        size_t n = 0;
 
-        if (m->logs && pl_logs_status(m->logs, s->id, &log) && log.finding_text) {
-                f.severity = log_findings[log.finding].severity;
-                f.check = log_findings[log.finding].check;
-                f.message = log.finding_text;
-                ret[n++] = f;
+        if (c->from->logs && pl_logs_status(c->from->logs, c->subject->id, &log) &&
+            log.finding_text)
+                add(c, kinds[log.finding].severity, kinds[log.finding].check, log.finding_text);
+}
+
+static void find_log_files(Collector *c) {
+        const char *text = pl_log_paths_finding(c->from->log_paths, c->subject->id);
+
+        if (text && !pl_registry_is_dry_run(c->from->registry))
+                add(c, PL_FINDING_HIGH, "log-files", text);
+}
+
+static void find_standoff(Collector *c) {
+        if (pl_drift_is_standoff(&c->subject->held->drift))
+                add(c, PL_FINDING_HIGH, "limit-standoff",
+                    "another manager keeps changing its limits, and repairs are paused: find it "
+                    "(the journal names the means), or drop the value from the policy");
+}
+
+/* What the host cannot do at all is said once, and is nobody's fault. */
+static void find_refused(Collector *c) {
+        const PlHeld *h = c->subject->held;
+        uint32_t mask = pl_held_wanted(h) & ~h->unsupported;
+
+        if (!h->owner_errors)
+                return;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                _cleanup_free_ char *text = NULL;
+                const char *why = h->owner_errors[r][PL_OWNER_KERNEL];
+
+                if (!why || !(mask & (1U << r)))
+                        continue;
+                if (asprintf(&text, "%s= is not in force: %s", pl_resource_info(r)->name, why) < 0)
+                        text = NULL;
+                add(c, PL_FINDING_HIGH, "limit-refused", text ?: why);
         }
-        if (s->log_paths_said && !pl_manager_dry_run(m)) {
-                f.severity = PL_FINDING_HIGH;
-                f.check = "log-files";
-                f.message = s->log_paths_said;
-                ret[n++] = f;
-        }
-        return n;
 }
 
-/* Return: false when memory ran out. */
-static bool add_all(const PlManager *m, const PlSubject *s, json_t *list) {
-        PlFinding findings[OF_ONE_MAX];
-        size_t n = collect(m, s, findings);
+static void find_models(Collector *c) {
+        const PlModels *m = pl_health_act_models(c->from->health, c->subject);
 
-        for (size_t i = 0; i < n; i++)
-                if (json_array_append_new(list, pl_wire_finding(&findings[i])) < 0)
-                        return false;
-        return true;
+        if (!m || m->fit == PL_OLLAMA_FITS || !pl_container_is_live(c->subject->facts))
+                return;
+        add(c, m->fit == PL_OLLAMA_TOO_BIG ? PL_FINDING_HIGH : PL_FINDING_MEDIUM,
+            m->fit == PL_OLLAMA_TOO_BIG ? "model-too-large" : "model-tight", m->text);
 }
 
-unsigned pl_manager_count_findings(const PlManager *m, const PlSubject *s) {
-        PlFinding findings[OF_ONE_MAX];
+static void (*const kinds[])(Collector *c) = {
+        find_log, find_log_files, find_standoff, find_refused, find_models,
+};
 
-        return (unsigned)collect(m, s, findings);
+static void collect(Collector *c) {
+        if (!c->subject->facts || !c->subject->held)
+                return;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(kinds); i++)
+                kinds[i](c);
 }
 
-json_t *pl_manager_findings_of(const PlManager *m, const PlSubject *s) {
-        json_t *list = json_array();
+unsigned pl_findings_count(const PlSources *from, const PlSubject *s) {
+        Collector c = { .from = from, .subject = s };
 
-        if (list && add_all(m, s, list))
-                return list;
-        json_decref(list);
-        return NULL;
+        collect(&c);
+        return c.n;
 }
 
-json_t *pl_manager_findings(void *userdata) {
-        const PlManager *m = userdata;
-        json_t *list = json_array();
-        const PlSubject *s;
+bool pl_findings_add(const PlSources *from, const PlSubject *s, json_t *list) {
+        Collector c = { .from = from, .subject = s, .list = list };
 
-        PL_MAP_FOREACH(s, m->subjects)
-        if (list && !add_all(m, s, list)) {
-                json_decref(list);
-                return NULL;
-        }
-        return list;
+        collect(&c);
+        return !c.failed;
 }

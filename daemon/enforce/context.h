@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Context: what the parts of enforce/ share. Nobody else looks inside; enforcer.h is for them.
+ */
+
+#include "cgroup/watch.h"
+#include "enforce/held.h"
+#include "registry/containers.h"
+#include "systemd/scope.h"
+
+/* Groups that appeared ahead of the event that tells whose they are. */
+#define PL_UNBORN_MAX 8
+
+typedef struct PlUnborn {
+        char id[PL_ID_MAX];
+        char *parent;
+} PlUnborn;
+
+/* Where containers are found. */
+typedef struct PlPlaces {
+        char **parents; /* cgroups below which containers live, NULL terminated, latest last */
+        PlUnborn unborn[PL_UNBORN_MAX];
+        size_t n_unborn;
+} PlPlaces;
+
+typedef struct PlEnforceHandlers {
+        /* a container has another group, or (NULL) none any more; borrowed until the next call */
+        void (*group)(void *userdata, PlSubject *s, const PlCgroup *g);
+        /* no container waits for the kernel: time for what is less urgent */
+        void (*idle)(void *userdata);
+        /* everything is given back, or has to stay; answer to pl_enforcer_stop() */
+        void (*stopped)(void *userdata);
+} PlEnforceHandlers;
+
+typedef struct PlEnforcer {
+        sd_event *event;
+        PlRegistry *registry;
+        const PlReporter *reporter;
+        const PlCgroupMounts *mounts;
+        const PlEnforceHandlers *handlers;
+        void *userdata;
+        bool no_early_write; /* measure the plain event path: no write before the start event */
+
+        PlCgWatch *watch;
+        PlSystemd *systemd;
+        PlPlaces places;
+
+        struct PlHeldQueue all;
+        struct PlHeldQueue queue[_PL_QUEUE_N];
+        size_t queue_length[_PL_QUEUE_N];
+        sd_event_source *tick;  /* armed while a queue has entries */
+        sd_event_source *retry; /* earliest retry of any container */
+        sd_event_source *sweep; /* the safety net under all notifications */
+        sd_event_source *stop_timer;
+        uint64_t tick_armed_usec; /* CLOCK_BOOTTIME since when a tick is due; 0: none */
+        unsigned sweeps;
+
+        bool touched;              /* a tick has changed what the status line may count */
+        bool stopping;             /* everything is given back, then that is all */
+        bool engine_takes_nothing; /* Podman 4: it has no update, said once */
+        unsigned updates_in_flight;
+        uint64_t reloaded_usec; /* systemd said Reloading: who takes a value away; CLOCK_BOOTTIME */
+} PlEnforcer;
+
+static inline PlHeld *pl_enforcer_find(const PlEnforcer *e, const char *id) {
+        PlSubject *s = pl_map_get(e->registry->subjects, id);
+
+        return s ? s->held : NULL;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Enforcer: ticks, sweeps, and what the registry has to say.
+ *
+ * The kernel's queue is worked off first and in full, so that every value is in force before any
+ * other owner is told. Retries and the sweep queue containers again, nothing more.
+ */
+
+#include "enforce/enforcer.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "cgroup/apply.h"
+#include "enforce/desire.h"
+#include "enforce/locate.h"
+#include "enforce/originals.h"
+#include "enforce/owners.h"
+#include "enforce/queue.h"
+#include "enforce/reconcile.h"
+#include "lib/base/unit.h"
+
+#define SWEEP_USEC PL_USEC_PER_MIN
+/* Every so many sweeps, about ten minutes, the engine is asked for its list as well: events are
+ * hints. It costs a wake-up or two for each container. */
+#define SWEEPS_PER_RESYNC 12
+/* One tick yields to the loop after this long, so that events and the watchdog are never starved.
+ */
+#define TICK_BUDGET_USEC (20 * PL_USEC_PER_MSEC)
+/* Our own updates answer within this time, before or after their event. */
+#define OWN_UPDATE_USEC (500 * PL_USEC_PER_MSEC)
+/* Giving back has this long for the engine's answers; the kernel's values need none of it. */
+#define STOP_GRACE_USEC (5 * PL_USEC_PER_SEC)
+
+static bool has_work(const PlEnforcer *e) {
+        return !TAILQ_EMPTY(&e->queue[PL_QUEUE_KERNEL]) || !TAILQ_EMPTY(&e->queue[PL_QUEUE_OWNERS]);
+}
+
+static void work(PlEnforcer *e) {
+        uint64_t begin = pl_clock_usec(CLOCK_MONOTONIC);
+
+        while (pl_clock_usec(CLOCK_MONOTONIC) - begin < TICK_BUDGET_USEC) {
+                PlHeld *h = pl_queue_take(e, PL_QUEUE_KERNEL);
+
+                if (h) {
+                        pl_reconcile(e, h);
+                        pl_registry_inspect_due(e->registry, h->subject);
+                        continue;
+                }
+                e->handlers->idle(e->userdata);
+                h = pl_queue_take(e, PL_QUEUE_OWNERS);
+                if (!h)
+                        return;
+                pl_owners_tell(e, h);
+        }
+}
+
+static int on_tick(sd_event_source *source, void *userdata) {
+        PlEnforcer *e = userdata;
+
+        work(e);
+        if (has_work(e)) {
+                /* it makes progress */
+                e->tick_armed_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+                return sd_event_source_set_enabled(e->tick, SD_EVENT_ONESHOT);
+        }
+        e->tick_armed_usec = 0;
+        e->handlers->idle(e->userdata);
+        pl_registry_settle(e->registry);
+        /* A look that found everything as it was is not worth the wake-up of a report. */
+        if (e->touched)
+                pl_reporter_changed(e->reporter);
+        e->touched = false;
+        if (e->stopping && !has_work(e) && e->updates_in_flight == 0)
+                e->handlers->stopped(e->userdata);
+        return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlEnforcer *e = userdata;
+        uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME), next = 0;
+        PlHeld *h;
+
+        TAILQ_FOREACH(h, &e->all, all) {
+                if (h->retry_usec == 0)
+                        continue;
+                if (h->retry_usec <= now) {
+                        h->retry_usec = 0;
+                        h->fresh = false;
+                        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+                } else if (next == 0 || h->retry_usec < next) {
+                        next = h->retry_usec;
+                }
+        }
+        if (next > 0) {
+                (void)sd_event_source_set_time(source, next);
+                (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        }
+        return 0;
+}
+
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlEnforcer *e = userdata;
+        PlHeld *h;
+
+        TAILQ_FOREACH(h, &e->all, all) {
+                h->fresh = false;
+                h->squeeze.rounds = h->squeeze.stalled = 0; /* more may be reclaimable by now */
+                if (h->told.engine_failed)
+                        pl_held_forget_told(h); /* try once more */
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
+        }
+        if (++e->sweeps % SWEEPS_PER_RESYNC == 0 || !e->registry->listed)
+                pl_registry_resync(e->registry);
+        (void)sd_event_source_set_time_relative(source, SWEEP_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void pl_enforcer_begin(PlEnforcer *e) {
+        pl_owners_write_defaults(e);
+}
+
+PlSystemd *pl_enforcer_systemd(const PlEnforcer *e) {
+        return e->systemd;
+}
+
+void pl_enforcer_look(PlEnforcer *e) {
+        pl_queue_arm(e);
+}
+
+void pl_enforcer_quiet(PlEnforcer *e) {
+        uint64_t due = 0;
+
+        if (sd_event_source_get_time(e->sweep, &due) >= 0 &&
+            due < pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + SWEEP_USEC / 2)
+                (void)on_sweep(e->sweep, due, e);
+}
+
+int pl_enforcer_add(PlEnforcer *e, PlSubject *s) {
+        PlHeld *h = pl_held_new(s);
+
+        if (!h)
+                return -ENOMEM;
+        if (pl_state_dir_load(e->registry->state_dir, s->id, &h->originals.state) >= 0)
+                h->originals.known = true;
+        TAILQ_INSERT_TAIL(&e->all, h, all);
+        s->held = h;
+        return 0;
+}
+
+void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
+        PlHeld *h = s->held;
+
+        if (!h)
+                return;
+        s->held = NULL;
+        pl_cg_watch_remove(e->watch, s->id);
+        pl_queue_remove(e, h);
+        TAILQ_REMOVE(&e->all, h, all);
+        pl_held_free(h);
+}
+
+/* A run begins. runc and systemd write after the group appears: look again, at once. */
+static void begin_run(PlEnforcer *e, PlHeld *h) {
+        pl_held_forget_told(h);                                   /* a new run, a new answer */
+        h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME); /* that was runc's start */
+        if (!h->cgroup && h->subject->facts)
+                (void)pl_locate_by_parent(e, h);
+        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+}
+
+void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event) {
+        uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+        PlHeld *h = s->held;
+
+        switch (event->action) {
+        case PL_EVENT_CREATE:
+                pl_locate_claim(e, h);
+                if (s->facts)
+                        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+                break;
+        case PL_EVENT_START:
+        case PL_EVENT_RESTART:
+                h->fresh = false;
+                begin_run(e, h);
+                break;
+        case PL_EVENT_UPDATE:
+                if (!h->told.update_in_flight && now - h->told.own_update_usec > OWN_UPDATE_USEC) {
+                        h->told.others_usec = now;
+                        pl_held_forget_told(h);
+                }
+                h->fresh = false;
+                break;
+        default:
+                break;
+        }
+}
+
+void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
+        PlHeld *h = s->held;
+
+        h->fresh = false;
+        pl_originals_complete(e, h);
+        if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0)
+                pl_locate_drop(e, h);
+        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+}
+
+void pl_enforcer_connected(PlEnforcer *e) {
+        PlHeld *h;
+
+        e->engine_takes_nothing = false;
+        TAILQ_FOREACH(h, &e->all, all) {
+                h->fresh = false;
+                pl_held_forget_told(h);
+        }
+}
+
+void pl_enforcer_set_policy(PlEnforcer *e) {
+        PlHeld *h;
+
+        TAILQ_FOREACH(h, &e->all, all) {
+                h->service = NULL; /* borrowed from the old one */
+                free(h->dry_run_said);
+                h->dry_run_said = NULL;
+                h->unsupported = 0;
+                h->drift.pause_usec = 0;
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
+        }
+        pl_queue_arm(e);
+        pl_owners_write_defaults(e);
+}
+
+static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlEnforcer *e = userdata;
+
+        pl_log_warning("The engine has not answered %u update%s; it keeps showing plimsoll's "
+                       "limits",
+                       e->updates_in_flight, pl_plural(e->updates_in_flight));
+        e->handlers->stopped(e->userdata);
+        return 0;
+}
+
+void pl_enforcer_stop(PlEnforcer *e) {
+        PlHeld *h;
+
+        e->stopping = true;
+        TAILQ_FOREACH(h, &e->all, all) {
+                h->fresh = false;
+                h->held = 0; /* giving back is no drift */
+                (void)pl_desire(e, h);
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
+        }
+        pl_queue_arm(e);
+        (void)sd_event_add_time_relative(e->event, &e->stop_timer, CLOCK_BOOTTIME, STOP_GRACE_USEC,
+                                         0, on_stop_timeout, e);
+}
+
+unsigned pl_enforcer_owed(const PlEnforcer *e) {
+        return e->updates_in_flight;
+}
+
+uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_policy) {
+        const PlHeld *h = s->held;
+        const PlValue *want = &h->want.v[which], *have = &h->reading.in_force.v[which];
+
+        *ret_policy = h->service && want->set && !(h->restoring & (1U << which)) ? want->number
+                                                                                 : PL_UNLIMITED;
+        if (have->set)
+                return have->number;
+        return which == PL_RESOURCE_MEMORY_MAX && s->facts && s->facts->host.memory > 0
+                               ? (uint64_t)s->facts->host.memory
+                               : PL_UNLIMITED;
+}
+
+void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret) {
+        *ret = (PlUsage){ PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED,
+                          PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED };
+        if (s->held->cgroup)
+                (void)pl_cg_read_usage(e->mounts, s->held->cgroup, ret);
+}
+
+uint64_t pl_enforcer_overdue_usec(const PlEnforcer *e) {
+        uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+
+        return e->tick_armed_usec == 0 ? 0 : now - e->tick_armed_usec;
+}
+
+static int add_sources(PlEnforcer *e) {
+        int r;
+
+        r = sd_event_add_defer(e->event, &e->tick, on_tick, e);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_enabled(e->tick, SD_EVENT_OFF);
+        r = sd_event_add_time(e->event, &e->retry, CLOCK_BOOTTIME, 0, 0, on_retry, e);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_enabled(e->retry, SD_EVENT_OFF);
+        return sd_event_add_time_relative(e->event, &e->sweep, CLOCK_BOOTTIME, SWEEP_USEC,
+                                          5 * PL_USEC_PER_SEC, on_sweep, e);
+}
+
+static int open_kernel(PlEnforcer *e) {
+        int r = pl_cg_apply_init();
+
+        if (r < 0) {
+                pl_log_error("libcgroup does not start: %s", strerror(-r));
+                return r;
+        }
+        r = pl_cg_watch_new(e->event, e->mounts, &pl_locate_handlers, e, &e->watch);
+        if (r < 0) {
+                pl_log_error("Cannot watch cgroups: %s", strerror(-r));
+                return r;
+        }
+        pl_locate_begin(e);
+        return 0;
+}
+
+int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_early_write,
+                    const PlEnforceHandlers *handlers, void *userdata, PlEnforcer **ret) {
+        _cleanup_(pl_enforcer_freep) PlEnforcer *e = calloc(1, sizeof(*e));
+        int r;
+
+        if (!e)
+                return -ENOMEM;
+        e->event = sd_event_ref(registry->event);
+        e->registry = registry;
+        e->reporter = registry->reporter;
+        e->mounts = mounts;
+        e->handlers = handlers;
+        e->userdata = userdata;
+        e->no_early_write = no_early_write;
+        TAILQ_INIT(&e->all);
+        for (PlQueue q = 0; q < _PL_QUEUE_N; q++)
+                TAILQ_INIT(&e->queue[q]);
+        r = add_sources(e);
+        if (r >= 0)
+                r = open_kernel(e);
+        if (r >= 0)
+                r = pl_systemd_new(e->event, &pl_owners_systemd_handlers, e, &e->systemd);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+PlEnforcer *pl_enforcer_free(PlEnforcer *e) {
+        if (!e)
+                return NULL;
+        e->systemd = pl_systemd_free(e->systemd);
+        pl_cg_watch_free(e->watch);
+        pl_locate_end(e);
+        sd_event_source_disable_unref(e->tick);
+        sd_event_source_disable_unref(e->retry);
+        sd_event_source_disable_unref(e->sweep);
+        sd_event_source_disable_unref(e->stop_timer);
+        sd_event_unref(e->event);
+        free(e);
+        return NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Enforcer: holds the values. What is wanted is compared with what is in force, and the difference
+ * is written: to the kernel at once, then to systemd and the engine.
+ *
+ * Callbacks record and queue; the tick decides and acts.
+ */
+
+#include "cgroup/read.h"
+#include "enforce/context.h"
+
+/**
+ * pl_enforcer_new() - @registry, @reporter, @mounts, @handlers: borrowed, must outlive it
+ * Return: 0, -ENOMEM, -errno (reported).
+ */
+int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_early_write,
+                    const PlEnforceHandlers *handlers, void *userdata, PlEnforcer **ret);
+PlEnforcer *pl_enforcer_free(PlEnforcer *e); /* no subject may have values any more; returns NULL */
+PL_DEFINE_CLEANUP(PlEnforcer *, pl_enforcer_free)
+
+/** pl_enforcer_begin() - write what does not wait for a container: systemd's part of [Defaults]. */
+void pl_enforcer_begin(PlEnforcer *e);
+
+/** pl_enforcer_systemd() - for others who have something to ask of it. Borrowed. */
+PlSystemd *pl_enforcer_systemd(const PlEnforcer *e);
+
+/* What the registry announces; see PlRegistryHandlers. */
+int pl_enforcer_add(PlEnforcer *e, PlSubject *s);
+void pl_enforcer_remove(PlEnforcer *e, PlSubject *s);
+void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event);
+void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s);
+void pl_enforcer_connected(PlEnforcer *e);
+
+/** pl_enforcer_look() - have a tick, with or without anything queued; pl_registry_settle() ends it.
+ */
+void pl_enforcer_look(PlEnforcer *e);
+
+/** pl_enforcer_set_policy() - the registry has another one; everything is looked at again. */
+void pl_enforcer_set_policy(PlEnforcer *e);
+
+/** pl_enforcer_quiet() - the process is awake anyway: a sweep that is due soon comes now. */
+void pl_enforcer_quiet(PlEnforcer *e);
+
+/** pl_enforcer_stop() - give everything back, and say so with stopped(): when it is done, or when
+ * the engine takes too long to answer. */
+void pl_enforcer_stop(PlEnforcer *e);
+
+/** pl_enforcer_owed() - how many updates the engine has not answered yet. */
+unsigned pl_enforcer_owed(const PlEnforcer *e);
+
+/** pl_enforcer_limit() - what the container is held to now, in the unit of the resource.
+ * @ret_policy: the same as far as the policy asks for it; PL_UNLIMITED: it does not
+ * Return: the memory limit in force, else the engine's; PL_UNLIMITED: none, or not known. */
+uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_policy);
+
+/** pl_enforcer_usage() - read now. Members that nobody tells are PL_UNLIMITED. */
+void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);
+
+/** pl_enforcer_overdue_usec() - since when a tick should have come; 0: none is due. */
+uint64_t pl_enforcer_overdue_usec(const PlEnforcer *e);

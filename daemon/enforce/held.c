@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Held: one container's values as a record. See the header.
+ */
+
+#include "enforce/held.h"
+
+PlHeld *pl_held_new(PlSubject *s) {
+        PlHeld *h = calloc(1, sizeof(*h));
+
+        if (!h)
+                return NULL;
+        h->subject = s;
+        memcpy(h->originals.state.id, s->id, sizeof(h->originals.state.id));
+        return h;
+}
+
+PlHeld *pl_held_free(PlHeld *h) {
+        if (!h)
+                return NULL;
+        pl_held_drop_cgroup(h);
+        pl_limits_deinit(&h->want);
+        pl_container_state_deinit(&h->originals.state);
+        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
+                for (PlOwner o = 0; o < _PL_OWNER_N; o++)
+                        free(h->owner_errors[r][o]);
+        free(h->owner_errors);
+        free(h->dry_run_said);
+        free(h->told.engine);
+        free(h->told.engine_failed);
+        free(h);
+        return NULL;
+}
+
+void pl_held_drop_cgroup(PlHeld *h) {
+        h->cgroup = pl_cgroup_free(h->cgroup);
+        h->cgroup_started_usec = 0;
+        h->watch_due = false;
+        pl_reading_deinit(&h->reading);
+        h->reading = (PlReading){ 0 };
+        h->fresh = false;
+        h->held = 0;
+        h->waiting = 0;
+        h->squeeze = (PlSqueeze){ 0 };
+        h->retry_usec = h->retry_delay_usec = 0;
+        h->read_mask = 0;
+}
+
+bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text) {
+        char **slot;
+
+        if (!h->owner_errors && text)
+                h->owner_errors = calloc(_PL_RESOURCE_N, sizeof(*h->owner_errors));
+        if (!h->owner_errors)
+                return text != NULL;
+        slot = &h->owner_errors[r][o];
+        if (pl_streq_null(*slot, text))
+                return false;
+        free(*slot);
+        *slot = text ? strdup(text) : NULL;
+        return true;
+}
+
+uint32_t pl_held_wanted(const PlHeld *h) {
+        uint32_t mask = 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (h->want.v[r].set)
+                        mask |= 1U << r;
+        return mask;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Locate: a container's group. */
+
+#include "enforce/context.h"
+
+extern const PlCgWatchHandlers pl_locate_handlers; /* userdata: a PlEnforcer */
+
+/** pl_locate_begin() - watch the places where engines put containers. */
+void pl_locate_begin(PlEnforcer *e);
+void pl_locate_end(PlEnforcer *e);
+
+/** pl_locate_by_parent() - below a parent that is known. Return: found? */
+bool pl_locate_by_parent(PlEnforcer *e, PlHeld *h);
+/** pl_locate_by_pid() - by its first process, which is the proof. */
+void pl_locate_by_pid(PlEnforcer *e, PlHeld *h);
+/** pl_locate_await() - it has no group yet: look where the engine says that it will be. */
+void pl_locate_await(PlEnforcer *e, const PlHeld *h);
+/** pl_locate_claim() - its group may have been there before its create event. */
+void pl_locate_claim(PlEnforcer *e, PlHeld *h);
+/** pl_locate_drop() - the group has gone, or is not this container's any more. */
+void pl_locate_drop(PlEnforcer *e, PlHeld *h);
+/** pl_locate_watch() - from now on, if that is due. Somebody may have written before. */
+void pl_locate_watch(PlEnforcer *e, PlHeld *h);

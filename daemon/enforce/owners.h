@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The other owners: systemd and the engine, told after the kernel. */
+
+#include "enforce/context.h"
+
+extern const PlSystemdHandlers pl_owners_systemd_handlers; /* userdata: a PlEnforcer */
+
+void pl_owners_tell(PlEnforcer *e, PlHeld *h);
+
+/** pl_owners_write_defaults() - the drop-in that gives new scopes what [Defaults] says. */
+void pl_owners_write_defaults(PlEnforcer *e);
+
+/** pl_owners_own_doing() - values that an update of ours, which is under way, makes runc write as
+ * they were at the start: a difference in them is nobody's drift. */
+uint32_t pl_owners_own_doing(const PlHeld *h);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Health, acted upon: restarts, units and entries that follow from what health/patients decides.
+ */
+
+#include "cgroup/read.h"
+#include "health/patients.h"
+#include "lib/probe/ollama-fit.h"
+#include "registry/containers.h"
+#include "systemd/scope.h"
+
+typedef struct PlHealthAct PlHealthAct;
+
+/* What an Ollama's probe found last, held against its limit. */
+typedef struct PlModels {
+        char id[PL_ID_MAX];
+        PlOllamaFit fit;
+        char text[PL_HEALTH_REASON_MAX]; /* what does not fit, and the remedy; as last said */
+        PlOllamaFacts facts;
+} PlModels;
+
+typedef struct PlHealthActHandlers {
+        /* Return: the memory limit in force, PL_UNLIMITED: none, or not known */
+        uint64_t (*memory)(void *userdata, const PlSubject *s, PlUsage *ret_usage);
+} PlHealthActHandlers;
+
+/** pl_health_act_new() - all borrowed, must outlive it. Return: 0, -ENOMEM, -errno (reported). */
+int pl_health_act_new(PlRegistry *registry, PlSystemd *systemd, const PlHealthActHandlers *handlers,
+                      void *userdata, PlHealthAct **ret);
+PlHealthAct *pl_health_act_free(PlHealthAct *a); /* returns NULL */
+
+/** pl_health_act_update() - facts are new. Those in its network are looked at as well. */
+void pl_health_act_update(PlHealthAct *a, PlSubject *s);
+
+/** pl_health_act_set_policy() - the registry's holds from now on. */
+void pl_health_act_set_policy(PlHealthAct *a);
+
+/** pl_health_act_remove() - the engine has removed it. */
+void pl_health_act_remove(PlHealthAct *a, PlSubject *s);
+
+/** pl_health_act_models() - what its probe last found; NULL: it is no Ollama. Borrowed. */
+const PlModels *pl_health_act_models(const PlHealthAct *a, const PlSubject *s);
+
+/** pl_health_act_patients() - for events, kills and states. Borrowed. */
+PlHealthd *pl_health_act_patients(const PlHealthAct *a);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * OOM: what the kernel says of kills and pressure, explained with the surroundings, reported, and
+ * remembered for each container.
+ */
+
+#include "oom/watch.h"
+#include "registry/containers.h"
+
+typedef struct PlOomExplainer PlOomExplainer;
+
+typedef struct PlOomHandlers {
+        /* the limit in force, and (PL_UNLIMITED: none) what the policy asks for */
+        uint64_t (*limit)(void *userdata, const PlSubject *s, PlResource which,
+                          uint64_t *ret_policy);
+        /* reported already; @host: for lack of memory on the host, not for the container's limit */
+        void (*killed)(void *userdata, const PlSubject *s, bool host);
+} PlOomHandlers;
+
+/** pl_oom_explainer_new() - all borrowed, must outlive it. Return: 0, -ENOMEM, -errno (reported).
+ */
+int pl_oom_explainer_new(PlRegistry *registry, const PlCgroupMounts *mounts,
+                         const PlOomHandlers *handlers, void *userdata, PlOomExplainer **ret);
+PlOomExplainer *pl_oom_explainer_free(PlOomExplainer *o); /* returns NULL */
+
+/** pl_oom_explainer_add() - recalls what a daemon before this one has seen. */
+void pl_oom_explainer_add(PlOomExplainer *o, const PlSubject *s);
+
+/** pl_oom_explainer_remove() - the engine has removed it; a report under way comes now. */
+void pl_oom_explainer_remove(PlOomExplainer *o, const PlSubject *s);
+
+/** pl_oom_explainer_died() - with a code other than 0: was that a kill that nobody told of? */
+void pl_oom_explainer_died(PlOomExplainer *o, const PlSubject *s);
+
+/** pl_oom_explainer_set_group() - @g: borrowed until the next call; NULL: it has none. */
+void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlCgroup *g);
+
+/** pl_oom_explainer_history() - Return: borrowed; NULL: no kill was seen. */
+const PlOomHistory *pl_oom_explainer_history(const PlOomExplainer *o, const PlSubject *s);

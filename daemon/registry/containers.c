@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Registry: events mark a container as to be looked at, lists find the missed ones, inspections
+ * bring the facts. See the header.
+ */
+
+#include "registry/containers.h"
+
+#include <errno.h>
+
+#include "lib/base/message.h"
+#include "lib/base/unit.h"
+
+static PlSubject *ensure(PlRegistry *g, const char *id) {
+        PlSubject *s = pl_map_get(g->subjects, id);
+
+        if (s)
+                return s;
+        s = pl_subject_new(id);
+        if (!s)
+                return NULL;
+        s->seen = true;
+        if (pl_map_put(g->subjects, s->id, s) < 0)
+                return pl_subject_free(s);
+        if (g->handlers->added(g->userdata, s) < 0) {
+                (void)pl_map_remove(g->subjects, s->id);
+                return pl_subject_free(s);
+        }
+        return s;
+}
+
+static void subject_remove(PlRegistry *g, PlSubject *s) {
+        g->handlers->removed(g->userdata, s, true);
+        (void)pl_map_remove(g->subjects, s->id);
+        (void)pl_state_dir_remove(g->state_dir, s->id);
+        pl_state_dir_forget(g->state_dir, s->id);
+        pl_subject_free(s);
+}
+
+static void set_facts(PlRegistry *g, PlSubject *s, PlContainer *facts, bool provisional) {
+        pl_container_free(s->facts);
+        s->facts = facts;
+        s->provisional = provisional;
+        s->service = pl_policy_match(g->policy, facts);
+}
+
+/* The sync is complete, also where no container is left to be looked at. */
+static void sync_step(PlRegistry *g) {
+        if (g->sync_pending > 0 && --g->sync_pending == 0)
+                g->handlers->listed(g->userdata);
+}
+
+/* Something has happened since the question, which the next answer will tell. Taken for the
+ * present, the old one could call a container that has just died a running one, and its end unseen.
+ */
+static bool is_outdated(const PlSubject *s) {
+        return s->inspect_again || s->inspect_due;
+}
+
+static void on_inspected(void *userdata, const char *id, int error, const char *message,
+                         PlContainer **c) {
+        PlRegistry *g = userdata;
+        PlSubject *s = pl_map_get(g->subjects, id);
+
+        g->churn++;
+        pl_reporter_changed(g->reporter);
+        if (!s)
+                return;
+        if (s->inspect_for_sync) {
+                s->inspect_for_sync = false;
+                sync_step(g);
+        }
+        s->inspect_in_flight = false;
+        if (error == -ENOENT) {
+                subject_remove(g, s);
+                return;
+        }
+        if (error < 0) {
+                /* A lost engine is reported once, by lost(); anything else names the container. */
+                if (g->connected)
+                        pl_subject_report(g->reporter, s, LOG_WARNING, NULL, message, NULL,
+                                          "cannot inspect it: %s", message ?: strerror(-error));
+                return;
+        }
+        set_facts(g, s, TAKE_PTR(*c), false);
+        g->handlers->inspected(g->userdata, s, !is_outdated(s));
+        if (s->inspect_again) {
+                s->inspect_again = false;
+                pl_registry_inspect(g, s);
+        }
+}
+
+void pl_registry_inspect(PlRegistry *g, PlSubject *s) {
+        if (!g->connected)
+                return; /* the resync after the return of the engine inspects everything */
+        if (s->inspect_in_flight) {
+                s->inspect_again = true;
+                return;
+        }
+        if (pl_engine_inspect(g->engine, s->id, on_inspected, g) >= 0)
+                s->inspect_in_flight = true;
+}
+
+void pl_registry_inspect_due(PlRegistry *g, PlSubject *s) {
+        if (!s->inspect_due)
+                return;
+        s->inspect_due = false;
+        pl_registry_inspect(g, s);
+}
+
+/* The engine does not list these any more: removed while nobody could tell. */
+static void remove_unseen(PlRegistry *g) {
+        _cleanup_free_ PlSubject **gone = calloc(pl_map_size(g->subjects) + 1, sizeof(*gone));
+        PlSubject *s;
+        size_t n = 0;
+
+        if (!gone)
+                return; /* the next list finds them */
+        PL_MAP_FOREACH(s, g->subjects)
+        if (!s->seen)
+                gone[n++] = s;
+        for (size_t i = 0; i < n; i++)
+                subject_remove(g, gone[i]);
+}
+
+static void on_listed(void *userdata, int error, const char *message, const char (*ids)[PL_ID_MAX],
+                      size_t n) {
+        PlRegistry *g = userdata;
+
+        g->syncing = false;
+        if (error < 0) {
+                if (g->connected)
+                        pl_log_warning("Cannot list containers: %s; trying again at the next sweep",
+                                       message ?: strerror(-error));
+                return;
+        }
+        for (size_t i = 0; i < n; i++) {
+                PlSubject *s = ensure(g, ids[i]);
+
+                if (!s)
+                        continue;
+                s->seen = true;
+                if (!s->inspect_for_sync) {
+                        s->inspect_for_sync = true;
+                        g->sync_pending++;
+                }
+                pl_registry_inspect(g, s);
+        }
+        remove_unseen(g);
+        g->listed = true;
+        if (g->sync_pending == 0)
+                g->handlers->listed(g->userdata);
+        pl_reporter_changed(g->reporter);
+}
+
+void pl_registry_resync(PlRegistry *g) {
+        PlSubject *s;
+
+        if (g->syncing || !g->connected)
+                return;
+        /* What is born between the question and the answer counts as seen. */
+        PL_MAP_FOREACH(s, g->subjects)
+        s->seen = false;
+        if (pl_engine_list(g->engine, on_listed, g) >= 0)
+                g->syncing = true;
+}
+
+static bool is_known(void *userdata, const char *id) {
+        PlRegistry *g = userdata;
+
+        return pl_map_get(g->subjects, id) != NULL;
+}
+
+void pl_registry_settle(PlRegistry *g) {
+        bool first = !g->synced;
+
+        if (!g->connected || !g->listed || g->sync_pending > 0 || (!first && !g->stale))
+                return;
+        g->stale = false;
+        g->synced = true;
+        if (first)
+                pl_state_dir_prune(g->state_dir, is_known, g);
+        g->handlers->synced(g->userdata, first);
+        pl_reporter_changed(g->reporter);
+}
+
+static void on_connected(void *userdata, const PlEngineInfo *info) {
+        PlRegistry *g = userdata;
+        PlSubject *s;
+
+        g->connected = true;
+        free(g->engine_error);
+        g->engine_error = NULL;
+        g->sync_pending = 0;
+        g->syncing = g->listed = false;
+        PL_MAP_FOREACH(s, g->subjects)
+        s->inspect_for_sync = false;
+        g->handlers->engine(g->userdata, info);
+        pl_report(g->reporter,
+                  &(PlEntry){ .priority = LOG_INFO, .message_id = PL_MESSAGE_ENGINE_CONNECTED },
+                  "Connected to the engine at %s: %s %s, API %u.%u", pl_engine_url(g->engine),
+                  info->podman ? "Podman" : "Docker", info->version ?: "?", info->api.major,
+                  info->api.minor);
+        pl_registry_resync(g);
+        pl_reporter_changed(g->reporter);
+}
+
+static void on_lost(void *userdata, int error, const char *why, uint64_t retry_usec) {
+        PlRegistry *g = userdata;
+        char wait[PL_FORMAT_MAX];
+
+        g->stale = g->synced;
+        g->connected = false;
+        free(g->engine_error);
+        g->engine_error = strdup(why ?: strerror(-error));
+        g->handlers->engine(g->userdata, NULL);
+        pl_report(g->reporter,
+                  &(PlEntry){ .priority = LOG_WARNING, .message_id = PL_MESSAGE_ENGINE_LOST },
+                  "%s the engine at %s (%s). %s; retrying, first in %s",
+                  g->synced ? "Lost" : "Cannot reach", pl_engine_url(g->engine),
+                  g->engine_error ?: "?",
+                  g->synced ? "Limits stay in force as they are" : "Nothing is done without it",
+                  pl_format_sec(retry_usec, wait));
+        pl_reporter_changed(g->reporter);
+}
+
+static void on_event(void *userdata, PlEvent *e) {
+        PlRegistry *g = userdata;
+        PlSubject *s;
+        bool begun;
+
+        if (e->action == PL_EVENT_DESTROY) {
+                s = pl_map_get(g->subjects, e->id);
+                if (s)
+                        subject_remove(g, s);
+                pl_reporter_changed(g->reporter);
+                return;
+        }
+        s = ensure(g, e->id);
+        if (!s)
+                return;
+        if (e->born && !s->facts)
+                set_facts(g, s, TAKE_PTR(e->born), true);
+        begun = e->action == PL_EVENT_START || e->action == PL_EVENT_RESTART;
+        if (begun)
+                s->inspect_due = true;
+        g->handlers->event(g->userdata, s, e);
+        /* a kill changes nothing by itself */
+        if (!begun && e->action != PL_EVENT_KILL && e->action != PL_EVENT_OTHER)
+                pl_registry_inspect(g, s);
+}
+
+static void on_missed(void *userdata, const char *why) {
+        PlRegistry *g = userdata;
+
+        pl_log_warning("An event of the engine could not be read (%s), listing containers again",
+                       why);
+        pl_registry_resync(g);
+}
+
+static void on_quiet(void *userdata) {
+        PlRegistry *g = userdata;
+
+        g->handlers->quiet(g->userdata);
+}
+
+static const PlEngineHandlers engine_handlers = {
+        .connected = on_connected,
+        .lost = on_lost,
+        .event = on_event,
+        .missed = on_missed,
+        .quiet = on_quiet,
+};
+
+int pl_registry_use_engine(PlRegistry *g) {
+        const char *url = g->options.engine_url ?: g->policy->daemon.engine;
+        PlEngine *engine = NULL;
+        int r;
+
+        if (g->engine && pl_streq(pl_engine_url(g->engine), url))
+                return 0;
+        r = pl_engine_new(g->event, url, &engine_handlers, g, &engine);
+        if (r < 0) {
+                pl_log_error("Cannot use Engine=%s: %s", url, strerror(-r));
+                return r;
+        }
+        if (g->engine) {
+                pl_log_info("Leaving the engine at %s for %s", pl_engine_url(g->engine), url);
+                g->stale = g->synced;
+                g->connected = false;
+                g->handlers->engine(g->userdata, NULL);
+                pl_engine_hang_up(g->engine); /* nobody waits for its answers from now on */
+                pl_engine_free(g->engine);
+        }
+        g->engine = engine;
+        return 0;
+}
+
+PlPolicy *pl_registry_set_policy(PlRegistry *g, PlPolicy *policy) {
+        PlPolicy *old = g->policy;
+        PlSubject *s;
+
+        g->policy = policy;
+        PL_MAP_FOREACH(s, g->subjects)
+        s->service = s->facts ? pl_policy_match(policy, s->facts) : NULL;
+        return old;
+}
+
+PlSubject *pl_registry_find(const PlRegistry *g, const char *name) {
+        size_t len = strlen(name);
+        PlSubject *s, *by_prefix = NULL;
+
+        PL_MAP_FOREACH(s, g->subjects) {
+                if (!s->facts)
+                        continue;
+                if (pl_streq_null(s->facts->name, name) || pl_streq(s->id, name))
+                        return s;
+                /* a short id, as the docker command shows it */
+                if (len >= 4 && strncmp(s->id, name, len) == 0)
+                        by_prefix = s;
+        }
+        if (by_prefix)
+                return by_prefix;
+        PL_MAP_FOREACH(s, g->subjects)
+        if (s->facts && s->service && pl_streq_null(s->service->name, name))
+                return s;
+        return NULL;
+}
+
+int pl_registry_new(sd_event *event, const PlReporter *reporter, const PlRegistryOptions *options,
+                    const PlRegistryHandlers *handlers, void *userdata, PlRegistry **ret) {
+        _cleanup_(pl_registry_freep) PlRegistry *g = calloc(1, sizeof(*g));
+        int r;
+
+        if (!g)
+                return -ENOMEM;
+        g->event = sd_event_ref(event);
+        g->reporter = reporter;
+        g->options = *options;
+        g->handlers = handlers;
+        g->userdata = userdata;
+        g->subjects = pl_map_new();
+        if (!g->subjects)
+                return -ENOMEM;
+        r = pl_state_dir_open(options->state_dir, &g->state_dir);
+        if (r < 0) {
+                pl_log_error("Cannot use the state directory %s: %s", options->state_dir,
+                             strerror(-r));
+                return r;
+        }
+        *ret = TAKE_PTR(g);
+        return 0;
+}
+
+PlRegistry *pl_registry_free(PlRegistry *g) {
+        PlSubject *s;
+
+        if (!g)
+                return NULL;
+        g->engine = pl_engine_free(g->engine);
+        if (g->subjects)
+                PL_MAP_FOREACH(s, g->subjects) {
+                        (void)pl_map_remove(g->subjects, s->id);
+                        g->handlers->removed(g->userdata, s, false);
+                        pl_subject_free(s);
+                }
+        pl_map_free(g->subjects);
+        pl_state_dir_free(g->state_dir);
+        pl_policy_unref(g->policy);
+        free(g->engine_error);
+        sd_event_unref(g->event);
+        free(g);
+        return NULL;
+}

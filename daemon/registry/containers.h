@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Registry: which containers there are, what the engine says of them, and the policy in force.
+ *
+ * It asks the engine and announces what has changed; it does nothing about a container. A dead
+ * engine makes what is known stale, never empty. Sync: subscribe, list, inspect everything on the
+ * list, and then say so.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "engine/client.h"
+#include "lib/base/map.h"
+#include "registry/state.h"
+#include "registry/subject.h"
+
+/* From the command line; borrowed. NULL: default. */
+typedef struct PlRegistryOptions {
+        const char *engine_url; /* overrides Engine= */
+        const char *state_dir;
+        PlHost host;  /* what percentages refer to */
+        bool dry_run; /* as DryRun=yes, whatever the policy says */
+} PlRegistryOptions;
+
+/* Called from the loop, never from inside a call into the registry but for pl_registry_stop(). */
+typedef struct PlRegistryHandlers {
+        /* a container is known from now on. Return: 0, or -ENOMEM: then it is not */
+        int (*added)(void *userdata, PlSubject *s);
+        /* the last word about it. @gone: the engine has removed it; otherwise plimsolld ends */
+        void (*removed)(void *userdata, PlSubject *s, bool gone);
+        /* before the inspection that it leads to. A start's has to wait until the kernel has its
+         * values: whoever writes them calls pl_registry_inspect_due() then */
+        void (*event)(void *userdata, PlSubject *s, const PlEvent *e);
+        /* an inspection has brought new facts. @current: nothing has happened since it was asked
+         * for that the next one will tell */
+        void (*inspected)(void *userdata, PlSubject *s, bool current);
+        /* connected: what it is; NULL: lost, or left for another one */
+        void (*engine)(void *userdata, const PlEngineInfo *info);
+        /* everything on the engine's list has been inspected: answer with pl_registry_settle() once
+         * it has been looked at as well */
+        void (*listed)(void *userdata);
+        /* what is known is fresh again; @first: and complete for the first time */
+        void (*synced)(void *userdata, bool first);
+        /* nothing has happened for a while, and the process is awake */
+        void (*quiet)(void *userdata);
+} PlRegistryHandlers;
+
+/* Everybody may read it; only the registry writes. */
+typedef struct PlRegistry {
+        sd_event *event;
+        const PlReporter *reporter;
+        PlRegistryOptions options;
+        const PlRegistryHandlers *handlers;
+        void *userdata;
+
+        PlPolicy *policy;
+        PlStateDir *state_dir;
+        PlMap *subjects; /* id → PlSubject */
+
+        PlEngine *engine;
+        bool connected;
+        char *engine_error;    /* why it is not */
+        bool stale;            /* what is known was true when the engine was lost */
+        bool synced;           /* everything was known at least once */
+        bool syncing;          /* a list is under way */
+        bool listed;           /* its answer has come */
+        unsigned sync_pending; /* inspections that it asked for */
+        unsigned churn;        /* answers of the engine, to know when memory is worth giving back */
+} PlRegistry;
+
+/**
+ * pl_registry_new() - reads the host and opens the state directory; no engine yet
+ * @reporter, @options, @handlers: borrowed, must outlive it
+ * Return: 0, -ENOMEM, -errno (reported).
+ */
+int pl_registry_new(sd_event *event, const PlReporter *reporter, const PlRegistryOptions *options,
+                    const PlRegistryHandlers *handlers, void *userdata, PlRegistry **ret);
+/* Subjects are announced as removed. Returns NULL. */
+PlRegistry *pl_registry_free(PlRegistry *g);
+PL_DEFINE_CLEANUP(PlRegistry *, pl_registry_free)
+
+/** pl_registry_set_policy() - @policy: ownership passes. Sections are matched anew. Return: the old
+ * one, which others may borrow from still; to be unref'ed by the caller. */
+PlPolicy *pl_registry_set_policy(PlRegistry *g, PlPolicy *policy);
+
+/** pl_registry_use_engine() - the one that options or policy name, if it is another than now.
+ * Return: 0, -errno (reported). */
+int pl_registry_use_engine(PlRegistry *g);
+
+/** pl_registry_inspect() - ask the engine again; once more if it is being asked. */
+void pl_registry_inspect(PlRegistry *g, PlSubject *s);
+
+/** pl_registry_inspect_due() - the inspection that waited for the kernel's values. */
+void pl_registry_inspect_due(PlRegistry *g, PlSubject *s);
+
+/** pl_registry_resync() - list and inspect everything. */
+void pl_registry_resync(PlRegistry *g);
+
+/** pl_registry_settle() - everything that was announced has been looked at. */
+void pl_registry_settle(PlRegistry *g);
+
+/** pl_registry_find() - by name, id, the beginning of an id, or the section's name. */
+PlSubject *pl_registry_find(const PlRegistry *g, const char *name);
+
+/** pl_registry_is_dry_run() - is nothing to be changed? */
+static inline bool pl_registry_is_dry_run(const PlRegistry *g) {
+        return g->options.dry_run || g->policy->daemon.dry_run;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Endpoints: what the control socket answers. One row for each; see PlCtlEndpoint.
+ */
+
+#include "control/server.h"
+#include "status/sources.h"
+
+/* What the rows need; all borrowed. */
+typedef struct PlEndpoints {
+        const PlSources *from;
+        PlLogs *logs;
+        /* 0, or negative errno with *ret_message (owned by the caller): every error of the policy
+         */
+        int (*reload)(void *userdata, char **ret_message);
+        void *userdata;
+} PlEndpoints;
+
+extern const PlCtlEndpoint pl_endpoints[]; /* userdata: a PlEndpoints */

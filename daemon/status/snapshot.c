@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Snapshot: from what everybody knows to the documents that are shown. See the header.
+ */
+
+#include "status/snapshot.h"
+
+#include "lib/base/message.h"
+#include "lib/status/summary.h"
+#include "lib/status/wire.h"
+#include "status/findings.h"
+
+static PlHealthState health_of(const PlSources *from, const PlSubject *s, const char **ret_reason) {
+        PlHealthdView v;
+
+        *ret_reason = NULL;
+        if (!pl_healthd_get(pl_health_act_patients(from->health), s->id, &v))
+                return PL_HEALTH_UNKNOWN;
+        *ret_reason = v.reason;
+        return v.state;
+}
+
+static void count_log(const PlSources *from, const PlSubject *s, PlSummary *sum) {
+        PlLogStatus log;
+
+        if (!from->logs || !pl_logs_status(from->logs, s->id, &log))
+                return;
+        sum->log_bytes += log.size_bytes + log.archived_bytes;
+        if (log.bound_bytes == PL_UNLIMITED || sum->log_max_bytes == PL_UNLIMITED)
+                sum->log_max_bytes = PL_UNLIMITED;
+        else
+                sum->log_max_bytes += log.bound_bytes;
+}
+
+static void count_limits(const PlSubject *s, PlSummary *sum) {
+        const PlHeld *h = s->held;
+        uint32_t wanted = pl_held_wanted(h);
+
+        if (wanted && h->cgroup) {
+                sum->n_limits_wanted++;
+                if (!(wanted & ~h->unsupported & ~h->held))
+                        sum->n_limits_in_force++;
+        }
+        if (pl_drift_is_standoff(&h->drift))
+                sum->n_standoffs++;
+}
+
+static void count_health(const PlSources *from, const PlSubject *s, PlSummary *sum) {
+        PlHealthState worst = PL_HEALTH_UNKNOWN;
+        const char *reason;
+        PlHealthState health = health_of(from, s, &reason);
+
+        if (health == PL_HEALTH_UNKNOWN)
+                return;
+        sum->n_watched++;
+        if (health == PL_HEALTH_HEALTHY) {
+                sum->n_healthy++;
+                return;
+        }
+        if (sum->worst_health)
+                worst = pl_health_state_from_string(sum->worst_health);
+        if (health > worst) {
+                sum->worst_name = pl_subject_name(s);
+                sum->worst_health = pl_health_state_to_string(health);
+                sum->worst_reason = reason;
+        }
+}
+
+static void count_absent(const PlSources *from, PlSummary *sum) {
+        PlHealthdView absent;
+        size_t iter = 0;
+
+        while (pl_healthd_next_absent(pl_health_act_patients(from->health), &iter, &absent)) {
+                sum->n_watched++;
+                sum->n_required_absent++;
+                if (sum->worst_name)
+                        continue;
+                sum->worst_name = absent.service;
+                sum->worst_health = pl_health_state_to_string(absent.state);
+                sum->worst_reason = absent.reason;
+        }
+}
+
+char *pl_snapshot_line(const PlSources *from) {
+        const PlRegistry *g = from->registry;
+        PlSummary sum = {
+                .dry_run = pl_registry_is_dry_run(g),
+                .engine_connected = g->connected,
+                .synced = g->synced,
+                .engine_error = g->engine_error,
+                .policy_error = from->policy->error,
+        };
+        PlSubject *s;
+
+        PL_MAP_FOREACH(s, g->subjects) {
+                if (!s->facts || !s->service)
+                        continue;
+                sum.n_governed++;
+                sum.n_findings += pl_findings_count(from, s);
+                count_log(from, s, &sum);
+                count_limits(s, &sum);
+                count_health(from, s, &sum);
+        }
+        count_absent(from, &sum);
+        return pl_summary_line(&sum);
+}
+
+/* "oom_reports": […], where there are any. */
+static void add_kills(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
+        const PlOomHistory *h = pl_oom_explainer_history(from->oom, s);
+        json_t *list = h ? json_array() : NULL;
+        const PlOomReport *r;
+
+        /* the group counts since its start, and is gone when the container is not running */
+        if (h && (c->oom_kills == PL_UNLIMITED || c->oom_kills < h->total))
+                c->oom_kills = h->total;
+        for (unsigned i = 0; list && (r = pl_oom_history_get(h, i)) != NULL; i++)
+                (void)json_array_append_new(
+                                list, pl_oom_json(r, pl_subject_name(s), PL_MESSAGE_OOM_KILLED));
+        if (list)
+                (void)json_object_set_new(c->extra, "oom_reports", list);
+}
+
+static void add_usage(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
+        PlUsage usage;
+
+        pl_enforcer_usage(from->enforcer, s, &usage);
+        c->memory_bytes = usage.memory_bytes;
+        c->memory_peak_bytes = usage.memory_peak_bytes;
+        c->working_set_bytes = pl_ollama_working_set(usage.memory_bytes, usage.inactive_file_bytes);
+        c->cpu_usec = usage.cpu_usec;
+        c->pids = usage.pids;
+        c->oom_kills = usage.oom_kills;
+}
+
+static void add_log(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
+        PlLogStatus log;
+
+        c->log_path = s->facts->log_path;
+        c->log_size_bytes = c->log_archived_bytes = PL_UNLIMITED;
+        if (!from->logs || !pl_logs_status(from->logs, s->id, &log))
+                return;
+        c->log_path = log.path;
+        c->log_method = log.method;
+        c->log_size_bytes = log.size_bytes;
+        c->log_archived_bytes = log.archived_bytes;
+}
+
+json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
+        const PlHeld *h = s->held;
+        const PlModels *models = pl_health_act_models(from->health, s);
+        json_t *o, *findings = json_array();
+        PlContainerStatus c = {
+                .id = s->id,
+                .name = pl_subject_name(s),
+                .service = s->service ? (s->service->name ?: "defaults") : NULL,
+                .image = s->facts->image,
+                .phase = pl_phase_to_string(s->facts->phase),
+                .wanted = &h->want,
+                .in_force = &h->reading.in_force,
+                .owner_errors = (const char *const(*)[3])h->owner_errors,
+                .restarts = s->facts->restart_count,
+                .drift_repairs = h->drift.repairs,
+                .paused_repairs = pl_drift_is_standoff(&h->drift),
+                .extra = json_object(),
+        };
+
+        c.health = health_of(from, s, &c.reason);
+        add_log(from, s, &c);
+        add_usage(from, s, &c);
+        add_kills(from, s, &c);
+        if (findings && pl_findings_add(from, s, findings))
+                (void)json_object_set(c.extra, "findings", findings);
+        json_decref(findings);
+        if (models && pl_container_is_live(s->facts))
+                (void)json_object_set_new(c.extra, "models", pl_ollama_json(&models->facts));
+        o = pl_wire_container(&c);
+        json_decref(c.extra);
+        return o;
+}
+
+/* Rows for required services without a container. */
+static void add_absent(const PlSources *from, json_t *containers) {
+        const PlLimits none = {};
+        PlHealthdView v;
+        size_t iter = 0;
+
+        while (pl_healthd_next_absent(pl_health_act_patients(from->health), &iter, &v)) {
+                PlContainerStatus c = {
+                        .id = "",
+                        .name = v.service,
+                        .service = v.service,
+                        .image = "",
+                        .phase = "absent",
+                        .health = v.state,
+                        .reason = v.reason,
+                        .wanted = &none,
+                        .in_force = &none,
+                        .memory_bytes = PL_UNLIMITED,
+                        .memory_peak_bytes = PL_UNLIMITED,
+                        .working_set_bytes = PL_UNLIMITED,
+                        .cpu_usec = PL_UNLIMITED,
+                        .pids = PL_UNLIMITED,
+                        .log_size_bytes = PL_UNLIMITED,
+                        .log_archived_bytes = PL_UNLIMITED,
+                };
+
+                (void)json_array_append_new(containers, pl_wire_container(&c));
+        }
+}
+
+json_t *pl_snapshot_status(const PlSources *from) {
+        const PlRegistry *g = from->registry;
+        const PlEngineInfo *info = pl_engine_info(g->engine);
+        _cleanup_free_ char *line = pl_snapshot_line(from);
+        char api[32] = "";
+        PlStatus status = {
+                .version = PLIMSOLL_VERSION,
+                .engine_connected = g->connected,
+                .engine_url = pl_engine_url(g->engine),
+                .engine_error = g->engine_error,
+                .policy_file = from->policy->file,
+                .archive_path = from->archive_dir,
+                .policy_error = from->policy->error,
+                .policy_loaded_usec = from->policy->loaded_usec,
+                .dry_run = pl_registry_is_dry_run(g),
+                .stale = g->stale || !g->connected,
+                .summary = line,
+        };
+        json_t *containers = json_array(), *findings = json_array(), *o;
+        PlSubject *s;
+
+        status.findings = findings;
+        if (info) {
+                (void)snprintf(api, sizeof(api), "%u.%u", info->api.major, info->api.minor);
+                status.engine_version = info->version;
+                status.engine_api = api;
+        }
+        PL_MAP_FOREACH(s, g->subjects) {
+                if (!s->facts)
+                        continue;
+                if (!pl_findings_add(from, s, findings) ||
+                    json_array_append_new(containers, pl_snapshot_container(from, s)) < 0)
+                        break;
+        }
+        add_absent(from, containers);
+        o = pl_wire_status(&status, containers);
+        json_decref(findings);
+        return o;
+}

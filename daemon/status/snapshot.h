@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Snapshot: what is true now, as documents. The one reader of everybody; whatever shows something
+ * (status line, control socket) is a view of it.
+ */
+
+#include <jansson.h>
+
+#include "status/sources.h"
+
+/** pl_snapshot_line() - STATUS=, also "summary" of the status document. Return: owned by the
+ * caller; NULL: out of memory. */
+char *pl_snapshot_line(const PlSources *from);
+
+/** pl_snapshot_container() - "containers" has one of these for each. New reference, or NULL. */
+json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s);
+
+/** pl_snapshot_status() - the whole document. New reference, or NULL. */
+json_t *pl_snapshot_status(const PlSources *from);

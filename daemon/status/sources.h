@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Sources: whom the status asks. It is the one reader of everybody. */
+
+#include "enforce/enforcer.h"
+#include "health/act.h"
+#include "logs/live.h"
+#include "logs/paths.h"
+#include "oom/explain.h"
+
+/* The policy's own story; kept by the manager. */
+typedef struct PlPolicyState {
+        const char *file;     /* as on the command line */
+        uint64_t loaded_usec; /* CLOCK_REALTIME */
+        char *error;          /* of the last reload; NULL: it was good */
+} PlPolicyState;
+
+/* Whom to ask; all borrowed. */
+typedef struct PlSources {
+        const PlRegistry *registry;
+        const PlEnforcer *enforcer;
+        const PlOomExplainer *oom;
+        const PlHealthAct *health;
+        const PlLogs *logs;
+        const PlLogPaths *log_paths;
+        const PlPolicyState *policy;
+        const char *archive_dir;
+} PlSources;
