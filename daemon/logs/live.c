@@ -310,7 +310,7 @@ static void retry_later(PlLogEntry *e) {
                                          PL_USEC_PER_SEC, on_retry, e);
 }
 
-/* One entry when it begins, none while it lasts. */
+/* One journal entry when it begins, none while it lasts. */
 static void say_failed(PlLogEntry *e, const PlRotateOutcome *o) {
         PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
         bool full = o->error == -ENOSPC || o->error == -EDQUOT;
@@ -554,7 +554,7 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
         l->engine_major = l->podman && major == 0 ? 1 : major;
         pl_log_worker_set_engine(l->worker, l->engine_major);
         /* What was known of a container may have changed while the engine was away (an adoption
-         * makes its log native): it is left alone until pl_logs_update() has told it anew. */
+         * makes its log native): leave it alone until pl_logs_update() comes. */
         if (l->engine_major == 0) {
                 PL_MAP_FOREACH(e, l->entries)
                 e->told.stale = true;

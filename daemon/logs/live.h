@@ -5,8 +5,8 @@
  * Logs: the containers' logs as the manager sees them. Tell it what the engine and the policy say;
  * it watches sizes, rotates on its own thread, keeps the archives in bounds and logs what it did.
  *
- * It owns log-watch (when), log-worker (where) and log-rotate (how). Everything here runs on the
- * loop and returns at once.
+ * It owns logs/watch (when), logs/worker (where) and uses rotate/sequence (how). Everything here
+ * runs on the loop and returns at once.
  */
 
 #include <systemd/sd-event.h>
@@ -37,7 +37,7 @@ typedef enum PlLogFinding {
 typedef struct PlLogsHandlers {
         /* both have been logged already */
         void (*rotated)(void *userdata, const PlLogRotated *r);
-        /* what there is to say of a container's log has changed; NONE and NULL: nothing any more */
+        /* the finding about a container's log has changed; NONE and NULL: it is gone */
         void (*finding)(void *userdata, const char *id, PlLogFinding finding, const char *text);
 } PlLogsHandlers;
 
@@ -56,7 +56,8 @@ PL_DEFINE_CLEANUP(PlLogs *, pl_logs_free)
  * is done until it is known again. */
 void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info);
 
-/** pl_logs_set_policy() - what holds for all. @dry_run: say, do not touch */
+/** pl_logs_set_policy() - what holds for all containers. @dry_run: log what would be done, touch
+ * nothing */
 void pl_logs_set_policy(PlLogs *l, const PlDaemonPolicy *policy, bool dry_run);
 
 /**

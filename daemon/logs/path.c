@@ -155,7 +155,7 @@ static int add_dir(Tree *t, size_t parent, const char *name, const struct stat *
         return 0;
 }
 
-/* A name that a glob matches, or from which an archive of such a one is made. */
+/* A name that a glob matches, or the archive of one. */
 static bool is_ours(const PlLogPathRequest *req, const PlLogpathState *at, const char *name) {
         char base[NAME_MAX + 1];
         size_t n;
@@ -229,7 +229,7 @@ static int walk(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t
                 r = fd < 0 ? fd : -errno;
                 if (fd >= 0)
                         (void)close(fd);
-                /* swapped for something else, or gone: the next pass sees it as it is then */
+                /* swapped or gone: the next pass sees it as it is then */
                 if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -EXDEV && t->error == 0) {
                         t->error = r;
                         t->error_name = strdup(t->dirs[dir].path);
@@ -269,7 +269,7 @@ static int list_tree(const PlRotateContext *ctx, const PlLogPathRequest *req, Tr
         t->dev = st.st_dev;
         for (size_t i = 0; i < req->n_globs; i++)
                 at[i] = pl_logpath_begin(&req->globs[i]);
-        /* the mount itself is nobody's folder to remove */
+        /* the mount itself is never removed */
         r = add_dir(t, 0, ".", &st, true);
         return r < 0 ? r : walk(ctx, req, t, 0, at, 0);
 }
@@ -404,8 +404,8 @@ static int open_listed(int dir_fd, const Name *f, int flags, struct stat *ret_st
 /*
  * A read lease is refused while anybody has the file open for writing, whoever that is, and whoever
  * opens it then waits until it is given back: fcntl(2), F_SETLEASE. It needs a descriptor that
- * cannot write itself. Where it cannot be asked for (no CAP_LEASE, a network file system) what
- * /proc told has to do. Return: 1 held; 0 it cannot be asked for; -EAGAIN somebody writes.
+ * cannot write itself. Where there are no leases (no CAP_LEASE, a network file system), what /proc
+ * said has to be enough. Return: 1 held; 0 it cannot be asked for; -EAGAIN somebody writes.
  */
 static int lease(int fd) {
         /* should somebody open it: a signal that is ignored by default */
@@ -419,7 +419,7 @@ static void unlease(int fd) {
         (void)fcntl(fd, F_SETLEASE, F_UNLCK);
 }
 
-/* Back under its own name, or beside the one that has been made there meanwhile. */
+/* Gives a file its name back, or one beside it when a new file has taken the name meanwhile. */
 static int put_back(int dir_fd, const Name *f, const char *from) {
         char to[NAME_MAX + 1], stamp[PL_LOGPATH_STAMP_MAX];
 
@@ -431,8 +431,8 @@ static int put_back(int dir_fd, const Name *f, const char *from) {
 }
 
 /*
- * Removes a file, but not from under a writer that is just opening it: without its name nobody new
- * comes, and those who had found it before stand in the lease's queue after a moment.
+ * Removes a file, but not from under a writer that is just opening it: once the name is gone nobody
+ * new can open it, and after a moment those who had looked it up before wait for the lease.
  * @hidden: a name to have meanwhile; what a crash leaves under it is removed by the next pass
  * Return: 0; -EAGAIN somebody writes, and it is where it was; -ESTALE; -errno.
  */
@@ -526,8 +526,8 @@ static int partial_sync(const Partial *p, const struct stat *st, const char **re
             fchown(p->fd, st->st_uid, st->st_gid) < 0) {
                 if (errno != EPERM || own.st_uid != st->st_uid || st->st_gid != 0)
                         return -errno;
-                /* The sandbox has no chown(2), and what is root's in user and group does without:
-                 * the service's own group gets no more than others have. */
+                /* The sandbox has no chown(2). The archive of a file of root:root stays with the
+                 * service's own group, which gets no more than others have. */
                 mode = (mode & ~(mode_t)S_IRWXG) | (mode & S_IRWXO) << 3;
         }
         if (fchmod(p->fd, mode) < 0 || futimens(p->fd, times) < 0)
@@ -545,9 +545,9 @@ static int partial_name(Partial *p, bool replace, const char **reterr_step) {
 }
 
 /*
- * An archive that is there already is one of another file, and stays, unless it has the log's very
- * time: then the last pass was killed before it could remove the log, and what it wrote is the
- * same.
+ * An archive that is there already is one of another file, and stays, unless it has exactly the
+ * log's time: then the last pass was killed before it could remove the log, and what it wrote is
+ * the same.
  */
 static const char *choose_stamp(int dir_fd, const Name *f, char buf[PL_LOGPATH_STAMP_MAX],
                                 bool *ret_replace) {
@@ -604,7 +604,7 @@ static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLog
         *reterr_step = "removing what is archived";
         r = take_away(dir_fd, f, fd, p.name);
         if (r < 0) {
-                (void)unlinkat(dir_fd, p.final, 0); /* somebody goes on with it */
+                (void)unlinkat(dir_fd, p.final, 0); /* somebody still writes to it */
                 return r;
         }
         (void)fsync(dir_fd);

@@ -7,8 +7,8 @@
  * The directory is the container's, which may change it at any moment and mean no good. So every
  * name is resolved beneath the mount's source a component at a time, through no symbolic link and
  * no other mount; only regular files with one name on the same file system are opened; and what is
- * removed or replaced is looked at once more before. It blocks on disks and runs on a worker
- * thread; it never logs.
+ * to be removed or replaced is checked once more before that. It blocks on disks and runs on a
+ * worker thread; it never logs.
  *
  * Killed anywhere, it leaves a file or its complete archive, at worst both, and a partial one that
  * the next pass removes.

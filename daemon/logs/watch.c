@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/inotify.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include "lib/logs/rotate-plan.h"
@@ -19,12 +20,12 @@ struct PlLogWatch {
         sd_event *event;
         sd_event_source *source;
         int fd;
-        PlLogWatched *logs;
+        LIST_HEAD(WatchedList, PlLogWatched) logs;
 };
 
 struct PlLogWatched {
         PlLogWatch *watch;
-        PlLogWatched *next;
+        LIST_ENTRY(PlLogWatched) link;
         int fd, wd; /* wd: -1 while not listening */
         PlLogDue due;
         void *userdata;
@@ -60,7 +61,7 @@ bool pl_log_watch_size(const PlLogWatched *l, uint64_t *ret_bytes, uint64_t *ret
         return true;
 }
 
-/* Return: true when it is due, and has been said so. */
+/* Return: true when it was due, and the owner was told. */
 static bool look(PlLogWatched *l) {
         uint64_t size = 0;
 
@@ -94,15 +95,17 @@ static void pause_listening(PlLogWatched *l) {
 }
 
 static PlLogWatched *find(PlLogWatch *w, int wd) {
-        for (PlLogWatched *l = w->logs; l; l = l->next)
-                if (l->wd == wd)
-                        return l;
+        PlLogWatched *l;
+
+        LIST_FOREACH(l, &w->logs, link)
+        if (l->wd == wd)
+                return l;
         return NULL;
 }
 
 static void look_at_all(PlLogWatch *w) {
-        for (PlLogWatched *l = w->logs, *next; l; l = next) {
-                next = l->next;
+        for (PlLogWatched *l = LIST_FIRST(&w->logs), *next; l; l = next) {
+                next = LIST_NEXT(l, link);
                 if (l->limit_bytes != PL_UNLIMITED && !look(l) && l->wd >= 0) {
                         stop_listening(l);
                         (void)listen_again(l);
@@ -178,8 +181,7 @@ int pl_log_watch_add(PlLogWatch *w, int fd, PlLogDue due, void *userdata, PlLogW
                 return r;
         }
         (void)sd_event_source_set_enabled(l->pause, SD_EVENT_OFF);
-        l->next = w->logs;
-        w->logs = l;
+        LIST_INSERT_HEAD(&w->logs, l, link);
         *ret = l;
         return 0;
 }
@@ -188,11 +190,7 @@ PlLogWatched *pl_log_watch_remove(PlLogWatched *l) {
         if (!l)
                 return NULL;
         stop_listening(l);
-        for (PlLogWatched **p = &l->watch->logs; *p; p = &(*p)->next)
-                if (*p == l) {
-                        *p = l->next;
-                        break;
-                }
+        LIST_REMOVE(l, link);
         sd_event_source_disable_unref(l->pause);
         (void)close(l->fd);
         free(l);

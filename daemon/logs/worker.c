@@ -26,9 +26,7 @@
 /* A container that writes gets nine turns for one of ours, where there are not CPUs for both. */
 #define NICE 10
 
-typedef struct Queue {
-        PlWork *first, **last;
-} Queue;
+typedef STAILQ_HEAD(Queue, PlWork) Queue;
 
 struct PlLogWorker {
         PlLogStore *store;
@@ -46,25 +44,11 @@ struct PlLogWorker {
         Queue todo, done;
 };
 
-static void queue_init(Queue *q) {
-        q->first = NULL;
-        q->last = &q->first;
-}
-
-static void queue_put(Queue *q, PlWork *w) {
-        w->next = NULL;
-        *q->last = w;
-        q->last = &w->next;
-}
-
 static PlWork *queue_take(Queue *q) {
-        PlWork *w = q->first;
+        PlWork *w = STAILQ_FIRST(q);
 
-        if (w) {
-                q->first = w->next;
-                if (!q->first)
-                        q->last = &q->first;
-        }
+        if (w)
+                STAILQ_REMOVE_HEAD(q, link);
         return w;
 }
 
@@ -106,7 +90,7 @@ static void *work(void *userdata) {
                 ctx.now_sec = pl_clock_usec(CLOCK_REALTIME) / PL_USEC_PER_SEC;
                 job->run(job, &ctx);
                 (void)pthread_mutex_lock(&w->mutex);
-                queue_put(&w->done, job);
+                STAILQ_INSERT_TAIL(&w->done, job, link);
                 (void)eventfd_write(w->fd, 1);
         }
         (void)pthread_mutex_unlock(&w->mutex);
@@ -142,8 +126,8 @@ int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogW
         if (!w)
                 return -ENOMEM;
         w->userdata = userdata;
-        queue_init(&w->todo);
-        queue_init(&w->done);
+        STAILQ_INIT(&w->todo);
+        STAILQ_INIT(&w->done);
         (void)pthread_mutex_init(&w->mutex, NULL);
         (void)pthread_cond_init(&w->more, NULL);
         w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -195,7 +179,7 @@ PlLogWorker *pl_log_worker_free(PlLogWorker *w) {
 
 void pl_log_worker_submit(PlLogWorker *w, PlWork *job) {
         (void)pthread_mutex_lock(&w->mutex);
-        queue_put(&w->todo, job);
+        STAILQ_INSERT_TAIL(&w->todo, job, link);
         (void)pthread_cond_signal(&w->more);
         (void)pthread_mutex_unlock(&w->mutex);
 }

@@ -9,6 +9,7 @@
  * loop two wake-ups.
  */
 
+#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 #include "rotate/sequence.h"
@@ -22,7 +23,7 @@ struct PlWork {
         void (*run)(PlWork *w, const PlRotateContext *ctx);
         /* On the loop; frees it. ran is false when the worker ended before its turn came. */
         void (*done)(PlWork *w, void *userdata, bool ran);
-        PlWork *next; /* the worker's */
+        STAILQ_ENTRY(PlWork) link; /* the worker's */
 };
 
 /**
@@ -38,8 +39,8 @@ int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogW
 PlLogWorker *pl_log_worker_free(PlLogWorker *w);
 PL_DEFINE_CLEANUP(PlLogWorker *, pl_log_worker_free)
 
-/** pl_log_worker_be_modest() - give the calling thread, as the worker's is, the CPU and the disk
- * when others leave them. */
+/** pl_log_worker_be_modest() - let the calling thread have the CPU and the disk only when others
+ * leave them, as the worker does. */
 void pl_log_worker_be_modest(void);
 
 /** pl_log_worker_submit() - first in, first out. Ownership passes. */

@@ -26,7 +26,7 @@ struct PlArchiver {
         ZSTD_CCtx *zstd;
         char *in, *out;
         size_t n_out;
-        /* of the archive at work */
+        /* of the archive being written */
         int fd;
         uint64_t written, frame_start; /* offsets in the archive */
         uint64_t frame_raw;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Opening, reading and marking; how blocks are given back is in log-free.c.
+ * Opening, reading and marking a log; how its blocks are given back is in rotate/methods.
  *
  * A log is opened by a chain of pl_fs_open_below(), so that nobody swaps a link or a mount in.
  */

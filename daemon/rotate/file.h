@@ -4,7 +4,7 @@
 /*
  * Log file: the operations on a container's json-file log that rotation is made of.
  *
- * The file is the engine's; a container may have a writer on it at any moment. Nothing here ever
+ * The file is the engine's, and a container may write to it at any moment. Nothing here ever
  * writes at or behind its end, and nothing follows a symbolic link or opens an odd file in the
  * container's directory: whoever can write there must not be able to point a root daemon elsewhere.
  */
@@ -59,7 +59,7 @@ uint64_t pl_log_file_marker(int fd, uint64_t offset);
 /** pl_log_file_print() - fingerprint of what stands at s->head, before s->a; 0: nothing there. */
 uint64_t pl_log_file_print(int fd, const PlRotateState *s);
 
-/** pl_log_file_see() - what of a log pl_rotate_recover() judges by. Return: 0 or -errno. */
+/** pl_log_file_see() - what pl_rotate_recover() needs to know of a log. Return: 0 or -errno. */
 int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret);
 
 /**

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The three ways to give back the blocks of a log's head while somebody may be writing at its end,
- * and the probe that finds out which of them a file system can do.
+ * Log methods: the ways to give back the blocks of a log's head while somebody may be writing at
+ * its end, and for each a probe that finds out whether the file system can do it.
  *
  * Sources: fallocate(2) (collapse: offset and length are multiples of the allocation unit and the
  * range ends before the end of the file), ioctl_ficlonerange(2).
@@ -26,7 +26,7 @@
 #define SAMPLE_BLOCKS      4
 #define PUNCH_BYTES        MIB(4)
 #define PUNCH_REST_USEC    100      /* for a writer to take the lock */
-#define LITTLE_BYTES       KIB(128) /* a disk has that written before anybody minds */
+#define LITTLE_BYTES       KIB(128) /* a disk writes that much before anybody notices */
 
 /* A nameless file beside the log, on the same file system. Return: fd, -errno. */
 static int make_tmp(int dir_fd) {

@@ -173,7 +173,7 @@ static int publish(Job *j) {
         if (pl_streq(j->state.archive, PL_LOG_NO_ARCHIVE))
                 return 0;
         r = pl_log_store_publish(j->ctx->store, j->state.id, j->state.archive);
-        /* somebody deleted it: nothing that could be brought back */
+        /* somebody deleted it: it cannot be brought back */
         return r < 0 && r != -ENOENT ? fail(j, "naming the archive", r) : 0;
 }
 
@@ -206,7 +206,7 @@ static int find_marker(int fd, uint64_t from, uint64_t to, uint64_t align, uint6
         return 0;
 }
 
-/* Does the log go on at an offset as the archive begins? */
+/* Does the log hold, at an offset, what the archive begins with? */
 static bool begins_with(int fd, uint64_t offset, PlLogSegment *segment) {
         char buf[KIB(4)];
         size_t size;
@@ -235,7 +235,7 @@ static int remake(Job *j, uint64_t size, PlLogSegment *segment) {
         f.wanted = PL_LOG_METHOD_AUTO;
         choice = pl_rotate_choose(&f);
         if (choice.method == PL_LOG_METHOD_OFF)
-                return 0; /* nothing will be archived either */
+                return 0; /* then nothing is archived again either */
         align = choice.align_bytes;
         s->method = choice.method;
         r = find_marker(j->log.fd, s->head, PL_MIN(size, s->head + bytes + align), align,
@@ -328,8 +328,8 @@ static int redo(Job *j) {
 
         for (int tries = 0; tries < 2; tries++) {
                 f.running = j->facts.running;
-                f.wanted = PL_LOG_METHOD_AUTO; /* the policy may have changed; a half done one has
-                                                  not */
+                /* whatever the policy wants by now: a rotation that was begun is finished */
+                f.wanted = PL_LOG_METHOD_AUTO;
                 j->choice = pl_rotate_choose(&f);
                 if (j->choice.method == PL_LOG_METHOD_OFF)
                         return fail(j, "finishing an interrupted rotation", -EOPNOTSUPP);
@@ -467,7 +467,7 @@ static int make_room(Job *j) {
                                : fail(j, "writing the archive", -ENOSPC);
 }
 
-/* Step 3. Return: 0; 1 there is no archive, and need not be one; -ENODATA too little; -errno. */
+/* Step 3. Return: 0; 1 without an archive, as the policy allows; -ENODATA too little; -errno. */
 static int archive(Job *j, PlArchiveResult *ret) {
         PlLogStore *store = j->ctx->store;
         const char *service = j->req->service;
@@ -524,7 +524,7 @@ static int commit(Job *j, const PlArchiveResult *a, bool archived) {
                 r = set_string(&s->archive, PL_LOG_NO_ARCHIVE);
         if (r < 0)
                 return fail(j, "naming the archive", r);
-        /* what is dirty is written now, while nothing waits for it */
+        /* write what is dirty now, while nobody waits for it */
         if (fdatasync(j->log.fd) < 0)
                 return fail(j, "syncing the log", -errno);
         if (guard(j) < 0) {
@@ -625,8 +625,8 @@ static int work(Job *j) {
         for (int i = 0; r >= 0 && i < ROTATIONS_MAX; i++) {
                 j->choice = pl_rotate_choose(&j->facts);
                 r = rotate_once(j);
-                /* whoever writes faster than we archive gets job after job: between them old
-                 * archives go, and it is told how it is going */
+                /* a writer that is faster than the archiver gets job after job: between jobs
+                 * old archives are dropped, and progress is reported */
                 if (r <= 0 || !j->out->full)
                         break;
         }
@@ -648,7 +648,7 @@ static void finish(Job *j) {
         pl_rotate_state_deinit(&j->state);
 }
 
-/* LogMethod=off came in the middle of a rotation: what was begun is finished. */
+/* LogMethod=off was set in the middle of a rotation, which is finished all the same. */
 static bool may_finish(const Job *j) {
         return j->state.phase == PL_ROTATE_INTENT && j->facts.engine_major > 0;
 }

@@ -69,7 +69,7 @@ static bool make_reserve(PlLogStore *s) {
                 return true;
         for (uint64_t n = 0; n < RESERVE_BYTES; n += sizeof(zeros))
                 if (pl_fs_write_all(fd, zeros, sizeof(zeros), NULL) < 0)
-                        return false; /* a part will do meanwhile: a record is well below a page */
+                        return false; /* a part is enough for now: a record is well below a page */
         return fdatasync(fd) == 0;
 }
 

@@ -12,6 +12,9 @@ const PlWord pl_log_method_words[] = {
         { "off", PL_LOG_METHOD_OFF },           { NULL },
 };
 
+_Static_assert(PL_ARRAY_SIZE(pl_log_method_words) == _PL_LOG_METHOD_N + 1,
+               "a PlLogMethod has no word");
+
 const char *pl_log_method_to_string(PlLogMethod m) {
         return pl_word_of(pl_log_method_words, (int)m);
 }

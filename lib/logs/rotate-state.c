@@ -17,12 +17,6 @@ static const char *const phase_names[] = {
         [PL_ROTATE_INTENT] = "intent",
 };
 
-static const char *const method_names[] = {
-        [PL_LOG_METHOD_AUTO] = "auto",         [PL_LOG_METHOD_REFLINK] = "reflink",
-        [PL_LOG_METHOD_COLLAPSE] = "collapse", [PL_LOG_METHOD_PUNCH] = "punch",
-        [PL_LOG_METHOD_OFF] = "off",
-};
-
 void pl_rotate_state_deinit(PlRotateState *s) {
         free(s->name);
         free(s->service);
@@ -47,9 +41,9 @@ int pl_rotate_state_encode(const PlRotateState *s, char **ret) {
         if (s->phase == PL_ROTATE_INTENT &&
             json_object_set_new(j, "intent",
                                 json_pack("{s:I, s:I, s:s, s:s, s:I}", "k", (json_int_t)s->k, "a",
-                                          (json_int_t)s->a, "method", method_names[s->method],
-                                          "archive", s->archive ?: "", "print",
-                                          (json_int_t)s->print)) < 0) {
+                                          (json_int_t)s->a, "method",
+                                          pl_log_method_to_string(s->method), "archive",
+                                          s->archive ?: "", "print", (json_int_t)s->print)) < 0) {
                 json_decref(j);
                 return -ENOMEM;
         }
@@ -68,6 +62,13 @@ static int find_name(const char *const *names, size_t n, const char *s) {
         return -1;
 }
 
+static int find_method(const char *s) {
+        for (const PlWord *w = pl_log_method_words; w->word; w++)
+                if (pl_streq(w->word, s))
+                        return w->value;
+        return -1;
+}
+
 static bool is_id(const char *s) {
         return strlen(s) == PL_ID_MAX - 1 && strspn(s, "0123456789abcdef") == PL_ID_MAX - 1;
 }
@@ -80,9 +81,9 @@ static int decode_intent(json_t *j, PlRotateState *s) {
         if (json_unpack(j, "{s:I, s:I, s:s, s:s, s:I}", "k", &k, "a", &a, "method", &method,
                         "archive", &archive, "print", &print) < 0)
                 return -EBADMSG;
-        m = find_name(method_names, PL_ARRAY_SIZE(method_names), method);
-        if (m != PL_LOG_METHOD_REFLINK && m != PL_LOG_METHOD_COLLAPSE && m != PL_LOG_METHOD_PUNCH)
-                return -EBADMSG;
+        m = find_method(method);
+        if (m < 0 || m == PL_LOG_METHOD_AUTO || m == PL_LOG_METHOD_OFF)
+                return -EBADMSG; /* neither of them ever freed a head */
         if (a < 0 || k <= a || (uint64_t)k <= s->head || !*archive)
                 return -EBADMSG;
         s->k = (uint64_t)k;
