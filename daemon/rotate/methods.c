@@ -275,8 +275,8 @@ int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint
 }
 
 int pl_log_probe(int dir_fd, PlRotateProbe *ret) {
-        uint64_t align[_PL_LOG_METHOD_N] = { 0 };
         _cleanup_close_ int fd = -EBADF;
+        PlRotateProbe probe = { 0 };
         struct statfs sfs;
         size_t block;
 
@@ -294,12 +294,9 @@ int pl_log_probe(int dir_fd, PlRotateProbe *ret) {
                 if (r < 0)
                         return r;
                 if (methods[m].probe)
-                        align[m] = methods[m].probe(fd, block, r > 0);
+                        probe.align_bytes[m] = methods[m].probe(fd, block, r > 0);
         }
-        *ret = (PlRotateProbe){ .align_bytes = block,
-                                .reflink = align[PL_LOG_METHOD_REFLINK] > 0,
-                                .punch = align[PL_LOG_METHOD_PUNCH] > 0,
-                                .collapse = align[PL_LOG_METHOD_COLLAPSE] > 0,
-                                .collapse_align_bytes = align[PL_LOG_METHOD_COLLAPSE] };
+        probe.block_bytes = block;
+        *ret = probe;
         return 0;
 }

@@ -142,7 +142,8 @@ static int guard(Job *j) {
 static int free_head(Job *j) {
         PlRotateState *s = &j->state;
         bool collapse = s->method == PL_LOG_METHOD_COLLAPSE;
-        uint64_t align = collapse ? j->probe.collapse_align_bytes : j->probe.align_bytes;
+        /* begun when the file system could; perhaps it cannot be tried on a full disk */
+        uint64_t align = j->probe.align_bytes[s->method] ?: j->probe.block_bytes;
         int r;
 
         r = pl_log_file_mark(j->log.fd, s->a, s->k, s->gen + 1);
@@ -584,7 +585,8 @@ static int rotate_once(Job *j) {
  */
 static int trim(Job *j) {
         PlRotateState *s = &j->state;
-        uint64_t align = j->probe.collapse_align_bytes, cut = align ? s->mark & ~(align - 1) : 0;
+        uint64_t align = j->probe.align_bytes[PL_LOG_METHOD_COLLAPSE];
+        uint64_t cut = align ? s->mark & ~(align - 1) : 0;
         int r;
 
         if (j->facts.running || j->choice.method != PL_LOG_METHOD_COLLAPSE || cut == 0)

@@ -49,8 +49,12 @@ static PlRotateChoice off(PlRotateWhy why) {
         return (PlRotateChoice){ .method = PL_LOG_METHOD_OFF, .why = why };
 }
 
+static PlRotateChoice by(const PlRotateFacts *f, PlLogMethod method, PlRotateWhy why) {
+        return (PlRotateChoice){ method, why, f->probe->align_bytes[method] };
+}
+
 static PlRotateChoice choose_able(const PlRotateFacts *f) {
-        const PlRotateProbe *p = f->probe;
+        const uint64_t *can = f->probe->align_bytes;
         bool new_engine = f->engine_major >= PL_ROTATE_COLLAPSE_ENGINES_BELOW;
         bool may_shrink = !new_engine || !f->running;
         PlLogMethod w = f->wanted;
@@ -58,16 +62,15 @@ static PlRotateChoice choose_able(const PlRotateFacts *f) {
 
         /* a stopped container's log is made short whenever that is possible: size and positions
          * start anew, which no other method can do */
-        if (p->collapse && may_shrink &&
-            (w == PL_LOG_METHOD_COLLAPSE || (any && (!f->running || !p->reflink))))
-                return (PlRotateChoice){ PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK,
-                                         p->collapse_align_bytes };
-        if (w == PL_LOG_METHOD_COLLAPSE && p->collapse)
+        if (can[PL_LOG_METHOD_COLLAPSE] && may_shrink &&
+            (w == PL_LOG_METHOD_COLLAPSE || (any && (!f->running || !can[PL_LOG_METHOD_REFLINK]))))
+                return by(f, PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK);
+        if (w == PL_LOG_METHOD_COLLAPSE && can[PL_LOG_METHOD_COLLAPSE])
                 return off(PL_ROTATE_WHY_UNSAFE);
-        if (p->reflink && (any || w == PL_LOG_METHOD_REFLINK))
-                return (PlRotateChoice){ PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK, p->align_bytes };
-        if (p->punch && (any || w == PL_LOG_METHOD_PUNCH))
-                return (PlRotateChoice){ PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES, p->align_bytes };
+        if (can[PL_LOG_METHOD_REFLINK] && (any || w == PL_LOG_METHOD_REFLINK))
+                return by(f, PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK);
+        if (can[PL_LOG_METHOD_PUNCH] && (any || w == PL_LOG_METHOD_PUNCH))
+                return by(f, PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES);
         return off(PL_ROTATE_WHY_UNABLE);
 }
 

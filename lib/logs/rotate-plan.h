@@ -34,9 +34,10 @@ typedef struct PlLogPolicy {
 
 /* What a file system was seen to do, on a temporary file beside the log. */
 typedef struct PlRotateProbe {
-        bool reflink, collapse, punch;
-        uint64_t align_bytes;          /* of reflink and punch; a power of two */
-        uint64_t collapse_align_bytes; /* of collapse: larger on ext4 with bigalloc */
+        /* What a method's offsets must be a multiple of, a power of two: the block size, or more
+         * for collapse on ext4 with bigalloc. 0: the file system cannot. */
+        uint64_t align_bytes[_PL_LOG_METHOD_N];
+        uint64_t block_bytes; /* of the file system */
 } PlRotateProbe;
 
 typedef struct PlRotateFacts {

@@ -116,7 +116,7 @@ static size_t read_log(char **ret) {
 
 static void take_head_out(uint64_t mark) {
         PlLogFile f = PL_LOG_FILE_INIT;
-        uint64_t align = probe.collapse_align_bytes;
+        uint64_t align = probe.align_bytes[PL_LOG_METHOD_COLLAPSE];
 
         ck_assert_int_eq(pl_log_file_open(log_path, ID, true, &f), 0);
         ck_assert_uint_gt(mark & ~(align - 1), 0);
@@ -137,7 +137,7 @@ START_TEST(shortened_in_the_middle) {
         char *data;
         int fd;
 
-        if (!probe.collapse)
+        if (!probe.align_bytes[PL_LOG_METHOD_COLLAPSE])
                 return;
         req.facts.wanted = PL_LOG_METHOD_PUNCH;
         append(0, 2000);

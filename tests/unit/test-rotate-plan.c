@@ -8,12 +8,20 @@
 #include "lib/logs/rotate-plan.h"
 #include "unit.h"
 
-static const PlRotateProbe xfs = { true, true, true, 4096, 4096 };
-static const PlRotateProbe btrfs = { true, false, true, 4096, 0 };
-static const PlRotateProbe ext4 = { false, true, true, 4096, 4096 };
-static const PlRotateProbe bigalloc = { false, true, true, 4096, 65536 };
-static const PlRotateProbe tmpfs = { false, false, true, 4096, 0 };
-static const PlRotateProbe nothing = { false, false, false, 0, 0 };
+static const PlRotateProbe xfs = { { [PL_LOG_METHOD_REFLINK] = 4096,
+                                     [PL_LOG_METHOD_COLLAPSE] = 4096,
+                                     [PL_LOG_METHOD_PUNCH] = 4096 } };
+static const PlRotateProbe btrfs = {
+        { [PL_LOG_METHOD_REFLINK] = 4096, [PL_LOG_METHOD_PUNCH] = 4096 }
+};
+static const PlRotateProbe ext4 = {
+        { [PL_LOG_METHOD_COLLAPSE] = 4096, [PL_LOG_METHOD_PUNCH] = 4096 }
+};
+static const PlRotateProbe bigalloc = {
+        { [PL_LOG_METHOD_COLLAPSE] = 65536, [PL_LOG_METHOD_PUNCH] = 4096 }
+};
+static const PlRotateProbe tmpfs = { { [PL_LOG_METHOD_PUNCH] = 4096 } };
+static const PlRotateProbe nothing = { { 0 } };
 
 #define LOG(e, r, w, p)                                                                       \
         {                                                                                     \

@@ -74,16 +74,13 @@ static int find_intent(const PlAdoptRun *run, const PlAdoptItem *item, int fd, P
 static int finish_rotation(const PlAdoptRun *run, const PlAdoptItem *item, const PlLogFile *f,
                            const PlRotateProbe *probe) {
         PlRotateState s = { 0 };
-        uint64_t align, from = 0;
+        uint64_t align, from;
         int r = find_intent(run, item, f->fd, &s);
 
         if (r <= 0)
                 return r;
-        align = probe->align_bytes;
-        if (s.method == PL_LOG_METHOD_COLLAPSE)
-                align = probe->collapse_align_bytes;
-        else
-                from = pl_rotate_free_from(&s, align);
+        align = probe->align_bytes[s.method] ?: probe->block_bytes;
+        from = s.method == PL_LOG_METHOD_COLLAPSE ? 0 : pl_rotate_free_from(&s, align);
         r = pl_log_file_mark(f->fd, s.a, s.k, s.gen + 1);
         if (r >= 0 && fsync(f->fd) < 0)
                 r = -errno;
@@ -103,8 +100,8 @@ static int cut_head_leased(const PlAdoptRun *run, const PlAdoptItem *item, const
                 r = finish_rotation(run, item, f, &probe);
         if (r >= 0)
                 r = find_mark(f->fd, &mark);
-        align = r >= 0 ? probe.collapse_align_bytes : 0;
-        if (r >= 0 && probe.collapse && mark >= align)
+        align = r >= 0 ? probe.align_bytes[PL_LOG_METHOD_COLLAPSE] : 0;
+        if (align > 0 && mark >= align)
                 r = pl_log_file_free(f, PL_LOG_METHOD_COLLAPSE, 0, mark & ~(align - 1), align);
         return r >= 0 && fsync(f->fd) < 0 ? -errno : r;
 }
