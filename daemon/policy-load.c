@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Policy loader.
+ *
+ * Every file is read before anything is parsed, and what can be read is parsed even if the rest
+ * cannot: whoever edits a policy sees all errors at once.
+ */
+
 #include "policy-load.h"
 
 #include <dirent.h>

@@ -167,3 +167,151 @@ teardown() { end; }
     [ "${lines[0]}" = "stray web" ]
     [ "${lines[1]}" = "reload" ]
 }
+
+@test "options stand before or after the command, and what a command does not take is refused" {
+    local c=$BUILD_DIR/daemon/plimsollctl
+    run_bb web
+    daemon_begin
+    for words in "--control $T/control.sock --json show web" "show web --json --control $T/control.sock" \
+        "--json show --control=$T/control.sock web"; do
+        # shellcheck disable=SC2086 # words
+        [ "$("$c" $words | jq -r .name)" = web ]
+    done
+    run -2 ctl check --for running
+    [[ $output == *"check takes no --for; wait does"* ]]
+    run -2 ctl lgos web
+    [[ $output == *"did you mean logs?"* ]]
+    run -2 ctl logs web --folow
+    [[ $output == *"did you mean --follow?"* ]]
+    run -2 "$c" import
+    [[ $output == *"needs a FILE"* ]]
+    run -0 ctl wait --help
+    [[ $output == *--timeout* ]]
+    run -0 "$c" help exit-status
+    run -2 "$c" help exit-stauts
+    [[ $output == *"did you mean exit-status?"* ]]
+}
+
+@test "check reads the policy of the running daemon as it is on disk, not as it was loaded" {
+    daemon_begin
+    run -0 ctl check
+    [[ $output == "$T/plimsoll.conf: good"* ]]
+    echo 'MemoryMax=abc' >>"$T/plimsoll.conf"
+    run -1 ctl check
+    [[ $output == *"$T/plimsoll.conf:$(wc -l <"$T/plimsoll.conf"):"* ]]
+    mkdir "$T/plimsoll.conf.d"
+    sed -i '$d' "$T/plimsoll.conf"
+    echo 'Nonsense=1' >"$T/plimsoll.conf.d/10-bad.conf"
+    run -1 ctl check
+    [[ $output == *"10-bad.conf:1:"* ]]
+    run -0 ctl check --policy "$HERE/../../conf/plimsoll.conf"
+    run -2 ctl check --policy x y
+    daemon_end
+    run -3 ctl check
+    run -3 ctl logs web
+}
+
+@test "a daemon that was told relative paths tells absolute ones" {
+    cd "$T"
+    daemon_begin --policy ./plimsoll.conf --archive archive
+    cd /
+    [ "$(status_json | jq -r .policy.file)" = "$T/./plimsoll.conf" ]
+    [ "$(status_json | jq -r .archive.path)" = "$T/archive" ]
+    run -0 ctl check
+}
+
+@test "check and import wait for a slow pipe, a FIFO and a process substitution" {
+    local c=$BUILD_DIR/daemon/plimsollctl json='{"services":{"web":{"image":"x","mem_limit":"67108864"}}}'
+    slowly() {
+        sleep 0.5
+        printf '%s' "${1:0:20}"
+        sleep 0.5
+        printf '%s' "${1:20}"
+    }
+    slowly "$json" | "$c" import - >"$T/imported"
+    grep -q '^MemoryMax=64M$' "$T/imported"
+    # as a shell may leave it: standard input that does not block
+    slowly "$json" | python3 -c 'import os, sys
+os.set_blocking(0, False)
+os.execv(sys.argv[1], sys.argv[1:])' "$c" import - | cmp - "$T/imported"
+    mkfifo "$T/fifo"
+    slowly "$json" >"$T/fifo" 3>&- &
+    # but for the name in its head
+    cmp <("$c" import "$T/fifo" | tail -n +2) <(tail -n +2 "$T/imported")
+    cmp <("$c" import <(slowly "$json") | tail -n +2) <(tail -n +2 "$T/imported")
+
+    slowly "$(<"$T/imported")" | "$c" check -
+    "$c" check <(slowly "$(<"$T/imported")")
+    slowly "$(<"$T/imported")" >"$T/fifo" 3>&- &
+    "$c" check --policy "$T/fifo"
+    run -1 "$c" check - <<<$'[Service x]\nMatch=name:x\nMemoryMax=abc'
+    [[ $output == *"standard input:3:"* ]]
+    head -c 2M /dev/zero >"$T/large"
+    run -1 "$c" check - <"$T/large"
+    [[ $output == *"1 MiB"* ]]
+}
+
+@test "check and logs never start a daemon that is stopped" {
+    # in a mount namespace: a host that systemd runs, with states of the test's choice, and a listener
+    # at the socket that leaves a mark when it is asked
+    cat >"$T/host" <<'END'
+set -eu
+mount -t tmpfs tmpfs /run
+mkdir -p /run/plimsoll "$T/bin"
+cat >"$T/bin/systemctl" <<'S'
+#!/bin/sh
+for unit; do :; done
+cat "$T/state-of-$unit"
+S
+chmod +x "$T/bin/systemctl"
+python3 - 3>&- <<'P' &
+import json, os, socket
+t = os.environ["T"]
+s = socket.socket(socket.AF_UNIX)
+s.bind("/run/plimsoll/control.sock")
+s.listen()
+while True:
+    c, _ = s.accept()
+    open(t + "/asked", "w").close()
+    c.recv(4096)
+    body = json.dumps({"policy": {"file": t + "/plimsoll.conf"}, "archive": {"path": t + "/archive"}})
+    c.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    c.close()
+P
+trap "kill $!" EXIT
+while [ ! -S /run/plimsoll/control.sock ]; do sleep 0.1; done
+PATH=$T/bin:$PATH
+asked() { rm -f "$T/asked"; "$@" >"$T/said" 2>&1 || true; [ -e "$T/asked" ]; }
+asked "$CTL" check # no systemd: a plain look at the socket
+grep -q "^$T/plimsoll.conf: good" "$T/said"
+mkdir -p /run/systemd/system
+while read -r service socket want; do
+    printf '%s\n' "$service" >"$T/state-of-plimsolld.service"
+    printf '%s\n' "$socket" >"$T/state-of-plimsolld.socket"
+    for command in check "logs web"; do
+        got=no
+        ! asked "$CTL" $command || got=yes
+        [ $got = $want ] || { echo "$command, service $service, socket $socket: asked $got"; exit 1; }
+    done
+done <<'ROWS'
+active active yes
+active inactive yes
+reloading active yes
+inactive active no
+failed active no
+activating active no
+deactivating active no
+inactive inactive yes
+inactive failed yes
+ROWS
+grep -q "$T/archive" "$T/said"
+rm "$T"/state-of-* # systemd does not say
+! asked "$CTL" check
+grep -q "/etc/plimsoll/plimsoll.conf" "$T/said"
+echo inactive >"$T/state-of-plimsolld.service"
+echo active >"$T/state-of-plimsolld.socket"
+asked "$CTL" check --control /run/plimsoll/control.sock # named: whoever runs it
+END
+    mkdir -p "$T/archive"
+    T=$T CTL=$BUILD_DIR/daemon/plimsollctl unshare -m bash "$T/host"
+}

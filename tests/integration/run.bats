@@ -63,7 +63,7 @@ nothing_left() {
 up() { sed -n '/^---$/{h;d};H;${x;p}' "$OUT" | grep -q 'In another terminal'; }
 
 @test "the demo comes up, holds its stack, and Ctrl-C leaves nothing behind" {
-    local run
+    local run ctl line
     start_run
     wait_until 120 up
     run=$(runs | tail -n 1)
@@ -75,10 +75,18 @@ up() { sed -n '/^---$/{h;d};H;${x;p}' "$OUT" | grep -q 'In another terminal'; }
     # 1: some of them may still be starting
     [ "$status" -le 1 ]
     [[ "$output" == *mlstack-postgres-1* ]]
+    # as it is printed: the assignment, then the command up to its explanation
+    ctl=$(sed -n 's/^  ctl="\(.*\)"$/\1/p' "$OUT" | tail -n 1)
+    line=$(sed -n 's/^  \$ctl \(logs .*[^ ]\)   *the end.*/\1/p' "$OUT" | tail -n 1)
+    wait_until 15 talks
     press INT
     wait_until 30 gone
     nothing_left
 }
+
+# the demo's own command line, word by word
+# shellcheck disable=SC2086,SC2154 # words; the test sets them
+talks() { $ctl $line | grep -q 'of a chatty service$'; }
 
 # policy_bytes SERVICE - MemoryMax of the shipped policy
 policy_bytes() {

@@ -141,6 +141,7 @@ In another terminal, as root:
   \$ctl reload                      after you have edited the policy
 END
     [ -n "$ENGINE" ] || cat <<END
+  \$ctl logs mlstack-chatter-1 -n 5  the end of a log, archives and all
   d="$docker"
   \$d update --memory 512m --memory-swap 512m mlstack-postgres-1     take its memory; plimsolld gives it back
   \$d exec mlstack-grafana-1 touch /run/standin/sick                    make a service report that it is ill

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include "tmp.h"
 
@@ -128,11 +129,49 @@ START_TEST(stays_on_the_mount) {
 }
 END_TEST
 
+/* Each text with a pause before it, into a pipe whose reading end may not block. */
+static int slow_pipe(const char *const *texts, pid_t *ret_pid) {
+        int fds[2];
+
+        ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        *ret_pid = fork();
+        ck_assert_int_ge(*ret_pid, 0);
+        if (*ret_pid == 0) {
+                for (; *texts; texts++) {
+                        (void)usleep(50000);
+                        if (pl_fs_write_all(fds[1], *texts, strlen(*texts), NULL) < 0)
+                                _exit(1);
+                }
+                _exit(0);
+        }
+        (void)close(fds[1]);
+        return fds[0];
+}
+
+START_TEST(waits_for_a_slow_writer) {
+        static const char *const texts[] = { "one ", "two ", "three", NULL };
+        _cleanup_free_ char *out = NULL;
+        size_t size = 0;
+        pid_t pid;
+        _cleanup_close_ int fd = slow_pipe(texts, &pid);
+
+        if (_i > 0)
+                ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+        ck_assert_int_eq(pl_fs_read_stream(fd, _i > 1 ? 12 : 13, &out, &size), _i > 1 ? -EFBIG : 0);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        if (_i > 1)
+                return;
+        ck_assert_str_eq(out, "one two three");
+        ck_assert_uint_eq(size, 13);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("fs");
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, round_trip, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, waits_for_a_slow_writer, 0, 3);
         tcase_add_test(t, replaces_with_mode);
         tcase_add_test(t, failure_keeps_the_old_one);
         tcase_add_test(t, failure_leaves_nothing);
