@@ -183,7 +183,7 @@ static int run(Arguments *a) {
         int r;
 
         raise_descriptor_limit();
-        /* Bodies of answers come and go: as mappings of their own they leave no holes in the heap.
+        /* Bodies of answers come and go: mapped separately they leave no holes in the heap.
          * A fixed threshold also keeps glibc from raising it after the first big one (mallopt(3)).
          */
         (void)mallopt(M_MMAP_THRESHOLD, 64 << 10);

@@ -4,8 +4,8 @@
  * Control client.
  *
  * A daemon under load may have a full backlog, which connect(2) on a unix socket reports as EAGAIN
- * at once where TCP would wait: that is tried again for a while. The answer of a daemon is bounded
- * as if it were anybody's.
+ * at once where TCP would wait, so it tries again for a while. Answers are bounded: who listens at
+ * a socket may be anybody.
  */
 
 #include "ctl/client.h"
@@ -200,7 +200,7 @@ static size_t take_lines(char *data, size_t one, size_t n, void *userdata) {
         return n;
 }
 
-/* The head of the answer has come: is it the stream? */
+/* The header has arrived: is this the stream? */
 static void look_at_head(Stream *s) {
         long code = 0;
 

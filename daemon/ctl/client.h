@@ -41,7 +41,7 @@ char *pl_ctl_client_path(PlCtlClient *c, const char *name, const char *suffix);
 typedef struct PlCtlStreamHandlers {
         /* Each document of the stream, borrowed. Return: 0 to go on, anything else to end. */
         int (*entry)(void *userdata, json_t *entry);
-        /* Once when the stream is open, and then each tick_msec. May be NULL. Return: as above. */
+        /* Once when the stream is open, then every tick_msec. May be NULL. Return: as above. */
         int (*tick)(void *userdata);
         unsigned tick_msec; /* 0: no ticks but the first */
 } PlCtlStreamHandlers;

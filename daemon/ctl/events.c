@@ -48,7 +48,7 @@ int pl_ctl_cmd_events(PlCtl *ctl) {
 
 typedef struct Wait {
         PlCtl *ctl;
-        PlCtlClient *asker; /* the stream keeps the other one busy */
+        PlCtlClient *asker; /* ctl->client is busy with the stream */
         const char *path;
         uint64_t deadline_usec;
         json_t *last; /* the container as last seen; NULL: not there */
@@ -130,7 +130,7 @@ static int wait_loop(Wait *w) {
                         return r;
                 if (pl_clock_usec(CLOCK_MONOTONIC) >= w->deadline_usec)
                         return w->seen ? WAIT_OVER : r;
-                /* no daemon yet, or not any more: in a boot it may well come */
+                /* no daemon, or no longer: during boot it may still come */
                 pl_clock_sleep(WAIT_RETRY_MSEC * PL_USEC_PER_MSEC);
         }
 }

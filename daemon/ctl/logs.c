@@ -101,7 +101,7 @@ static int damaged(int r) {
         return r;
 }
 
-/* Back until N lines are ahead. @ret_skip: how many more there are. */
+/* Goes back until N lines are ahead. @ret_skip: how many more than N. */
 static int find_tail(Logs *l, uint64_t *ret_skip) {
         uint64_t n = 0;
         int r;
@@ -133,7 +133,7 @@ static int find_tail(Logs *l, uint64_t *ret_skip) {
         return r;
 }
 
-/* A minute beyond the end of what was asked for, no record can belong to it. */
+/* Records are out of order by less than a minute: beyond that, none can still be asked for. */
 static bool is_over(const Logs *l, const PlLogBlock *b) {
         return l->filter.until_nsec != UINT64_MAX &&
                pl_jsonlog_first_time(b->data, b->size) >
@@ -200,15 +200,15 @@ static int follow(Logs *l) {
                 r = pl_log_reader_renew(l->reader);
                 if (r > 0 && (r = watch(l, fd)) >= 0)
                         continue;
-                if (r == -ENOENT || r == -EAGAIN) /* the engine is at its own rotation */
+                if (r == -ENOENT || r == -EAGAIN) /* the engine is rotating */
                         msec = msec < 0 ? RENEW_MSEC : PL_MIN(msec, RENEW_MSEC);
                 else if (r < 0)
                         return r;
-                /* rotations write to the log too, and its end changes its link count */
+                /* a rotation writes to the log, and its removal changes the link count */
                 if (poll(&p, 1, msec) < 0 && errno != EINTR)
                         return -errno;
                 while (read(fd, events, sizeof(events)) > 0)
-                        ; /* that there was something is all that counts */
+                        ; /* all that matters is that something has happened */
                 if (l->filter.until_nsec <= pl_clock_usec(CLOCK_REALTIME) * 1000)
                         l->follow = false;
                 if (!l->follow || pl_log_reader_is_gone(l->reader))
@@ -245,7 +245,7 @@ typedef struct Found {
         char id[PL_ID_MAX]; /* only its first 12 digits when just archives are left */
         char driver[64];
         bool live;  /* there is a state record, and so a log */
-        unsigned n; /* how many would do; more than 1: none was chosen */
+        unsigned n; /* how many match; more than 1: none is chosen */
 } Found;
 
 /* How well a record fits: 3 the name, 2 the id, 1 the service, 0 not at all. */

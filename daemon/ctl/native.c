@@ -3,7 +3,7 @@
 /*
  * Source of the names and their order: moby, daemon/logger/loggerutils/logfile.go. The engine
  * renames from the highest number down and the live log last, then packs .1 beside itself and
- * removes it: so a chain is believed only when all names still lead to the same files at its end.
+ * removes it. So a chain counts only if all names still lead to the same files once it is complete.
  */
 
 #include "ctl/native.h"
@@ -33,8 +33,8 @@ static int add(PlLogNatives *n, const PlLogNative *file) {
         return 0;
 }
 
-/* gzip tells the unpacked size, modulo 4 GiB, in its last four bytes (RFC 1952). A file that is too
- * short for that takes one byte, so that whoever comes to it is told of the damage. */
+/* The last four bytes of a gzip file are its unpacked size, modulo 4 GiB (RFC 1952). A file that is
+ * too short for that counts as one byte, so that reading it reports the damage. */
 static uint64_t packed_size(int fd, uint64_t size) {
         uint8_t b[4];
 
@@ -92,7 +92,7 @@ static bool all_stand(const PlLogFile *log, const char *id, const PlLogNatives *
                 if (!stands(log, id, (unsigned)i + 1, &n->files[i]))
                         return false;
         if (open_one(log, id, (unsigned)n->n + 2, &beyond) < 0)
-                return true; /* else a name in the middle is on its way to the next one */
+                return true; /* otherwise the engine is renaming */
         pl_closep(&beyond.fd);
         return false;
 }
@@ -129,9 +129,8 @@ int pl_log_natives_open(const PlLogFile *log, const char *id, PlLogNatives *ret)
 }
 
 /*
- * gzip(1) is in every Debian system, and this is the only place that needs it: a program rather
- * than one more library. Return: 0; -EBADMSG; -errno. The output is as long as it should be in any
- * case.
+ * Every Debian system has gzip(1), and this is the only place that unpacks: a program rather than
+ * one more library. The output always has its full length. Return: 0; -EBADMSG; -errno.
  */
 static int inflate_to(int from, int to, uint64_t bytes) {
         static char *const argv[] = { (char *)"gzip", (char *)"-dcq", NULL };
@@ -205,7 +204,7 @@ ssize_t pl_log_natives_read(PlLogNatives *n, void *buf, size_t size, uint64_t of
         return 0;
 }
 
-/* A packed file is another one than the plain one it was made of. */
+/* Packing makes a new file, so the inode alone does not tell. */
 static bool is_same(PlLogNative *a, PlLogNative *b) {
         char x[256], y[sizeof(x)];
         ssize_t n;
@@ -237,7 +236,7 @@ int pl_log_natives_renew(PlLogNatives *n, const PlLogFile *log, const char *id, 
                 newer--;
         r = add(n, &last);
         if (r >= 0 && newer == 0)
-                r = 1; /* it is not there any more, so others may have come and gone as well */
+                r = 1; /* it is gone, and others may have come and gone unseen */
         for (size_t i = newer; r >= 0 && i < now.n; i++) {
                 int e = add(n, &now.files[i]);
 
@@ -246,7 +245,7 @@ int pl_log_natives_renew(PlLogNatives *n, const PlLogFile *log, const char *id, 
                 else
                         now.files[i].fd = -EBADF;
         }
-        if (r < 0) { /* out of memory: as if nothing had been */
+        if (r < 0) { /* out of memory: leave all as it was */
                 n->n = before.n;
                 n->bytes = before.bytes;
         }

@@ -12,9 +12,9 @@
 #include "rotate/file.h"
 
 typedef struct PlLogNative {
-        int fd; /* its bytes; of a packed one that was not looked at yet, those packed */
+        int fd; /* packed as long as .packed says so */
         bool packed;
-        uint64_t from;  /* where its records begin: behind what is in archives of ours */
+        uint64_t from;  /* where its records begin, behind what our archives hold */
         uint64_t bytes; /* of its records */
         ino_t ino;      /* of the file as it was found */
 } PlLogNative;
@@ -28,8 +28,8 @@ typedef struct PlLogNatives {
 void pl_log_natives_deinit(PlLogNatives *n);
 
 /**
- * pl_log_natives_open() - all that stand beside a log
- * @log: open, and the newest of all as long as it stands under its name
+ * pl_log_natives_open() - all rotated files beside a log
+ * @log: open; the newest of all as long as its name leads to it
  * Return: 0; -EAGAIN the engine was just rotating; -errno.
  */
 int pl_log_natives_open(const PlLogFile *log, const char *id, PlLogNatives *ret);
@@ -38,7 +38,7 @@ int pl_log_natives_open(const PlLogFile *log, const char *id, PlLogNatives *ret)
  * pl_log_natives_renew() - the live log was rotated away, once or more often
  * @log: the new live one
  * @fd, @from: what was the live log and where its records began; fd's ownership passes on success
- * Return: 0; 1 the engine has removed files that nobody has seen; -EAGAIN it is at it; -ENOMEM,
+ * Return: 0; 1 the engine has removed files that nobody has seen; -EAGAIN it is rotating; -ENOMEM,
  *         -errno.
  */
 int pl_log_natives_renew(PlLogNatives *n, const PlLogFile *log, const char *id, int fd,
@@ -48,6 +48,6 @@ int pl_log_natives_renew(PlLogNatives *n, const PlLogFile *log, const char *id, 
  * pl_log_natives_read() - bytes of the stretch, as pread(2)
  * Packed files are unpacked as a whole, to a nameless temporary file, when they are first needed.
  * Return: bytes, at most up to the end of one file; 0 behind the last; -EBADMSG a packed one is
- *         damaged (told once, then what is missing reads as NUL bytes); -errno.
+ *         damaged (reported once; the missing part then reads as NUL bytes); -errno.
  */
 ssize_t pl_log_natives_read(PlLogNatives *n, void *buf, size_t size, uint64_t offset);

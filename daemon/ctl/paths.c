@@ -77,7 +77,7 @@ int pl_ctl_paths(PlCtl *ctl, PlCtlPaths *ret) {
         if (ctl->control_given && r != 0)
                 exit_status = r < 0 ? pl_ctl_failed(ctl, r) : pl_ctl_refused(status);
         else if (r != 0 && r != -ENOENT && r != -ECONNREFUSED && r != -EACCES && r != -EPERM)
-                pl_ctl_say("the daemon at %s does not say where it keeps things; looking in the "
+                pl_ctl_say("the daemon at %s does not say where its files are; looking in the "
                            "usual places",
                            ctl->control);
         if (exit_status < 0)

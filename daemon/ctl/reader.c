@@ -48,7 +48,7 @@ struct PlLogReader {
 };
 
 /*
- * As recovery would see it, but without doing anything: an intent counts as done, a log that
+ * As recovery would see it, without changing anything: an intent counts as done, a log that
  * somebody truncated begins at 0.
  */
 static int interpret(PlLogReader *r, const PlRotateState *s, View *ret) {
@@ -94,7 +94,7 @@ static int look(PlLogReader *r, View *ret) {
 }
 
 /* State and markers are read one after the other, and a rotation may come between: an old state
- * beside new markers looks like a log that somebody truncated. Two looks that agree had none. */
+ * beside new markers looks like a log that somebody truncated. If two looks agree, none did. */
 static int view(PlLogReader *r, View *ret) {
         View before;
         int e;
@@ -142,7 +142,7 @@ static int open_live(PlLogReader *r) {
                 pl_log_file_close(&r->log);
                 if (e != -EAGAIN && e != -ENOENT)
                         return e;
-                (void)usleep(2000); /* in the middle of its renaming */
+                (void)usleep(2000); /* the engine is renaming */
         }
         return -ENOENT;
 }
@@ -230,8 +230,8 @@ static int find_partial(PlLogReader *r, uint64_t gen, char *ret_path, size_t siz
         return e;
 }
 
-/* Committed, but not named yet: a killed daemon's, or one that is at it this very moment. The next
- * rotation's has the same name, so what was opened counts only if it still is this one's. */
+/* Committed but not named yet: a daemon was killed, or is about to name it. The next rotation uses
+ * the same name, so what was opened counts only if it still belongs to this one. */
 static int open_partial(PlLogReader *r, uint64_t gen) {
         PlArchiveName name = { .gen = gen, .to_sec = UINT64_MAX };
         char path[PL_ARCHIVE_NAME_MAX + PL_ID_MAX + 32];
@@ -249,8 +249,8 @@ static int open_partial(PlLogReader *r, uint64_t gen) {
         return pl_log_segment_open(fd, &name, &r->segment);
 }
 
-/* The archive of a generation, or of the next that is left. It may get its name at any moment: so
- * names, the partial one, and names again. Return: 0; -ENOENT none; -errno. */
+/* The archive of a generation, or of the next that is left. It may be named at any moment, so look
+ * at the names, at the partial archive, and at the names again. Return: 0; -ENOENT none; -errno. */
 static int open_segment(PlLogReader *r, uint64_t gen) {
         const PlStoredArchive *a;
         int fd, e;
@@ -302,7 +302,7 @@ static int next_archived(PlLogReader *r, PlLogBlock *ret) {
         }
         frame = pl_log_segment_find(&r->segment, r->offset, &start);
         if (frame == r->segment.table.n) {
-                /* it was the live log when we stood there: what is beyond its cut came after */
+                /* this was the live log when we read it; the rest is in the next generation */
                 go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
                 return 0;
         }
@@ -355,7 +355,7 @@ static int read_live(PlLogReader *r, const View *v, uint64_t offset, size_t size
         if (e < 0)
                 return e;
         if (after.gen != v->gen || after.head != v->head)
-                return -EAGAIN; /* rotated meanwhile: these bytes are anybody's */
+                return -EAGAIN; /* rotated meanwhile: these bytes may be of any place */
         *ret_size = n;
         return 0;
 }
@@ -374,7 +374,7 @@ static int next_live(PlLogReader *r, View *v, PlLogBlock *ret) {
                 return e;
         whole = pl_jsonlog_last_line_end(r->buf, size);
         if (whole == 0 && size == CHUNK)
-                whole = size; /* no such record: damage, passed on as it is */
+                whole = size; /* no record is that long: damage, passed on unchanged */
         if (whole == 0)
                 return 0;
         *ret = (PlLogBlock){
@@ -397,7 +397,7 @@ int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret) {
                                 return e;
                         continue;
                 }
-                if (r->gen > v.gen + 1) /* its archives were thrown away together with its state */
+                if (r->gen > v.gen + 1) /* archives and state were deleted */
                         go(r, v.gen + 1, 0);
                 if (r->log.fd < 0)
                         return 0;
@@ -425,7 +425,7 @@ int pl_log_reader_renew(PlLogReader *r) {
                 e = pl_log_file_open(r->path, r->id, false, &now);
         if (e < 0)
                 return e;
-        /* places do not change by it: the log was the end of the live generation */
+        /* places stay the same: the log was the end of the live generation */
         e = pl_log_natives_renew(&r->natives, &now, r->id, r->log.fd, v.head);
         if (e < 0) {
                 pl_log_file_close(&now);
@@ -441,7 +441,7 @@ int pl_log_reader_renew(PlLogReader *r) {
 bool pl_log_reader_is_gone(const PlLogReader *r) {
         struct stat st;
 
-        /* the file alone may be gone because the engine has rotated it away */
+        /* that the file is gone may only mean that the engine has rotated it */
         return r->log.dir_fd < 0 || fstat(r->log.dir_fd, &st) < 0 || st.st_nlink == 0;
 }
 
@@ -582,7 +582,7 @@ static int previous_live(PlLogReader *r, const View *v, PlLogBlock *ret) {
 
                 skip = nl ? (size_t)(nl - r->buf) + 1 : 0;
         }
-        if (whole <= skip) { /* one giant of a line */
+        if (whole <= skip) { /* a single huge line */
                 skip = 0;
                 whole = size;
         }
@@ -622,7 +622,8 @@ static int previous_archived(PlLogReader *r, PlLogBlock *ret) {
                 r->offset = 0;
                 return e == -ENOENT ? 0 : e;
         }
-        if (r->offset > r->segment.raw_bytes) { /* rotated since: the rest came after */
+        if (r->offset >
+            r->segment.raw_bytes) { /* rotated since: the rest is in the next generation */
                 go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
                 return -EAGAIN;
         }

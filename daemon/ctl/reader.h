@@ -8,7 +8,7 @@
  * head is generation gen + 1. A rotation moves bytes from the log into an archive and changes no
  * place, so a reader simply goes on while the daemon rotates under it. It takes no lock: it reads
  * the state before and after the bytes and believes them only when the two agree. It works without
- * a daemon, also on what a killed one left half done.
+ * a daemon, also on what a killed one has left unfinished.
  *
  * Where the engine rotates by itself its rotated files belong to the live generation, before the
  * log: a container that was adopted has archives, then those, then the log.
@@ -47,8 +47,8 @@ int pl_log_reader_to_end(PlLogReader *r);
  */
 int pl_log_reader_seek_time(PlLogReader *r, uint64_t time_nsec);
 
-/** pl_log_reader_next() - the block that begins here; moves behind it.
- * Return: 1; 0 nothing (yet); -EBADMSG an archive is damaged, it was passed over; -errno. */
+/** pl_log_reader_next() - the block that begins here; moves past it.
+ * Return: 1; 0 nothing (yet); -EBADMSG an archive is damaged and was skipped; -errno. */
 int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret);
 
 /** pl_log_reader_previous() - the block that ends here; moves to its start. Return: as above. */
@@ -59,16 +59,16 @@ int pl_log_reader_fd(const PlLogReader *r);
 
 /**
  * pl_log_reader_renew() - go on with a new live log, when the engine itself has rotated
- * Return: 1 it has, and pl_log_reader_fd() is another one; 0; -ENOENT, -EAGAIN it is not done
- *         with it; -errno.
+ * Return: 1 it has, and pl_log_reader_fd() has changed; 0; -ENOENT, -EAGAIN it is still rotating;
+ *         -errno.
  */
 int pl_log_reader_renew(PlLogReader *r);
 
 /** pl_log_reader_is_gone() - has the container been removed, and its directory with it? */
 bool pl_log_reader_is_gone(const PlLogReader *r);
 
-/** pl_log_reader_progress() - how much of all archived bytes is behind; 0 … 1. */
+/** pl_log_reader_progress() - the share of archived bytes that was read; 0 … 1. */
 double pl_log_reader_progress(const PlLogReader *r);
 
-/** pl_log_reader_gaps() - times that older ones were dropped before they could be read. */
+/** pl_log_reader_gaps() - how many archives were dropped before they could be read. */
 unsigned pl_log_reader_gaps(const PlLogReader *r);

@@ -3,8 +3,8 @@
 /*
  * plimsollctl adopt-logs: containers that exist get the engine's own log rotation.
  *
- * Looks at everything first, says what it will do and what that costs, and asks. What is done then
- * is in run.c. Asks no plimsolld.
+ * Looks at everything first, says what it will do and what that costs, and asks for consent. What
+ * is done then is in run.c. It does not talk to plimsolld.
  */
 
 #include "ctl/adopt/command.h"
@@ -38,7 +38,7 @@ static void print_list(const PlAdoptPlan *plan) {
         }
 }
 
-/* A container that its person stopped is started by an engine that starts. */
+/* An engine that starts also starts such containers that somebody has stopped by hand. */
 static void warn_of_starts(const PlAdoptPlan *plan) {
         for (size_t i = 0; i < plan->n; i++) {
                 const PlContainer *c = plan->choices[i].container;
@@ -122,8 +122,8 @@ static void say_result(const PlCtl *ctl, const PlAdoptPlan *plan, const char *re
                 (void)puts(text);
 }
 
-/* A run that was cut off is set right before anything else. Return: -1 to go on, or an exit status.
- */
+/* Repairs what an interrupted run has left, before anything else. Return: -1 to go on, or an exit
+ * status. */
 static int repair(const PlCtl *ctl, PlAdoptRun *run) {
         int r = pl_adopt_load(run);
 
@@ -136,11 +136,12 @@ static int repair(const PlCtl *ctl, PlAdoptRun *run) {
                 return PL_EXIT_BAD;
         }
         if (ctl->adopt.dry_run) {
-                pl_ctl_say("an earlier adoption was cut off; without --dry-run that is set right "
-                           "first");
+                pl_ctl_say("an earlier adoption was interrupted; run it without --dry-run to "
+                           "repair "
+                           "that first");
                 return PL_EXIT_BAD;
         }
-        pl_ctl_say("an earlier adoption was cut off (%s); setting that right",
+        pl_ctl_say("an earlier adoption was interrupted (%s); repairing that",
                    pl_adopt_phase_to_string(run->journal.phase));
         r = pl_adopt_recover_run(run);
         if (r < 0)

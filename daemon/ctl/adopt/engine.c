@@ -22,7 +22,7 @@
 #define LOOK_MSEC  100
 /* A supervisor other than systemd would have started it again by then. */
 #define AFTER_STOP_MSEC 300
-/* So long a process may have gone before it is given up. */
+/* How long the process may be gone before we give up. */
 #define GONE_MSEC 3000
 
 int pl_adopt_get(PlAdoptRun *run, const char *path, json_t **ret) {

@@ -144,7 +144,7 @@ void pl_adopt_forget(PlAdoptRun *run) {
         }
 }
 
-/* Makes dir durable, so that a copy is there before what it copies changes. */
+/* Makes the directory durable, so that the copy exists before the original changes. */
 static int sync_dir_of(const char *path) {
         _cleanup_free_ char *dir = strdup(path);
         _cleanup_close_ int fd = -EBADF;
@@ -193,7 +193,7 @@ int pl_adopt_rewrite(const PlAdoptRun *run, const PlAdoptItem *item) {
 static int restore(const char *copy, const char *path) {
         if (rename(copy, path) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        (void)unlink(copy); /* two names of one file are left alone by rename(2) */
+        (void)unlink(copy); /* rename(2) does nothing if both are one file */
         return sync_dir_of(path);
 }
 

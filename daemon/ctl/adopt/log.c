@@ -3,11 +3,11 @@
 /*
  * Adoption's logs: what plimsolld has archived leaves the files for good.
  *
- * Under a running engine of 23 or later it had to leave a hole or filler in its place. A full
- * docker logs fails at a hole, and would go on to do so until the engine has rotated that file
- * away. While the engine is away nobody has a log open, and it can be made short. Nothing but our
- * own records and NUL bytes go, and what an archive holds, so there is nothing to put back; the
- * marker that stays tells plimsolld and readers where they are.
+ * Under a running engine of 23 or later plimsolld has to leave a hole or filler in its place. A
+ * full docker logs fails at a hole until the engine has rotated that file away. While the engine is
+ * stopped nobody has a log open, and it can be shortened. Only our own records, NUL bytes and what
+ * an archive holds go, so there is nothing to put back; the marker that stays tells plimsolld and
+ * readers where they are.
  */
 
 #include "ctl/adopt/log.h"
@@ -69,8 +69,7 @@ static int find_intent(const PlAdoptRun *run, const PlAdoptItem *item, int fd, P
         return r;
 }
 
-/* As plimsolld would have done when it starts again, but it will find a log that is the engine's.
- */
+/* What plimsolld would do at its next start; but by then the engine rotates this log. */
 static int finish_rotation(const PlAdoptRun *run, const PlAdoptItem *item, const PlLogFile *f,
                            const PlRotateProbe *probe) {
         PlRotateState s = { 0 };
@@ -139,8 +138,8 @@ void pl_adopt_shorten(const PlAdoptRun *run, const PlAdoptItem *item) {
         if (r >= 0)
                 r = cut_head(run, item, &f);
         if (r < 0 && r != -ENOENT)
-                pl_ctl_say("%s: its log keeps the place of what was archived until the engine has "
-                           "rotated it: %s",
+                pl_ctl_say("%s: what was archived still takes space in its log until the engine "
+                           "has rotated it: %s",
                            item->name,
                            r == -EAGAIN ? "somebody reads or rotates it" : strerror(-r));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Adoption's dockerd where no systemd runs it: read from /proc what it was started with, and start
- * it so again.
+ * Adoption's dockerd where systemd does not run it: reads from /proc how it was started, and starts
+ * it again in the same way.
  */
 
 #include "ctl/adopt/process.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Adoption's dockerd where no systemd runs it: read, remembered, started again.
+ * Adoption's dockerd where systemd does not run it: read, remembered, started again.
  */
 
 #include "ctl/adopt/files.h"

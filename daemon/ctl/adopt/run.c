@@ -4,13 +4,13 @@
  * Adoption's sequence, what is done after an accident, and the guardian beside it.
  *
  * An accident: a step failed, the operator's process died, or the host did. The record says how far
- * it came; lib/adopt/rules.h says which way from there. Each way may itself be cut off and gone
- * again. Whatever happens, containers are thawed in the end, and an engine is never started without
- * live-restore while they run: it would kill them.
+ * it came; lib/adopt/rules.h says which way from there. Each way may be interrupted and
+ * taken again. Whatever happens, containers are thawed in the end, and an engine is never started
+ * without live-restore while they run: it would kill them.
  *
  * The guardian is a process in a session of its own that holds the other end of a pipe. When the
- * operator's process dies or hangs, it does what the record says. A signal that asks to end is
- * looked at between two steps, as long as there is something to undo.
+ * operator's process dies or hangs, it does what the record says. A signal that asks to end takes
+ * effect between two steps, as long as there is something to undo.
  */
 
 #include "ctl/adopt/run.h"
@@ -67,8 +67,7 @@ static int verify_one(PlAdoptRun *run, const PlAdoptItem *item) {
                 r = -EBADMSG;
         json_decref(j);
         if (r == 0 && item->pid > 0 && pid != item->pid)
-                pl_ctl_say("%s: its process is another one now; it has ended meanwhile",
-                           item->name);
+                pl_ctl_say("%s: it has ended meanwhile and was started again", item->name);
         return r;
 }
 
@@ -349,7 +348,7 @@ static void guard(PlAdoptRun *run, int fd, pid_t operator_pid) {
                 _exit(0);
         r = pl_adopt_recover_run(run);
         if (r >= 0)
-                pl_ctl_say("adopt-logs was cut off; %s",
+                pl_ctl_say("adopt-logs was interrupted; %s",
                            r ? "it has been finished" : "everything is as it was");
         _exit(r < 0);
 }
