@@ -84,13 +84,13 @@ static int check(const PlCtl *ctl, const char *file) {
 }
 
 int pl_ctl_cmd_check(PlCtl *ctl) {
-        _cleanup_(pl_ctl_paths_deinit) PlCtlPaths paths = {};
+        _cleanup_free_ char *policy = NULL;
         const char *file = ctl->n_arguments > 0 ? ctl->arguments[0] : ctl->policy;
 
         if (ctl->n_arguments > 0 && ctl->policy) {
                 pl_ctl_say("check has a FILE and --policy; one is enough");
                 return PL_EXIT_USAGE;
         }
-        int status = file ? -1 : pl_ctl_paths(ctl, &paths);
-        return status < 0 ? check(ctl, file ?: paths.policy) : status;
+        int status = file ? -1 : pl_ctl_paths(ctl, &policy, NULL);
+        return status < 0 ? check(ctl, file ?: policy) : status;
 }

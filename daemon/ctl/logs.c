@@ -406,7 +406,7 @@ static int print_all(Logs *l) {
 }
 
 int pl_ctl_cmd_logs(PlCtl *ctl) {
-        _cleanup_(pl_ctl_paths_deinit) PlCtlPaths paths = {};
+        _cleanup_free_ char *archive = NULL;
         Logs l = { .name = ctl->arguments[0],
                    .archive = ctl->archive,
                    .progress = isatty(STDERR_FILENO) == 1,
@@ -414,8 +414,8 @@ int pl_ctl_cmd_logs(PlCtl *ctl) {
         int status = take_options(ctl, &l);
 
         if (status < 0 && !l.archive) {
-                status = pl_ctl_paths(ctl, &paths);
-                l.archive = paths.archive;
+                status = pl_ctl_paths(ctl, NULL, &archive);
+                l.archive = archive;
         }
         if (status < 0)
                 status = open_reader(&l);

@@ -23,11 +23,6 @@
 #define SOCKET       "plimsolld.socket"
 #define TIMEOUT_MSEC 5000 /* a daemon that hangs is no reason not to read its logs */
 
-void pl_ctl_paths_deinit(PlCtlPaths *p) {
-        free(p->policy);
-        free(p->archive);
-}
-
 static bool may_ask(void) {
         _cleanup_free_ char *service = NULL, *socket = NULL;
 
@@ -43,17 +38,18 @@ static bool may_ask(void) {
         return socket && (pl_streq(socket, "inactive") || pl_streq(socket, "failed"));
 }
 
-static int take(const json_t *status, PlCtlPaths *ret) {
-        const char *policy = NULL, *archive = NULL;
+/* @status: NULL: nobody says. Return: as pl_ctl_paths(). */
+static int take(const json_t *status, const char *section, const char *key, const char *otherwise,
+                char **ret) {
+        const char *path =
+                        json_string_value(json_object_get(json_object_get(status, section), key));
 
-        (void)json_unpack((json_t *)status, "{s:{s:s}}", "policy", "file", &policy);
-        (void)json_unpack((json_t *)status, "{s:{s:s}}", "archive", "path", &archive);
-        ret->policy = strdup(policy ?: PL_CTL_POLICY_PATH);
-        ret->archive = strdup(archive ?: PL_CTL_ARCHIVE_PATH);
-        if (ret->policy && ret->archive)
+        if (!ret)
+                return -1;
+        *ret = strdup(path ?: otherwise);
+        if (*ret)
                 return -1;
         pl_ctl_say("%s", strerror(ENOMEM));
-        pl_ctl_paths_deinit(ret);
         return PL_EXIT_BAD;
 }
 
@@ -68,7 +64,7 @@ static int ask(const PlCtl *ctl, json_t **ret) {
         return r < 0 ? r : code != 200;
 }
 
-int pl_ctl_paths(PlCtl *ctl, PlCtlPaths *ret) {
+int pl_ctl_paths(PlCtl *ctl, char **ret_policy, char **ret_archive) {
         json_t *status = NULL;
         int r = -ENOENT, exit_status = -1;
 
@@ -80,8 +76,11 @@ int pl_ctl_paths(PlCtl *ctl, PlCtlPaths *ret) {
                 pl_ctl_say("the daemon at %s does not say where its files are; looking in the "
                            "usual places",
                            ctl->control);
+        const json_t *says = r == 0 ? status : NULL;
         if (exit_status < 0)
-                exit_status = take(r == 0 ? status : NULL, ret);
+                exit_status = take(says, "policy", "file", PL_CTL_POLICY_PATH, ret_policy);
+        if (exit_status < 0)
+                exit_status = take(says, "archive", "path", PL_CTL_ARCHIVE_PATH, ret_archive);
         json_decref(status);
         return exit_status;
 }

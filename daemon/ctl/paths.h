@@ -7,18 +7,12 @@
 
 #include "ctl/cli.h"
 
-typedef struct PlCtlPaths {
-        char *policy, *archive;
-} PlCtlPaths;
-
-void pl_ctl_paths_deinit(PlCtlPaths *p);
-
 /**
  * pl_ctl_paths() - as the running daemon says; as plimsolld has them by default where none runs
  *
  * Never starts a daemon. One that was named with --control has to answer.
  *
- * @ret: owned by the caller; written only when -1 is returned
+ * @ret_policy, @ret_archive: owned by the caller; written only when -1 is returned; may be NULL
  * Return: -1 to go on, or an exit status; it was said why.
  */
-int pl_ctl_paths(PlCtl *ctl, PlCtlPaths *ret);
+int pl_ctl_paths(PlCtl *ctl, char **ret_policy, char **ret_archive);

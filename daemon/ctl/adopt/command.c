@@ -122,6 +122,16 @@ static void say_result(const PlCtl *ctl, const PlAdoptPlan *plan, const char *re
                 (void)puts(text);
 }
 
+/* A record that was dealt with makes room for a new one. */
+static void reset(PlAdoptRun *run) {
+        char *socket = TAKE_PTR(run->journal.socket);
+
+        pl_adopt_journal_deinit(&run->journal);
+        run->journal.socket = socket;
+        free(TAKE_PTR(run->cmdline));
+        free(TAKE_PTR(run->environ));
+}
+
 /* Repairs what an interrupted run has left, before anything else. Return: -1 to go on, or an exit
  * status. */
 static int repair(const PlCtl *ctl, PlAdoptRun *run) {
@@ -147,7 +157,7 @@ static int repair(const PlCtl *ctl, PlAdoptRun *run) {
         if (r < 0)
                 return PL_EXIT_BAD;
         pl_ctl_say(r ? "it has been finished" : "everything is as it was before");
-        pl_adopt_plan_reset(run);
+        reset(run);
         return -1;
 }
 

@@ -8,8 +8,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "ctl/adopt/process.h"
 #include "base/clock.h"
@@ -50,31 +48,6 @@ bool pl_adopt_answers(PlAdoptRun *run) {
         r = pl_adopt_get(run, "/version", &j);
         json_decref(j);
         return r == 0;
-}
-
-bool pl_adopt_live_restore(PlAdoptRun *run) {
-        json_t *j = NULL;
-        bool on = pl_adopt_get(run, "/info", &j) == 0 &&
-                  json_is_true(json_object_get(j, "LiveRestoreEnabled"));
-
-        json_decref(j);
-        return on;
-}
-
-pid_t pl_adopt_listener(const char *socket_path) {
-        struct sockaddr_un a = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = -EBADF;
-        struct ucred peer = {};
-        socklen_t size = sizeof(peer);
-
-        if (strlen(socket_path) >= sizeof(a.sun_path))
-                return 0;
-        strcpy(a.sun_path, socket_path);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-                return 0;
-        return peer.pid;
 }
 
 static bool has_unit(const PlAdoptRun *run) {

@@ -10,13 +10,11 @@
 /** pl_adopt_get() - a document of the engine; owned by the caller. Return: 0, -EREMOTEIO when it
  * refuses, or as pl_ctl_client_request(). */
 int pl_adopt_get(PlAdoptRun *run, const char *path, json_t **ret);
+/** pl_adopt_answers() - does it run, and answer? Never starts it. */
 bool pl_adopt_answers(PlAdoptRun *run);
-bool pl_adopt_live_restore(PlAdoptRun *run);
 /** pl_adopt_engine_pid() - dockerd's; 0: does not run */
 pid_t pl_adopt_engine_pid(const PlAdoptRun *run);
 /** pl_adopt_engine_stop() - 0 when it is gone, and does not come back by itself; -ETIMEDOUT, … */
 int pl_adopt_engine_stop(PlAdoptRun *run);
 /** pl_adopt_engine_start() - 0 when it answers. Does nothing to one that runs. */
 int pl_adopt_engine_start(PlAdoptRun *run);
-/** pl_adopt_listener() - pid that listens on the socket; 0: unknown */
-pid_t pl_adopt_listener(const char *socket_path);

@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -29,15 +31,6 @@ void pl_adopt_plan_deinit(PlAdoptPlan *plan) {
         free(plan->choices);
         free(plan->default_driver);
         (void)pl_policy_unref(plan->policy);
-}
-
-void pl_adopt_plan_reset(PlAdoptRun *run) {
-        char *socket = TAKE_PTR(run->journal.socket);
-
-        pl_adopt_journal_deinit(&run->journal);
-        run->journal.socket = socket;
-        free(TAKE_PTR(run->cmdline));
-        free(TAKE_PTR(run->environ));
 }
 
 /* ---- the policy ---- */
@@ -215,10 +208,27 @@ static bool same_files(pid_t pid, const char *data_root) {
         return stat(ns, &a) == 0 && stat("/proc/self/ns/mnt", &b) == 0 && a.st_ino == b.st_ino;
 }
 
+/* The process that listens on a socket; 0: unknown. */
+static pid_t find_listener(const char *socket_path) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -EBADF;
+        struct ucred peer = {};
+        socklen_t size = sizeof(peer);
+
+        if (strlen(socket_path) >= sizeof(a.sun_path))
+                return 0;
+        strcpy(a.sun_path, socket_path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return 0;
+        return peer.pid;
+}
+
 /* Which process, and who runs it. */
 static void find_runner(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run, PlAdoptFacts *f) {
         PlAdoptJournal *j = &run->journal;
-        pid_t listener = pl_adopt_listener(j->socket), given = ctl->adopt.engine_pid;
+        pid_t listener = find_listener(j->socket), given = ctl->adopt.engine_pid;
         uint64_t pid = 0;
 
         if (given > 0 && (listener <= 1 || given == listener))

@@ -31,6 +31,4 @@ typedef struct PlAdoptPlan {
 int pl_adopt_plan_begin(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
 /** pl_adopt_plan_make() - look, check, and fill the record. Return: as above. */
 int pl_adopt_plan_make(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
-/** pl_adopt_plan_reset() - a record that was dealt with makes room for a new one. */
-void pl_adopt_plan_reset(PlAdoptRun *run);
 void pl_adopt_plan_deinit(PlAdoptPlan *plan);

@@ -82,6 +82,15 @@ static int verify(PlAdoptRun *run) {
         return 0;
 }
 
+static bool has_live_restore(PlAdoptRun *run) {
+        json_t *j = NULL;
+        bool on = pl_adopt_get(run, "/info", &j) == 0 &&
+                  json_is_true(json_object_get(j, "LiveRestoreEnabled"));
+
+        json_decref(j);
+        return on;
+}
+
 static int configure(PlAdoptRun *run) {
         uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LIVE_RESTORE_MSEC * PL_USEC_PER_MSEC;
         pid_t pid = pl_adopt_engine_pid(run);
@@ -92,9 +101,9 @@ static int configure(PlAdoptRun *run) {
                 return r;
         if (pid == 0)
                 return -ESRCH;
-        if ((run->config_text || !pl_adopt_live_restore(run)) && kill(pid, SIGHUP) < 0)
+        if ((run->config_text || !has_live_restore(run)) && kill(pid, SIGHUP) < 0)
                 return -errno;
-        while (!pl_adopt_live_restore(run)) {
+        while (!has_live_restore(run)) {
                 if (pl_clock_usec(CLOCK_MONOTONIC) > until) {
                         pl_ctl_say("the engine did not take up live-restore; its log says why");
                         return -ETIMEDOUT;

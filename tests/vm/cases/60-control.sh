@@ -38,6 +38,23 @@ test_a_question_starts_the_daemon() {
     [ "$(main_pid)" != 0 ]
 }
 
+# Where the files are is no reason to start what somebody has stopped.
+test_check_and_logs_do_not_start_it() {
+    systemctl stop plimsolld.service
+    systemctl is-active plimsolld.socket
+    plimsollctl check | tee /dev/stderr | grep '^/etc/plimsoll/plimsoll.conf: good'
+    refute plimsollctl logs nobody
+    [ "$(main_pid)" = 0 ]
+    # named: that one is meant, and systemd starts it
+    plimsollctl check --control $SOCKET
+    [ "$(main_pid)" != 0 ]
+}
+
+test_check_asks_the_running_daemon() {
+    systemctl start plimsolld.service
+    plimsollctl check | tee /dev/stderr | grep "^$(plimsollctl --json status | jq -r .policy.file): good"
+}
+
 test_the_socket_outlives_the_daemon() {
     local inode
     inode=$(stat -c %i $SOCKET)
