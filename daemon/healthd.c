@@ -73,6 +73,7 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 return;
         f = (PlRestartFacts){
                 .broken = pl_health_is_broken(&p->health),
+                .failing = pl_health_is_failing(&p->health),
                 .healthy = p->health.state == PL_HEALTH_HEALTHY,
                 .stale = h->stale,
                 .requested = pl_ending_is_requested(&p->ending, pl_healthd_realtime()),

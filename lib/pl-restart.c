@@ -56,6 +56,8 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                                 const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
                                 uint64_t *ret_usec) {
         unsigned limit = PL_MIN(budget->n, (unsigned)PL_RESTART_TIMES_MAX);
+        /* a unit may be no more than an alarm, which wants no proof */
+        bool cause = facts->broken || (facts->failing && action == PL_ON_UNHEALTHY_UNIT);
         uint64_t due;
 
         if (facts->healthy) {
@@ -66,7 +68,7 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                 }
                 return PL_RESTART_NOTHING;
         }
-        if (action == PL_ON_UNHEALTHY_NONE || !facts->broken || facts->stale || facts->requested ||
+        if (action == PL_ON_UNHEALTHY_NONE || !cause || facts->stale || facts->requested ||
             r->gave_up || (action == PL_ON_UNHEALTHY_UNIT && r->fired))
                 return PL_RESTART_NOTHING;
         due = PL_MAX(r->not_before_usec, facts->engine_until_usec);

@@ -28,7 +28,8 @@ typedef enum PlRestartVerb {
 
 /* What holds now. */
 typedef struct PlRestartFacts {
-        bool broken;                 /* pl_health_is_broken() */
+        bool broken;                 /* pl_health_is_broken(): reason enough for a restart */
+        bool failing;                /* pl_health_is_failing(): reason enough for a unit */
         bool healthy;                /* published state */
         bool stale;                  /* the engine is lost */
         bool requested;              /* pl_ending_was_requested() */
