@@ -54,6 +54,8 @@ int pl_healthd_set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c,
                 target.database = env(c, "POSTGRES_DB");
         }
         r = pl_prober_set(h->prober, p->id, &target);
+        if (r > 0)
+                pl_health_reprobe(&p->health);
         if (r < 0) {
                 p->kind = PL_PROBE_NONE;
                 p->unprobed = "the probe could not be set up";

@@ -365,6 +365,7 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *t, PlProb
 
 int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
         PlProbe *old = pl_map_get(b->probes, id), *p;
+        bool other = old != NULL;
         int r;
 
         if (t->addresses->n == 0 || t->addresses->n > PL_PROBE_ADDRESSES_MAX ||
@@ -388,7 +389,7 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
                 return r;
         }
         arm(b);
-        return 0;
+        return other;
 }
 
 void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {

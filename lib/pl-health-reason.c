@@ -34,7 +34,8 @@ static void explain_failure(const PlHealth *h, const PlHealthFacts *f, char *buf
         if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
                 doubt = f->stale ? "" : "; Docker's healthcheck says healthy";
         else if (!h->proven)
-                doubt = "; it has not been seen to serve since it started";
+                doubt = h->was_up && f->probed ? "; it has not answered since its probe was changed"
+                                               : "; it has not been seen to serve since it started";
         (void)snprintf(buf, size, "%s%s%s",
                        f->probed ? h->last.reason : "Docker's healthcheck says unhealthy",
                        f->probed ? times : "", doubt);

@@ -95,11 +95,11 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
         switch (v->kind) {
         case PL_VERDICT_UP:
                 h->n_up = n_up + 1;
-                h->was_up = true;
+                h->was_up = h->answered = true;
                 break;
         case PL_VERDICT_DEGRADED:
                 h->n_part = n_part + 1;
-                h->was_up = true;
+                h->was_up = h->answered = true;
                 break;
         case PL_VERDICT_DOWN:
                 h->n_fail = n_fail + 1;
@@ -107,6 +107,11 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
         default:
                 break;
         }
+}
+
+void pl_health_reprobe(PlHealth *h) {
+        h->answered = false;
+        h->n_fail = 0;
 }
 
 static uint64_t start_deadline(const PlHealthConfig *c, const PlHealthFacts *f) {
@@ -224,7 +229,7 @@ static void damp(PlHealth *h, const PlHealthConfig *c, bool flipped, bool by_han
 static void begin_run(PlHealth *h, uint64_t started_usec) {
         h->started_usec = started_usec;
         h->n_up = h->n_part = h->n_fail = 0;
-        h->was_up = h->docker_passed = false;
+        h->was_up = h->answered = h->docker_passed = false;
         h->last = (PlVerdict){ 0 };
 }
 
@@ -239,7 +244,7 @@ static bool is_proven(const PlHealth *h, const PlHealthFacts *f, PlHealthSign si
         case PL_SIGN_FAILS:
                 if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
                         return false;
-                return (h->was_up && f->probed) ||
+                return (h->answered && f->probed) ||
                        (h->docker_passed && f->docker == PL_DOCKER_HEALTH_UNHEALTHY);
         default:
                 return false;

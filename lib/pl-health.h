@@ -92,6 +92,7 @@ typedef struct PlHealth {
         PlVerdict last;                /* latest verdict */
         unsigned n_up, n_part, n_fail; /* streaks; at most one is not 0 */
         bool was_up;                   /* in this run, by its probe */
+        bool answered;                 /* … by the probe as it is now */
         bool docker_passed;            /* Docker's healthcheck was, in this run */
         uint64_t started_usec;         /* of this run */
         bool attributed;               /* the present failure is put down to a dependency */
@@ -119,6 +120,10 @@ void pl_health_init(PlHealth *h, uint64_t now_usec);
 /** pl_health_probe() - fold one verdict into the streaks; pl_health_step() then decides.
  * PL_VERDICT_NONE says nothing and is ignored. */
 void pl_health_probe(PlHealth *h, const PlVerdict *v);
+
+/** pl_health_reprobe() - another question, or another address, from now on: what the last one got
+ * for an answer is no proof against this one's silence. */
+void pl_health_reprobe(PlHealth *h);
 
 /** pl_health_step() - bring the state up to the evidence
  * @ret: written when true is returned

@@ -12,7 +12,7 @@
  * A script is a string, one step per character and second:
  *   u d p s   a verdict: up, down, partly (degraded), starting; n: none
  *   .         nothing happens        _  ten seconds pass
- *   R         the container starts anew
+ *   R         the container starts anew               q  its probe is changed
  *   E Z       it exits with code 3, with code 0    B  it ends by request     X  it is gone
  *   C         a crash loop is seen   K  it is over
  *   P r       it is paused, runs again             G  the engine restarts it
@@ -65,6 +65,9 @@ static const struct {
         { "and settled", "uuSuHuu", false, { 0 }, "hdh", "" },
         { "Docker content, probe not", "uuHddd", false, { 0 }, "hu",
           "connection refused (3 times in a row); Docker's healthcheck says healthy" },
+        { "its probe is changed, to no good", "uuqddd", false, { 0 }, "hu",
+          "connection refused (3 times in a row); it has not answered since its probe was changed" },
+        { "its probe is changed: the count begins anew", "uuddqdd", false, { 0 }, "h", "" },
         { "oom survived", "uuO.u", false, { 0 }, "hd", "lack of memory" },
         { "oom forgotten", "uuO______________________________uu", false, { 0 }, "hdh", "" },
         { "engine lost, probe goes on", "uuLuddd", false, { 0 }, "hu", "refused" },
@@ -132,6 +135,7 @@ static void act(World *w, char c) {
         case 'p': pl_health_probe(&w->health, &part); break;
         case 's': pl_health_probe(&w->health, &loading); break;
         case 'n': pl_health_probe(&w->health, &none); break;
+        case 'q': pl_health_reprobe(&w->health); break;
         case '_': w->now += 9 * PL_USEC_PER_SEC; break;
         case 'R': f->phase = PL_PHASE_RUNNING; f->started_usec = w->now; break;
         case 'E': f->phase = PL_PHASE_EXITED; f->exit_code = 3; f->by_request = false; break;
@@ -186,7 +190,7 @@ END_TEST
 
 /* However evidence comes: no state without a cause, no report without a change. */
 START_TEST(random_walks) {
-        static const char letters[] = "uuuudddppssn._REZBXCKPrGHSNOLlWw";
+        static const char letters[] = "uuuudddppssn._REZBXCKPrGHSNOLlWwq";
         uint64_t seed = 88172645463325252u + (uint64_t)_i * 7919;
         World w;
 
@@ -218,7 +222,7 @@ START_TEST(random_walks) {
                 if (pl_health_is_broken(&w.health) && !w.facts.stale &&
                     w.facts.phase == PL_PHASE_RUNNING) {
                         ck_assert(w.facts.docker != PL_DOCKER_HEALTH_HEALTHY);
-                        ck_assert(w.health.was_up || w.health.docker_passed);
+                        ck_assert(w.health.answered || w.health.docker_passed);
                         ck_assert(w.health.last.kind == PL_VERDICT_DOWN);
                 }
                 ck_assert_uint_lt(strlen(w.health.reason), sizeof(w.health.reason));
@@ -315,6 +319,11 @@ static const struct {
         { "one good answer in between", "uDu", false, true, false },
         { "a good answer, and not settled again", "uDudd", false, true, false },
         { "a good answer, and settled again", "uDuD", false, true, true },
+        { "the changed probe was never answered", "uqDD", false, true, false },
+        { "the changed probe was answered, is silent", "uDquD", false, true, true },
+        { "the probe is changed while it is silent", "uDqD", false, true, false },
+        { "the changed probe was never answered, Docker's check fails", "HuqDS", false, true,
+          true },
         { "Docker's check passes", "HuD", false, true, false },
         { "Docker's check passes since", "uDH", false, true, false },
         { "Docker's check passed, too, and fails", "HuDS", false, true, true },
