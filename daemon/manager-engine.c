@@ -59,6 +59,21 @@ static bool is_outdated(const PlSubject *s) {
         return s->inspect_again || s->inspect_due;
 }
 
+void pl_manager_take_inspection(PlManager *m, PlSubject *s, PlContainer *c) {
+        pl_container_free(s->facts);
+        s->facts = c;
+        s->fresh = false;
+        s->provisional = false;
+        pl_manager_settle_originals(m, s);
+        pl_manager_update_log(m, s);
+        pl_manager_update_log_paths(m, s, false);
+        if (!is_outdated(s))
+                pl_manager_update_health(m, s);
+        if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0)
+                pl_manager_drop_cgroup(m, s);
+        pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+}
+
 static void on_inspected(void *userdata, const char *id, int error, const char *message,
                          PlContainer **c) {
         PlManager *m = userdata;
@@ -82,18 +97,7 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                         pl_manager_say(m, s, LOG_WARNING, NULL, message, "cannot inspect it: %s",
                                        message ?: strerror(-error));
         } else {
-                pl_container_free(s->facts);
-                s->facts = TAKE_PTR(*c);
-                s->fresh = false;
-                s->provisional = false;
-                pl_manager_settle_originals(m, s);
-                pl_manager_update_log(m, s);
-                pl_manager_update_log_paths(m, s, false);
-                if (!is_outdated(s))
-                        pl_manager_update_health(m, s);
-                if (!pl_container_is_live(s->facts) && s->cgroup && s->cgroup_started_usec > 0)
-                        pl_manager_drop_cgroup(m, s);
-                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+                pl_manager_take_inspection(m, s, TAKE_PTR(*c));
                 if (s->inspect_again) {
                         s->inspect_again = false;
                         pl_manager_inspect(m, s);

@@ -132,6 +132,8 @@ extern const PlEngineHandlers pl_manager_engine_handlers;
 PlSubject *pl_manager_subject_ensure(PlManager *m, const char *id); /* NULL: out of memory */
 void pl_manager_subject_remove(PlManager *m, PlSubject *s);
 void pl_manager_inspect(PlManager *m, PlSubject *s);
+/* What an inspection says of it is known from here on; takes c. */
+void pl_manager_take_inspection(PlManager *m, PlSubject *s, PlContainer *c);
 void pl_manager_resync(PlManager *m);
 
 /* manager-locate.c */
