@@ -64,8 +64,15 @@ int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineRepl
         return change(e, PL_REQUEST_UPDATE, id, body, reply_to, userdata);
 }
 
-int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply_to, void *userdata) {
-        return change(e, PL_REQUEST_RESTART, id, NULL, reply_to, userdata);
+int pl_engine_restart(PlEngine *e, const char *id, PlEngineCheck check, PlEngineReply reply_to,
+                      void *userdata) {
+        PlRequest *q = request_on(e, PL_REQUEST_RESTART, id, userdata);
+
+        if (q) {
+                q->check = check;
+                q->reply.simple = reply_to;
+        }
+        return submit(e, q);
 }
 
 int pl_engine_kill(PlEngine *e, const char *id, int signal, PlEngineReply reply_to,

@@ -53,6 +53,10 @@ struct PlRequest {
         char id[PL_ID_MAX];
         char *body; /* of POST, NULL: none */
         int signal; /* of KILL */
+        /* of RESTART, which is an inspection until it is checked, and holds its place meanwhile */
+        PlEngineCheck check;
+        bool checked;
+        uint64_t stop_usec; /* the container's stop timeout */
         union {
                 PlEngineListReply list;
                 PlEngineInspectReply inspect;
@@ -64,6 +68,7 @@ struct PlRequest {
         PlBuffer answer;
         pid_t listener;      /* of PING: who answered */
         uint64_t asked_usec; /* CLOCK_MONOTONIC */
+        uint64_t ready_usec; /* when a sign of life was all that it waited for; 0: not yet */
 };
 
 typedef struct PlRequestList {

@@ -17,6 +17,8 @@
 #define FRESH_USEC (100 * PL_USEC_PER_MSEC)
 /* What is not to be done late may wait so long for a sign of life. */
 #define PATIENCE_USEC PL_USEC_PER_SEC
+/* Some containers may take for ever to stop. Their restarts have an end all the same. */
+#define STOP_MAX_USEC (24 * PL_USEC_PER_HOUR)
 
 /* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
 #define QUEUE_MAX 20000
@@ -110,27 +112,35 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         return pl_buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
 }
 
+/* What is asked of the engine now. */
+static PlRequestKind kind_now(const PlRequest *q) {
+        return q->kind == PL_REQUEST_RESTART && !q->checked ? PL_REQUEST_INSPECT : q->kind;
+}
+
 static int prepare(PlRequest *q) {
         PlEngine *e = q->engine;
-        const char *action = kinds[q->kind].action;
-        uint64_t timeout_usec = *(const uint64_t *)((const char *)&e->tuning +
-                                                    kinds[q->kind].timeout_offset);
+        PlRequestKind kind = kind_now(q);
+        const char *action = kinds[kind].action;
+        uint64_t timeout_usec =
+                        *(const uint64_t *)((const char *)&e->tuning + kinds[kind].timeout_offset);
         char path[160], version[32] = "";
 
-        if (q->kind == PL_REQUEST_PING && e->state == PL_ENGINE_CONNECTED)
+        if (kind == PL_REQUEST_PING && e->state == PL_ENGINE_CONNECTED)
                 timeout_usec = e->tuning.pong_usec;
-        if (kinds[q->kind].versioned)
+        if (kind == PL_REQUEST_RESTART)
+                timeout_usec += PL_MIN(q->stop_usec, STOP_MAX_USEC);
+        if (kinds[kind].versioned)
                 (void)snprintf(version, sizeof(version), "/v%u.%u", e->api.major, e->api.minor);
-        (void)snprintf(path, sizeof(path), "%s%s%s%s%s", version, kinds[q->kind].path,
+        (void)snprintf(path, sizeof(path), "%s%s%s%s%s", version, kinds[kind].path,
                        action ? q->id : "", action ?: "",
-                       q->kind == PL_REQUEST_KILL ? sigabbrev_np(q->signal) : "");
+                       kind == PL_REQUEST_KILL ? sigabbrev_np(q->signal) : "");
         q->easy = pl_engine_easy(e, path);
         if (!q->easy)
                 return -ENOMEM;
         (void)curl_easy_setopt(q->easy, CURLOPT_TIMEOUT_MS, (long)(timeout_usec / 1000));
         (void)curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_answer);
         (void)curl_easy_setopt(q->easy, CURLOPT_WRITEDATA, q);
-        if (!kinds[q->kind].post)
+        if (!kinds[kind].post)
                 return 0;
 
         q->headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -140,7 +150,7 @@ static int prepare(PlRequest *q) {
         (void)curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, q->body ?: "");
         /* libcurl repeats a request when a kept connection turns out to be dead. An update may come
          * twice, a restart may not: it gets a connection of its own. */
-        if (q->kind == PL_REQUEST_RESTART) {
+        if (kind == PL_REQUEST_RESTART) {
                 (void)curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
                 (void)curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
         }
@@ -158,17 +168,26 @@ static void reply_list(PlRequest *q, int error, const char *message) {
         free(ids);
 }
 
+static int take_container(PlRequest *q, PlContainer **ret) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        int r = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
+
+        pl_buffer_deinit(&q->answer);
+        if (r < 0)
+                return r;
+        /* a name in place of an id would find another container: we never ask so */
+        if (!pl_streq(c->id, q->id))
+                return -EBADMSG;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
 static void reply_inspect(PlRequest *q, int error, const char *message) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
 
         if (error == 0)
-                error = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
+                error = take_container(q, &c);
         pl_buffer_deinit(&q->answer);
-        /* a name in place of an id would find another container: we never ask so */
-        if (error == 0 && !pl_streq(c->id, q->id)) {
-                error = -EBADMSG;
-                c = pl_container_free(c);
-        }
         q->reply.inspect(q->userdata, q->id, error, message, &c);
 }
 
@@ -218,6 +237,26 @@ static void reply(PlEngine *e, PlRequest *q, int error) {
         }
 }
 
+static int start(PlEngine *e, PlRequest *q);
+
+/* A restart's turn has come: is it still wanted? Return: 0 when it is on its way. */
+static int check_and_send(PlEngine *e, PlRequest *q) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        int r;
+
+        r = take_container(q, &c);
+        if (r < 0)
+                return r;
+        q->stop_usec = c->stop_timeout_usec;
+        if (!q->check(q->userdata, q->id, &c))
+                return -ECANCELED;
+        if (e->freed || e->state != PL_ENGINE_CONNECTED)
+                return -ECONNRESET;
+        q->checked = true;
+        curl_easy_cleanup(TAKE_PTR(q->easy));
+        return start(e, q);
+}
+
 static void on_done(void *userdata, CURL *easy, int error, int fd) {
         _cleanup_(pl_request_freep) PlRequest *q = userdata;
         _cleanup_(pl_engine_unrefp) PlEngine *e = pl_engine_ref(q->engine);
@@ -230,6 +269,13 @@ static void on_done(void *userdata, CURL *easy, int error, int fd) {
         if (error == 0) {
                 (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
                 error = pl_engine_http_error(status);
+        }
+        if (error == 0 && kind_now(q) != q->kind) {
+                error = check_and_send(e, q);
+                if (error == 0) {
+                        TAKE_PTR(q);
+                        return;
+                }
         }
         reply(e, q, error);
         if (e->freed)
@@ -253,19 +299,28 @@ static int start(PlEngine *e, PlRequest *q) {
 
 /* May it be sent now? If not, the engine has been asked for a sign of life, and whoever answers or
  * loses it comes by here again. */
-static bool may_start(PlEngine *e, const PlRequest *q) {
+static bool may_start(PlEngine *e, PlRequest *q) {
         if (!kinds[q->kind].careful || pl_engine_now(e) - e->heard_usec < FRESH_USEC)
                 return true;
+        if (q->ready_usec == 0)
+                q->ready_usec = pl_engine_now(e);
         pl_engine_doubt(e);
         return false;
+}
+
+/* Since when it has waited too long. A restart waits for those before it as long as they take: it
+ * is checked in the end. A signal is not, and may hit another run than was meant. */
+static bool is_late(const PlEngine *e, const PlRequest *q) {
+        uint64_t since = q->kind == PL_REQUEST_RESTART ? q->ready_usec : q->asked_usec;
+
+        return kinds[q->kind].careful && since > 0 && pl_engine_now(e) - since > PATIENCE_USEC;
 }
 
 /* Fails what has waited too long behind a sign of life. Return: false when the engine is freed. */
 static bool drop_late(PlEngine *e, PlLane lane) {
         PlRequest *q;
 
-        while ((q = e->queue[lane].head) && kinds[q->kind].careful &&
-               pl_engine_now(e) - q->asked_usec > PATIENCE_USEC &&
+        while ((q = e->queue[lane].head) && is_late(e, q) &&
                e->running[lane].n < lane_width[lane]) {
                 list_remove(&e->queue[lane], q);
                 reply(e, q, -ETIMEDOUT);

@@ -65,6 +65,7 @@ void pl_healthd_take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec
                 .phase = c->phase,
                 .docker_health = c->docker_health,
                 .docker_start_period_usec = c->docker_start_period_usec,
+                .stop_timeout_usec = c->stop_timeout_usec,
                 .exit_code = c->exit_code,
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,

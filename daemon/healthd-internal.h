@@ -8,6 +8,7 @@
  *   healthd-absent.c  required services without a container; dependencies
  *   healthd-facts.c   what the state machine takes
  *   healthd-memory.c  what must outlive plimsolld
+ *   healthd-restart.c one restart for one death
  *   healthd-probe.c   from container and section to a probe's target
  */
 
@@ -20,11 +21,21 @@
 typedef struct PlPatientFacts {
         PlPhase phase;
         PlDockerHealth docker_health;
-        uint64_t docker_start_period_usec;
+        uint64_t docker_start_period_usec, stop_timeout_usec;
         int exit_code;
         uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
         char restart_policy[16];
 } PlPatientFacts;
+
+/* One restart at a time, from its request to the first verdict of the new run. */
+typedef enum PlRestarting {
+        PL_RESTARTING_NOT,
+        PL_RESTARTING_WAITS,  /* for its turn; not sent */
+        PL_RESTARTING_SENT,   /* with the engine */
+        PL_RESTARTING_UNSURE, /* its answer is lost, and it has not been inspected since */
+        PL_RESTARTING_LOOKED, /* … it has, and the engine may still be at it */
+        PL_RESTARTING_DONE,   /* the new run has not said anything yet */
+} PlRestarting;
 
 typedef struct PlPatient {
         char id[PL_ID_MAX];
@@ -35,10 +46,13 @@ typedef struct PlPatient {
         PlHealth health;
         PlEnding ending;
         PlRestart restart;
-        bool restarting;      /* our request is with the engine */
-        bool remembered;      /* restart and ending are kept outside */
-        PlProbeKind kind;     /* PL_PROBE_NONE: not probed now */
-        const char *unprobed; /* why not, although a probe is wanted; static */
+        PlRestarting restarting;
+        uint64_t ran_usec;          /* facts.started_usec of the run that is restarted */
+        uint64_t unsure_until_usec; /* CLOCK_MONOTONIC; of a restart without an answer */
+        uint64_t retry_usec;        /* CLOCK_MONOTONIC; after one that was not sent */
+        bool remembered;            /* restart and ending are kept outside */
+        PlProbeKind kind;           /* PL_PROBE_NONE: not probed now */
+        const char *unprobed;       /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
         uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
 } PlPatient;
@@ -85,6 +99,15 @@ const char *pl_healthd_waits_for(const PlHealthd *h, const PlPatient *p, PlHealt
 void pl_healthd_recall(PlHealthd *h, PlPatient *p);
 /** pl_healthd_remember() - if there is news since @before and @ender. */
 void pl_healthd_remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnder ender);
+
+/* healthd-restart.c */
+/** pl_healthd_decide() - ask for a restart, start the unit or give up, if it is time. */
+void pl_healthd_decide(PlHealthd *h, PlPatient *p);
+/** pl_healthd_recall_restart() - pl_healthd_recall(); a restart that was under way when plimsolld
+ * ended is one whose answer is lost. @c: as first inspected */
+void pl_healthd_recall_restart(PlHealthd *h, PlPatient *p, const PlContainer *c);
+/** pl_healthd_end_restart() - the answer; pl_healthd_restarted() without the step that follows. */
+void pl_healthd_end_restart(PlHealthd *h, PlPatient *p, int error);
 
 /* healthd-probe.c */
 /** pl_healthd_set_probe() - begin, change or end the probe. Return: 0 or -ENOMEM. */

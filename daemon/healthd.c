@@ -11,7 +11,6 @@
 #include "healthd-internal.h"
 
 #include <errno.h>
-#include <sys/random.h>
 
 uint64_t pl_healthd_now(const PlHealthd *h) {
         uint64_t usec = 0;
@@ -51,70 +50,6 @@ static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
         h->handlers->changed(h->userdata, &r);
 }
 
-static uint64_t engine_turn(PlPatient *p, bool requested) {
-        const PlContainer c = {
-                .phase = p->facts.phase,
-                .exit_code = p->facts.exit_code,
-                .finished_usec = p->facts.finished_usec,
-                .host.restart_policy = p->facts.restart_policy,
-        };
-
-        return pl_restart_engine_turn(&c, requested, pl_healthd_realtime());
-}
-
-static void decide(PlHealthd *h, PlPatient *p) {
-        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
-        uint64_t now = pl_healthd_now(h), until = PL_TIME_INFINITY, turn;
-        PlRestart before = p->restart;
-        PlRestartFacts f;
-        uint32_t random = 0;
-
-        if (!policy || p->restarting)
-                return;
-        f = (PlRestartFacts){
-                .broken = pl_health_is_broken(&p->health),
-                .failing = pl_health_is_failing(&p->health),
-                .healthy = p->health.state == PL_HEALTH_HEALTHY,
-                .stale = h->stale,
-                .requested = pl_ending_is_requested(&p->ending, pl_healthd_realtime()),
-                .healthy_since_usec = p->health.since_usec,
-        };
-        turn = engine_turn(p, f.requested);
-        f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
-        (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
-        switch (pl_restart_decide(&p->restart, policy->on_unhealthy, &policy->restart_budget, &f,
-                                  now, random, &until)) {
-        case PL_RESTART_WAIT:
-                p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
-                break;
-        case PL_RESTART_NOW:
-                if (h->handlers->restart(
-                                    h->userdata, p->id, p->health.reason,
-                                    pl_restart_count(&p->restart, &policy->restart_budget, now),
-                                    &policy->restart_budget)) {
-                        p->restarting = true;
-                        pl_ending_own(&p->ending, pl_healthd_realtime());
-                } else {
-                        uint64_t not_before = p->restart.not_before_usec;
-
-                        p->restart = before;
-                        p->restart.not_before_usec = not_before;
-                }
-                break;
-        case PL_RESTART_UNIT:
-                h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
-                break;
-        case PL_RESTART_GIVE_UP:
-                h->handlers->gave_up(h->userdata, p->id, p->health.reason, &policy->restart_budget);
-                if (policy->unit)
-                        h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
-                break;
-        case PL_RESTART_NOTHING:
-                break;
-        }
-        pl_healthd_remember(h, p, &before, p->ending.ender);
-}
-
 /* Return: whether something changed that others may depend on. */
 static bool step(PlHealthd *h, PlPatient *p) {
         PlHealthConfig config = pl_healthd_config(p);
@@ -132,7 +67,7 @@ static bool step(PlHealthd *h, PlPatient *p) {
         pl_prober_hurry(h->prober, p->id, pl_health_wants_hurry(&p->health));
         if (changed)
                 report(h, p, &f, &change);
-        decide(h, p);
+        pl_healthd_decide(h, p);
         wake_at(h, p->wakeup_usec);
         if (changed)
                 h->handlers->touched(h->userdata);
@@ -318,7 +253,9 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                 return -ENOMEM;
         p->service = service;
         if (!known)
-                pl_healthd_recall(h, p);
+                pl_healthd_recall_restart(h, p, c);
+        else if (p->restarting == PL_RESTARTING_UNSURE)
+                p->restarting = PL_RESTARTING_LOOKED;
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
         pl_healthd_take_facts(p, c, pl_healthd_now(h));
@@ -371,9 +308,7 @@ void pl_healthd_restarted(PlHealthd *h, const char *id, int error) {
 
         if (!p)
                 return;
-        p->restarting = false;
-        if (error < 0)
-                pl_ending_own_failed(&p->ending, error == -ECONNRESET, pl_healthd_realtime());
+        pl_healthd_end_restart(h, p, error);
         step_and_tell(h, p);
 }
 

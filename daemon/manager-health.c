@@ -157,32 +157,66 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
 static void on_restart_reply(void *userdata, const char *id, int error, const char *message) {
         PlManager *m = userdata;
         PlSubject *s = pl_map_get(m->subjects, id);
+        bool sent = s && s->restart_sent;
 
-        if (error < 0 && s)
+        if (!sent)
+                pl_log_debug("%.12s: its restart was not sent: %s", id,
+                             message ?: strerror(-error));
+        else if (error == -ECONNRESET || error == -ETIMEDOUT)
+                pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
+                               "the engine did not say whether it restarted it (%s): it is looked "
+                               "at before anything else is done",
+                               strerror(-error));
+        else if (error < 0)
                 pl_manager_say(m, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
                                "the engine did not restart it: %s", message ?: strerror(-error));
         pl_healthd_restarted(m->health, id, error);
+        if (!s)
+                return;
+        s->restart_in_flight = s->restart_sent = false;
+        if (sent)
+                pl_manager_inspect(m, s); /* its event may be lost */
 }
 
-static bool on_restart(void *userdata, const char *id, const char *reason, unsigned n,
-                       const PlBudget *budget) {
+/* Its turn has come, after whatever time. */
+static bool on_restart_check(void *userdata, const char *id, PlContainer **c) {
         PlManager *m = userdata;
         PlSubject *s = pl_map_get(m->subjects, id);
+        PlHealthdRestart restart;
         char window[PL_FORMAT_MAX];
+
+        /* something has happened to it that is not known yet: then it is decided anew */
+        if (!s || s->inspect_in_flight || s->inspect_due || pl_manager_dry_run(m))
+                return false;
+        pl_manager_take_inspection(m, s, TAKE_PTR(*c));
+        if (!pl_healthd_begin_restart(m->health, id, &restart))
+                return false;
+        s->restart_sent = true;
+        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_RESTARTED, restart.reason,
+                       "restarting it, %u of at most %u in %s: %s", restart.n, restart.budget->n,
+                       pl_format_sec(restart.budget->window_usec, window), restart.reason);
+        return true;
+}
+
+static int on_restart(void *userdata, const char *id, const char *reason) {
+        PlManager *m = userdata;
+        PlSubject *s = pl_map_get(m->subjects, id);
         int r;
+
+        if (!s)
+                return -ENOENT;
 
         if (pl_manager_dry_run(m)) {
                 pl_manager_say(m, s, LOG_NOTICE, PL_MESSAGE_RESTARTED, reason,
                                "would be restarted (dry run): %s", reason);
-                return false;
+                return 1;
         }
-        r = pl_engine_restart(m->engine, id, on_restart_reply, m);
-        if (r < 0)
-                return false; /* the engine is lost; its return is the next occasion */
-        pl_manager_say(m, s, LOG_WARNING, PL_MESSAGE_RESTARTED, reason,
-                       "restarting it, %u of at most %u in %s: %s", n, budget->n,
-                       pl_format_sec(budget->window_usec, window), reason);
-        return true;
+        /* of a container that was left alone for a while */
+        if (s->restart_in_flight)
+                return -EALREADY;
+        r = pl_engine_restart(m->engine, id, on_restart_check, on_restart_reply, m);
+        s->restart_in_flight = r >= 0;
+        return r;
 }
 
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {

@@ -76,6 +76,8 @@ struct PlSubject {
         uint64_t systemd_own_usec;  /* CLOCK_REALTIME; what set properties before is known */
         bool update_in_flight;      /* our own POST …/update */
         uint64_t own_update_usec;   /* when the last one was answered */
+        bool restart_in_flight;     /* asked of the engine, and not answered */
+        bool restart_sent;          /* … and its turn has come */
         bool inspect_in_flight, inspect_again;
         bool inspect_due;      /* after the kernel's values, which must not wait for a request */
         bool inspect_for_sync; /* the inspection under way completes a list */

@@ -284,12 +284,104 @@ END
     wait_until 20 said "sick: restarting it, 1 of at most 1 in 10min: Docker's healthcheck says unhealthy\$"
 }
 
-# slow_redis NAME SECONDS - asked to end, it stops to serve at once, and takes its time to go
+# slow_redis NAME SECONDS [OPTION…] - asked to end, it stops to serve at once, and takes its time to go
 slow_redis() {
-    docker run -d --name "$1" redis:debian sh -c "
+    docker run -d --name "$1" "${@:3}" redis:debian sh -c "
         trap 'redis-cli shutdown nosave; sleep $2; exit 0' TERM
         redis-server --protected-mode no --save '' --daemonize yes >/dev/null
         while :; do sleep 0.1; done" >/dev/null
+}
+
+# slow_policy BUDGET - for containers whose names begin with s
+slow_policy() {
+    policy_is <<END
+[Service slow]
+Match=name:s*
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=$1/10min
+END
+}
+
+# hush NAME - it runs on, and does not answer
+hush() { docker exec "$1" redis-cli shutdown nosave >/dev/null 2>&1 || true; }
+
+# runs_of NAME TIME - how often it was started since; the engine takes a name for its prefix, too
+runs_of() { timeout 20 docker events --since "$2" --until "$(date +%s)" -f event=start -f "container=$1" | wc -l; }
+
+@test "twelve fail at once and take 8 s to stop each: each is restarted exactly once, the last ones too" {
+    local n since
+    slow_policy 3
+    for n in $(seq -w 12); do slow_redis "s$n" 8; done
+    daemon_begin
+    for n in $(seq -w 12); do turns "s$n" healthy; done
+    since=$(date +%s)
+    for n in $(seq -w 12); do hush "s$n"; done
+    # three rounds of four at a time
+    wait_until 60 at_least 12 grep -c 's[0-9]*: restarting it, ' "$LOG" ||
+        fail "$(grep -c 's[0-9]*: restarting it, ' "$LOG") restarts"
+    for n in $(seq -w 12); do turns "s$n" healthy 30; done
+    # what would be done twice, or too much, has the time for it
+    sleep 8
+    unsaid 'Connection timed out'
+    unsaid 'did not restart it'
+    unsaid 'not restarted any more'
+    for n in $(seq -w 12); do
+        [ "$(grep -c "s$n: restarting it, 1 of at most 3" "$LOG")" = 1 ] ||
+            fail "s$n: $(grep "s$n: restarting it" "$LOG")"
+        gives 1 runs_of "s$n" "$since" || fail "s$n was started $(runs_of "s$n" "$since") times"
+        [ "$(health "s$n")" = healthy ]
+    done
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 12 ]
+}
+
+@test "what takes longer to stop than the backoff is restarted once, and the new run is left alone" {
+    local n since
+    slow_policy 5
+    # each has a place at once; whether the engine's answer or its event comes first is luck
+    for n in 1 2 3 4; do slow_redis "s$n" 8; done
+    daemon_begin
+    for n in 1 2 3 4; do turns "s$n" healthy; done
+    since=$(date +%s)
+    for n in 1 2 3 4; do hush "s$n"; done
+    wait_until 20 at_least 4 grep -c 'restarting it, 1 of at most 5' "$LOG"
+    for n in 1 2 3 4; do wait_until 25 at_least 1 runs_of "s$n" "$since"; done
+    for n in 1 2 3 4; do turns "s$n" healthy; done
+    sleep 12
+    for n in 1 2 3 4; do
+        gives 1 runs_of "s$n" "$since" || fail "s$n was started $(runs_of "s$n" "$since") times"
+        [ "$(health "s$n")" = healthy ]
+    done
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 4 ]
+}
+
+@test "what waits for its turn is not restarted when its reason is gone" {
+    local n since
+    slow_policy 3
+    # its own stop timeout is waited for
+    for n in 1 2 3 4 5 6 7; do slow_redis "s$n" 14 --stop-timeout 20; done
+    daemon_begin
+    for n in 1 2 3 4 5 6 7; do turns "s$n" healthy; done
+    since=$(date +%s)
+    for n in 1 2 3 4; do hush "s$n"; done
+    wait_until 20 gives 4 grep -c 'restarting it, ' "$LOG"
+    for n in 5 6 7; do hush "s$n"; done
+    for n in 5 6 7; do turns "s$n" unhealthy; done
+    # one serves again, a person stops one and removes one
+    docker exec s5 sh -c 'redis-server --protected-mode no --daemonize yes' >/dev/null
+    docker kill s6 >/dev/null
+    docker rm -f s7 >/dev/null
+    turns s5 healthy
+    turns s6 absent
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 4 ]
+    for n in 1 2 3 4; do turns "s$n" healthy 40; done
+    sleep 3
+    for n in 1 2 3 4; do gives 1 runs_of "s$n" "$since"; done
+    for n in 5 6 7; do gives 0 runs_of "s$n" "$since"; done
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 4 ]
+    unsaid 'did not restart it'
 }
 
 @test "what a person is stopping is not restarted while it takes its time" {
