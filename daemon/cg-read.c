@@ -194,6 +194,9 @@ static int read_for_plan(const PlCgroupMounts *m, const PlCgroup *g, uint32_t ma
         if (m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
                 return read_mask(m, g, mask | memory, ret);
 
+        /* the engine takes no limit of swap without one of memory, which must not come as news */
+        if (mask & BIT(PL_RESOURCE_MEMORY_SWAP_MAX) && !(mask & BIT(PL_RESOURCE_MEMORY_MAX)))
+                return read_mask(m, g, mask | BIT(PL_RESOURCE_MEMORY_MAX), ret);
         if (mask & BIT(PL_RESOURCE_MEMORY_MAX)) {
                 ret->has_reclaim = faccessat(fd, "memory.reclaim", F_OK, 0) == 0;
                 if (!ret->has_reclaim)

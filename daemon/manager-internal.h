@@ -55,6 +55,7 @@ struct PlManager {
         uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
         char *policy_error;          /* of the last reload; NULL: it was good */
         bool policy_unsettled;       /* logs and health go by the one before */
+        bool defaults_due;           /* systemd's file of [Defaults] is not written yet */
 
         PlCgroupMounts mounts;
         PlCgWatch *watch;
@@ -170,6 +171,7 @@ uint32_t pl_manager_own_doing(const PlSubject *s);
 /* Whose hand was it that changed a value? The engine announces its updates, systemd its reloads
  * and, on disk, properties that are set; others stay nameless. */
 const char *pl_manager_blame(const PlManager *m, const PlSubject *s, uint64_t now);
+/** pl_manager_write_defaults() - systemd's file of [Defaults], once it is due and harms nobody. */
 void pl_manager_write_defaults(PlManager *m);
 
 /* manager-logs.c */

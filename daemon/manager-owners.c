@@ -4,7 +4,10 @@
  * The other owners: systemd and the engine hear of a value once the kernel has it, so that neither
  * takes it away at its next pass and `docker inspect`, `docker stats` and a restart agree.
  *
- * What waits for usage to fall is kept from both: they would write it at once, which kills.
+ * A limit that the kernel does not hold (it waits for usage to fall, or was refused) is kept from
+ * both: they would write it at once, which kills. systemd is told what is in force instead, so that
+ * nothing that it knows from before, or reads from the file of [Defaults], takes its place at the
+ * next reload.
  */
 
 #include "manager-internal.h"
@@ -14,6 +17,7 @@
 #include "log.h"
 #include "pl-desired.h"
 #include "pl-summary.h"
+#include "pl-tell.h"
 
 /* Older than this, what an owner did is no longer why a value has changed just now. */
 #define BLAME_USEC        (2 * PL_USEC_PER_SEC)
@@ -25,11 +29,16 @@
          1U << PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX)
 
 uint32_t pl_manager_own_doing(const PlSubject *s) {
-        return s->update_in_flight ? NOT_TOLD : 0;
+        return (s->update_in_flight ? NOT_TOLD : 0) |
+               (s->systemd_in_flight > 0 ? s->systemd_kept : 0);
+}
+
+static const PlReading *reading_of(const PlSubject *s) {
+        return s->cgroup ? &s->reading : NULL;
 }
 
 static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fallback) {
-        if (!s->want.v[r].set || s->waiting & (1U << r))
+        if (!s->want.v[r].set)
                 return NULL;
         if (!(s->restoring & (1U << r)))
                 return &s->want.v[r];
@@ -43,15 +52,27 @@ static const PlValue *engine_value(const PlSubject *s, PlResource r, PlValue *fa
         return fallback->set ? fallback : NULL;
 }
 
-static int engine_limits(const PlSubject *s, PlLimits *ret) {
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
-                PlValue fallback = { 0 };
-                const PlValue *v = engine_value(s, r, &fallback);
+static int engine_limits(const PlManager *m, PlSubject *s, PlLimits *ret) {
+        PlLimits has = { 0 };
+        int r = pl_container_limits(s->facts, m->mounts.hierarchy[PL_CONTROLLER_CPU], &has);
 
-                if (v && pl_value_copy(v, &ret->v[r]) < 0)
-                        return -ENOMEM;
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
+                PlValue fallback = { 0 };
+                const PlValue *v = engine_value(s, i, &fallback);
+
+                if (v)
+                        r = pl_value_copy(v, &ret->v[i]);
         }
-        return 0;
+        if (r >= 0)
+                s->engine_withheld = pl_tell_withheld_from_engine(ret, &has, reading_of(s),
+                                                                  s->withheld, m->host.page_bytes);
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
+                if (s->engine_withheld & (1U << i)) {
+                        pl_value_deinit(&ret->v[i]);
+                        ret->v[i] = (PlValue){ 0 };
+                }
+        pl_limits_deinit(&has);
+        return r;
 }
 
 static const char *kernel_says(const PlSubject *s) {
@@ -76,6 +97,7 @@ static void note_engine_error(PlManager *m, PlSubject *s, const char *why) {
 static void settle_restored(PlManager *m, PlSubject *s) {
         uint32_t done = s->restoring, keep;
 
+        done &= ~(s->withheld | s->engine_withheld);
         if (done == 0 || s->update_in_flight)
                 return;
         if (s->cgroup)
@@ -166,7 +188,7 @@ static void tell_engine(PlManager *m, PlSubject *s) {
                 return;
         if (m->options.no_early_write && s->facts->phase == PL_PHASE_CREATED)
                 return;
-        r = engine_limits(s, &limits);
+        r = engine_limits(m, s, &limits);
         if (r >= 0)
                 r = pl_docker_format_update(&limits, &s->facts->host, &host, &body, &cannot);
         pl_limits_deinit(&limits);
@@ -198,10 +220,20 @@ static void tell_engine(PlManager *m, PlSubject *s) {
         m->updates_in_flight++;
 }
 
+/* What is in force; a borrowed memory.high is not, as it goes back on its own. */
+static const PlValue *kept_value(const PlSubject *s, PlResource r, PlValue *borrowed) {
+        *borrowed = (PlValue){ .set = true, .number = s->squeeze.high_before };
+        if (r == PL_RESOURCE_MEMORY_HIGH && s->squeeze.high_held)
+                return borrowed;
+        return s->cgroup && s->reading.in_force.v[r].set ? &s->reading.in_force.v[r] : NULL;
+}
+
 /* systemd takes devices by path, as the policy has them; want has numbers. */
-static const PlValue *systemd_value(const PlSubject *s, PlResource r) {
-        if (!s->want.v[r].set || s->waiting & (1U << r))
+static const PlValue *systemd_value(const PlSubject *s, PlResource r, PlValue *borrowed) {
+        if (!s->want.v[r].set)
                 return NULL;
+        if (s->withheld & (1U << r))
+                return kept_value(s, r, borrowed);
         if (pl_resource_info(r)->kind != PL_KIND_DEVICES)
                 return &s->want.v[r];
         if (s->restoring & (1U << r))
@@ -217,7 +249,8 @@ static void tell_systemd(PlManager *m, PlSubject *s) {
             !pl_systemd_is_supported(m->systemd))
                 return;
         for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
-                const PlValue *v = systemd_value(s, i);
+                PlValue borrowed;
+                const PlValue *v = systemd_value(s, i, &borrowed);
 
                 if (v)
                         r = pl_value_copy(v, &limits.v[i]);
@@ -230,6 +263,7 @@ static void tell_systemd(PlManager *m, PlSubject *s) {
                 if (r >= 0) {
                         s->systemd_due = false;
                         s->systemd_in_flight++;
+                        s->systemd_kept |= s->withheld;
                 }
         }
         pl_limits_deinit(&engine);
@@ -237,20 +271,55 @@ static void tell_systemd(PlManager *m, PlSubject *s) {
 }
 
 void pl_manager_tell_owners(PlManager *m, PlSubject *s) {
+        uint32_t withheld;
+
         if (!m->engine_connected || !s->facts || pl_manager_dry_run(m))
                 return;
         if (pl_subject_wanted(s) == 0 || pl_drift_is_standoff(&s->drift))
                 return;
+        withheld = pl_tell_withheld(&s->want, reading_of(s), pl_container_is_live(s->facts),
+                                    m->host.page_bytes);
+        if (withheld != s->withheld)
+                s->systemd_due = true; /* it may know the value from when the kernel had it, too */
+        s->withheld = withheld;
         tell_systemd(m, s);
         tell_engine(m, s);
 }
 
+/* Would a reload of systemd give its scope what the file of [Defaults] says, for want of the values
+ * that are its own? */
+static bool is_exposed(const PlManager *m, const PlSubject *s) {
+        return s->cgroup && s->cgroup->scope && pl_subject_wanted(s) != 0 &&
+               (s->systemd_due || s->systemd_in_flight > 0 ||
+                (s->withheld && pl_subject_has_error(s, s->withheld, PL_OWNER_SYSTEMD)));
+}
+
+/* systemd reads the file for each new scope, and at its next reload for all that there are. */
+static bool may_write_defaults(PlManager *m) {
+        PlSubject *s;
+
+        if (!m->synced)
+                return !pl_systemd_has_scopes(m->systemd);
+        PL_MAP_FOREACH(s, m->subjects)
+        if (is_exposed(m, s))
+                return false;
+        return true;
+}
+
 void pl_manager_write_defaults(PlManager *m) {
         const PlService *d = m->policy->defaults;
+        uint64_t period = d ? d->cpu_quota_period_usec : 0;
+        bool wanted = d && !pl_manager_dry_run(m), wait;
         int r;
 
-        r = pl_systemd_write_defaults(m->systemd, d && !pl_manager_dry_run(m) ? &d->limits : NULL,
-                                      d ? d->cpu_quota_period_usec : 0);
+        if (!m->defaults_due)
+                return;
+        /* Meanwhile none is better than the one before: nothing takes its values off those that are
+         * born now. */
+        wait = wanted && !pl_systemd_has_defaults(m->systemd, &d->limits, period) &&
+               !may_write_defaults(m);
+        m->defaults_due = wait;
+        r = pl_systemd_write_defaults(m->systemd, wanted && !wait ? &d->limits : NULL, period);
         if (r < 0 && r != -EOPNOTSUPP)
                 pl_log_warning("Cannot write the defaults of container scopes for systemd: %s",
                                strerror(-r));
@@ -284,10 +353,20 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
+        if (m->defaults_due)
+                pl_manager_arm_tick(m);
         if (!s)
                 return;
         if (s->systemd_in_flight > 0)
                 s->systemd_in_flight--;
+        if (s->systemd_in_flight == 0 && s->systemd_kept) {
+                /* the kernel may have got the wanted value since: what systemd has written over it
+                 * then is our own doing, and is looked for */
+                s->held &= ~s->systemd_kept;
+                s->systemd_kept = 0;
+                s->fresh = false;
+                pl_manager_queue(m, s, PL_QUEUE_KERNEL);
+        }
         s->systemd_own_usec = pl_manager_clock(CLOCK_REALTIME);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->want.v[r].set)

@@ -120,6 +120,7 @@ int pl_manager_on_tick(sd_event_source *source, void *userdata) {
         }
         m->tick_armed_usec = 0;
         check_synced(m);
+        pl_manager_write_defaults(m);
         /* A look that found everything as it was is not worth the wake-up of a report. */
         if (m->touched || m->churn > 0)
                 pl_manager_report(m);
@@ -173,6 +174,7 @@ int pl_manager_on_audit(sd_event_source *source, uint64_t usec, void *userdata) 
         PL_MAP_FOREACH(s, m->subjects) {
                 s->fresh = false;
                 s->squeeze.rounds = s->squeeze.stalled = 0; /* more may be reclaimable by now */
+                s->squeeze.refused = false;
                 if (s->engine_failed)
                         pl_subject_forget_told(s); /* try once more */
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);

@@ -88,8 +88,9 @@ void pl_manager_settle_originals(PlManager *m, PlSubject *s) {
         (void)pl_state_dir_save(m->state_dir, &s->state);
 }
 
+/* One that waits goes on waiting while it is squeezed anew, which is not said again. */
 static void note_waiting(PlManager *m, PlSubject *s, const PlPlan *plan) {
-        uint32_t waiting = 0;
+        uint32_t waiting = plan->again ? s->waiting : 0;
         const PlStep *first = NULL;
 
         for (size_t i = 0; i < plan->n_steps; i++)
@@ -210,7 +211,7 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
         uint64_t period = s->service ? s->service->cpu_quota_period_usec : 0;
         bool direct = in_a_hurry(m, s);
         uint32_t written = 0;
-        bool failed = false, may_squeeze = true, still_held = false;
+        bool failed = false, refused = false, may_squeeze = true, still_held = false;
 
         if (plan->squeeze.high_held)
                 may_squeeze = keep_borrowed_high(m, s, &plan->squeeze);
@@ -232,6 +233,7 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
                 }
                 if (failed && step->resource == PL_RESOURCE_MEMORY_HIGH)
                         still_held = s->squeeze.high_held;
+                refused = refused || (failed && step->kind == PL_STEP_SQUEEZE);
                 if (failed)
                         note_refusal(m, s, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
@@ -241,8 +243,10 @@ static uint32_t execute(PlManager *m, PlSubject *s, const PlPlan *plan) {
                     !(pl_subject_wanted(s) & (1U << step->resource)))
                         s->fresh = false;
         }
-        if (may_squeeze)
+        if (may_squeeze) {
                 s->squeeze = plan->squeeze;
+                s->squeeze.refused = s->squeeze.refused || refused;
+        }
         if (still_held) {
                 s->squeeze.high_held = true;
                 s->squeeze.high_before = s->state.squeeze_high.number;
@@ -336,6 +340,15 @@ static void act(PlManager *m, PlSubject *s, const PlPlan *plan) {
                                "limits in force: %s", text ?: "");
 }
 
+static uint32_t same_values(const PlLimits *a, const PlLimits *b) {
+        uint32_t mask = 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (pl_value_equal(&a->v[r], &b->v[r]))
+                        mask |= 1U << r;
+        return mask;
+}
+
 /* A reading stays true while nobody writes, but usage moves: lowering memory needs it fresh. */
 static int refresh(PlManager *m, PlSubject *s) {
         uint32_t mask = pl_subject_wanted(s);
@@ -349,6 +362,9 @@ static int refresh(PlManager *m, PlSubject *s) {
         r = pl_cg_read(&m->mounts, s->cgroup, mask, &reading);
         if (r < 0)
                 return r;
+        /* systemd keeps for it what was in force */
+        if (s->withheld & ~same_values(&s->reading.in_force, &reading.in_force))
+                s->systemd_due = true;
         pl_reading_deinit(&s->reading);
         s->reading = reading;
         s->read_mask = mask;

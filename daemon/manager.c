@@ -117,8 +117,8 @@ static void swap_policy(PlManager *m, PlPolicy *policy) {
                 s->drift.pause_usec = 0;
                 pl_manager_queue(m, s, PL_QUEUE_KERNEL);
         }
+        m->defaults_due = true;
         pl_manager_arm_tick(m);
-        pl_manager_write_defaults(m);
 }
 
 void pl_manager_settle_policy(PlManager *m) {
@@ -326,6 +326,7 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         r = pl_systemd_new(event, &pl_manager_systemd_handlers, m, &m->systemd);
         if (r < 0)
                 return r;
+        m->defaults_due = true;
         pl_manager_write_defaults(m);
         *ret = TAKE_PTR(m);
         return 0;

@@ -45,6 +45,7 @@ void pl_subject_drop_cgroup(PlSubject *s) {
         s->fresh = false;
         s->held = 0;
         s->waiting = 0;
+        s->withheld = s->engine_withheld = 0;
         s->squeeze = (PlSqueeze){ 0 };
         s->retry_usec = s->retry_delay_usec = 0;
         s->read_mask = 0;
@@ -63,6 +64,13 @@ bool pl_subject_set_error(PlSubject *s, PlResource r, PlOwner o, const char *tex
         free(*slot);
         *slot = text ? strdup(text) : NULL;
         return true;
+}
+
+bool pl_subject_has_error(const PlSubject *s, uint32_t mask, PlOwner o) {
+        for (PlResource r = 0; s->owner_errors && r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r) && s->owner_errors[r][o])
+                        return true;
+        return false;
 }
 
 uint32_t pl_subject_wanted(const PlSubject *s) {

@@ -50,7 +50,9 @@ struct PlSubject {
         uint32_t held;        /* values once read back as wanted in this cgroup */
         uint32_t unsupported; /* said once */
         uint32_t waiting;     /* values kept back by usage */
-        PlSqueeze squeeze;    /* memory on its way down; see pl-plan.h */
+        uint32_t withheld;    /* values that the kernel does not hold, so no other owner hears of */
+        uint32_t engine_withheld; /* … and what the engine would change along with them */
+        PlSqueeze squeeze;        /* memory on its way down; see pl-plan.h */
 
         PlContainerState state; /* originals; on disk when state_saved */
         bool originals_due;     /* captured before HostConfig was known, which completes them */
@@ -73,6 +75,7 @@ struct PlSubject {
         char *log_paths_said;       /* findings about its LogPath=, to say them once */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
+        uint32_t systemd_kept;      /* withheld values, told as the kernel had them meanwhile */
         uint64_t systemd_own_usec;  /* CLOCK_REALTIME; what set properties before is known */
         bool update_in_flight;      /* our own POST …/update */
         uint64_t own_update_usec;   /* when the last one was answered */
@@ -100,6 +103,9 @@ void pl_subject_drop_cgroup(PlSubject *s);
 /** pl_subject_set_error() - record (or clear, NULL) why an owner does not hold a value.
  * Return: true when this differs from what was recorded. */
 bool pl_subject_set_error(PlSubject *s, PlResource r, PlOwner o, const char *text);
+
+/** pl_subject_has_error() - does this owner not hold one of the values in the mask? */
+bool pl_subject_has_error(const PlSubject *s, uint32_t mask, PlOwner o);
 
 /** pl_subject_wanted() - mask of values that are wanted now, restored ones included. */
 uint32_t pl_subject_wanted(const PlSubject *s);
