@@ -81,7 +81,8 @@ int pl_log_file_mark(int fd, uint64_t a, uint64_t k, uint64_t gen);
 /**
  * pl_log_file_free() - give back the blocks of [from, to), by a method
  * Collapse: from is 0, and offsets shrink by to. Punch: reads as NUL bytes. Reflink: reads as
- * filler that shares its blocks. Return: 0 or -errno.
+ * filler that shares its blocks. Off: reads as filler, and gives nothing back; holes stay.
+ * Return: 0 or -errno.
  */
 int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
                      uint64_t align_bytes);

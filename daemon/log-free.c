@@ -2,7 +2,8 @@
 
 /*
  * The three ways to give back the blocks of a log's head while somebody may be writing at its end,
- * and the probe that finds out which of them a file system can do.
+ * one to blank it where none of them is allowed, and the probe that finds out which of them a file
+ * system can do.
  *
  * Sources: fallocate(2) (collapse: offset and length are multiples of the allocation unit and the
  * range ends before the end of the file), ioctl_ficlonerange(2).
@@ -25,6 +26,7 @@
 #define COLLAPSE_ALIGN_MAX MIB(64)
 #define PASSES_MAX         8
 #define PUNCH_BYTES        MIB(4)
+#define FILL_BYTES         MIB(1)
 #define PUNCH_REST_USEC    100      /* for a writer to take the lock */
 #define LITTLE_BYTES       KIB(128) /* a disk has that written before anybody minds */
 
@@ -119,6 +121,40 @@ static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t
         return 0;
 }
 
+/* Holes stay as they are: filler there would need blocks, perhaps on a full disk. */
+static int overwrite(int fd, uint64_t from, uint64_t to) {
+        _cleanup_free_ char *buf = malloc(FILL_BYTES);
+        off_t data, hole;
+
+        if (!buf)
+                return -ENOMEM;
+        for (uint64_t at = from; at < to;) {
+                size_t size;
+                ssize_t n;
+
+                data = lseek(fd, (off_t)at, SEEK_DATA);
+                if (data < 0)
+                        return errno == ENXIO ? 0 : -errno;
+                at = (uint64_t)data;
+                if (at >= to)
+                        break;
+                hole = lseek(fd, data, SEEK_HOLE);
+                if (hole < 0)
+                        return -errno;
+                size = (size_t)PL_MIN(PL_MIN((uint64_t)hole, to) - at, (uint64_t)FILL_BYTES);
+                pl_jsonlog_write_filler(buf, size);
+                n = pwrite(fd, buf, size, data);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n > 0 && (size_t)n != size)
+                        return -EIO; /* half a filler record; it is written again by the next try */
+                if (n > 0)
+                        at += size;
+                pl_log_rotate_point(PL_ROTATE_POINT_FREEING);
+        }
+        return 0;
+}
+
 static uint64_t size_of(int fd) {
         struct stat st;
 
@@ -151,7 +187,8 @@ int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint
 
         if (from >= to)
                 return 0;
-        make_quick(f->fd, from, to, method == PL_LOG_METHOD_COLLAPSE);
+        if (method != PL_LOG_METHOD_OFF)
+                make_quick(f->fd, from, to, method == PL_LOG_METHOD_COLLAPSE);
         switch (method) {
         case PL_LOG_METHOD_COLLAPSE:
                 return fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)(to - from)) <
@@ -167,6 +204,8 @@ int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint
                 /* a full disk: the hole frees the very blocks that the filler needs */
                 r = punch(f->fd, from, to);
                 return r < 0 ? r : clone_filler(f, from, to, align_bytes);
+        case PL_LOG_METHOD_OFF:
+                return overwrite(f->fd, from, to);
         default:
                 return -EINVAL;
         }

@@ -176,7 +176,11 @@ int pl_rotate_publish(PlRotateJob *j) {
         return r < 0 && r != -ENOENT ? pl_rotate_fail(j, "naming the archive", r) : 0;
 }
 
-/* An intent whose method is not right any more is finished with one that is. */
+/*
+ * An intent whose method is not right any more is finished with one that is. A hole is made for
+ * none but a policy that says so now, whoever began it: the archive has its name and must count, so
+ * what it holds is overwritten in the log, where nothing else is allowed.
+ */
 static int redo(PlRotateJob *j) {
         PlRotateState *s = &j->state;
         PlRotateFacts f = j->facts;
@@ -186,6 +190,15 @@ static int redo(PlRotateJob *j) {
                 f.wanted = PL_LOG_METHOD_AUTO; /* the policy may have changed; a half done one has
                                                   not */
                 j->choice = pl_rotate_choose(&f);
+                if (j->choice.why == PL_ROTATE_WHY_SPARED &&
+                    j->facts.wanted == PL_LOG_METHOD_PUNCH) {
+                        f.wanted = PL_LOG_METHOD_PUNCH;
+                        j->choice = pl_rotate_choose(&f);
+                }
+                if (j->choice.why == PL_ROTATE_WHY_SPARED) {
+                        s->method = PL_LOG_METHOD_OFF;
+                        return pl_rotate_free_head(j);
+                }
                 if (j->choice.method == PL_LOG_METHOD_OFF)
                         return pl_rotate_fail(j, "finishing an interrupted rotation", -EOPNOTSUPP);
                 if (s->method == PL_LOG_METHOD_COLLAPSE && j->choice.method != s->method) {

@@ -63,6 +63,11 @@ static int remake(PlRotateJob *j, uint64_t size, PlLogSegment *segment) {
 
         f.wanted = PL_LOG_METHOD_AUTO;
         choice = pl_rotate_choose(&f);
+        if (choice.why == PL_ROTATE_WHY_SPARED) {
+                /* it will be, once the container has stopped; redo() makes no hole of it */
+                f.wanted = PL_LOG_METHOD_PUNCH;
+                choice = pl_rotate_choose(&f);
+        }
         if (choice.method == PL_LOG_METHOD_OFF)
                 return 0; /* nothing will be archived either */
         align = choice.align_bytes;

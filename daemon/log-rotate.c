@@ -227,6 +227,34 @@ static int trim(PlRotateJob *j) {
         return pl_rotate_save(j);
 }
 
+/*
+ * Has somebody a stopped container's log open, and is there no other way than to make it short?
+ * Then nothing is archived in vain: it is tried again later. The lease is given back at once,
+ * because a container that starts would wait for it.
+ */
+static bool is_held(PlRotateJob *j) {
+        PlRotateFacts f = j->facts;
+        int r;
+
+        if (f.running || j->choice.method != PL_LOG_METHOD_COLLAPSE ||
+            f.engine_major < PL_ROTATE_COLLAPSE_ENGINES_BELOW)
+                return false;
+        f.running = true;
+        if (pl_rotate_choose(&f).method != PL_LOG_METHOD_OFF)
+                return false;
+        r = pl_log_file_lease(&j->log);
+        pl_log_file_unlease(&j->log);
+        return r < 0;
+}
+
+/* Where a log is left alone for the sake of `docker logs`: is it too late for that? A marker
+ * without a hole before it hides nothing. */
+static bool has_hole(const PlRotateJob *j) {
+        off_t hole = j->state.mark > 0 ? lseek(j->log.fd, 0, SEEK_HOLE) : -1;
+
+        return hole >= 0 && (uint64_t)hole < j->state.mark;
+}
+
 static int work(PlRotateJob *j) {
         int r;
 
@@ -240,11 +268,19 @@ static int work(PlRotateJob *j) {
         if (r < 0)
                 return r;
         j->choice = pl_rotate_choose(&j->facts);
+        if (j->choice.why == PL_ROTATE_WHY_SPARED && has_hole(j))
+                j->choice.why = PL_ROTATE_WHY_HOLED;
         if (j->choice.method == PL_LOG_METHOD_OFF)
                 return 0;
+        if (is_held(j)) {
+                j->out->later = true;
+                return 0;
+        }
         r = trim(j);
         for (int i = 0; r >= 0 && i < ROTATIONS_MAX; i++) {
                 j->choice = pl_rotate_choose(&j->facts);
+                if (j->choice.method == PL_LOG_METHOD_OFF)
+                        break; /* somebody has opened it meanwhile */
                 r = rotate_once(j);
                 /* whoever writes faster than we archive gets job after job: between them old
                  * archives go, and it is told how it is going */

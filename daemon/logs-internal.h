@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Shared by logs.c (what is known, when to act) and logs-job.c (jobs and what came of them). */
+/* Shared by logs.c (what is known, when to act), logs-job.c (jobs and what came of them) and
+ * logs-method.c (what is said of methods). */
 
 #include "log-watch.h"
 #include "log-worker.h"
@@ -53,6 +54,8 @@ struct PlLogs {
         uint64_t budget_bytes, archived_bytes;
         sd_event_source *expiry; /* when the next archive is too old */
         uint64_t expiry_sec;
+        sd_event_source *notice; /* when to say what is new of methods; NULL: not now */
+        bool said[_PL_ROTATE_WHY_N];
 };
 
 /* logs.c */
@@ -65,3 +68,6 @@ void pl_logs_expire_at(PlLogs *l, uint64_t sec);
 void pl_logs_begin(PlLogEntry *e, bool force);
 void pl_logs_begin_retain(PlLogs *l);
 void pl_logs_begin_forget(PlLogs *l, const char *id);
+
+/* logs-method.c */
+void pl_logs_notice(PlLogs *l); /* a log has come to be as pl_logs_method_finding() says */

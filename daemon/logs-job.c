@@ -155,13 +155,6 @@ static void say_failed(PlLogEntry *e, const PlRotateOutcome *o) {
         pl_logs_set_finding(e, full ? PL_LOG_FINDING_FULL : PL_LOG_FINDING_FAILED, text);
 }
 
-static void say_method(const PlLogEntry *e, PlRotateWhy why) {
-        PlLogSubject subject = { e->name, e->id, e->service, NULL };
-
-        pl_log_full(LOG_NOTICE, NULL, &subject, "%s: log method %s: %s", e->name,
-                    pl_log_method_to_string(e->method), pl_rotate_why_to_string(why));
-}
-
 static void take_outcome(PlLogEntry *e, const Job *j) {
         const PlRotateOutcome *o = &j->outcome;
         bool transient = o->error == -EAGAIN || o->error == -ECANCELED || o->error == -ENOENT;
@@ -186,14 +179,9 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                         if (e->retry)
                                 (void)sd_event_source_set_enabled(e->retry, SD_EVENT_OFF);
                 }
-                if (pl_rotate_why_is_finding(o->why) && e->finding != PL_LOG_FINDING_METHOD)
-                        say_method(e, o->why);
-                pl_logs_set_finding(e,
-                                    pl_rotate_why_is_finding(o->why) ? PL_LOG_FINDING_METHOD
-                                                                     : PL_LOG_FINDING_NONE,
-                                    pl_rotate_why_is_finding(o->why)
-                                                    ? pl_rotate_why_to_string(o->why)
-                                                    : NULL);
+                if (pl_rotate_why_is_finding(o->why))
+                        pl_logs_notice(e->logs);
+                pl_logs_set_finding(e, PL_LOG_FINDING_NONE, NULL);
                 return;
         }
         if (!transient)

@@ -161,6 +161,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
         pl_log_rules_free(l->rules);
         pl_log_watch_free(l->watch);
         sd_event_source_disable_unref(l->expiry);
+        sd_event_source_disable_unref(l->notice);
         sd_event_unref(l->event);
         free(l);
         return NULL;
@@ -181,6 +182,7 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
         }
         if (l->engine_major > 0 && l->engine_major != l->last_major) {
                 l->last_major = l->engine_major;
+                memset(l->said, 0, sizeof(l->said));
                 PL_MAP_FOREACH(e, l->entries)
                 pl_logs_begin(e, false);
                 return;
@@ -368,6 +370,8 @@ static const char *method_word(const PlLogs *l, const PlLogEntry *e) {
 static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
         if (c->why == PL_ROTATE_WHY_NATIVE || c->why == PL_ROTATE_WHY_DRIVER)
                 return 0;
+        if (e->settled && e->method == PL_LOG_METHOD_OFF && pl_rotate_why_is_finding(e->why))
+                return PL_UNLIMITED; /* nobody bounds it */
         if (e->max_size_bytes == PL_UNLIMITED || e->rule.max_files == 0 ||
             e->max_size_bytes > PL_UNLIMITED / 2 / e->rule.max_files)
                 return PL_UNLIMITED;

@@ -29,7 +29,6 @@ typedef struct PlLogRotated {
 
 typedef enum PlLogFinding {
         PL_LOG_FINDING_NONE,
-        PL_LOG_FINDING_METHOD, /* pl_rotate_why_is_finding(): medium */
         PL_LOG_FINDING_FAILED, /* cannot be rotated: high */
         PL_LOG_FINDING_FULL,   /* the disk is full and nothing may be dropped: critical */
 } PlLogFinding;
@@ -39,6 +38,8 @@ typedef struct PlLogsHandlers {
         void (*rotated)(void *userdata, const PlLogRotated *r);
         /* what there is to say of a container's log has changed; NONE and NULL: nothing any more */
         void (*finding)(void *userdata, const char *id, PlLogFinding finding, const char *text);
+        /* what pl_logs_method_finding() says is new; has not been logged */
+        void (*method)(void *userdata, const char *text);
 } PlLogsHandlers;
 
 /**
@@ -95,6 +96,14 @@ typedef struct PlLogStatus {
 
 /** pl_logs_status() - Return: false when it knows no such container. */
 bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret);
+
+/**
+ * pl_logs_method_finding() - what the operator should know of how logs are rotated: it lies in the
+ *                            engine and the file system, so it is one line for all of them
+ * Return: new text: how many, the names of some, why; NULL: it is so of none, this is no finding,
+ * or out of memory.
+ */
+char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why);
 
 /** pl_logs_archived_bytes() - of all archives, as of the last job. */
 uint64_t pl_logs_archived_bytes(const PlLogs *l);

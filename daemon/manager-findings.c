@@ -15,7 +15,6 @@ static const struct {
         PlFindingSeverity severity;
         const char *check;
 } log_findings[] = {
-        [PL_LOG_FINDING_METHOD] = { PL_FINDING_MEDIUM, "log-method" },
         [PL_LOG_FINDING_FAILED] = { PL_FINDING_HIGH, "log-rotation" },
         [PL_LOG_FINDING_FULL] = { PL_FINDING_CRITICAL, "log-disk-full" },
 };
@@ -70,10 +69,40 @@ json_t *pl_manager_findings_of(const PlManager *m, const PlSubject *s) {
         return NULL;
 }
 
+unsigned pl_manager_count_host_findings(const PlManager *m) {
+        unsigned n = 0;
+
+        for (int why = 0; m->logs && why < _PL_ROTATE_WHY_N; why++) {
+                _cleanup_free_ char *text = pl_logs_method_finding(m->logs, why);
+
+                n += text != NULL;
+        }
+        return n;
+}
+
+/* Those that concern the host and no container. Return: false when memory ran out. */
+static bool add_of_host(const PlManager *m, json_t *list) {
+        for (int why = 0; m->logs && why < _PL_ROTATE_WHY_N; why++) {
+                _cleanup_free_ char *text = pl_logs_method_finding(m->logs, why);
+                PlFinding f = { .severity = PL_FINDING_MEDIUM,
+                                .check = "log-method",
+                                .message = text };
+
+                if (text && json_array_append_new(list, pl_wire_finding(&f)) < 0)
+                        return false;
+        }
+        return true;
+}
+
 json_t *pl_manager_findings(void *userdata) {
         const PlManager *m = userdata;
         json_t *list = json_array();
         const PlSubject *s;
+
+        if (list && !add_of_host(m, list)) {
+                json_decref(list);
+                return NULL;
+        }
 
         PL_MAP_FOREACH(s, m->subjects)
         if (list && !add_all(m, s, list)) {

@@ -191,6 +191,7 @@ void pl_manager_free_log_paths(PlManager *m);
 
 /* manager-findings.c */
 unsigned pl_manager_count_findings(const PlManager *m, const PlSubject *s);
+unsigned pl_manager_count_host_findings(const PlManager *m); /* of no container */
 /** pl_manager_findings_of() - of one container, as a new array; NULL: out of memory. */
 json_t *pl_manager_findings_of(const PlManager *m, const PlSubject *s);
 json_t *pl_manager_findings(void *userdata); /* of all; a PlManager's */

@@ -30,11 +30,19 @@ static void on_finding(void *userdata, const char *id, PlLogFinding finding, con
 
         pl_manager_report(m);
         if (finding != PL_LOG_FINDING_NONE)
-                pl_manager_publish(m, s, finding == PL_LOG_FINDING_METHOD ? LOG_NOTICE : LOG_ERR,
-                                   PL_MESSAGE_LOG_FAILED, NULL, text);
+                pl_manager_publish(m, s, LOG_ERR, PL_MESSAGE_LOG_FAILED, NULL, text);
 }
 
-static const PlLogsHandlers handlers = { .rotated = on_rotated, .finding = on_finding };
+static void on_method(void *userdata, const char *text) {
+        PlManager *m = userdata;
+
+        pl_manager_report(m);
+        pl_manager_say(m, NULL, LOG_NOTICE, NULL, NULL, "%s", text);
+}
+
+static const PlLogsHandlers handlers = { .rotated = on_rotated,
+                                         .finding = on_finding,
+                                         .method = on_method };
 
 int pl_manager_open_logs(PlManager *m) {
         int r = pl_logs_new(m->event, m->options.archive_dir, &handlers, m, &m->logs);

@@ -136,6 +136,7 @@ static char *summary_line(PlManager *m) {
 
         PL_MAP_FOREACH(s, m->subjects)
         count_subject(m, s, &sum);
+        sum.n_findings += pl_manager_count_host_findings(m);
         while (pl_healthd_next_absent(m->health, &iter, &absent)) {
                 sum.n_watched++;
                 sum.n_required_absent++;
@@ -234,6 +235,7 @@ static json_t *container_to_json(PlManager *m, PlSubject *s) {
         if (m->logs && pl_logs_status(m->logs, s->id, &log)) {
                 c.log_path = log.path;
                 c.log_method = log.method;
+                c.log_why = log.why && *log.why ? log.why : NULL;
                 c.log_size_bytes = log.size_bytes;
                 c.log_archived_bytes = log.archived_bytes;
         }

@@ -35,6 +35,15 @@ static const struct {
                                   "and '--tail' work, 'plimsollctl logs' shows all); "
                                   "'plimsollctl adopt-logs' ends this",
                                   true },
+        [PL_ROTATE_WHY_SPARED] = { "not rotated while the container runs: this file system allows "
+                                   "only a hole, at which 'docker logs' fails; 'plimsollctl "
+                                   "adopt-logs' has the engine rotate, LogMethod=punch makes holes",
+                                   true },
+        [PL_ROTATE_WHY_HOLED] = { "not rotated while the container runs, and an earlier rotation "
+                                  "has left a hole, at which a full 'docker logs' and '--since' "
+                                  "stop ('plimsollctl logs' shows all); 'plimsollctl adopt-logs' "
+                                  "ends both",
+                                  true },
 };
 
 const char *pl_rotate_why_to_string(PlRotateWhy w) {
@@ -66,9 +75,9 @@ static PlRotateChoice choose_able(const PlRotateFacts *f) {
                 return off(PL_ROTATE_WHY_UNSAFE);
         if (p->reflink && (any || w == PL_LOG_METHOD_REFLINK))
                 return (PlRotateChoice){ PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK, p->align_bytes };
-        if (p->punch && (any || w == PL_LOG_METHOD_PUNCH))
+        if (p->punch && w == PL_LOG_METHOD_PUNCH)
                 return (PlRotateChoice){ PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES, p->align_bytes };
-        return off(PL_ROTATE_WHY_UNABLE);
+        return off(p->punch && any ? PL_ROTATE_WHY_SPARED : PL_ROTATE_WHY_UNABLE);
 }
 
 PlRotateChoice pl_rotate_choose(const PlRotateFacts *f) {

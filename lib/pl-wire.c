@@ -129,7 +129,7 @@ static json_t *log_new(const PlContainerStatus *c) {
         json_t *o = json_object();
 
         if (o && put_text(o, "path", c->log_path) && put_text(o, "method", c->log_method) &&
-            put_number(o, "size_bytes", c->log_size_bytes) &&
+            put_text(o, "why", c->log_why) && put_number(o, "size_bytes", c->log_size_bytes) &&
             put_number(o, "archived_bytes", c->log_archived_bytes))
                 return o;
         json_decref(o);
@@ -243,6 +243,20 @@ static json_t *finding_counts_new(const json_t *findings) {
         return NULL;
 }
 
+static json_t *host_findings_new(const json_t *findings) {
+        json_t *list = json_array(), *finding;
+        size_t i;
+
+        json_array_foreach(findings, i, finding) {
+                if (list && !json_is_string(json_object_get(finding, "container")) &&
+                    json_array_append(list, finding) < 0) {
+                        json_decref(list);
+                        return NULL;
+                }
+        }
+        return list;
+}
+
 json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
         json_t *o = json_object();
 
@@ -256,7 +270,8 @@ json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
                   put(o, "engine", engine_new(s)) && put(o, "policy", policy_new(s));
         /* put() steals in any case, also on failure: containers must be reached exactly once */
         if (!put(o, "containers", containers) || !ok ||
-            !put(o, "findings", finding_counts_new(s->findings))) {
+            !put(o, "findings", finding_counts_new(s->findings)) ||
+            !put(o, "host_findings", host_findings_new(s->findings))) {
                 json_decref(o);
                 return NULL;
         }

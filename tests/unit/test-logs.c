@@ -35,7 +35,15 @@ static void on_finding(void *userdata, const char *id, PlLogFinding f, const cha
         finding = f;
 }
 
-static const PlLogsHandlers handlers = { on_rotated, on_finding };
+static char method_said[512];
+static unsigned n_method_said;
+
+static void on_method(void *userdata, const char *text) {
+        snprintf(method_said, sizeof(method_said), "%s", text);
+        n_method_said++;
+}
+
+static const PlLogsHandlers handlers = { on_rotated, on_finding, on_method };
 
 static void make_logs(void) {
         ck_assert_int_eq(pl_logs_new(event, archive, &handlers, NULL, &logs), 0);
@@ -57,7 +65,7 @@ static void setup(void) {
                                    .log_driver = (char *)"json-file",
                                    .log_path = log_path };
         policy = (PlLogPolicy){ .max_size_bytes = KIB(64), .max_age_usec = PL_TIME_INFINITY };
-        n_rotated = n_findings = 0;
+        n_rotated = n_findings = n_method_said = 0;
         lines = 0;
         finding = PL_LOG_FINDING_NONE;
 }
@@ -239,6 +247,84 @@ START_TEST(odd_log) {
 }
 END_TEST
 
+/* A directory as the engine's, with a log of its own. Return: as PlContainer.log_path. */
+static char *log_of(const char *id) {
+        static char path[8][512];
+        static unsigned next;
+        char *p = path[next++ % 8];
+
+        snprintf(p, 512, "%s/%s", tmp, id);
+        ck_assert_int_eq(mkdir(p, 0710), 0);
+        strcat(strcat(strcat(p, "/"), id), "-json.log");
+        (void)close(open(p, O_CREAT | O_WRONLY | O_CLOEXEC, 0640));
+        return p;
+}
+
+static bool is_spared(void) {
+        _cleanup_free_ char *text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
+
+        return text != NULL;
+}
+
+/* Five containers on a host whose logs must not be shortened under their writers: one line for the
+ * host, however often they are started; methods and reasons with each. tmpfs is such a host for any
+ * engine. */
+START_TEST(spared_is_said_once) {
+        char ids[5][PL_ID_MAX], names[5][8];
+        PlContainer c[5];
+        PlLogStatus s;
+        const char *why = NULL;
+        char *text;
+
+        pl_logs_free(logs);
+        tmp_remove();
+        tmp_make("/dev/shm");
+        snprintf(archive, sizeof(archive), "%s/archive", tmp);
+        make_logs();
+        pl_logs_set_engine(logs, &(PlEngineInfo){ .version = (char *)"28.5.2" });
+        for (unsigned i = 0; i < 5; i++) {
+                memset(ids[i], 'a' + (int)i, PL_ID_MAX - 1);
+                ids[i][PL_ID_MAX - 1] = '\0';
+                snprintf(names[i], sizeof(names[i]), "web%u", i);
+                c[i] = container;
+                memcpy(c[i].id, ids[i], PL_ID_MAX);
+                c[i].name = names[i];
+                c[i].log_path = log_of(ids[i]);
+                ck_assert_int_eq(pl_logs_update(logs, &c[i], "front", &policy), 0);
+        }
+        LOOP_UNTIL(n_method_said == 1);
+        ck_assert_msg(strncmp(method_said, "log of 5 containers (web", 24) == 0 &&
+                                      strstr(method_said, " and 2 more): not rotated") &&
+                                      strstr(method_said, "plimsollctl adopt-logs") &&
+                                      strstr(method_said, "LogMethod=punch"),
+                      "%s", method_said);
+        ck_assert_uint_eq(n_findings, 0);
+        ck_assert(pl_logs_status(logs, ids[3], &s));
+        ck_assert_str_eq(s.method, "off");
+        ck_assert(strstr(s.why, "adopt-logs"));
+        ck_assert_uint_eq(s.bound_bytes, PL_UNLIMITED);
+        ck_assert_ptr_null(s.finding_text);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ids[3], &why), -EOPNOTSUPP);
+        ck_assert(strstr(why, "LogMethod=punch"));
+        for (unsigned i = 0; i < 3; i++) { /* restarts are no news */
+                c[0].phase = i & 1 ? PL_PHASE_RUNNING : PL_PHASE_EXITED;
+                ck_assert_int_eq(pl_logs_update(logs, &c[0], "front", &policy), 0);
+                (void)loop(100);
+        }
+        (void)loop(2500);
+        ck_assert_uint_eq(n_method_said, 1);
+        for (unsigned i = 1; i < 5; i++)
+                pl_logs_remove(logs, ids[i]);
+        text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
+        ck_assert(strncmp(text, "log of 1 container (web0): ", 27) == 0);
+        free(text);
+        policy.method = PL_LOG_METHOD_OFF;
+        ck_assert_int_eq(pl_logs_update(logs, &c[0], "front", &policy), 0);
+        LOOP_UNTIL(!is_spared());
+        ck_assert_ptr_null(pl_logs_method_finding(logs, PL_ROTATE_WHY_OFF)); /* as was asked for */
+}
+END_TEST
+
 static bool keep(void *userdata, const char *id) {
         ck_assert_str_eq(id, ID);
         return userdata != NULL;
@@ -293,6 +379,7 @@ int main(void) {
         tcase_add_loop_test(c, left_alone, 0, 4);
         tcase_add_test(c, rotates_now);
         tcase_add_test(c, odd_log);
+        tcase_add_test(c, spared_is_said_once);
         tcase_add_test(c, remembers_and_forgets);
         tcase_add_test(c, stops_in_the_middle);
         return run_case(c);
