@@ -273,6 +273,7 @@ static int work(PlRotateJob *j) {
         if (j->choice.method == PL_LOG_METHOD_OFF)
                 return 0;
         if (is_held(j)) {
+                j->choice.method = PL_LOG_METHOD_OFF; /* nothing is done now, nor said to be */
                 j->out->later = true;
                 return 0;
         }

@@ -412,7 +412,7 @@ START_TEST(stopped_and_held) {
         ck_assert_int_eq(rotate(&req, &o), 0);
         ck_assert(o.later);
         ck_assert_uint_eq(o.rotations, 0);
-        ck_assert_int_eq(o.method, PL_LOG_METHOD_COLLAPSE);
+        ck_assert_int_eq(o.method, PL_LOG_METHOD_OFF);
         ck_assert_int_eq(pl_log_store_list(store, ID, &archives, &n), 0);
         ck_assert_uint_eq(n, 0);
         free(archives);
