@@ -400,18 +400,8 @@ static int open_kernel(PlManager *m) {
         return r;
 }
 
-static void on_rotated(void *userdata, const PlLogRotated *r) {
-        on_changed(userdata);
-}
-
-static void on_log_finding(void *userdata, const char *id, PlLogFinding finding, const char *text) {
-        on_changed(userdata);
-}
-
-static const PlLogsHandlers logs_handlers = { .rotated = on_rotated, .finding = on_log_finding };
-
 static int open_logs(PlManager *m) {
-        int r = pl_logs_new(m->event, m->options.archive_dir, &logs_handlers, m, &m->logs);
+        int r = pl_logs_new(m->event, m->options.archive_dir, &m->reporter, &m->logs);
 
         if (r < 0) {
                 pl_log_error("Cannot use the archive directory %s: %s", m->options.archive_dir,

@@ -17,7 +17,8 @@ int pl_cg_apply_init(void);
 /**
  * pl_cg_apply() - execute one step (PL_STEP_WRITE or PL_STEP_SQUEEZE) through libcgroup or directly
  * @quota_period_usec: for PL_RESOURCE_CPU_QUOTA; 0: keep the period that is there
- * @direct: time counts: without libcgroup, which looks at the mounts before each value
+ * @direct: time counts: without libcgroup, which looks at the mounts before each value. A squeeze
+ *          is always written so
  * @ret_file: the kernel's file name written or refused, static; may be NULL
  *
  * Return: 0; -ENODEV group gone; -EOPNOTSUPP no such file; -EBUSY v1 refuses a limit below usage;

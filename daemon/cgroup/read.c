@@ -147,8 +147,9 @@ static uint32_t v1_needs(int memory_fd, uint32_t mask, PlReading *ret) {
 }
 
 static uint32_t v2_needs(int memory_fd, uint32_t mask, PlReading *ret) {
+        /* the engine takes no limit of swap without one of memory, which must not come as news */
         if (!(mask & BIT(PL_RESOURCE_MEMORY_MAX)))
-                return 0;
+                return mask & BIT(PL_RESOURCE_MEMORY_SWAP_MAX) ? BIT(PL_RESOURCE_MEMORY_MAX) : 0;
         ret->has_reclaim = faccessat(memory_fd, "memory.reclaim", F_OK, 0) == 0;
         read_v2_current(memory_fd, ret);
         return ret->has_reclaim ? 0 : BIT(PL_RESOURCE_MEMORY_HIGH);

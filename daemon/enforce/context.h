@@ -58,6 +58,7 @@ typedef struct PlEnforcer {
         unsigned sweeps;
 
         bool touched;              /* a tick has changed what the status line may count */
+        bool defaults_due;         /* systemd's file of [Defaults] is not written yet */
         bool stopping;             /* everything is given back, then that is all */
         bool engine_takes_nothing; /* Podman 4: it has no update, said once */
         unsigned updates_in_flight;

@@ -68,6 +68,7 @@ static int on_tick(sd_event_source *source, void *userdata) {
         e->tick_armed_usec = 0;
         e->handlers->idle(e->userdata);
         pl_registry_settle(e->registry);
+        pl_owners_write_defaults(e);
         /* A look that found everything as it was is not worth the wake-up of a report. */
         if (e->touched)
                 pl_reporter_changed(e->reporter);
@@ -107,6 +108,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
                 h->squeeze.rounds = h->squeeze.stalled = 0; /* more may be reclaimable by now */
+                h->squeeze.refused = false;
                 if (h->told.engine_failed)
                         pl_held_forget_told(h); /* try once more */
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
@@ -118,6 +120,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 void pl_enforcer_begin(PlEnforcer *e) {
+        e->defaults_due = true;
         pl_owners_write_defaults(e);
 }
 
@@ -228,8 +231,8 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
                 h->drift.pause_usec = 0;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
+        e->defaults_due = true;
         pl_queue_arm(e);
-        pl_owners_write_defaults(e);
 }
 
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -41,7 +41,7 @@ void pl_held_drop_cgroup(PlHeld *h) {
         h->reading = (PlReading){ 0 };
         h->fresh = false;
         h->held = 0;
-        h->waiting = 0;
+        h->waiting = h->withheld = h->told.engine_withheld = 0;
         h->squeeze = (PlSqueeze){ 0 };
         h->retry_usec = h->retry_delay_usec = 0;
         h->read_mask = 0;
@@ -60,6 +60,13 @@ bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text) {
         free(*slot);
         *slot = text ? strdup(text) : NULL;
         return true;
+}
+
+bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o) {
+        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r) && h->owner_errors[r][o])
+                        return true;
+        return false;
 }
 
 uint32_t pl_held_wanted(const PlHeld *h) {

@@ -44,11 +44,14 @@ typedef struct PlHeldTold {
         char *engine;
         char *engine_failed; /* why */
         uint32_t engine_cannot_said;
+        uint32_t engine_withheld;   /* what is withheld, and what the engine would change along with
+                                       it */
         bool update_in_flight;      /* our own POST …/update */
         uint64_t own_update_usec;   /* when the last one was answered */
         uint64_t others_usec;       /* last `update` event that was not ours */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
+        uint32_t systemd_kept;      /* withheld values, told as the kernel had them meanwhile */
         uint64_t systemd_own_usec;  /* what set properties before is known */
 } PlHeldTold;
 
@@ -69,6 +72,7 @@ typedef struct PlHeld {
         uint32_t held;        /* values once read back as wanted in this cgroup */
         uint32_t unsupported; /* said once */
         uint32_t waiting;     /* values kept back by usage */
+        uint32_t withheld;    /* values that the kernel does not hold, so no other owner hears of */
         PlSqueeze squeeze;    /* memory on its way down; see lib/limits/plan.h */
 
         PlHeldOriginals originals;
@@ -94,6 +98,9 @@ void pl_held_drop_cgroup(PlHeld *h);
 /** pl_held_set_error() - record (or clear, NULL) why an owner does not hold a value.
  * Return: true when this differs from what was recorded. */
 bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text);
+
+/** pl_held_has_error() - does this owner not hold one of the values in the mask? */
+bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o);
 
 /** pl_held_wanted() - mask of values that are wanted now, restored ones included. */
 uint32_t pl_held_wanted(const PlHeld *h);

@@ -4,7 +4,10 @@
  * The other owners: systemd and the engine hear of a value once the kernel has it, so that neither
  * takes it away at its next pass and `docker inspect`, `docker stats` and a restart agree.
  *
- * What waits for usage to fall is kept from both: they would write it at once, which kills.
+ * A limit that the kernel does not hold (it waits for usage to fall, or was refused) is kept from
+ * both: they would write it at once, which kills. systemd is told what is in force instead, so that
+ * nothing that it knows from before, or reads from the file of [Defaults], takes its place at the
+ * next reload.
  */
 
 #include "enforce/owners.h"
@@ -17,6 +20,7 @@
 #include "enforce/queue.h"
 #include "lib/base/message.h"
 #include "lib/limits/desired.h"
+#include "lib/limits/tell.h"
 #include "lib/status/summary.h"
 
 /* What the Engine API has no update for, or (the weight) takes and does not pass on. */
@@ -25,11 +29,16 @@
          1U << PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX)
 
 uint32_t pl_owners_own_doing(const PlHeld *h) {
-        return h->told.update_in_flight ? NOT_TOLD : 0;
+        return (h->told.update_in_flight ? NOT_TOLD : 0) |
+               (h->told.systemd_in_flight > 0 ? h->told.systemd_kept : 0);
+}
+
+static const PlReading *reading_of(const PlHeld *h) {
+        return h->cgroup ? &h->reading : NULL;
 }
 
 static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallback) {
-        if (!h->want.v[r].set || h->waiting & (1U << r))
+        if (!h->want.v[r].set)
                 return NULL;
         if (!(h->restoring & (1U << r)))
                 return &h->want.v[r];
@@ -43,15 +52,29 @@ static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallb
         return fallback->set ? fallback : NULL;
 }
 
-static int engine_limits(const PlHeld *h, PlLimits *ret) {
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
-                PlValue fallback = { 0 };
-                const PlValue *v = engine_value(h, r, &fallback);
+static int engine_limits(const PlEnforcer *e, PlHeld *h, PlLimits *ret) {
+        PlLimits has = { 0 };
+        int r = pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
+                                    &has);
 
-                if (v && pl_value_copy(v, &ret->v[r]) < 0)
-                        return -ENOMEM;
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
+                PlValue fallback = { 0 };
+                const PlValue *v = engine_value(h, i, &fallback);
+
+                if (v)
+                        r = pl_value_copy(v, &ret->v[i]);
         }
-        return 0;
+        if (r >= 0)
+                h->told.engine_withheld =
+                                pl_tell_withheld_from_engine(ret, &has, reading_of(h), h->withheld,
+                                                             e->registry->options.host.page_bytes);
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
+                if (h->told.engine_withheld & (1U << i)) {
+                        pl_value_deinit(&ret->v[i]);
+                        ret->v[i] = (PlValue){ 0 };
+                }
+        pl_limits_deinit(&has);
+        return r;
 }
 
 static const char *kernel_says(const PlHeld *h) {
@@ -77,6 +100,7 @@ static void note_engine_error(PlEnforcer *e, PlHeld *h, const char *why) {
 static void settle_restored(PlEnforcer *e, PlHeld *h) {
         uint32_t done = h->restoring, keep;
 
+        done &= ~(h->withheld | h->told.engine_withheld);
         if (done == 0 || h->told.update_in_flight)
                 return;
         if (h->cgroup)
@@ -170,7 +194,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                 return;
         if (e->no_early_write && h->subject->facts->phase == PL_PHASE_CREATED)
                 return;
-        r = engine_limits(h, &limits);
+        r = engine_limits(e, h, &limits);
         if (r >= 0)
                 r = pl_docker_format_update(&limits, &h->subject->facts->host, &host, &body,
                                             &cannot);
@@ -204,10 +228,20 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         e->updates_in_flight++;
 }
 
+/* What is in force; a borrowed memory.high is not, as it goes back on its own. */
+static const PlValue *kept_value(const PlHeld *h, PlResource r, PlValue *borrowed) {
+        *borrowed = (PlValue){ .set = true, .number = h->squeeze.high_before };
+        if (r == PL_RESOURCE_MEMORY_HIGH && h->squeeze.high_held)
+                return borrowed;
+        return h->cgroup && h->reading.in_force.v[r].set ? &h->reading.in_force.v[r] : NULL;
+}
+
 /* systemd takes devices by path, as the policy has them; want has numbers. */
-static const PlValue *systemd_value(const PlHeld *h, PlResource r) {
-        if (!h->want.v[r].set || h->waiting & (1U << r))
+static const PlValue *systemd_value(const PlHeld *h, PlResource r, PlValue *borrowed) {
+        if (!h->want.v[r].set)
                 return NULL;
+        if (h->withheld & (1U << r))
+                return kept_value(h, r, borrowed);
         if (pl_resource_info(r)->kind != PL_KIND_DEVICES)
                 return &h->want.v[r];
         if (h->restoring & (1U << r))
@@ -223,7 +257,8 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
             !pl_systemd_is_supported(e->systemd))
                 return;
         for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
-                const PlValue *v = systemd_value(h, i);
+                PlValue borrowed;
+                const PlValue *v = systemd_value(h, i, &borrowed);
 
                 if (v)
                         r = pl_value_copy(v, &limits.v[i]);
@@ -237,6 +272,7 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
                 if (r >= 0) {
                         h->told.systemd_due = false;
                         h->told.systemd_in_flight++;
+                        h->told.systemd_kept |= h->withheld;
                 }
         }
         pl_limits_deinit(&engine);
@@ -244,21 +280,57 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
 }
 
 void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
+        uint32_t withheld;
+
         if (!e->registry->connected || !h->subject->facts || pl_registry_is_dry_run(e->registry))
                 return;
         if (pl_held_wanted(h) == 0 || pl_drift_is_standoff(&h->drift))
                 return;
+        withheld = pl_tell_withheld(&h->want, reading_of(h),
+                                    pl_container_is_live(h->subject->facts),
+                                    e->registry->options.host.page_bytes);
+        if (withheld != h->withheld)
+                h->told.systemd_due =
+                                true; /* it may know the value from when the kernel had it, too */
+        h->withheld = withheld;
         tell_systemd(e, h);
         tell_engine(e, h);
 }
 
+/* Would a reload of systemd give its scope what the file of [Defaults] says, for want of the values
+ * that are its own? */
+static bool is_exposed(const PlEnforcer *e, const PlHeld *h) {
+        return h->cgroup && h->cgroup->scope && pl_held_wanted(h) != 0 &&
+               (h->told.systemd_due || h->told.systemd_in_flight > 0 ||
+                (h->withheld && pl_held_has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
+}
+
+/* systemd reads the file for each new scope, and at its next reload for all that there are. */
+static bool may_write_defaults(PlEnforcer *e) {
+        PlHeld *h;
+
+        if (!e->registry->synced)
+                return !pl_systemd_has_scopes(e->systemd);
+        TAILQ_FOREACH(h, &e->all, all)
+        if (is_exposed(e, h))
+                return false;
+        return true;
+}
+
 void pl_owners_write_defaults(PlEnforcer *e) {
         const PlService *d = e->registry->policy->defaults;
+        uint64_t period = d ? d->cpu_quota_period_usec : 0;
+        bool wanted = d && !pl_registry_is_dry_run(e->registry), wait;
         int r;
 
-        r = pl_systemd_write_defaults(e->systemd,
-                                      d && !pl_registry_is_dry_run(e->registry) ? &d->limits : NULL,
-                                      d ? d->cpu_quota_period_usec : 0);
+        if (!e->defaults_due)
+                return;
+        /* Meanwhile none is better than the one before: nothing takes its values off those that are
+         * born now. */
+        wait = wanted && !pl_systemd_has_defaults(e->systemd, &d->limits, period) &&
+               !may_write_defaults(e);
+        e->defaults_due = wait;
+        r = pl_systemd_write_defaults(e->systemd, wanted && !wait ? &d->limits : NULL, period);
         if (r < 0 && r != -EOPNOTSUPP)
                 pl_log_warning("Cannot write the defaults of container scopes for systemd: %s",
                                strerror(-r));
@@ -270,10 +342,20 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
+        if (e->defaults_due)
+                pl_queue_arm(e);
         if (!h)
                 return;
         if (h->told.systemd_in_flight > 0)
                 h->told.systemd_in_flight--;
+        if (h->told.systemd_in_flight == 0 && h->told.systemd_kept) {
+                /* the kernel may have got the wanted value since: what systemd has written over it
+                 * then is our own doing, and is looked for */
+                h->held &= ~h->told.systemd_kept;
+                h->told.systemd_kept = 0;
+                h->fresh = false;
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
+        }
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (h->want.v[r].set)

@@ -9,7 +9,7 @@ extern const PlSystemdHandlers pl_owners_systemd_handlers; /* userdata: a PlEnfo
 
 void pl_owners_tell(PlEnforcer *e, PlHeld *h);
 
-/** pl_owners_write_defaults() - the drop-in that gives new scopes what [Defaults] says. */
+/** pl_owners_write_defaults() - systemd's file of [Defaults], once it is due and harms nobody. */
 void pl_owners_write_defaults(PlEnforcer *e);
 
 /** pl_owners_own_doing() - values that an update of ours, which is under way, makes runc write as

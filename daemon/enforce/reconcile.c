@@ -30,8 +30,9 @@
 /* So many containers waiting for their turn are in a hurry. */
 #define MANY_WAITING 16
 
+/* One that waits goes on waiting while it is squeezed anew, which is not said again. */
 static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
-        uint32_t waiting = 0;
+        uint32_t waiting = plan->again ? h->waiting : 0;
         const PlStep *first = NULL;
 
         for (size_t i = 0; i < plan->n_steps; i++)
@@ -156,7 +157,7 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t period = h->service ? h->service->cpu_quota_period_usec : 0;
         bool direct = in_a_hurry(e, h);
         uint32_t written = 0;
-        bool failed = false, may_squeeze = true, still_held = false;
+        bool failed = false, refused = false, may_squeeze = true, still_held = false;
 
         if (plan->squeeze.high_held)
                 may_squeeze = keep_borrowed_high(e, h, &plan->squeeze);
@@ -178,6 +179,7 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 }
                 if (failed && step->resource == PL_RESOURCE_MEMORY_HIGH)
                         still_held = h->squeeze.high_held;
+                refused = refused || (failed && step->kind == PL_STEP_SQUEEZE);
                 if (failed)
                         note_refusal(e, h, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
@@ -186,8 +188,10 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 if (step->kind == PL_STEP_SQUEEZE || !(pl_held_wanted(h) & (1U << step->resource)))
                         h->fresh = false;
         }
-        if (may_squeeze)
+        if (may_squeeze) {
                 h->squeeze = plan->squeeze;
+                h->squeeze.refused = h->squeeze.refused || refused;
+        }
         if (still_held) {
                 h->squeeze.high_held = true;
                 h->squeeze.high_before = h->originals.state.squeeze_high.number;
@@ -284,6 +288,15 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                                   NULL, NULL, "limits in force: %s", text ?: "");
 }
 
+static uint32_t same_values(const PlLimits *a, const PlLimits *b) {
+        uint32_t mask = 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (pl_value_equal(&a->v[r], &b->v[r]))
+                        mask |= 1U << r;
+        return mask;
+}
+
 /* A reading stays true while nobody writes, but usage moves: lowering memory needs it fresh. */
 static int refresh(PlEnforcer *e, PlHeld *h) {
         uint32_t mask = pl_held_wanted(h);
@@ -297,6 +310,9 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         r = pl_cg_read(e->mounts, h->cgroup, mask, &reading);
         if (r < 0)
                 return r;
+        /* systemd keeps for it what was in force */
+        if (h->withheld & ~same_values(&h->reading.in_force, &reading.in_force))
+                h->told.systemd_due = true;
         pl_reading_deinit(&h->reading);
         h->reading = reading;
         h->read_mask = mask;

@@ -43,6 +43,8 @@
 #define FRESH_USEC (100 * PL_USEC_PER_MSEC)
 /* Requests that wait in one lane; the caller's own bookkeeping has failed above that. */
 #define QUEUE_MAX 20000
+/* Some containers may take for ever to stop. Their restarts have an end all the same. */
+#define STOP_MAX_USEC (24 * PL_USEC_PER_HOUR)
 
 typedef enum State {
         STOPPED,
@@ -75,6 +77,11 @@ typedef struct Request {
         char id[PL_ID_MAX];
         char *body; /* of POST, NULL: none */
         int signal; /* of a kill */
+        /* of a restart, which is an inspection until it is checked, and holds its place meanwhile
+         */
+        PlEngineCheck check;
+        bool checked;
+        uint64_t stop_usec; /* the container's stop timeout */
         union {
                 PlEngineListReply list;
                 PlEngineInspectReply inspect;
@@ -86,6 +93,7 @@ typedef struct Request {
         Buffer answer;
         pid_t listener;      /* of a ping: who answered */
         uint64_t asked_usec; /* CLOCK_MONOTONIC */
+        uint64_t ready_usec; /* when a sign of life was all that it waited for; 0: not yet */
         TAILQ_ENTRY(Request) link;
 } Request;
 
@@ -252,17 +260,26 @@ static void reply_list(Request *q, int error, const char *message) {
         free(ids);
 }
 
+static int take_container(Request *q, PlContainer **ret) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        int r = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
+
+        buffer_deinit(&q->answer);
+        if (r < 0)
+                return r;
+        /* a name in place of an id would find another container: we never ask so */
+        if (!pl_streq(c->id, q->id))
+                return -EBADMSG;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
 static void reply_inspect(Request *q, int error, const char *message) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
 
         if (error == 0)
-                error = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
+                error = take_container(q, &c);
         buffer_deinit(&q->answer);
-        /* a name in place of an id would find another container: we never ask so */
-        if (error == 0 && !pl_streq(c->id, q->id)) {
-                error = -EBADMSG;
-                c = pl_container_free(c);
-        }
         q->reply.inspect(q->userdata, q->id, error, message, &c);
 }
 
@@ -276,8 +293,9 @@ struct Kind {
         size_t timeout_offset;
         void (*reply)(Request *q, int error, const char *message);
         bool post, versioned;
-        bool careful; /* not to be done late: an engine that hangs must not find it waiting */
-        bool once;    /* libcurl must not repeat it */
+        bool careful;      /* not to be done late: an engine that hangs must not find it waiting */
+        bool once;         /* libcurl must not repeat it */
+        const Kind *check; /* asked before it, in its place: is it still wanted? */
 };
 
 #define TIMEOUT(member) .timeout_offset = offsetof(PlEngineTuning, member)
@@ -298,9 +316,11 @@ static const Kind kind_update = {
         .reply = reply_simple, .post = true, .versioned = true,
 };
 static const Kind kind_restart = {
-        "/containers/",        "/restart",   LANE_RESTART,      TIMEOUT(restart_usec),
-        .reply = reply_simple, .post = true, .versioned = true, .careful = true,
-        .once = true,
+        "/containers/",        "/restart",
+        LANE_RESTART,          TIMEOUT(restart_usec),
+        .reply = reply_simple, .post = true,
+        .versioned = true,     .careful = true,
+        .once = true,          .check = &kind_inspect,
 };
 static const Kind kind_kill = {
         "/containers/",        "/kill?signal=SIG", LANE_CHANGE,       TIMEOUT(update_usec),
@@ -346,14 +366,20 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         return buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
 }
 
+/* What is asked of the engine now. */
+static const Kind *kind_now(const Request *q) {
+        return q->kind->check && !q->checked ? q->kind->check : q->kind;
+}
+
 static int prepare(Request *q) {
         PlEngine *e = q->engine;
-        const Kind *k = q->kind;
+        const Kind *k = kind_now(q);
         uint64_t timeout_usec = *(const uint64_t *)((const char *)&e->tuning + k->timeout_offset);
         char path[160], version[32] = "";
 
         if (k == &kind_ping && e->state == CONNECTED)
                 timeout_usec = e->tuning.pong_usec;
+        timeout_usec += PL_MIN(q->stop_usec, STOP_MAX_USEC); /* 0 but for a restart */
         if (k->versioned)
                 (void)snprintf(version, sizeof(version), "/v%u.%u", e->info.api.major,
                                e->info.api.minor);
@@ -435,6 +461,26 @@ static void stop_running(PlEngine *e, Request *q) {
         lane->n_running--;
 }
 
+static int start(PlEngine *e, Request *q);
+
+/* A restart's turn has come: is it still wanted? Return: 0 when it is on its way. */
+static int check_and_send(PlEngine *e, Request *q) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        int r;
+
+        r = take_container(q, &c);
+        if (r < 0)
+                return r;
+        q->stop_usec = c->stop_timeout_usec;
+        if (!q->check(q->userdata, q->id, &c))
+                return -ECANCELED;
+        if (e->freed || e->state != CONNECTED)
+                return -ECONNRESET;
+        q->checked = true;
+        curl_easy_cleanup(TAKE_PTR(q->easy));
+        return start(e, q);
+}
+
 static void on_request_done(void *userdata, CURL *easy, int error, int fd) {
         _cleanup_(request_freep) Request *q = userdata;
         _cleanup_(engine_unrefp) PlEngine *e = engine_ref(q->engine);
@@ -447,6 +493,13 @@ static void on_request_done(void *userdata, CURL *easy, int error, int fd) {
         if (error == 0) {
                 (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
                 error = http_error(status);
+        }
+        if (error == 0 && kind_now(q) != q->kind) {
+                error = check_and_send(e, q);
+                if (error == 0) {
+                        TAKE_PTR(q);
+                        return;
+                }
         }
         reply(e, q, error);
         if (e->freed)
@@ -477,19 +530,28 @@ static int start(PlEngine *e, Request *q) {
 
 /* May it be sent now? If not, the engine has been asked for a sign of life, and whoever answers or
  * loses it calls pump(). */
-static bool may_start(PlEngine *e, const Request *q) {
+static bool may_start(PlEngine *e, Request *q) {
         if (!q->kind->careful || now_usec(e) - e->heard_usec < FRESH_USEC)
                 return true;
+        if (q->ready_usec == 0)
+                q->ready_usec = now_usec(e);
         doubt(e);
         return false;
+}
+
+/* Has it waited too long? A restart waits for those before it as long as they take: it is checked
+ * in the end. A signal is not, and may hit another run than was meant. */
+static bool is_late(const PlEngine *e, const Request *q) {
+        uint64_t since = q->kind->check ? q->ready_usec : q->asked_usec;
+
+        return q->kind->careful && since > 0 && now_usec(e) - since > e->tuning.patience_usec;
 }
 
 /* Fails what has waited too long for a sign of life. Return: false when the engine is freed. */
 static bool drop_late(PlEngine *e, LaneName lane) {
         Request *q;
 
-        while ((q = TAILQ_FIRST(&e->lanes[lane].queue)) && q->kind->careful &&
-               now_usec(e) - q->asked_usec > e->tuning.patience_usec && has_room(e, lane)) {
+        while ((q = TAILQ_FIRST(&e->lanes[lane].queue)) && is_late(e, q) && has_room(e, lane)) {
                 dequeue(e, q);
                 reply(e, q, -ETIMEDOUT);
                 request_free(q);
@@ -1096,11 +1158,14 @@ int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineRepl
         return ask_for(e, TAKE_PTR(q), id);
 }
 
-int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply_to, void *userdata) {
+int pl_engine_restart(PlEngine *e, const char *id, PlEngineCheck check, PlEngineReply reply_to,
+                      void *userdata) {
         Request *q = request_new(e, &kind_restart, userdata);
 
-        if (q)
+        if (q) {
+                q->check = check;
                 q->reply.simple = reply_to;
+        }
         return ask_for(e, q, id);
 }
 

@@ -42,7 +42,7 @@ typedef struct PlEngineTuning {
         uint64_t ping_usec;  /* 10 s: longest answer to /_ping and /version, and start of /events */
         uint64_t read_usec;  /* 10 s: list, inspect */
         uint64_t update_usec;  /* 30 s */
-        uint64_t restart_usec; /* 5 min: the container's own stop timeout is in it */
+        uint64_t restart_usec; /* 5 min, beyond the container's own stop timeout */
         uint64_t backoff_base_usec, backoff_max_usec; /* 250 ms, 15 s */
         uint64_t settled_usec;  /* 10 s: a connection that lived shorter counts as a failed attempt
                                  */
@@ -99,7 +99,14 @@ int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, v
 /* body: JSON from pl_docker_format_update(), copied */
 int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply,
                      void *userdata);
-int pl_engine_restart(PlEngine *e, const char *id, PlEngineReply reply, void *userdata);
+/* Called when it is a restart's turn, with an inspection of that moment, because what was true when
+ * it was asked for may be long over. c is borrowed; TAKE it by setting *c to NULL.
+ * Return: whether the restart is still wanted; then it is sent at once, and the reply tells what
+ * the engine did. Where this was not called, or said no, nothing has been done to the container. */
+typedef bool (*PlEngineCheck)(void *userdata, const char *id, PlContainer **c);
+/* A few at a time; the others wait for as long as it takes. -ECANCELED: not wanted any more. */
+int pl_engine_restart(PlEngine *e, const char *id, PlEngineCheck check, PlEngineReply reply,
+                      void *userdata);
 /* signal: its number, which the container's main process gets. Source: Docker Engine API,
  * ContainerKill. -EBUSY: it does not run. */
 int pl_engine_kill(PlEngine *e, const char *id, int signal, PlEngineReply reply, void *userdata);

@@ -26,7 +26,35 @@ struct PlHealthAct {
         PlHealthd *patients;
         PlMap *guests; /* id → PlSubject in another one's network, borrowed */
         PlMap *models; /* id → PlModels, owned */
+        PlMap *asked;  /* id → Asked, owned */
 };
+
+/* A restart that was asked of the engine, which has not answered yet. */
+typedef struct Asked {
+        char id[PL_ID_MAX];
+        bool sent; /* its turn has come */
+} Asked;
+
+/* Return: NULL: out of memory. */
+static Asked *asked_new(PlHealthAct *a, const char *id) {
+        Asked *asked = calloc(1, sizeof(*asked));
+
+        if (!asked)
+                return NULL;
+        (void)snprintf(asked->id, sizeof(asked->id), "%s", id);
+        if (pl_map_put(a->asked, asked->id, asked) < 0) {
+                free(asked);
+                return NULL;
+        }
+        return asked;
+}
+
+static void asked_free(PlHealthAct *a, Asked *asked) {
+        if (!asked)
+                return;
+        (void)pl_map_remove(a->asked, asked->id);
+        free(asked);
+}
 
 static PlModels *models_ensure(PlHealthAct *a, const char *id) {
         PlModels *m = pl_map_get(a->models, id);
@@ -142,33 +170,74 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
 static void on_restart_reply(void *userdata, const char *id, int error, const char *message) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
+        Asked *asked = pl_map_get(a->asked, id);
+        bool sent = asked && asked->sent;
 
-        if (error < 0 && s)
+        if (!s || !sent)
+                pl_log_debug("%.12s: its restart was not sent: %s", id,
+                             message ?: strerror(-error));
+        else if (error == -ECONNRESET || error == -ETIMEDOUT)
+                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
+                                  NULL,
+                                  "the engine did not say whether it restarted it (%s): it is "
+                                  "looked at before anything else is done",
+                                  strerror(-error));
+        else if (error < 0)
                 pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
                                   NULL, "the engine did not restart it: %s",
                                   message ?: strerror(-error));
         pl_healthd_restarted(a->patients, id, error);
+        asked_free(a, asked);
+        if (s && sent)
+                pl_registry_inspect(a->registry, s); /* its event may be lost */
 }
 
-static bool on_restart(void *userdata, const char *id, const char *reason, unsigned n,
-                       const PlBudget *budget) {
+/* Its turn has come, after whatever time. */
+static bool on_restart_check(void *userdata, const char *id, PlContainer **c) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
+        Asked *asked = pl_map_get(a->asked, id);
+        PlHealthdRestart restart;
         char window[PL_FORMAT_MAX];
+
+        /* something has happened to it that is not known yet: then it is decided anew */
+        if (!s || !asked || s->inspect_in_flight || s->inspect_due ||
+            pl_registry_is_dry_run(a->registry))
+                return false;
+        pl_registry_take(a->registry, s, TAKE_PTR(*c));
+        if (!pl_healthd_begin_restart(a->patients, id, &restart))
+                return false;
+        asked->sent = true;
+        pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED,
+                          restart.reason, NULL, "restarting it, %u of at most %u in %s: %s",
+                          restart.n, restart.budget->n,
+                          pl_format_sec(restart.budget->window_usec, window), restart.reason);
+        return true;
+}
+
+static int on_restart(void *userdata, const char *id, const char *reason) {
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
+        Asked *asked;
         int r;
 
+        if (!s)
+                return -ENOENT;
         if (pl_registry_is_dry_run(a->registry)) {
                 pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED,
                                   reason, NULL, "would be restarted (dry run): %s", reason);
-                return false;
+                return 1;
         }
-        r = pl_engine_restart(a->registry->engine, id, on_restart_reply, a);
+        /* of a container that was left alone for a while */
+        if (pl_map_get(a->asked, id))
+                return -EALREADY;
+        asked = asked_new(a, id);
+        if (!asked)
+                return -ENOMEM;
+        r = pl_engine_restart(a->registry->engine, id, on_restart_check, on_restart_reply, a);
         if (r < 0)
-                return false; /* the engine is lost; its return is the next occasion */
-        pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED, reason, NULL,
-                          "restarting it, %u of at most %u in %s: %s", n, budget->n,
-                          pl_format_sec(budget->window_usec, window), reason);
-        return true;
+                asked_free(a, asked);
+        return r;
 }
 
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {
@@ -359,7 +428,8 @@ int pl_health_act_new(PlRegistry *registry, PlSystemd *systemd,
         a->userdata = userdata;
         a->guests = pl_map_new();
         a->models = pl_map_new();
-        if (a->guests && a->models)
+        a->asked = pl_map_new();
+        if (a->guests && a->models && a->asked)
                 r = pl_healthd_new(registry->event, &handlers, a, &a->patients);
         if (r < 0) {
                 pl_log_error("Cannot watch the health of services: %s", strerror(-r));
@@ -373,6 +443,7 @@ int pl_health_act_new(PlRegistry *registry, PlSystemd *systemd,
 
 PlHealthAct *pl_health_act_free(PlHealthAct *a) {
         PlModels *m;
+        Asked *asked;
 
         if (!a)
                 return NULL;
@@ -380,6 +451,10 @@ PlHealthAct *pl_health_act_free(PlHealthAct *a) {
         if (a->models)
                 PL_MAP_FOREACH(m, a->models)
         models_free(a, m);
+        if (a->asked)
+                PL_MAP_FOREACH(asked, a->asked)
+        asked_free(a, asked);
+        pl_map_free(a->asked);
         pl_map_free(a->models);
         pl_map_free(a->guests);
         free(a);

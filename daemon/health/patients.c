@@ -8,12 +8,580 @@
  * than once too seldom.
  */
 
-#include "health/patients-internal.h"
+#include "health/patients.h"
 
 #include <errno.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "lib/base/map.h"
+#include "lib/health/restart.h"
+#include "lib/probe/kind.h"
+#include "probe/prober.h"
+
+/* What is kept of an inspection: there may be thousands of patients. */
+typedef struct PlPatientFacts {
+        PlPhase phase;
+        PlDockerHealth docker_health;
+        uint64_t docker_start_period_usec, stop_timeout_usec;
+        int exit_code;
+        uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
+        char restart_policy[16];
+} PlPatientFacts;
+
+/* One restart at a time, from its request to the first verdict of the new run. */
+typedef enum PlRestarting {
+        PL_RESTARTING_NOT,
+        PL_RESTARTING_WAITS,  /* for its turn; not sent */
+        PL_RESTARTING_SENT,   /* with the engine */
+        PL_RESTARTING_UNSURE, /* its answer is lost, and it has not been inspected since */
+        PL_RESTARTING_LOOKED, /* … it has, and the engine may still be at it */
+        PL_RESTARTING_DONE,   /* the new run has not said anything yet */
+} PlRestarting;
+
+typedef struct PlPatient {
+        char id[PL_ID_MAX];
+        const PlService *service; /* borrowed from the policy; NULL: none */
+        PlPatientFacts facts;
+        uint64_t started_usec; /* CLOCK_MONOTONIC, of facts.started_usec */
+        uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
+        PlHealth health;
+        PlEnding ending;
+        PlRestart restart;
+        PlRestarting restarting;
+        uint64_t ran_usec;          /* facts.started_usec of the run that is restarted */
+        uint64_t unsure_until_usec; /* CLOCK_MONOTONIC; of a restart without an answer */
+        uint64_t retry_usec;        /* CLOCK_MONOTONIC; after one that was not sent */
+        bool remembered;            /* restart and ending are kept outside */
+        PlProbeKind kind;           /* PL_PROBE_NONE: not probed now */
+        const char *unprobed;       /* why not, although a probe is wanted; static */
+        uint64_t latency_usec;
+        uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
+} PlPatient;
+
+/* A required service, and since when it has no container. */
+typedef struct PlMissing {
+        const PlService *service;
+        uint64_t since_usec; /* 0: it has one */
+        bool said;
+} PlMissing;
+
+struct PlHealthd {
+        sd_event *event;
+        const PlHealthdHandlers *handlers;
+        void *userdata;
+        PlPolicy *policy;
+        PlProber *prober;
+        PlMap *patients; /* id → PlPatient, owned */
+        PlMissing *missing;
+        size_t n_missing;
+        sd_event_source *timer;
+        sd_event_source *again; /* dependents of what has changed, once per iteration */
+        bool stale, synced;
+};
+
+/* --- required services without a container, and services that others need --- */
+
+/* Recreating a container takes this long at most, and is no reason to cry. */
+#define GRACE_USEC (10 * PL_USEC_PER_SEC)
+
+static int load_missing(PlHealthd *h) {
+        PlMissing *list;
+        size_t n = 0;
+
+        list = calloc(h->policy->n_services + 1, sizeof(*list));
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < h->policy->n_services; i++) {
+                const PlService *s = h->policy->services[i];
+
+                if (!s->probe.required)
+                        continue;
+                list[n].service = s;
+                for (size_t j = 0; j < h->n_missing; j++)
+                        if (pl_streq(h->missing[j].service->name, s->name)) {
+                                list[n].since_usec = h->missing[j].since_usec;
+                                list[n].said = h->missing[j].said;
+                        }
+                n++;
+        }
+        free(h->missing);
+        h->missing = list;
+        h->n_missing = n;
+        return 0;
+}
+
+static bool has_container(const PlHealthd *h, const PlService *service) {
+        const PlPatient *p;
+
+        PL_MAP_FOREACH(p, h->patients)
+        if (p->service == service)
+                return true;
+        return false;
+}
+
+static void say(PlHealthd *h, const PlMissing *m, PlHealthState from, PlHealthState to,
+                uint64_t lasted_usec) {
+        PlVerdict none = { .kind = PL_VERDICT_NONE };
+        PlHealthChange change = {
+                .from = from,
+                .to = to,
+                .sign = PL_SIGN_GONE,
+                .lasted_usec = lasted_usec,
+                .reason = to == PL_HEALTH_ABSENT ? "no container matches its section" : "",
+        };
+        PlHealthdReport report = {
+                .service = m->service->name,
+                .change = &change,
+                .verdict = &none,
+                .required = true,
+        };
+
+        h->handlers->changed(h->userdata, &report);
+}
+
+static uint64_t check_missing(PlHealthd *h) {
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), at = PL_TIME_INFINITY;
+
+        if (!h->synced || h->stale)
+                return at;
+        for (size_t i = 0; i < h->n_missing; i++) {
+                PlMissing *m = &h->missing[i];
+
+                if (has_container(h, m->service)) {
+                        m->since_usec = 0;
+                        m->said = false;
+                        continue;
+                }
+                if (m->since_usec == 0)
+                        m->since_usec = now;
+                if (!m->said && now >= m->since_usec + GRACE_USEC) {
+                        m->said = true;
+                        say(h, m, PL_HEALTH_UNKNOWN, PL_HEALTH_ABSENT, now - m->since_usec);
+                } else if (!m->said) {
+                        at = PL_MIN(at, m->since_usec + GRACE_USEC);
+                }
+        }
+        return at;
+}
+
+bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret) {
+        while (*iter < h->n_missing) {
+                const PlMissing *m = &h->missing[(*iter)++];
+
+                if (!m->said)
+                        continue;
+                *ret = (PlHealthdView){
+                        .state = PL_HEALTH_ABSENT,
+                        .reason = "no container matches its section",
+                        .since_usec = m->since_usec,
+                        .latency_usec = PL_UNLIMITED,
+                        .kind = PL_PROBE_NONE,
+                        .service = m->service->name,
+                };
+                return true;
+        }
+        return false;
+}
+
+/* A dependency that has begun to fail is not held to its thresholds: its dependents' probes may be
+ * ahead of its own. */
+static bool serves(const PlPatient *p) {
+        if (p->health.last.kind == PL_VERDICT_DOWN || p->health.last.kind == PL_VERDICT_STARTING)
+                return false;
+        return p->health.state == PL_HEALTH_HEALTHY || p->health.state == PL_HEALTH_DEGRADED ||
+               p->health.state == PL_HEALTH_UNKNOWN;
+}
+
+static const char *waits_for(const PlHealthd *h, const PlPatient *p, PlHealthState *ret_state) {
+        char **after = p->service ? p->service->probe.after : NULL;
+
+        for (; after && *after; after++) {
+                const PlService *service = pl_policy_find(h->policy, *after);
+                PlHealthState state = PL_HEALTH_ABSENT;
+                bool up = false;
+                const PlPatient *q;
+
+                if (!service)
+                        continue;
+                PL_MAP_FOREACH(q, h->patients) {
+                        if (q->service != service)
+                                continue;
+                        up = up || serves(q);
+                        state = q->health.state == PL_HEALTH_HEALTHY ? PL_HEALTH_DEGRADED
+                                                                     : q->health.state;
+                }
+                if (up || (state == PL_HEALTH_ABSENT && !h->synced))
+                        continue;
+                *ret_state = state;
+                return service->name;
+        }
+        return NULL;
+}
+
+static void look_at_dependencies(PlHealthd *h, const PlPatient *p) {
+        char **after = p->service ? p->service->probe.after : NULL;
+        const PlPatient *q;
+
+        for (; after && *after; after++)
+                PL_MAP_FOREACH(q, h->patients)
+        if (q->service && q->kind != PL_PROBE_NONE && pl_streq_null(q->service->name, *after))
+                pl_prober_soon(h->prober, q->id);
+}
+
+/* --- from what is known of a container to the facts that the state machine takes --- */
+
+/* Without a section of the policy; the policy's own defaults. */
+#define DEFAULT_FAILURES   3
+#define DEFAULT_START_USEC (60 * PL_USEC_PER_SEC)
+#define DEFAULT_FLAP       ((PlBudget){ 6, 10 * PL_USEC_PER_MIN })
+
+static PlHealthConfig config_of(const PlPatient *p) {
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+        uint64_t start = policy ? policy->start_period_usec : DEFAULT_START_USEC;
+
+        return (PlHealthConfig){
+                .failures = policy ? policy->failures : DEFAULT_FAILURES,
+                .start_period_usec = PL_MAX(start, p->facts.docker_start_period_usec),
+                .flap = policy ? policy->flap_budget : DEFAULT_FLAP,
+        };
+}
+
+static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
+        bool runs = p->facts.phase == PL_PHASE_RUNNING;
+        PlHealthFacts f = {
+                .present = true,
+                .stale = h->stale,
+                .probed = p->kind != PL_PROBE_NONE,
+                .phase = p->facts.phase,
+                .exit_code = p->facts.exit_code,
+                .docker = p->facts.docker_health,
+                .started_usec = p->started_usec,
+                .oom_usec = p->oom_usec,
+                .by_request = pl_ending_was_requested(&p->ending),
+                .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
+        };
+
+        /* between our own stop and start: no news, even where it ended with 0 */
+        if (p->facts.phase == PL_PHASE_EXITED && p->ending.ender == PL_ENDER_PLIMSOLL)
+                f.phase = PL_PHASE_RESTARTING;
+        f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
+        f.waits_for = waits_for(h, p, &f.waits_state);
+        return f;
+}
+
+static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
+        uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
+
+        if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
+                age = real > c->started_usec ? real - c->started_usec : 0;
+                p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
+        }
+        p->facts = (PlPatientFacts){
+                .phase = c->phase,
+                .docker_health = c->docker_health,
+                .docker_start_period_usec = c->docker_start_period_usec,
+                .stop_timeout_usec = c->stop_timeout_usec,
+                .exit_code = c->exit_code,
+                .started_usec = c->started_usec,
+                .finished_usec = c->finished_usec,
+        };
+        (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
+                       c->host.restart_policy ?: "");
+}
+
+/* --- what must outlive plimsolld: the budget that is used up, the backoff, a surrender, and how
+ * the container ended; only where OnUnhealthy= wants something to be done --- */
+
+static bool is_concerned(const PlPatient *p) {
+        return p->service && p->service->probe.on_unhealthy != PL_ON_UNHEALTHY_NONE;
+}
+
+static void recall(PlHealthd *h, PlPatient *p) {
+        if (is_concerned(p))
+                p->remembered = h->handlers->recall(h->userdata, p->id,
+                                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC),
+                                                    &p->restart, &p->ending);
+}
+
+static void remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnder ender) {
+        const PlRestart *now = &p->restart;
+
+        if (now->n_times == before->n_times && now->streak == before->streak &&
+            now->not_before_usec == before->not_before_usec && now->gave_up == before->gave_up &&
+            now->fired == before->fired && (p->ending.ender == ender || !is_concerned(p)))
+                return;
+        if (!p->remembered && !is_concerned(p))
+                return;
+        p->remembered = true;
+        h->handlers->remember(h->userdata, p->id, now, &p->ending);
+}
+
+/* --- from a container and its section to what is asked of it, and where --- */
+
+static const char *env(const PlContainer *c, const char *key) {
+        for (size_t i = 0; i < c->n_env; i++)
+                if (pl_streq(c->env[i].key, key))
+                        return c->env[i].value;
+        return NULL;
+}
+
+static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlContainer *netns) {
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+        PlProbeAddresses addresses = {};
+        PlProbeTarget target = {};
+        int r;
+
+        p->kind = PL_PROBE_NONE;
+        p->unprobed = NULL;
+        /* a paused container accepts connections and never answers */
+        if (policy && c->phase == PL_PHASE_RUNNING && c->pid > 0)
+                p->kind = pl_probe_kind_infer(policy->kind, c);
+        if (p->kind == PL_PROBE_NONE) {
+                pl_prober_remove(h->prober, p->id);
+                return 0;
+        }
+        pl_probe_addresses(c, netns, p->kind, policy->port, &addresses);
+        if (addresses.n == 0) {
+                p->kind = PL_PROBE_NONE;
+                p->unprobed = addresses.why;
+                pl_prober_remove(h->prober, p->id);
+                return 0;
+        }
+        target = (PlProbeTarget){
+                .kind = p->kind,
+                .addresses = &addresses,
+                .interval_usec = policy->interval_usec,
+                .timeout_usec = policy->timeout_usec,
+                .path = policy->path,
+                .expect = policy->expect,
+                .models = policy->ollama_models,
+        };
+        if (p->kind == PL_PROBE_POSTGRES) {
+                target.user = env(c, "POSTGRES_USER");
+                target.database = env(c, "POSTGRES_DB");
+        }
+        r = pl_prober_set(h->prober, p->id, &target);
+        if (r > 0)
+                pl_health_reprobe(&p->health);
+        if (r < 0) {
+                p->kind = PL_PROBE_NONE;
+                p->unprobed = "the probe could not be set up";
+        }
+        return r == -ENOMEM ? r : 0;
+}
+
+/*
+ * --- one restart for one death, from the decision to the first verdict of the new run ---
+ *
+ *   not ─► waits ─► sent ─► done ─► not
+ *    ▲       │        │
+ *    │       │        └─► unsure ─► looked ─► not      its answer is lost
+ *    └───────┘ its reason is gone, or it could not be sent: that costs nothing
+ *
+ * Whether and when is lib/health/restart's; the engine is the owner's. A restart is on the books
+ * from when it is sent, so that a plimsolld that is killed meanwhile has counted it.
+ */
+
+/* A restart that was not sent is asked for again so much later, and costs nothing. */
+#define RETRY_USEC PL_USEC_PER_SEC
+/* Without an answer the engine may be at it for the container's stop timeout and so much longer. */
+#define UNSURE_USEC (15 * PL_USEC_PER_SEC)
+
+static uint64_t engine_turn(PlPatient *p, bool requested) {
+        const PlContainer c = {
+                .phase = p->facts.phase,
+                .exit_code = p->facts.exit_code,
+                .finished_usec = p->facts.finished_usec,
+                .host.restart_policy = p->facts.restart_policy,
+        };
+
+        return pl_restart_engine_turn(&c, requested, pl_clock_usec(CLOCK_REALTIME));
+}
+
+static uint32_t draw(void) {
+        uint32_t random = 0;
+
+        (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+        return random;
+}
+
+/* Has a run that began after the restart said anything: a verdict, or its end? */
+static bool has_new_verdict(const PlPatient *p) {
+        if (p->facts.started_usec == p->ran_usec)
+                return false;
+        if (p->facts.phase != PL_PHASE_RUNNING)
+                return true;
+        return p->kind != PL_PROBE_NONE ? p->health.last.kind != PL_VERDICT_NONE
+                                        : p->facts.docker_health != PL_DOCKER_HEALTH_STARTING;
+}
+
+/* Nobody knows what the engine did, and it runs still, or was just stopped: for how long may the
+ * engine go on with it? Return: CLOCK_MONOTONIC. */
+static uint64_t unsure_until(const PlPatient *p, uint64_t now) {
+        uint64_t real = pl_clock_usec(CLOCK_REALTIME), ended = p->facts.finished_usec;
+
+        if (p->facts.phase == PL_PHASE_RUNNING || p->facts.phase == PL_PHASE_PAUSED)
+                return p->unsure_until_usec;
+        return real > ended + PL_RESTART_ENGINE_USEC ? now
+                                                     : now + ended + PL_RESTART_ENGINE_USEC - real;
+}
+
+/* Is there no restart under way that must be seen to its end first? */
+static bool is_free(PlPatient *p, uint64_t now) {
+        uint64_t until = p->retry_usec;
+
+        if (p->restarting == PL_RESTARTING_LOOKED && p->facts.started_usec == p->ran_usec)
+                until = unsure_until(p, now);
+        else if (p->restarting == PL_RESTARTING_LOOKED || p->restarting == PL_RESTARTING_DONE)
+                until = has_new_verdict(p) ? now : PL_TIME_INFINITY;
+        else if (p->restarting != PL_RESTARTING_NOT)
+                return false;
+        if (now < until) {
+                p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
+                return false;
+        }
+        p->restarting = PL_RESTARTING_NOT;
+        return true;
+}
+
+/* It answers again, if not often enough yet to be called healthy. */
+static bool answers(const PlPatient *p) {
+        return p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE &&
+               (p->health.last.kind == PL_VERDICT_UP || p->health.last.kind == PL_VERDICT_DEGRADED);
+}
+
+static PlRestartVerb judge(const PlHealthd *h, PlPatient *p, PlRestart *r, uint64_t *ret_until) {
+        const PlProbePolicy *policy = &p->service->probe;
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), turn;
+        PlRestartFacts f = {
+                .broken = pl_health_is_broken(&p->health) && !answers(p),
+                .failing = pl_health_is_failing(&p->health),
+                .healthy = p->health.state == PL_HEALTH_HEALTHY,
+                .stale = h->stale,
+                .requested = pl_ending_is_requested(&p->ending, pl_clock_usec(CLOCK_REALTIME)),
+                .healthy_since_usec = p->health.since_usec,
+        };
+        turn = engine_turn(p, f.requested);
+        f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
+        return pl_restart_decide(r, policy->on_unhealthy, &policy->restart_budget, &f, now, draw(),
+                                 ret_until);
+}
+
+static void not_sent(PlHealthd *h, PlPatient *p) {
+        p->restarting = PL_RESTARTING_NOT;
+        p->retry_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC) + RETRY_USEC;
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->retry_usec);
+}
+
+static void ask_for_restart(PlHealthd *h, PlPatient *p) {
+        int r = h->handlers->restart(h->userdata, p->id, p->health.reason);
+
+        if (r == 0)
+                p->restarting = PL_RESTARTING_WAITS;
+        else if (r > 0)
+                pl_restart_put_off(&p->restart, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC),
+                                   draw());
+        else
+                not_sent(h, p);
+}
+
+static void decide(PlHealthd *h, PlPatient *p) {
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+        uint64_t until = PL_TIME_INFINITY;
+        PlRestart before = p->restart;
+
+        if (!policy || !is_free(p, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC)))
+                return;
+        switch (judge(h, p, &p->restart, &until)) {
+        case PL_RESTART_WAIT:
+                p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
+                break;
+        case PL_RESTART_NOW:
+                ask_for_restart(h, p);
+                break;
+        case PL_RESTART_UNIT:
+                h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
+                break;
+        case PL_RESTART_GIVE_UP:
+                h->handlers->gave_up(h->userdata, p->id, p->health.reason, &policy->restart_budget);
+                if (policy->unit)
+                        h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
+                break;
+        case PL_RESTART_NOTHING:
+                break;
+        }
+        remember(h, p, &before, p->ending.ender);
+}
+
+static uint64_t unsure_usec(uint64_t stop_timeout_usec) {
+        return PL_MIN(stop_timeout_usec, PL_USEC_PER_DAY) + UNSURE_USEC;
+}
+
+/* A restart that was under way when plimsolld ended is one whose answer is lost. */
+static void recall_restart(PlHealthd *h, PlPatient *p, const PlContainer *c) {
+        uint64_t real = pl_clock_usec(CLOCK_REALTIME), until;
+
+        recall(h, p);
+        until = p->ending.own_usec + unsure_usec(c->stop_timeout_usec);
+        if (p->ending.own_usec == 0 || c->started_usec > p->ending.own_usec || real >= until)
+                return;
+        p->restarting = PL_RESTARTING_LOOKED;
+        p->ran_usec = c->started_usec;
+        p->unsure_until_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC) + until - real;
+}
+
+bool pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret) {
+        PlPatient *p = pl_map_get(h->patients, id);
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until;
+        PlRestart before, trial;
+
+        if (!p || !p->service || p->restarting != PL_RESTARTING_WAITS)
+                return false;
+        before = trial = p->restart;
+        if (judge(h, p, &trial, &until) != PL_RESTART_NOW)
+                return false;
+        p->restarting = PL_RESTARTING_SENT;
+        p->ran_usec = p->facts.started_usec;
+        p->unsure_until_usec = now + unsure_usec(p->facts.stop_timeout_usec);
+        pl_restart_book(&p->restart, now, draw());
+        pl_ending_own(&p->ending, pl_clock_usec(CLOCK_REALTIME));
+        remember(h, p, &before, p->ending.ender);
+        *ret = (PlHealthdRestart){
+                .reason = p->health.reason,
+                .n = pl_restart_count(&p->restart, &p->service->probe.restart_budget, now),
+                .budget = &p->service->probe.restart_budget,
+        };
+        return true;
+}
+
+/* What the engine did, as far as it has said. */
+static void sent(PlHealthd *h, PlPatient *p, int error) {
+        bool lost = error == -ECONNRESET || error == -ETIMEDOUT;
+        PlRestart before = p->restart;
+
+        pl_restart_done(&p->restart, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), draw());
+        p->restarting = error == 0 ? PL_RESTARTING_DONE
+                        : lost     ? PL_RESTARTING_UNSURE
+                                   : PL_RESTARTING_NOT;
+        if (error < 0)
+                pl_ending_own_failed(&p->ending, lost, pl_clock_usec(CLOCK_REALTIME));
+        if (error == 0 && p->facts.started_usec == p->ran_usec) {
+                /* the inspection of the new run is still to come; verdicts are the old one's */
+                pl_prober_remove(h->prober, p->id);
+                p->started_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        }
+        remember(h, p, &before, p->ending.ender);
+}
+
+static void end_restart(PlHealthd *h, PlPatient *p, int error) {
+        if (p->restarting == PL_RESTARTING_SENT)
+                sent(h, p, error);
+        else if (p->restarting == PL_RESTARTING_WAITS)
+                not_sent(h, p);
+}
+
+/* --- evidence and steps --- */
 
 static void wake_at(PlHealthd *h, uint64_t usec) {
         uint64_t armed = 0;
@@ -46,78 +614,14 @@ static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
         h->handlers->changed(h->userdata, &r);
 }
 
-static uint64_t engine_turn(PlPatient *p, bool requested) {
-        const PlContainer c = {
-                .phase = p->facts.phase,
-                .exit_code = p->facts.exit_code,
-                .finished_usec = p->facts.finished_usec,
-                .host.restart_policy = p->facts.restart_policy,
-        };
-
-        return pl_restart_engine_turn(&c, requested, pl_clock_usec(CLOCK_REALTIME));
-}
-
-static void decide(PlHealthd *h, PlPatient *p) {
-        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until = PL_TIME_INFINITY,
-                 turn;
-        PlRestart before = p->restart;
-        PlRestartFacts f;
-        uint32_t random = 0;
-
-        if (!policy || p->restarting)
-                return;
-        f = (PlRestartFacts){
-                .broken = pl_health_is_broken(&p->health),
-                .healthy = p->health.state == PL_HEALTH_HEALTHY,
-                .stale = h->stale,
-                .requested = pl_ending_is_requested(&p->ending, pl_clock_usec(CLOCK_REALTIME)),
-                .healthy_since_usec = p->health.since_usec,
-        };
-        turn = engine_turn(p, f.requested);
-        f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
-        (void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
-        switch (pl_restart_decide(&p->restart, policy->on_unhealthy, &policy->restart_budget, &f,
-                                  now, random, &until)) {
-        case PL_RESTART_WAIT:
-                p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
-                break;
-        case PL_RESTART_NOW:
-                if (h->handlers->restart(
-                                    h->userdata, p->id, p->health.reason,
-                                    pl_restart_count(&p->restart, &policy->restart_budget, now),
-                                    &policy->restart_budget)) {
-                        p->restarting = true;
-                        pl_ending_own(&p->ending, pl_clock_usec(CLOCK_REALTIME));
-                } else {
-                        uint64_t not_before = p->restart.not_before_usec;
-
-                        p->restart = before;
-                        p->restart.not_before_usec = not_before;
-                }
-                break;
-        case PL_RESTART_UNIT:
-                h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
-                break;
-        case PL_RESTART_GIVE_UP:
-                h->handlers->gave_up(h->userdata, p->id, p->health.reason, &policy->restart_budget);
-                if (policy->unit)
-                        h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
-                break;
-        case PL_RESTART_NOTHING:
-                break;
-        }
-        pl_healthd_remember(h, p, &before, p->ending.ender);
-}
-
 /* Return: whether something changed that others may depend on. */
 static bool step(PlHealthd *h, PlPatient *p) {
-        PlHealthConfig config = pl_healthd_config(p);
+        PlHealthConfig config = config_of(p);
         uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         bool served = p->health.state == PL_HEALTH_HEALTHY, changed;
         char ending[PL_REASON_MAX];
         PlHealthChange change;
-        PlHealthFacts f = pl_healthd_facts(h, p, ending);
+        PlHealthFacts f = facts_of(h, p, ending);
 
         changed = pl_health_step(&p->health, &config, &f, now, &change);
         p->wakeup_usec = pl_health_wakeup(&p->health, &config, &f, now);
@@ -154,7 +658,7 @@ static int on_again(sd_event_source *source, void *userdata) {
                 changed = step(h, p) || changed;
         if (changed)
                 again(h);
-        wake_at(h, pl_healthd_missing_check(h));
+        wake_at(h, check_missing(h));
         return 0;
 }
 
@@ -168,7 +672,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 step_and_tell(h, p);
         PL_MAP_FOREACH(p, h->patients)
         wake_at(h, p->wakeup_usec);
-        wake_at(h, pl_healthd_missing_check(h));
+        wake_at(h, check_missing(h));
         return 0;
 }
 
@@ -184,7 +688,7 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
         p->latency_usec = latency_usec;
         pl_health_probe(&p->health, v);
         if (v->kind == PL_VERDICT_DOWN && !failed) {
-                pl_healthd_look_at_dependencies(h, p);
+                look_at_dependencies(h, p);
                 h->handlers->doubted(h->userdata, p->id);
         }
         /* dependents go by the first failure, not by the settled state */
@@ -258,9 +762,9 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
 
                 p->service = NULL;
                 pl_restart_reset(&p->restart);
-                pl_healthd_remember(h, p, &before, p->ending.ender);
+                remember(h, p, &before, p->ending.ender);
         }
-        if (pl_healthd_missing_load(h) < 0)
+        if (load_missing(h) < 0)
                 h->n_missing = 0; /* borrowed from the old one; absence goes unnoticed */
         pl_policy_unref(old);
         again(h);
@@ -313,12 +817,14 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                 return -ENOMEM;
         p->service = service;
         if (!known)
-                pl_healthd_recall(h, p);
+                recall_restart(h, p, c);
+        else if (p->restarting == PL_RESTARTING_UNSURE)
+                p->restarting = PL_RESTARTING_LOOKED;
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
-        pl_healthd_take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
+        take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
-        r = pl_healthd_set_probe(h, p, c, netns);
+        r = set_probe(h, p, c, netns);
         step_and_tell(h, p);
         again(h); /* a service may have a container now */
         return r;
@@ -345,7 +851,7 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         if (event->action == PL_EVENT_START && is_started_anew(p, event->time_nsec / 1000))
                 pl_restart_reset(&p->restart);
         pl_ending_event(&p->ending, event);
-        pl_healthd_remember(h, p, &before, ender);
+        remember(h, p, &before, ender);
 }
 
 void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
@@ -356,7 +862,7 @@ void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
                 return;
         ender = p->ending.ender;
         pl_ending_oom(&p->ending, host, pl_clock_usec(CLOCK_REALTIME));
-        pl_healthd_remember(h, p, &p->restart, ender);
+        remember(h, p, &p->restart, ender);
         p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         step_and_tell(h, p);
 }
@@ -366,10 +872,7 @@ void pl_healthd_restarted(PlHealthd *h, const char *id, int error) {
 
         if (!p)
                 return;
-        p->restarting = false;
-        if (error < 0)
-                pl_ending_own_failed(&p->ending, error == -ECONNRESET,
-                                     pl_clock_usec(CLOCK_REALTIME));
+        end_restart(h, p, error);
         step_and_tell(h, p);
 }
 
@@ -381,7 +884,7 @@ void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
 
         if (!p)
                 return;
-        config = pl_healthd_config(p);
+        config = config_of(p);
         if (gone && pl_health_step(&p->health, &config, &f,
                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), &change))
                 report(h, p, &f, &change);

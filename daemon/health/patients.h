@@ -35,10 +35,11 @@ typedef struct PlHealthdReport {
 typedef struct PlHealthdHandlers {
         /* One per transition; also when a failure turns out not to be a dependency's. */
         void (*changed)(void *userdata, const PlHealthdReport *report);
-        /* OnUnhealthy=restart, n-th of the budget. Answer with pl_healthd_restarted().
-         * Return: false when it is not done (dry run): then it is not on the books. */
-        bool (*restart)(void *userdata, const char *id, const char *reason, unsigned n,
-                        const PlBudget *budget);
+        /* OnUnhealthy=restart. When its turn has come: pl_healthd_begin_restart(); and in any case
+         * pl_healthd_restarted().
+         * Return: 0; positive: it is not to be done (dry run); negative errno: it cannot be asked
+         * for now. Without 0 neither follows. */
+        int (*restart)(void *userdata, const char *id, const char *reason);
         void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
         /* The budget is spent; it stays as it is. Once. */
         void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
@@ -94,7 +95,19 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event);
  * the host, not for the container's own limit. */
 void pl_healthd_oom(PlHealthd *h, const char *id, bool host);
 
-/** pl_healthd_restarted() - the engine's answer to a restart; 0 or negative errno. */
+/* Borrowed until the next call into this module. */
+typedef struct PlHealthdRestart {
+        const char *reason;
+        unsigned n; /* n-th of the budget */
+        const PlBudget *budget;
+} PlHealthdRestart;
+
+/** pl_healthd_begin_restart() - it can be restarted this very moment, and the latest inspection has
+ * been told. Return: whether it is to be; then it is on the books, and under way. */
+bool pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret);
+
+/** pl_healthd_restarted() - the engine's answer to a restart; 0 or negative errno: -ECONNRESET and
+ * -ETIMEDOUT leave open what it did. Without a begin nothing was done. */
 void pl_healthd_restarted(PlHealthd *h, const char *id, int error);
 
 /** pl_healthd_remove() - watch a container no more. @gone: it does not exist any more, which is a

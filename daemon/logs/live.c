@@ -12,12 +12,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdarg.h>
 
 #include "base/clock.h"
-#include "base/journal.h"
 #include "lib/base/backoff.h"
 #include "lib/base/map.h"
 #include "lib/base/message.h"
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "logs/watch.h"
 #include "logs/worker.h"
@@ -74,8 +75,7 @@ typedef struct PlLogEntry {
 
 struct PlLogs {
         sd_event *event;
-        const PlLogsHandlers *handlers;
-        void *userdata;
+        const PlReporter *reporter;
         PlLogWatch *watch;
         PlLogWorker *worker;
         PlLogStore *store; /* the worker's; here only to list records */
@@ -87,6 +87,8 @@ struct PlLogs {
         uint64_t budget_bytes;
         sd_event_source *expiry; /* when the next archive is too old */
         uint64_t expiry_sec;
+        sd_event_source *notice; /* when to say what is new of methods; NULL: not now */
+        bool said[_PL_ROTATE_WHY_N];
 };
 
 typedef enum JobKind {
@@ -123,13 +125,38 @@ static PlRotateChoice choose(const PlLogs *l, const PlLogEntry *e) {
         return pl_rotate_choose(&f);
 }
 
+static void report(const PlLogEntry *e, int priority, const char *message_id,
+                   const PlLogField *fields, const char *format, ...) PL_PRINTF(5, 6);
+static void report(const PlLogEntry *e, int priority, const char *message_id,
+                   const PlLogField *fields, const char *format, ...) {
+        const PlEntry entry = {
+                .priority = priority,
+                .message_id = message_id,
+                .container_name = e->told.name,
+                .container_id = e->id,
+                .service = e->wanted.service,
+                .fields = fields,
+        };
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0)
+                text = NULL;
+        else
+                pl_report(e->logs->reporter, &entry, "%s", text);
+}
+
 static void set_finding(PlLogEntry *e, PlLogFinding finding, const char *text) {
         if (finding == e->finding && pl_streq_null(text, e->finding_text))
                 return;
         free(e->finding_text);
         e->finding_text = text ? strdup(text) : NULL;
         e->finding = finding;
-        e->logs->handlers->finding(e->logs->userdata, e->id, finding, e->finding_text);
+        pl_reporter_changed(e->logs->reporter);
 }
 
 static void entry_free(PlLogEntry *e) {
@@ -236,16 +263,6 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
 
 static void say_rotated(PlLogEntry *e, const Job *j) {
         const PlRotateOutcome *o = &j->outcome;
-        PlLogRotated r = { .id = e->id,
-                           .name = e->told.name,
-                           .service = e->wanted.service,
-                           .method = o->method,
-                           .rotations = o->rotations,
-                           .lines = o->lines,
-                           .raw_bytes = o->raw_bytes,
-                           .packed_bytes = o->packed_bytes,
-                           .dropped_bytes = o->dropped_bytes,
-                           .usec = j->usec };
         char lines[24], raw[24], packed[24], msec[24], a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
         PlLogField fields[] = {
                 { "PLIMSOLL_LOG_LINES", lines },
@@ -255,25 +272,22 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
                 { "PLIMSOLL_LOG_METHOD", pl_log_method_to_string(o->method) },
                 { NULL, NULL },
         };
-        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, fields };
-
         snprintf(lines, sizeof(lines), "%" PRIu64, o->lines);
         snprintf(raw, sizeof(raw), "%" PRIu64, o->raw_bytes);
         snprintf(packed, sizeof(packed), "%" PRIu64, o->packed_bytes);
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
         if (o->raw_bytes > 0)
-                pl_log_full(LOG_INFO, PL_MESSAGE_LOG_ROTATED, &subject,
-                            "%s: log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
-                            e->told.name, fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
-                            pl_format_bytes(o->packed_bytes, b),
-                            (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)),
-                            msec);
+                report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
+                       "log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
+                       fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
+                       pl_format_bytes(o->packed_bytes, b),
+                       (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)), msec);
         if (o->dropped_bytes > 0)
-                pl_log_full(LOG_CRIT, PL_MESSAGE_LOG_DROPPED, &subject,
-                            "%s: disk full: %s of its log dropped without an archive "
-                            "(LogOnFull=drop)",
-                            e->told.name, pl_format_bytes(o->dropped_bytes, a));
-        e->logs->handlers->rotated(e->logs->userdata, &r);
+                report(e, LOG_CRIT, PL_MESSAGE_LOG_DROPPED, fields,
+                       "disk full: %s of its log dropped without an archive "
+                       "(LogOnFull=drop)",
+                       pl_format_bytes(o->dropped_bytes, a));
+        pl_reporter_changed(e->logs->reporter);
 }
 
 static const char *error_text(int error) {
@@ -312,7 +326,6 @@ static void retry_later(PlLogEntry *e) {
 
 /* One journal entry when it begins, none while it lasts. */
 static void say_failed(PlLogEntry *e, const PlRotateOutcome *o) {
-        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
         bool full = o->error == -ENOSPC || o->error == -EDQUOT;
         char text[256];
 
@@ -322,16 +335,72 @@ static void say_failed(PlLogEntry *e, const PlRotateOutcome *o) {
                       : "log not rotated: %s: %s",
                  o->step ?: "working on it", error_text(o->error));
         if (!pl_streq_null(text, e->finding_text))
-                pl_log_full(full ? LOG_CRIT : LOG_ERR, PL_MESSAGE_LOG_FAILED, &subject, "%s: %s",
-                            e->told.name, text);
+                report(e, full ? LOG_CRIT : LOG_ERR, PL_MESSAGE_LOG_FAILED, NULL, "%s", text);
         set_finding(e, full ? PL_LOG_FINDING_FULL : PL_LOG_FINDING_FAILED, text);
 }
 
-static void say_method(const PlLogEntry *e, PlRotateWhy why) {
-        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
+/* --- what there is to say of methods: it lies in the engine and the file system, and would be the
+ * same for each of a host's containers, so it is told once, with how many they are --- */
 
-        pl_log_full(LOG_NOTICE, NULL, &subject, "%s: log method %s: %s", e->told.name,
-                    pl_log_method_to_string(e->found.method), pl_rotate_why_to_string(why));
+#define NOTICE_USEC  (2 * PL_USEC_PER_SEC) /* containers come in groups */
+#define NOTICE_NAMES 3
+
+static bool is_so(const PlLogEntry *e, PlRotateWhy why) {
+        return e->wanted.governed && e->found.settled && e->found.why == why;
+}
+
+char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why) {
+        uint64_t n = 0, named = 0;
+        const PlLogEntry *e;
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f;
+
+        if (!pl_rotate_why_is_finding(why))
+                return NULL;
+        PL_MAP_FOREACH(e, l->entries)
+        n += is_so(e, why);
+        f = n > 0 ? open_memstream(&text, &size) : NULL;
+        if (!f)
+                return NULL;
+        fprintf(f, "log of %" PRIu64 " container%s (", n, pl_plural(n));
+        PL_MAP_FOREACH(e, l->entries) {
+                _cleanup_free_ char *name = NULL;
+
+                if (!is_so(e, why) || named == NOTICE_NAMES)
+                        continue;
+                name = pl_escape(e->told.name, 80);
+                fprintf(f, "%s%s", named++ > 0 ? ", " : "", name ?: "?");
+        }
+        if (n > named)
+                fprintf(f, " and %" PRIu64 " more", n - named);
+        fprintf(f, "): %s", pl_rotate_why_to_string(why));
+        return pl_take_text(f, &text);
+}
+
+/* Once in a daemon's life for each reason and version of the engine: a container that is started
+ * every minute is no news. */
+static int on_notice(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlLogs *l = userdata;
+
+        l->notice = sd_event_source_disable_unref(l->notice);
+        for (int why = 0; why < _PL_ROTATE_WHY_N; why++) {
+                _cleanup_free_ char *text = NULL;
+
+                text = l->said[why] ? NULL : pl_logs_method_finding(l, why);
+                if (!text)
+                        continue;
+                l->said[why] = true;
+                pl_report(l->reporter, &(PlEntry){ .priority = LOG_NOTICE }, "%s", text);
+                pl_reporter_changed(l->reporter);
+        }
+        return 0;
+}
+
+static void notice(PlLogs *l) {
+        if (!l->notice)
+                (void)sd_event_add_time_relative(l->event, &l->notice, CLOCK_MONOTONIC, NOTICE_USEC,
+                                                 0, on_notice, l);
 }
 
 static void take_outcome(PlLogEntry *e, const Job *j) {
@@ -358,13 +427,9 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                         if (e->retry)
                                 (void)sd_event_source_set_enabled(e->retry, SD_EVENT_OFF);
                 }
-                if (pl_rotate_why_is_finding(o->why) && e->finding != PL_LOG_FINDING_METHOD)
-                        say_method(e, o->why);
-                set_finding(e,
-                            pl_rotate_why_is_finding(o->why) ? PL_LOG_FINDING_METHOD
-                                                             : PL_LOG_FINDING_NONE,
-                            pl_rotate_why_is_finding(o->why) ? pl_rotate_why_to_string(o->why)
-                                                             : NULL);
+                if (pl_rotate_why_is_finding(o->why))
+                        notice(e->logs);
+                set_finding(e, PL_LOG_FINDING_NONE, NULL);
                 return;
         }
         if (!transient)
@@ -434,7 +499,6 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
 }
 
 static void begin(PlLogEntry *e, bool force) {
-        PlLogSubject subject = { e->told.name, e->id, e->wanted.service, NULL };
         Job *j;
 
         if (e->busy) {
@@ -444,9 +508,8 @@ static void begin(PlLogEntry *e, bool force) {
         }
         if (e->logs->dry_run) {
                 if (!e->dry_run_said && e->wanted.governed)
-                        pl_log_full(LOG_INFO, NULL, &subject,
-                                    "%s: dry run: its log would be watched and rotated",
-                                    e->told.name);
+                        report(e, LOG_INFO, NULL, NULL,
+                               "dry run: its log would be watched and rotated");
                 e->dry_run_said = true;
                 return;
         }
@@ -494,8 +557,8 @@ static gid_t find_group(void) {
         return g ? g->gr_gid : (gid_t)-1;
 }
 
-int pl_logs_new(sd_event *event, const char *archive_dir, const PlLogsHandlers *handlers,
-                void *userdata, PlLogs **ret) {
+int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *reporter,
+                PlLogs **ret) {
         _cleanup_(pl_logs_freep) PlLogs *l = calloc(1, sizeof(*l));
         _cleanup_(pl_log_store_freep) PlLogStore *store = NULL;
         int r;
@@ -503,8 +566,7 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlLogsHandlers *
         if (!l)
                 return -ENOMEM;
         l->event = sd_event_ref(event);
-        l->handlers = handlers;
-        l->userdata = userdata;
+        l->reporter = reporter;
         l->budget_bytes = PL_UNLIMITED;
         l->expiry_sec = PL_TIME_INFINITY;
         l->entries = pl_map_new();
@@ -541,6 +603,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
         pl_log_rules_free(l->rules);
         pl_log_watch_free(l->watch);
         sd_event_source_disable_unref(l->expiry);
+        sd_event_source_disable_unref(l->notice);
         sd_event_unref(l->event);
         free(l);
         return NULL;
@@ -561,6 +624,7 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
         }
         if (l->engine_major > 0 && l->engine_major != l->last_major) {
                 l->last_major = l->engine_major;
+                memset(l->said, 0, sizeof(l->said));
                 PL_MAP_FOREACH(e, l->entries)
                 begin(e, false);
                 return;
@@ -751,6 +815,9 @@ static const char *method_word(const PlLogs *l, const PlLogEntry *e) {
 static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
         if (c->why == PL_ROTATE_WHY_NATIVE || c->why == PL_ROTATE_WHY_DRIVER)
                 return 0;
+        if (e->found.settled && e->found.method == PL_LOG_METHOD_OFF &&
+            pl_rotate_why_is_finding(e->found.why))
+                return PL_UNLIMITED; /* nobody bounds it */
         if (e->wanted.max_size_bytes == PL_UNLIMITED || e->wanted.rule.max_files == 0 ||
             e->wanted.max_size_bytes > PL_UNLIMITED / 2 / e->wanted.rule.max_files)
                 return PL_UNLIMITED;

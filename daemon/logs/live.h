@@ -14,41 +14,23 @@
 #include "lib/docker/api.h"
 #include "lib/logs/rotate-plan.h"
 #include "lib/policy/document.h"
+#include "report/reporter.h"
 
 typedef struct PlLogs PlLogs;
 
-/* One job that rotated something. Borrowed for the call. */
-typedef struct PlLogRotated {
-        const char *id, *name, *service; /* service: NULL under [Defaults] */
-        PlLogMethod method;
-        unsigned rotations;
-        uint64_t lines, raw_bytes, packed_bytes;
-        uint64_t dropped_bytes; /* without an archive: a full disk and LogOnFull=drop */
-        uint64_t usec;          /* of the job */
-} PlLogRotated;
-
 typedef enum PlLogFinding {
         PL_LOG_FINDING_NONE,
-        PL_LOG_FINDING_METHOD, /* pl_rotate_why_is_finding(): medium */
         PL_LOG_FINDING_FAILED, /* cannot be rotated: high */
         PL_LOG_FINDING_FULL,   /* the disk is full and nothing may be dropped: critical */
 } PlLogFinding;
 
-typedef struct PlLogsHandlers {
-        /* both have been logged already */
-        void (*rotated)(void *userdata, const PlLogRotated *r);
-        /* the finding about a container's log has changed; NONE and NULL: it is gone */
-        void (*finding)(void *userdata, const char *id, PlLogFinding finding, const char *text);
-} PlLogsHandlers;
-
 /**
  * pl_logs_new()
  * @archive_dir: made if need be, 02750 and of group "plimsoll" if that exists
- * @handlers: borrowed, must outlive it
+ * @reporter: borrowed, must outlive it
  * Return: 0, -ENOMEM, -errno (logged by the caller).
  */
-int pl_logs_new(sd_event *event, const char *archive_dir, const PlLogsHandlers *handlers,
-                void *userdata, PlLogs **ret);
+int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *reporter, PlLogs **ret);
 PlLogs *pl_logs_free(PlLogs *l); /* waits for a rotation's next safe place; returns NULL */
 PL_DEFINE_CLEANUP(PlLogs *, pl_logs_free)
 
@@ -96,3 +78,11 @@ typedef struct PlLogStatus {
 
 /** pl_logs_status() - Return: false when it knows no such container. */
 bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret);
+
+/**
+ * pl_logs_method_finding() - what the operator should know of how logs are rotated: it lies in the
+ *                            engine and the file system, so it is one line for all of them
+ * Return: new text: how many, the names of some, why; NULL: it is so of none, this is no finding,
+ * or out of memory.
+ */
+char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why);

@@ -417,6 +417,7 @@ static const PlTransport *transport_of(PlProbeKind k) {
 int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
         Probe *old = pl_map_get(b->probes, id), *p;
         const PlTransport *transport = transport_of(t->kind);
+        bool other = old != NULL;
         int r;
 
         if (t->addresses->n == 0 || t->addresses->n > PL_PROBE_ADDRESSES_MAX || !transport)
@@ -438,7 +439,7 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
                 return r;
         }
         arm(b);
-        return 0;
+        return other;
 }
 
 void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {

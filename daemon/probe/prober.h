@@ -40,7 +40,8 @@ PlProber *pl_prober_free(PlProber *p); /* rounds under way are dropped; returns 
 PL_DEFINE_CLEANUP(PlProber *, pl_prober_free)
 
 /** pl_prober_set() - probe a container from now on, or with another target. The same target again
- * changes nothing. Return: 0, -EINVAL (kind or addresses), -ENOMEM. */
+ * changes nothing. Return: 0; 1: it is another target than before; -EINVAL (kind or addresses),
+ * -ENOMEM. */
 int pl_prober_set(PlProber *p, const char *id, const PlProbeTarget *target);
 
 /** pl_prober_hurry() - once a second instead of each interval, while something is to be settled. */

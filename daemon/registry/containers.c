@@ -58,6 +58,11 @@ static bool is_outdated(const PlSubject *s) {
         return s->inspect_again || s->inspect_due;
 }
 
+void pl_registry_take(PlRegistry *g, PlSubject *s, PlContainer *c) {
+        set_facts(g, s, c, false);
+        g->handlers->inspected(g->userdata, s, !is_outdated(s));
+}
+
 static void on_inspected(void *userdata, const char *id, int error, const char *message,
                          PlContainer **c) {
         PlRegistry *g = userdata;
@@ -83,8 +88,7 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                                           "cannot inspect it: %s", message ?: strerror(-error));
                 return;
         }
-        set_facts(g, s, TAKE_PTR(*c), false);
-        g->handlers->inspected(g->userdata, s, !is_outdated(s));
+        pl_registry_take(g, s, TAKE_PTR(*c));
         if (s->inspect_again) {
                 s->inspect_again = false;
                 pl_registry_inspect(g, s);

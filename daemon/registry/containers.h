@@ -92,6 +92,10 @@ int pl_registry_use_engine(PlRegistry *g);
 /** pl_registry_inspect() - ask the engine again; once more if it is being asked. */
 void pl_registry_inspect(PlRegistry *g, PlSubject *s);
 
+/** pl_registry_take() - what an inspection that somebody else asked for says of it is known from
+ * here on. @c: ownership passes. */
+void pl_registry_take(PlRegistry *g, PlSubject *s, PlContainer *c);
+
 /** pl_registry_inspect_due() - the inspection that waited for the kernel's values. */
 void pl_registry_inspect_due(PlRegistry *g, PlSubject *s);
 

@@ -88,6 +88,8 @@ void pl_report(const PlReporter *r, const PlEntry *entry, const char *format, ..
                     name ? ": " : "", text);
         if (r)
                 publish(r->stream, entry, fields, text);
+        if (r && r->listen)
+                r->listen(r->userdata, entry, text);
 }
 
 void pl_reporter_changed(const PlReporter *r) {

@@ -24,6 +24,8 @@ typedef struct PlEntry {
 typedef struct PlReporter {
         PlCtlServer *stream;             /* borrowed; NULL: nobody can listen yet */
         void (*changed)(void *userdata); /* something that the status counts has changed */
+        /* hears each entry as well; NULL: nobody does */
+        void (*listen)(void *userdata, const PlEntry *entry, const char *text);
         void *userdata;
 } PlReporter;
 

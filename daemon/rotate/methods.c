@@ -2,7 +2,8 @@
 
 /*
  * Log methods: the ways to give back the blocks of a log's head while somebody may be writing at
- * its end, and for each a probe that finds out whether the file system can do it.
+ * its end, one to blank it where none of them is allowed, and for each a probe that finds out
+ * whether the file system can do it.
  *
  * Sources: fallocate(2) (collapse: offset and length are multiples of the allocation unit and the
  * range ends before the end of the file), ioctl_ficlonerange(2).
@@ -25,6 +26,7 @@
 #define PASSES_MAX         8
 #define SAMPLE_BLOCKS      4
 #define PUNCH_BYTES        MIB(4)
+#define FILL_BYTES         MIB(1)
 #define PUNCH_REST_USEC    100      /* for a writer to take the lock */
 #define LITTLE_BYTES       KIB(128) /* a disk writes that much before anybody notices */
 
@@ -120,6 +122,40 @@ static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t
         return 0;
 }
 
+/* Holes stay as they are: filler there would need blocks, perhaps on a full disk. */
+static int overwrite(int fd, uint64_t from, uint64_t to) {
+        _cleanup_free_ char *buf = malloc(FILL_BYTES);
+        off_t data, hole;
+
+        if (!buf)
+                return -ENOMEM;
+        for (uint64_t at = from; at < to;) {
+                size_t size;
+                ssize_t n;
+
+                data = lseek(fd, (off_t)at, SEEK_DATA);
+                if (data < 0)
+                        return errno == ENXIO ? 0 : -errno;
+                at = (uint64_t)data;
+                if (at >= to)
+                        break;
+                hole = lseek(fd, data, SEEK_HOLE);
+                if (hole < 0)
+                        return -errno;
+                size = (size_t)PL_MIN(PL_MIN((uint64_t)hole, to) - at, (uint64_t)FILL_BYTES);
+                pl_jsonlog_write_filler(buf, size);
+                n = pwrite(fd, buf, size, data);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n > 0 && (size_t)n != size)
+                        return -EIO; /* half a filler record; it is written again by the next try */
+                if (n > 0)
+                        at += size;
+                pl_log_rotate_point(PL_ROTATE_POINT_FREEING);
+        }
+        return 0;
+}
+
 static uint64_t size_of(int fd) {
         struct stat st;
 
@@ -159,6 +195,11 @@ static int free_by_reflink(const PlLogFile *f, uint64_t from, uint64_t to, uint6
         /* a full disk: the hole frees the very blocks that the filler needs */
         r = punch(f->fd, from, to);
         return r < 0 ? r : clone_filler(f, from, to, align);
+}
+
+/* Nothing is allowed, and the archive counts: what it holds is blanked. */
+static int free_by_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
+        return overwrite(f->fd, from, to);
 }
 
 /* --- what a file system can do, tried on four blocks of a, b, c and d --- */
@@ -255,7 +296,7 @@ typedef struct Method {
         ROW(REFLINK, free_by_reflink, probe_reflink)    \
         ROW(PUNCH, free_by_punch, probe_punch)          \
         ROW(COLLAPSE, free_by_collapse, probe_collapse) \
-        ROW(OFF, NULL, NULL)
+        ROW(OFF, free_by_filler, NULL)
 #define ROW(method, ...)      [PL_LOG_METHOD_##method] = { __VA_ARGS__ },
 #define PLUS_ONE(method, ...) +1
 

@@ -14,7 +14,8 @@
 /**
  * pl_log_file_free() - give back the blocks of [from, to), by a method
  * Collapse: from is 0, and offsets shrink by to. Punch: reads as NUL bytes. Reflink: reads as
- * filler that shares its blocks. Return: 0; -EINVAL a method that frees nothing; -errno.
+ * filler that shares its blocks. Off: reads as filler, and gives nothing back; holes stay.
+ * Return: 0; -EINVAL no method; -errno.
  */
 int pl_log_file_free(const PlLogFile *f, PlLogMethod method, uint64_t from, uint64_t to,
                      uint64_t align_bytes);

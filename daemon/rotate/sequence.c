@@ -235,6 +235,11 @@ static int remake(Job *j, uint64_t size, PlLogSegment *segment) {
 
         f.wanted = PL_LOG_METHOD_AUTO;
         choice = pl_rotate_choose(&f);
+        if (choice.why == PL_ROTATE_WHY_SPARED) {
+                /* it will be, once the container has stopped; redo() makes no hole of it */
+                f.wanted = PL_LOG_METHOD_PUNCH;
+                choice = pl_rotate_choose(&f);
+        }
         if (choice.method == PL_LOG_METHOD_OFF)
                 return 0; /* then nothing is archived again either */
         align = choice.align_bytes;
@@ -322,7 +327,11 @@ static int reset(Job *j, uint64_t dev, uint64_t ino, uint64_t size) {
         return save(j);
 }
 
-/* An intent whose method is not right any more is finished with one that is. */
+/*
+ * An intent whose method is not right any more is finished with one that is. A hole is made for
+ * none but a policy that says so now, whoever began it: the archive has its name and must count, so
+ * what it holds is overwritten in the log, where nothing else is allowed.
+ */
 static int redo(Job *j) {
         PlRotateState *s = &j->state;
         PlRotateFacts f = j->facts;
@@ -332,6 +341,15 @@ static int redo(Job *j) {
                 /* whatever the policy wants by now: a rotation that was begun is finished */
                 f.wanted = PL_LOG_METHOD_AUTO;
                 j->choice = pl_rotate_choose(&f);
+                if (j->choice.why == PL_ROTATE_WHY_SPARED &&
+                    j->facts.wanted == PL_LOG_METHOD_PUNCH) {
+                        f.wanted = PL_LOG_METHOD_PUNCH;
+                        j->choice = pl_rotate_choose(&f);
+                }
+                if (j->choice.why == PL_ROTATE_WHY_SPARED) {
+                        s->method = PL_LOG_METHOD_OFF;
+                        return free_head(j);
+                }
                 if (j->choice.method == PL_LOG_METHOD_OFF)
                         return fail(j, "finishing an interrupted rotation", -EOPNOTSUPP);
                 if (s->method == PL_LOG_METHOD_COLLAPSE && j->choice.method != s->method) {
@@ -608,6 +626,34 @@ static int trim(Job *j) {
         return save(j);
 }
 
+/*
+ * Has somebody a stopped container's log open, and is there no other way than to make it short?
+ * Then nothing is archived in vain: it is tried again later. The lease is given back at once,
+ * because a container that starts would wait for it.
+ */
+static bool is_held(Job *j) {
+        PlRotateFacts f = j->facts;
+        int r;
+
+        if (f.running || j->choice.method != PL_LOG_METHOD_COLLAPSE ||
+            f.engine_major < PL_ROTATE_COLLAPSE_ENGINES_BELOW)
+                return false;
+        f.running = true;
+        if (pl_rotate_choose(&f).method != PL_LOG_METHOD_OFF)
+                return false;
+        r = pl_log_file_lease(&j->log);
+        pl_log_file_unlease(&j->log);
+        return r < 0;
+}
+
+/* Where a log is left alone for the sake of `docker logs`: is it too late for that? A marker
+ * without a hole before it hides nothing. */
+static bool has_hole(const Job *j) {
+        off_t hole = j->state.mark > 0 ? lseek(j->log.fd, 0, SEEK_HOLE) : -1;
+
+        return hole >= 0 && (uint64_t)hole < j->state.mark;
+}
+
 static int work(Job *j) {
         int r;
 
@@ -621,11 +667,20 @@ static int work(Job *j) {
         if (r < 0)
                 return r;
         j->choice = pl_rotate_choose(&j->facts);
+        if (j->choice.why == PL_ROTATE_WHY_SPARED && has_hole(j))
+                j->choice.why = PL_ROTATE_WHY_HOLED;
         if (j->choice.method == PL_LOG_METHOD_OFF)
                 return 0;
+        if (is_held(j)) {
+                j->choice.method = PL_LOG_METHOD_OFF; /* nothing is done now, nor said to be */
+                j->out->later = true;
+                return 0;
+        }
         r = trim(j);
         for (int i = 0; r >= 0 && i < ROTATIONS_MAX; i++) {
                 j->choice = pl_rotate_choose(&j->facts);
+                if (j->choice.method == PL_LOG_METHOD_OFF)
+                        break; /* somebody has opened it meanwhile */
                 r = rotate_once(j);
                 /* a writer that is faster than the archiver gets job after job: between jobs
                  * old archives are dropped, and progress is reported */

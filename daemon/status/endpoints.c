@@ -40,6 +40,10 @@ static json_t *get_findings(void *userdata, const PlCtlRequest *q, unsigned *sta
         json_t *list = json_array();
         const PlSubject *s;
 
+        if (list && !pl_findings_add_host(e->from, list)) {
+                json_decref(list);
+                return NULL;
+        }
         PL_MAP_FOREACH(s, e->from->registry->subjects)
         if (list && !pl_findings_add(e->from, s, list)) {
                 json_decref(list);

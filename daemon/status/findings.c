@@ -38,7 +38,6 @@ static void find_log(Collector *c) {
                 PlFindingSeverity severity;
                 const char *check;
         } kinds[] = {
-                [PL_LOG_FINDING_METHOD] = { PL_FINDING_MEDIUM, "log-method" },
                 [PL_LOG_FINDING_FAILED] = { PL_FINDING_HIGH, "log-rotation" },
                 [PL_LOG_FINDING_FULL] = { PL_FINDING_CRITICAL, "log-disk-full" },
         };
@@ -100,6 +99,30 @@ static void collect(Collector *c) {
                 return;
         for (size_t i = 0; i < PL_ARRAY_SIZE(kinds); i++)
                 kinds[i](c);
+}
+
+unsigned pl_findings_count_host(const PlSources *from) {
+        unsigned n = 0;
+
+        for (int why = 0; from->logs && why < _PL_ROTATE_WHY_N; why++) {
+                _cleanup_free_ char *text = pl_logs_method_finding(from->logs, why);
+
+                n += text != NULL;
+        }
+        return n;
+}
+
+bool pl_findings_add_host(const PlSources *from, json_t *list) {
+        for (int why = 0; from->logs && why < _PL_ROTATE_WHY_N; why++) {
+                _cleanup_free_ char *text = pl_logs_method_finding(from->logs, why);
+                PlFinding f = { .severity = PL_FINDING_MEDIUM,
+                                .check = "log-method",
+                                .message = text };
+
+                if (text && json_array_append_new(list, pl_wire_finding(&f)) < 0)
+                        return false;
+        }
+        return true;
 }
 
 unsigned pl_findings_count(const PlSources *from, const PlSubject *s) {

@@ -9,6 +9,11 @@
 
 #include "status/sources.h"
 
+/** pl_findings_count_host(), pl_findings_add_host() - those that concern the host and no container.
+ */
+unsigned pl_findings_count_host(const PlSources *from);
+bool pl_findings_add_host(const PlSources *from, json_t *list);
+
 /** pl_findings_count() - of one container. */
 unsigned pl_findings_count(const PlSources *from, const PlSubject *s);
 

@@ -102,6 +102,7 @@ char *pl_snapshot_line(const PlSources *from) {
                 count_limits(s, &sum);
                 count_health(from, s, &sum);
         }
+        sum.n_findings += pl_findings_count_host(from);
         count_absent(from, &sum);
         return pl_summary_line(&sum);
 }
@@ -143,6 +144,7 @@ static void add_log(const PlSources *from, const PlSubject *s, PlContainerStatus
                 return;
         c->log_path = log.path;
         c->log_method = log.method;
+        c->log_why = log.why && *log.why ? log.why : NULL;
         c->log_size_bytes = log.size_bytes;
         c->log_archived_bytes = log.archived_bytes;
 }
@@ -237,6 +239,7 @@ json_t *pl_snapshot_status(const PlSources *from) {
                 status.engine_version = info->version;
                 status.engine_api = api;
         }
+        (void)pl_findings_add_host(from, findings);
         PL_MAP_FOREACH(s, g->subjects) {
                 if (!s->facts)
                         continue;

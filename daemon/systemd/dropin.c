@@ -7,8 +7,10 @@
 
 #include "systemd/dropin.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -43,6 +45,32 @@ int pl_scope_dropin_write(const char *parent, const PlLimits *limits, uint64_t q
         if (text)
                 return pl_fs_replace(dir, DROPIN_FILE, text, strlen(text), 0644, false);
         return unlinkat(dir, DROPIN_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+bool pl_scope_dropin_is(const char *parent, const PlLimits *limits, uint64_t quota_period_usec) {
+        _cleanup_free_ char *text = NULL, *found = NULL;
+        _cleanup_close_ int dir = -EBADF;
+        char path[PATH_MAX];
+
+        if (pl_unit_properties_format_dropin(limits, quota_period_usec, &text) < 0 || !text)
+                return false;
+        (void)snprintf(path, sizeof(path), "%s/" DROPIN_DIR, parent);
+        dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return dir >= 0 && pl_fs_read(dir, DROPIN_FILE, strlen(text) + 1, &found, NULL) >= 0 &&
+               pl_streq(found, text);
+}
+
+bool pl_scope_dropin_concerns_any(const char *parent) {
+        DIR *dir = opendir(parent);
+        const struct dirent *e;
+        bool any = false;
+
+        if (!dir)
+                return errno != ENOENT;
+        while (!any && (e = readdir(dir)))
+                any = fnmatch("docker-*.scope", e->d_name, 0) == 0;
+        (void)closedir(dir);
+        return any;
 }
 
 uint64_t pl_scope_dropin_changed(const char *parent, const char *scope) {

@@ -21,6 +21,17 @@
  */
 int pl_scope_dropin_write(const char *parent, const PlLimits *limits, uint64_t quota_period_usec);
 
+/** pl_scope_dropin_is() - does writing it change nothing? Return: false also when it cannot be
+ * read. */
+bool pl_scope_dropin_is(const char *parent, const PlLimits *limits, uint64_t quota_period_usec);
+
+/**
+ * pl_scope_dropin_concerns_any() - is there a scope already that the drop-in is read for?
+ * @parent: where systemd keeps transient units
+ * Return: true also when that cannot be looked at.
+ */
+bool pl_scope_dropin_concerns_any(const char *parent);
+
 /**
  * pl_scope_dropin_changed() - when properties of a scope were set last, by whomever
  * @parent: where systemd keeps drop-ins of transient units, a file per property: it replaces the

@@ -366,6 +366,15 @@ int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quo
         return pl_scope_dropin_write(UNIT_DIR, limits, quota_period_usec);
 }
 
+bool pl_systemd_has_defaults(const PlSystemd *s, const PlLimits *limits,
+                             uint64_t quota_period_usec) {
+        return s->supported && pl_scope_dropin_is(UNIT_DIR, limits, quota_period_usec);
+}
+
+bool pl_systemd_has_scopes(const PlSystemd *s) {
+        return s->supported && pl_scope_dropin_concerns_any(TRANSIENT_DIR);
+}
+
 static int on_unit_started(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         _cleanup_(request_freep) Request *q = userdata;
         const char *message;

@@ -55,6 +55,14 @@ int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimi
  * Return: 0, -EOPNOTSUPP, -errno. */
 int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quota_period_usec);
 
+/** pl_systemd_has_defaults() - is this the drop-in that is there? */
+bool pl_systemd_has_defaults(const PlSystemd *s, const PlLimits *limits,
+                             uint64_t quota_period_usec);
+
+/** pl_systemd_has_scopes() - does systemd know scopes that the drop-in is read for? They get its
+ * values at the next daemon-reload. */
+bool pl_systemd_has_scopes(const PlSystemd *s);
+
 /** pl_systemd_start_unit() - start a unit (OnUnhealthy=unit:NAME, already expanded) without waiting
  * for it; a failure is logged here, about container @id.
  * Return: 0, -EOPNOTSUPP, -ENOTCONN, -ENOMEM, -errno. */

@@ -79,6 +79,7 @@ typedef struct PlContainer {
         PlPhase phase;
         PlDockerHealth docker_health;
         uint64_t docker_start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
+        uint64_t stop_timeout_usec;        /* Config.StopTimeout; PL_TIME_INFINITY: never killed */
         pid_t pid;                         /* 0: not running */
         bool oom_killed;
         int exit_code;

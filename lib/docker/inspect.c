@@ -321,6 +321,14 @@ static int parse_log(const json_t *root, const json_t *host, PlContainer *c) {
         return r;
 }
 
+/* Source: Docker Engine API, ContainerInspect: seconds, null stands for the engine's default, which
+ * is 10; -1 waits for ever. */
+static uint64_t parse_stop_timeout(const json_t *config) {
+        int64_t sec = pl_json_int(config, "StopTimeout", -1, INT_MAX, 10);
+
+        return sec < 0 ? PL_TIME_INFINITY : (uint64_t)sec * PL_USEC_PER_SEC;
+}
+
 static int fill(const json_t *root, PlContainer *c) {
         const json_t *config = json_object_get(root, "Config"),
                      *host = json_object_get(root, "HostConfig"),
@@ -329,6 +337,7 @@ static int fill(const json_t *root, PlContainer *c) {
 
         parse_state(json_object_get(root, "State"), c);
         parse_arguments(json_object_get(root, "Args"), c);
+        c->stop_timeout_usec = parse_stop_timeout(config);
         c->restart_count = (unsigned)pl_json_int(root, "RestartCount", 0, UINT_MAX, 0);
         c->created_usec = time_of(pl_json_string(root, "Created"));
         c->docker_start_period_usec = (uint64_t)pl_json_int(json_object_get(config, "Healthcheck"),

@@ -95,11 +95,11 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
         switch (v->kind) {
         case PL_VERDICT_UP:
                 h->n_up = n_up + 1;
-                h->was_up = true;
+                h->was_up = h->answered = true;
                 break;
         case PL_VERDICT_DEGRADED:
                 h->n_part = n_part + 1;
-                h->was_up = true;
+                h->was_up = h->answered = true;
                 break;
         case PL_VERDICT_DOWN:
                 h->n_fail = n_fail + 1;
@@ -107,6 +107,11 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
         default:
                 break;
         }
+}
+
+void pl_health_reprobe(PlHealth *h) {
+        h->answered = false;
+        h->n_fail = 0;
 }
 
 static uint64_t start_deadline(const PlHealthConfig *c, const PlHealthFacts *f) {
@@ -224,8 +229,26 @@ static void damp(PlHealth *h, const PlHealthConfig *c, bool flipped, bool by_han
 static void begin_run(PlHealth *h, uint64_t started_usec) {
         h->started_usec = started_usec;
         h->n_up = h->n_part = h->n_fail = 0;
-        h->was_up = false;
+        h->was_up = h->answered = h->docker_passed = false;
         h->last = (PlVerdict){ 0 };
+}
+
+/* See pl_health_is_broken(). Only a settled failure counts: one good answer in between is a sign of
+ * life, and begins the count anew. */
+static bool is_proven(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
+        switch (sign) {
+        case PL_SIGN_EXITED:
+        case PL_SIGN_CRASHING:
+        case PL_SIGN_RESTARTING:
+                return true; /* it does not run */
+        case PL_SIGN_FAILS:
+                if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
+                        return false;
+                return (h->answered && f->probed) ||
+                       (h->docker_passed && f->docker == PL_DOCKER_HEALTH_UNHEALTHY);
+        default:
+                return false;
+        }
 }
 
 /* Is a failure a dependency's? Return: whether that has changed so that it must be said. */
@@ -258,7 +281,7 @@ static bool has_detail(PlHealthSign sign) {
 
 static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                            PlHealthSign sign, uint64_t now_usec) {
-        char why[PL_REASON_MAX + 64];
+        char why[PL_REASON_MAX + 128];
 
         pl_health_explain(h, f, sign, now_usec, why, sizeof(why));
         if (h->flapping)
@@ -284,8 +307,14 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
         if (h->waited && !facts->waits_for && h->attributed)
                 h->n_fail = 0;
         h->waited = facts->waits_for != NULL;
+        if (!facts->stale && facts->phase == PL_PHASE_RUNNING &&
+            facts->docker == PL_DOCKER_HEALTH_HEALTHY)
+                h->docker_passed = true;
 
         sign = sign_of(h, config, facts, now_usec);
+        if (sign == PL_SIGN_FAILS_EARLY)
+                h->n_fail = 0;
+        h->proven = is_proven(h, facts, sign);
         h->raw = pl_health_next(sign, h->raw);
         h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
         alarm = attribute(h, facts, sign);
@@ -336,7 +365,7 @@ uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
 
 bool pl_health_wants_hurry(const PlHealth *h) {
         if (h->raw == PL_HEALTH_STARTING)
-                return true;
+                return h->n_fail == 0;
         return (h->raw == PL_HEALTH_UNHEALTHY || h->raw == PL_HEALTH_DEGRADED) && h->n_up > 0 &&
                h->n_up < PL_HEALTH_CONFIRM;
 }

@@ -63,7 +63,7 @@ typedef enum PlHealthSign {
 #define PL_HEALTH_REASON_MAX 384 /* a reason, its frame, and a service's name */
 
 typedef struct PlHealthConfig {
-        unsigned failures;          /* ProbeFailures=, at least 1 */
+        unsigned failures; /* ProbeFailures=, at least 1; none of the start period counts */
         uint64_t start_period_usec; /* the longer of the policy's and Docker's own */
         PlBudget flap;              /* n 0: no damping */
 } PlHealthConfig;
@@ -91,11 +91,14 @@ typedef struct PlHealth {
         uint64_t since_usec;           /* of state */
         PlVerdict last;                /* latest verdict */
         unsigned n_up, n_part, n_fail; /* streaks; at most one is not 0 */
-        bool was_up;                   /* in this run */
+        bool was_up;                   /* in this run, by its probe */
+        bool answered;                 /* … by the probe as it is now */
+        bool docker_passed;            /* Docker's healthcheck was, in this run */
         uint64_t started_usec;         /* of this run */
         bool attributed;               /* the present failure is put down to a dependency */
         bool waited;                   /* a dependency was down at the last step */
         bool reprieved; /* unhealthy for its past alone: a crash loop, running again */
+        bool proven;    /* unhealthy, and known to be dead: see pl_health_is_broken() */
         bool flapping;
         uint64_t flips[PL_HEALTH_FLIPS_MAX]; /* times of raw changes; a ring */
         unsigned n_flips;
@@ -118,6 +121,10 @@ void pl_health_init(PlHealth *h, uint64_t now_usec);
  * PL_VERDICT_NONE says nothing and is ignored. */
 void pl_health_probe(PlHealth *h, const PlVerdict *v);
 
+/** pl_health_reprobe() - another question, or another address, from now on: what the last one got
+ * for an answer is no proof against this one's silence. */
+void pl_health_reprobe(PlHealth *h);
+
 /** pl_health_step() - bring the state up to the evidence
  * @ret: written when true is returned
  * Return: whether there is a change to report. */
@@ -128,13 +135,27 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
 uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
                           const PlHealthFacts *facts, uint64_t now_usec);
 
-/** pl_health_wants_hurry() - would an answer soon settle something: starting, or recovering? */
+/** pl_health_wants_hurry() - would an answer soon settle something: starting, or recovering?
+ * Failures that count do so at the policy's interval. */
 bool pl_health_wants_hurry(const PlHealth *h);
 
-/** pl_health_is_broken() - does it fail by its own fault, so that a restart may help? Damping does
- * not hide this. A crash loop that runs just now is left to run. */
-static inline bool pl_health_is_broken(const PlHealth *h) {
+/** pl_health_is_failing() - is it unhealthy by its own fault? Damping does not hide this. A crash
+ * loop that runs just now is left to run. */
+static inline bool pl_health_is_failing(const PlHealth *h) {
         return h->raw == PL_HEALTH_UNHEALTHY && !h->attributed && !h->reprieved;
+}
+
+/**
+ * pl_health_is_broken() - … and proven to be dead, so that a restart may help and cannot harm?
+ *
+ * A probe that fails is no proof alone. It may ask at the wrong place, or too early: a database
+ * that is being filled for the first time does not listen yet, and a restart in the middle of it
+ * leaves half of the data, or none. What runs is dead when it was seen to serve in this run and
+ * does not any more, or when Docker's healthcheck passed in this run and fails now; never while it
+ * passes.
+ */
+static inline bool pl_health_is_broken(const PlHealth *h) {
+        return pl_health_is_failing(h) && h->proven;
 }
 
 /** pl_health_is_bad() - does it count as out of order in a summary? */

@@ -25,12 +25,20 @@ static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {
 }
 
 static void explain_failure(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
-        if (!f->probed)
-                (void)snprintf(buf, size, "Docker's healthcheck says unhealthy");
-        else if (h->n_fail > 1)
-                (void)snprintf(buf, size, "%s (%u times in a row)", h->last.reason, h->n_fail);
-        else
-                (void)snprintf(buf, size, "%s", h->last.reason);
+        char times[32] = "";
+        const char *doubt = "";
+
+        if (h->n_fail > 1)
+                (void)snprintf(times, sizeof(times), " (%u times in a row)", h->n_fail);
+        /* why it is only told, and nothing done about it */
+        if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
+                doubt = f->stale ? "" : "; Docker's healthcheck says healthy";
+        else if (!h->proven)
+                doubt = h->was_up && f->probed ? "; it has not answered since its probe was changed"
+                                               : "; it has not been seen to serve since it started";
+        (void)snprintf(buf, size, "%s%s%s",
+                       f->probed ? h->last.reason : "Docker's healthcheck says unhealthy",
+                       f->probed ? times : "", doubt);
 }
 
 void pl_health_explain(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign,

@@ -44,7 +44,20 @@ static uint64_t backoff(unsigned streak, uint32_t random) {
         return usec + usec / 5 * random / UINT32_MAX;
 }
 
-static void book(PlRestart *r, uint64_t now_usec, uint32_t random) {
+void pl_restart_put_off(PlRestart *r, uint64_t now_usec, uint32_t random) {
+        r->not_before_usec = now_usec + backoff(r->streak + 1, random);
+}
+
+void pl_restart_done(PlRestart *r, uint64_t now_usec, uint32_t random) {
+        if (r->n_times == 0) { /* forgiven meanwhile; it was done all the same */
+                pl_restart_book(r, now_usec, random);
+                return;
+        }
+        r->times_usec[(r->n_times - 1) % PL_RESTART_TIMES_MAX] = now_usec;
+        r->not_before_usec = now_usec + backoff(PL_MAX(r->streak, 1u), random);
+}
+
+void pl_restart_book(PlRestart *r, uint64_t now_usec, uint32_t random) {
         r->times_usec[r->n_times++ % PL_RESTART_TIMES_MAX] = now_usec;
         if (r->n_times == 2 * PL_RESTART_TIMES_MAX)
                 r->n_times = PL_RESTART_TIMES_MAX;
@@ -56,6 +69,8 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                                 const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
                                 uint64_t *ret_usec) {
         unsigned limit = PL_MIN(budget->n, (unsigned)PL_RESTART_TIMES_MAX);
+        /* a unit may be no more than an alarm, which wants no proof */
+        bool cause = facts->broken || (facts->failing && action == PL_ON_UNHEALTHY_UNIT);
         uint64_t due;
 
         if (facts->healthy) {
@@ -66,7 +81,7 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                 }
                 return PL_RESTART_NOTHING;
         }
-        if (action == PL_ON_UNHEALTHY_NONE || !facts->broken || facts->stale || facts->requested ||
+        if (action == PL_ON_UNHEALTHY_NONE || !cause || facts->stale || facts->requested ||
             r->gave_up || (action == PL_ON_UNHEALTHY_UNIT && r->fired))
                 return PL_RESTART_NOTHING;
         due = PL_MAX(r->not_before_usec, facts->engine_until_usec);
@@ -80,8 +95,8 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                 r->gave_up = true;
                 return PL_RESTART_GIVE_UP;
         }
-        book(r, now_usec, random);
         if (action == PL_ON_UNHEALTHY_UNIT) {
+                pl_restart_book(r, now_usec, random);
                 r->fired = true;
                 return PL_RESTART_UNIT;
         }

@@ -32,14 +32,15 @@ typedef struct PlBudget {
 typedef enum PlRestartVerb {
         PL_RESTART_NOTHING,
         PL_RESTART_WAIT,    /* due at *ret_usec */
-        PL_RESTART_NOW,     /* restart it; the attempt is on the books */
-        PL_RESTART_UNIT,    /* start the unit; likewise */
+        PL_RESTART_NOW,     /* restart it; on the books when it is sent, pl_restart_book() */
+        PL_RESTART_UNIT,    /* start the unit; it is on the books */
         PL_RESTART_GIVE_UP, /* the budget is spent: say so; told once */
 } PlRestartVerb;
 
 /* What holds now. */
 typedef struct PlRestartFacts {
-        bool broken;                 /* pl_health_is_broken() */
+        bool broken;                 /* pl_health_is_broken(): reason enough for a restart */
+        bool failing;                /* pl_health_is_failing(): reason enough for a unit */
         bool healthy;                /* published state */
         bool stale;                  /* the engine is lost */
         bool requested;              /* pl_ending_was_requested() */
@@ -77,6 +78,18 @@ uint64_t pl_restart_engine_turn(const PlContainer *c, bool requested, uint64_t r
 PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
                                 const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
                                 uint64_t *ret_usec);
+
+/** pl_restart_book() - a restart is sent to the engine: from here on it counts, whatever becomes of
+ * it. What was never sent costs nothing. */
+void pl_restart_book(PlRestart *r, uint64_t now_usec, uint32_t random);
+
+/** pl_restart_done() - the engine has answered, or is not going to. A container may take longer to
+ * stop than the backoff is long, so that budget and backoff count from now. */
+void pl_restart_done(PlRestart *r, uint64_t now_usec, uint32_t random);
+
+/** pl_restart_put_off() - not done (dry run): ask again after a backoff; nothing is on the books.
+ */
+void pl_restart_put_off(PlRestart *r, uint64_t now_usec, uint32_t random);
 
 /** pl_restart_reset() - a person started it anew, or the policy changed: all is forgiven. */
 void pl_restart_reset(PlRestart *r);

@@ -258,6 +258,8 @@ static int plan_squeeze(Planner *p, const PlSqueeze *squeeze, uint64_t target) {
                 why = "memory in use is unknown, and a limit below it would kill";
         else if (!p->have->has_reclaim && !is_supported(p->have, PL_RESOURCE_MEMORY_HIGH))
                 why = "more memory is in use, and this kernel offers no way to reclaim it";
+        else if (squeeze->refused)
+                why = "more memory is in use, and the kernel refuses to reclaim it";
         else if (squeeze->stalled >= PL_SQUEEZE_STALLS_MAX)
                 why = "more memory is in use than can be reclaimed";
         else {

@@ -43,10 +43,12 @@ typedef struct PlSqueeze {
         uint64_t current_bytes; /* usage at the last round */
         bool high_held;         /* memory.high is ours for the moment … */
         uint64_t high_before;   /* … and goes back to this, unless MemoryHigh says otherwise */
+        bool refused; /* set by the caller: the kernel did not take the last round's step */
 } PlSqueeze;
 
 /* A squeeze that frees nothing so many times in a row is given up; memory.high is put back. To try
- * anew (a slow audit, a reload) pass a zeroed PlSqueeze, but keep high_held and high_before. */
+ * anew (a slow audit, a reload) pass a zeroed PlSqueeze, but keep high_held and high_before. One
+ * that was refused is given up at once. */
 #define PL_SQUEEZE_STALLS_MAX 3
 /* How much one round may free: reclaim runs inside our write(2), and the loop must not stand. */
 #define PL_SQUEEZE_BYTES MIB(64)

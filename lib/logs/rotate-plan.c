@@ -35,6 +35,15 @@ static const struct {
                                   "and '--tail' work, 'plimsollctl logs' shows all); "
                                   "'plimsollctl adopt-logs' ends this",
                                   true },
+        [PL_ROTATE_WHY_SPARED] = { "not rotated while the container runs: this file system allows "
+                                   "only a hole, at which 'docker logs' fails; 'plimsollctl "
+                                   "adopt-logs' has the engine rotate, LogMethod=punch makes holes",
+                                   true },
+        [PL_ROTATE_WHY_HOLED] = { "not rotated while the container runs, and an earlier rotation "
+                                  "has left a hole, at which a full 'docker logs' and '--since' "
+                                  "stop ('plimsollctl logs' shows all); 'plimsollctl adopt-logs' "
+                                  "ends both",
+                                  true },
 };
 
 const char *pl_rotate_why_to_string(PlRotateWhy w) {
@@ -69,9 +78,9 @@ static PlRotateChoice choose_able(const PlRotateFacts *f) {
                 return off(PL_ROTATE_WHY_UNSAFE);
         if (can[PL_LOG_METHOD_REFLINK] && (any || w == PL_LOG_METHOD_REFLINK))
                 return by(f, PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK);
-        if (can[PL_LOG_METHOD_PUNCH] && (any || w == PL_LOG_METHOD_PUNCH))
+        if (can[PL_LOG_METHOD_PUNCH] && w == PL_LOG_METHOD_PUNCH)
                 return by(f, PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES);
-        return off(PL_ROTATE_WHY_UNABLE);
+        return off(can[PL_LOG_METHOD_PUNCH] && any ? PL_ROTATE_WHY_SPARED : PL_ROTATE_WHY_UNABLE);
 }
 
 PlRotateChoice pl_rotate_choose(const PlRotateFacts *f) {

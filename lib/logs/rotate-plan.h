@@ -11,7 +11,11 @@
  * What the methods rest on (tried on Docker 20.10, 26.1 and 28.5 with ext4, XFS and btrfs): from
  * 23.0 on dockerd keeps the write position in its own memory, and any shrinking of the file makes
  * its readers spin or fall silent (moby issue 45728). So a log is never made shorter under a live
- * writer there; its head becomes shared filler, or a hole.
+ * writer there; its head becomes shared filler.
+ *
+ * A hole works everywhere for us, but not for the engine's own readers: their decoder gives up at
+ * it (from 23 on at once, before that after about 10 MB of NUL bytes), and `docker logs` prints
+ * nothing of what follows. So a hole is made only where the policy asks for it.
  */
 
 #include "lib/logs/rotate-state.h"
@@ -62,7 +66,9 @@ typedef enum PlRotateWhy {
         PL_ROTATE_WHY_NOT_PROBED,     /* nothing forbids it; probe, then ask again */
         PL_ROTATE_WHY_UNABLE,         /* the file system can do nothing that is safe here */
         PL_ROTATE_WHY_UNSAFE,         /* LogMethod=collapse under a live writer of 23 or later */
-        PL_ROTATE_WHY_HOLES,          /* punch on 23 or later: a finding; works, but see its text */
+        PL_ROTATE_WHY_HOLES,          /* LogMethod=punch: a finding; works, but see its text */
+        PL_ROTATE_WHY_SPARED,         /* auto, and nothing is left but a hole */
+        PL_ROTATE_WHY_HOLED, /* the same, and a hole is there already: said by who has seen it */
         _PL_ROTATE_WHY_N,
 } PlRotateWhy;
 

@@ -168,19 +168,21 @@ static int print_models(FILE *f, const json_t *c, const PlLook *look) {
 static int print_log(FILE *f, const json_t *c, const PlLook *look) {
         const json_t *log = json_object_get(c, "log");
         const char *path = pl_view_text(log, "path"), *method = pl_view_text(log, "method");
+        const char *why = pl_view_text(log, "why");
         uint64_t size = pl_view_number(log, "size_bytes");
         uint64_t archived = pl_view_number(log, "archived_bytes");
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
 
         if (!path || !*path)
                 return 0;
-        return pl_view_field(f, look, "log", PL_TINT_NONE, "%s%s%s%s%s%s%s", path,
+        return pl_view_field(f, look, "log", PL_TINT_NONE, "%s%s%s%s%s%s%s%s%s", path,
                              size != PL_UNLIMITED ? ", " : "",
                              size != PL_UNLIMITED ? pl_view_size(size, a) : "",
                              archived != PL_UNLIMITED && archived > 0 ? ", archived " : "",
                              archived != PL_UNLIMITED && archived > 0 ? pl_view_size(archived, b)
                                                                       : "",
-                             method ? ", method " : "", method ? method : "");
+                             method ? ", method " : "", method ? method : "",
+                             method && why && *why ? ": " : "", method && why ? why : "");
 }
 
 static int print_findings(FILE *f, const json_t *c, const PlLook *look) {

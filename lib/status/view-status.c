@@ -114,6 +114,23 @@ static int print_findings(FILE *f, const json_t *status, const PlLook *look) {
         return pl_view_field(f, look, "findings", bad ? PL_TINT_BAD : PL_TINT_NONE, "%s", text);
 }
 
+/* Those of no container; the others stand with theirs. */
+static int print_host_findings(FILE *f, const json_t *status, const PlLook *look) {
+        const json_t *finding;
+        int r = 0;
+        size_t i;
+
+        json_array_foreach(json_object_get(status, "host_findings"), i, finding) {
+                const char *severity = pl_view_text(finding, "severity");
+                const char *message = pl_view_text(finding, "message");
+
+                if (r == 0 && severity && message)
+                        r = pl_view_field(f, look, "", pl_view_finding_tint(finding), "%s: %s",
+                                          severity, message);
+        }
+        return r;
+}
+
 static int print_head(FILE *f, const json_t *status, const PlViewOptions *o) {
         const char *version = pl_view_text(status, "version");
         const char *summary = pl_view_text(status, "summary");
@@ -133,7 +150,8 @@ static int print_head(FILE *f, const json_t *status, const PlViewOptions *o) {
                 (void)fputc('\n', f);
 
         if ((r = print_engine(f, status, &o->look)) < 0 || (r = print_policy(f, status, o)) < 0 ||
-            (r = print_findings(f, status, &o->look)) < 0)
+            (r = print_findings(f, status, &o->look)) < 0 ||
+            (r = print_host_findings(f, status, &o->look)) < 0)
                 return r;
         if (pl_view_bool(status, "dry_run"))
                 r = pl_view_field(f, &o->look, "DRY RUN", PL_TINT_WARN,

@@ -101,6 +101,7 @@ static json_t *log_new(const PlContainerStatus *c) {
 
         if (o && pl_json_put_text(o, "path", c->log_path) &&
             pl_json_put_text(o, "method", c->log_method) &&
+            pl_json_put_text(o, "why", c->log_why) &&
             pl_json_put_number(o, "size_bytes", c->log_size_bytes) &&
             pl_json_put_number(o, "archived_bytes", c->log_archived_bytes))
                 return o;
@@ -231,6 +232,20 @@ static json_t *finding_counts_new(const json_t *findings) {
         return NULL;
 }
 
+static json_t *host_findings_new(const json_t *findings) {
+        json_t *list = json_array(), *finding;
+        size_t i;
+
+        json_array_foreach(findings, i, finding) {
+                if (list && !json_is_string(json_object_get(finding, "container")) &&
+                    json_array_append(list, finding) < 0) {
+                        json_decref(list);
+                        return NULL;
+                }
+        }
+        return list;
+}
+
 json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
         json_t *o = json_object();
 
@@ -249,7 +264,8 @@ json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
         /* pl_json_put() steals in any case, also on failure: containers must be reached exactly
          * once */
         if (!pl_json_put(o, "containers", containers) || !ok ||
-            !pl_json_put(o, "findings", finding_counts_new(s->findings))) {
+            !pl_json_put(o, "findings", finding_counts_new(s->findings)) ||
+            !pl_json_put(o, "host_findings", host_findings_new(s->findings))) {
                 json_decref(o);
                 return NULL;
         }

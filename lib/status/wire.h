@@ -26,6 +26,7 @@ typedef struct PlContainerStatus {
         uint64_t memory_bytes, memory_peak_bytes, cpu_usec, pids; /* PL_UNLIMITED: unknown */
         uint64_t working_set_bytes; /* memory without page cache that can be dropped; likewise */
         const char *log_path, *log_method; /* NULL: unknown */
+        const char *log_why;               /* why by this method; NULL: nothing to say */
         uint64_t log_size_bytes, log_archived_bytes;
         uint64_t restarts, oom_kills, drift_repairs;
         bool paused_repairs; /* a stand-off with another manager */
@@ -60,7 +61,8 @@ typedef struct PlStatus {
         uint64_t policy_loaded_usec; /* CLOCK_REALTIME */
         bool dry_run, stale;         /* stale: what follows was true when the engine was lost */
         const char *summary;         /* the STATUS= line */
-        const json_t *findings;      /* array of what pl_wire_finding() made; only counted here */
+        const json_t *findings; /* array of what pl_wire_finding() made; counted here, and those
+                                 * of no container shown */
 } PlStatus;
 
 /**

@@ -126,14 +126,17 @@ END
     turns db healthy
 }
 
-@test "a section's change and a reload move the probe" {
+@test "a section's change and a reload move the probe, and a wrong one restarts nothing" {
+    local started
     policy_is <<'END'
 [Service cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
+OnUnhealthy=restart
 END
     docker run -d --name cache redis:debian >/dev/null
+    started=$(starts_of cache)
     daemon_begin
     turns cache healthy
     policy_is <<'END'
@@ -142,10 +145,15 @@ Match=name:cache
 ProbePort=1
 ProbeInterval=1s
 ProbeTimeout=500ms
+OnUnhealthy=restart
 END
     kill -HUP "$DAEMON"
     turns cache unhealthy
-    [[ $(reason cache) == "connection refused ("*":1)"* ]]
+    [[ $(reason cache) == "connection refused ("*":1)"*"; it has not answered since its probe was changed" ]] ||
+        fail "$(reason cache)"
+    sleep 2
+    [ "$(starts_of cache)" = "$started" ]
+    unsaid 'restarting it'
 }
 
 @test "an engine that hangs changes no verdict of a probe, and gets no restart to do later" {

@@ -28,13 +28,13 @@ on() {
 }
 
 @test "ext4, engine below 23: collapse" { on ext4 auto 20 collapse; }
-@test "ext4, engine 23 and later: punch" { on ext4 auto 26 punch; }
+@test "ext4, engine 23 and later: punch when asked for" { on ext4 punch 26 punch; }
 @test "XFS, any engine: reflink" { on xfs auto 26 reflink; }
 @test "XFS, engine below 23: collapse when asked for" { on xfs collapse 20 collapse; }
 @test "btrfs, any engine: reflink" { on btrfs auto 28 reflink; }
-@test "tmpfs: punch" { on tmpfs auto 26 punch; }
+@test "tmpfs: punch when asked for" { on tmpfs punch 26 punch; }
 @test "state records deleted at any time, collapse" { on ext4 auto 20 collapse -; }
-@test "state records deleted at any time, punch" { on ext4 auto 26 punch -; }
+@test "state records deleted at any time, punch" { on ext4 punch 26 punch -; }
 @test "state records deleted at any time, reflink" { on xfs auto 26 reflink -; }
 
 @test "plimsollctl logs -f through rotations that are killed again and again: each line once" {
@@ -120,15 +120,15 @@ for_each_fs() { # the same on each kind; tmpfs has no blocks for root alone
 }
 
 no_room() {
-    local size=48
-    [ "$1" != xfs ] || size=320
+    local size=48 method=punch
+    [ "$1" != xfs ] || size=320 method=auto
     full_disk "$1" 100000 100 $size
-    rotates auto 26 keep
+    rotates $method 26 keep
     [[ $output == "error=28 step=writing the archive "*" rotations=0 "*" dropped=0 "*" full=1" ]]
     nothing_lost 100000
     [ -z "$(find "$M/fs/run/archive" -name '.partial*')" ]
     rm "$M/fs/ballast" # somebody frees some space
-    rotates auto 26 keep
+    rotates $method 26 keep
     [[ $output == "error=0 "*" rotations=1 "* ]]
     nothing_lost 100000
 }
@@ -136,10 +136,10 @@ no_room() {
 @test "a full disk: nothing is freed that is not in an archive" { for_each_fs no_room; }
 
 little_room() {
-    local size=48
-    [ "$1" != xfs ] || size=320
+    local size=48 method=punch
+    [ "$1" != xfs ] || size=320 method=auto
     full_disk "$1" 150000 2600 $size
-    rotates auto 26 keep
+    rotates $method 26 keep
     [[ $output == "error=0 "*" full=1" ]]
     [[ $output != *" rotations=1 "* ]]
     nothing_lost 150000

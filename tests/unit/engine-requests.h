@@ -70,8 +70,24 @@ static inline int update(const char *id, const char *body) {
         return ASK(pl_engine_update(engine, id, body, on_changed, NULL));
 }
 
+static unsigned n_checks;
+static bool unwanted; /* what a check answers */
+static PlPhase checked_phase;
+
+static inline bool on_check(void *userdata, const char *id, PlContainer **c) {
+        ck_assert_msg(!inside, "a check before the request was made");
+        ck_assert_str_eq((*c)->id, id);
+        n_checks++;
+        checked_phase = (*c)->phase;
+        return !unwanted;
+}
+
+static inline int restart_of(const char *id) {
+        return ASK(pl_engine_restart(engine, id, on_check, on_changed, NULL));
+}
+
 static inline int restart(void) {
-        return ASK(pl_engine_restart(engine, A64, on_changed, NULL));
+        return restart_of(A64);
 }
 
 /* Waits for the n-th reply. */

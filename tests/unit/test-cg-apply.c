@@ -290,6 +290,50 @@ START_TEST(test_shrinking_never_kills) {
 }
 END_TEST
 
+/* As the kernel makes memory.reclaim: for writing alone, which only CAP_DAC_OVERRIDE gets around.
+ */
+static int squeeze_unprivileged(int dir_fd) {
+        PlCgroupMounts m = host.m;
+        PlCgroup g = { .dir_fd[PL_CONTROLLER_MEMORY] = dir_fd };
+        PlStep step = { .kind = PL_STEP_SQUEEZE,
+                        .resource = PL_RESOURCE_MEMORY_MAX,
+                        .number = MIB(1) };
+
+        m.hierarchy[PL_CONTROLLER_MEMORY] = PL_HIERARCHY_V2;
+        memcpy(g.relative, host.g->relative, sizeof(g.relative));
+        if (setresuid(65534, 65534, 65534) < 0)
+                return -errno;
+        return pl_cg_apply(&m, &g, &step, 0, direct, NULL);
+}
+
+START_TEST(test_a_file_for_writing_alone) {
+        char dir[] = "/tmp/plimsoll-reclaim-XXXXXX", found[32] = "";
+        int dir_fd, fd, status;
+        pid_t pid;
+
+        direct = _i;
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        ck_assert_int_eq(chmod(dir, 0755), 0);
+        dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd = openat(dir_fd, "memory.reclaim", O_CREAT | O_RDWR | O_CLOEXEC, 0200);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(fchown(fd, 65534, 65534), 0);
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0)
+                _exit(-squeeze_unprivileged(dir_fd));
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_ge(pread(fd, found, sizeof(found) - 1, 0), 0);
+        (void)unlinkat(dir_fd, "memory.reclaim", 0);
+        (void)rmdir(dir);
+        (void)close(fd);
+        (void)close(dir_fd);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s",
+                      strerror(WEXITSTATUS(status)));
+        ck_assert_str_eq(found, "1048576");
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("cg-apply");
         TCase *t = tcase_create("cg-apply");
@@ -301,6 +345,7 @@ int main(void) {
         tcase_add_loop_test(t, test_errors_name_the_file, 0, 2);
         tcase_add_loop_test(t, test_devices, 0, 2);
         tcase_add_test(t, test_no_such_device);
+        tcase_add_loop_test(t, test_a_file_for_writing_alone, 0, 2);
         tcase_add_loop_test(t, test_shrinking_never_kills, 0, 2);
         suite_add_tcase(s, t);
         return cg_host_run(s);

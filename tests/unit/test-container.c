@@ -18,6 +18,8 @@ static void show(FILE *f, const PlContainer *c) {
                 fprintf(f, " health=%d", c->docker_health);
         if (c->docker_start_period_usec)
                 fprintf(f, " startperiod=%" PRIu64, c->docker_start_period_usec);
+        if (c->stop_timeout_usec != 10 * PL_USEC_PER_SEC)
+                fprintf(f, " stoptimeout=%" PRIu64, c->stop_timeout_usec);
         if (c->oom_killed)
                 fputs(" oom", f);
         if (c->exit_code)

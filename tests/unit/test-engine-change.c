@@ -96,6 +96,70 @@ START_TEST(test_restart_is_not_late) {
 }
 END_TEST
 
+/* Four at a time, and the others wait their turn, however long that takes. */
+START_TEST(test_restarts_wait_their_turn) {
+        fake_do(&fake, "[{\"op\":\"generate\",\"n\":11},{\"op\":\"fault\",\"path\":\"restart$\","
+                       "\"kind\":\"delay\",\"delay\":1.5}]");
+        ck_assert_int_eq(list(), 0);
+        EXPECT_REPLY(1, 0);
+        ck_assert_uint_eq(listed, 12);
+        for (size_t i = 0; i < listed; i++)
+                ck_assert_int_eq(restart_of(ids[i]), 0);
+        ck_assert(run_until(event, &n_replies, 13, LONG));
+        ck_assert_uint_eq(n_failed, 0);
+        ck_assert_uint_eq(n_checks, 12);
+        ck_assert_uint_eq(count_of("restarts"), 12);
+        ck_assert_uint_eq(count_of("max_in_flight"), 4);
+}
+END_TEST
+
+/* What waits is looked at when its turn has come, and not done when nobody wants it any more. */
+START_TEST(test_restart_is_checked_when_it_is_sent) {
+        fake_do(&fake, "[{\"op\":\"generate\",\"n\":4},{\"op\":\"fault\",\"path\":\"restart$\","
+                       "\"kind\":\"delay\",\"delay\":0.5}]");
+        ck_assert_int_eq(list(), 0);
+        EXPECT_REPLY(1, 0);
+        for (size_t i = 1; i <= 4; i++)
+                ck_assert_int_eq(restart_of(ids[i]), 0);
+        ck_assert_int_eq(restart(), 0);
+        ck_assert(run_until(event, &n_checks, 4, LONG));
+        ck_assert_int_eq(checked_phase, PL_PHASE_RUNNING);
+        unwanted = true;
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"db\"}");
+        ck_assert(run_until(event, &n_replies, 6, LONG));
+        ck_assert_uint_eq(n_checks, 5);
+        ck_assert_int_eq(checked_phase, PL_PHASE_EXITED); /* as it is, not as it was */
+        ck_assert_uint_eq(n_failed, 1);
+        ck_assert_uint_eq(count_of("restarts"), 4);
+
+        ck_assert_int_eq(restart(), 0);
+        EXPECT_REPLY(7, -ECANCELED);
+        ck_assert_int_eq(restart_of(B64), 0);
+        EXPECT_REPLY(8, -ENOENT);
+        ck_assert_uint_eq(n_checks, 6);
+        ck_assert_uint_eq(count_of("restarts"), 4);
+}
+END_TEST
+
+/* The time that a container takes to stop is its own. */
+START_TEST(test_restart_has_the_stop_timeout) {
+        static const struct {
+                const char *stop_timeout;
+                int error;
+        } rows[] = { { "2", 0 }, { "-1", 0 }, { "null", 0 }, { "0", -ETIMEDOUT } };
+        const PlEngineTuning quick = { .restart_usec = 500 * PL_USEC_PER_MSEC };
+
+        pl_engine_tune(engine, &quick);
+        fake_do(&fake,
+                "[{\"op\":\"set\",\"name\":\"db\",\"inspect\":{\"Config\":{\"StopTimeout\":%s}}},"
+                "{\"op\":\"fault\",\"path\":\"restart$\",\"kind\":\"delay\",\"delay\":1.2}]",
+                rows[_i].stop_timeout);
+        ck_assert_int_eq(restart(), 0);
+        ck_assert(run_until(event, &n_replies, 1, LONG));
+        ck_assert_msg(reply_error == rows[_i].error, "%s: %d", rows[_i].stop_timeout, reply_error);
+}
+END_TEST
+
 START_TEST(test_kill) {
         json_t *kills, *kill;
 
@@ -122,6 +186,9 @@ int main(void) {
         tcase_add_test(t, test_restart_is_not_doubled);
         tcase_add_test(t, test_restart_is_not_left_behind);
         tcase_add_test(t, test_restart_is_not_late);
+        tcase_add_test(t, test_restarts_wait_their_turn);
+        tcase_add_test(t, test_restart_is_checked_when_it_is_sent);
+        tcase_add_loop_test(t, test_restart_has_the_stop_timeout, 0, 4);
         tcase_add_test(t, test_kill);
         return run_case(t);
 }

@@ -12,7 +12,7 @@
  * A script is a string, one step per character and second:
  *   u d p s   a verdict: up, down, partly (degraded), starting; n: none
  *   .         nothing happens        _  ten seconds pass
- *   R         the container starts anew
+ *   R         the container starts anew               q  its probe is changed
  *   E Z       it exits with code 3, with code 0    B  it ends by request     X  it is gone
  *   C         a crash loop is seen   K  it is over
  *   P r       it is paused, runs again             G  the engine restarts it
@@ -34,7 +34,10 @@ static const struct {
         { "says nothing at first", ".", false, { 0 }, "s", "" },
         { "says why it is not up yet", ".dd", false, { 0 }, "s", "connection refused" },
         { "never comes up", "dddddddddddddddddddddddddddddddddd", false, { 0 }, "su",
-          "connection refused (34 times in a row)" },
+          "connection refused (5 times in a row); it has not been seen to serve since it started" },
+        { "failures of the start period do not count", "ddddddddddddddddddddddddddddddd", false,
+          { 0 }, "s", "connection refused" },
+        { "loading, then silent", "sss__________ddd", false, { 0 }, "sdu", "(3 times in a row); it has" },
         { "one failure is forgiven", "uuduuu", false, { 0 }, "h", "" },
         { "two failures are forgiven", "uudduu", false, { 0 }, "h", "" },
         { "three are not", "uuddd", false, { 0 }, "hu", "connection refused (3 times in a row)" },
@@ -60,6 +63,11 @@ static const struct {
         { "paused, one failure after", "uuPrd", false, { 0 }, "hdh", "" },
         { "probe content, Docker not", "uuSu", false, { 0 }, "hd", "Docker's healthcheck" },
         { "and settled", "uuSuHuu", false, { 0 }, "hdh", "" },
+        { "Docker content, probe not", "uuHddd", false, { 0 }, "hu",
+          "connection refused (3 times in a row); Docker's healthcheck says healthy" },
+        { "its probe is changed, to no good", "uuqddd", false, { 0 }, "hu",
+          "connection refused (3 times in a row); it has not answered since its probe was changed" },
+        { "its probe is changed: the count begins anew", "uuddqdd", false, { 0 }, "h", "" },
         { "oom survived", "uuO.u", false, { 0 }, "hd", "lack of memory" },
         { "oom forgotten", "uuO______________________________uu", false, { 0 }, "hdh", "" },
         { "engine lost, probe goes on", "uuLuddd", false, { 0 }, "hu", "refused" },
@@ -84,6 +92,8 @@ static const struct {
         { "Docker alone: healthy", "H", true, { 0 }, "h", "" },
         { "Docker alone: starting", "NH", true, { 0 }, "sh", "" },
         { "Docker alone: flips", "HSHS", true, { 0 }, "huhu", "Docker's healthcheck says unhealthy" },
+        { "Docker alone: never passed", "NS", true, { 0 }, "su",
+          "Docker's healthcheck says unhealthy; it has not been seen to serve since it started" },
         { "Docker alone, engine lost", "HLSS", true, { 0 }, "h", "" },
         { "no evidence, exits", ".E", true, { 0 }, "u", "exited with code 3" },
 };
@@ -125,6 +135,7 @@ static void act(World *w, char c) {
         case 'p': pl_health_probe(&w->health, &part); break;
         case 's': pl_health_probe(&w->health, &loading); break;
         case 'n': pl_health_probe(&w->health, &none); break;
+        case 'q': pl_health_reprobe(&w->health); break;
         case '_': w->now += 9 * PL_USEC_PER_SEC; break;
         case 'R': f->phase = PL_PHASE_RUNNING; f->started_usec = w->now; break;
         case 'E': f->phase = PL_PHASE_EXITED; f->exit_code = 3; f->by_request = false; break;
@@ -179,7 +190,7 @@ END_TEST
 
 /* However evidence comes: no state without a cause, no report without a change. */
 START_TEST(random_walks) {
-        static const char letters[] = "uuuudddppssn._REZBXCKPrGHSNOLlWw";
+        static const char letters[] = "uuuudddppssn._REZBXCKPrGHSNOLlWwq";
         uint64_t seed = 88172645463325252u + (uint64_t)_i * 7919;
         World w;
 
@@ -207,6 +218,13 @@ START_TEST(random_walks) {
                 ck_assert(!w.health.flapping || w.health.state == PL_HEALTH_DEGRADED);
                 ck_assert(!w.health.attributed || w.health.raw == PL_HEALTH_UNHEALTHY);
                 ck_assert(w.facts.stale || w.facts.present || w.health.state == PL_HEALTH_ABSENT);
+                /* nothing that runs is broken without proof */
+                if (pl_health_is_broken(&w.health) && !w.facts.stale &&
+                    w.facts.phase == PL_PHASE_RUNNING) {
+                        ck_assert(w.facts.docker != PL_DOCKER_HEALTH_HEALTHY);
+                        ck_assert(w.health.answered || w.health.docker_passed);
+                        ck_assert(w.health.last.kind == PL_VERDICT_DOWN);
+                }
                 ck_assert_uint_lt(strlen(w.health.reason), sizeof(w.health.reason));
                 /* the same evidence at the same moment changes nothing more */
                 ck_assert(!pl_health_step(&w.health, &w.config, &w.facts, w.now, &c));
@@ -216,14 +234,14 @@ START_TEST(random_walks) {
 }
 END_TEST
 
-/* A silent service is found out by time alone, at the moment that wakeup() names. */
+/* That a service loads for long is found out by time alone, at the moment that wakeup() names. */
 START_TEST(wakes_up_at_the_end_of_the_start_period) {
         World w;
         uint64_t at;
 
         begin(&w, 30 * PL_USEC_PER_SEC);
         for (int i = 0; i < 4; i++) {
-                act(&w, 'd');
+                act(&w, 's');
                 step(&w);
         }
         ck_assert_str_eq(w.states, "s");
@@ -234,9 +252,35 @@ START_TEST(wakes_up_at_the_end_of_the_start_period) {
         ck_assert_str_eq(w.states, "s");
         w.now = at;
         step(&w);
-        ck_assert_str_eq(w.states, "su");
+        ck_assert_str_eq(w.states, "sd");
         ck_assert_uint_eq(pl_health_wakeup(&w.health, &w.config, &w.facts, w.now),
                           PL_TIME_INFINITY);
+}
+END_TEST
+
+/* The start period is a grace, and no store of failures that all count when it is over. */
+START_TEST(failures_count_from_the_end_of_the_start_period) {
+        World w;
+
+        begin(&w, 30 * PL_USEC_PER_SEC);
+        for (int i = 0; i < 9; i++) {
+                act(&w, 'd');
+                step(&w);
+        }
+        ck_assert(pl_health_wants_hurry(&w.health));
+        w.now += 30 * PL_USEC_PER_SEC;
+        step(&w);
+        for (int i = 0; i < 2; i++) {
+                ck_assert_str_eq(w.states, "s");
+                act(&w, 'd');
+                step(&w);
+                /* at the interval that the policy sets */
+                ck_assert(!pl_health_wants_hurry(&w.health));
+        }
+        ck_assert_str_eq(w.states, "s");
+        act(&w, 'd');
+        step(&w);
+        ck_assert_str_eq(w.states, "su");
 }
 END_TEST
 
@@ -259,6 +303,66 @@ START_TEST(hurries) {
         act(&w, 'u');
         step(&w);
         ck_assert(pl_health_wants_hurry(&w.health));
+}
+END_TEST
+
+/* What may be restarted. The start period is long over; D stands for three failures. */
+static const struct {
+        const char *name, *script;
+        bool unprobed, failing, broken;
+} proofs[] = {
+        { "was up, is silent", "uD", false, true, true },
+        { "was partly up, is silent", "pD", false, true, true },
+        { "was never up", "DDDD", false, true, false },
+        { "only ever said that it loads", "ssD", false, true, false },
+        { "not settled", "uudd", false, false, false },
+        { "one good answer in between", "uDu", false, true, false },
+        { "a good answer, and not settled again", "uDudd", false, true, false },
+        { "a good answer, and settled again", "uDuD", false, true, true },
+        { "the changed probe was never answered", "uqDD", false, true, false },
+        { "the changed probe was answered, is silent", "uDquD", false, true, true },
+        { "the probe is changed while it is silent", "uDqD", false, true, false },
+        { "the changed probe was never answered, Docker's check fails", "HuqDS", false, true,
+          true },
+        { "Docker's check passes", "HuD", false, true, false },
+        { "Docker's check passes since", "uDH", false, true, false },
+        { "Docker's check passed, too, and fails", "HuDS", false, true, true },
+        { "Docker's check is not through", "NuD", false, true, true },
+        { "Docker's check alone passed, and fails", "HDS", false, true, true },
+        { "Docker's check alone passes", "HD", false, true, false },
+        { "Docker's check never passed either", "NDS", false, true, false },
+        { "Docker's check passed before plimsolld came", "SD", false, true, false },
+        { "only the last run was up", "uDRDDDD", false, true, false },
+        { "only in the last run Docker's check passed", "HDSRNDSD", false, true, false },
+        { "a dependency's fault", "uWD", false, false, false },
+        { "no probe: Docker's check never passed", "NS", true, true, false },
+        { "no probe: it passed, and fails", "NHS", true, true, true },
+        { "no probe: it passed in the last run", "HSRNS", true, true, false },
+        { "ended with an error, never up", "DE", false, true, true },
+        { "ended with an error while Docker's word was good", "HE", false, true, true },
+        { "finished", "uZ", false, false, false },
+        { "stopped by a person", "uDB", false, false, false },
+        { "crash loop, runs just now", "EREREC.R", false, false, false },
+        { "crash loop, ended", "EREREC.", false, true, true },
+        { "between the halves of a restart", "uDG", false, true, true },
+};
+
+START_TEST(proof) {
+        World w;
+
+        begin(&w, 0);
+        w.facts.probed = !proofs[_i].unprobed;
+        for (const char *c = proofs[_i].script; *c; c++)
+                for (int n = *c == 'D' ? 3 : 1; n > 0; n--) {
+                        w.now += PL_USEC_PER_SEC;
+                        act(&w, *c == 'D' ? 'd' : *c);
+                        step(&w);
+                }
+        ck_assert_msg(pl_health_is_failing(&w.health) == proofs[_i].failing &&
+                                      pl_health_is_broken(&w.health) == proofs[_i].broken,
+                      "%s: failing %d, broken %d (%s)", proofs[_i].name,
+                      pl_health_is_failing(&w.health), pl_health_is_broken(&w.health),
+                      w.health.reason);
 }
 END_TEST
 
@@ -299,7 +403,9 @@ int main(void) {
         tcase_add_loop_test(t, scripts, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, random_walks, 0, 20);
         tcase_add_test(t, wakes_up_at_the_end_of_the_start_period);
+        tcase_add_test(t, failures_count_from_the_end_of_the_start_period);
         tcase_add_test(t, hurries);
+        tcase_add_loop_test(t, proof, 0, PL_ARRAY_SIZE(proofs));
         tcase_add_test(t, broken_and_bad);
         tcase_add_test(t, words);
         return run_case(t);

@@ -3,7 +3,17 @@
  * What a rotation finds that did not leave the log as it was: a truncated log, a lost record, half
  * an archive, a policy that changed in the middle.
  */
+#include <sys/wait.h>
+
+#include "rotate/point.h"
 #include "log-rotate-fixture.h"
+
+static int die_at = -1;
+
+void pl_log_rotate_point(PlRotatePoint p) {
+        if ((int)p == die_at)
+                _exit(0);
+}
 
 /* Somebody else shortens the log (truncate, copytruncate): what it holds now is all new. */
 START_TEST(truncated) {
@@ -175,6 +185,244 @@ START_TEST(shortened_in_the_middle) {
 }
 END_TEST
 
+/* Only what this file system leaves when a container runs under a newer engine is of interest. */
+static bool spares(void) {
+        PlRotateRequest req = request(28, true);
+
+        req.facts.driver = "json-file";
+        req.facts.probe = &probe;
+        return pl_rotate_choose(&req.facts).why == PL_ROTATE_WHY_SPARED &&
+               probe.align_bytes[PL_LOG_METHOD_COLLAPSE];
+}
+
+/* Bytes of holes in the log. */
+static uint64_t holes(void) {
+        int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+        off_t size = lseek(fd, 0, SEEK_END), at = 0, data;
+        uint64_t n = 0;
+
+        while (at < size && (at = lseek(fd, at, SEEK_HOLE)) < size) {
+                data = lseek(fd, at, SEEK_DATA);
+                if (data < 0)
+                        data = size;
+                n += (uint64_t)(data - at);
+                at = data;
+        }
+        (void)close(fd);
+        return n;
+}
+
+/* Does `docker logs` come to the log's end? It takes records and blanks, and no NUL byte. */
+static bool docker_reads(void) {
+        char *data;
+        size_t size = read_log(&data);
+        bool ok = !memchr(data, '\0', size) && size > 0 && data[size - 1] == '\n';
+
+        for (char *p = data, *nl; ok && p < data + size; p = nl + 1) {
+                nl = memchr(p, '\n', (size_t)(data + size - p));
+                ok = *p == '{' || *p == ' ' || *p == '\n';
+        }
+        free(data);
+        return ok;
+}
+
+/* How far the log itself says that it is archived. */
+static uint64_t blank_head(void) {
+        int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+        uint64_t head, mark, gen;
+
+        ck_assert_int_eq(pl_log_file_find_head(fd, 0, (uint64_t)lseek(fd, 0, SEEK_END), &head,
+                                               &mark, &gen),
+                         0);
+        (void)close(fd);
+        return head;
+}
+
+/* plimsolld dies at a point of a rotation. */
+static void crash(const PlRotateRequest *req, PlRotatePoint point) {
+        PlRotateOutcome o;
+        PlRotateState s;
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+                die_at = (int)point;
+                (void)rotate(req, &o);
+                _exit(1);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        ck_assert_int_eq(pl_log_store_load(store, ID, &s), 0);
+        ck_assert_int_eq(s.phase, PL_ROTATE_INTENT);
+        pl_rotate_state_deinit(&s);
+}
+
+/* The container has stopped: its log is made short, and every line is there once. */
+static void stops(unsigned lines) {
+        PlRotateRequest req = request(28, false);
+        PlRotateOutcome o;
+
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_int_eq(o.method, PL_LOG_METHOD_COLLAPSE);
+        ck_assert_uint_lt(o.size_bytes, KIB(72));
+        ck_assert_uint_eq(holes(), 0);
+        ck_assert_uint_eq(read_back(), lines);
+        ck_assert(docker_reads());
+}
+
+/* clang-format off */
+static const struct {
+        const char *name;
+        PlLogMethod begun;
+        bool running, before, lost;
+        PlRotatePoint point;
+} cut_off[] = {
+        { "collapse, not marked", PL_LOG_METHOD_AUTO, false, false, false,
+          PL_ROTATE_POINT_COMMITTED },
+        { "collapse, not named", PL_LOG_METHOD_AUTO, false, true, false,
+          PL_ROTATE_POINT_COMMITTED },
+        { "collapse, marked", PL_LOG_METHOD_AUTO, false, false, false, PL_ROTATE_POINT_MARKED },
+        { "collapsed", PL_LOG_METHOD_AUTO, false, true, false, PL_ROTATE_POINT_FREED },
+        { "punch, not marked", PL_LOG_METHOD_PUNCH, true, false, false,
+          PL_ROTATE_POINT_COMMITTED },
+        { "punch, marked", PL_LOG_METHOD_PUNCH, true, false, false, PL_ROTATE_POINT_MARKED },
+        { "punch, marked, after others", PL_LOG_METHOD_PUNCH, true, true, false,
+          PL_ROTATE_POINT_FREE },
+        { "half punched", PL_LOG_METHOD_PUNCH, true, true, false, PL_ROTATE_POINT_FREEING },
+        { "punched", PL_LOG_METHOD_PUNCH, true, true, false, PL_ROTATE_POINT_FREED },
+        { "record lost, not marked", PL_LOG_METHOD_PUNCH, true, true, true,
+          PL_ROTATE_POINT_PUBLISHED },
+        { "record lost, marked", PL_LOG_METHOD_PUNCH, true, true, true, PL_ROTATE_POINT_MARKED },
+};
+/* clang-format on */
+
+/* A rotation that was cut off comes to its end under auto, where only a hole would be left: without
+ * one more, without a line lost or shown twice, now and after the container's stop. */
+START_TEST(finished_without_a_hole) {
+        PlRotateRequest req = request(28, cut_off[_i].running);
+        unsigned n = 2000;
+        PlRotateOutcome o;
+        char path[512];
+        uint64_t before;
+        bool readable;
+
+        if (!spares())
+                return;
+        req.facts.wanted = cut_off[_i].begun;
+        if (cut_off[_i].before) {
+                append(0, n);
+                ck_assert_int_eq(rotate(&req, &o), 0);
+                ck_assert_uint_eq(o.rotations, 1);
+        }
+        append(cut_off[_i].before ? n : 0, n + 100000);
+        n += 100000;
+        crash(&req, cut_off[_i].point);
+        if (cut_off[_i].lost) {
+                snprintf(path, sizeof(path), "%s/.state/" ID, store_path);
+                ck_assert_int_eq(unlink(path), 0);
+        }
+        before = holes();
+        readable = docker_reads();
+        req = request(28, true);
+        ck_assert_msg(rotate(&req, &o) == 0, "%s: %s: %s", cut_off[_i].name, o.step,
+                      strerror(-o.error));
+        ck_assert_int_eq(o.method, PL_LOG_METHOD_OFF);
+        ck_assert_msg(holes() == before, "%s: a hole", cut_off[_i].name);
+        ck_assert(docker_reads() == readable);
+        ck_assert_int_eq(o.why, before > 0 ? PL_ROTATE_WHY_HOLED : PL_ROTATE_WHY_SPARED);
+        ck_assert_uint_eq(read_back(), n);
+        /* adoption, and whoever reads a log that the engine has rotated since, know nothing else */
+        ck_assert_uint_eq(blank_head(), o.head_bytes);
+        append(n, n + 3000); /* it grows, and is left alone */
+        n += 3000;
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(o.rotations, 0);
+        ck_assert_uint_eq(read_back(), n);
+        stops(n);
+}
+END_TEST
+
+/* The same with a policy that asks for holes: as before. */
+START_TEST(finished_by_the_hole_asked_for) {
+        PlRotateRequest req = request(28, true);
+        PlRotateOutcome o;
+
+        if (!spares())
+                return;
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        append(0, 2000);
+        crash(&req, PL_ROTATE_POINT_MARKED);
+        ck_assert_uint_eq(holes(), 0);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_gt(holes(), KIB(32));
+        ck_assert_int_eq(o.why, PL_ROTATE_WHY_HOLES);
+        ck_assert_uint_eq(read_back(), 2000);
+        stops(2000);
+}
+END_TEST
+
+/* An earlier version, or LogMethod=punch until now: the hole stays until the stop, no other comes.
+ */
+START_TEST(punched_before) {
+        PlRotateRequest req = request(28, true);
+        PlRotateOutcome o;
+        uint64_t before;
+
+        if (!spares())
+                return;
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        for (unsigned i = 0; i < 3; i++) {
+                append(i * 2000, i * 2000 + 2000);
+                ck_assert_int_eq(rotate(&req, &o), 0);
+        }
+        before = holes();
+        ck_assert_uint_gt(before, 0);
+        req.facts.wanted = PL_LOG_METHOD_AUTO;
+        append(6000, 9000);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(o.rotations, 0);
+        ck_assert_int_eq(o.why, PL_ROTATE_WHY_HOLED);
+        ck_assert_uint_gt(o.head_bytes, 0);
+        ck_assert_uint_eq(holes(), before);
+        ck_assert_uint_eq(read_back(), 9000);
+        stops(9000);
+        append(9000, 12000); /* started again, its hole is gone */
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_int_eq(o.why, PL_ROTATE_WHY_SPARED);
+        ck_assert_uint_eq(read_back(), 12000);
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(o.rotations, 1);
+        ck_assert_uint_eq(read_back(), 12000);
+}
+END_TEST
+
+/* A stopped container's log that somebody has open is not archived in vain, and not shortened. */
+START_TEST(stopped_and_held) {
+        PlRotateRequest req = request(28, false);
+        PlStoredArchive *archives;
+        PlRotateOutcome o;
+        size_t n;
+        int fd;
+
+        if (!spares())
+                return;
+        append(0, 2000);
+        fd = open(log_path, (_i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert(o.later);
+        ck_assert_uint_eq(o.rotations, 0);
+        ck_assert_int_eq(o.method, PL_LOG_METHOD_OFF);
+        ck_assert_int_eq(pl_log_store_list(store, ID, &archives, &n), 0);
+        ck_assert_uint_eq(n, 0);
+        free(archives);
+        ck_assert_uint_eq(read_back(), 2000);
+        (void)close(fd);
+        stops(2000);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -185,5 +433,9 @@ int main(void) {
         tcase_add_test(c, stale_partial);
         tcase_add_test(c, off_in_the_middle);
         tcase_add_test(c, shortened_in_the_middle);
+        tcase_add_loop_test(c, finished_without_a_hole, 0, PL_ARRAY_SIZE(cut_off));
+        tcase_add_test(c, finished_by_the_hole_asked_for);
+        tcase_add_test(c, punched_before);
+        tcase_add_loop_test(c, stopped_and_held, 0, 2);
         return run_case(c);
 }

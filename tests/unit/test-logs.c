@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "base/journal.h"
+#include "lib/base/message.h"
 #include "logs/live.h"
 #include "logs/worker.h"
 #include "tmp.h"
@@ -18,27 +18,38 @@ static sd_event *event;
 static PlLogs *logs;
 static PlContainer container;
 static PlLogPolicy policy;
-static unsigned n_rotated, n_findings;
+static unsigned n_rotated, n_findings, n_method_said;
 static uint64_t lines;
-static PlLogFinding finding;
+static char method_said[512];
 
-static void on_rotated(void *userdata, const PlLogRotated *r) {
-        ck_assert_str_eq(r->id, ID);
-        ck_assert_str_eq(r->service, "front");
-        n_rotated++;
-        lines += r->lines;
+/* The one reporter: what the journal gets is heard here. */
+static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
+        if (pl_streq_null(entry->message_id, PL_MESSAGE_LOG_ROTATED)) {
+                ck_assert_str_eq(entry->container_id, ID);
+                ck_assert_str_eq(entry->container_name, "web");
+                ck_assert_str_eq(entry->service, "front");
+                ck_assert_str_eq(entry->fields[0].name, "PLIMSOLL_LOG_LINES");
+                n_rotated++;
+                lines += strtoull(entry->fields[0].value, NULL, 10);
+        }
+        if (pl_streq_null(entry->message_id, PL_MESSAGE_LOG_FAILED))
+                n_findings++;
+        if (entry->priority == LOG_NOTICE && !entry->container_id) {
+                n_method_said++;
+                (void)snprintf(method_said, sizeof(method_said), "%s", text);
+        }
 }
 
-static void on_finding(void *userdata, const char *id, PlLogFinding f, const char *text) {
-        ck_assert((f == PL_LOG_FINDING_NONE) == !text);
-        n_findings++;
-        finding = f;
-}
+static const PlReporter reporter = { .listen = on_entry };
 
-static const PlLogsHandlers handlers = { on_rotated, on_finding };
+static PlLogFinding finding_now(void) {
+        PlLogStatus status;
+
+        return pl_logs_status(logs, ID, &status) ? status.finding : PL_LOG_FINDING_NONE;
+}
 
 static void make_logs(void) {
-        ck_assert_int_eq(pl_logs_new(event, archive, &handlers, NULL, &logs), 0);
+        ck_assert_int_eq(pl_logs_new(event, archive, &reporter, &logs), 0);
 }
 
 static void setup(void) {
@@ -57,9 +68,8 @@ static void setup(void) {
                                    .log_driver = (char *)"json-file",
                                    .log_path = log_path };
         policy = (PlLogPolicy){ .max_size_bytes = KIB(64), .max_age_usec = PL_TIME_INFINITY };
-        n_rotated = n_findings = 0;
+        n_rotated = n_findings = n_method_said = 0;
         lines = 0;
-        finding = PL_LOG_FINDING_NONE;
 }
 
 static void teardown(void) {
@@ -244,14 +254,92 @@ START_TEST(odd_log) {
                  log_path);
         ck_assert_int_eq(system(command), 0);
         update(20);
-        LOOP_UNTIL(finding == PL_LOG_FINDING_FAILED);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_FAILED);
         ck_assert_uint_eq(n_findings, 1);
         ck_assert_uint_eq(n_rotated, 0);
         snprintf(command, sizeof(command), "rm %s && mv %s/x %s", log_path, tmp, log_path);
         ck_assert_int_eq(system(command), 0);
         update(20);
-        LOOP_UNTIL(finding == PL_LOG_FINDING_NONE);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_NONE);
         ck_assert_uint_eq(n_rotated, 1);
+}
+END_TEST
+
+/* A directory as the engine's, with a log of its own. Return: as PlContainer.log_path. */
+static char *log_of(const char *id) {
+        static char path[8][512];
+        static unsigned next;
+        char *p = path[next++ % 8];
+
+        snprintf(p, 512, "%s/%s", tmp, id);
+        ck_assert_int_eq(mkdir(p, 0710), 0);
+        strcat(strcat(strcat(p, "/"), id), "-json.log");
+        (void)close(open(p, O_CREAT | O_WRONLY | O_CLOEXEC, 0640));
+        return p;
+}
+
+static bool is_spared(void) {
+        _cleanup_free_ char *text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
+
+        return text != NULL;
+}
+
+/* Five containers on a host whose logs must not be shortened under their writers: one line for the
+ * host, however often they are started; methods and reasons with each. tmpfs is such a host for any
+ * engine. */
+START_TEST(spared_is_said_once) {
+        char ids[5][PL_ID_MAX], names[5][8];
+        PlContainer c[5];
+        PlLogStatus s;
+        const char *why = NULL;
+        char *text;
+
+        pl_logs_free(logs);
+        tmp_remove();
+        tmp_make("/dev/shm");
+        snprintf(archive, sizeof(archive), "%s/archive", tmp);
+        make_logs();
+        pl_logs_set_engine(logs, &(PlEngineInfo){ .version = (char *)"28.5.2" });
+        for (unsigned i = 0; i < 5; i++) {
+                memset(ids[i], 'a' + (int)i, PL_ID_MAX - 1);
+                ids[i][PL_ID_MAX - 1] = '\0';
+                snprintf(names[i], sizeof(names[i]), "web%u", i);
+                c[i] = container;
+                memcpy(c[i].id, ids[i], PL_ID_MAX);
+                c[i].name = names[i];
+                c[i].log_path = log_of(ids[i]);
+                ck_assert_int_eq(pl_logs_update(logs, &c[i], "front", &policy), 0);
+        }
+        LOOP_UNTIL(n_method_said == 1);
+        ck_assert_msg(strncmp(method_said, "log of 5 containers (web", 24) == 0 &&
+                                      strstr(method_said, " and 2 more): not rotated") &&
+                                      strstr(method_said, "plimsollctl adopt-logs") &&
+                                      strstr(method_said, "LogMethod=punch"),
+                      "%s", method_said);
+        ck_assert_uint_eq(n_findings, 0);
+        ck_assert(pl_logs_status(logs, ids[3], &s));
+        ck_assert_str_eq(s.method, "off");
+        ck_assert(strstr(s.why, "adopt-logs"));
+        ck_assert_uint_eq(s.bound_bytes, PL_UNLIMITED);
+        ck_assert_ptr_null(s.finding_text);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ids[3], &why), -EOPNOTSUPP);
+        ck_assert(strstr(why, "LogMethod=punch"));
+        for (unsigned i = 0; i < 3; i++) { /* restarts are no news */
+                c[0].phase = i & 1 ? PL_PHASE_RUNNING : PL_PHASE_EXITED;
+                ck_assert_int_eq(pl_logs_update(logs, &c[0], "front", &policy), 0);
+                (void)loop(100);
+        }
+        (void)loop(2500);
+        ck_assert_uint_eq(n_method_said, 1);
+        for (unsigned i = 1; i < 5; i++)
+                pl_logs_remove(logs, ids[i]);
+        text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
+        ck_assert(strncmp(text, "log of 1 container (web0): ", 27) == 0);
+        free(text);
+        policy.method = PL_LOG_METHOD_OFF;
+        ck_assert_int_eq(pl_logs_update(logs, &c[0], "front", &policy), 0);
+        LOOP_UNTIL(!is_spared());
+        ck_assert_ptr_null(pl_logs_method_finding(logs, PL_ROTATE_WHY_OFF)); /* as was asked for */
 }
 END_TEST
 
@@ -309,6 +397,7 @@ int main(void) {
         tcase_add_loop_test(c, left_alone, 0, 4);
         tcase_add_test(c, rotates_now);
         tcase_add_test(c, odd_log);
+        tcase_add_test(c, spared_is_said_once);
         tcase_add_test(c, remembers_and_forgets);
         tcase_add_test(c, stops_in_the_middle);
         return run_case(c);

@@ -38,7 +38,10 @@ START_TEST(budget_goes_on) {
                                          &until)) != PL_RESTART_GIVE_UP) {
                 if (verb == PL_RESTART_WAIT)
                         at = until;
-                n += verb == PL_RESTART_NOW;
+                if (verb == PL_RESTART_NOW) {
+                        pl_restart_book(&r, at, 0);
+                        n++;
+                }
                 round_trip(&r, &e, &back, &unused);
                 ck_assert_uint_eq(back.streak, r.streak);
                 r = back;

@@ -32,6 +32,12 @@ static const struct {
         { "broken", { .broken = true }, PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_NOW },
         { "broken, a unit", { .broken = true }, PL_ON_UNHEALTHY_UNIT, 3, PL_RESTART_UNIT },
         { "broken, nothing wanted", { .broken = true }, PL_ON_UNHEALTHY_NONE, 3, PL_RESTART_NOTHING },
+        { "fails, without proof", { .failing = true }, PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_NOTHING },
+        { "fails, without proof, no budget", { .failing = true }, PL_ON_UNHEALTHY_RESTART, 0,
+          PL_RESTART_NOTHING },
+        { "fails, without proof, a unit", { .failing = true }, PL_ON_UNHEALTHY_UNIT, 3, PL_RESTART_UNIT },
+        { "fails, without proof, nothing wanted", { .failing = true }, PL_ON_UNHEALTHY_NONE, 3,
+          PL_RESTART_NOTHING },
         { "not broken", { 0 }, PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_NOTHING },
         { "healthy", { .healthy = true }, PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_NOTHING },
         { "engine lost", { .broken = true, .stale = true }, PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_NOTHING },
@@ -90,6 +96,19 @@ START_TEST(engine_turn) {
 }
 END_TEST
 
+/* Decides, and does it in no time. */
+static PlRestartVerb act(PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
+                         const PlRestartFacts *facts, uint64_t now, uint32_t random,
+                         uint64_t *ret_until) {
+        PlRestartVerb verb = pl_restart_decide(r, action, budget, facts, now, random, ret_until);
+
+        if (verb == PL_RESTART_NOW) {
+                pl_restart_book(r, now, random);
+                pl_restart_done(r, now, random);
+        }
+        return verb;
+}
+
 /* Five seconds, ten, twenty … at most five minutes, plus at most a fifth. */
 START_TEST(backoff_doubles) {
         PlRestart r = { 0 };
@@ -100,11 +119,11 @@ START_TEST(backoff_doubles) {
         for (unsigned i = 0; i < 12; i++, expected = PL_MIN(2 * expected, 5 * MIN)) {
                 uint32_t random = i % 2 ? UINT32_MAX : 0;
 
-                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
-                                                   now, random, &until),
+                ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, random,
+                                     &until),
                                  PL_RESTART_NOW);
-                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
-                                                   now, random, &until),
+                ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, random,
+                                     &until),
                                  PL_RESTART_WAIT);
                 ck_assert_uint_eq(until - now, expected + (i % 2 ? expected / 5 : 0));
                 now = until;
@@ -119,28 +138,101 @@ START_TEST(surrender_and_cool_off) {
         uint64_t now = 1000 * SEC, until;
 
         for (int i = 0; i < 2; i++, now += MIN)
-                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
-                                                   now, 0, &until),
+                ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, 0, &until),
                                  PL_RESTART_NOW);
-        ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, 0,
-                                           &until),
+        ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, 0, &until),
                          PL_RESTART_GIVE_UP);
         /* once, and for good: an emptied window alone is no reason to begin anew */
         for (int i = 0; i < 100; i++, now += MIN)
-                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
-                                                   now, 0, &until),
+                ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, 0, &until),
                                  PL_RESTART_NOTHING);
         healthy.healthy_since_usec = now;
-        (void)pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &healthy, now + 9 * MIN, 0,
-                                &until);
+        (void)act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &healthy, now + 9 * MIN, 0, &until);
         ck_assert(r.gave_up);
-        (void)pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &healthy, now + 10 * MIN, 0,
-                                &until);
+        (void)act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &healthy, now + 10 * MIN, 0, &until);
         ck_assert(!r.gave_up);
-        ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
-                                           now + 11 * MIN, 0, &until),
+        ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now + 11 * MIN, 0,
+                             &until),
                          PL_RESTART_NOW);
         pl_restart_reset(&r);
+        ck_assert_uint_eq(pl_restart_count(&r, &budget, now), 0);
+}
+END_TEST
+
+/* What was not sent costs nothing; what was sent counts at once, and from when it is done. */
+START_TEST(counts_what_was_done) {
+        static const struct {
+                const char *name;
+                bool sent, forgiven, answered;
+                uint64_t took_usec;
+                unsigned n, streak;
+                uint64_t not_before_usec;
+        } rows[] = {
+                { "not sent", false, false, false, 0, 0, 0, 0 },
+                { "no answer yet", true, false, false, 0, 1, 1, 1005 * SEC },
+                { "done in no time", true, false, true, 0, 1, 1, 1005 * SEC },
+                { "takes longer to stop than the backoff", true, false, true, 8 * SEC, 1, 1,
+                  1013 * SEC },
+                { "than the budget's time", true, false, true, 20 * MIN, 1, 1, 2205 * SEC },
+                { "forgiven meanwhile", true, true, true, 8 * SEC, 1, 1, 1013 * SEC },
+        };
+        PlRestart r = { 0 };
+        PlBudget budget = { 3, 10 * MIN };
+        PlRestartFacts broken = { .broken = true };
+        uint64_t until, now = 1000 * SEC;
+
+        ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now, 0,
+                                           &until),
+                         PL_RESTART_NOW);
+        if (rows[_i].sent)
+                pl_restart_book(&r, now, 0);
+        if (rows[_i].forgiven)
+                pl_restart_reset(&r);
+        now += rows[_i].took_usec;
+        if (rows[_i].answered)
+                pl_restart_done(&r, now, 0);
+        ck_assert_msg(pl_restart_count(&r, &budget, now) == rows[_i].n, "%s", rows[_i].name);
+        ck_assert_msg(r.streak == rows[_i].streak, "%s", rows[_i].name);
+        ck_assert_msg(r.not_before_usec == rows[_i].not_before_usec, "%s: %" PRIu64, rows[_i].name,
+                      r.not_before_usec);
+}
+END_TEST
+
+/* The ring of times, too, has its last one moved and no other. */
+START_TEST(done_in_a_full_ring) {
+        PlRestart r = { 0 };
+        PlBudget budget = { 40, PL_USEC_PER_HOUR };
+        uint64_t now = 10000 * SEC;
+
+        for (unsigned i = 0; i < 3 * PL_RESTART_TIMES_MAX; i++) {
+                now += 2 * SEC;
+                pl_restart_book(&r, now, 0);
+                pl_restart_done(&r, now + SEC, 0);
+                ck_assert_uint_eq(pl_restart_count(&r, &budget, now + SEC),
+                                  PL_MIN(i + 1, (unsigned)PL_RESTART_TIMES_MAX));
+        }
+        for (unsigned i = 0; i < PL_RESTART_TIMES_MAX; i++)
+                ck_assert_uint_eq(r.times_usec[i] % (2 * SEC), SEC);
+}
+END_TEST
+
+/* A dry run asks again after the backoff, which does not grow. */
+START_TEST(put_off) {
+        PlRestart r = { 0 };
+        PlBudget budget = { 1, 10 * MIN };
+        PlRestartFacts broken = { .broken = true };
+        uint64_t until = 0, now = 1000 * SEC;
+
+        for (unsigned i = 0; i < 5; i++, now = until) {
+                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
+                                                   now, 0, &until),
+                                 PL_RESTART_NOW);
+                pl_restart_put_off(&r, now, 0);
+                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken,
+                                                   now, 0, &until),
+                                 PL_RESTART_WAIT);
+                ck_assert_uint_eq(until - now, 5 * SEC);
+        }
         ck_assert_uint_eq(pl_restart_count(&r, &budget, now), 0);
 }
 END_TEST
@@ -153,15 +245,13 @@ START_TEST(unit_once_per_failure) {
         uint64_t now = 1000 * SEC, until;
 
         for (int i = 0; i < 3; i++, now += 3 * MIN) {
-                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_UNIT, &budget, &broken, now,
-                                                   0, &until),
+                ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_UNIT, &budget, &broken, now, 0, &until),
                                  PL_RESTART_UNIT);
-                ck_assert_int_eq(pl_restart_decide(&r, PL_ON_UNHEALTHY_UNIT, &budget, &broken,
-                                                   now + MIN, 0, &until),
+                ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_UNIT, &budget, &broken, now + MIN, 0,
+                                     &until),
                                  PL_RESTART_NOTHING);
                 healthy.healthy_since_usec = now + MIN;
-                (void)pl_restart_decide(&r, PL_ON_UNHEALTHY_UNIT, &budget, &healthy, now + MIN, 0,
-                                        &until);
+                (void)act(&r, PL_ON_UNHEALTHY_UNIT, &budget, &healthy, now + MIN, 0, &until);
         }
 }
 END_TEST
@@ -211,8 +301,7 @@ static void patient_tick(Patient *p, uint64_t now, uint32_t random) {
                                .healthy = p->health.state == PL_HEALTH_HEALTHY,
                                .requested = pl_ending_was_requested(&p->ending),
                                .healthy_since_usec = p->health.since_usec };
-        switch (pl_restart_decide(&p->restart, PL_ON_UNHEALTHY_RESTART, &p->budget, &rf, now,
-                                  random, &until)) {
+        switch (act(&p->restart, PL_ON_UNHEALTHY_RESTART, &p->budget, &rf, now, random, &until)) {
         case PL_RESTART_NOW:
                 ck_assert_uint_lt(p->restarts, PL_ARRAY_SIZE(p->times));
                 p->times[p->restarts++] = now;
@@ -275,6 +364,9 @@ int main(void) {
         tcase_add_loop_test(t, engine_turn, 0, 11);
         tcase_add_test(t, backoff_doubles);
         tcase_add_test(t, surrender_and_cool_off);
+        tcase_add_loop_test(t, counts_what_was_done, 0, 6);
+        tcase_add_test(t, done_in_a_full_ring);
+        tcase_add_test(t, put_off);
         tcase_add_test(t, unit_once_per_failure);
         tcase_add_test(t, storm);
         return run_case(t);

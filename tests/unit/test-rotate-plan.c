@@ -43,15 +43,18 @@ static const struct {
         { "ext4 20", LOG(20, true, AUTO, &ext4), PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK, 4096 },
         { "ext4 22", LOG(22, true, AUTO, &bigalloc), PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK,
           65536 },
-        { "ext4 23", LOG(23, true, AUTO, &ext4), PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES, 4096 },
-        { "ext4 26", LOG(26, true, AUTO, &ext4), PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES, 4096 },
+        { "ext4 23", LOG(23, true, AUTO, &ext4), PL_LOG_METHOD_OFF, PL_ROTATE_WHY_SPARED, 0 },
+        { "ext4 26", LOG(26, true, AUTO, &ext4), PL_LOG_METHOD_OFF, PL_ROTATE_WHY_SPARED, 0 },
         { "ext4 26 stopped", LOG(26, false, AUTO, &ext4), PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK,
           4096 },
         { "xfs 26 stopped", LOG(26, false, AUTO, &xfs), PL_LOG_METHOD_COLLAPSE, PL_ROTATE_WHY_OK,
           4096 },
         { "btrfs stopped", LOG(26, false, AUTO, &btrfs), PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK,
           4096 },
-        { "tmpfs 26", LOG(26, true, AUTO, &tmpfs), PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES, 4096 },
+        { "tmpfs 20", LOG(20, true, AUTO, &tmpfs), PL_LOG_METHOD_OFF, PL_ROTATE_WHY_SPARED, 0 },
+        { "tmpfs 26", LOG(26, true, AUTO, &tmpfs), PL_LOG_METHOD_OFF, PL_ROTATE_WHY_SPARED, 0 },
+        { "tmpfs 26 stopped", LOG(26, false, AUTO, &tmpfs), PL_LOG_METHOD_OFF,
+          PL_ROTATE_WHY_SPARED, 0 },
         { "unable", LOG(26, true, AUTO, &nothing), PL_LOG_METHOD_OFF, PL_ROTATE_WHY_UNABLE, 0 },
         { "collapse wanted, 26 running", LOG(26, true, COLLAPSE, &ext4), PL_LOG_METHOD_OFF,
           PL_ROTATE_WHY_UNSAFE, 0 },
@@ -67,6 +70,12 @@ static const struct {
           PL_ROTATE_WHY_OK, 4096 },
         { "punch wanted on xfs", LOG(26, true, PUNCH, &xfs), PL_LOG_METHOD_PUNCH,
           PL_ROTATE_WHY_HOLES, 4096 },
+        { "punch wanted on ext4", LOG(28, true, PUNCH, &ext4), PL_LOG_METHOD_PUNCH,
+          PL_ROTATE_WHY_HOLES, 4096 },
+        { "punch wanted on tmpfs", LOG(20, true, PUNCH, &tmpfs), PL_LOG_METHOD_PUNCH,
+          PL_ROTATE_WHY_HOLES, 4096 },
+        { "punch wanted, and cannot be", LOG(28, true, PUNCH, &nothing), PL_LOG_METHOD_OFF,
+          PL_ROTATE_WHY_UNABLE, 0 },
         { "off", LOG(20, true, OFF, &ext4), PL_LOG_METHOD_OFF, PL_ROTATE_WHY_OFF, 0 },
         { "engine unknown", LOG(0, true, AUTO, &xfs), PL_LOG_METHOD_OFF,
           PL_ROTATE_WHY_ENGINE_UNKNOWN, 0 },
@@ -126,7 +135,24 @@ START_TEST(choose) {
                       pl_rotate_why_to_string(c.why), c.align_bytes);
         ck_assert(pl_rotate_why_is_finding(c.why) ==
                   (c.why == PL_ROTATE_WHY_UNABLE || c.why == PL_ROTATE_WHY_UNSAFE ||
-                   c.why == PL_ROTATE_WHY_HOLES));
+                   c.why == PL_ROTATE_WHY_HOLES || c.why == PL_ROTATE_WHY_SPARED));
+}
+END_TEST
+
+/* A hole breaks the engine's own readers: nothing makes one but a policy that says so. */
+START_TEST(never_punches_unasked) {
+        static const PlRotateProbe *const probes[] = { &xfs,      &btrfs, &ext4,
+                                                       &bigalloc, &tmpfs, &nothing };
+
+        for (unsigned e = 1; e < 40; e++)
+                for (unsigned w = 0; w < _PL_LOG_METHOD_N; w++)
+                        for (size_t p = 0; p < 2 * PL_ARRAY_SIZE(probes); p++) {
+                                PlRotateFacts f = LOG(e, p & 1, AUTO, probes[p / 2]);
+
+                                f.wanted = (PlLogMethod)w;
+                                ck_assert(pl_rotate_choose(&f).method != PL_LOG_METHOD_PUNCH ||
+                                          f.wanted == PL_LOG_METHOD_PUNCH);
+                        }
 }
 END_TEST
 
@@ -379,6 +405,7 @@ int main(void) {
 
         tcase_add_loop_test(c, choose, 0, PL_ARRAY_SIZE(choices));
         tcase_add_test(c, never_shrinks_under_a_new_engine);
+        tcase_add_test(c, never_punches_unasked);
         tcase_add_loop_test(c, place, 0, PL_ARRAY_SIZE(places));
         tcase_add_loop_test(c, recover, 0, PL_ARRAY_SIZE(recoveries));
         tcase_add_test(c, advance_and_reset);

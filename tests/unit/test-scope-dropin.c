@@ -39,8 +39,14 @@ START_TEST(is_written_and_removed) {
                          0);
         ck_assert_ptr_nonnull(strstr(text, "[Scope]\n"));
         ck_assert_ptr_nonnull(strstr(text, "\nTasksMax=44\n"));
+        ck_assert(pl_scope_dropin_is(tmp, &limits, 0));
+        limits.v[PL_RESOURCE_TASKS_MAX].number = 4;
+        ck_assert(!pl_scope_dropin_is(tmp, &limits, 0));
+        limits.v[PL_RESOURCE_TASKS_MAX].number = 444;
+        ck_assert(!pl_scope_dropin_is(tmp, &limits, 0));
         ck_assert_int_eq(pl_scope_dropin_write(tmp, NULL, 0), 0);
         ck_assert_int_eq(faccessat(dir_fd, "docker-.scope.d/50-plimsoll.conf", F_OK, 0), -1);
+        ck_assert(!pl_scope_dropin_is(tmp, &limits, 0));
         ck_assert_int_eq(pl_scope_dropin_write(tmp, NULL, 0), 0); /* nothing to remove is fine */
 }
 END_TEST
@@ -79,6 +85,31 @@ START_TEST(a_property_that_is_set_shows) {
 }
 END_TEST
 
+START_TEST(scopes_that_are_there_already_are_seen) {
+        static const struct {
+                const char *name;
+                bool concerned;
+        } rows[] = {
+                { "cron.service", false },
+                { "docker-1.scope.d", false },
+                { "docker.scope", false },
+                { "docker-1.scope", true },
+        };
+
+        ck_assert(!pl_scope_dropin_concerns_any(tmp));
+        ck_assert(!pl_scope_dropin_concerns_any("/nowhere"));
+        for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+                int fd = openat(dir_fd, rows[i].name, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+                ck_assert_int_ge(fd, 0);
+                (void)close(fd);
+                ck_assert_msg(pl_scope_dropin_concerns_any(tmp) == rows[i].concerned, "%s",
+                              rows[i].name);
+                (void)unlinkat(dir_fd, rows[i].name, 0);
+        }
+}
+END_TEST
+
 START_TEST(a_name_that_is_too_long_is_no_trap) {
         char name[5000];
 
@@ -95,6 +126,7 @@ int main(void) {
         tcase_add_test(tc, is_written_and_removed);
         tcase_add_test(tc, nothing_to_write_makes_no_directory);
         tcase_add_test(tc, a_property_that_is_set_shows);
+        tcase_add_test(tc, scopes_that_are_there_already_are_seen);
         tcase_add_test(tc, a_name_that_is_too_long_is_no_trap);
         return run_case(tc);
 }

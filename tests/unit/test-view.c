@@ -26,12 +26,12 @@ typedef struct Sample {
         uint64_t memory_bytes, cpu_usec, repairs;
         const char *const (*errors)[3];
         bool paused;
-        const char *finding, *log_method;
+        const char *finding, *log_method, *log_why;
 } Sample;
 
 static const Sample samples[] = {
         { "stack-postgres-1", "postgres", "running", PL_HEALTH_HEALTHY, NULL, GIB(4), GIB(4),
-          GIB(1), 1000000, 2, no_errors, false, "disk full", "punch" },
+          GIB(1), 1000000, 2, no_errors, false, "disk full", "punch", "as the policy says" },
         { "stack-redis-1", "redis", "running", PL_HEALTH_UNHEALTHY, "LOADING for 95 s", MIB(512),
           MIB(512), MIB(500), 3000000, 0, no_errors, false },
         { "mlflow", "mlflow", "exited", PL_HEALTH_UNKNOWN, NULL, GIB(1), 0, PL_UNLIMITED,
@@ -73,6 +73,7 @@ static json_t *container(const Sample *s) {
                                 .log_size_bytes = MIB(4),
                                 .log_archived_bytes = s->log_method ? MIB(7) : 0,
                                 .log_method = s->log_method,
+                                .log_why = s->log_why,
                                 .extra = findings,
                                 .drift_repairs = s->repairs,
                                 .paused_repairs = s->paused };
@@ -221,6 +222,40 @@ START_TEST(test_problems) {
         ck_assert_msg(pl_streq(text, problems[_i].problems), "%s: %s", problems[_i].name, text);
         json_decref(list);
         json_decref(c);
+}
+END_TEST
+
+/* What concerns the host stands in the head, once; why a log has its method, on its own page. */
+START_TEST(test_host_findings) {
+        static const char line[] = "medium: log of 9 containers (a, b, c and 6 more): not rotated";
+        const PlFinding host = { .severity = PL_FINDING_MEDIUM,
+                                 .check = "log-method",
+                                 .message = line + strlen("medium: ") },
+                        own = { .severity = PL_FINDING_HIGH,
+                                .check = "log-rotation",
+                                .container_name = "stack-postgres-1",
+                                .message = "of its own" };
+        PlViewOptions o = { .look = { .columns = 200 } };
+        _cleanup_free_ char *text = NULL, *page = NULL;
+        PlStatus s = good_status();
+        json_t *findings = json_array(), *j;
+        const char *at;
+
+        ck_assert_int_eq(json_array_append_new(findings, pl_wire_finding(&host)), 0);
+        ck_assert_int_eq(json_array_append_new(findings, pl_wire_finding(&own)), 0);
+        s.findings = findings;
+        j = status(&s, PL_ARRAY_SIZE(samples));
+        ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
+        at = strstr(text, line);
+        ck_assert_msg(at && at < strstr(text, "MEMORY") && !strstr(at + 1, line), "%s", text);
+        ck_assert_ptr_null(strstr(text, "of its own")); /* it comes with its container */
+        ck_assert_int_eq(pl_view_show(json_array_get(json_object_get(j, "containers"), 0), &o,
+                                      &page),
+                         0);
+        ck_assert_msg(strstr(page, "method punch: as the policy says"), "%s", page);
+        ck_assert_ptr_null(strstr(page, "not rotated"));
+        json_decref(findings);
+        json_decref(j);
 }
 END_TEST
 
@@ -381,6 +416,7 @@ int main(void) {
         tcase_add_test(cases, test_status_text);
         tcase_add_loop_test(cases, test_problems, 0, PL_ARRAY_SIZE(problems));
         tcase_add_test(cases, test_is_good);
+        tcase_add_test(cases, test_host_findings);
         tcase_add_loop_test(cases, test_banners, 0, PL_ARRAY_SIZE(banners));
         tcase_add_test(cases, test_top);
         tcase_add_loop_test(cases, test_odd_documents, 0, PL_ARRAY_SIZE(odd));

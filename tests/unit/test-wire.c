@@ -43,7 +43,8 @@ START_TEST(test_container_blank) {
                     "\"phase\":\"running\",\"health\":\"unknown\",\"reason\":null,\"limits\":{},"
                     "\"usage\":{\"memory_bytes\":null,\"memory_peak_bytes\":null,"
                     "\"working_set_bytes\":null,\"cpu_usec\":null,"
-                    "\"pids\":null},\"log\":{\"path\":null,\"method\":null,\"size_bytes\":null,"
+                    "\"pids\":null},\"log\":{\"path\":null,\"method\":null,\"why\":null,\"size_"
+                    "bytes\":null,"
                     "\"archived_bytes\":null},\"restarts\":0,\"oom_kills\":0,\"drift_repairs\":0,"
                     "\"repairs_paused\":false}");
 }
@@ -173,7 +174,11 @@ static json_t *findings_new(unsigned n) {
 
         for (PlFindingSeverity s = 0; s < _PL_FINDING_SEVERITY_N; s++)
                 for (unsigned i = 0; i < n + s; i++) {
-                        const PlFinding f = { .severity = s, .check = "x", .message = "y" };
+                        /* the first is the host's */
+                        const PlFinding f = { .severity = s,
+                                              .check = "x",
+                                              .container_name = s + i > 0 ? "web" : NULL,
+                                              .message = "y" };
 
                         ck_assert_int_eq(json_array_append_new(list, pl_wire_finding(&f)), 0);
                 }
@@ -198,7 +203,9 @@ START_TEST(test_status) {
                     "\"url\":null,\"error\":null},\"policy\":{\"file\":\"/p\",\"loaded_at\":"
                     "\"2023-11-14T22:13:20Z\",\"error\":null},\"archive\":{\"path\":\"/a\"},"
                     "\"containers\":[],\"findings\":{"
-                    "\"critical\":1,\"high\":2,\"medium\":3,\"low\":4}}");
+                    "\"critical\":1,\"high\":2,\"medium\":3,\"low\":4},\"host_findings\":[{"
+                    "\"severity\":\"critical\",\"check\":\"x\",\"container\":null,\"id\":null,"
+                    "\"service\":null,\"message\":\"y\"}]}");
         ck_assert_ptr_null(pl_wire_status(&s, NULL));
         json_decref(findings);
 }

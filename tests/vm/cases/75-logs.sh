@@ -130,7 +130,35 @@ test_the_containers_are_on_ext4() {
 [Service talker]
 Match=name:talker*
 LogMaxSize=256K
+LogMethod=punch
+
+[Service spared]
+Match=name:spared*
+LogMaxSize=256K
 P
+}
+
+test_by_default_docker_prints_all_of_a_log_that_only_a_hole_could_shorten() {
+    needs_23
+    talker spared
+    tell spared 1 12000
+    within 60 sh -c 'docker logs --tail 1 spared | grep -q 0012000'
+    sleep 2 # for what should not come
+    docker logs spared | cmp - <(lines 1 12000)
+    tail_works spared 12000
+    since_works spared 12000
+    docker logs --since 1h spared | cmp - <(lines 1 12000)
+    whole spared 12000
+    method_is spared off
+    plimsollctl status | tee /dev/stderr | grep "medium: log of 1 container (spared): not rotated.*adopt-logs"
+    docker rm -f spared >/dev/null
+    CURSOR=$BEGIN
+    said_of_host 'log of 1 container (spared): not rotated .*adopt-logs.*LogMethod=punch'
+}
+
+said_of_host() {
+    journalctl --sync
+    journalctl -q -o cat -u plimsolld --after-cursor="$CURSOR" | grep "^$1"
 }
 
 # The hole stays, so a reading from its start or by time does not come over it.
@@ -146,7 +174,7 @@ punched() {
     refute grep -qx "$(lines "$2" "$2")" <<<"$out"
 }
 
-test_an_engine_of_23_and_later_has_its_logs_punched() {
+test_an_engine_of_23_and_later_has_its_logs_punched_when_asked_to() {
     needs_23
     lives talker punched
     method_is talker punch
@@ -160,9 +188,7 @@ test_a_finding_says_what_docker_logs_lacks_and_which_command_ends_it() {
     CURSOR=$BEGIN
     plimsollctl status | tee /dev/stderr | grep "talker.*docker logs.*'plimsollctl adopt-logs' ends this"
     plimsollctl show talker | tee /dev/stderr | grep "adopt-logs"
-    journalctl --sync
-    journalctl -q -o cat -u plimsolld --after-cursor="$CURSOR" |
-        grep "^talker: log method punch: .*docker logs.*adopt-logs"
+    said_of_host 'log of 1 container (talker): .*docker logs.*adopt-logs'
     in_status '.findings.medium == 1'
 }
 
@@ -186,10 +212,19 @@ told_or_gone() { grep -qx "$(lines 50000 50000)" /tmp/slow || ! kill -0 "$1" 2>/
 
 test_a_stopped_container_gets_a_short_log_and_all_works_again() {
     needs_23
+    auto
+    within 30 in_status '.host_findings[].message | test("earlier rotation has left a hole")'
     docker stop -t 0 talker >/dev/null
     within 30 short talker
     docker start talker >/dev/null
     all_works talker 50000
+}
+auto() {
+    policy <<'P'
+[Service talker]
+Match=name:talker*
+LogMaxSize=256K
+P
 }
 short() { [ "$(stat -c %s "$(log_of "$1")")" -lt 600000 ]; }
 
@@ -209,6 +244,7 @@ on_fs() {
 
 reflinked() {
     needs_23
+    auto
     on_fs "$1"
     lives talker all_works
     method_is talker reflink

@@ -61,10 +61,11 @@ as_before() {
 
 test_a_writer_whose_log_is_rotated() {
     cp $CONFIG /run/daemon.json
-    policy <<'P'
+    policy <<P
 [Service busy]
 Match=name:busy*
 LogMaxSize=64K
+$([ "$ENGINE" -lt 23 ] || echo LogMethod=punch)
 P
     writer busy
     container other --log-driver local --

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Tell: which values systemd and the engine must not hear of yet.
+ *
+ * Both write what they are told into the cgroup at once, and systemd again at each reload. With a
+ * memory limit below usage that kills, which is what the planner squeezes and waits to avoid. So a
+ * limit is told once it has been read back from the kernel: then their write changes nothing.
+ *
+ * Pure: no I/O, clock or logging; equal inputs give equal answers. Inputs are borrowed.
+ */
+
+#include "lib/limits/plan.h"
+
+/**
+ * pl_tell_withheld() - limits that the kernel does not hold
+ * @want:  desired values, devices as MAJ:MIN
+ * @have:  what was read last; NULL: there is no group to read
+ * @lives: processes of the container may run, even if their group was not found
+ * @page:  page size in bytes
+ *
+ * Values that can do no harm (CPU, I/O, protections) are never withheld, and neither are those that
+ * the kernel has no file for.
+ *
+ * Return: mask of 1 << PlResource.
+ */
+uint32_t pl_tell_withheld(const PlLimits *want, const PlReading *have, bool lives, uint64_t page);
+
+/**
+ * pl_tell_withheld_from_engine() - the same for the engine, whose memory and swap go together
+ * @told:     what it would be told: as wanted, or its own original values where they are given back
+ * @engine:   what it has (pl_container_limits()); its memory goes along with a swap limit alone
+ * @withheld: from pl_tell_withheld()
+ *
+ * Its own original can be lower than what the kernel had before plimsoll, because somebody had
+ * raised that by hand. It must wait until the container does not run.
+ *
+ * Return: mask of 1 << PlResource.
+ */
+uint32_t pl_tell_withheld_from_engine(const PlLimits *told, const PlLimits *engine,
+                                      const PlReading *have, uint32_t withheld, uint64_t page);

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * One restart for one death: what is asked for, what is cancelled while it waits, and what follows
+ * on each answer. Containers are told by hand; Docker's own healthcheck is the evidence.
+ */
+
+#include "health/patients.h"
+#include "policy-texts.h"
+
+#define SEC PL_USEC_PER_SEC
+
+#define RESTART \
+        "[Service a]\nMatch=name:*\nProbe=none\nOnUnhealthy=restart\nRestartBudget=5/10min\n"
+#define NONE "[Service a]\nMatch=name:*\nProbe=none\nOnUnhealthy=none\n"
+
+#define RUNS_MAX 16
+
+/* What the engine would say of each. */
+static PlContainer containers[RUNS_MAX];
+static unsigned n_asked[RUNS_MAX];
+static int answer; /* to "restart" */
+static sd_event *event;
+static PlHealthd *healthd;
+static PlPolicy *policy;
+static uint64_t started_usec; /* of the first runs, CLOCK_REALTIME */
+
+static unsigned index_of(const char *id) {
+        for (unsigned i = 0; i < RUNS_MAX; i++)
+                if (pl_streq(containers[i].id, id))
+                        return i;
+        ck_abort_msg("%s", id);
+}
+
+static void on_changed(void *userdata, const PlHealthdReport *report) {}
+
+static int on_restart(void *userdata, const char *id, const char *reason) {
+        n_asked[index_of(id)]++;
+        return answer;
+}
+
+static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {
+        ck_abort();
+}
+
+static void on_gave_up(void *userdata, const char *id, const char *reason, const PlBudget *budget) {
+        ck_abort();
+}
+
+static void on_doubted(void *userdata, const char *id) {}
+
+/* A restart that was sent a second ago, when plimsolld ended. */
+static bool recalls;
+
+static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
+                      PlEnding *ret_ending) {
+        if (!recalls)
+                return false;
+        *ret_restart = (PlRestart){ 0 };
+        pl_restart_book(ret_restart, now_usec - 10 * SEC, 0);
+        *ret_ending = (PlEnding){ 0 };
+        pl_ending_own(ret_ending, started_usec + 59 * SEC);
+        pl_ending_own_failed(ret_ending, true, started_usec + 59 * SEC);
+        return true;
+}
+
+static void on_remember(void *userdata, const char *id, const PlRestart *restart,
+                        const PlEnding *ending) {}
+
+static void on_touched(void *userdata) {}
+
+static const PlHealthdHandlers handlers = {
+        .changed = on_changed,
+        .restart = on_restart,
+        .start_unit = on_start_unit,
+        .gave_up = on_gave_up,
+        .doubted = on_doubted,
+        .recall = on_recall,
+        .remember = on_remember,
+        .touched = on_touched,
+};
+
+static void load(const char *text) {
+        PlPolicy *old = policy;
+        PlDiagList diag = {};
+        int r;
+
+        policy = parse_texts(&text, 1, &diag, &r);
+        ck_assert_int_eq(r, 0);
+        pl_diag_list_deinit(&diag);
+        pl_healthd_set_policy(healthd, policy);
+        pl_policy_unref(old);
+}
+
+static uint64_t realtime(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_REALTIME, &t);
+        return (uint64_t)t.tv_sec * SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void run_for(uint64_t usec) {
+        uint64_t now = 0, end;
+
+        (void)sd_event_now(event, CLOCK_MONOTONIC, &now);
+        for (end = now + usec; now < end; (void)sd_event_now(event, CLOCK_MONOTONIC, &now))
+                ck_assert_int_ge(sd_event_run(event, 50 * PL_USEC_PER_MSEC), 0);
+}
+
+static void inspected(unsigned i) {
+        ck_assert_int_eq(pl_healthd_update(healthd, &containers[i], NULL,
+                                           pl_policy_match(policy, &containers[i])),
+                         0);
+}
+
+static void happens(unsigned i, PlEventAction action, int number) {
+        PlEvent e = { .action = action,
+                      .time_nsec = realtime() * 1000,
+                      .exit_code = number,
+                      .signal = number };
+
+        memcpy(e.id, containers[i].id, PL_ID_MAX);
+        pl_healthd_event(healthd, &e);
+}
+
+static void runs(unsigned i, PlDockerHealth docker) {
+        containers[i].phase = PL_PHASE_RUNNING;
+        containers[i].pid = 7;
+        containers[i].docker_health = docker;
+        inspected(i);
+}
+
+static void begins(unsigned i) {
+        happens(i, PL_EVENT_START, 0);
+        containers[i].started_usec = realtime();
+        runs(i, PL_DOCKER_HEALTH_STARTING);
+}
+
+static void ends(unsigned i, int exit_code) {
+        happens(i, PL_EVENT_DIE, exit_code);
+        containers[i].phase = PL_PHASE_EXITED;
+        containers[i].pid = 0;
+        containers[i].exit_code = exit_code;
+        containers[i].finished_usec = realtime();
+        inspected(i);
+}
+
+/* It was well, and is not any more. */
+static void fails(unsigned i) {
+        runs(i, PL_DOCKER_HEALTH_HEALTHY);
+        runs(i, PL_DOCKER_HEALTH_UNHEALTHY);
+}
+
+static unsigned restarts(unsigned i) {
+        PlHealthdView v;
+
+        ck_assert(pl_healthd_get(healthd, containers[i].id, &v));
+        return v.restarts;
+}
+
+static bool begin_restart(unsigned i) {
+        PlHealthdRestart restart;
+
+        return pl_healthd_begin_restart(healthd, containers[i].id, &restart);
+}
+
+static void answered(unsigned i, int error) {
+        pl_healthd_restarted(healthd, containers[i].id, error);
+}
+
+static void setup(void) {
+        started_usec = realtime() - 60 * SEC;
+        for (unsigned i = 0; i < RUNS_MAX; i++) {
+                containers[i] = (PlContainer){ .name = (char *)"a",
+                                               .image = (char *)"a",
+                                               .started_usec = started_usec,
+                                               .stop_timeout_usec = 10 * SEC,
+                                               .host.restart_policy = (char *)"no" };
+                (void)snprintf(containers[i].id, PL_ID_MAX, "%064x", i + 1);
+        }
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(pl_healthd_new(event, &handlers, NULL, &healthd), 0);
+        load(RESTART);
+}
+
+static void teardown(void) {
+        healthd = pl_healthd_free(healthd);
+        pl_policy_unref(policy);
+        event = sd_event_unref(event);
+}
+
+START_TEST(asked_once_until_it_is_answered) {
+        PlHealthdRestart restart;
+
+        fails(0);
+        ck_assert_uint_eq(n_asked[0], 1);
+        ck_assert_uint_eq(restarts(0), 0); /* it waits, and costs nothing yet */
+        for (unsigned i = 0; i < 5; i++)
+                runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        ck_assert(pl_healthd_begin_restart(healthd, containers[0].id, &restart));
+        ck_assert_uint_eq(restart.n, 1);
+        ck_assert_uint_eq(restart.budget->n, 5);
+        ck_assert_ptr_nonnull(strstr(restart.reason, "healthcheck"));
+        ck_assert(!begin_restart(0));
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        ck_assert_uint_eq(n_asked[0], 1);
+        ck_assert_uint_eq(restarts(0), 1);
+}
+END_TEST
+
+/* Whatever kept it from being sent: neither budget nor backoff, and it is asked for again. */
+START_TEST(what_was_not_sent_costs_nothing) {
+        static const int errors[] = { -ECANCELED, -ETIMEDOUT, -ECONNRESET, -EIO, -ENOENT };
+        PlHealthdRestart restart;
+
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(errors); i++) {
+                fails(i);
+                answered(i, errors[i]);
+                runs(i, PL_DOCKER_HEALTH_UNHEALTHY);
+                ck_assert_uint_eq(n_asked[i], 1); /* not as fast as it can */
+        }
+        run_for(2 * SEC);
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(errors); i++) {
+                ck_assert_msg(n_asked[i] == 2, "%d", errors[i]);
+                ck_assert(pl_healthd_begin_restart(healthd, containers[i].id, &restart));
+                ck_assert_uint_eq(restart.n, 1);
+        }
+}
+END_TEST
+
+START_TEST(what_cannot_be_asked_costs_nothing) {
+        answer = -ENOTCONN;
+        fails(0);
+        ck_assert_uint_eq(n_asked[0], 1);
+        ck_assert(!begin_restart(0));
+        answer = 0;
+        run_for(2 * SEC);
+        ck_assert_uint_eq(n_asked[0], 2);
+        ck_assert(begin_restart(0));
+        ck_assert_uint_eq(restarts(0), 1);
+}
+END_TEST
+
+/* While it waits the reason may go. */
+START_TEST(cancelled_without_a_reason) {
+        enum { STAYS, RECOVERS, REMOVED, STOPPING, STOPPED, PAUSED, POLICY, UNNAMED, LOST };
+
+        fails(0);
+        ck_assert_uint_eq(n_asked[0], 1);
+        switch (_i) {
+        case RECOVERS:
+                runs(0, PL_DOCKER_HEALTH_HEALTHY);
+                break;
+        case REMOVED:
+                pl_healthd_remove(healthd, containers[0].id, true);
+                break;
+        case STOPPING:
+                happens(0, PL_EVENT_KILL, 15);
+                break;
+        case STOPPED:
+                happens(0, PL_EVENT_KILL, 15);
+                ends(0, 143);
+                break;
+        case PAUSED:
+                containers[0].phase = PL_PHASE_PAUSED;
+                inspected(0);
+                break;
+        case POLICY:
+                load(NONE);
+                inspected(0);
+                break;
+        case UNNAMED:
+                pl_healthd_remove(healthd, containers[0].id, false);
+                break;
+        case LOST:
+                pl_healthd_set_stale(healthd, true);
+                break;
+        default:
+                break;
+        }
+        ck_assert_int_eq(begin_restart(0), _i == STAYS);
+        if (_i != REMOVED && _i != UNNAMED)
+                ck_assert_uint_eq(restarts(0), _i == STAYS);
+}
+END_TEST
+
+static const struct {
+        const char *name;
+        int error; /* the engine's answer */
+        enum { SILENCE, SAME_RUN, SAME_RUN_ENDED, NEW_RUN, NEW_RUN_FAILS, NEW_RUN_ENDED } after;
+        unsigned n_asked; /* when the backoff is over */
+} answers[] = {
+        { "done", 0, SILENCE, 1 },
+        { "done, and an inspection from before", 0, SAME_RUN, 1 },
+        { "done, and the new run is starting", 0, NEW_RUN, 1 },
+        { "done, and the new run fails as well", 0, NEW_RUN_FAILS, 2 },
+        { "done, and the new run has ended", 0, NEW_RUN_ENDED, 2 },
+        { "lost, and not inspected since", -ECONNRESET, SILENCE, 1 },
+        { "lost, and it may be stopping", -ECONNRESET, SAME_RUN, 1 },
+        { "lost, and it was stopped", -ECONNRESET, SAME_RUN_ENDED, 2 },
+        { "lost, and it was done", -ECONNRESET, NEW_RUN, 1 },
+        { "lost, done, and the new run has ended", -ECONNRESET, NEW_RUN_ENDED, 2 },
+        { "no answer in time", -ETIMEDOUT, SAME_RUN, 1 },
+        { "refused", -EIO, SAME_RUN, 2 },
+        { "refused half way", -EIO, SAME_RUN_ENDED, 2 },
+};
+
+START_TEST(one_restart_for_one_death) {
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(answers); i++) {
+                fails(i);
+                ck_assert(begin_restart(i));
+                answered(i, answers[i].error);
+                switch (answers[i].after) {
+                case SAME_RUN:
+                        runs(i, PL_DOCKER_HEALTH_UNHEALTHY);
+                        break;
+                case SAME_RUN_ENDED:
+                        ends(i, 137);
+                        break;
+                case NEW_RUN:
+                        begins(i);
+                        break;
+                case NEW_RUN_FAILS:
+                        begins(i);
+                        fails(i);
+                        break;
+                case NEW_RUN_ENDED:
+                        begins(i);
+                        ends(i, 3);
+                        break;
+                default:
+                        break;
+                }
+        }
+        run_for(4 * SEC);
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(answers); i++)
+                ck_assert_msg(n_asked[i] == 1, "%s: within the backoff", answers[i].name);
+        run_for(4 * SEC);
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(answers); i++) {
+                ck_assert_msg(n_asked[i] == answers[i].n_asked, "%s: %u", answers[i].name,
+                              n_asked[i]);
+                ck_assert_msg(restarts(i) == 1, "%s: %u in the budget", answers[i].name,
+                              restarts(i));
+        }
+}
+END_TEST
+
+/* A container that takes longer to stop than the backoff: that runs from the answer. */
+START_TEST(backoff_from_the_answer) {
+        fails(0);
+        ck_assert(begin_restart(0));
+        run_for(7 * SEC);
+        ck_assert_uint_eq(n_asked[0], 1);
+        answered(0, -EIO);
+        run_for(4 * SEC);
+        ck_assert_uint_eq(n_asked[0], 1);
+        run_for(4 * SEC);
+        ck_assert_uint_eq(n_asked[0], 2);
+}
+END_TEST
+
+/* plimsolld ended while the engine was at it, and its backoff is over. */
+START_TEST(not_again_by_the_next_plimsolld) {
+        recalls = true;
+        fails(0);
+        run_for(SEC);
+        ck_assert_uint_eq(n_asked[0], 0); /* it may be stopping still */
+        begins(0);
+        run_for(SEC);
+        ck_assert_uint_eq(n_asked[0], 0); /* it was done */
+        fails(0);
+        ck_assert_uint_eq(n_asked[0], 1);
+        ck_assert(begin_restart(0));
+        ck_assert_uint_eq(restarts(0), 2);
+}
+END_TEST
+
+int main(void) {
+        TCase *t = tcase_create("restarts");
+
+        tcase_set_timeout(t, 60);
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_test(t, asked_once_until_it_is_answered);
+        tcase_add_test(t, what_was_not_sent_costs_nothing);
+        tcase_add_test(t, what_cannot_be_asked_costs_nothing);
+        tcase_add_loop_test(t, cancelled_without_a_reason, 0, 9);
+        tcase_add_test(t, one_restart_for_one_death);
+        tcase_add_test(t, backoff_from_the_answer);
+        tcase_add_test(t, not_again_by_the_next_plimsolld);
+        return run_case(t);
+}
