@@ -33,6 +33,7 @@
 #include "engine/events.h"
 #include "engine/socket.h"
 #include "lib/base/backoff.h"
+#include "lib/docker/inspect.h"
 
 /* ---- what there is ---- */
 

@@ -8,7 +8,6 @@
 
 #include "base/fs.h"
 #include "base/journal.h"
-#include "lib/docker/api.h"
 
 struct PlStateDir {
         int fd;
