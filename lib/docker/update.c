@@ -28,6 +28,8 @@
 #define BLKIO_MAX          UINT64_C(1000)
 #define WEIGHT_MAX         UINT64_C(10000)
 
+#define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
+
 typedef struct Update {
         const PlLimits *want;
         const PlHostConfig *have;
@@ -288,36 +290,46 @@ static int update_io_weight(Update *u) {
         return blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", blkio);
 }
 
-/* MemorySwapMax goes with MemoryMax. In this order: MemoryLow looks at what Memory became. */
-static int (*const tellers[])(Update *) = {
-        update_memory, update_memory_low, update_cpu_quota, update_cpu_weight,
-        update_cpuset, update_tasks,      update_io_weight,
+/* In this order: MemoryLow looks at what Memory became. MemorySwapMax goes with MemoryMax. */
+static const struct {
+        uint32_t tells; /* mask of 1 << PlResource */
+        int (*tell)(Update *);
+} tellers[] = {
+        { BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX), update_memory },
+        { BIT(MEMORY_LOW), update_memory_low },
+        { BIT(CPU_QUOTA), update_cpu_quota },
+        { BIT(CPU_WEIGHT), update_cpu_weight },
+        { BIT(ALLOWED_CPUS), update_cpuset },
+        { BIT(TASKS_MAX), update_tasks },
+        { BIT(IO_WEIGHT), update_io_weight },
 };
 
-static const PlResource unknown_to_engine[] = {
-        PL_RESOURCE_MEMORY_MIN,
-        PL_RESOURCE_MEMORY_HIGH,
-        PL_RESOURCE_IO_READ_BANDWIDTH_MAX,
-        PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX,
-};
+/* clang-format off */
+#define TOLD(constant, name, kind, controller, v1, v2, min, max, fresh, turn, property, engine, ...) \
+        +(PL_ENGINE_##engine & PL_ENGINE_TOLD)
+/* clang-format on */
+_Static_assert(0 PL_RESOURCES(TOLD) == PL_ARRAY_SIZE(tellers) + 1, "each is told by a teller");
+#undef TOLD
 
 int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
                             const PlDockerHost *host, char **ret, uint32_t *ret_not) {
         _cleanup_json_ json_t *body = json_object();
         Update u = { .want = want, .have = have, .host = host, .body = body };
         char *text = NULL;
+        uint32_t told = 0;
         int r;
 
         if (!body)
                 return -ENOMEM;
         for (size_t i = 0; i < PL_ARRAY_SIZE(tellers); i++) {
-                r = tellers[i](&u);
+                told |= tellers[i].tells;
+                r = tellers[i].tell(&u);
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < PL_ARRAY_SIZE(unknown_to_engine); i++)
-                if (wanted(&u, unknown_to_engine[i]))
-                        cannot(&u, unknown_to_engine[i]);
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                if (wanted(&u, i) && !(told & UINT32_C(1) << i))
+                        cannot(&u, i);
 
         if (json_object_size(body) > 0) {
                 text = json_dumps(body, JSON_COMPACT);

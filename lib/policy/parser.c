@@ -73,8 +73,8 @@ struct Key {
         Setter *set;
         size_t offset; /* in PlDaemonPolicy or PlService */
         uint64_t min, max;
-        const char *expects; /* completes "expected …", with an example */
-        const void *extra;   /* the setter's own: words, a resource */
+        const char *expects; /* completes "expected …", with an example; NULL: the words */
+        const void *extra;   /* the setter's own: words */
 };
 
 /* One message about the line being read. */
@@ -395,52 +395,6 @@ static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *r
         return did_you_mean(p, key, value, meant ? meant : with_sign);
 }
 
-static int set_resource(Parser *p, const Key *key, Section *s, const char *value) {
-        PlResource resource = (PlResource)key->offset;
-        const PlResourceInfo *info = pl_resource_info(resource);
-        PlValue parsed = { .set = true };
-        int r = -EINVAL;
-
-        if (!*value) {
-                pl_value_deinit(&s->service->limits.v[resource]);
-                return 0;
-        }
-        switch (info->kind) {
-        case PL_KIND_CPU_TIME:
-                r = parse_quota(p, key, value, &parsed.number);
-                break;
-        case PL_KIND_BYTES:
-                r = parse_memory(p, key, value, &parsed.number);
-                break;
-        case PL_KIND_COUNT:
-                if (pl_streq(value, "infinity")) {
-                        parsed.number = PL_UNLIMITED;
-                        r = 0;
-                        break;
-                }
-                r = pl_parse_uint64(value, &parsed.number);
-                if (r == -EINVAL)
-                        r = refuse_size(p, key, value);
-                break;
-        case PL_KIND_WEIGHT:
-                r = pl_parse_uint64(value, &parsed.number);
-                break;
-        case PL_KIND_CPUSET:
-                r = pl_parse_cpuset(value, &parsed.text);
-                break;
-        case PL_KIND_DEVICES: /* has a setter of its own */
-                break;
-        }
-        if (r != 0)
-                return r;
-        if (!parsed.text && (parsed.number != PL_UNLIMITED || info->kind == PL_KIND_WEIGHT) &&
-            (parsed.number < info->min || parsed.number > info->max))
-                return -ERANGE;
-        pl_value_deinit(&s->service->limits.v[resource]);
-        s->service->limits.v[resource] = parsed;
-        return 0;
-}
-
 /* "/dev/sda 10M": adds to the list, or replaces the device's earlier rate. */
 static int set_bandwidth(Parser *p, const Key *key, Section *s, const char *value) {
         PlResource resource = (PlResource)key->offset;
@@ -468,8 +422,8 @@ static int set_bandwidth(Parser *p, const Key *key, Section *s, const char *valu
         r = pl_parse_rate(rate, &rates[n].bytes);
         if (r < 0)
                 return r;
-        if (rates[n].bytes != PL_UNLIMITED && (rates[n].bytes < pl_resource_info(resource)->min ||
-                                               rates[n].bytes > pl_resource_info(resource)->max))
+        if (rates[n].bytes != PL_UNLIMITED &&
+            (rates[n].bytes < key->min || rates[n].bytes > key->max))
                 return -ERANGE;
         memcpy(rates[n].device, value, path_size);
         rates[n].device[path_size] = '\0';
@@ -478,6 +432,54 @@ static int set_bandwidth(Parser *p, const Key *key, Section *s, const char *valu
                 return r;
         pl_value_deinit(v);
         *v = (PlValue){ .set = true, .text = text };
+        return 0;
+}
+
+static int set_resource(Parser *p, const Key *key, Section *s, const char *value) {
+        PlResource resource = (PlResource)key->offset;
+        const PlResourceInfo *info = pl_resource_info(resource);
+        PlValue parsed = { .set = true };
+        int r = -EINVAL;
+
+        if (info->kind == PL_KIND_DEVICES)
+                return set_bandwidth(p, key, s, value);
+        if (!*value) {
+                pl_value_deinit(&s->service->limits.v[resource]);
+                return 0;
+        }
+        switch (info->kind) {
+        case PL_KIND_CPU_TIME:
+                r = parse_quota(p, key, value, &parsed.number);
+                break;
+        case PL_KIND_BYTES:
+                r = parse_memory(p, key, value, &parsed.number);
+                break;
+        case PL_KIND_COUNT:
+                if (pl_streq(value, "infinity")) {
+                        parsed.number = PL_UNLIMITED;
+                        r = 0;
+                        break;
+                }
+                r = pl_parse_uint64(value, &parsed.number);
+                if (r == -EINVAL)
+                        r = refuse_size(p, key, value);
+                break;
+        case PL_KIND_WEIGHT:
+                r = pl_parse_uint64(value, &parsed.number);
+                break;
+        case PL_KIND_CPUSET:
+                r = pl_parse_cpuset(value, &parsed.text);
+                break;
+        case PL_KIND_DEVICES:
+                break;
+        }
+        if (r != 0)
+                return r;
+        if (!parsed.text && (parsed.number != PL_UNLIMITED || info->kind == PL_KIND_WEIGHT) &&
+            (parsed.number < key->min || parsed.number > key->max))
+                return -ERANGE;
+        pl_value_deinit(&s->service->limits.v[resource]);
+        s->service->limits.v[resource] = parsed;
         return 0;
 }
 
@@ -1003,14 +1005,13 @@ static const PlWord reopen_signals[] = {
         { "SIGUSR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "SIGUSR2", SIGUSR2 }, { NULL },
 };
 
-#define A_MEMORY                                                                                 \
-        "a size such as 4G or 512M (base 1024), a percentage of the host's memory such as 25%, " \
-        "or infinity"
-#define A_LIMIT  A_MEMORY "; at least 6M, because less kills or starves what runs there"
-#define A_WEIGHT "a whole number from 1 to 10000; 100 is the weight of everybody else"
-#define A_RATE   "a path and bytes per second (base 1000, at least 4096), such as /dev/sda 10M"
 #define A_YES    "yes or no"
 #define A_BUDGET "a number from 1 to 1000 and a time span, such as 3/10min"
+
+/* clang-format off */
+#define LIMIT(constant, name, kind, controller, v1, v2, min, max, fresh, turn, property, engine, expects) \
+        { name, LIMITED, set_resource, PL_RESOURCE_##constant, min, max, expects, NULL },
+/* clang-format on */
 
 static const Key policy_keys[] = {
         { "Engine", PL_SECTION_DAEMON, set_engine, D(engine), 0, 0,
@@ -1027,28 +1028,10 @@ static const Key policy_keys[] = {
           "such as "
           "compose-service:postgres",
           NULL },
-        { "ShrinkMode", LIMITED, set_word, S(shrink_mode), 0, 0, "safe or kill", shrink_modes },
+        { "ShrinkMode", LIMITED, set_word, S(shrink_mode), 0, 0, NULL, shrink_modes },
 
-        { "CPUQuota", LIMITED, set_resource, PL_RESOURCE_CPU_QUOTA, 0, 0,
-          "a percentage of one CPU such as 200% (two CPUs; at least 1%), or infinity", NULL },
         { "CPUQuotaPeriodSec", LIMITED, set_sec, S(cpu_quota_period_usec), PL_QUOTA_PERIOD_MIN_USEC,
           PL_QUOTA_PERIOD_MAX_USEC, "a time span from 1ms to 1s, such as 100ms", NULL },
-        { "CPUWeight", LIMITED, set_resource, PL_RESOURCE_CPU_WEIGHT, 0, 0, A_WEIGHT, NULL },
-        { "AllowedCPUs", LIMITED, set_resource, PL_RESOURCE_ALLOWED_CPUS, 0, 0,
-          "a list of CPU numbers such as 0-3,6", NULL },
-        { "MemoryMin", LIMITED, set_resource, PL_RESOURCE_MEMORY_MIN, 0, 0, A_MEMORY, NULL },
-        { "MemoryLow", LIMITED, set_resource, PL_RESOURCE_MEMORY_LOW, 0, 0, A_MEMORY, NULL },
-        { "MemoryHigh", LIMITED, set_resource, PL_RESOURCE_MEMORY_HIGH, 0, 0, A_LIMIT, NULL },
-        { "MemoryMax", LIMITED, set_resource, PL_RESOURCE_MEMORY_MAX, 0, 0, A_LIMIT, NULL },
-        { "MemorySwapMax", LIMITED, set_resource, PL_RESOURCE_MEMORY_SWAP_MAX, 0, 0,
-          A_MEMORY "; 0 forbids swap", NULL },
-        { "TasksMax", LIMITED, set_resource, PL_RESOURCE_TASKS_MAX, 0, 0,
-          "a whole number from 1 to 4194304 such as 512, or infinity", NULL },
-        { "IOWeight", LIMITED, set_resource, PL_RESOURCE_IO_WEIGHT, 0, 0, A_WEIGHT, NULL },
-        { "IOReadBandwidthMax", LIMITED, set_bandwidth, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, 0, 0,
-          A_RATE, NULL },
-        { "IOWriteBandwidthMax", LIMITED, set_bandwidth, PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX, 0, 0,
-          A_RATE, NULL },
 
         { "LogMaxSize", LIMITED, set_size, S(log.max_size_bytes), KIB(64), GIB(1 << 20),
           "a size from 64K to 1P such as 10M (base 1024), or infinity", NULL },
@@ -1057,9 +1040,8 @@ static const Key policy_keys[] = {
           NULL },
         { "LogMaxAge", LIMITED, set_sec, S(log.max_age_usec), PL_USEC_PER_MIN, PL_TIME_INFINITY,
           "a time span of a minute or more such as 30d, or infinity", NULL },
-        { "LogMethod", LIMITED, set_word, S(log.method), 0, 0,
-          "auto, reflink, collapse, punch or off", pl_log_method_words },
-        { "LogOnFull", LIMITED, set_word, S(log.on_full), 0, 0, "keep or drop", log_on_full },
+        { "LogMethod", LIMITED, set_word, S(log.method), 0, 0, NULL, pl_log_method_words },
+        { "LogOnFull", LIMITED, set_word, S(log.on_full), 0, 0, NULL, log_on_full },
         { "LogPath", LIMITED, set_log_path, S(log_path.globs), 0, 0,
           "an absolute path inside the container, with globs, such as /opt/airflow/logs/*/*.log",
           NULL },
@@ -1072,12 +1054,9 @@ static const Key policy_keys[] = {
         { "LogPathCompressAfter", LIMITED, set_sec, S(log_path.compress_after_usec),
           PL_USEC_PER_MIN, PL_TIME_INFINITY,
           "a time span of a minute or more such as 1d, or infinity", NULL },
-        { "LogReopen", LIMITED, set_word, S(log_path.reopen_signal), 0, 0,
-          "none, HUP, USR1 or USR2", reopen_signals },
+        { "LogReopen", LIMITED, set_word, S(log_path.reopen_signal), 0, 0, NULL, reopen_signals },
 
-        { "Probe", LIMITED, set_word, S(probe.kind), 0, 0,
-          "auto, none, postgres, redis, airflow, ollama, grafana, mlflow, prometheus, http or tcp",
-          pl_probe_kind_words },
+        { "Probe", LIMITED, set_word, S(probe.kind), 0, 0, NULL, pl_probe_kind_words },
         { "ProbePort", LIMITED, set_port, S(probe.port), 1, 65535,
           "a port from 1 to 65535, such as 5432", NULL },
         { "ProbeInterval", LIMITED, set_sec, S(probe.interval_usec), PL_USEC_PER_SEC,
@@ -1104,6 +1083,8 @@ static const Key policy_keys[] = {
         { "Required", SERVICE, set_boolean, S(probe.required), 0, 0, A_YES, NULL },
         { "After", SERVICE, set_names, S(probe.after), 0, 0,
           "names of other [Service] sections, such as postgres redis", NULL },
+
+        PL_RESOURCES(LIMIT)
 };
 
 _Static_assert(PL_ARRAY_SIZE(policy_keys) <= KEYS_MAX, "Section.set is too small");
@@ -1528,20 +1509,38 @@ static void take_header(Parser *p, char *line) {
         p->current = s;
 }
 
+/* "safe or kill": of several words for one value the first. */
+static char *list_words(const PlWord *words) {
+        size_t size, n = 0;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (size_t i = 0; words[i].word; i++)
+                n += pl_streq(pl_word_of(words, words[i].value), words[i].word);
+        for (size_t i = 0, k = 0; words[i].word; i++)
+                if (pl_streq(pl_word_of(words, words[i].value), words[i].word)) {
+                        fprintf(f, "%s%s", k == 0 ? "" : k + 1 == n ? " or " : ", ", words[i].word);
+                        k++;
+                }
+        return pl_take_text(f, &text);
+}
+
 static void explain(Parser *p, const Key *key, const char *value, int r) {
         _cleanup_free_ char *shown = pl_escape(value, 80);
+        _cleanup_free_ char *words = key->expects ? NULL : list_words(key->extra);
+        const char *expects = key->expects ? key->expects : words;
 
-        if (!shown)
+        if (!shown || !expects)
                 p->oom = true;
         else if (r == -ERANGE)
-                complain_here(p, "%s=%s: out of range; expected %s", key->name, shown,
-                              key->expects);
+                complain_here(p, "%s=%s: out of range; expected %s", key->name, shown, expects);
         else if (r == -E2BIG)
                 complain_here(p, "%s=%s: too many; at most %d", key->name, shown,
                               PL_POLICY_LIST_MAX);
         else
-                complain_here(p, "%s=%s: not understood; expected %s", key->name, shown,
-                              key->expects);
+                complain_here(p, "%s=%s: not understood; expected %s", key->name, shown, expects);
 }
 
 static void misplaced(Parser *p, const Key *key) {
