@@ -77,6 +77,13 @@ typedef struct PlPolicy {
         char **files; /* what it was read from, main file first; NULL terminated */
 } PlPolicy;
 
+/* What the policy is measured against. */
+typedef struct PlHost {
+        uint64_t memory_bytes; /* MemTotal; base of percentages for memory */
+        unsigned n_cpus;       /* online CPUs */
+        uint64_t page_bytes;
+} PlHost;
+
 PlPolicy *pl_policy_ref(PlPolicy *p);
 PlPolicy *pl_policy_unref(PlPolicy *p); /* Return: NULL */
 PL_DEFINE_CLEANUP(PlPolicy *, pl_policy_unref)

@@ -14,13 +14,6 @@
 #include "lib/base/diag.h"
 #include "lib/policy/document.h"
 
-/* What the policy is measured against. */
-typedef struct PlHost {
-        uint64_t memory_bytes; /* MemTotal; base of percentages for memory */
-        unsigned n_cpus;       /* online CPUs */
-        uint64_t page_bytes;
-} PlHost;
-
 #define PL_POLICY_LIST_MAX 256 /* elements of one list, matches of one service */
 
 typedef struct PlPolicySource {
