@@ -238,18 +238,29 @@ START_TEST(log_is_late) {
 }
 END_TEST
 
+/* The kernel logs ten kills in five seconds, whoever they are of, and hides the others. */
+#define LOG_WINDOW_USEC (6 * PL_USEC_PER_SEC)
+
 /* The engine removes a container's group within milliseconds: before we have looked once. */
 START_TEST(group_has_gone) {
-        watch_from_now("/dev/kmsg");
-        kill_one("quick");
-        cg_host_remove(&h, cg_host_id);
-        if (_i == 0)
-                pl_oom_watch_remove(watch, cg_host_id);
-        run_for(50 * PL_USEC_PER_MSEC);
-        pl_oom_watch_check(watch, cg_host_id);
-        if (!log_is_readable())
-                return;
-        (void)run_until_report(1);
+        for (unsigned tries = 0; tries < 10 && n_reports == 0; tries++) {
+                if (tries > 0) {
+                        stop();
+                        (void)usleep(LOG_WINDOW_USEC);
+                        start();
+                }
+                watch_from_now("/dev/kmsg");
+                kill_one("quick");
+                cg_host_remove(&h, cg_host_id);
+                if (_i == 0)
+                        pl_oom_watch_remove(watch, cg_host_id);
+                run_for(50 * PL_USEC_PER_MSEC);
+                pl_oom_watch_check(watch, cg_host_id);
+                if (!log_is_readable())
+                        return;
+                (void)run_until(&n_reports, 1, PL_USEC_PER_SEC);
+        }
+        ck_assert_uint_eq(n_reports, 1);
         ck_assert_str_eq(reports[0].victim, "quick");
         ck_assert_int_eq(reports[0].cause, PL_OOM_CAUSE_LIMIT);
         ck_assert_uint_eq(reports[0].limit_bytes, LIMIT);
