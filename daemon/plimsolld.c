@@ -20,6 +20,8 @@
 #include "manager.h"
 #include "policy-load.h"
 
+#include "lib/policy/parser.h"
+
 #define DEFAULT_POLICY  "/etc/plimsoll/plimsoll.conf"
 #define DEFAULT_CONTROL "/run/plimsoll/control.sock"
 #define DEFAULT_STATE   "/run/plimsoll"

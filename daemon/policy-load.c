@@ -16,6 +16,7 @@
 
 #include "base/fs.h"
 #include "lib/base/unit.h"
+#include "lib/policy/parser.h"
 
 #define FILE_SIZE_MAX MIB(1)
 #define FILES_MAX     256

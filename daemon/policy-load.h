@@ -12,6 +12,7 @@
  */
 
 #include "lib/policy/document.h"
+#include "lib/policy/parser.h"
 
 /** pl_host_read() - what percentages refer to. @proc: "/proc". Return: 0, -EBADMSG, -errno. */
 int pl_host_read(const char *proc, PlHost *ret);

@@ -4,7 +4,7 @@
  * Curl loop: descriptors and the timer of a multi handle as sources of the event loop.
  *
  * libcurl forbids most calls from inside its callbacks. Its callbacks here only note what is to be
- * done; run() is the one place that lets libcurl work, and it tells the world afterwards.
+ * done; run() is the one place that lets libcurl work; it calls back when libcurl is done.
  */
 
 #include "base/curl-loop.h"

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Log: entries to journald over its socket, or lines to stderr. See the header.
+ *
+ * Everything is escaped on its way out, fields included: containers choose their names and
+ * messages.
+ */
+
 #include "base/journal.h"
 
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * Control socket: where it lies and who may open it.
  *
  * The socket is made under another name, given its owner and mode, and only then renamed to its
- * place: at no moment may somebody connect who later could not.
+ * place: nobody can connect in between who could not connect later.
  */
 
 #include "control/server.h"

@@ -14,6 +14,8 @@
 #include "ctl/paths.h"
 #include "policy-load.h"
 
+#include "lib/policy/dump.h"
+
 #define TEXT_MAX MIB(1) /* as of a file */
 
 static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *diag,

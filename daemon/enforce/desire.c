@@ -10,6 +10,7 @@
 
 #include "cgroup/apply.h"
 #include "lib/base/message.h"
+#include "lib/docker/update.h"
 #include "lib/limits/desired.h"
 #include "lib/limits/unit-properties.h"
 

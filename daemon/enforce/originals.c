@@ -7,6 +7,7 @@
 #include "enforce/originals.h"
 
 #include "lib/base/message.h"
+#include "lib/docker/update.h"
 
 /* On v1 the sum of memory and swap moves along with memory. */
 uint32_t pl_originals_companions(const PlEnforcer *e, uint32_t mask) {

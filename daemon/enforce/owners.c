@@ -19,17 +19,22 @@
 #include "enforce/originals.h"
 #include "enforce/queue.h"
 #include "lib/base/message.h"
-#include "lib/limits/desired.h"
+#include "lib/docker/update.h"
 #include "lib/limits/tell.h"
 #include "lib/status/summary.h"
 
-/* What the Engine API has no update for, or (the weight) takes and does not pass on. */
-#define NOT_TOLD                                                                 \
-        (1U << PL_RESOURCE_IO_WEIGHT | 1U << PL_RESOURCE_IO_READ_BANDWIDTH_MAX | \
-         1U << PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX)
+/* What an update of the engine puts back: it has no member for it, or does not pass it on. */
+static uint32_t reset_by_update(void) {
+        uint32_t mask = 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (pl_resource_info(r)->engine & PL_ENGINE_RESET)
+                        mask |= 1U << r;
+        return mask;
+}
 
 uint32_t pl_owners_own_doing(const PlHeld *h) {
-        return (h->told.update_in_flight ? NOT_TOLD : 0) |
+        return (h->told.update_in_flight ? reset_by_update() : 0) |
                (h->told.systemd_in_flight > 0 ? h->told.systemd_kept : 0);
 }
 
@@ -48,7 +53,7 @@ static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallb
         if (r == PL_RESOURCE_ALLOWED_CPUS && h->held & (1U << r) && h->reading.in_force.v[r].text &&
             *h->reading.in_force.v[r].text)
                 return &h->reading.in_force.v[r];
-        *fallback = pl_desired_default(r);
+        *fallback = pl_resource_fresh(r);
         return fallback->set ? fallback : NULL;
 }
 
@@ -151,7 +156,7 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                         pl_registry_inspect(e->registry, h->subject);
                 /* runc writes all of its values at an update, and what the engine cannot be told as
                  * it was at the start: look once more, and take that for nobody's drift */
-                h->held &= ~NOT_TOLD;
+                h->held &= ~reset_by_update();
                 h->fresh = false;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }

@@ -22,6 +22,7 @@
 #include "enforce/queue.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
+#include "lib/docker/update.h"
 #include "lib/status/summary.h"
 
 /* Between two attempts to lower memory of a container that still uses it. */

@@ -7,7 +7,7 @@
  *      ▲          │             │                  │           │
  *      └──────────┴─────────────┴── lose() ────────┴───────────┘
  *
- * Everything that goes wrong with the connection ends in lose(), which tells it once and waits:
+ * Whatever goes wrong with the connection ends in lose(), which reports it once and waits:
  * exponentially longer, or until the socket changes. A request that fails without an answer only
  * raises a doubt. Requests wait in lanes, a few of each lane are under way at a time on kept
  * connections, and each gets one reply. The stream has no timeout: a quiet engine is a good engine,
@@ -33,6 +33,7 @@
 #include "engine/events.h"
 #include "engine/socket.h"
 #include "lib/base/backoff.h"
+#include "lib/docker/inspect.h"
 
 /* ---- what there is ---- */
 
@@ -894,7 +895,7 @@ static void attempt(PlEngine *e) {
         int r;
 
         if (!pl_engine_socket_may_knock(e->socket)) {
-                /* stopped on purpose: its start is noticed by its pid file */
+                /* stopped on purpose: its pid file tells when it starts */
                 arm(e, now_usec(e) + e->tuning.backoff_max_usec, e->tuning.backoff_max_usec / 4);
                 return;
         }
@@ -973,10 +974,9 @@ static void subscribed(PlEngine *e) {
         arm_quiet(e);
         if (e->info.podman && !e->podman_said) {
                 e->podman_said = true;
-                pl_log_notice("The engine is Podman: it does not say when a container ran out of "
-                              "memory, so that is learnt from the kernel alone, and not always "
-                              "that somebody stopped one: OnUnhealthy=restart may take that for "
-                              "an end by itself");
+                pl_log_notice("The engine is Podman: it does not tell when a container runs out of "
+                              "memory (the kernel does), nor always that somebody stopped one: "
+                              "OnUnhealthy=restart may take such a stop for a crash");
         }
         e->handlers->connected(e->userdata, &e->info);
 }

@@ -8,7 +8,7 @@
  * handlers must not run. Knows no socket and no clock.
  */
 
-#include "lib/docker/api.h"
+#include "lib/docker/event.h"
 
 /* Unread bytes that are kept at most; libcurl hands over 1.6 MB at once at most. */
 #define PL_EVENT_STREAM_MAX MIB(8)

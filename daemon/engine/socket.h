@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Engine socket: when is it worth knocking again at an engine that went away?
+ * Engine socket: when is it worth connecting again to an engine that went away?
  *
  * Watches the socket's directory (inotify), so that an engine that comes back is noticed at once,
  * and knows when not to knock: where systemd holds the socket of an engine that was stopped, a

@@ -10,7 +10,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "lib/docker/api.h"
+#include "lib/docker/container.h"
+#include "lib/docker/event.h"
 #include "lib/health/ending.h"
 #include "lib/health/machine.h"
 #include "lib/health/restart.h"

@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "lib/docker/api.h"
+#include "lib/docker/container.h"
 #include "lib/logs/rotate-plan.h"
 #include "lib/policy/document.h"
 #include "report/reporter.h"

@@ -68,7 +68,8 @@ int pl_kmsg_new(const char *path, PlKmsg **ret) {
         if (k->fd < 0)
                 k->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
         if (k->fd < 0)
-                pl_log_debug("Cannot read %s (%s); the journal has to do", path, strerror(errno));
+                pl_log_debug("Cannot read %s (%s); reading the journal instead", path,
+                             strerror(errno));
         else
                 (void)lseek(k->fd, 0, SEEK_END);
         k->since_usec = pl_clock_usec(CLOCK_REALTIME);

@@ -57,7 +57,7 @@ static int subscribe(int dir_fd, const char *file, const char *argument) {
 static void drain(int fd) {
         uint64_t n;
 
-        if (read(fd, &n, sizeof(n)) < 0) { /* EAGAIN: somebody was faster, which is nobody */
+        if (read(fd, &n, sizeof(n)) < 0) { /* EAGAIN: it was empty already */
         }
 }
 

@@ -18,7 +18,7 @@
 
 /* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
-/* For so long a victim is still worth knowing after its report. */
+/* How long after its report a victim is still worth naming. */
 #define LATE_USEC      (3 * PL_USEC_PER_SEC)
 #define LATE_STEP_USEC (20 * PL_USEC_PER_MSEC)
 /* Processes of a group that are killed at once and may be missing in its report. */
@@ -371,7 +371,7 @@ static void listen_for_pressure(Entry *e) {
         o->press_fd = -EBADF;
         if (!e->w->said_press)
                 pl_log_info("This kernel does not report memory pressure of groups (%s): kills are "
-                            "reported without a warning before",
+                            "reported without an earlier warning",
                             strerror(-r));
         e->w->said_press = true;
 }

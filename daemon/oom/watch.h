@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * OOM watch: the kernel's word of kills and pressure, container by container.
+ * OOM watch: what the kernel tells of kills and pressure, container by container.
  *
  * v2: memory.events and a PSI trigger on memory.pressure; v1: eventfds on memory.oom_control and
  * memory.pressure_level. Nothing wakes up while nobody is short of memory: samples are taken when

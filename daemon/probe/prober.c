@@ -3,9 +3,9 @@
 /*
  * Prober: targets, schedule and deadlines. See the header.
  *
- * One timer serves all probes. Whoever is due within an eighth of its interval goes along with the
- * one that is due now, so that the wake-ups of a few probes fall together and stay together; a
- * bound on rounds per wake-up keeps a hundred of them from becoming a burst.
+ * One timer serves all probes. A probe that is due within an eighth of its interval joins the one
+ * that is due now, so that a few probes share their wake-ups and go on sharing them; a bound on the
+ * rounds of one wake-up keeps a hundred probes from becoming a burst.
  */
 
 #include "probe/prober.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Probe transport, plain sockets: connect, say hello, read until there is a verdict, take leave.
+ * Probe transport, plain sockets: connect, say hello, read until there is a verdict, say goodbye.
  *
  * It must not close with unread bytes where it can be helped, nor with a reset: servers log that.
  */

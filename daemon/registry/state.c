@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * State directory: what is kept of each container, a file each. A broken one is set aside and said,
+ * never taken for something else.
+ */
+
 #include "registry/state.h"
 
 #include <dirent.h>
@@ -8,7 +14,6 @@
 
 #include "base/fs.h"
 #include "base/journal.h"
-#include "lib/docker/api.h"
 
 struct PlStateDir {
         int fd;

@@ -19,6 +19,7 @@
 #include "base/journal.h"
 #include "lib/base/backoff.h"
 #include "lib/docker/container.h"
+#include "lib/limits/resource.h"
 #include "lib/limits/unit-properties.h"
 #include "systemd/dropin.h"
 

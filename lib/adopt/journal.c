@@ -10,7 +10,6 @@
 #include <jansson.h>
 
 #include "lib/adopt/rules.h"
-#include "lib/docker/api.h"
 
 #define JOURNAL_VERSION 1
 

@@ -3,8 +3,8 @@
 /*
  * Docker: versions, the list of containers and error answers.
  *
- * The larger documents have files of their own: pl-docker-inspect.c, pl-docker-event.c,
- * pl-docker-update.c. No I/O here; who asks the engine is daemon/engine/client.c.
+ * The larger documents have files of their own: inspect, event, update. No I/O here: the daemon's
+ * engine/ asks.
  */
 
 #include "lib/docker/api.h"
@@ -12,7 +12,6 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "lib/base/diag.h"
 #include "lib/base/quote.h"
 #include "lib/docker/json.h"
 

@@ -5,14 +5,15 @@
  *
  * It exists apart from the parser so that planners and tests can build containers by hand. It does
  * not know JSON.
+ *
+ * A container lives for days; the JSON it was read from lives for a moment. Forty small strings
+ * allocated in between end up in the holes of that JSON and keep its pages alive: 1,000 containers
+ * held 6 MiB in use and 13 MiB resident. Packed into one block each they do not.
  */
 
 #include "lib/docker/container.h"
 
 #include <errno.h>
-
-#include "lib/base/unit.h"
-#include "lib/docker/api.h"
 
 static const char *const phase_names[_PL_PHASE_N] = {
         [PL_PHASE_UNKNOWN] = "unknown",       [PL_PHASE_CREATED] = "created",
@@ -87,80 +88,101 @@ const char *pl_container_label(const PlContainer *c, const char *key) {
         return p ? p->value : NULL;
 }
 
-static void set_number(PlLimits *l, PlResource r, uint64_t number) {
-        l->v[r] = (PlValue){ .set = true, .number = number };
+/* --- packing: the same walk runs twice, once to count and once to copy */
+
+typedef struct Packer {
+        char *base; /* NULL: only count */
+        size_t used;
+} Packer;
+
+/* Return: where the copy stands; NULL while counting, and for an empty source. */
+static void *pack(Packer *p, const void *src, size_t n, size_t align) {
+        char *at;
+
+        if (!src || n == 0)
+                return NULL;
+        p->used = (p->used + align - 1) & ~(align - 1);
+        at = p->base ? p->base + p->used : NULL;
+        p->used += n;
+        return at ? memcpy(at, src, n) : NULL;
 }
 
-/* In the API a negative number stands for "no limit" wherever one is allowed at all. */
-static void set_bytes(PlLimits *l, PlResource r, int64_t value) {
-        if (value != 0)
-                set_number(l, r, value < 0 ? PL_UNLIMITED : (uint64_t)value);
+static char *pack_string(Packer *p, const char *s) {
+        return pack(p, s, s ? strlen(s) + 1 : 0, 1);
 }
 
-static void limits_memory(const PlHostConfig *h, PlLimits *l) {
-        set_bytes(l, PL_RESOURCE_MEMORY_MAX, h->memory);
-        if (h->memory_reservation > 0)
-                set_number(l, PL_RESOURCE_MEMORY_LOW, (uint64_t)h->memory_reservation);
+static PlPair *pack_pairs(Packer *p, const PlPair *pairs, size_t n) {
+        PlPair *copy = pack(p, pairs, n * sizeof(*pairs), _Alignof(PlPair));
 
-        /* MemorySwap is memory + swap; systemd's MemorySwapMax is swap alone. */
-        if (h->memory_swap < 0)
-                set_number(l, PL_RESOURCE_MEMORY_SWAP_MAX, PL_UNLIMITED);
-        else if (h->memory > 0 && h->memory_swap >= h->memory)
-                set_number(l, PL_RESOURCE_MEMORY_SWAP_MAX, (uint64_t)(h->memory_swap - h->memory));
-}
+        for (size_t i = 0; i < n; i++) {
+                char *key = pack_string(p, pairs[i].key), *value = pack_string(p, pairs[i].value);
 
-static void limits_cpu(const PlHostConfig *h, PlLimits *l) {
-        uint64_t period_usec =
-                        h->cpu_period > 0 ? (uint64_t)h->cpu_period : PL_DOCKER_CPU_PERIOD_USEC;
-        unsigned __int128 usec;
-
-        if (h->nano_cpus > 0)
-                set_number(l, PL_RESOURCE_CPU_QUOTA, (uint64_t)h->nano_cpus / 1000);
-        else if (h->cpu_quota < 0)
-                set_number(l, PL_RESOURCE_CPU_QUOTA, PL_UNLIMITED);
-        else if (h->cpu_quota > 0) {
-                usec = (unsigned __int128)h->cpu_quota * PL_USEC_PER_SEC / period_usec;
-                set_number(l, PL_RESOURCE_CPU_QUOTA,
-                           usec < PL_UNLIMITED ? (uint64_t)usec : PL_UNLIMITED);
+                if (copy)
+                        copy[i] = (PlPair){ key, value };
         }
+        return copy;
 }
 
-static int set_devices(PlLimits *l, PlResource r, const char *text) {
-        const PlValue v = { .set = true, .text = (char *)text };
+static PlNetwork *pack_networks(Packer *p, const PlNetwork *networks, size_t n) {
+        PlNetwork *copy = pack(p, networks, n * sizeof(*networks), _Alignof(PlNetwork));
 
-        return text && *text ? pl_value_copy(&v, &l->v[r]) : 0;
+        for (size_t i = 0; i < n; i++) {
+                char *name = pack_string(p, networks[i].name);
+
+                if (copy)
+                        copy[i].name = name;
+        }
+        return copy;
 }
 
-int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret) {
-        const PlHostConfig *h = &c->host;
-        PlLimits l = {};
+static PlMount *pack_mounts(Packer *p, const PlMount *mounts, size_t n) {
+        PlMount *copy = pack(p, mounts, n * sizeof(*mounts), _Alignof(PlMount));
 
-        limits_memory(h, &l);
-        limits_cpu(h, &l);
-        if (h->cpu_shares > 0)
-                set_number(&l, PL_RESOURCE_CPU_WEIGHT,
-                           pl_docker_shares_to_weight((uint64_t)h->cpu_shares, hierarchy));
-        if (h->blkio_weight > 0)
-                set_number(&l, PL_RESOURCE_IO_WEIGHT,
-                           pl_docker_blkio_to_weight(h->blkio_weight, hierarchy));
-        set_bytes(&l, PL_RESOURCE_TASKS_MAX, h->pids_limit);
-        if (set_devices(&l, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, h->read_bps) < 0 ||
-            set_devices(&l, PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX, h->write_bps) < 0) {
-                pl_limits_deinit(&l);
+        for (size_t i = 0; i < n; i++) {
+                char *type = pack_string(p, mounts[i].type),
+                     *source = pack_string(p, mounts[i].source),
+                     *destination = pack_string(p, mounts[i].destination);
+
+                if (copy)
+                        copy[i] = (PlMount){ type, source, destination };
+        }
+        return copy;
+}
+
+/* ret gets the addresses of the copies; what is not a pointer it has already. */
+static void walk(Packer *p, const PlContainer *c, PlContainer *ret) {
+        ret->labels = pack_pairs(p, c->labels, c->n_labels);
+        ret->networks = pack_networks(p, c->networks, c->n_networks);
+        ret->ports = pack(p, c->ports, c->n_ports * sizeof(*c->ports), _Alignof(PlPort));
+        ret->mounts = pack_mounts(p, c->mounts, c->n_mounts);
+        ret->log_options = pack_pairs(p, c->log_options, c->n_log_options);
+        ret->env = pack_pairs(p, c->env, c->n_env);
+        ret->name = pack_string(p, c->name);
+        ret->image = pack_string(p, c->image);
+        ret->image_id = pack_string(p, c->image_id);
+        ret->host.cpuset_cpus = pack_string(p, c->host.cpuset_cpus);
+        ret->host.read_bps = pack_string(p, c->host.read_bps);
+        ret->host.write_bps = pack_string(p, c->host.write_bps);
+        ret->host.cgroup_parent = pack_string(p, c->host.cgroup_parent);
+        ret->host.network_mode = pack_string(p, c->host.network_mode);
+        ret->host.restart_policy = pack_string(p, c->host.restart_policy);
+        ret->log_driver = pack_string(p, c->log_driver);
+        ret->log_path = pack_string(p, c->log_path);
+}
+
+int pl_container_pack(PlContainer **c) {
+        PlContainer head = **c, *packed;
+        Packer p = { .used = sizeof(PlContainer) };
+
+        walk(&p, *c, &head);
+        packed = malloc(p.used);
+        if (!packed)
                 return -ENOMEM;
-        }
-        if (h->cpuset_cpus && h->cpuset_cpus[0]) {
-                char *text = NULL;
-                int r = pl_parse_cpuset(h->cpuset_cpus, &text);
-
-                if (r == -ENOMEM) {
-                        pl_limits_deinit(&l);
-                        return r;
-                }
-                if (r == 0) /* the engine has checked it; what it let pass is not ours to judge */
-                        l.v[PL_RESOURCE_ALLOWED_CPUS] = (PlValue){ .set = true, .text = text };
-        }
-
-        *ret = l;
+        *packed = **c;
+        p = (Packer){ .base = (char *)packed, .used = sizeof(PlContainer) };
+        walk(&p, *c, packed);
+        packed->packed = true;
+        pl_container_free(*c);
+        *c = packed;
         return 0;
 }

@@ -11,7 +11,6 @@
 #include "lib/base/id.h"
 #include "lib/base/macro.h"
 #include "lib/docker/setting.h"
-#include "lib/limits/resource.h"
 
 /* State.Status of the engine's inspect answer. */
 typedef enum PlPhase {
@@ -113,12 +112,6 @@ int pl_container_pack(PlContainer **c);
 
 /** pl_container_label() - Return: the value, borrowed, or NULL when there is no such label. */
 const char *pl_container_label(const PlContainer *c, const char *key);
-
-/** pl_container_limits() - HostConfig as limits: what the engine (runc) writes at each start.
- * Values that HostConfig leaves at 0 are unset.
- * @hierarchy: the one that holds the cpu and io controllers; weights depend on it
- * Return: 0 or -ENOMEM. */
-int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret);
 
 static inline bool pl_container_is_live(const PlContainer *c) {
         return (c->phase == PL_PHASE_RUNNING || c->phase == PL_PHASE_PAUSED) && c->pid > 0;

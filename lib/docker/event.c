@@ -7,11 +7,12 @@
  * 1.52 on. An event is a hint; what it leaves out is learnt by inspecting.
  */
 
-#include "lib/docker/api.h"
+#include "lib/docker/event.h"
 
 #include <errno.h>
 #include <limits.h>
 
+#include "lib/docker/inspect.h"
 #include "lib/docker/json.h"
 
 static const struct {

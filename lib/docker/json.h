@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Docker JSON: guarded loading and bounded member access, for pl-docker*.c alone.
+ * Docker JSON: guarded loading and bounded member access, for lib/docker alone.
  *
  * It exists because jansson by itself turns 16 MiB of "[[],[],…" into a gigabyte and refuses a
  * whole document for one NUL in one label. Must not know what the documents mean.
@@ -11,7 +11,6 @@
 #include <jansson.h>
 
 #include "lib/base/macro.h"
-#include "lib/docker/container.h"
 
 /* Values in one document or list element. A real inspect answer has about 300. */
 #define PL_JSON_VALUES_MAX 200000
@@ -56,12 +55,3 @@ int pl_json_dup_member(const json_t *object, const char *key, size_t max_bytes, 
 
 /** pl_json_cut() - copy into a fixed buffer, cut at a character's boundary. */
 void pl_json_cut(const char *s, char *buf, size_t buf_size);
-
-/** pl_docker_parse_networks(), pl_docker_parse_ports() - members of an inspect answer into a
- * container that has none yet; host: HostConfig. Return: 0 or -ENOMEM, c half built. */
-int pl_docker_parse_networks(const json_t *settings, PlContainer *c);
-int pl_docker_parse_ports(const json_t *settings, const json_t *host, PlContainer *c);
-
-/** pl_docker_parse_born() - the attributes of a create event: name, image and labels, and nothing
- * that only an inspection tells. Return: 0 and *ret owned by the caller; -ENOMEM. */
-int pl_docker_parse_born(const char *id, const json_t *attributes, PlContainer **ret);

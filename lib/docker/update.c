@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Docker update: limits to the body of POST /containers/{id}/update, only what differs.
+ * Update: limits to the body of POST /containers/{id}/update, only what differs, and HostConfig to
+ * limits.
  *
  * Holds the engine's rules about which values go together, which exclude each other and which it
  * cannot take back (Engine API, "Update a container"; daemon/container checks as tried), so that
  * nobody else has to know them. Each row of the table below tells one resource.
  */
 
-#include "lib/docker/api.h"
+#include "lib/docker/update.h"
 
 #include <errno.h>
 
 #include "lib/base/unit.h"
 #include "lib/docker/json.h"
 
+/* CpuPeriod where HostConfig leaves it at 0 (kernel and engine default). */
+#define CPU_PERIOD_USEC UINT64_C(100000)
 /* "Minimum memory limit allowed is 6MB" */
 #define MEMORY_MIN_BYTES MIB(6)
 /* CpuQuota below 1 ms is refused, by the kernel too; NanoCpus uses a period of 100 ms */
@@ -24,6 +27,8 @@
 #define BLKIO_MIN          UINT64_C(10)
 #define BLKIO_MAX          UINT64_C(1000)
 #define WEIGHT_MAX         UINT64_C(10000)
+
+#define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
 
 typedef struct Update {
         const PlLimits *want;
@@ -43,7 +48,7 @@ static uint64_t clamp(uint64_t v, uint64_t min, uint64_t max) {
  * cpu.weight by its own line (2..262144 to 1..10000; libcontainer ConvertCPUSharesToCgroupV2Value,
  * runc up to 1.3), and blkio 10..1000 to io.weight 1..10000 likewise.
  */
-uint64_t pl_docker_weight_to_shares(uint64_t weight, PlHierarchy h) {
+static uint64_t weight_to_shares(uint64_t weight, PlHierarchy h) {
         uint64_t shares;
 
         weight = clamp(weight, 1, WEIGHT_MAX);
@@ -55,7 +60,7 @@ uint64_t pl_docker_weight_to_shares(uint64_t weight, PlHierarchy h) {
         return clamp(shares, SHARES_MIN, SHARES_MAX);
 }
 
-uint64_t pl_docker_shares_to_weight(uint64_t shares, PlHierarchy h) {
+static uint64_t shares_to_weight(uint64_t shares, PlHierarchy h) {
         uint64_t weight;
 
         shares = clamp(shares, SHARES_MIN, SHARES_MAX);
@@ -78,7 +83,7 @@ static uint64_t weight_to_blkio(uint64_t weight, PlHierarchy h) {
         return clamp(blkio, BLKIO_MIN, BLKIO_MAX);
 }
 
-uint64_t pl_docker_blkio_to_weight(uint64_t blkio, PlHierarchy h) {
+static uint64_t blkio_to_weight(uint64_t blkio, PlHierarchy h) {
         blkio = clamp(blkio, BLKIO_MIN, BLKIO_MAX);
         if (h == PL_HIERARCHY_V1)
                 return blkio / 5;
@@ -187,11 +192,11 @@ static int update_cpu_quota(Update *u) {
         const PlValue *quota = wanted(u, PL_RESOURCE_CPU_QUOTA);
         const PlHostConfig *h = u->have;
         uint64_t asked_usec = u->host->quota_period_usec;
-        bool own_period = asked_usec > 0 && asked_usec != PL_DOCKER_CPU_PERIOD_USEC;
+        bool own_period = asked_usec > 0 && asked_usec != CPU_PERIOD_USEC;
         bool by_quota = h->nano_cpus <= 0 && (h->cpu_quota > 0 || h->cpu_period > 0 || own_period);
         uint64_t period_usec = own_period          ? asked_usec
                                : h->cpu_period > 0 ? (uint64_t)h->cpu_period
-                                                   : PL_DOCKER_CPU_PERIOD_USEC;
+                                                   : CPU_PERIOD_USEC;
         unsigned __int128 quota_usec;
         int64_t nano_cpus;
 
@@ -226,7 +231,7 @@ static int update_cpu_weight(Update *u) {
 
         if (!weight)
                 return 0;
-        shares = (int64_t)pl_docker_weight_to_shares(weight->number, u->host->hierarchy);
+        shares = (int64_t)weight_to_shares(weight->number, u->host->hierarchy);
         return shares == u->have->cpu_shares ? 0 : tell(u, "CpuShares", shares);
 }
 
@@ -277,7 +282,7 @@ static int update_io_weight(Update *u) {
                 return 0;
         blkio = (int64_t)weight_to_blkio(weight->number, u->host->hierarchy);
         if (u->host->hierarchy == PL_HIERARCHY_V2 &&
-            pl_docker_blkio_to_weight((uint64_t)blkio, PL_HIERARCHY_V2) != weight->number) {
+            blkio_to_weight((uint64_t)blkio, PL_HIERARCHY_V2) != weight->number) {
                 /* runc would write the nearest one at each update and start, over the wanted one */
                 cannot(u, PL_RESOURCE_IO_WEIGHT);
                 return 0;
@@ -285,36 +290,46 @@ static int update_io_weight(Update *u) {
         return blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", blkio);
 }
 
-/* MemorySwapMax goes with MemoryMax. In this order: MemoryLow looks at what Memory became. */
-static int (*const tellers[])(Update *) = {
-        update_memory, update_memory_low, update_cpu_quota, update_cpu_weight,
-        update_cpuset, update_tasks,      update_io_weight,
+/* In this order: MemoryLow looks at what Memory became. MemorySwapMax goes with MemoryMax. */
+static const struct {
+        uint32_t tells; /* mask of 1 << PlResource */
+        int (*tell)(Update *);
+} tellers[] = {
+        { BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX), update_memory },
+        { BIT(MEMORY_LOW), update_memory_low },
+        { BIT(CPU_QUOTA), update_cpu_quota },
+        { BIT(CPU_WEIGHT), update_cpu_weight },
+        { BIT(ALLOWED_CPUS), update_cpuset },
+        { BIT(TASKS_MAX), update_tasks },
+        { BIT(IO_WEIGHT), update_io_weight },
 };
 
-static const PlResource unknown_to_engine[] = {
-        PL_RESOURCE_MEMORY_MIN,
-        PL_RESOURCE_MEMORY_HIGH,
-        PL_RESOURCE_IO_READ_BANDWIDTH_MAX,
-        PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX,
-};
+/* clang-format off */
+#define TOLD(constant, name, kind, controller, v1, v2, min, max, fresh, turn, property, engine, ...) \
+        +(PL_ENGINE_##engine & PL_ENGINE_TOLD)
+/* clang-format on */
+_Static_assert(0 PL_RESOURCES(TOLD) == PL_ARRAY_SIZE(tellers) + 1, "each is told by a teller");
+#undef TOLD
 
 int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
                             const PlDockerHost *host, char **ret, uint32_t *ret_not) {
         _cleanup_json_ json_t *body = json_object();
         Update u = { .want = want, .have = have, .host = host, .body = body };
         char *text = NULL;
+        uint32_t told = 0;
         int r;
 
         if (!body)
                 return -ENOMEM;
         for (size_t i = 0; i < PL_ARRAY_SIZE(tellers); i++) {
-                r = tellers[i](&u);
+                told |= tellers[i].tells;
+                r = tellers[i].tell(&u);
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < PL_ARRAY_SIZE(unknown_to_engine); i++)
-                if (wanted(&u, unknown_to_engine[i]))
-                        cannot(&u, unknown_to_engine[i]);
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                if (wanted(&u, i) && !(told & UINT32_C(1) << i))
+                        cannot(&u, i);
 
         if (json_object_size(body) > 0) {
                 text = json_dumps(body, JSON_COMPACT);
@@ -323,5 +338,83 @@ int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
         }
         *ret = text;
         *ret_not = u.not ;
+        return 0;
+}
+
+/* --- and back */
+
+static void set_number(PlLimits *l, PlResource r, uint64_t number) {
+        l->v[r] = (PlValue){ .set = true, .number = number };
+}
+
+/* In the API a negative number stands for "no limit" wherever one is allowed at all. */
+static void set_bytes(PlLimits *l, PlResource r, int64_t value) {
+        if (value != 0)
+                set_number(l, r, value < 0 ? PL_UNLIMITED : (uint64_t)value);
+}
+
+static void limits_memory(const PlHostConfig *h, PlLimits *l) {
+        set_bytes(l, PL_RESOURCE_MEMORY_MAX, h->memory);
+        if (h->memory_reservation > 0)
+                set_number(l, PL_RESOURCE_MEMORY_LOW, (uint64_t)h->memory_reservation);
+
+        /* MemorySwap is memory + swap; systemd's MemorySwapMax is swap alone. */
+        if (h->memory_swap < 0)
+                set_number(l, PL_RESOURCE_MEMORY_SWAP_MAX, PL_UNLIMITED);
+        else if (h->memory > 0 && h->memory_swap >= h->memory)
+                set_number(l, PL_RESOURCE_MEMORY_SWAP_MAX, (uint64_t)(h->memory_swap - h->memory));
+}
+
+static void limits_cpu(const PlHostConfig *h, PlLimits *l) {
+        uint64_t period_usec = h->cpu_period > 0 ? (uint64_t)h->cpu_period : CPU_PERIOD_USEC;
+        unsigned __int128 usec;
+
+        if (h->nano_cpus > 0)
+                set_number(l, PL_RESOURCE_CPU_QUOTA, (uint64_t)h->nano_cpus / 1000);
+        else if (h->cpu_quota < 0)
+                set_number(l, PL_RESOURCE_CPU_QUOTA, PL_UNLIMITED);
+        else if (h->cpu_quota > 0) {
+                usec = (unsigned __int128)h->cpu_quota * PL_USEC_PER_SEC / period_usec;
+                set_number(l, PL_RESOURCE_CPU_QUOTA,
+                           usec < PL_UNLIMITED ? (uint64_t)usec : PL_UNLIMITED);
+        }
+}
+
+static int set_devices(PlLimits *l, PlResource r, const char *text) {
+        const PlValue v = { .set = true, .text = (char *)text };
+
+        return text && *text ? pl_value_copy(&v, &l->v[r]) : 0;
+}
+
+int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret) {
+        const PlHostConfig *h = &c->host;
+        PlLimits l = {};
+
+        limits_memory(h, &l);
+        limits_cpu(h, &l);
+        if (h->cpu_shares > 0)
+                set_number(&l, PL_RESOURCE_CPU_WEIGHT,
+                           shares_to_weight((uint64_t)h->cpu_shares, hierarchy));
+        if (h->blkio_weight > 0)
+                set_number(&l, PL_RESOURCE_IO_WEIGHT, blkio_to_weight(h->blkio_weight, hierarchy));
+        set_bytes(&l, PL_RESOURCE_TASKS_MAX, h->pids_limit);
+        if (set_devices(&l, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, h->read_bps) < 0 ||
+            set_devices(&l, PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX, h->write_bps) < 0) {
+                pl_limits_deinit(&l);
+                return -ENOMEM;
+        }
+        if (h->cpuset_cpus && h->cpuset_cpus[0]) {
+                char *text = NULL;
+                int r = pl_parse_cpuset(h->cpuset_cpus, &text);
+
+                if (r == -ENOMEM) {
+                        pl_limits_deinit(&l);
+                        return r;
+                }
+                if (r == 0) /* the engine has checked it; what it let pass is not ours to judge */
+                        l.v[PL_RESOURCE_ALLOWED_CPUS] = (PlValue){ .set = true, .text = text };
+        }
+
+        *ret = l;
         return 0;
 }

@@ -10,7 +10,8 @@
  */
 
 #include "lib/base/macro.h"
-#include "lib/docker/api.h"
+#include "lib/docker/container.h"
+#include "lib/docker/event.h"
 
 /* Ends within this window, and so many of them, are a crash loop. */
 #define PL_CRASH_WINDOW_USEC (5 * PL_USEC_PER_MIN)

@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Desired: see the header. It must not ask whether a value can be had; that is the plan's matter.
+ */
+
 #include "lib/limits/desired.h"
 
 #include <errno.h>
-
-PlValue pl_desired_default(PlResource r) {
-        switch (pl_resource_info(r)->kind) {
-        case PL_KIND_WEIGHT:
-                return (PlValue){ .set = true, .number = 100 };
-        case PL_KIND_CPUSET:
-        case PL_KIND_DEVICES:
-                return (PlValue){ .set = true, .text = (char *)"" };
-        case PL_KIND_CPU_TIME:
-        case PL_KIND_BYTES:
-        case PL_KIND_COUNT:
-                break;
-        }
-        if (r == PL_RESOURCE_MEMORY_MIN || r == PL_RESOURCE_MEMORY_LOW)
-                return (PlValue){ .set = true, .number = 0 };
-        return (PlValue){ .set = true, .number = PL_UNLIMITED };
-}
 
 int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
                       PlLimits *ret, uint32_t *ret_restoring) {
@@ -34,7 +22,7 @@ int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits 
                 } else if (managed & (1U << r)) {
                         v = &original->v[r];
                         if (!v->set) {
-                                fallback = pl_desired_default(r);
+                                fallback = pl_resource_fresh(r);
                                 v = &fallback;
                         }
                         if (v->set)

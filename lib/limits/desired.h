@@ -14,7 +14,7 @@
  * pl_desired_limits() - the load line of one container
  * @section:  limits of the section that governs it, or NULL
  * @managed:  mask of 1 << PlResource that plimsoll has set on this container before
- * @original: what those values were before plimsoll; an unset one is restored as @fallback has it
+ * @original: what those values were before plimsoll; an unset one goes back to pl_resource_fresh()
  * @ret:      replaced
  * @ret_restoring: mask of values that are being given back, not held
  *
@@ -22,8 +22,3 @@
  */
 int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
                       PlLimits *ret, uint32_t *ret_restoring);
-
-/** pl_desired_default() - what the kernel gives a new group for a resource: weights 100, memory
- * protections 0, no devices, no list of CPUs, everything else unlimited.
- * Source: Documentation/admin-guide/cgroup-v2.rst. The value borrows nothing. */
-PlValue pl_desired_default(PlResource r);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Originals: their JSON, read as if somebody else had written it: what it says goes into kernel files.
+ */
+
 #include "lib/limits/originals.h"
 
 #include <errno.h>

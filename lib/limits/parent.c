@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Parents: names of groups as systemd and the engine write them. It must not touch the file system.
+ */
+
 #include "lib/limits/parent.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 /*
  * Plan: which kernel files to write, in which order, and when not to write at all.
  *
@@ -15,18 +16,17 @@
  *   planner lets the kernel judge.
  * - v2 does not refuse: memory.max below usage reclaims a little and then kills. Usage is read
  *   before every plan, and a limit below it is never written unless the policy says
- * ShrinkMode=kill. Instead usage is squeezed: page cache and swappable memory go, 64 MiB in each
- * round because reclaim happens inside our own write(2). memory.reclaim does this without side
- * effects. Older kernels have only memory.high, which throttles the container for as long as it is
- * below usage; so it is held for a few rounds at most and then put back, whether the squeeze worked
- * or not. The limit is written as soon as usage is at or below it. What cannot be freed is refused:
- * the old limit stays and the person is told.
+ *   ShrinkMode=kill. Instead usage is squeezed: page cache and swappable memory go, 64 MiB in each
+ *   round because reclaim happens inside our own write(2). memory.reclaim does this without side
+ *   effects. Older kernels have only memory.high, which throttles the container for as long as it is
+ *   below usage; so it is held for a few rounds at most and then put back, whether the squeeze worked
+ *   or not. The limit is written as soon as usage is at or below it. What cannot be freed is refused:
+ *   the old limit stays and the person is told.
  * - Protections (MemoryMin, MemoryLow) go down before limits are lowered and up after, soft limits
  *   before hard ones, room for swap before pressure, so that no moment between two writes is
  *   harsher than both the old and the new state.
  *
- * Memory comes first, then tasks: an unbounded container hurts its neighbours through these within
- * milliseconds, through CPU and I/O only slowly.
+ * When the others are written is in their rows (PlTurn).
  *
  * Drift must end. A value is compared as the kernel will report it (pl_resource_normalise()), and
  * CPU quotas within one microsecond of quota: any period with the same ratio is as good.
@@ -304,6 +304,13 @@ static int plan_memory_v2(Planner *p, const PlSqueeze *squeeze) {
         return r < 0 ? r : plan_high(p, squeeze);
 }
 
+/* clang-format off */
+#define IS_MEMORY(constant, name, kind, controller, v1, v2, min, max, fresh, turn, ...) \
+        +(PL_TURN_##turn == PL_TURN_MEMORY)
+/* clang-format on */
+_Static_assert(0 PL_RESOURCES(IS_MEMORY) == 5, "plan_memory() plans each of them by name");
+#undef IS_MEMORY
+
 static int plan_memory(Planner *p, const PlSqueeze *squeeze) {
         bool v1 = p->have->hierarchy[PL_RESOURCE_MEMORY_MAX] == PL_HIERARCHY_V1;
         int r;
@@ -356,15 +363,6 @@ static int planner_init(Planner *p, const PlLimits *want, const PlReading *have,
 
 int pl_plan_limits(const PlLimits *want, const PlReading *have, PlShrinkMode shrink,
                    const PlSqueeze *squeeze, uint64_t page, PlPlan *ret) {
-        static const PlResource rest[] = {
-                PL_RESOURCE_TASKS_MAX,
-                PL_RESOURCE_CPU_QUOTA,
-                PL_RESOURCE_CPU_WEIGHT,
-                PL_RESOURCE_ALLOWED_CPUS,
-                PL_RESOURCE_IO_WEIGHT,
-                PL_RESOURCE_IO_READ_BANDWIDTH_MAX,
-                PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX,
-        };
         PlPlan plan = {};
         Planner p;
         int r;
@@ -376,8 +374,10 @@ int pl_plan_limits(const PlLimits *want, const PlReading *have, PlShrinkMode shr
         p.plan = &plan;
 
         r = plan_memory(&p, squeeze);
-        for (size_t i = 0; r == 0 && i < PL_ARRAY_SIZE(rest); i++)
-                r = plan_plain(&p, rest[i]);
+        for (PlTurn turn = PL_TURN_MEMORY + 1; turn < _PL_TURN_N; turn++)
+                for (PlResource i = 0; r == 0 && i < _PL_RESOURCE_N; i++)
+                        if (pl_resource_info(i)->turn == turn)
+                                r = plan_plain(&p, i);
         if (r == 0)
                 r = plan_unsupported(&p);
 

@@ -5,7 +5,7 @@
  * Plan: the kernel writes, in a safe order, that bring a container to its load line.
  *
  * Pure: no I/O, clock or logging; equal inputs give equal plans. Inputs are borrowed for the call.
- * Why the order is what it is: the essay at the top of pl-plan.c.
+ * Why the order is what it is: the essay at the top of plan.c.
  *
  * One round: read, plan, execute the steps in order, remember plan.squeeze for the next round. A
  * step that fails leaves the others valid, but for those marked `chained` right after it. While

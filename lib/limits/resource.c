@@ -10,52 +10,26 @@
 
 #include "lib/base/unit.h"
 
-/*
- * Floors, so that no policy can kill or starve by a slip of the pen (the kernel takes pids.max 0
- * and memory.max 4095): the engine's own minimum for memory is 6 MiB (moby, linuxMinMemory) and 1 %
- * of a CPU for its time (moby, "Range of CPUs is from 0.01"); a page per second for bandwidth.
- * Weights: kernel, cgroup-v2, CGROUP_WEIGHT_MIN/MAX. Tasks: kernel/cgroup/pids.c refuses PIDS_MAX =
- * PID_MAX_LIMIT + 1.
- */
-#define MEMORY_FLOOR MIB(6)
-#define BYTES_MAX    (UINT64_C(1) << 60)
-#define CPUS_MAX     (8192 * PL_USEC_PER_SEC)
-
 /* clang-format off */
-#define ROW(r, name, kind, controller, v1, v2, min, max, property) \
-        [PL_RESOURCE_##r] = { name, PL_KIND_##kind, controller, { v1, v2 }, min, max, property }
+#define ROW(constant, name, kind, controller, v1, v2, min, max, fresh, turn, property, engine, expects) \
+        [PL_RESOURCE_##constant] = { name, PL_KIND_##kind, controller, { v1, v2 }, min, max, fresh,     \
+                                     PL_TURN_##turn, property, PL_ENGINE_##engine, expects },
 /* clang-format on */
 
-static const PlResourceInfo resources[_PL_RESOURCE_N] = {
-        ROW(CPU_QUOTA, "CPUQuota", CPU_TIME, "cpu", "cpu.cfs_quota_us", "cpu.max", 10000, CPUS_MAX,
-            "CPUQuotaPerSecUSec"),
-        ROW(CPU_WEIGHT, "CPUWeight", WEIGHT, "cpu", "cpu.shares", "cpu.weight", 1, 10000,
-            "CPUWeight"),
-        ROW(ALLOWED_CPUS, "AllowedCPUs", CPUSET, "cpuset", "cpuset.cpus", "cpuset.cpus", 0, 8191,
-            "AllowedCPUs"),
-        ROW(MEMORY_MIN, "MemoryMin", BYTES, "memory", NULL, "memory.min", 0, BYTES_MAX,
-            "MemoryMin"),
-        ROW(MEMORY_LOW, "MemoryLow", BYTES, "memory", "memory.soft_limit_in_bytes", "memory.low", 0,
-            BYTES_MAX, "MemoryLow"),
-        ROW(MEMORY_HIGH, "MemoryHigh", BYTES, "memory", NULL, "memory.high", MEMORY_FLOOR,
-            BYTES_MAX, "MemoryHigh"),
-        ROW(MEMORY_MAX, "MemoryMax", BYTES, "memory", "memory.limit_in_bytes", "memory.max",
-            MEMORY_FLOOR, BYTES_MAX, "MemoryMax"),
-        ROW(MEMORY_SWAP_MAX, "MemorySwapMax", BYTES, "memory", "memory.memsw.limit_in_bytes",
-            "memory.swap.max", 0, BYTES_MAX, "MemorySwapMax"),
-        ROW(TASKS_MAX, "TasksMax", COUNT, "pids", "pids.max", "pids.max", 1, 4194304, "TasksMax"),
-        ROW(IO_WEIGHT, "IOWeight", WEIGHT, "io", "blkio.bfq.weight", "io.weight", 1, 10000,
-            "IOWeight"),
-        ROW(IO_READ_BANDWIDTH_MAX, "IOReadBandwidthMax", DEVICES, "io",
-            "blkio.throttle.read_bps_device", "io.max", 4096, BYTES_MAX, "IOReadBandwidthMax"),
-        ROW(IO_WRITE_BANDWIDTH_MAX, "IOWriteBandwidthMax", DEVICES, "io",
-            "blkio.throttle.write_bps_device", "io.max", 4096, BYTES_MAX, "IOWriteBandwidthMax"),
-};
+static const PlResourceInfo resources[_PL_RESOURCE_N] = { PL_RESOURCES(ROW) };
 
 #undef ROW
 
+_Static_assert(_PL_RESOURCE_N <= 32, "masks of resources are uint32_t");
+
 const PlResourceInfo *pl_resource_info(PlResource r) {
         return &resources[r];
+}
+
+PlValue pl_resource_fresh(PlResource r) {
+        if (pl_resource_is_text(r))
+                return (PlValue){ .set = true, .text = (char *)"" };
+        return (PlValue){ .set = true, .number = resources[r].fresh };
 }
 
 PlResource pl_resource_from_name(const char *name) {

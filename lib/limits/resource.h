@@ -6,31 +6,86 @@
  *
  * One table says, per systemd resource-control directive, what its value is, which cgroup file it
  * becomes on v1 and on v2, and how the kernel rounds it. Policy, planner, readers, writers, the
- * wire format and the manual page all use this table, so a new limit is one new row.
+ * wire format and the manual page all use this table.
  *
- * Pure: no I/O. Files are only named here; daemon/cg-*.c open them.
+ * Pure: no I/O. Files are only named here; the daemon's cgroup/ opens them.
  */
 
 #include "lib/base/macro.h"
 
-/* In the order in which a group's values are shown. The safe order of writes is pl-plan's matter.
+/*
+ * The table: one row per limit, in the order in which a group's values are shown. All that is known
+ * of a limit follows from its row, and no column has a default: the key of the policy and what it
+ * says it expects, the kernel's files, the place in the plan, what systemd and the engine hear. A
+ * new limit is a row here and its entry in plimsoll.conf(5).
+ *
+ *   constant, name  as in systemd.resource-control(5)
+ *   kind            PL_KIND_*
+ *   controller      "memory", "cpu", "cpuset", "pids", "io"; v1 says "blkio" for io
+ *   v1, v2          the file of each hierarchy; NULL: it cannot do it
+ *   min, max        what a policy may ask for, inclusive; PL_UNLIMITED always may. The floors keep
+ *                   a slip of the pen from killing or starving: the kernel takes pids.max 0 and
+ *                   memory.max 0; a container needs the engine's own minimum of 6 MiB to live
+ *   fresh           what the kernel gives a new group (cgroup-v2.rst); texts are empty there
+ *   turn            PL_TURN_*: when the plan writes it
+ *   property        D-Bus property of a scope: org.freedesktop.systemd1(5)
+ *   engine          PL_ENGINE_*: what the Engine API's update does with it
+ *   expects         completes "expected …" of a value that is not understood, with an example
  */
+/* clang-format off */
+#define PL_RESOURCES(ROW)                                                                          \
+        ROW(CPU_QUOTA, "CPUQuota", CPU_TIME, "cpu", "cpu.cfs_quota_us", "cpu.max",                 \
+            10000, PL_CPU_TIME_MAX, PL_UNLIMITED, OTHER, "CPUQuotaPerSecUSec", TOLD,               \
+            "a percentage of one CPU such as 200% (two CPUs; at least 1%), or infinity")           \
+        ROW(CPU_WEIGHT, "CPUWeight", WEIGHT, "cpu", "cpu.shares", "cpu.weight",                    \
+            1, 10000, 100, OTHER, "CPUWeight", TOLD, PL_EXPECTS_WEIGHT)                            \
+        ROW(ALLOWED_CPUS, "AllowedCPUs", CPUSET, "cpuset", "cpuset.cpus", "cpuset.cpus",           \
+            0, 8191, 0, OTHER, "AllowedCPUs", TOLD, "a list of CPU numbers such as 0-3,6")         \
+        ROW(MEMORY_MIN, "MemoryMin", BYTES, "memory", NULL, "memory.min",                          \
+            0, PL_BYTES_MAX, 0, MEMORY, "MemoryMin", NOT_TOLD, PL_EXPECTS_MEMORY)                  \
+        ROW(MEMORY_LOW, "MemoryLow", BYTES, "memory", "memory.soft_limit_in_bytes", "memory.low",  \
+            0, PL_BYTES_MAX, 0, MEMORY, "MemoryLow", TOLD, PL_EXPECTS_MEMORY)                      \
+        ROW(MEMORY_HIGH, "MemoryHigh", BYTES, "memory", NULL, "memory.high",                       \
+            PL_MEMORY_FLOOR, PL_BYTES_MAX, PL_UNLIMITED, MEMORY, "MemoryHigh", NOT_TOLD,           \
+            PL_EXPECTS_LIMIT)                                                                      \
+        ROW(MEMORY_MAX, "MemoryMax", BYTES, "memory", "memory.limit_in_bytes", "memory.max",       \
+            PL_MEMORY_FLOOR, PL_BYTES_MAX, PL_UNLIMITED, MEMORY, "MemoryMax", TOLD,                \
+            PL_EXPECTS_LIMIT)                                                                      \
+        ROW(MEMORY_SWAP_MAX, "MemorySwapMax", BYTES, "memory", "memory.memsw.limit_in_bytes",      \
+            "memory.swap.max", 0, PL_BYTES_MAX, PL_UNLIMITED, MEMORY, "MemorySwapMax", TOLD,       \
+            PL_EXPECTS_MEMORY "; 0 forbids swap")                                                  \
+        ROW(TASKS_MAX, "TasksMax", COUNT, "pids", "pids.max", "pids.max",                          \
+            1, 4194304, PL_UNLIMITED, TASKS, "TasksMax", TOLD,                                     \
+            "a whole number from 1 to 4194304 such as 512, or infinity")                           \
+        ROW(IO_WEIGHT, "IOWeight", WEIGHT, "io", "blkio.bfq.weight", "io.weight",                  \
+            1, 10000, 100, OTHER, "IOWeight", TOLD_AND_RESET, PL_EXPECTS_WEIGHT)                   \
+        ROW(IO_READ_BANDWIDTH_MAX, "IOReadBandwidthMax", DEVICES, "io",                            \
+            "blkio.throttle.read_bps_device", "io.max", 4096, PL_BYTES_MAX, 0, OTHER,              \
+            "IOReadBandwidthMax", RESET, PL_EXPECTS_RATE)                                          \
+        ROW(IO_WRITE_BANDWIDTH_MAX, "IOWriteBandwidthMax", DEVICES, "io",                          \
+            "blkio.throttle.write_bps_device", "io.max", 4096, PL_BYTES_MAX, 0, OTHER,             \
+            "IOWriteBandwidthMax", RESET, PL_EXPECTS_RATE)
+/* clang-format on */
+
+#define PL_MEMORY_FLOOR MIB(6)
+#define PL_BYTES_MAX    (UINT64_C(1) << 60)
+#define PL_CPU_TIME_MAX (8192 * PL_USEC_PER_SEC)
+
+#define PL_EXPECTS_MEMORY                                                                        \
+        "a size such as 4G or 512M (base 1024), a percentage of the host's memory such as 25%, " \
+        "or infinity"
+#define PL_EXPECTS_LIMIT \
+        PL_EXPECTS_MEMORY "; at least 6M, because less kills or starves what runs there"
+#define PL_EXPECTS_WEIGHT "a whole number from 1 to 10000; 100 is the weight of everybody else"
+#define PL_EXPECTS_RATE \
+        "a path and bytes per second (base 1000, at least 4096), such as /dev/sda 10M"
+
+#define PL_RESOURCE_ENUM(constant, ...) PL_RESOURCE_##constant,
 typedef enum PlResource {
-        PL_RESOURCE_CPU_QUOTA,
-        PL_RESOURCE_CPU_WEIGHT,
-        PL_RESOURCE_ALLOWED_CPUS,
-        PL_RESOURCE_MEMORY_MIN,
-        PL_RESOURCE_MEMORY_LOW,
-        PL_RESOURCE_MEMORY_HIGH,
-        PL_RESOURCE_MEMORY_MAX,
-        PL_RESOURCE_MEMORY_SWAP_MAX,
-        PL_RESOURCE_TASKS_MAX,
-        PL_RESOURCE_IO_WEIGHT,
-        PL_RESOURCE_IO_READ_BANDWIDTH_MAX,
-        PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX,
-        _PL_RESOURCE_N,
+        PL_RESOURCES(PL_RESOURCE_ENUM) _PL_RESOURCE_N,
         _PL_RESOURCE_INVALID = -1,
 } PlResource;
+#undef PL_RESOURCE_ENUM
 
 typedef enum PlResourceKind {
         PL_KIND_CPU_TIME, /* number: CPU microseconds per second of wall time; 100 % = 1000000 */
@@ -64,18 +119,41 @@ typedef struct PlLimits {
         PlValue v[_PL_RESOURCE_N];
 } PlLimits;
 
+/* Memory goes first, then tasks: an unbounded container hurts its neighbours through these within
+ * milliseconds, through CPU and I/O only slowly. See plan.c for the order within memory. */
+typedef enum PlTurn {
+        PL_TURN_MEMORY, /* each is planned by name, because they depend on each other */
+        PL_TURN_TASKS,
+        PL_TURN_OTHER,
+        _PL_TURN_N,
+} PlTurn;
+
+typedef enum PlEngineUpdate {
+        PL_ENGINE_NOT_TOLD = 0, /* the API has no member for it, and leaves the kernel's value */
+        PL_ENGINE_TOLD = 1 << 0,
+        PL_ENGINE_RESET = 1 << 1, /* an update of anything else puts back the kernel's default */
+        PL_ENGINE_TOLD_AND_RESET = PL_ENGINE_TOLD | PL_ENGINE_RESET, /* taken, not passed on */
+} PlEngineUpdate;
+
+/* A row of the table above. */
 typedef struct PlResourceInfo {
-        const char *name; /* systemd.resource-control(5) */
+        const char *name;
         PlResourceKind kind;
-        const char *controller; /* "memory", "cpu", "cpuset", "pids", "io"; v1 says "blkio" for io
-                                 */
-        const char *file[_PL_HIERARCHY_N]; /* NULL: this hierarchy cannot do it */
-        uint64_t min, max; /* what a policy may ask for, inclusive; PL_UNLIMITED always may */
-        const char *unit_property; /* D-Bus property of a scope, e.g. CPUQuotaPerSecUSec */
+        const char *controller;
+        const char *file[_PL_HIERARCHY_N];
+        uint64_t min, max, fresh;
+        PlTurn turn;
+        const char *unit_property;
+        PlEngineUpdate engine;
+        const char *expects;
 } PlResourceInfo;
 
 /** pl_resource_info() - the row of a resource. Return: never NULL for a valid resource. */
 const PlResourceInfo *pl_resource_info(PlResource r);
+
+/** pl_resource_fresh() - what a new group has: the row's number, or an empty text, which is not to
+ * be freed or changed. */
+PlValue pl_resource_fresh(PlResource r);
 
 /** pl_resource_from_name() - by directive name. Return: _PL_RESOURCE_INVALID when unknown. */
 PlResource pl_resource_from_name(const char *name);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Tell: what may be said to systemd and the engine, and what would kill if it were. See the header.
+ */
+
 #include "lib/limits/tell.h"
 
 #define BIT(r) (UINT32_C(1) << (r))

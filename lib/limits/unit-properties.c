@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Unit properties: see the header. Which property a limit becomes is in its row; here is only how a
+ * kind of value is told.
+ */
+
 #include "lib/limits/unit-properties.h"
 
 #include <ctype.h>
@@ -226,7 +232,6 @@ int pl_unit_properties_format_dropin(const PlLimits *limits, uint64_t quota_peri
 int pl_unit_properties_undo_defaults(PlLimits *limits, const PlLimits *defaults,
                                      const PlLimits *engine) {
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
-                PlResourceKind kind = pl_resource_info(i)->kind;
                 PlValue *v = &limits->v[i];
                 int r;
 
@@ -236,17 +241,13 @@ int pl_unit_properties_undo_defaults(PlLimits *limits, const PlLimits *defaults,
                         r = pl_value_copy(&engine->v[i], v);
                         if (r < 0)
                                 return r;
-                } else if (pl_resource_is_text(i)) {
-                        char *empty = strdup("");
+                } else {
+                        PlValue fresh = pl_resource_fresh(i);
 
-                        if (!empty)
-                                return -ENOMEM;
-                        *v = (PlValue){ .set = true, .text = empty };
-                } else if (i == PL_RESOURCE_MEMORY_MIN || i == PL_RESOURCE_MEMORY_LOW)
-                        *v = (PlValue){ .set = true, .number = 0 }; /* no protection */
-                else
-                        *v = (PlValue){ .set = true,
-                                        .number = kind == PL_KIND_WEIGHT ? 100 : PL_UNLIMITED };
+                        r = pl_value_copy(&fresh, v);
+                        if (r < 0)
+                                return r;
+                }
         }
         return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "lib/base/quote.h"
 #include "lib/logs/jsonlog.h"
-#include "lib/probe/verdict.h"
 
 #define SHARE_MAX (PL_LAST_WORDS_MAX / PL_LAST_WORDS_LINES - 3)
 

@@ -5,10 +5,11 @@
  * owns is never looked at further, whatever the file system could do with it.
  */
 
-#include "lib/logs/jsonlog.h"
 #include "lib/logs/rotate-plan.h"
 
 #include <errno.h>
+
+#include "lib/logs/jsonlog.h"
 
 static const struct {
         const char *text;

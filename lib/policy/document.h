@@ -4,17 +4,10 @@
 /*
  * Policy: what the person asked for, parsed and validated as a whole.
  *
- * The parser (inih) takes texts, not paths: daemon/policy-load.c finds the files and their
- * drop-ins. A policy is immutable once built and shared by reference count, so a reload swaps one
- * pointer. Any error means no policy at all: nothing is half applied.
- *
- * Syntax as in systemd.syntax(7): sections, KEY=VALUE, comment lines that begin with # or ;, lines
- * continued by a backslash. Beyond it, white space and # end a value with a comment. Later keys
- * override earlier ones within a section of the same name (systemd's rule); an empty assignment
- * resets a list or unsets a value.
+ * A policy is immutable once built (lib/policy/parser) and shared by reference count, so a reload
+ * swaps one pointer.
  */
 
-#include "lib/base/diag.h"
 #include "lib/base/macro.h"
 #include "lib/health/restart.h"
 #include "lib/limits/plan.h"
@@ -91,25 +84,15 @@ typedef struct PlHost {
         uint64_t page_bytes;
 } PlHost;
 
-typedef struct PlPolicySource {
-        const char *file; /* name for messages */
-        const char *text; /* NUL terminated */
-        size_t size;      /* an embedded NUL (strlen < size) is an error with its line */
-} PlPolicySource;
-
-/**
- * pl_policy_parse() - build a policy from texts, main file first, then drop-ins in their order
- * @diag: every error and warning is appended, with file and line
- * @ret:  written only on success; one reference owned by the caller
- *
- * Return: 0; -EBADMSG when diag has errors; -ENOMEM.
- */
-int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHost *host,
-                    PlDiagList *diag, PlPolicy **ret);
-
 PlPolicy *pl_policy_ref(PlPolicy *p);
 PlPolicy *pl_policy_unref(PlPolicy *p); /* Return: NULL */
 PL_DEFINE_CLEANUP(PlPolicy *, pl_policy_unref)
+
+PlService *pl_service_free(PlService *s); /* Return: NULL */
+
+/** pl_service_name_valid() - fit for a file name, a unit name and a journal field. */
+#define PL_SERVICE_NAME_MAX 64
+bool pl_service_name_valid(const char *s);
 
 struct PlContainer;
 
@@ -121,16 +104,3 @@ const PlService *pl_policy_match(const PlPolicy *p, const struct PlContainer *c)
 
 /** pl_policy_find() - a [Service] by name. Return: borrowed, or NULL. */
 const PlService *pl_policy_find(const PlPolicy *p, const char *service);
-
-/** pl_policy_dump() - what was understood, as an aligned table for people ("check --verbose").
- * Return: 0 and *ret owned by the caller, or -ENOMEM. */
-int pl_policy_dump(const PlPolicy *p, char **ret);
-
-/* Sections that a key may stand in. */
-#define PL_SECTION_DAEMON   (1U << 0)
-#define PL_SECTION_DEFAULTS (1U << 1)
-#define PL_SECTION_SERVICE  (1U << 2)
-
-/** pl_policy_key() - the i-th key of the language, for completion and for the test that each is
- * documented. Return: its name, static; NULL behind the last one. */
-const char *pl_policy_key(size_t i, unsigned *ret_sections);

@@ -8,11 +8,11 @@
  * resolved and defaults shown.
  */
 
-#include "lib/base/quote.h"
-#include "lib/policy/document.h"
+#include "lib/policy/dump.h"
 
 #include <errno.h>
 
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 
 #define COLUMNS_MAX (_PL_RESOURCE_N + 8)

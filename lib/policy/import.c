@@ -12,8 +12,105 @@
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/limits/resource.h"
-#include "lib/policy/import-internal.h"
 #include "lib/policy/parser.h"
+
+/* --- values: a number may come as JSON number or as text, whatever version of compose printed it.
+ * All: 0; -ENOENT absent, null or "unlimited"; -EINVAL; -ERANGE. */
+
+static int from_integer(json_int_t n, uint64_t *ret) {
+        if (n <= 0)
+                return -ENOENT;
+        *ret = (uint64_t)n;
+        return 0;
+}
+
+/* 4294967296, "4294967296", "4g", "512 MiB". base: 1024 for memory, 1000 for logs, as in
+ * docker/go-units RAMInBytes() and FromHumanSize(). */
+static int import_size(const json_t *v, uint64_t base, uint64_t *ret_bytes) {
+        const char *s = json_string_value(v);
+        char buf[40];
+        size_t n = 0;
+        int r;
+
+        if (json_is_integer(v))
+                return from_integer(json_integer_value(v), ret_bytes);
+        if (!v || json_is_null(v))
+                return -ENOENT;
+        if (!s)
+                return -EINVAL;
+        if (s[0] == '-')
+                return -ENOENT;
+        for (; *s; s++) {
+                if (*s == ' ')
+                        continue;
+                if (n + 1 == sizeof(buf))
+                        return -EINVAL;
+                buf[n++] = *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
+        }
+        if (n > 1 && buf[n - 1] == 'B')
+                n--;
+        if (n > 1 && buf[n - 1] == 'I')
+                n--;
+        buf[n] = '\0';
+        if (pl_streq(buf, "INFINITY"))
+                return -EINVAL;
+        r = base == 1000 ? pl_parse_rate(buf, ret_bytes) : pl_parse_size(buf, ret_bytes);
+        return r < 0 ? r : *ret_bytes == 0 || *ret_bytes == PL_UNLIMITED ? -ENOENT : 0;
+}
+
+/* 1.5 or "1.5", in CPU microseconds per second; 0 is none. */
+static int import_cpus(const json_t *v, uint64_t *ret) {
+        const char *s = json_string_value(v);
+        double d = json_number_value(v);
+        char buf[40];
+        int r;
+
+        if (!v || json_is_null(v))
+                return -ENOENT;
+        if (s) {
+                if (strlen(s) + 2 > sizeof(buf) || s[strspn(s, "0123456789.")])
+                        return -EINVAL;
+                snprintf(buf, sizeof(buf), "%sM", s); /* a million microseconds is one CPU */
+                r = pl_parse_rate(buf, ret);
+                return r < 0 ? r : *ret == 0 ? -ENOENT : 0;
+        }
+        if (!json_is_number(v))
+                return -EINVAL;
+        if (!(d > 0))
+                return -ENOENT;
+        if (d > 8192)
+                return -ERANGE;
+        *ret = (uint64_t)(d * 1e6 + 0.5);
+        return *ret == 0 ? -ENOENT : 0;
+}
+
+/* 100, "100"; 0 and negative numbers are none. */
+static int import_count(const json_t *v, uint64_t *ret) {
+        const char *s = json_string_value(v);
+        int r;
+
+        if (json_is_integer(v))
+                return from_integer(json_integer_value(v), ret);
+        if (!v || json_is_null(v) || (s && s[0] == '-'))
+                return -ENOENT;
+        if (!s)
+                return -EINVAL;
+        r = pl_parse_uint64(s, ret);
+        return r < 0 ? r : *ret == 0 ? -ENOENT : 0;
+}
+
+/* "1m30s", as Go prints it, in microseconds. */
+static int import_duration(const json_t *v, uint64_t *ret_usec) {
+        const char *s = json_string_value(v);
+
+        if (!v || json_is_null(v))
+                return -ENOENT;
+        if (!s)
+                return -EINVAL;
+        return pl_parse_sec(s, ret_usec);
+}
+
+/* --- the document */
 
 #define DEPENDS_MAX 200 /* names of 64 bytes that fit one line of a policy */
 
@@ -53,9 +150,9 @@ static uint64_t memory_of(const Import *im, const json_t *s, const char *section
         uint64_t bytes = 0;
         int r;
 
-        r = pl_import_size(v, 1024, &bytes);
+        r = import_size(v, 1024, &bytes);
         if (r == -ENOENT)
-                r = pl_import_size(json_object_get(s, old), 1024, &bytes);
+                r = import_size(json_object_get(s, old), 1024, &bytes);
         if (r == -EINVAL || r == -ERANGE)
                 warn(im, old, "not a size");
         return r < 0 ? 0 : bytes;
@@ -87,7 +184,7 @@ static void import_memory(const Import *im, const json_t *s) {
         /* it counts memory and swap together; -1 is no limit */
         if (json_integer_value(swap) == -1 || pl_streq_null(json_string_value(swap), "-1"))
                 fprintf(im->out, "MemorySwapMax=infinity\n");
-        else if (pl_import_size(swap, 1024, &total) == 0) {
+        else if (import_size(swap, 1024, &total) == 0) {
                 if (total < max)
                         warn(im, "memswap_limit", "smaller than the memory limit");
                 else if (in_range(im, "memswap_limit", PL_RESOURCE_MEMORY_SWAP_MAX, total - max))
@@ -100,15 +197,15 @@ static int cpu_time_of(const json_t *s, uint64_t *ret) {
         uint64_t quota, period = PL_QUOTA_PERIOD_DEFAULT_USEC;
         int r;
 
-        r = pl_import_cpus(get(get(s, "deploy", "resources", "limits"), "cpus", NULL, NULL), ret);
+        r = import_cpus(get(get(s, "deploy", "resources", "limits"), "cpus", NULL, NULL), ret);
         if (r == -ENOENT)
-                r = pl_import_cpus(json_object_get(s, "cpus"), ret);
+                r = import_cpus(json_object_get(s, "cpus"), ret);
         if (r != -ENOENT)
                 return r;
-        r = pl_import_count(json_object_get(s, "cpu_quota"), &quota);
+        r = import_count(json_object_get(s, "cpu_quota"), &quota);
         if (r < 0)
                 return r;
-        (void)pl_import_count(json_object_get(s, "cpu_period"), &period);
+        (void)import_count(json_object_get(s, "cpu_period"), &period);
         if (quota > UINT64_MAX / PL_USEC_PER_SEC)
                 return -ERANGE;
         *ret = quota * PL_USEC_PER_SEC / period;
@@ -131,7 +228,7 @@ static int import_cpu(const Import *im, const json_t *s) {
                         return -ENOMEM;
                 fprintf(im->out, "CPUQuota=%s\n", text);
         }
-        if (pl_import_count(json_object_get(s, "cpu_shares"), &n) == 0) {
+        if (import_count(json_object_get(s, "cpu_shares"), &n) == 0) {
                 n = PL_MIN(n, UINT64_C(262144)) * 100 / 1024;
                 fprintf(im->out, "CPUWeight=%" PRIu64 "\n",
                         PL_MIN(PL_MAX(n, UINT64_C(1)), UINT64_C(10000)));
@@ -172,7 +269,7 @@ static void import_devices(const Import *im, const json_t *s, const char *member
                         break;
                 if (!path || !path_fits(path))
                         warn(im, member, "not a path");
-                else if (pl_import_size(json_object_get(item, "rate"), 1024, &rate) < 0)
+                else if (import_size(json_object_get(item, "rate"), 1024, &rate) < 0)
                         warn(im, member, "not a rate");
                 else if (in_range(im, member, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, rate))
                         fprintf(im->out, "%s=%s %" PRIu64 "\n", key, path, rate);
@@ -183,15 +280,15 @@ static void import_rest(const Import *im, const json_t *s) {
         uint64_t n;
         int r;
 
-        r = pl_import_count(get(get(s, "deploy", "resources", "limits"), "pids", NULL, NULL), &n);
+        r = import_count(get(get(s, "deploy", "resources", "limits"), "pids", NULL, NULL), &n);
         if (r == -ENOENT)
-                r = pl_import_count(json_object_get(s, "pids_limit"), &n);
+                r = import_count(json_object_get(s, "pids_limit"), &n);
         if (r == 0 && in_range(im, "pids_limit", PL_RESOURCE_TASKS_MAX, n))
                 fprintf(im->out, "TasksMax=%" PRIu64 "\n", n);
         else if (r == -EINVAL || r == -ERANGE)
                 warn(im, "pids_limit", "not a number");
         /* 500 is the middle there, 100 here; as systemd converts BlockIOWeight= */
-        if (pl_import_count(get(s, "blkio_config", "weight", NULL), &n) == 0)
+        if (import_count(get(s, "blkio_config", "weight", NULL), &n) == 0)
                 fprintf(im->out, "IOWeight=%" PRIu64 "\n",
                         PL_MIN(PL_MAX(n / 5, UINT64_C(1)), UINT64_C(10000)));
         import_devices(im, s, "device_read_bps", "IOReadBandwidthMax");
@@ -209,13 +306,13 @@ static void import_logging(const Import *im, const json_t *s) {
                         warn(im, "logging.options", "that driver keeps its own logs");
                 return;
         }
-        r = pl_import_size(json_object_get(options, "max-size"), 1000, &bytes);
+        r = import_size(json_object_get(options, "max-size"), 1000, &bytes);
         if (r == 0 && bytes >= KIB(64) && bytes <= GIB(1 << 20))
                 print_bytes(im, "LogMaxSize", bytes);
         else if (r != -ENOENT)
                 warn(im, "logging.options.max-size", "not a size from 64K to 1P");
         /* Docker counts the file that is being written, too */
-        r = pl_import_count(json_object_get(options, "max-file"), &n);
+        r = import_count(json_object_get(options, "max-file"), &n);
         if (r == 0 && n <= 10000)
                 fprintf(im->out, "LogMaxFiles=%" PRIu64 "\n", PL_MAX(n - 1, UINT64_C(1)));
         else if (r != -ENOENT)
@@ -248,8 +345,8 @@ static void import_healthcheck(const Import *im, const json_t *s) {
 
         if (!json_is_object(check) || json_is_true(json_object_get(check, "disable")))
                 return;
-        r = pl_import_duration(json_object_get(check, "interval"), &interval);
-        q = pl_import_duration(json_object_get(check, "timeout"), &timeout);
+        r = import_duration(json_object_get(check, "interval"), &interval);
+        q = import_duration(json_object_get(check, "timeout"), &timeout);
         if (r == 0 || q == 0) {
                 interval = PL_MIN(PL_MAX(interval, PL_USEC_PER_SEC), PL_USEC_PER_DAY);
                 timeout = PL_MAX(timeout, 10 * PL_USEC_PER_MSEC);
@@ -257,9 +354,9 @@ static void import_healthcheck(const Import *im, const json_t *s) {
                 print_span(im, "ProbeInterval", interval);
                 print_span(im, "ProbeTimeout", timeout);
         }
-        if (pl_import_count(json_object_get(check, "retries"), &retries) == 0)
+        if (import_count(json_object_get(check, "retries"), &retries) == 0)
                 fprintf(im->out, "ProbeFailures=%" PRIu64 "\n", PL_MIN(retries, UINT64_C(1000)));
-        if (pl_import_duration(json_object_get(check, "start_period"), &start) == 0)
+        if (import_duration(json_object_get(check, "start_period"), &start) == 0)
                 print_span(im, "ProbeStartPeriod", PL_MIN(start, PL_USEC_PER_DAY));
 }
 

@@ -4,6 +4,10 @@
  * promises of the headers, and can be asked everything that a container is asked.
  */
 #include "lib/docker/api.h"
+#include "lib/docker/container.h"
+#include "lib/docker/inspect.h"
+#include "lib/docker/update.h"
+#include "lib/limits/resource.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,6 +12,7 @@
 
 #include "lib/policy/document.h"
 #include "lib/policy/import.h"
+#include "lib/policy/parser.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

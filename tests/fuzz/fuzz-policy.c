@@ -11,7 +11,10 @@
 #include <errno.h>
 
 #include "lib/docker/container.h"
+#include "lib/limits/resource.h"
 #include "lib/policy/document.h"
+#include "lib/policy/dump.h"
+#include "lib/policy/parser.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

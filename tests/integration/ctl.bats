@@ -313,5 +313,6 @@ echo active >"$T/state-of-plimsolld.socket"
 asked "$CTL" check --control /run/plimsoll/control.sock # named: whoever runs it
 END
     mkdir -p "$T/archive"
-    T=$T CTL=$BUILD_DIR/daemon/plimsollctl unshare -m bash "$T/host"
+    export T CTL=$BUILD_DIR/daemon/plimsollctl
+    unshare -m bash "$T/host"
 }

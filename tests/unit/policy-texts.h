@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "lib/policy/document.h"
+#include "lib/policy/parser.h"
 #include "unit.h"
 
 #define SVC "[Service a]\nMatch=name:a\n" /* two lines */

@@ -4,7 +4,10 @@
  */
 #include <errno.h>
 
-#include "lib/docker/api.h"
+#include "lib/docker/container.h"
+#include "lib/docker/inspect.h"
+#include "lib/docker/update.h"
+#include "lib/limits/resource.h"
 #include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

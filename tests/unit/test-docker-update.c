@@ -4,7 +4,8 @@
  * because the engine agrees, and what it cannot take.
  */
 
-#include "lib/docker/api.h"
+#include "lib/docker/update.h"
+#include "lib/limits/resource.h"
 
 #include "limits.h"
 
@@ -146,20 +147,53 @@ START_TEST(test_update) {
 }
 END_TEST
 
+/* CpuShares that the engine is told for a weight. */
+static uint64_t told_shares(uint64_t weight, PlHierarchy h) {
+        const PlDockerHost host = { .hierarchy = h };
+        const PlHostConfig have = { 0 };
+        PlLimits want = { 0 };
+        _cleanup_free_ char *body = NULL;
+        uint64_t shares = 0;
+        uint32_t untold;
+
+        want.v[PL_RESOURCE_CPU_WEIGHT] = (PlValue){ .set = true, .number = weight };
+        ck_assert_int_eq(pl_docker_format_update(&want, &have, &host, &body, &untold), 0);
+        ck_assert_msg(body && sscanf(body, "{\"CpuShares\":%" SCNu64 "}", &shares) == 1, "%s",
+                      body);
+        return shares;
+}
+
+static uint64_t weight_of(PlContainer c, PlResource r, PlHierarchy h) {
+        PlLimits l;
+        uint64_t weight;
+
+        ck_assert_int_eq(pl_container_limits(&c, h, &l), 0);
+        ck_assert(l.v[r].set);
+        weight = l.v[r].number;
+        pl_limits_deinit(&l);
+        return weight;
+}
+
 /* Weights survive the way to the engine and, through runc, back into the kernel. */
 START_TEST(test_weights) {
+        PlContainer c = { 0 };
+
         for (PlHierarchy h = 0; h < _PL_HIERARCHY_N; h++)
                 for (uint64_t w = 1; w <= 10000; w++) {
-                        uint64_t shares = pl_docker_weight_to_shares(w, h);
+                        uint64_t shares = told_shares(w, h);
 
                         ck_assert(shares >= 2 && shares <= 262144);
+                        c.host.cpu_shares = (int64_t)shares;
                         if (shares > 10) /* v1 is coarse at the bottom */
-                                ck_assert_msg(pl_docker_shares_to_weight(shares, h) == w,
+                                ck_assert_msg(weight_of(c, PL_RESOURCE_CPU_WEIGHT, h) == w,
                                               "%" PRIu64 " by %" PRIu64, w, shares);
                 }
-        ck_assert_uint_eq(pl_docker_blkio_to_weight(500, PL_HIERARCHY_V1), 100);
-        ck_assert_uint_eq(pl_docker_blkio_to_weight(10, PL_HIERARCHY_V2), 1);
-        ck_assert_uint_eq(pl_docker_blkio_to_weight(1000, PL_HIERARCHY_V2), 10000);
+        c.host.blkio_weight = 500;
+        ck_assert_uint_eq(weight_of(c, PL_RESOURCE_IO_WEIGHT, PL_HIERARCHY_V1), 100);
+        c.host.blkio_weight = 10;
+        ck_assert_uint_eq(weight_of(c, PL_RESOURCE_IO_WEIGHT, PL_HIERARCHY_V2), 1);
+        c.host.blkio_weight = 1000;
+        ck_assert_uint_eq(weight_of(c, PL_RESOURCE_IO_WEIGHT, PL_HIERARCHY_V2), 10000);
 }
 END_TEST
 

@@ -6,6 +6,9 @@
 #include <jansson.h>
 
 #include "lib/docker/api.h"
+#include "lib/docker/container.h"
+#include "lib/docker/event.h"
+#include "lib/docker/inspect.h"
 #include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

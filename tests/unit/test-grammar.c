@@ -30,7 +30,7 @@ static const PlOption options[] = {
         { "help", 'h', NULL, "", NULL, 0, "this" },
 };
 static const PlGrammar with_commands = {
-        "tool", "Does things.", "See tool(1).",
+        "tool", "Works.", "See tool(1).",
         commands, PL_ARRAY_SIZE(commands), options, PL_ARRAY_SIZE(options),
 };
 static const PlOption plain_options[] = {
@@ -39,7 +39,7 @@ static const PlOption plain_options[] = {
         { "help", 'h', NULL, "", NULL, 0, "this" },
 };
 static const PlGrammar without = {
-        "tool", "Does things.", NULL, NULL, 0, plain_options, PL_ARRAY_SIZE(plain_options),
+        "tool", "Works.", NULL, NULL, 0, plain_options, PL_ARRAY_SIZE(plain_options),
 };
 
 /* What came of it: "COMMAND text flag other span count | ARGUMENTS"; or what is wrong. */
@@ -163,7 +163,7 @@ START_TEST(help) {
         _cleanup_free_ char *plain = pl_grammar_help(&without, NULL);
 
         ck_assert_str_eq(all, "tool [OPTION...] COMMAND [ARGUMENT...]\n"
-                              "Does things.\n"
+                              "Works.\n"
                               "\n"
                               "  copy FILE       copies one\n"
                               "  list [FILE...]  lists some\n"
@@ -185,7 +185,7 @@ START_TEST(help) {
                                "  -n, --lines N    so many lines\n"
                                "  -v, --verbose    more\n");
         ck_assert_str_eq(quit, "tool quit [OPTION...]\nends\n\n  -t, --text TEXT  a text\n");
-        ck_assert_str_eq(plain, "tool [OPTION...]\nDoes things.\n\n"
+        ck_assert_str_eq(plain, "tool [OPTION...]\nWorks.\n\n"
                                 "  -t, --text TEXT  a text\n"
                                 "  -f, --flag       a flag\n"
                                 "  -h, --help       this\n");

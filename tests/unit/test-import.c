@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "lib/policy/document.h"
+#include "lib/policy/parser.h"
 #include "unit.h"
 
 static const PlHost host = { GIB(64), 64, 4096 };

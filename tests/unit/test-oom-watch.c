@@ -23,14 +23,14 @@ static PlKmsgKill named;
 static unsigned n_named;
 
 static void on_killed(void *userdata, const char *id, PlOomReport *r) {
-        ck_assert_str_eq(id, CG_HOST_ID);
+        ck_assert_str_eq(id, cg_host_id);
         ck_assert_ptr_eq(userdata, &h);
         ck_assert_uint_lt(n_reports, PL_ARRAY_SIZE(reports));
         reports[n_reports++] = *r;
 }
 
 static void on_named(void *userdata, const char *id, const PlKmsgKill *kill) {
-        ck_assert_str_eq(id, CG_HOST_ID);
+        ck_assert_str_eq(id, cg_host_id);
         named = *kill;
         n_named++;
 }
@@ -130,7 +130,7 @@ static void start(void) {
 
 static void watch_from_now(const char *kmsg) {
         ck_assert_int_eq(pl_oom_watch_new(event, &h.m, kmsg, &handlers, &h, &watch), 0);
-        ck_assert_int_eq(pl_oom_watch_add(watch, CG_HOST_ID, h.g), 0);
+        ck_assert_int_eq(pl_oom_watch_add(watch, cg_host_id, h.g), 0);
 }
 
 static void stop(void) {
@@ -177,9 +177,9 @@ START_TEST(is_counted_and_told_once) {
                 (void)run_until_report(i);
         }
         /* somebody asks, whom the counter has answered already */
-        pl_oom_watch_check(watch, CG_HOST_ID);
-        pl_oom_watch_remove(watch, CG_HOST_ID);
-        pl_oom_watch_check(watch, CG_HOST_ID);
+        pl_oom_watch_check(watch, cg_host_id);
+        pl_oom_watch_remove(watch, cg_host_id);
+        pl_oom_watch_check(watch, cg_host_id);
         run_for(300 * PL_USEC_PER_MSEC);
         ck_assert_uint_eq(n_reports, 3);
 }
@@ -205,7 +205,7 @@ static void log_record(int fd, unsigned sequence, const char *text) {
 /* The report does not wait for a slow log, whose word is taken when it comes, and for nothing else.
  */
 START_TEST(log_is_late) {
-        char path[] = "/tmp/plimsoll-kmsg.XXXXXX";
+        char path[] = "/tmp/plimsoll-kmsg.XXXXXX", victim[512];
         uint64_t waited;
         int fd;
 
@@ -221,10 +221,12 @@ START_TEST(log_is_late) {
         ck_assert_msg(waited < 200 * PL_USEC_PER_MSEC, "%" PRIu64 " us late", waited);
         ck_assert_int_eq(reports[0].pid, 0);
         ck_assert_uint_eq(n_named, 0);
-        log_record(fd, 1,
-                   "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,"
-                   "oom_memcg=/docker/" CG_HOST_ID ",task_memcg=/docker/" CG_HOST_ID
-                   ",task=late,pid=77,uid=0");
+        (void)snprintf(victim, sizeof(victim),
+                       "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,"
+                       "mems_allowed=0,oom_memcg=/docker/%s,task_memcg=/docker/%s,task=late,"
+                       "pid=77,uid=0",
+                       cg_host_id, cg_host_id);
+        log_record(fd, 1, victim);
         log_record(fd, 2,
                    "Memory cgroup out of memory: Killed process 77 (late) total-vm:9kB, "
                    "anon-rss:8kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0");
@@ -236,18 +238,29 @@ START_TEST(log_is_late) {
 }
 END_TEST
 
+/* The kernel logs ten kills in five seconds, whoever they are of, and hides the others. */
+#define LOG_WINDOW_USEC (6 * PL_USEC_PER_SEC)
+
 /* The engine removes a container's group within milliseconds: before we have looked once. */
 START_TEST(group_has_gone) {
-        watch_from_now("/dev/kmsg");
-        kill_one("quick");
-        cg_host_remove(&h, CG_HOST_ID);
-        if (_i == 0)
-                pl_oom_watch_remove(watch, CG_HOST_ID);
-        run_for(50 * PL_USEC_PER_MSEC);
-        pl_oom_watch_check(watch, CG_HOST_ID);
-        if (!log_is_readable())
-                return;
-        (void)run_until_report(1);
+        for (unsigned tries = 0; tries < 10 && n_reports == 0; tries++) {
+                if (tries > 0) {
+                        stop();
+                        (void)usleep(LOG_WINDOW_USEC);
+                        start();
+                }
+                watch_from_now("/dev/kmsg");
+                kill_one("quick");
+                cg_host_remove(&h, cg_host_id);
+                if (_i == 0)
+                        pl_oom_watch_remove(watch, cg_host_id);
+                run_for(50 * PL_USEC_PER_MSEC);
+                pl_oom_watch_check(watch, cg_host_id);
+                if (!log_is_readable())
+                        return;
+                (void)run_until(&n_reports, 1, PL_USEC_PER_SEC);
+        }
+        ck_assert_uint_eq(n_reports, 1);
         ck_assert_str_eq(reports[0].victim, "quick");
         ck_assert_int_eq(reports[0].cause, PL_OOM_CAUSE_LIMIT);
         ck_assert_uint_eq(reports[0].limit_bytes, LIMIT);
@@ -264,7 +277,7 @@ START_TEST(removal_is_quiet) {
 
         watch_from_now("/dev/kmsg");
         run_for(10 * PL_USEC_PER_MSEC);
-        cg_host_remove(&h, CG_HOST_ID);
+        cg_host_remove(&h, cg_host_id);
         run_for(100 * PL_USEC_PER_MSEC);
         end = pl_clock_usec(CLOCK_MONOTONIC) + 300 * PL_USEC_PER_MSEC;
         while (pl_clock_usec(CLOCK_MONOTONIC) < end)
@@ -279,6 +292,7 @@ int main(void) {
         Suite *s = suite_create("oom-watch");
         TCase *t = tcase_create("oom-watch");
 
+        (void)snprintf(cg_host_id + PL_ID_MAX - 9, 9, "%08x", (unsigned)getpid());
         tcase_set_timeout(t, 300);
         tcase_add_checked_fixture(t, start, stop);
         tcase_add_test(t, is_explained);

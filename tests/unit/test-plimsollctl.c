@@ -218,7 +218,7 @@ static const struct {
         { { "logs" }, "logs needs a NAME" },
         { { "logs", "a", "b" }, "too many arguments for logs: \"b\"" },
         { { "status", "web" }, "too many arguments for status: \"web\"" },
-        { { "staus" }, "no command \"staus\"; did you mean status?" },
+        { { "sttus" }, "no command \"sttus\"; did you mean status?" },
         { { "adopt" }, "no command \"adopt\"; did you mean adopt-logs?" },
         { { "logs", "web", "--folow" }, "no option --folow; did you mean --follow?" },
         { { "check", "--for", "running" }, "check takes no --for; wait does" },

@@ -5,6 +5,7 @@
  */
 
 #include "lib/policy/document.h"
+#include "lib/policy/parser.h"
 #include "unit.h"
 
 /* Memory and CPUs enough that the example draws no warning. */

@@ -10,6 +10,8 @@
 
 #include "tmp.h"
 
+#include "lib/policy/parser.h"
+
 #define MAIN(mem)   "[Service a]\nMatch=name:a\nMemoryMax=" mem "\n"
 #define DROPIN(mem) "[Service a]\nMemoryMax=" mem "\n"
 #define NULL_LINK   "->/dev/null"

@@ -7,6 +7,9 @@
 #include <signal.h>
 
 #include "lib/docker/container.h"
+#include "lib/limits/resource.h"
+#include "lib/policy/dump.h"
+#include "lib/policy/parser.h"
 #include "policy-texts.h"
 
 /* One text that must be accepted; warnings are allowed. */

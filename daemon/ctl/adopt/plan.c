@@ -19,7 +19,9 @@
 #include "ctl/adopt/process.h"
 #include "ctl/systemctl.h"
 #include "lib/base/unit.h"
-#include "lib/docker/api.h"
+#include "lib/docker/container.h"
+#include "lib/docker/inspect.h"
+#include "lib/policy/parser.h"
 #include "policy-load.h"
 
 #define DEFAULT_ENGINE "unix:///run/docker.sock"

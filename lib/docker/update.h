@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Update: limits in the engine's terms (HostConfig), and back.
+ */
+
+#include "lib/docker/container.h"
+#include "lib/limits/resource.h"
+
+/** pl_container_limits() - HostConfig as limits: what the engine (runc) writes at each start.
+ * Values that HostConfig leaves at 0 are unset.
+ * @hierarchy: the one that holds the cpu and io controllers; weights depend on it
+ * Return: 0 or -ENOMEM. */
+int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret);
+
+/* What the engine's rules depend on besides the container. */
+typedef struct PlDockerHost {
+        PlHierarchy hierarchy; /* the one that holds the cpu and io controllers: weights */
+        unsigned n_cpus;       /* more NanoCpus than that are refused; 0: unknown */
+        /* CPUQuotaPeriodSec= of the policy. NanoCpus means 100 ms, so any other period is told as
+         * CpuPeriod and CpuQuota; 0: no matter */
+        uint64_t quota_period_usec;
+} PlDockerHost;
+
+/**
+ * pl_docker_format_update() - body of POST /containers/{id}/update, only what differs
+ * @want: values to tell; unset ones and those that the engine does not know are left out
+ * @have: the engine's own idea from the last inspect
+ * @ret:  owned by the caller; NULL when the engine already agrees
+ * @ret_not: values that the engine cannot take, as a mask of 1 << PlResource
+ *           (memory limit removed, below its minimum of 6 MiB, memory.high, an io.weight between
+ *           its steps, …). They are left out, because the engine refuses an update as a whole.
+ *
+ * Memory and MemorySwap always go together (API: "memory alone fails above the stored
+ * MemorySwap"); where no swap limit is wanted the amount of swap stays what it was. NanoCpus
+ * conflicts with CpuPeriod and CpuQuota: the container's own way is kept.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
+                            const PlDockerHost *host, char **ret, uint32_t *ret_not);

@@ -1,0 +1,1757 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Parser: texts to a policy.
+ *
+ * Every line is looked at, whatever was wrong before it, so that a person sees all errors at once.
+ * From the bottom up: bytes become logical lines; inih splits KEY=VALUE (section headers are read
+ * here, because inih keeps only 49 bytes of them and does not tell of sections without keys); a row
+ * of the table of keys says where a key may stand and how it is set; where a value is almost right
+ * the error says what was probably meant, otherwise what the key expects. At last comes what must
+ * hold between keys, between services and against the host: errors are for what cannot be meant; a
+ * policy that is merely too large for this host is a warning, because one file may serve several.
+ *
+ * What passes is safe to use as it is: a path has no "..", a service's name is a file name, a
+ * regular expression compiles and stays small.
+ *
+ * A new key is one row of the table and its entry in plimsoll.conf(5); a test holds them together.
+ * A limit needs no row here: lib/limits/resource has it.
+ */
+
+#include "lib/policy/parser.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ini.h>
+#include <regex.h>
+#include <signal.h>
+#include <strings.h>
+
+#include "lib/base/quote.h"
+#include "lib/base/similar.h"
+#include "lib/base/strv.h"
+#include "lib/base/unit.h"
+
+#define KEYS_MAX       64
+#define LINE_MAX_BYTES KIB(16) /* one logical line */
+#define FILE_MAX_BYTES MIB(1)
+
+typedef struct Place {
+        const char *file; /* borrowed from the sources; NULL: not assigned */
+        unsigned line;
+} Place;
+
+/* A section under construction: the daemon's, or one service's. */
+typedef struct Section {
+        unsigned kind;         /* PL_SECTION_* */
+        PlService *service;    /* NULL for [Daemon] */
+        Place first, reopened; /* reopened: in the file that is being read */
+        Place set[KEYS_MAX];   /* by index of the key: where it was assigned last */
+        Place *match_places;   /* beside service->matches */
+} Section;
+
+typedef struct Parser {
+        const PlHost *host;
+        PlDiagList *diag;
+        PlPolicy *policy;
+        Section daemon, defaults;
+        Section **services; /* beside policy->services */
+        Place at;           /* of the line being read */
+        Section *current;   /* NULL: none yet, or one that is to be skipped */
+        bool seen_section;  /* in the file being read */
+        bool complained;    /* about keys outside of every section, in this file */
+        bool oom;
+} Parser;
+
+/* Return: 0; -EINVAL or -ERANGE: the caller says what the key accepts; 1: said already; -ENOMEM. */
+typedef struct Key Key;
+typedef int Setter(Parser *p, const Key *key, Section *s, const char *value);
+
+struct Key {
+        const char *name;
+        unsigned sections;
+        Setter *set;
+        size_t offset; /* in PlDaemonPolicy or PlService */
+        uint64_t min, max;
+        const char *expects; /* completes "expected …", with an example; NULL: the words */
+        const void *extra;   /* the setter's own: words */
+};
+
+/* One message about the line being read. */
+#define complain_here(p, ...) \
+        pl_diag_add((p)->diag, PL_SEVERITY_ERROR, (p)->at.file, (p)->at.line, __VA_ARGS__)
+#define warn_here(p, ...) \
+        pl_diag_add((p)->diag, PL_SEVERITY_WARNING, (p)->at.file, (p)->at.line, __VA_ARGS__)
+
+typedef struct LineReader {
+        const char *text, *end; /* what is left */
+        unsigned line;          /* number of the physical line that ended last */
+        unsigned first;         /* … that the current logical line began on */
+        bool begun;
+        char buf[LINE_MAX_BYTES + 1];
+} LineReader;
+
+/* --- lines: bytes to logical lines; continuation, comments, encoding, length */
+
+static bool is_space(char c) {
+        return c == ' ' || c == '\t';
+}
+
+/* Cuts [s, s + size) at a comment: # or ; at the start, # after white space. Return: the new size.
+ */
+static size_t strip_comment(const char *s, size_t size, bool line_start) {
+        for (size_t i = 0; i < size; i++) {
+                bool first = line_start && i == 0;
+
+                if ((s[i] == '#' && (first || (i > 0 && is_space(s[i - 1])))) ||
+                    (s[i] == ';' && first))
+                        return i;
+        }
+        return size;
+}
+
+/* What is wrong with the bytes of a line, or NULL. */
+static const char *check_bytes(const char *s, size_t size, char buf[static 64]) {
+        for (size_t i = 0; i < size;) {
+                uint32_t c;
+                size_t n = pl_utf8_decode(s + i, size - i, &c);
+                if (s[i] == '\0')
+                        return "a NUL byte; is the file UTF-16? A policy is UTF-8 text";
+                if (n == 0) {
+                        snprintf(buf, 64, "byte 0x%02x is not UTF-8; a policy is UTF-8 text",
+                                 (unsigned char)s[i]);
+                        return buf;
+                }
+                if ((c < 0x20 && c != '\t') || c == 0x7f) {
+                        snprintf(buf, 64, "control character 0x%02x; remove it", c);
+                        return buf;
+                }
+                i += n;
+        }
+        return NULL;
+}
+
+typedef struct Physical {
+        const char *s;
+        size_t size;
+} Physical;
+
+static bool next_physical(LineReader *r, Physical *ret) {
+        const char *newline;
+
+        if (!r->begun) {
+                r->begun = true;
+                if (r->end - r->text >= 3 && memcmp(r->text, "\xef\xbb\xbf", 3) == 0)
+                        r->text += 3;
+        }
+        if (r->text >= r->end)
+                return false;
+        newline = memchr(r->text, '\n', (size_t)(r->end - r->text));
+        ret->s = r->text;
+        ret->size = (size_t)((newline ? newline : r->end) - r->text);
+        r->text = newline ? newline + 1 : r->end;
+        r->line++;
+        if (ret->size > 0 && ret->s[ret->size - 1] == '\r')
+                ret->size--;
+        return true;
+}
+
+/* Joins physical lines while they end in a backslash, which becomes a space. Comment lines between
+ * them are skipped, as in systemd. Return: false when something is wrong with the line. */
+static bool join(Parser *p, LineReader *r, Physical line) {
+        bool good = true, more = true, line_start = true;
+        size_t size = 0;
+
+        for (bool again = true; again; again = more && next_physical(r, &line)) {
+                char buf[64];
+                const char *wrong = check_bytes(line.s, line.size, buf);
+                const char *s = line.s;
+                size_t n = line.size;
+
+                p->at.line = r->line;
+                if (wrong)
+                        complain_here(p, "%s", wrong);
+                for (; n > 0 && is_space(*s); n--)
+                        s++;
+                if (!line_start && n > 0 && (*s == '#' || *s == ';'))
+                        continue;
+                n = strip_comment(s, n, line_start);
+                line_start = false;
+                more = n > 0 && s[n - 1] == '\\';
+                if (more)
+                        n--;
+                while (n > 0 && is_space(s[n - 1]))
+                        n--;
+                good = good && !wrong;
+                if (size + n + 1 > LINE_MAX_BYTES) {
+                        if (good)
+                                complain_here(p, "line of more than %d bytes; split it",
+                                              (int)LINE_MAX_BYTES);
+                        good = false;
+                        continue;
+                }
+                if (size > 0 && n > 0)
+                        r->buf[size++] = ' ';
+                memcpy(r->buf + size, s, n);
+                size += n;
+        }
+        r->buf[size] = '\0';
+        p->at.line = r->first;
+        return good && size > 0;
+}
+
+static bool next_line(Parser *p, LineReader *r) {
+        Physical line;
+
+        while (next_physical(r, &line)) {
+                r->first = r->line;
+                if (join(p, r, line))
+                        return true;
+        }
+        return false;
+}
+
+/* --- defaults: what holds without any key, and what an empty assignment puts back */
+
+static const PlDaemonPolicy daemon_defaults = {
+        .engine = (char *)"unix:///run/docker.sock",
+        .log_archive_budget_bytes = GIB(2),
+};
+
+static const PlService service_defaults = {
+        .cpu_quota_period_usec = PL_QUOTA_PERIOD_DEFAULT_USEC,
+        .shrink_mode = PL_SHRINK_SAFE,
+        .log = {
+                .max_size_bytes = PL_UNLIMITED,
+                .max_age_usec = PL_TIME_INFINITY,
+        },
+        .log_path = {
+                .max_size_bytes = PL_UNLIMITED,
+                .max_age_usec = PL_TIME_INFINITY,
+                .compress_after_usec = PL_USEC_PER_DAY,
+        },
+        .probe = {
+                .kind = PL_PROBE_AUTO,
+                .interval_usec = 10 * PL_USEC_PER_SEC,
+                .timeout_usec = 2 * PL_USEC_PER_SEC,
+                .start_period_usec = 60 * PL_USEC_PER_SEC,
+                .failures = 3,
+                .restart_budget = { 3, 10 * PL_USEC_PER_MIN },
+                .flap_budget = { 6, 10 * PL_USEC_PER_MIN },
+        },
+};
+
+static PlService *service_new(const char *name) {
+        PlService *s = malloc(sizeof(*s));
+
+        if (!s)
+                return NULL;
+        *s = service_defaults;
+        if (name) {
+                s->name = strdup(name);
+                if (!s->name)
+                        return pl_service_free(s);
+        }
+        return s;
+}
+
+/* --- did you mean */
+
+/* What compose files, docker run and older systemd call our keys. */
+static const char *const foreign[][2] = {
+        { "MemoryLimit", "MemoryMax" },
+        { "mem_limit", "MemoryMax" },
+        { "memory", "MemoryMax" },
+        { "memory_limit", "MemoryMax" },
+        { "mem_reservation", "MemoryLow" },
+        { "memory-reservation", "MemoryLow" },
+        { "memswap_limit", "MemorySwapMax" },
+        { "memory-swap", "MemorySwapMax" },
+        { "cpus", "CPUQuota" },
+        { "CPUShares", "CPUWeight" },
+        { "cpu_shares", "CPUWeight" },
+        { "cpu-shares", "CPUWeight" },
+        { "cpuset", "AllowedCPUs" },
+        { "cpuset-cpus", "AllowedCPUs" },
+        { "pids_limit", "TasksMax" },
+        { "pids-limit", "TasksMax" },
+        { "BlockIOWeight", "IOWeight" },
+        { "blkio_weight", "IOWeight" },
+        { "max-size", "LogMaxSize" },
+        { "max-file", "LogMaxFiles" },
+        { "BlockIOReadBandwidth", "IOReadBandwidthMax" },
+        { "BlockIOWriteBandwidth", "IOWriteBandwidthMax" },
+};
+
+static const char *similar_key(const char *word, const char *(*get)(const void *userdata, size_t i),
+                               const void *userdata) {
+        const char *want = word;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(foreign); i++)
+                if (strcasecmp(word, foreign[i][0]) == 0)
+                        want = foreign[i][1];
+        return pl_similar(want, get, userdata);
+}
+
+/* --- values: numbers, sizes, spans, words, budgets */
+
+static void *field(Parser *p, const Key *key, Section *s) {
+        char *base = s->kind == PL_SECTION_DAEMON ? (char *)&p->policy->daemon : (char *)s->service;
+
+        return base + key->offset;
+}
+
+static const void *default_of(const Key *key, const Section *s) {
+        const char *base = s->kind == PL_SECTION_DAEMON ? (const char *)&daemon_defaults
+                                                        : (const char *)&service_defaults;
+
+        return base + key->offset;
+}
+
+/* Return: 1, as setters do when they have said what is wrong; -ENOMEM. */
+static int did_you_mean(Parser *p, const Key *key, const char *value, const char *meant) {
+        _cleanup_free_ char *shown = pl_escape(value, 80);
+
+        if (!shown)
+                return -ENOMEM;
+        complain_here(p, "%s=%s: not understood; did you mean %s=%s?", key->name, shown, key->name,
+                      meant);
+        return 1;
+}
+
+/* "4g", "4 GB", "4GiB", "512mb", "unlimited": as compose files and people have it. */
+static int refuse_size(Parser *p, const Key *key, const char *value) {
+        static const char *const forever[] = { "unlimited", "Infinity", "INFINITY", "inf",
+                                               "max",       "none",     "-1" };
+        char meant[32];
+        uint64_t bytes;
+        size_t n = 0;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(forever); i++)
+                if (pl_streq(value, forever[i]))
+                        return did_you_mean(p, key, value, "infinity");
+        for (const char *c = value; *c && n + 1 < sizeof(meant); c++)
+                if (*c != ' ')
+                        meant[n++] = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+        meant[n] = '\0';
+        if (n > 2 && meant[n - 1] == 'B' && strchr("IKMGTPE", meant[n - 2])) {
+                meant[--n] = '\0';
+                if (n > 2 && meant[n - 1] == 'I')
+                        meant[--n] = '\0';
+        }
+        if (!pl_streq(value, meant) && pl_parse_size(meant, &bytes) == 0)
+                return did_you_mean(p, key, value, meant);
+        return -EINVAL;
+}
+
+static int parse_memory(Parser *p, const Key *key, const char *value, uint64_t *ret) {
+        uint64_t permyriad;
+        int r;
+
+        if (!strchr(value, '%')) {
+                r = pl_parse_size(value, ret);
+                return r == -EINVAL ? refuse_size(p, key, value) : r;
+        }
+        r = pl_parse_permyriad(value, &permyriad);
+        if (r < 0)
+                return r;
+        if (permyriad > 10000) {
+                complain_here(p, "%s=%s: more than all of the host's memory", key->name, value);
+                return 1;
+        }
+        *ret = (uint64_t)((unsigned __int128)p->host->memory_bytes * permyriad / 10000);
+        if (*ret > MIB(1)) /* nobody counts bytes in a percentage; "3686M" can be read */
+                *ret -= *ret % MIB(1);
+        return 0;
+}
+
+/* "2" and "1.5" are CPUs, as in compose files; "150" is a per cent sign short. */
+static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *ret) {
+        char with_sign[32];
+        _cleanup_free_ char *meant = NULL;
+        uint64_t permyriad;
+        int r;
+
+        if (pl_streq(value, "infinity")) {
+                *ret = PL_UNLIMITED;
+                return 0;
+        }
+        r = pl_parse_permyriad(value, &permyriad);
+        if (r == 0) {
+                *ret = permyriad > UINT64_MAX / 200 ? UINT64_MAX / 2 : permyriad * 100;
+                return 0;
+        }
+        if (r == -ERANGE)
+                return r;
+        snprintf(with_sign, sizeof(with_sign), "%.24s%%", value);
+        if (strlen(value) > 24 || pl_parse_permyriad(with_sign, &permyriad) < 0)
+                return -EINVAL;
+        if (permyriad < 6400) {
+                PlValue v = { .set = true, .number = permyriad * 10000 };
+
+                if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &v, &meant) < 0)
+                        return -ENOMEM;
+        }
+        return did_you_mean(p, key, value, meant ? meant : with_sign);
+}
+
+/* "/dev/sda 10M": adds to the list, or replaces the device's earlier rate. */
+static int set_bandwidth(Parser *p, const Key *key, Section *s, const char *value) {
+        PlResource resource = (PlResource)key->offset;
+        PlValue *v = &s->service->limits.v[resource];
+        size_t n = 0, path_size = strcspn(value, " \t");
+        const char *rate = value + path_size + strspn(value + path_size, " \t");
+        _cleanup_free_ PlDeviceRate *rates = NULL;
+        const char *cursor = v->text;
+        char *text;
+        int r;
+
+        if (!*value) {
+                pl_value_deinit(v);
+                return 0;
+        }
+        if (value[0] != '/' || path_size >= PL_DEVICE_MAX || memchr(value, ';', path_size))
+                return -EINVAL;
+        rates = calloc(PL_POLICY_LIST_MAX + 1, sizeof(*rates));
+        if (!rates)
+                return -ENOMEM;
+        while (n < PL_POLICY_LIST_MAX && pl_resource_devices_next(&cursor, &rates[n]))
+                n++;
+        if (n == PL_POLICY_LIST_MAX)
+                return -E2BIG;
+        r = pl_parse_rate(rate, &rates[n].bytes);
+        if (r < 0)
+                return r;
+        if (rates[n].bytes != PL_UNLIMITED &&
+            (rates[n].bytes < key->min || rates[n].bytes > key->max))
+                return -ERANGE;
+        memcpy(rates[n].device, value, path_size);
+        rates[n].device[path_size] = '\0';
+        r = pl_resource_devices_join(rates, n + 1, &text);
+        if (r < 0)
+                return r;
+        pl_value_deinit(v);
+        *v = (PlValue){ .set = true, .text = text };
+        return 0;
+}
+
+static int set_resource(Parser *p, const Key *key, Section *s, const char *value) {
+        PlResource resource = (PlResource)key->offset;
+        const PlResourceInfo *info = pl_resource_info(resource);
+        PlValue parsed = { .set = true };
+        int r = -EINVAL;
+
+        if (info->kind == PL_KIND_DEVICES)
+                return set_bandwidth(p, key, s, value);
+        if (!*value) {
+                pl_value_deinit(&s->service->limits.v[resource]);
+                return 0;
+        }
+        switch (info->kind) {
+        case PL_KIND_CPU_TIME:
+                r = parse_quota(p, key, value, &parsed.number);
+                break;
+        case PL_KIND_BYTES:
+                r = parse_memory(p, key, value, &parsed.number);
+                break;
+        case PL_KIND_COUNT:
+                if (pl_streq(value, "infinity")) {
+                        parsed.number = PL_UNLIMITED;
+                        r = 0;
+                        break;
+                }
+                r = pl_parse_uint64(value, &parsed.number);
+                if (r == -EINVAL)
+                        r = refuse_size(p, key, value);
+                break;
+        case PL_KIND_WEIGHT:
+                r = pl_parse_uint64(value, &parsed.number);
+                break;
+        case PL_KIND_CPUSET:
+                r = pl_parse_cpuset(value, &parsed.text);
+                break;
+        case PL_KIND_DEVICES:
+                break;
+        }
+        if (r != 0)
+                return r;
+        if (!parsed.text && (parsed.number != PL_UNLIMITED || info->kind == PL_KIND_WEIGHT) &&
+            (parsed.number < key->min || parsed.number > key->max))
+                return -ERANGE;
+        pl_value_deinit(&s->service->limits.v[resource]);
+        s->service->limits.v[resource] = parsed;
+        return 0;
+}
+
+static int set_size(Parser *p, const Key *key, Section *s, const char *value) {
+        uint64_t bytes;
+        int r;
+
+        if (!*value) {
+                memcpy(field(p, key, s), default_of(key, s), sizeof(bytes));
+                return 0;
+        }
+        r = pl_parse_size(value, &bytes);
+        if (r == -EINVAL)
+                return refuse_size(p, key, value);
+        if (r < 0 || (bytes != PL_UNLIMITED && (bytes < key->min || bytes > key->max)))
+                return -ERANGE;
+        memcpy(field(p, key, s), &bytes, sizeof(bytes));
+        return 0;
+}
+
+static int set_sec(Parser *p, const Key *key, Section *s, const char *value) {
+        uint64_t usec;
+        int r;
+
+        if (!*value) {
+                memcpy(field(p, key, s), default_of(key, s), sizeof(usec));
+                return 0;
+        }
+        r = pl_parse_sec(value, &usec);
+        if (r < 0)
+                return r;
+        if (usec < key->min || usec > key->max)
+                return -ERANGE;
+        memcpy(field(p, key, s), &usec, sizeof(usec));
+        return 0;
+}
+
+static int set_unsigned(Parser *p, const Key *key, Section *s, const char *value) {
+        uint64_t n;
+        unsigned number;
+        int r;
+
+        if (!*value) {
+                memcpy(field(p, key, s), default_of(key, s), sizeof(number));
+                return 0;
+        }
+        r = pl_parse_uint64(value, &n);
+        if (r < 0)
+                return r;
+        if (n < key->min || n > key->max)
+                return -ERANGE;
+        number = (unsigned)n;
+        memcpy(field(p, key, s), &number, sizeof(number));
+        return 0;
+}
+
+static int set_port(Parser *p, const Key *key, Section *s, const char *value) {
+        uint64_t n = 0;
+        uint16_t port;
+        int r = *value ? pl_parse_uint64(value, &n) : 0;
+
+        if (r < 0)
+                return r;
+        if (*value && (n < key->min || n > key->max))
+                return -ERANGE;
+        port = (uint16_t)n;
+        memcpy(field(p, key, s), &port, sizeof(port));
+        return 0;
+}
+
+static int set_boolean(Parser *p, const Key *key, Section *s, const char *value) {
+        int r = *value ? pl_parse_boolean(value) : *(const bool *)default_of(key, s);
+
+        if (r < 0)
+                return r;
+        *(bool *)field(p, key, s) = r > 0;
+        return 0;
+}
+
+static const char *get_word(const void *userdata, size_t i) {
+        return ((const PlWord *)userdata)[i].word;
+}
+
+static int set_word(Parser *p, const Key *key, Section *s, const char *value) {
+        const PlWord *words = key->extra;
+        const char *similar;
+
+        if (!*value) {
+                memcpy(field(p, key, s), default_of(key, s), sizeof(words->value));
+                return 0;
+        }
+        for (; words->word; words++)
+                if (pl_streq(words->word, value)) {
+                        memcpy(field(p, key, s), &words->value, sizeof(words->value));
+                        return 0;
+                }
+        similar = similar_key(value, get_word, key->extra);
+        return similar ? did_you_mean(p, key, value, similar) : -EINVAL;
+}
+
+/* "3/10min" */
+static int set_budget(Parser *p, const Key *key, Section *s, const char *value) {
+        const char *slash = strchr(value, '/');
+        PlBudget budget;
+        char count[8];
+        uint64_t n;
+        int r;
+
+        if (!*value) {
+                memcpy(field(p, key, s), default_of(key, s), sizeof(budget));
+                return 0;
+        }
+        if (!slash)
+                return -EINVAL;
+        if ((size_t)(slash - value) >= sizeof(count))
+                return strspn(value, "0123456789") == (size_t)(slash - value) ? -ERANGE : -EINVAL;
+        snprintf(count, sizeof(count), "%.*s", (int)(slash - value), value);
+        r = pl_parse_uint64(count, &n);
+        if (r == 0)
+                r = pl_parse_sec(slash + 1, &budget.window_usec);
+        if (r < 0)
+                return r;
+        if (n < key->min || n > key->max || budget.window_usec < PL_USEC_PER_SEC ||
+            budget.window_usec > 365 * PL_USEC_PER_DAY)
+                return -ERANGE;
+        budget.n = (unsigned)n;
+        memcpy(field(p, key, s), &budget, sizeof(budget));
+        return 0;
+}
+
+/* --- texts: values with a grammar of their own */
+
+#define SOCKET_PATH_MAX 107 /* sun_path with its NUL is 108, unix(7) */
+#define REGEX_MAX       512
+#define REGEX_NODES_MAX \
+        2048 /* length times repetitions: glibc's compiler copies, and is quadratic in it */
+
+/* Replaces an owned string; empty resets it to NULL. */
+static int replace(char **field, const char *value) {
+        char *copy = NULL;
+
+        if (*value) {
+                copy = strdup(value);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(*field);
+        *field = copy;
+        return 0;
+}
+
+/* Return: 1, as setters do when they have said what is wrong; -ENOMEM. */
+static int refuse(Parser *p, const Key *key, const char *value, const char *why) {
+        _cleanup_free_ char *shown = pl_escape(value, 80);
+
+        if (!shown)
+                return -ENOMEM;
+        complain_here(p, "%s=%s: %s", key->name, shown, why);
+        return 1;
+}
+
+static int set_engine(Parser *p, const Key *key, Section *s, const char *value) {
+        const char *path = value + strlen("unix://");
+
+        if (!*value)
+                return replace(&p->policy->daemon.engine, daemon_defaults.engine);
+        if (value[0] == '/')
+                return refuse(p, key, value, "a path alone; write unix:// before it");
+        if (!pl_startswith(value, "unix://"))
+                return strstr(value, "://") ? refuse(p, key, value,
+                                                     "only unix sockets are spoken to; "
+                                                     "expected unix:///run/docker.sock")
+                                            : -EINVAL;
+        if (path[0] != '/')
+                return refuse(p, key, value,
+                              "the path after unix:// begins with a slash too, as in "
+                              "unix:///run/docker.sock");
+        if (!path[1])
+                return refuse(p, key, value,
+                              "the root directory is no socket; expected one such "
+                              "as unix:///run/docker.sock");
+        if (strlen(path) > SOCKET_PATH_MAX)
+                return refuse(p, key, value, "the path of a socket has at most 107 bytes, unix(7)");
+        return replace(&p->policy->daemon.engine, value);
+}
+
+static int set_listen(Parser *p, const Key *key, Section *s, const char *value) {
+        const char *colon = strrchr(value, ':');
+        struct in6_addr v6;
+        struct in_addr v4;
+        char host[64];
+        uint64_t port;
+        bool loopback;
+
+        if (!*value)
+                return replace(&p->policy->daemon.metrics_listen, "");
+        if (!colon || (size_t)(colon - value) >= sizeof(host) ||
+            pl_parse_uint64(colon + 1, &port) < 0 || port < 1 || port > 65535)
+                return -EINVAL;
+        snprintf(host, sizeof(host), "%.*s", (int)(colon - value), value);
+        if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+                host[strlen(host) - 1] = '\0';
+                if (inet_pton(AF_INET6, host + 1, &v6) != 1)
+                        return -EINVAL;
+                loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+        } else if (inet_pton(AF_INET, host, &v4) == 1)
+                loopback = (ntohl(v4.s_addr) >> 24) == 127;
+        else if (pl_streq(host, "localhost") || !*host || pl_streq(host, "*"))
+                return refuse(p, key, value,
+                              "an address is needed, not a name; 127.0.0.1 is this host alone");
+        else
+                return -EINVAL;
+        if (!loopback)
+                warn_here(p,
+                          "%s=%s: whoever reaches this address can read the metrics; "
+                          "127.0.0.1 "
+                          "is this host alone",
+                          key->name, value);
+        return replace(&p->policy->daemon.metrics_listen, value);
+}
+
+static const struct {
+        const char *prefix;
+        PlMatchKind kind;
+} match_kinds[] = {
+        { "name:", PL_MATCH_NAME },
+        { "image:", PL_MATCH_IMAGE },
+        { "label:", PL_MATCH_LABEL },
+        { "compose-service:", PL_MATCH_COMPOSE_SERVICE },
+        { "compose-project:", PL_MATCH_COMPOSE_PROJECT },
+};
+
+static int add_match(Parser *p, Section *s, PlMatchKind kind, const char *pattern) {
+        PlService *service = s->service;
+        PlMatch *matches;
+        Place *places;
+        char *copy;
+
+        if (service->n_matches >= PL_POLICY_LIST_MAX)
+                return -E2BIG;
+        matches = realloc(service->matches, (service->n_matches + 1) * sizeof(*matches));
+        if (!matches)
+                return -ENOMEM;
+        service->matches = matches;
+        places = realloc(s->match_places, (service->n_matches + 1) * sizeof(*places));
+        if (!places)
+                return -ENOMEM;
+        s->match_places = places;
+        copy = strdup(pattern);
+        if (!copy)
+                return -ENOMEM;
+        places[service->n_matches] = p->at;
+        matches[service->n_matches++] = (PlMatch){ kind, copy };
+        return 0;
+}
+
+static int set_match(Parser *p, const Key *key, Section *s, const char *value) {
+        if (!*value) {
+                for (size_t i = 0; i < s->service->n_matches; i++)
+                        free(s->service->matches[i].pattern);
+                s->service->n_matches = 0;
+                return 0;
+        }
+        for (size_t i = 0; i < PL_ARRAY_SIZE(match_kinds); i++) {
+                const char *pattern = value + strlen(match_kinds[i].prefix);
+
+                if (!pl_startswith(value, match_kinds[i].prefix))
+                        continue;
+                if (!*pattern)
+                        return refuse(p, key, value, "nothing follows the colon");
+                if (match_kinds[i].kind == PL_MATCH_NAME && *pattern == '/')
+                        return refuse(p, key, value, "names have no slash in front here");
+                if (match_kinds[i].kind == PL_MATCH_LABEL && *pattern == '=')
+                        return refuse(p, key, value,
+                                      "a label has a key; write label:KEY=VALUE or label:KEY");
+                if (strchr(" \t", *pattern))
+                        return refuse(p, key, value, "white space after the colon; remove it");
+                return add_match(p, s, match_kinds[i].kind, pattern);
+        }
+        return -EINVAL;
+}
+
+static bool status_valid(const char *s) {
+        char first[4] = "", last[4] = "";
+        uint64_t a, b;
+
+        if (strlen(s) != 3 && (strlen(s) != 7 || s[3] != '-'))
+                return false;
+        memcpy(first, s, 3);
+        memcpy(last, s + strlen(s) - 3, 3);
+        return pl_parse_uint64(first, &a) == 0 && pl_parse_uint64(last, &b) == 0 && a >= 100 &&
+               a <= b && b <= 599;
+}
+
+/* Bounds what regcomp(3) allocates and regexec(3) does: "a{9999}{9999}", back-references. */
+static const char *check_regex_size(const char *s) {
+        const char *begin = s;
+        uint64_t nodes = strlen(s);
+
+        if (strlen(s) > REGEX_MAX)
+                return "a regular expression of more than 512 bytes";
+        for (; *s; s++) {
+                if (*s == '\\' && s[1]) {
+                        if (s[1] >= '1' && s[1] <= '9')
+                                return "a back-reference; they can take for ever";
+                        s++;
+                } else if (*s == '{') {
+                        uint64_t largest = 1, n = 0;
+
+                        if (s[1 + strspn(s + 1, "0123456789,")] != '}')
+                                continue; /* a brace, not a repetition */
+                        for (const char *c = s + 1; *c != '}'; c++) {
+                                n = *c == ',' ? 0
+                                              : PL_MIN(n * 10 + (uint64_t)(*c - '0'),
+                                                       UINT64_C(100000));
+                                largest = PL_MAX(largest, n);
+                        }
+                        nodes *= largest;
+                } else if (*s == '+' && s > begin && strchr(")+*?}", s[-1]))
+                        nodes *= 2; /* (a)+ is compiled as (a)(a)*, and so ((a)+)+ as four */
+                if (nodes > REGEX_NODES_MAX)
+                        return "its length, times its {n} and 2 for each (…)+, is more than 2048";
+        }
+        return NULL;
+}
+
+static int check_regex(Parser *p, const Key *key, const char *value, const char *s) {
+        const char *wrong = check_regex_size(s);
+        char message[128];
+        regex_t re;
+        int r;
+
+        if (wrong)
+                return refuse(p, key, value, wrong);
+        r = regcomp(&re, s, REG_EXTENDED | REG_NOSUB);
+        if (r == REG_ESPACE)
+                return -ENOMEM;
+        if (r != 0) {
+                size_t n = (size_t)snprintf(message, sizeof(message), "not a regular expression: ");
+
+                regerror(r, &re, message + n, sizeof(message) - n);
+                return refuse(p, key, value, message);
+        }
+        regfree(&re);
+        return 0;
+}
+
+static int set_expect(Parser *p, const Key *key, Section *s, const char *value) {
+        static const char token[] =
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        char ***list = &s->service->probe.expect;
+        const char *rest;
+        int r;
+
+        if (!*value) {
+                *list = pl_strv_free(*list);
+                return 0;
+        }
+        rest = strchr(value, ':');
+        rest = rest ? rest + 1 : "";
+        if (pl_startswith(value, "status:")) {
+                if (!status_valid(rest))
+                        return refuse(p, key, value,
+                                      "expected a status or a range, such as status:200-299");
+        } else if (pl_startswith(value, "json:")) {
+                if (rest[0] != '/' || !strchr(rest, '='))
+                        return refuse(p, key, value,
+                                      "expected a JSON pointer and a value, such as "
+                                      "json:/database=ok");
+        } else if (pl_startswith(value, "header:")) {
+                size_t n = strspn(rest, token);
+
+                if (n == 0 || rest[n] != '=')
+                        return refuse(p, key, value,
+                                      "expected a header and its value, such as "
+                                      "header:Content-Type=application/json");
+        } else if (pl_startswith(value, "body:")) {
+                if (!*rest)
+                        return refuse(p, key, value, "nothing follows the colon");
+                r = check_regex(p, key, value, rest);
+                if (r != 0)
+                        return r;
+        } else
+                return -EINVAL;
+        return pl_strv_append(list, PL_POLICY_LIST_MAX, value);
+}
+
+/* Splits at white space and commas; each word must pass. Return: as a setter. */
+static int append_words(Parser *p, const Key *key, char ***list, const char *value,
+                        bool (*valid)(const char *word), const char *why) {
+        _cleanup_free_ char *copy = strdup(value);
+        char *word, *save = NULL;
+        int r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        if (!*value) {
+                *list = pl_strv_free(*list);
+                return 0;
+        }
+        for (word = strtok_r(copy, " \t,", &save); word && r == 0;
+             word = strtok_r(NULL, " \t,", &save)) {
+                bool there = false;
+
+                if (!valid(word))
+                        return refuse(p, key, word, why);
+                for (char **v = *list; v && *v; v++)
+                        there = there || pl_streq(*v, word);
+                r = there ? 0 : pl_strv_append(list, PL_POLICY_LIST_MAX, word);
+        }
+        return r;
+}
+
+static int set_names(Parser *p, const Key *key, Section *s, const char *value) {
+        return append_words(p, key, &s->service->probe.after, value, pl_service_name_valid,
+                            "not the name of a [Service] section");
+}
+
+static bool model_valid(const char *s) {
+        size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/");
+
+        return n > 0 && n <= 256 && !s[n];
+}
+
+static int set_models(Parser *p, const Key *key, Section *s, const char *value) {
+        return append_words(p, key, &s->service->probe.ollama_models, value, model_valid,
+                            "not the name of a model, such as llama3.2:3b");
+}
+
+static int set_log_path(Parser *p, const Key *key, Section *s, const char *value) {
+        size_t n = strlen(value);
+
+        if (!n) {
+                s->service->log_path.globs = pl_strv_free(s->service->log_path.globs);
+                return 0;
+        }
+        if (value[0] != '/' || n > 1024 || value[n - 1] == '/')
+                return -EINVAL;
+        if (strstr(value, "/../") || (n >= 3 && pl_streq(value + n - 3, "/..")))
+                return refuse(p, key, value,
+                              "\"..\" would lead out of the mount; write the path without it");
+        return pl_strv_append(&s->service->log_path.globs, PL_POLICY_LIST_MAX, value);
+}
+
+static int set_http_path(Parser *p, const Key *key, Section *s, const char *value) {
+        if (*value && (value[0] != '/' || strlen(value) > 1024))
+                return -EINVAL;
+        for (const char *c = value; *c; c++)
+                if (*c <= ' ' || *c >= 0x7f)
+                        return refuse(p, key, value,
+                                      "white space and non-ASCII are written as %20 and the like "
+                                      "in a URL");
+        return replace(&s->service->probe.path, value);
+}
+
+static bool unit_valid(const char *s) {
+        static const char *const suffixes[] = { ".service", ".target", ".socket", ".timer",
+                                                ".path" };
+        const char *dot = strrchr(s, '.');
+        bool known = false;
+
+        for (size_t i = 0; dot && i < PL_ARRAY_SIZE(suffixes); i++)
+                known = known || pl_streq(dot, suffixes[i]);
+        if (!known || dot == s || strlen(s) > 255 - PL_SERVICE_NAME_MAX)
+                return false;
+        for (const char *c = s; *c; c++) {
+                if (*c == '%' && c[1] != 's')
+                        return false;
+                if (*c != '%' && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z') &&
+                    !(*c >= '0' && *c <= '9') && !strchr(":-_.\\@", *c))
+                        return false;
+        }
+        return true;
+}
+
+static int set_unhealthy(Parser *p, const Key *key, Section *s, const char *value) {
+        PlProbePolicy *probe = &s->service->probe;
+        PlOnUnhealthy action = PL_ON_UNHEALTHY_UNIT;
+        const char *unit = value;
+
+        if (!*value || pl_streq(value, "none") || pl_streq(value, "restart")) {
+                probe->on_unhealthy = pl_streq(value, "restart") ? PL_ON_UNHEALTHY_RESTART
+                                                                 : PL_ON_UNHEALTHY_NONE;
+                return replace(&probe->unit, "");
+        }
+        if (pl_startswith(unit, "restart ")) {
+                action = PL_ON_UNHEALTHY_RESTART;
+                unit += strlen("restart ");
+                unit += strspn(unit, " ");
+        }
+        if (!pl_startswith(unit, "unit:"))
+                return -EINVAL;
+        unit += strlen("unit:");
+        if (!unit_valid(unit))
+                return refuse(p, key, value,
+                              "not the name of a unit; expected one such as "
+                              "unit:plimsoll-alert@%s.service (%s: the service's name)");
+        probe->on_unhealthy = action;
+        return replace(&probe->unit, unit);
+}
+
+/* --- keys: the table of the language */
+
+#define SERVICE  PL_SECTION_SERVICE
+#define LIMITED  (PL_SECTION_SERVICE | PL_SECTION_DEFAULTS)
+#define D(field) offsetof(PlDaemonPolicy, field)
+#define S(field) offsetof(PlService, field)
+
+static const PlWord shrink_modes[] = {
+        { "safe", PL_SHRINK_SAFE },
+        { "kill", PL_SHRINK_KILL },
+        { NULL },
+};
+
+static const PlWord log_on_full[] = {
+        { "keep", PL_LOG_ON_FULL_KEEP },
+        { "drop", PL_LOG_ON_FULL_DROP },
+        { NULL },
+};
+
+static const PlWord reopen_signals[] = {
+        { "none", 0 },          { "HUP", SIGHUP },   { "SIGHUP", SIGHUP },   { "USR1", SIGUSR1 },
+        { "SIGUSR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "SIGUSR2", SIGUSR2 }, { NULL },
+};
+
+#define A_YES    "yes or no"
+#define A_BUDGET "a number from 1 to 1000 and a time span, such as 3/10min"
+
+/* clang-format off */
+#define LIMIT(constant, name, kind, controller, v1, v2, min, max, fresh, turn, property, engine, expects) \
+        { name, LIMITED, set_resource, PL_RESOURCE_##constant, min, max, expects, NULL },
+/* clang-format on */
+
+static const Key policy_keys[] = {
+        { "Engine", PL_SECTION_DAEMON, set_engine, D(engine), 0, 0,
+          "the engine's socket, such as unix:///run/docker.sock", NULL },
+        { "MetricsListen", PL_SECTION_DAEMON, set_listen, D(metrics_listen), 0, 0,
+          "an address and a port, such as 127.0.0.1:9478 or [::1]:9478", NULL },
+        { "LogArchiveBudget", PL_SECTION_DAEMON, set_size, D(log_archive_budget_bytes), MIB(1),
+          GIB(1 << 20), "a size from 1M to 1P such as 2G (base 1024), or infinity", NULL },
+        { "DryRun", PL_SECTION_DAEMON, set_boolean, D(dry_run), 0, 0, A_YES, NULL },
+        { "RestoreOnStop", PL_SECTION_DAEMON, set_boolean, D(restore_on_stop), 0, 0, A_YES, NULL },
+
+        { "Match", SERVICE, set_match, S(matches), 0, 0,
+          "name:GLOB, image:GLOB, label:KEY=VALUE, compose-service:NAME or compose-project:NAME, "
+          "such as "
+          "compose-service:postgres",
+          NULL },
+        { "ShrinkMode", LIMITED, set_word, S(shrink_mode), 0, 0, NULL, shrink_modes },
+
+        { "CPUQuotaPeriodSec", LIMITED, set_sec, S(cpu_quota_period_usec), PL_QUOTA_PERIOD_MIN_USEC,
+          PL_QUOTA_PERIOD_MAX_USEC, "a time span from 1ms to 1s, such as 100ms", NULL },
+
+        { "LogMaxSize", LIMITED, set_size, S(log.max_size_bytes), KIB(64), GIB(1 << 20),
+          "a size from 64K to 1P such as 10M (base 1024), or infinity", NULL },
+        { "LogMaxFiles", LIMITED, set_unsigned, S(log.max_files), 0, 10000,
+          "a number of archives from 1 to 10000 such as 3, or 0 for as many as the budget allows",
+          NULL },
+        { "LogMaxAge", LIMITED, set_sec, S(log.max_age_usec), PL_USEC_PER_MIN, PL_TIME_INFINITY,
+          "a time span of a minute or more such as 30d, or infinity", NULL },
+        { "LogMethod", LIMITED, set_word, S(log.method), 0, 0, NULL, pl_log_method_words },
+        { "LogOnFull", LIMITED, set_word, S(log.on_full), 0, 0, NULL, log_on_full },
+        { "LogPath", LIMITED, set_log_path, S(log_path.globs), 0, 0,
+          "an absolute path inside the container, with globs, such as /opt/airflow/logs/*/*.log",
+          NULL },
+        { "LogPathMaxSize", LIMITED, set_size, S(log_path.max_size_bytes), KIB(64), GIB(1 << 20),
+          "a size from 64K to 1P such as 50M (base 1024), or infinity", NULL },
+        { "LogPathMaxAge", LIMITED, set_sec, S(log_path.max_age_usec), PL_USEC_PER_MIN,
+          PL_TIME_INFINITY, "a time span of a minute or more such as 14d, or infinity", NULL },
+        { "LogPathMaxFiles", LIMITED, set_unsigned, S(log_path.max_files), 0, 1000000,
+          "a number of files from 1 to 1000000 such as 200, or 0 for no such limit", NULL },
+        { "LogPathCompressAfter", LIMITED, set_sec, S(log_path.compress_after_usec),
+          PL_USEC_PER_MIN, PL_TIME_INFINITY,
+          "a time span of a minute or more such as 1d, or infinity", NULL },
+        { "LogReopen", LIMITED, set_word, S(log_path.reopen_signal), 0, 0, NULL, reopen_signals },
+
+        { "Probe", LIMITED, set_word, S(probe.kind), 0, 0, NULL, pl_probe_kind_words },
+        { "ProbePort", LIMITED, set_port, S(probe.port), 1, 65535,
+          "a port from 1 to 65535, such as 5432", NULL },
+        { "ProbeInterval", LIMITED, set_sec, S(probe.interval_usec), PL_USEC_PER_SEC,
+          PL_USEC_PER_DAY, "a time span from 1s to 1d, such as 10s", NULL },
+        { "ProbeTimeout", LIMITED, set_sec, S(probe.timeout_usec), 10 * PL_USEC_PER_MSEC,
+          10 * PL_USEC_PER_MIN, "a time span from 10ms to 10min, such as 2s", NULL },
+        { "ProbeFailures", LIMITED, set_unsigned, S(probe.failures), 1, 1000,
+          "a number from 1 to 1000, such as 3", NULL },
+        { "ProbeStartPeriod", LIMITED, set_sec, S(probe.start_period_usec), 0, PL_USEC_PER_DAY,
+          "a time span up to 1d, such as 60s", NULL },
+        { "ProbePath", LIMITED, set_http_path, S(probe.path), 0, 0,
+          "the path of a URL, such as /health", NULL },
+        { "ProbeExpect", LIMITED, set_expect, S(probe.expect), 0, 0,
+          "status:200-299, json:/POINTER=VALUE, body:REGEX or header:NAME=VALUE, such as "
+          "json:/database=ok",
+          NULL },
+        { "OllamaModels", LIMITED, set_models, S(probe.ollama_models), 0, 0,
+          "names of models, such as llama3.2:3b nomic-embed-text", NULL },
+        { "OnUnhealthy", LIMITED, set_unhealthy, S(probe.on_unhealthy), 0, 0,
+          "none, restart, unit:NAME (such as unit:plimsoll-alert@%s.service) or restart unit:NAME",
+          NULL },
+        { "RestartBudget", LIMITED, set_budget, S(probe.restart_budget), 1, 1000, A_BUDGET, NULL },
+        { "FlapBudget", LIMITED, set_budget, S(probe.flap_budget), 1, 1000, A_BUDGET, NULL },
+        { "Required", SERVICE, set_boolean, S(probe.required), 0, 0, A_YES, NULL },
+        { "After", SERVICE, set_names, S(probe.after), 0, 0,
+          "names of other [Service] sections, such as postgres redis", NULL },
+
+        PL_RESOURCES(LIMIT)
+};
+
+_Static_assert(PL_ARRAY_SIZE(policy_keys) <= KEYS_MAX, "Section.set is too small");
+
+const char *pl_policy_key(size_t i, unsigned *ret_sections) {
+        if (i >= PL_ARRAY_SIZE(policy_keys))
+                return NULL;
+        *ret_sections = policy_keys[i].sections;
+        return policy_keys[i].name;
+}
+
+/* --- checks: what must hold between keys, between sections, and against the host */
+
+static Place place_of(const Section *s, const char *name) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
+                if (pl_streq(policy_keys[i].name, name) && s->set[i].file)
+                        return s->set[i];
+        return s->first;
+}
+
+#define complain(p, severity, s, key, ...)                                           \
+        do {                                                                         \
+                Place _at = place_of((s), (key));                                    \
+                pl_diag_add((p)->diag, (severity), _at.file, _at.line, __VA_ARGS__); \
+        } while (0)
+
+static bool is_set(const Section *s, const char *name) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
+                if (pl_streq(policy_keys[i].name, name))
+                        return s->set[i].file != NULL;
+        return false;
+}
+
+static const PlValue *value(const Section *s, PlResource r) {
+        return &s->service->limits.v[r];
+}
+
+static void check_order(Parser *p, const Section *s, PlResource low, PlResource high,
+                        PlSeverity severity, const char *why) {
+        const PlValue *a = value(s, low), *b = value(s, high);
+        const char *low_name = pl_resource_info(low)->name,
+                   *high_name = pl_resource_info(high)->name;
+        char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
+
+        if (!a->set || !b->set || a->number <= b->number)
+                return;
+        complain(p, severity, s, low_name, "%s=%s is above %s=%s; %s", low_name,
+                 pl_format_bytes_exact(a->number, x), high_name,
+                 pl_format_bytes_exact(b->number, y), why);
+}
+
+static void check_against_host(Parser *p, const Section *s) {
+        static const PlResource sizes[] = { PL_RESOURCE_MEMORY_MIN, PL_RESOURCE_MEMORY_LOW,
+                                            PL_RESOURCE_MEMORY_HIGH, PL_RESOURCE_MEMORY_MAX };
+        const PlValue *quota = value(s, PL_RESOURCE_CPU_QUOTA),
+                      *cpus = value(s, PL_RESOURCE_ALLOWED_CPUS);
+        char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(sizes); i++) {
+                const PlValue *v = value(s, sizes[i]);
+                const char *name = pl_resource_info(sizes[i])->name;
+
+                if (v->set && v->number != PL_UNLIMITED && v->number > p->host->memory_bytes)
+                        complain(p, PL_SEVERITY_WARNING, s, name,
+                                 "%s=%s is more than the %s of memory that this host has", name,
+                                 pl_format_bytes_exact(v->number, x),
+                                 pl_format_bytes(p->host->memory_bytes, y));
+        }
+        if (quota->set && quota->number != PL_UNLIMITED &&
+            quota->number > p->host->n_cpus * PL_USEC_PER_SEC)
+                complain(p, PL_SEVERITY_WARNING, s, "CPUQuota",
+                         "CPUQuota=%" PRIu64
+                         "%% is more than the %u CPUs of this host can give (%u%%)",
+                         quota->number / 10000, p->host->n_cpus, p->host->n_cpus * 100);
+        if (cpus->set) {
+                const char *last = cpus->text + strlen(cpus->text);
+
+                /* canonical: the highest number stands last */
+                while (last > cpus->text && last[-1] >= '0' && last[-1] <= '9')
+                        last--;
+                if (strtoul(last, NULL, 10) >= p->host->n_cpus)
+                        complain(p, PL_SEVERITY_WARNING, s, "AllowedCPUs",
+                                 "AllowedCPUs=%s: this host has CPUs 0-%u only", cpus->text,
+                                 p->host->n_cpus - 1);
+        }
+}
+
+static void check_probe(Parser *p, const Section *s) {
+        const PlProbePolicy *probe = &s->service->probe;
+        static const struct {
+                const char *key;
+                PlProbeKind needs;
+        } special[] = { { "ProbeExpect", PL_PROBE_HTTP }, { "OllamaModels", PL_PROBE_OLLAMA } };
+
+        if (probe->timeout_usec > probe->interval_usec)
+                complain(p, PL_SEVERITY_ERROR, s,
+                         is_set(s, "ProbeTimeout") ? "ProbeTimeout" : "ProbeInterval",
+                         "ProbeTimeout= is longer than ProbeInterval=; a probe would begin before "
+                         "the last "
+                         "one ended");
+        for (size_t i = 0; i < PL_ARRAY_SIZE(special); i++) {
+                if (!is_set(s, special[i].key) || probe->kind == special[i].needs)
+                        continue;
+                /* a model list says well enough which probe is meant; an expectation does not */
+                if (probe->kind == PL_PROBE_AUTO && special[i].needs == PL_PROBE_OLLAMA)
+                        continue;
+                complain(p, PL_SEVERITY_WARNING, s, special[i].key,
+                         "%s= has no effect without Probe=%s", special[i].key,
+                         pl_probe_kind_to_string(special[i].needs));
+        }
+        if (is_set(s, "RestartBudget") && probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART)
+                complain(p, PL_SEVERITY_WARNING, s, "RestartBudget",
+                         "RestartBudget= has no effect without OnUnhealthy=restart");
+}
+
+static void check_section(Parser *p, Section *s) {
+        PlValue *quota = &s->service->limits.v[PL_RESOURCE_CPU_QUOTA];
+
+        check_order(p, s, PL_RESOURCE_MEMORY_LOW, PL_RESOURCE_MEMORY_MAX, PL_SEVERITY_ERROR,
+                    "what is reserved must fit under the limit");
+        check_order(p, s, PL_RESOURCE_MEMORY_MIN, PL_RESOURCE_MEMORY_MAX, PL_SEVERITY_ERROR,
+                    "what is reserved must fit under the limit");
+        check_order(p, s, PL_RESOURCE_MEMORY_HIGH, PL_RESOURCE_MEMORY_MAX, PL_SEVERITY_WARNING,
+                    "it would never be reached");
+        check_order(p, s, PL_RESOURCE_MEMORY_LOW, PL_RESOURCE_MEMORY_HIGH, PL_SEVERITY_WARNING,
+                    "what is reserved would be throttled");
+        check_order(p, s, PL_RESOURCE_MEMORY_MIN, PL_RESOURCE_MEMORY_HIGH, PL_SEVERITY_WARNING,
+                    "what is reserved would be throttled");
+        check_against_host(p, s);
+        check_probe(p, s);
+        if (quota->set)
+                quota->number = pl_resource_quota_round(quota->number,
+                                                        s->service->cpu_quota_period_usec);
+        if (is_set(s, "CPUQuotaPeriodSec") && !quota->set)
+                complain(p, PL_SEVERITY_WARNING, s, "CPUQuotaPeriodSec",
+                         "CPUQuotaPeriodSec= has no effect without CPUQuota=");
+}
+
+static void check_matches(Parser *p, size_t i) {
+        const Section *s = p->services[i];
+
+        if (s->service->n_matches == 0 && !is_set(s, "Match"))
+                pl_diag_add(p->diag, PL_SEVERITY_ERROR, s->first.file, s->first.line,
+                            "[Service %s] matches nothing; add a line such as "
+                            "Match=compose-service:%s",
+                            s->service->name, s->service->name);
+        for (size_t m = 0; m < s->service->n_matches; m++)
+                for (size_t j = 0; j <= i; j++) {
+                        const Section *other = p->services[j];
+
+                        for (size_t k = 0; k < (j == i ? m : other->service->n_matches); k++) {
+                                _cleanup_free_ char *shown = NULL;
+
+                                if (s->service->matches[m].kind !=
+                                                    other->service->matches[k].kind ||
+                                    !pl_streq(s->service->matches[m].pattern,
+                                              other->service->matches[k].pattern))
+                                        continue;
+                                shown = pl_escape(s->service->matches[m].pattern, 80);
+                                pl_diag_add(p->diag,
+                                            j == i ? PL_SEVERITY_WARNING : PL_SEVERITY_ERROR,
+                                            s->match_places[m].file, s->match_places[m].line,
+                                            "this Match= (…:%s) stands in [Service %s] already, "
+                                            "%s:%u; the "
+                                            "first section wins, so this one would never apply",
+                                            shown ? shown : "", other->service->name,
+                                            other->match_places[k].file,
+                                            other->match_places[k].line);
+                        }
+                }
+}
+
+static const char *service_name(const void *userdata, size_t i) {
+        const PlPolicy *policy = userdata;
+
+        return i < policy->n_services ? policy->services[i]->name : NULL;
+}
+
+static size_t service_index(const PlPolicy *policy, const char *name) {
+        size_t i = 0;
+
+        while (i < policy->n_services && !pl_streq(policy->services[i]->name, name))
+                i++;
+        return i;
+}
+
+static void check_after(Parser *p, const Section *s) {
+        for (char **v = s->service->probe.after; v && *v; v++) {
+                const char *similar;
+
+                if (pl_streq(*v, s->service->name)) {
+                        complain(p, PL_SEVERITY_ERROR, s, "After",
+                                 "After=%s: a service cannot come after itself", *v);
+                        continue;
+                }
+                if (pl_policy_find(p->policy, *v))
+                        continue;
+                similar = similar_key(*v, service_name, p->policy);
+                if (similar && !pl_streq(similar, s->service->name))
+                        complain(p, PL_SEVERITY_ERROR, s, "After",
+                                 "After=%s: there is no [Service %s]; did you mean %s?", *v, *v,
+                                 similar);
+                else
+                        complain(p, PL_SEVERITY_ERROR, s, "After",
+                                 "After=%s: there is no [Service %s]", *v, *v);
+        }
+}
+
+/* Removes services that come after nothing unresolved, until none is left or none can go: those
+ * that remain wait for each other. */
+static void check_after_cycles(Parser *p) {
+        const PlPolicy *policy = p->policy;
+        _cleanup_free_ bool *done = calloc(policy->n_services + 1, sizeof(*done));
+        bool progress = true;
+
+        if (!done) {
+                p->oom = true;
+                return;
+        }
+        while (progress) {
+                progress = false;
+                for (size_t i = 0; i < policy->n_services; i++) {
+                        bool free_to_go = !done[i];
+
+                        for (char **v = policy->services[i]->probe.after; free_to_go && v && *v;
+                             v++) {
+                                size_t j = service_index(policy, *v);
+
+                                free_to_go = j == policy->n_services || j == i || done[j];
+                        }
+                        done[i] = done[i] || free_to_go;
+                        progress = progress || free_to_go;
+                }
+        }
+        for (size_t i = 0; i < policy->n_services; i++)
+                if (!done[i]) {
+                        complain(p, PL_SEVERITY_ERROR, p->services[i], "After",
+                                 "After=: [Service %s] would wait for itself, by way of others",
+                                 policy->services[i]->name);
+                        return;
+                }
+}
+
+static void check_sum(Parser *p) {
+        unsigned __int128 sum = 0;
+        char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
+
+        for (size_t i = 0; i < p->policy->n_services; i++) {
+                const PlValue *min = value(p->services[i], PL_RESOURCE_MEMORY_MIN);
+                const PlValue *low = value(p->services[i], PL_RESOURCE_MEMORY_LOW);
+
+                sum += PL_MAX(min->set && min->number != PL_UNLIMITED ? min->number : 0,
+                              low->set && low->number != PL_UNLIMITED ? low->number : 0);
+        }
+        if (sum > p->host->memory_bytes)
+                pl_diag_add(p->diag, PL_SEVERITY_WARNING, p->policy->files[0], 0,
+                            "the reservations (MemoryMin=, MemoryLow=) of all services come to %s, "
+                            "but this "
+                            "host has %s; not all can be kept",
+                            pl_format_bytes(sum < UINT64_MAX ? (uint64_t)sum : UINT64_MAX - 1, x),
+                            pl_format_bytes(p->host->memory_bytes, y));
+}
+
+static int keep_place(Section *s) {
+        s->service->line = s->first.line;
+        s->service->file = strdup(s->first.file);
+        return s->service->file ? 0 : -ENOMEM;
+}
+
+static void check_policy(Parser *p) {
+        bool defaults = false;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
+                defaults = defaults || p->defaults.set[i].file;
+        if (defaults) {
+                check_section(p, &p->defaults);
+                p->oom = p->oom || keep_place(&p->defaults) < 0;
+        }
+        for (size_t i = 0; i < p->policy->n_services; i++) {
+                check_section(p, p->services[i]);
+                check_matches(p, i);
+                check_after(p, p->services[i]);
+                p->oom = p->oom || keep_place(p->services[i]) < 0;
+        }
+        check_after_cycles(p);
+        check_sum(p);
+        if (defaults)
+                p->policy->defaults = TAKE_PTR(p->defaults.service);
+        else if (p->policy->n_services == 0 && p->diag->n_errors == 0 && p->policy->files)
+                pl_diag_add(p->diag, PL_SEVERITY_WARNING, p->policy->files[0], 0,
+                            "no [Service] section and nothing in [Defaults]: no container will be "
+                            "limited");
+}
+
+/* --- sections and keys */
+
+static const char *section_name(const void *userdata, size_t i) {
+        static const char *const names[] = { "Daemon", "Defaults", "Service" };
+
+        return i < PL_ARRAY_SIZE(names) ? names[i] : NULL;
+}
+
+static const char *key_name(const void *userdata, size_t i) {
+        return i < PL_ARRAY_SIZE(policy_keys) ? policy_keys[i].name : NULL;
+}
+
+/* The [Service] of a name, made when it is new. NULL: out of memory. */
+static Section *open_service(Parser *p, const char *name) {
+        Section **sections, *s;
+        PlService **services;
+        size_t n = p->policy->n_services;
+
+        for (size_t i = 0; i < n; i++)
+                if (pl_streq(p->policy->services[i]->name, name))
+                        return p->services[i];
+        /* grows by doubling: n is a power of two, or 0, exactly when the blocks are full */
+        if ((n & (n - 1)) == 0) {
+                sections = realloc(p->services, PL_MAX(2 * n, (size_t)1) * sizeof(*sections));
+                if (!sections)
+                        return NULL;
+                p->services = sections;
+                services = realloc(p->policy->services,
+                                   PL_MAX(2 * n, (size_t)1) * sizeof(*services));
+                if (!services)
+                        return NULL;
+                p->policy->services = services;
+        }
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return NULL;
+        s->kind = PL_SECTION_SERVICE;
+        s->service = service_new(name);
+        if (!s->service) {
+                free(s);
+                return NULL;
+        }
+        p->services[n] = s;
+        p->policy->services[n] = s->service;
+        p->policy->n_services++;
+        return s;
+}
+
+static Section *open_section(Parser *p, const char *header, const char *name) {
+        _cleanup_free_ char *shown = pl_escape(header, 80);
+        const char *similar;
+
+        if (!shown) {
+                p->oom = true;
+                return NULL;
+        }
+        if (pl_streq(header, "Daemon"))
+                return &p->daemon;
+        if (pl_streq(header, "Defaults"))
+                return &p->defaults;
+        if (pl_streq(header, "Service")) {
+                Section *s;
+
+                if (!*name)
+                        complain_here(p, "[Service] without a name; write [Service NAME], such as "
+                                         "[Service postgres]");
+                else if (!pl_service_name_valid(name)) {
+                        free(shown);
+                        shown = pl_escape(name, 80);
+                        complain_here(p,
+                                      "[Service %s]: not a good name; up to 64 letters, digits, "
+                                      "'-', '_' and '.', beginning with a letter or digit",
+                                      shown ? shown : "");
+                } else {
+                        s = open_service(p, name);
+                        p->oom = p->oom || !s;
+                        return s;
+                }
+                return NULL;
+        }
+        similar = similar_key(header, section_name, NULL);
+        if (similar)
+                complain_here(p, "[%s]: unknown section; did you mean [%s%s]?", shown, similar,
+                              pl_streq(similar, "Service") ? " NAME" : "");
+        else
+                complain_here(p,
+                              "[%s]: unknown section; there are [Daemon], [Defaults] and "
+                              "[Service NAME]",
+                              shown);
+        return NULL;
+}
+
+/* "[Service postgres]" */
+static void take_header(Parser *p, char *line) {
+        char *end = strrchr(line, ']'), *name;
+        Section *s;
+
+        p->seen_section = true;
+        p->current = NULL;
+        if (!end || end[1]) {
+                complain_here(p, "a section header ends with ']', such as [Service postgres]");
+                return;
+        }
+        *end = '\0';
+        for (line++; *line == ' ' || *line == '\t'; line++)
+                ;
+        while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+                *--end = '\0';
+        name = line + strcspn(line, " \t");
+        if (*name)
+                *name++ = '\0';
+        name += strspn(name, " \t");
+        if (*name && (pl_streq(line, "Daemon") || pl_streq(line, "Defaults"))) {
+                complain_here(p, "[%s] takes no name", line);
+                return;
+        }
+        s = open_section(p, line, name);
+        if (!s)
+                return;
+        if (!s->first.file)
+                s->first = p->at;
+        else if (s->reopened.file == p->at.file)
+                warn_here(p,
+                          "this section began on line %u already; the two are one, and the "
+                          "later of two keys counts",
+                          s->reopened.line);
+        s->reopened = p->at;
+        p->current = s;
+}
+
+/* "safe or kill": of several words for one value the first. */
+static char *list_words(const PlWord *words) {
+        size_t size, n = 0;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (size_t i = 0; words[i].word; i++)
+                n += pl_streq(pl_word_of(words, words[i].value), words[i].word);
+        for (size_t i = 0, k = 0; words[i].word; i++)
+                if (pl_streq(pl_word_of(words, words[i].value), words[i].word)) {
+                        fprintf(f, "%s%s", k == 0 ? "" : k + 1 == n ? " or " : ", ", words[i].word);
+                        k++;
+                }
+        return pl_take_text(f, &text);
+}
+
+static void explain(Parser *p, const Key *key, const char *value, int r) {
+        _cleanup_free_ char *shown = pl_escape(value, 80);
+        _cleanup_free_ char *words = key->expects ? NULL : list_words(key->extra);
+        const char *expects = key->expects ? key->expects : words;
+
+        if (!shown || !expects)
+                p->oom = true;
+        else if (r == -ERANGE)
+                complain_here(p, "%s=%s: out of range; expected %s", key->name, shown, expects);
+        else if (r == -E2BIG)
+                complain_here(p, "%s=%s: too many; at most %d", key->name, shown,
+                              PL_POLICY_LIST_MAX);
+        else
+                complain_here(p, "%s=%s: not understood; expected %s", key->name, shown, expects);
+}
+
+static void misplaced(Parser *p, const Key *key) {
+        static const char *const where[] = {
+                [PL_SECTION_DAEMON] = "[Daemon]",
+                [PL_SECTION_SERVICE] = "a [Service] section",
+                [PL_SECTION_DEFAULTS | PL_SECTION_SERVICE] = "a [Service] section or [Defaults]",
+        };
+
+        complain_here(p, "%s= stands in the wrong section; it belongs in %s", key->name,
+                      where[key->sections]);
+}
+
+/* inih's handler: the place and the section are the parser's own. */
+static int take_assignment(void *userdata, const char *section, const char *name,
+                           const char *value) {
+        Parser *p = userdata;
+        const Key *key = NULL;
+        const char *similar;
+        size_t i;
+        int r;
+
+        if (!p->current)
+                return 1;
+        for (i = 0; i < PL_ARRAY_SIZE(policy_keys) && !key; i++)
+                if (pl_streq(policy_keys[i].name, name))
+                        key = &policy_keys[i];
+        if (!key) {
+                similar = similar_key(name, key_name, NULL);
+                if (similar)
+                        complain_here(p, "unknown key %s=; did you mean %s=?", name, similar);
+                else
+                        complain_here(p, "unknown key %s=; plimsoll.conf(5) lists all", name);
+                return 1;
+        }
+        if (!(key->sections & p->current->kind)) {
+                misplaced(p, key);
+                return 1;
+        }
+        r = key->set(p, key, p->current, value);
+        if (r == -ENOMEM)
+                p->oom = true;
+        else if (r < 0)
+                explain(p, key, value, r);
+        /* even a refused value was meant: what follows from its absence is not to be reported too
+         */
+        p->current->set[i - 1] = *value ? p->at : (Place){ 0 };
+        return 1;
+}
+
+/* Says what is wrong with a line that is not a header, or readies it for inih. */
+static bool is_assignment(Parser *p, const char *line) {
+        size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+        const char *after = line + n + strspn(line + n, " \t");
+        _cleanup_free_ char *shown = pl_escape(line, 60);
+
+        if (!shown)
+                p->oom = true;
+        else if (!strchr(line, '='))
+                complain_here(p, "\"%s\": neither [Section] nor KEY=VALUE; comments begin with #",
+                              shown);
+        else if (n == 0 || n > 49 || *after != '=')
+                complain_here(p, "\"%s\": what stands before '=' is not a key", shown);
+        else if (!p->seen_section) {
+                if (!p->complained)
+                        complain_here(p,
+                                      "\"%s\": stands before the first section; begin with "
+                                      "[Daemon], "
+                                      "[Defaults] or [Service NAME]",
+                                      shown);
+                p->complained = true;
+        } else
+                return true;
+        return false;
+}
+
+typedef struct IniStream {
+        Parser *p;
+        LineReader *lines;
+        size_t given; /* of the line in hand; SIZE_MAX: take the next one */
+} IniStream;
+
+/* inih's reader, like fgets(): a line may be fetched in pieces. */
+static char *read_for_ini(char *buf, int size, void *userdata) {
+        IniStream *s = userdata;
+        const char *rest;
+        size_t n;
+
+        while (s->given == SIZE_MAX) {
+                if (s->p->oom || !next_line(s->p, s->lines))
+                        return NULL;
+                if (s->lines->buf[0] == '[')
+                        take_header(s->p, s->lines->buf);
+                else if (is_assignment(s->p, s->lines->buf))
+                        s->given = 0;
+        }
+        rest = s->lines->buf + s->given;
+        n = PL_MIN(strlen(rest), (size_t)size - 1);
+        memcpy(buf, rest, n);
+        s->given += n;
+        if (n < (size_t)size - 1 && !rest[n]) {
+                buf[n++] = '\n';
+                s->given = SIZE_MAX;
+        }
+        buf[n] = '\0';
+        return buf;
+}
+
+static void parse_source(Parser *p, const PlPolicySource *source, LineReader *lines) {
+        IniStream stream = { p, lines, SIZE_MAX };
+
+        p->at = (Place){ source->file, 0 };
+        p->current = NULL;
+        p->seen_section = p->complained = false;
+        if (source->size > FILE_MAX_BYTES) {
+                complain_here(p, "file of %zu bytes; a policy has at most %d", source->size,
+                              (int)FILE_MAX_BYTES);
+                return;
+        }
+        lines->text = source->text;
+        lines->end = source->text + source->size;
+        lines->line = 0;
+        lines->begun = false;
+
+        /* inih's switches are process-wide; these are the only values we ever give them */
+        ini_use_stack = false;
+        ini_allow_realloc = true;
+        ini_initial_alloc = 256;
+        ini_max_line = (int)LINE_MAX_BYTES + 8;
+        ini_allow_inline_comments = false;
+        ini_allow_multiline = false;
+        if (ini_parse_stream(read_for_ini, &stream, take_assignment, p) == -2)
+                p->oom = true;
+}
+
+/* Frees what surrounded the services while they were built; they themselves are the policy's. */
+static void sections_deinit(Parser *p) {
+        for (size_t i = 0; p->policy && i < p->policy->n_services; i++) {
+                free(p->services[i]->match_places);
+                free(p->services[i]);
+        }
+        free(p->services);
+        pl_service_free(p->defaults.service);
+}
+
+static int parser_init(Parser *p) {
+        p->daemon.kind = PL_SECTION_DAEMON;
+        p->defaults.kind = PL_SECTION_DEFAULTS;
+        p->policy = calloc(1, sizeof(*p->policy));
+        p->defaults.service = service_new(NULL);
+        if (!p->policy || !p->defaults.service)
+                return -ENOMEM;
+        p->policy->n_ref = 1;
+        p->policy->daemon = daemon_defaults;
+        p->policy->daemon.engine = strdup(daemon_defaults.engine);
+        return p->policy->daemon.engine ? 0 : -ENOMEM;
+}
+
+/* In the order of files and lines, although checks run last; an insertion sort, for it is stable
+ * and all but sorted input is quick. */
+static void sort_diag(PlDiagList *diag, size_t first, const PlPolicySource *sources,
+                      size_t n_sources) {
+        _cleanup_free_ size_t *ranks = calloc(diag->n + 1, sizeof(*ranks));
+
+        if (!ranks) {
+                diag->oom = true;
+                return;
+        }
+        for (size_t i = first; i < diag->n; i++) {
+                PlDiag d = diag->items[i];
+                size_t rank = 0, j = i;
+
+                while (rank < n_sources && !pl_streq(d.file, sources[rank].file))
+                        rank++;
+                for (; j > first && (ranks[j - 1] > rank ||
+                                     (ranks[j - 1] == rank && diag->items[j - 1].line > d.line));
+                     j--) {
+                        diag->items[j] = diag->items[j - 1];
+                        ranks[j] = ranks[j - 1];
+                }
+                diag->items[j] = d;
+                ranks[j] = rank;
+        }
+}
+
+int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHost *host,
+                    PlDiagList *diag, PlPolicy **ret) {
+        Parser p = { .host = host, .diag = diag };
+        _cleanup_free_ LineReader *lines = malloc(sizeof(*lines));
+        size_t n_errors = diag->n_errors, first = diag->n;
+        int r;
+
+        r = lines ? parser_init(&p) : -ENOMEM;
+        for (size_t i = 0; r == 0 && i < n_sources; i++) {
+                r = pl_strv_append(&p.policy->files, PL_POLICY_LIST_MAX, sources[i].file);
+                if (r == 0)
+                        parse_source(&p, &sources[i], lines);
+                if (r == -E2BIG)
+                        pl_diag_add(diag, PL_SEVERITY_ERROR, sources[i].file, 0,
+                                    "more than %d files make up this policy", PL_POLICY_LIST_MAX);
+        }
+        if (r == 0 && !p.oom)
+                check_policy(&p);
+        sort_diag(diag, first, sources, n_sources);
+        sections_deinit(&p);
+        if (r == -ENOMEM || p.oom || diag->oom)
+                r = -ENOMEM;
+        else if (diag->n_errors > n_errors)
+                r = -EBADMSG;
+        else
+                *ret = TAKE_PTR(p.policy);
+        pl_policy_unref(p.policy);
+        return r;
+}
