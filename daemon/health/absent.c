@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 
+#include "lib/probe/kind.h"
+
 /* Recreating a container takes this long at most, and is no reason to cry. */
 #define GRACE_USEC (10 * PL_USEC_PER_SEC)
 

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 
+#include "lib/probe/kind.h"
+
 /* Without a section of the policy; the policy's own defaults. */
 #define DEFAULT_FAILURES   3
 #define DEFAULT_START_USEC (60 * PL_USEC_PER_SEC)

@@ -14,6 +14,7 @@
 #include "health/patients.h"
 #include "lib/base/map.h"
 #include "lib/health/restart.h"
+#include "lib/probe/kind.h"
 #include "probe/prober.h"
 
 /* What is kept of an inspection: there may be thousands of patients. */

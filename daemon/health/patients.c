@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 
+#include "lib/probe/kind.h"
+
 static void wake_at(PlHealthd *h, uint64_t usec) {
         uint64_t armed = 0;
         int enabled = SD_EVENT_OFF;

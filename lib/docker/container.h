@@ -70,6 +70,21 @@ typedef struct PlHostConfig {
         char *restart_policy; /* "no", "always", "unless-stopped", "on-failure" */
 } PlHostConfig;
 
+/* Where it can be reached. */
+typedef struct PlReach {
+        PlNetwork *networks;
+        size_t n_networks;
+        PlPort *ports;
+        size_t n_ports;
+} PlReach;
+
+/* The log that the engine writes. */
+typedef struct PlEngineLog {
+        char *driver, *path; /* "json-file"; host path, or "" */
+        PlPair *options;
+        size_t n_options;
+} PlEngineLog;
+
 typedef struct PlContainer {
         char id[PL_ID_MAX];
         char *name;  /* without the leading slash */
@@ -86,15 +101,10 @@ typedef struct PlContainer {
         PlHostConfig host;
         PlPair *labels; /* sorted by key */
         size_t n_labels;
-        PlNetwork *networks;
-        size_t n_networks;
-        PlPort *ports;
-        size_t n_ports;
+        PlReach reach;
         PlMount *mounts;
         size_t n_mounts;
-        char *log_driver, *log_path; /* "json-file"; host path, or "" */
-        PlPair *log_options;
-        size_t n_log_options;
+        PlEngineLog log;
         PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never
                         secrets */
         size_t n_env;

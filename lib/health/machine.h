@@ -136,9 +136,3 @@ bool pl_health_wants_hurry(const PlHealth *h);
 static inline bool pl_health_is_broken(const PlHealth *h) {
         return h->raw == PL_HEALTH_UNHEALTHY && !h->attributed && !h->reprieved;
 }
-
-/** pl_health_is_bad() - does it count as out of order in a summary? */
-bool pl_health_is_bad(PlHealthState s, bool required);
-
-/** pl_health_next() - the table, for tests and documentation. */
-PlHealthState pl_health_next(PlHealthSign sign, PlHealthState from);
