@@ -63,7 +63,8 @@ typedef struct PlHostConfig {
         int64_t pids_limit; /* 0 or -1: unlimited */
         uint16_t blkio_weight;
         char *cpuset_cpus;
-        char *read_bps, *write_bps; /* "PATH BYTES; PATH BYTES", as pl-resource.h has it; "": none
+        char *read_bps, *write_bps; /* "PATH BYTES; PATH BYTES", as lib/limits/resource has it; "":
+                                     * none
                                      */
         char *cgroup_parent;
         char *network_mode;

@@ -2,7 +2,7 @@
 
 /*
  * OOM: samples, reports, history, and when pressure is worth a warning. The words are in
- * pl-oom-text.c.
+ * text.c.
  */
 
 #include "lib/oom/report.h"

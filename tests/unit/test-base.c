@@ -9,6 +9,7 @@
 #include "lib/base/strv.h"
 #include "lib/base/unit-name.h"
 #include "lib/base/word.h"
+#include "lib/logs/method.h"
 #include "unit.h"
 
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -32,6 +33,8 @@ START_TEST(word) {
         ck_assert_str_eq(pl_word_of(words, 0), "none");
         ck_assert_str_eq(pl_word_of(words, 1), "HUP");
         ck_assert_str_eq(pl_word_of(words, 2), "unknown");
+        ck_assert_str_eq(pl_log_method_to_string(PL_LOG_METHOD_PUNCH), "punch");
+        ck_assert_str_eq(pl_log_method_to_string(_PL_LOG_METHOD_N), "unknown");
 }
 END_TEST
 
