@@ -51,7 +51,7 @@ static size_t put_string(uint8_t *p, const char *s) {
 }
 
 static size_t postgres_hello(const char *user, const char *database,
-                               uint8_t buf[static PL_TCP_HELLO_MAX]) {
+                             uint8_t buf[static PL_TCP_HELLO_MAX]) {
         size_t n = 8;
 
         if (!user || !*user)
@@ -191,7 +191,7 @@ static bool is_type(uint8_t c, bool let_in) {
 }
 
 static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                                    bool *ret_goodbye) {
+                                  bool *ret_goodbye) {
         bool let_in = false;
         size_t i = 0;
 
