@@ -87,10 +87,10 @@ static const char *last_words(const PlSubject *s, char buf[static PL_LAST_WORDS_
         off_t begin;
         ssize_t n;
 
-        if (!s || !s->facts || !s->facts->log_path || !s->facts->log_driver ||
-            !pl_streq(s->facts->log_driver, "json-file"))
+        if (!s || !s->facts || !s->facts->log.path || !s->facts->log.driver ||
+            !pl_streq(s->facts->log.driver, "json-file"))
                 return NULL;
-        fd = open(s->facts->log_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+        fd = open(s->facts->log.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return NULL;
         begin = st.st_size > (off_t)LOG_TAIL_BYTES ? st.st_size - (off_t)LOG_TAIL_BYTES : 0;

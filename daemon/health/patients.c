@@ -583,6 +583,8 @@ static void end_restart(PlHealthd *h, PlPatient *p, int error) {
 
 /* --- evidence and steps --- */
 
+#include "lib/probe/kind.h"
+
 static void wake_at(PlHealthd *h, uint64_t usec) {
         uint64_t armed = 0;
         int enabled = SD_EVENT_OFF;

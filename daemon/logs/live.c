@@ -658,9 +658,9 @@ static int take_string(char **s, const char *value) {
 }
 
 static bool has_max_size(const PlContainer *c) {
-        for (size_t i = 0; i < c->n_log_options; i++)
-                if (pl_streq(c->log_options[i].key, "max-size"))
-                        return !pl_streq(c->log_options[i].value, "-1");
+        for (size_t i = 0; i < c->log.n_options; i++)
+                if (pl_streq(c->log.options[i].key, "max-size"))
+                        return !pl_streq(c->log.options[i].value, "-1");
         return false;
 }
 
@@ -682,8 +682,8 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 const char *from;
         } strings[] = {
                 { &e->told.name, c->name ?: c->id },
-                { &e->told.path, c->log_path },
-                { &e->told.driver, c->log_driver },
+                { &e->told.path, c->log.path },
+                { &e->told.driver, c->log.driver },
                 { &e->wanted.service, service },
         };
         int changed = 0, r;

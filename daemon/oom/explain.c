@@ -49,7 +49,7 @@ static PlOomOwner owner_of(const PlOomExplainer *o, const PlSubject *s, const Pl
 static void sum_limits(const PlOomExplainer *o, PlOomReport *r) {
         PlSubject *s;
 
-        r->all_limits_bytes = 0;
+        r->around.all_limits_bytes = 0;
         PL_MAP_FOREACH(s, o->registry->subjects) {
                 uint64_t bytes, policy;
 
@@ -57,23 +57,24 @@ static void sum_limits(const PlOomExplainer *o, PlOomReport *r) {
                         continue;
                 bytes = o->handlers->limit(o->userdata, s, PL_RESOURCE_MEMORY_MAX, &policy);
                 if (bytes == PL_UNLIMITED)
-                        r->n_unlimited++;
+                        r->around.n_unlimited++;
                 else
-                        r->all_limits_bytes += bytes;
+                        r->around.all_limits_bytes += bytes;
         }
 }
 
 static void surround(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
-        r->host_bytes = o->registry->options.host.memory_bytes;
-        r->owner = owner_of(o, s, r);
+        r->around.host_bytes = o->registry->options.host.memory_bytes;
+        r->around.owner = owner_of(o, s, r);
         if (s->service && s->service->name)
-                (void)snprintf(r->section, sizeof(r->section), "Service %s", s->service->name);
+                (void)snprintf(r->around.section, sizeof(r->around.section), "Service %s",
+                               s->service->name);
         else if (s->service)
-                (void)snprintf(r->section, sizeof(r->section), "Defaults");
+                (void)snprintf(r->around.section, sizeof(r->around.section), "Defaults");
         if (s->facts && s->facts->setting.name) {
-                r->product = s->facts->setting.product;
-                r->setting = s->facts->setting.name;
-                r->setting_bytes = s->facts->setting.bytes;
+                r->around.product = s->facts->setting.product;
+                r->around.setting = s->facts->setting.name;
+                r->around.setting_bytes = s->facts->setting.bytes;
         }
         if (r->cause == PL_OOM_CAUSE_HOST)
                 sum_limits(o, r);

@@ -295,7 +295,6 @@ static void close_shared(void *shared) {
 }
 
 const PlTransport pl_transport_http = {
-        .speaks = pl_probe_is_http,
         .open = open_shared,
         .close = close_shared,
         .start = start,

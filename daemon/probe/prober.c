@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/strv.h"
+#include "lib/probe/kind.h"
 #include "probe/transport.h"
 
 #define HURRY_USEC  PL_USEC_PER_SEC
@@ -397,7 +398,7 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
                 .kind = t->kind,
                 .user = t->user,
                 .database = t->database,
-                .spec = { .kind = t->kind,
+                .spec = { .talk = pl_probe_kind_info(t->kind)->http,
                           .path = t->path,
                           .expect = t->expect,
                           .models = t->models },
@@ -408,9 +409,15 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
 }
 
 static const PlTransport *transport_of(PlProbeKind k) {
-        for (size_t i = 0; i < PL_ARRAY_SIZE(transports); i++)
-                if (transports[i]->speaks(k))
-                        return transports[i];
+        switch (pl_probe_kind_info(k)->transport) {
+        case PL_TRANSPORT_CONNECT:
+        case PL_TRANSPORT_TCP:
+                return &pl_transport_tcp;
+        case PL_TRANSPORT_HTTP:
+                return &pl_transport_http;
+        case PL_TRANSPORT_NONE:
+                break;
+        }
         return NULL;
 }
 

@@ -13,6 +13,7 @@
 
 #include "lib/probe/address.h"
 #include "lib/probe/http.h"
+#include "lib/probe/kind.h"
 
 typedef struct PlProber PlProber;
 

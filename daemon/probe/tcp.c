@@ -11,11 +11,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "lib/probe/postgres.h"
-#include "lib/probe/redis.h"
+#include "lib/probe/kind.h"
 #include "probe/transport.h"
 
-#define HELLO_MAX PL_PROBE_POSTGRES_HELLO_MAX
 /* Longer answers are cut, which their parsers notice. */
 #define ANSWER_MAX KIB(2)
 
@@ -26,43 +24,10 @@ typedef struct Connection {
         uint8_t answer[ANSWER_MAX];
 } Connection;
 
-/* ---- protocols: a row for each kind ---- */
-
-static size_t postgres_hello(const PlAttempt *a, uint8_t buf[static HELLO_MAX]) {
-        return pl_probe_postgres_hello(a->user, a->database, buf);
+/* NULL: that somebody accepts connections is all there is to know. */
+static const PlTcpTalk *talk_of(const PlAttempt *a) {
+        return pl_probe_kind_info(a->kind)->tcp;
 }
-
-static size_t redis_hello(const PlAttempt *a, uint8_t buf[static HELLO_MAX]) {
-        memcpy(buf, PL_PROBE_REDIS_HELLO, strlen(PL_PROBE_REDIS_HELLO));
-        return strlen(PL_PROBE_REDIS_HELLO);
-}
-
-static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                               bool *ret_goodbye) {
-        *ret_goodbye = false;
-        return pl_probe_redis_parse(data, n, eof, ret);
-}
-
-static const struct Protocol {
-        bool spoken;
-        /* NULL: that somebody accepts connections is all there is to know */
-        size_t (*hello)(const PlAttempt *a, uint8_t buf[static HELLO_MAX]);
-        PlProbeStep (*parse)(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                             bool *ret_goodbye);
-        const uint8_t *goodbye;
-        size_t goodbye_size;
-} protocols[_PL_PROBE_N] = {
-        [PL_PROBE_POSTGRES] = { true, postgres_hello, pl_probe_postgres_parse,
-                                pl_probe_postgres_goodbye, sizeof(pl_probe_postgres_goodbye) },
-        [PL_PROBE_REDIS] = { true, redis_hello, redis_parse, NULL, 0 },
-        [PL_PROBE_TCP] = { .spoken = true },
-};
-
-static bool speaks(PlProbeKind k) {
-        return (unsigned)k < _PL_PROBE_N && protocols[k].spoken;
-}
-
-/* ---- one attempt ---- */
 
 static void stop(PlAttempt *a) {
         Connection *c = a->state;
@@ -94,14 +59,14 @@ static int check_connected(int fd) {
 /* Return: 1: sent, or nothing to send; 0: not connected yet; negative errno. */
 static int greet(const PlAttempt *a) {
         const Connection *c = a->state;
-        uint8_t buf[HELLO_MAX];
+        uint8_t buf[PL_TCP_HELLO_MAX];
         size_t size;
         ssize_t n;
 
-        if (!protocols[a->kind].hello)
+        if (!talk_of(a))
                 return check_connected(c->fd);
         /* a new connection's buffer takes it whole */
-        size = protocols[a->kind].hello(a, buf);
+        size = talk_of(a)->hello(a->user, a->database, buf);
         n = send(c->fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0)
                 return errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS ? 0 : -errno;
@@ -114,7 +79,7 @@ static void finish(PlAttempt *a, const PlVerdict *v) {
 }
 
 static void on_answer(PlAttempt *a) {
-        const struct Protocol *protocol = &protocols[a->kind];
+        const PlTcpTalk *talk = talk_of(a);
         Connection *c = a->state;
         bool eof, goodbye;
         PlVerdict v;
@@ -126,9 +91,9 @@ static void on_answer(PlAttempt *a) {
         eof = n <= 0;
         if (n > 0)
                 c->n_answer += (size_t)n;
-        if (protocol->parse(c->answer, c->n_answer, eof, &v, &goodbye) == PL_PROBE_DONE) {
+        if (talk->parse(c->answer, c->n_answer, eof, &v, &goodbye) == PL_PROBE_DONE) {
                 if (goodbye)
-                        (void)!send(c->fd, protocol->goodbye, protocol->goodbye_size,
+                        (void)!send(c->fd, talk->goodbye, talk->goodbye_size,
                                     MSG_NOSIGNAL | MSG_DONTWAIT);
                 finish(a, &v);
                 return;
@@ -154,7 +119,7 @@ static void on_connected(PlAttempt *a) {
         }
         a->connected = true;
         a->handlers->connected(a);
-        if (!protocols[a->kind].parse) {
+        if (!talk_of(a)) {
                 pl_verdict_set(&v, PL_VERDICT_UP, "", "%s", "");
                 finish(a, &v);
                 return;
@@ -183,7 +148,7 @@ static int dial(sd_event *event, PlAttempt *a) {
         if (connect(c->fd, &a->address->sa, a->address->size) < 0 && errno != EINPROGRESS)
                 return -errno;
         /* on this host the handshake is over when connect() returns: one wake-up less */
-        r = protocols[a->kind].hello ? greet(a) : 0;
+        r = talk_of(a) ? greet(a) : 0;
         if (r < 0)
                 return r;
         a->connected = r > 0;
@@ -236,7 +201,6 @@ static void close_shared(void *shared) {
 }
 
 const PlTransport pl_transport_tcp = {
-        .speaks = speaks,
         .open = open_shared,
         .close = close_shared,
         .start = start,

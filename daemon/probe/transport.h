@@ -12,6 +12,7 @@
 
 #include "lib/probe/address.h"
 #include "lib/probe/http.h"
+#include "lib/probe/kind.h"
 
 typedef struct PlAttempt PlAttempt;
 
@@ -37,8 +38,6 @@ struct PlAttempt {
 };
 
 typedef struct PlTransport {
-        bool (*speaks)(PlProbeKind k);
-
         /* What all attempts share. Return: 0, negative errno. */
         int (*open)(sd_event *event, void **ret);
         void (*close)(void *shared); /* no attempt is under way; NULL is fine */

@@ -138,7 +138,7 @@ static void add_usage(const PlSources *from, const PlSubject *s, PlContainerStat
 static void add_log(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
         PlLogStatus log;
 
-        c->log_path = s->facts->log_path;
+        c->log_path = s->facts->log.path;
         c->log_size_bytes = c->log_archived_bytes = PL_UNLIMITED;
         if (!from->logs || !pl_logs_status(from->logs, s->id, &log))
                 return;

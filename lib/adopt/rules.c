@@ -22,14 +22,14 @@ PlAdoptSizes pl_adopt_sizes(const PlAdoptSizes *given, const PlService *service)
 }
 
 static bool has_max_size(const PlContainer *c) {
-        for (size_t i = 0; i < c->n_log_options; i++)
-                if (pl_streq(c->log_options[i].key, "max-size"))
+        for (size_t i = 0; i < c->log.n_options; i++)
+                if (pl_streq(c->log.options[i].key, "max-size"))
                         return true;
         return false;
 }
 
 PlAdoptWhy pl_adopt_choose(const PlContainer *c, const PlAdoptSizes *sizes) {
-        if (!c->log_driver || !pl_streq(c->log_driver, "json-file"))
+        if (!c->log.driver || !pl_streq(c->log.driver, "json-file"))
                 return PL_ADOPT_DRIVER;
         if (has_max_size(c))
                 return PL_ADOPT_NATIVE;

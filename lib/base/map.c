@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Map: see pl-map.h.
+ * Map: see the header.
  *
  * A dense array of entries in insertion order, and a table of slots that index it by hash (linear
  * probing, at most two thirds full). Removal leaves a hole in the array, never moves an entry, so

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Units: see pl-unit.h.
+ * Units: see the header.
  *
  * All arithmetic is on integers of twice the width, so that "1.1G" is the same number on every
  * machine and overflow is seen instead of wrapped. No locale: isdigit() and strtod() are avoided.

@@ -55,11 +55,11 @@ PlContainer *pl_container_free(PlContainer *c) {
         free(c->host.network_mode);
         free(c->host.restart_policy);
         pairs_free(c->labels, c->n_labels);
-        if (c->networks)
-                for (size_t i = 0; i < c->n_networks; i++)
-                        free(c->networks[i].name);
-        free(c->networks);
-        free(c->ports);
+        if (c->reach.networks)
+                for (size_t i = 0; i < c->reach.n_networks; i++)
+                        free(c->reach.networks[i].name);
+        free(c->reach.networks);
+        free(c->reach.ports);
         if (c->mounts)
                 for (size_t i = 0; i < c->n_mounts; i++) {
                         free(c->mounts[i].type);
@@ -67,9 +67,9 @@ PlContainer *pl_container_free(PlContainer *c) {
                         free(c->mounts[i].destination);
                 }
         free(c->mounts);
-        free(c->log_driver);
-        free(c->log_path);
-        pairs_free(c->log_options, c->n_log_options);
+        free(c->log.driver);
+        free(c->log.path);
+        pairs_free(c->log.options, c->log.n_options);
         pairs_free(c->env, c->n_env);
         free(c);
         return NULL;
@@ -152,10 +152,11 @@ static PlMount *pack_mounts(Packer *p, const PlMount *mounts, size_t n) {
 /* ret gets the addresses of the copies; what is not a pointer it has already. */
 static void walk(Packer *p, const PlContainer *c, PlContainer *ret) {
         ret->labels = pack_pairs(p, c->labels, c->n_labels);
-        ret->networks = pack_networks(p, c->networks, c->n_networks);
-        ret->ports = pack(p, c->ports, c->n_ports * sizeof(*c->ports), _Alignof(PlPort));
+        ret->reach.networks = pack_networks(p, c->reach.networks, c->reach.n_networks);
+        ret->reach.ports = pack(p, c->reach.ports, c->reach.n_ports * sizeof(*c->reach.ports),
+                                _Alignof(PlPort));
         ret->mounts = pack_mounts(p, c->mounts, c->n_mounts);
-        ret->log_options = pack_pairs(p, c->log_options, c->n_log_options);
+        ret->log.options = pack_pairs(p, c->log.options, c->log.n_options);
         ret->env = pack_pairs(p, c->env, c->n_env);
         ret->name = pack_string(p, c->name);
         ret->image = pack_string(p, c->image);
@@ -166,8 +167,8 @@ static void walk(Packer *p, const PlContainer *c, PlContainer *ret) {
         ret->host.cgroup_parent = pack_string(p, c->host.cgroup_parent);
         ret->host.network_mode = pack_string(p, c->host.network_mode);
         ret->host.restart_policy = pack_string(p, c->host.restart_policy);
-        ret->log_driver = pack_string(p, c->log_driver);
-        ret->log_path = pack_string(p, c->log_path);
+        ret->log.driver = pack_string(p, c->log.driver);
+        ret->log.path = pack_string(p, c->log.path);
 }
 
 int pl_container_pack(PlContainer **c) {

@@ -63,12 +63,28 @@ typedef struct PlHostConfig {
         int64_t pids_limit; /* 0 or -1: unlimited */
         uint16_t blkio_weight;
         char *cpuset_cpus;
-        char *read_bps, *write_bps; /* "PATH BYTES; PATH BYTES", as pl-resource.h has it; "": none
+        char *read_bps, *write_bps; /* "PATH BYTES; PATH BYTES", as lib/limits/resource has it; "":
+                                     * none
                                      */
         char *cgroup_parent;
         char *network_mode;
         char *restart_policy; /* "no", "always", "unless-stopped", "on-failure" */
 } PlHostConfig;
+
+/* Where it can be reached. */
+typedef struct PlReach {
+        PlNetwork *networks;
+        size_t n_networks;
+        PlPort *ports;
+        size_t n_ports;
+} PlReach;
+
+/* The log that the engine writes. */
+typedef struct PlEngineLog {
+        char *driver, *path; /* "json-file"; host path, or "" */
+        PlPair *options;
+        size_t n_options;
+} PlEngineLog;
 
 typedef struct PlContainer {
         char id[PL_ID_MAX];
@@ -87,15 +103,10 @@ typedef struct PlContainer {
         PlHostConfig host;
         PlPair *labels; /* sorted by key */
         size_t n_labels;
-        PlNetwork *networks;
-        size_t n_networks;
-        PlPort *ports;
-        size_t n_ports;
+        PlReach reach;
         PlMount *mounts;
         size_t n_mounts;
-        char *log_driver, *log_path; /* "json-file"; host path, or "" */
-        PlPair *log_options;
-        size_t n_log_options;
+        PlEngineLog log;
         PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never
                         secrets */
         size_t n_env;

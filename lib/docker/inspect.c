@@ -229,15 +229,15 @@ static int parse_networks(const json_t *settings, PlContainer *c) {
 
         if (n == 0)
                 return 0;
-        c->networks = calloc(n, sizeof(PlNetwork));
-        if (!c->networks)
+        c->reach.networks = calloc(n, sizeof(PlNetwork));
+        if (!c->reach.networks)
                 return -ENOMEM;
         json_object_foreach((json_t *)networks, name, value) {
                 PlNetwork *net;
 
-                if (c->n_networks == n)
+                if (c->reach.n_networks == n)
                         break;
-                net = &c->networks[c->n_networks++];
+                net = &c->reach.networks[c->reach.n_networks++];
                 r = pl_json_dup(name, NAME_MAX_BYTES, &net->name);
                 if (r < 0)
                         return r;
@@ -270,19 +270,19 @@ static void add_bindings(const PlPort *port, const json_t *bindings, PlContainer
         size_t i;
 
         if (json_array_size(bindings) == 0) {
-                if (c->n_ports < PORTS_MAX)
-                        c->ports[c->n_ports++] = *port;
+                if (c->reach.n_ports < PORTS_MAX)
+                        c->reach.ports[c->reach.n_ports++] = *port;
                 return;
         }
         json_array_foreach(bindings, i, b) {
                 const char *ip = pl_json_string(b, "HostIp");
                 PlPort p = *port;
 
-                if (c->n_ports == PORTS_MAX)
+                if (c->reach.n_ports == PORTS_MAX)
                         return;
                 p.host_port = parse_port(pl_json_string(b, "HostPort"), '\0', NULL);
                 parse_ip(ip && strchr(ip, ':') ? AF_INET6 : AF_INET, ip, p.host_ip);
-                c->ports[c->n_ports++] = p;
+                c->reach.ports[c->reach.n_ports++] = p;
         }
 }
 
@@ -298,8 +298,8 @@ static int parse_ports(const json_t *settings, const json_t *host, PlContainer *
         if (json_object_size(ports) == 0)
                 return 0;
 
-        c->ports = calloc(PORTS_MAX, sizeof(PlPort));
-        if (!c->ports)
+        c->reach.ports = calloc(PORTS_MAX, sizeof(PlPort));
+        if (!c->reach.ports)
                 return -ENOMEM;
         json_object_foreach((json_t *)ports, spec, bindings) {
                 PlPort p = { .container_port = parse_port(spec, '/', &proto) };
@@ -310,9 +310,9 @@ static int parse_ports(const json_t *settings, const json_t *host, PlContainer *
                 add_bindings(&p, bindings, c);
         }
 
-        shrunk = reallocarray(c->ports, PL_MAX(c->n_ports, (size_t)1), sizeof(PlPort));
+        shrunk = reallocarray(c->reach.ports, PL_MAX(c->reach.n_ports, (size_t)1), sizeof(PlPort));
         if (shrunk)
-                c->ports = shrunk;
+                c->reach.ports = shrunk;
         return 0;
 }
 
@@ -421,12 +421,12 @@ static int parse_log(const json_t *root, const json_t *host, PlContainer *c) {
         const json_t *log = json_object_get(host, "LogConfig");
         int r;
 
-        r = pl_json_dup_member(root, "LogPath", PL_DOCKER_STRING_MAX, &c->log_path);
+        r = pl_json_dup_member(root, "LogPath", PL_DOCKER_STRING_MAX, &c->log.path);
         if (r == 0)
-                r = pl_json_dup_member(log, "Type", NAME_MAX_BYTES, &c->log_driver);
+                r = pl_json_dup_member(log, "Type", NAME_MAX_BYTES, &c->log.driver);
         if (r == 0)
-                r = parse_pairs(json_object_get(log, "Config"), OPTIONS_MAX, &c->log_options,
-                                &c->n_log_options);
+                r = parse_pairs(json_object_get(log, "Config"), OPTIONS_MAX, &c->log.options,
+                                &c->log.n_options);
         return r;
 }
 

@@ -157,13 +157,8 @@ static const uint8_t table[_PL_SIGN_N][_PL_HEALTH_N] = {
 #undef B
 #undef A
 
-PlHealthState pl_health_next(PlHealthSign sign, PlHealthState from) {
+static PlHealthState next_state(PlHealthSign sign, PlHealthState from) {
         return (PlHealthState)table[sign][from];
-}
-
-bool pl_health_is_bad(PlHealthState s, bool required) {
-        return s == PL_HEALTH_UNHEALTHY || s == PL_HEALTH_DEGRADED ||
-               (s == PL_HEALTH_ABSENT && required);
 }
 
 void pl_health_init(PlHealth *h, uint64_t now_usec) {
@@ -400,7 +395,7 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
         if (sign == PL_SIGN_FAILS_EARLY)
                 h->n_fail = 0;
         h->proven = is_proven(h, facts, sign);
-        h->raw = pl_health_next(sign, h->raw);
+        h->raw = next_state(sign, h->raw);
         h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
         alarm = attribute(h, facts, sign);
         damp(h, config, h->raw != raw_before && raw_before != PL_HEALTH_UNKNOWN,

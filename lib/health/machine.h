@@ -157,9 +157,3 @@ static inline bool pl_health_is_failing(const PlHealth *h) {
 static inline bool pl_health_is_broken(const PlHealth *h) {
         return pl_health_is_failing(h) && h->proven;
 }
-
-/** pl_health_is_bad() - does it count as out of order in a summary? */
-bool pl_health_is_bad(PlHealthState s, bool required);
-
-/** pl_health_next() - the table, for tests and documentation. */
-PlHealthState pl_health_next(PlHealthSign sign, PlHealthState from);

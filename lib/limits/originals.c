@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Originals: their JSON, read as if somebody else had written it: what it says goes into kernel files.
+ * Originals: their JSON, read as if somebody else had written it: what it says goes into kernel
+ * files.
  */
 
 #include "lib/limits/originals.h"

@@ -18,10 +18,10 @@
  *   before every plan, and a limit below it is never written unless the policy says
  *   ShrinkMode=kill. Instead usage is squeezed: page cache and swappable memory go, 64 MiB in each
  *   round because reclaim happens inside our own write(2). memory.reclaim does this without side
- *   effects. Older kernels have only memory.high, which throttles the container for as long as it is
- *   below usage; so it is held for a few rounds at most and then put back, whether the squeeze worked
- *   or not. The limit is written as soon as usage is at or below it. What cannot be freed is refused:
- *   the old limit stays and the person is told.
+ *   effects. Older kernels have only memory.high, which throttles the container for as long as it
+ * is below usage; so it is held for a few rounds at most and then put back, whether the squeeze
+ * worked or not. The limit is written as soon as usage is at or below it. What cannot be freed is
+ * refused: the old limit stays and the person is told.
  * - Protections (MemoryMin, MemoryLow) go down before limits are lowered and up after, soft limits
  *   before hard ones, room for swap before pressure, so that no moment between two writes is
  *   harsher than both the old and the new state.
@@ -402,17 +402,4 @@ uint32_t pl_plan_drift(const PlLimits *want, const PlReading *have, uint64_t pag
                         mask |= UINT32_C(1) << r;
         pl_limits_deinit(&p.want);
         return mask;
-}
-
-int pl_plan_original(const PlLimits *want, const PlReading *have, PlLimits *ret) {
-        PlLimits l = {};
-
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (want->v[r].set && is_supported(have, r) &&
-                    pl_value_copy(&have->in_force.v[r], &l.v[r]) < 0) {
-                        pl_limits_deinit(&l);
-                        return -ENOMEM;
-                }
-        *ret = l;
-        return 0;
 }

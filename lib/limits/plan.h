@@ -101,12 +101,3 @@ int pl_plan_limits(const PlLimits *want, const PlReading *have, PlShrinkMode shr
  * Return: mask of 1 << PlResource; values that the hierarchy cannot hold are not in it.
  */
 uint32_t pl_plan_drift(const PlLimits *want, const PlReading *have, uint64_t page);
-
-/**
- * pl_plan_original() - what to remember before the first write, so that it can be given back
- * @want: what is about to be written, @have: what is there
- * @ret:  for each value in @want that the hierarchy has: what is in force
- *
- * Return: 0 or -ENOMEM.
- */
-int pl_plan_original(const PlLimits *want, const PlReading *have, PlLimits *ret);

@@ -67,10 +67,12 @@ static uint64_t weight_from_bfq(uint64_t bfq) {
         return first;
 }
 
-/* Quota is rounded down and read back rounded up, so that what was read back leads to the same
+/* CPU time per second as the kernel's pair. period_usec: the wanted one; 0: the default; it is
+ * stretched where the quota would fall below the kernel's minimum of 1 ms (systemd does likewise).
+ * Quota is rounded down and read back rounded up, so that what was read back leads to the same
  * quota and the same period again. The period grows by doubling for the same reason. */
-void pl_resource_quota(uint64_t number, uint64_t period_usec, uint64_t *ret_quota_usec,
-                       uint64_t *ret_period_usec) {
+static void quota_of(uint64_t number, uint64_t period_usec, uint64_t *ret_quota_usec,
+                     uint64_t *ret_period_usec) {
         uint64_t period = period_usec ? period_usec : PL_QUOTA_PERIOD_DEFAULT_USEC, quota;
 
         for (period = PL_MAX(period, PL_QUOTA_PERIOD_MIN_USEC);; period *= 2) {
@@ -92,7 +94,7 @@ uint64_t pl_resource_quota_round(uint64_t number, uint64_t period_usec) {
 
         if (number == PL_UNLIMITED)
                 return number;
-        pl_resource_quota(number, period_usec, &quota, &period);
+        quota_of(number, period_usec, &quota, &period);
         return number_from_quota(quota, period);
 }
 
@@ -133,7 +135,7 @@ int pl_resource_format_quota(PlHierarchy h, const PlValue *v, uint64_t period_us
         if (v->number == PL_UNLIMITED)
                 period = period_usec ? period_usec : PL_QUOTA_PERIOD_DEFAULT_USEC;
         else
-                pl_resource_quota(v->number, period_usec, &quota, &period);
+                quota_of(v->number, period_usec, &quota, &period);
         if (h == PL_HIERARCHY_V1)
                 r = v->number == PL_UNLIMITED ? asprintf(ret, "-1")
                                               : asprintf(ret, "%" PRIu64, quota);

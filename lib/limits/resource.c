@@ -81,13 +81,6 @@ int pl_limits_copy(const PlLimits *l, PlLimits *ret) {
         return 0;
 }
 
-bool pl_limits_equal(const PlLimits *a, const PlLimits *b) {
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (!pl_value_equal(&a->v[r], &b->v[r]))
-                        return false;
-        return true;
-}
-
 bool pl_limits_any(const PlLimits *l) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (l->v[r].set)

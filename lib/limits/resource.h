@@ -171,7 +171,6 @@ bool pl_value_equal(const PlValue *a, const PlValue *b);
 
 void pl_limits_deinit(PlLimits *l);
 int pl_limits_copy(const PlLimits *l, PlLimits *ret);
-bool pl_limits_equal(const PlLimits *a, const PlLimits *b);
 /** pl_limits_any() - is at least one value set? */
 bool pl_limits_any(const PlLimits *l);
 
@@ -179,15 +178,6 @@ bool pl_limits_any(const PlLimits *l);
 #define PL_QUOTA_PERIOD_DEFAULT_USEC UINT64_C(100000)
 #define PL_QUOTA_PERIOD_MIN_USEC     UINT64_C(1000)
 #define PL_QUOTA_PERIOD_MAX_USEC     UINT64_C(1000000)
-
-/**
- * pl_resource_quota() - CPU time per second as the kernel's pair of quota and period
- * @number:      CPU microseconds per second, not PL_UNLIMITED
- * @period_usec: the wanted period; 0: the default. It is stretched where the quota would fall below
- *               the kernel's minimum of 1 ms (systemd does likewise)
- */
-void pl_resource_quota(uint64_t number, uint64_t period_usec, uint64_t *ret_quota_usec,
-                       uint64_t *ret_period_usec);
 
 /** pl_resource_quota_round() - the CPU time that will be read back with this period. */
 uint64_t pl_resource_quota_round(uint64_t number, uint64_t period_usec);

@@ -80,10 +80,3 @@ int pl_unit_properties_format_dropin(const PlLimits *limits, uint64_t quota_peri
  */
 int pl_unit_properties_undo_defaults(PlLimits *limits, const PlLimits *defaults,
                                      const PlLimits *engine);
-
-/**
- * pl_unit_name_expand() - "plimsoll-alert@%s.service" to a unit's name
- * @what: put in place of each %s, escaped as systemd-escape(1) does; "%%" is one per cent sign
- * Return: 0 and *ret owned by the caller; -EINVAL: not a unit name afterwards; -ENOMEM.
- */
-int pl_unit_name_expand(const char *template, const char *what, char **ret);

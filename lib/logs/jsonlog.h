@@ -68,10 +68,6 @@ PlJsonlogKind pl_jsonlog_parse(const char *line, size_t size, PlJsonlogRecord *r
  */
 size_t pl_jsonlog_unescape(const char *s, size_t size, char *buf);
 
-/** pl_jsonlog_time_of() - the time of one record by its tail alone ("time" is its last member).
- * Return: nanoseconds, 0 when there is none. */
-uint64_t pl_jsonlog_time_of(const char *line, size_t size);
-
 /** pl_jsonlog_first_time() - of the first whole line that has one. Return: nanoseconds; 0: none. */
 uint64_t pl_jsonlog_first_time(const char *buf, size_t size);
 

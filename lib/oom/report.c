@@ -2,7 +2,7 @@
 
 /*
  * OOM: samples, reports, history, and when pressure is worth a warning. The words are in
- * pl-oom-text.c.
+ * text.c.
  */
 
 #include "lib/oom/report.h"
@@ -16,7 +16,9 @@ void pl_oom_sample_init(PlOomSample *s, uint64_t boottime_usec) {
         s->time_usec = boottime_usec;
 }
 
-uint64_t pl_oom_working_set(const PlOomSample *s) {
+/* Usage without the page cache that nobody has used lately, which the kernel takes back at no cost.
+ */
+static uint64_t working_set(const PlOomSample *s) {
         if (s->usage_bytes == PL_UNLIMITED || s->inactive_file_bytes == PL_UNLIMITED)
                 return PL_UNLIMITED;
         return s->usage_bytes > s->inactive_file_bytes ? s->usage_bytes - s->inactive_file_bytes
@@ -66,7 +68,8 @@ void pl_oom_ring_add(PlOomRing *ring, const PlOomSample *s) {
                 ring->n = PL_OOM_SAMPLES;
 }
 
-const PlOomSample *pl_oom_ring_last(const PlOomRing *ring, unsigned back) {
+/* Return: borrowed; NULL: no more. back: 0 the last one, 1 the one before … */
+static const PlOomSample *last_sample(const PlOomRing *ring, unsigned back) {
         if (back >= ring->n || back >= PL_OOM_SAMPLES)
                 return NULL;
         return &ring->samples[(ring->n - 1 - back) % PL_OOM_SAMPLES];
@@ -94,7 +97,7 @@ static PlOomSample fullest(const PlOomRing *ring, const PlOomSample *after, uint
         pl_oom_sample_init(&best, now);
         if (after)
                 best = *after;
-        for (unsigned i = 0; (s = pl_oom_ring_last(ring, i)) != NULL; i++) {
+        for (unsigned i = 0; (s = last_sample(ring, i)) != NULL; i++) {
                 bool recent = now - s->time_usec <= MOMENT_USEC || !after;
 
                 if (recent && s->usage_bytes != PL_UNLIMITED &&
@@ -120,7 +123,7 @@ static void take_pressure(PlOomReport *r, const PlOomRing *ring, const PlOomSamp
                 r->some_permyriad = larger(after->some_avg10, after->some_avg60);
                 r->full_permyriad = larger(after->full_avg10, after->full_avg60);
         }
-        for (unsigned i = 0; (s = pl_oom_ring_last(ring, i)) != NULL; i++) {
+        for (unsigned i = 0; (s = last_sample(ring, i)) != NULL; i++) {
                 if (now - s->time_usec > PL_USEC_PER_MIN)
                         break;
                 r->some_permyriad = larger(r->some_permyriad, s->some_avg10);
@@ -178,8 +181,8 @@ void pl_oom_report_init(PlOomReport *ret, const PlOomRing *ring, const PlOomSamp
                 .usage_bytes = s.usage_bytes,
                 .peak_bytes = s.peak_bytes,
                 .swap_bytes = s.swap_bytes,
-                .all_limits_bytes = PL_UNLIMITED,
-                .setting_bytes = PL_UNLIMITED,
+                .around.all_limits_bytes = PL_UNLIMITED,
+                .around.setting_bytes = PL_UNLIMITED,
         };
         if (kill)
                 take_kill(ret, kill, id);
@@ -189,7 +192,7 @@ void pl_oom_report_init(PlOomReport *ret, const PlOomRing *ring, const PlOomSamp
         if (!kill && !before && ret->cause == PL_OOM_CAUSE_LIMIT)
                 ret->usage_bytes = PL_UNLIMITED;
         s.usage_bytes = ret->usage_bytes;
-        ret->working_set_bytes = pl_oom_working_set(&s);
+        ret->working_set_bytes = working_set(&s);
         ret->peak_bytes = larger(ret->peak_bytes, ret->usage_bytes);
         take_pressure(ret, ring, after, boottime_usec);
 }
@@ -199,7 +202,7 @@ void pl_oom_report_pressure(PlOomReport *ret, const PlOomRing *ring, const PlOom
         pl_oom_report_init(ret, ring, s, NULL, "", 0, s->time_usec, realtime_usec);
         ret->usage_bytes = s->usage_bytes;
         ret->swap_bytes = s->swap_bytes;
-        ret->working_set_bytes = pl_oom_working_set(s);
+        ret->working_set_bytes = working_set(s);
         if (s->high_bytes >= s->limit_bytes)
                 return;
         ret->limit_bytes = s->high_bytes;
@@ -252,7 +255,7 @@ const PlOomReport *pl_oom_history_get(const PlOomHistory *h, unsigned i) {
  * kernel's word for "medium" pressure is the sign, and a full page cache gives it as well. */
 static bool is_tight(const PlOomSample *s) {
         uint64_t ceiling = PL_MIN(s->limit_bytes, s->high_bytes);
-        uint64_t used = s->some_avg10 == PL_UNLIMITED ? pl_oom_working_set(s) : s->usage_bytes;
+        uint64_t used = s->some_avg10 == PL_UNLIMITED ? working_set(s) : s->usage_bytes;
 
         if (ceiling == PL_UNLIMITED || used == PL_UNLIMITED)
                 return false;

@@ -34,17 +34,11 @@ typedef struct PlOomRing {
 /** pl_oom_sample_init() - everything unknown */
 void pl_oom_sample_init(PlOomSample *s, uint64_t boottime_usec);
 
-/** pl_oom_working_set() - usage without the page cache that nobody has used lately, which the
- * kernel takes back at no cost. */
-uint64_t pl_oom_working_set(const PlOomSample *s);
-
 /** pl_oom_parse_pressure() - memory.pressure, "some avg10=0.00 avg60=0.00 …\nfull …"; what is not
  * in there stays as it was. */
 void pl_oom_parse_pressure(const char *text, PlOomSample *s);
 
 void pl_oom_ring_add(PlOomRing *ring, const PlOomSample *s);
-/** pl_oom_ring_last() - Return: borrowed; NULL: empty. @back: 0 the last one, 1 the one before … */
-const PlOomSample *pl_oom_ring_last(const PlOomRing *ring, unsigned back);
 
 typedef enum PlOomCause {
         PL_OOM_CAUSE_UNKNOWN,
@@ -53,14 +47,24 @@ typedef enum PlOomCause {
         PL_OOM_CAUSE_HOST,   /* the host ran out of memory */
 } PlOomCause;
 
-const char *pl_oom_cause_to_string(PlOomCause c); /* "limit", "parent", "host", "unknown" */
-
 /* Who set the limit in force. */
 typedef enum PlOomOwner {
         PL_OOM_OWNER_NOBODY, /* there is none, or neither of those below knows it */
         PL_OOM_OWNER_POLICY,
         PL_OOM_OWNER_ENGINE,
 } PlOomOwner;
+
+/* What a kill is not, but what explains it: whoever knows it fills it in before the report is
+ * worded. */
+typedef struct PlOomSurroundings {
+        PlOomOwner owner;
+        char section[64];    /* of the policy: "Service web", "Defaults"; "": none governs it */
+        uint64_t host_bytes; /* 0: unknown */
+        uint64_t all_limits_bytes;     /* of all running containers that have one, together */
+        unsigned n_unlimited;          /* running containers that have none */
+        const char *product, *setting; /* "Postgres", "shared_buffers"; static; NULL: not known */
+        uint64_t setting_bytes;
+} PlOomSurroundings;
 
 typedef struct PlOomReport {
         uint64_t time_usec; /* CLOCK_REALTIME when it was noticed */
@@ -74,15 +78,7 @@ typedef struct PlOomReport {
         uint64_t limit_bytes, usage_bytes, peak_bytes, working_set_bytes, swap_bytes;
         uint64_t some_permyriad, full_permyriad; /* highest pressure in the minute before */
         unsigned in_10min, in_hour, in_day;      /* kills lately, these included */
-
-        /* The surroundings, which whoever knows them fills in before the report is worded. */
-        PlOomOwner owner;
-        char section[64];    /* of the policy: "Service web", "Defaults"; "": none governs it */
-        uint64_t host_bytes; /* 0: unknown */
-        uint64_t all_limits_bytes;     /* of all running containers that have one, together */
-        unsigned n_unlimited;          /* running containers that have none */
-        const char *product, *setting; /* "Postgres", "shared_buffers"; static; NULL: not known */
-        uint64_t setting_bytes;
+        PlOomSurroundings around;
 } PlOomReport;
 
 /**
@@ -133,8 +129,6 @@ uint64_t pl_oom_suggest(uint64_t need_bytes, uint64_t host_bytes);
 /** pl_oom_text() - the report as one line for the journal; names are escaped. Caller owns it;
  * NULL: out of memory. */
 char *pl_oom_text(const PlOomReport *r);
-/** pl_oom_advice() - what to do, as a sentence; also the end of pl_oom_text(). Caller owns it. */
-char *pl_oom_advice(const PlOomReport *r);
 
 /* Structured fields of the journal entry. */
 #define PL_OOM_FIELDS_MAX 16

@@ -20,12 +20,15 @@ static const struct {
 } numbers[] = {
 #define NUMBER(member) \
         { #member, offsetof(PlOomReport, member) }
+#define AROUND(member) \
+        { #member, offsetof(PlOomReport, around.member) }
         NUMBER(time_usec),        NUMBER(kills),          NUMBER(uid),
         NUMBER(victim_bytes),     NUMBER(limit_bytes),    NUMBER(usage_bytes),
         NUMBER(peak_bytes),       NUMBER(swap_bytes),     NUMBER(working_set_bytes),
-        NUMBER(some_permyriad),   NUMBER(full_permyriad), NUMBER(host_bytes),
-        NUMBER(all_limits_bytes), NUMBER(setting_bytes),
+        NUMBER(some_permyriad),   NUMBER(full_permyriad), AROUND(host_bytes),
+        AROUND(all_limits_bytes), AROUND(setting_bytes),
 #undef NUMBER
+#undef AROUND
 };
 
 static const struct {
@@ -35,7 +38,7 @@ static const struct {
         { "in_10min", offsetof(PlOomReport, in_10min) },
         { "in_hour", offsetof(PlOomReport, in_hour) },
         { "in_day", offsetof(PlOomReport, in_day) },
-        { "n_unlimited", offsetof(PlOomReport, n_unlimited) },
+        { "n_unlimited", offsetof(PlOomReport, around.n_unlimited) },
 };
 
 static const struct {
@@ -44,7 +47,8 @@ static const struct {
 } texts[] = {
         { "victim", offsetof(PlOomReport, victim), PL_KMSG_COMM_MAX },
         { "limit_group", offsetof(PlOomReport, limit_group), PL_KMSG_GROUP_MAX },
-        { "section", offsetof(PlOomReport, section), sizeof(((PlOomReport *)0)->section) },
+        { "section", offsetof(PlOomReport, around.section),
+          sizeof(((PlOomReport *)0)->around.section) },
 };
 
 static json_t *latin1(const char *s) {
@@ -83,7 +87,7 @@ static int from_latin1(const json_t *v, char *to, size_t size) {
 static json_t *report_to_json(const PlOomReport *r) {
         json_t *o = json_object();
         bool good = o && pl_json_put(o, "cause", json_integer(r->cause)) &&
-                    pl_json_put(o, "owner", json_integer(r->owner)) &&
+                    pl_json_put(o, "owner", json_integer(r->around.owner)) &&
                     pl_json_put(o, "pid", json_integer(r->pid));
 
         for (size_t i = 0; good && i < PL_ARRAY_SIZE(numbers); i++) {
@@ -101,8 +105,8 @@ static json_t *report_to_json(const PlOomReport *r) {
 
                 good = !*s || pl_json_put(o, texts[i].name, latin1(s));
         }
-        if (good && r->product)
-                good = pl_json_put(o, "product", json_string(r->product));
+        if (good && r->around.product)
+                good = pl_json_put(o, "product", json_string(r->around.product));
         if (good)
                 return o;
         json_decref(o);
@@ -129,7 +133,7 @@ static int small_from_json(const json_t *o, PlOomReport *r) {
         if (k < 0)
                 return k;
         r->cause = (PlOomCause)cause;
-        r->owner = (PlOomOwner)owner;
+        r->around.owner = (PlOomOwner)owner;
         r->pid = (pid_t)pid;
         for (size_t i = 0; i < PL_ARRAY_SIZE(counts); i++) {
                 k = number_from_json(json_object_get(o, counts[i].name), UINT32_MAX, &n);
@@ -157,7 +161,8 @@ static int report_from_json(const json_t *o, PlOomReport *ret) {
                         k = from_latin1(v, (char *)&r + texts[i].offset, texts[i].size);
         if (k < 0)
                 return k;
-        r.setting = pl_setting_of(json_string_value(json_object_get(o, "product")), &r.product);
+        r.around.setting = pl_setting_of(json_string_value(json_object_get(o, "product")),
+                                         &r.around.product);
         *ret = r;
         return 0;
 }

@@ -61,14 +61,14 @@ static const char *const causes[] = {
         [PL_OOM_CAUSE_HOST] = "host",
 };
 
-const char *pl_oom_cause_to_string(PlOomCause c) {
+static const char *cause_to_string(PlOomCause c) {
         return causes[c];
 }
 
 static void print_owner(FILE *f, const PlOomReport *r) {
-        if (r->owner == PL_OOM_OWNER_POLICY)
-                fprintf(f, ", set by [%s]", r->section);
-        else if (r->owner == PL_OOM_OWNER_ENGINE)
+        if (r->around.owner == PL_OOM_OWNER_POLICY)
+                fprintf(f, ", set by [%s]", r->around.section);
+        else if (r->around.owner == PL_OOM_OWNER_ENGINE)
                 fputs(", set in the engine", f);
         else
                 fputs(", set by neither the policy nor the engine", f);
@@ -132,8 +132,8 @@ static void print_numbers(FILE *f, const PlOomReport *r) {
 }
 
 static void print_section(FILE *f, const PlOomReport *r) {
-        if (r->section[0])
-                fprintf(f, " in [%s]", r->section);
+        if (r->around.section[0])
+                fprintf(f, " in [%s]", r->around.section);
         else
                 fputs(" in a section of the policy", f);
 }
@@ -141,42 +141,45 @@ static void print_section(FILE *f, const PlOomReport *r) {
 /* "peak 4.0G of 4.0G 3 times in an hour; Postgres shared_buffers is 3.0G: lower it, or raise
  * MemoryMax= to 5G in [Service postgres]" */
 static void advise_limit(FILE *f, const PlOomReport *r) {
-        uint64_t more = pl_oom_suggest(r->limit_bytes, r->host_bytes);
+        uint64_t more = pl_oom_suggest(r->limit_bytes, r->around.host_bytes);
         /* up to half of the limit leaves the rest for everything else: connections and their sorts,
          * a fork that saves a snapshot */
-        bool setting = r->setting && r->setting_bytes > r->limit_bytes / 2;
+        bool setting = r->around.setting && r->around.setting_bytes > r->limit_bytes / 2;
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
 
         if (r->in_hour > 1 && r->peak_bytes != PL_UNLIMITED)
                 fprintf(f, "peak %s of %s %u times in an hour; ", pl_format_bytes(r->peak_bytes, a),
                         pl_format_bytes(r->limit_bytes, b), r->in_hour);
         if (setting)
-                fprintf(f, "%s %s is %s: lower it", r->product, r->setting,
-                        pl_format_bytes(r->setting_bytes, a));
+                fprintf(f, "%s %s is %s: lower it", r->around.product, r->around.setting,
+                        pl_format_bytes(r->around.setting_bytes, a));
         if (more > r->limit_bytes) {
-                fprintf(f, r->owner == PL_OOM_OWNER_POLICY ? "%sraise %s= to %s" : "%sset %s=%s",
+                fprintf(f,
+                        r->around.owner == PL_OOM_OWNER_POLICY ? "%sraise %s= to %s"
+                                                               : "%sset %s=%s",
                         setting ? ", or " : "", r->directive, pl_format_bytes_exact(more, a));
                 print_section(f, r);
                 if (!setting)
                         fputs(", or find out what grows in it", f);
         } else if (!setting) {
                 fprintf(f, "the host's %s cannot give more: make it use less",
-                        pl_format_bytes(r->host_bytes, a));
+                        pl_format_bytes(r->around.host_bytes, a));
         }
 }
 
 static void advise_host(FILE *f, const PlOomReport *r) {
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
 
-        if (r->host_bytes > 0 && r->all_limits_bytes != PL_UNLIMITED &&
-            (r->all_limits_bytes > r->host_bytes || r->n_unlimited > 0)) {
+        if (r->around.host_bytes > 0 && r->around.all_limits_bytes != PL_UNLIMITED &&
+            (r->around.all_limits_bytes > r->around.host_bytes || r->around.n_unlimited > 0)) {
                 fprintf(f, "running containers may use %s",
-                        pl_format_bytes(r->all_limits_bytes, a));
-                if (r->n_unlimited > 0)
-                        fprintf(f, ", and %u of them without a limit,", r->n_unlimited);
-                fprintf(f, " of the host's %s: ", pl_format_bytes(r->host_bytes, b));
-                fputs(r->n_unlimited > 0 ? "give each a MemoryMax=, so that they fit together"
-                                         : "lower MemoryMax= until they fit together",
+                        pl_format_bytes(r->around.all_limits_bytes, a));
+                if (r->around.n_unlimited > 0)
+                        fprintf(f, ", and %u of them without a limit,", r->around.n_unlimited);
+                fprintf(f, " of the host's %s: ", pl_format_bytes(r->around.host_bytes, b));
+                fputs(r->around.n_unlimited > 0
+                                      ? "give each a MemoryMax=, so that they fit together"
+                                      : "lower MemoryMax= until they fit together",
                       f);
                 return;
         }
@@ -202,7 +205,8 @@ static void print_advice(FILE *f, const PlOomReport *r) {
         }
 }
 
-char *pl_oom_advice(const PlOomReport *r) {
+/* What to do, as a sentence; also the end of pl_oom_text(). Caller owns it. */
+static char *advice_of(const PlOomReport *r) {
         char *text = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&text, &size);
@@ -214,7 +218,7 @@ char *pl_oom_advice(const PlOomReport *r) {
 }
 
 char *pl_oom_text(const PlOomReport *r) {
-        _cleanup_free_ char *advice = pl_oom_advice(r);
+        _cleanup_free_ char *advice = advice_of(r);
         char *text = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&text, &size);
@@ -276,11 +280,12 @@ void pl_oom_fields(const PlOomReport *r, PlOomFields *ret) {
         ret->n = 0;
         add_text(ret, "PLIMSOLL_VICTIM", r->victim);
         add(ret, "PLIMSOLL_VICTIM_PID", r->pid > 0 ? (uint64_t)r->pid : PL_UNLIMITED);
-        add_text(ret, "PLIMSOLL_OOM_CAUSE", pl_oom_cause_to_string(r->cause));
+        add_text(ret, "PLIMSOLL_OOM_CAUSE", cause_to_string(r->cause));
         add(ret, "PLIMSOLL_OOM_KILLS", r->kills);
         add(ret, "PLIMSOLL_OOM_KILLS_1H", r->in_hour);
         add(ret, "PLIMSOLL_LIMIT_BYTES", r->limit_bytes);
-        add_text(ret, "PLIMSOLL_LIMIT_SECTION", r->owner == PL_OOM_OWNER_POLICY ? r->section : "");
+        add_text(ret, "PLIMSOLL_LIMIT_SECTION",
+                 r->around.owner == PL_OOM_OWNER_POLICY ? r->around.section : "");
         add(ret, "PLIMSOLL_USAGE_BYTES", r->usage_bytes);
         add(ret, "PLIMSOLL_PEAK_BYTES", r->peak_bytes);
         add(ret, "PLIMSOLL_WORKING_SET_BYTES", r->working_set_bytes);
@@ -300,16 +305,17 @@ static json_t *share(uint64_t permyriad) {
 }
 
 static const char *owner_to_string(const PlOomReport *r) {
-        return r->owner == PL_OOM_OWNER_POLICY   ? "policy"
-               : r->owner == PL_OOM_OWNER_ENGINE ? "engine"
-                                                 : NULL;
+        return r->around.owner == PL_OOM_OWNER_POLICY   ? "policy"
+               : r->around.owner == PL_OOM_OWNER_ENGINE ? "engine"
+                                                        : NULL;
 }
 
 static bool put_numbers(json_t *o, const PlOomReport *r) {
         return pl_json_put_number(o, "limit_bytes", r->limit_bytes) &&
                pl_json_put(o, "limit_owner", text_or_null(owner_to_string(r))) &&
                pl_json_put(o, "limit_section",
-                           text_or_null(r->owner == PL_OOM_OWNER_POLICY ? r->section : NULL)) &&
+                           text_or_null(r->around.owner == PL_OOM_OWNER_POLICY ? r->around.section
+                                                                               : NULL)) &&
                pl_json_put(o, "limit_group", text_or_null(r->limit_group)) &&
                pl_json_put_number(o, "usage_bytes", r->usage_bytes) &&
                pl_json_put_number(o, "peak_bytes", r->peak_bytes) &&
@@ -323,7 +329,7 @@ static bool put_numbers(json_t *o, const PlOomReport *r) {
 }
 
 json_t *pl_oom_json(const PlOomReport *r, const char *container, const char *message_id) {
-        _cleanup_free_ char *message = pl_oom_text(r), *advice = pl_oom_advice(r);
+        _cleanup_free_ char *message = pl_oom_text(r), *advice = advice_of(r);
         json_t *o = json_object();
 
         if (o && message && advice && pl_json_put_number(o, "time_usec", r->time_usec) &&
@@ -331,7 +337,7 @@ json_t *pl_oom_json(const PlOomReport *r, const char *container, const char *mes
             pl_json_put(o, "message", json_string(message)) &&
             pl_json_put(o, "message_id", text_or_null(message_id)) &&
             pl_json_put(o, "container", text_or_null(container)) &&
-            pl_json_put(o, "cause", json_string(pl_oom_cause_to_string(r->cause))) &&
+            pl_json_put(o, "cause", json_string(cause_to_string(r->cause))) &&
             pl_json_put_number(o, "kills", r->kills) &&
             pl_json_put(o, "victim", text_or_null(r->victim)) &&
             pl_json_put(o, "victim_pid", r->pid > 0 ? json_integer(r->pid) : json_null()) &&

@@ -14,6 +14,7 @@
 
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
+#include "lib/probe/kind.h"
 
 #define COLUMNS_MAX (_PL_RESOURCE_N + 8)
 #define CELL_MAX    160
@@ -125,10 +126,10 @@ static void describe_probe(const PlProbePolicy *probe, char buf[static CELL_MAX]
         if (probe->kind == PL_PROBE_NONE)
                 snprintf(buf, CELL_MAX, "none");
         else if (probe->port)
-                snprintf(buf, CELL_MAX, "%s:%u every %s", pl_probe_kind_to_string(probe->kind),
+                snprintf(buf, CELL_MAX, "%s:%u every %s", pl_probe_kind_info(probe->kind)->word,
                          probe->port, pl_format_sec(probe->interval_usec, interval));
         else
-                snprintf(buf, CELL_MAX, "%s every %s", pl_probe_kind_to_string(probe->kind),
+                snprintf(buf, CELL_MAX, "%s every %s", pl_probe_kind_info(probe->kind)->word,
                          pl_format_sec(probe->interval_usec, interval));
 }
 

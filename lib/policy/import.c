@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Import: one [Service] section per compose service. See pl-import.h.
+ * Import: one [Service] section per compose service. See the header.
  */
 
 #include "lib/policy/import.h"

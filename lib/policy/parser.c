@@ -31,6 +31,7 @@
 #include "lib/base/similar.h"
 #include "lib/base/strv.h"
 #include "lib/base/unit.h"
+#include "lib/probe/kind.h"
 
 #define KEYS_MAX       64
 #define LINE_MAX_BYTES KIB(16) /* one logical line */
@@ -1193,7 +1194,7 @@ static void check_probe(Parser *p, const Section *s) {
                         continue;
                 complain(p, PL_SEVERITY_WARNING, s, special[i].key,
                          "%s= has no effect without Probe=%s", special[i].key,
-                         pl_probe_kind_to_string(special[i].needs));
+                         pl_probe_kind_info(special[i].needs)->word);
         }
         if (is_set(s, "RestartBudget") && probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART)
                 complain(p, PL_SEVERITY_WARNING, s, "RestartBudget",

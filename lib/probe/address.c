@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "lib/base/unit.h"
-#include "lib/probe/http.h"
 
 int pl_probe_address_parse(const char *ip, uint16_t port, PlProbeAddress *ret) {
         PlProbeAddress a = { 0 };
@@ -94,26 +93,26 @@ static uint16_t port_from_env(const PlContainer *c, PlProbeKind kind) {
 static uint16_t only_port(const PlContainer *c) {
         uint16_t port = 0;
 
-        for (size_t i = 0; i < c->n_ports; i++) {
-                if (c->ports[i].udp || c->ports[i].container_port == port)
+        for (size_t i = 0; i < c->reach.n_ports; i++) {
+                if (c->reach.ports[i].udp || c->reach.ports[i].container_port == port)
                         continue;
                 if (port != 0)
                         return 0;
-                port = c->ports[i].container_port;
+                port = c->reach.ports[i].container_port;
         }
         return port;
 }
 
 static void add_networks(const PlContainer *c, PlProbeAddresses *ret) {
-        for (size_t i = 0; i < c->n_networks; i++)
-                add(ret, c->networks[i].ip, ret->port);
-        for (size_t i = 0; i < c->n_networks; i++)
-                add(ret, c->networks[i].ip6, ret->port);
+        for (size_t i = 0; i < c->reach.n_networks; i++)
+                add(ret, c->reach.networks[i].ip, ret->port);
+        for (size_t i = 0; i < c->reach.n_networks; i++)
+                add(ret, c->reach.networks[i].ip6, ret->port);
 }
 
 static void add_published(const PlContainer *c, PlProbeAddresses *ret) {
-        for (size_t i = 0; i < c->n_ports; i++) {
-                const PlPort *p = &c->ports[i];
+        for (size_t i = 0; i < c->reach.n_ports; i++) {
+                const PlPort *p = &c->reach.ports[i];
 
                 if (p->udp || p->container_port != ret->port || p->host_port == 0)
                         continue;
@@ -131,10 +130,10 @@ void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, PlProbeK
         const char *mode = c->host.network_mode ? c->host.network_mode : "";
 
         *ret = (PlProbeAddresses){ 0 };
-        ret->port = policy_port                   ? policy_port
-                    : port_from_env(c, kind)      ? port_from_env(c, kind)
-                    : pl_probe_default_port(kind) ? pl_probe_default_port(kind)
-                                                  : only_port(c);
+        ret->port = policy_port                      ? policy_port
+                    : port_from_env(c, kind)         ? port_from_env(c, kind)
+                    : pl_probe_kind_info(kind)->port ? pl_probe_kind_info(kind)->port
+                                                     : only_port(c);
         if (ret->port == 0) {
                 ret->why = "it has no port of its own or several: set ProbePort=";
                 return;

@@ -7,10 +7,11 @@
  * A round is one or a few requests: path, answer, path, answer, … verdict. The transport
  * (daemon/probe/http.c) frames the answer, bounds it and tells transport errors; it follows no
  * redirect. Everything that is judged is judged here.
+ *
+ * A new kind is a row of the table, its talk in http.c, and its entry in plimsoll.conf(5).
  */
 
 #include "lib/probe/expect.h"
-#include "lib/probe/kind.h"
 #include "lib/probe/verdict.h"
 
 #define PL_HTTP_BODY_MAX   KIB(64) /* more is cut; the status still counts */
@@ -38,9 +39,12 @@ typedef struct PlHttpAnswer {
         bool body_cut; /* there was more than PL_HTTP_BODY_MAX */
 } PlHttpAnswer;
 
+/* How a kind is asked, and what its answers mean. */
+typedef struct PlHttpTalk PlHttpTalk;
+
 /* Fixed while the policy stays. */
 typedef struct PlHttpSpec {
-        PlProbeKind kind;
+        const PlHttpTalk *talk;
         const char *path;           /* ProbePath=; NULL: the kind's own */
         const PlExpectList *expect; /* NULL: none */
         char *const *models;        /* OllamaModels=; NULL: none */
@@ -70,8 +74,29 @@ typedef struct PlHttpProbe {
         PlOllamaFacts *ollama; /* borrowed; NULL: not wanted */
 } PlHttpProbe;
 
-bool pl_probe_is_http(PlProbeKind k);
-uint16_t pl_probe_default_port(PlProbeKind k); /* 0: none */
+struct PlHttpTalk {
+        const char *(*path)(const PlHttpSpec *s, const PlHttpProbe *p);
+        /* only called for complete answers (error is PL_HTTP_OK) */
+        PlProbeStep (*answer)(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
+                              uint64_t realtime_usec, PlVerdict *ret);
+};
+
+/* One row per kind: its constant (PL_PROBE_*), its word in the policy, transport, port, talk
+ * (pl_http_*), and the images it is known by: the last component of their names, without tag. */
+/* clang-format off */
+#define PL_HTTP_KINDS(ROW)                                                                         \
+        ROW(AIRFLOW, "airflow", HTTP, 8080, airflow, "airflow")                                    \
+        ROW(OLLAMA, "ollama", HTTP, 11434, ollama, "ollama")                                       \
+        ROW(GRAFANA, "grafana", HTTP, 3000, grafana, "grafana grafana-oss grafana-enterprise")     \
+        ROW(MLFLOW, "mlflow", HTTP, 5000, mlflow, "mlflow")                                        \
+        ROW(PROMETHEUS, "prometheus", HTTP, 9090, prometheus, "prometheus")                        \
+        ROW(HTTP, "http", HTTP, 0, generic, "")
+/* clang-format on */
+
+#define PL_HTTP_DECLARE(constant, word, transport, port, talk, images) \
+        extern const PlHttpTalk pl_http_##talk;
+PL_HTTP_KINDS(PL_HTTP_DECLARE)
+#undef PL_HTTP_DECLARE
 
 /** pl_probe_transport() - the verdict for an error before any answer; for every protocol. */
 void pl_probe_transport(PlHttpError e, PlVerdict *ret);

@@ -1,73 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Probe kind: see the header. A new product is a new row.
+ * Probe kind: the rows, and which of them an image is known by.
  */
 
 #include "lib/probe/kind.h"
 
 #include <strings.h>
 
-/* The last component of the image's name, without registry, tag and digest. */
-static const struct {
-        const char *image;
-        PlProbeKind kind;
-} images[] = {
-        { "postgres", PL_PROBE_POSTGRES },
-        { "postgresql", PL_PROBE_POSTGRES }, /* bitnami */
-        { "postgis", PL_PROBE_POSTGRES },
-        { "pgvector", PL_PROBE_POSTGRES },
-        { "timescaledb", PL_PROBE_POSTGRES },
-        { "timescaledb-ha", PL_PROBE_POSTGRES },
-        { "redis", PL_PROBE_REDIS },
-        { "redis-stack", PL_PROBE_REDIS },
-        { "redis-stack-server", PL_PROBE_REDIS },
-        { "valkey", PL_PROBE_REDIS },
-        { "keydb", PL_PROBE_REDIS },
-        { "airflow", PL_PROBE_AIRFLOW },
-        { "ollama", PL_PROBE_OLLAMA },
-        { "grafana", PL_PROBE_GRAFANA },
-        { "grafana-oss", PL_PROBE_GRAFANA },
-        { "grafana-enterprise", PL_PROBE_GRAFANA },
-        { "mlflow", PL_PROBE_MLFLOW },
-        { "prometheus", PL_PROBE_PROMETHEUS },
-};
+#define TALK_NONE(talk)
+#define TALK_CONNECT(talk)
+#define TALK_TCP(talk)  .tcp = &pl_tcp_##talk,
+#define TALK_HTTP(talk) .http = &pl_http_##talk,
+/* clang-format off */
+#define ROW(constant, name, transport_, port_, talk, images_)                             \
+        [PL_PROBE_##constant] = { .word = name, .transport = PL_TRANSPORT_##transport_,  \
+                                  .port = port_, .images = images_, TALK_##transport_(talk) },
+#define WORD(constant, name, ...) { name, PL_PROBE_##constant },
+/* clang-format on */
 
-const PlWord pl_probe_kind_words[] = {
-        { "auto", PL_PROBE_AUTO },
-        { "none", PL_PROBE_NONE },
-        { "postgres", PL_PROBE_POSTGRES },
-        { "redis", PL_PROBE_REDIS },
-        { "airflow", PL_PROBE_AIRFLOW },
-        { "ollama", PL_PROBE_OLLAMA },
-        { "grafana", PL_PROBE_GRAFANA },
-        { "mlflow", PL_PROBE_MLFLOW },
-        { "prometheus", PL_PROBE_PROMETHEUS },
-        { "http", PL_PROBE_HTTP },
-        { "tcp", PL_PROBE_TCP },
-        { NULL },
-};
+static const PlProbeKindInfo kinds[_PL_PROBE_N] = { PL_PROBE_KINDS(ROW) };
+const PlWord pl_probe_kind_words[] = { PL_PROBE_KINDS(WORD){ NULL } };
 
-const char *pl_probe_kind_to_string(PlProbeKind k) {
-        return pl_word_of(pl_probe_kind_words, (int)k);
+const PlProbeKindInfo *pl_probe_kind_info(PlProbeKind k) {
+        return &kinds[(unsigned)k < _PL_PROBE_N ? k : PL_PROBE_NONE];
 }
 
 static PlProbeKind from_word(const char *s) {
         for (PlProbeKind k = PL_PROBE_NONE; k < _PL_PROBE_N; k++)
-                if (strcasecmp(s, pl_probe_kind_to_string(k)) == 0)
+                if (strcasecmp(s, kinds[k].word) == 0)
                         return k;
         return PL_PROBE_AUTO;
 }
 
+/* Is it one of the words? */
+static bool is_among(const char *words, const char *s, size_t size) {
+        for (size_t n; *words; words += n + strspn(words + n, " ")) {
+                n = strcspn(words, " ");
+                if (n == size && strncasecmp(words, s, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* The last component of the image's name, without registry, tag and digest. */
 static PlProbeKind from_image(const char *image) {
         const char *base = strrchr(image, '/');
-        size_t n;
 
         base = base ? base + 1 : image;
-        n = strcspn(base, ":@");
-        for (size_t i = 0; i < PL_ARRAY_SIZE(images); i++)
-                if (strlen(images[i].image) == n && strncasecmp(base, images[i].image, n) == 0)
-                        return images[i].kind;
+        for (PlProbeKind k = 0; k < _PL_PROBE_N; k++)
+                if (is_among(kinds[k].images, base, strcspn(base, ":@")))
+                        return k;
         return PL_PROBE_AUTO;
 }
 

@@ -10,26 +10,47 @@
 
 #include "lib/base/word.h"
 #include "lib/docker/container.h"
+#include "lib/probe/http.h"
+#include "lib/probe/tcp.h"
 
+/* AUTO: from the image's name, else Docker's own healthcheck alone. TCP: that it accepts a
+ * connection is the answer. */
+/* clang-format off */
+#define PL_PROBE_KINDS(ROW)                                                                        \
+        ROW(AUTO, "auto", NONE, 0, , "")                                                           \
+        ROW(NONE, "none", NONE, 0, , "")                                                           \
+        PL_TCP_KINDS(ROW)                                                                          \
+        PL_HTTP_KINDS(ROW)                                                                         \
+        ROW(TCP, "tcp", CONNECT, 0, , "")
+/* clang-format on */
+
+#define PL_PROBE_ENUM(constant, ...) PL_PROBE_##constant,
 typedef enum PlProbeKind {
-        PL_PROBE_AUTO, /* unset: from the image's name, else Docker's own healthcheck alone */
-        PL_PROBE_NONE,
-        PL_PROBE_POSTGRES,
-        PL_PROBE_REDIS,
-        PL_PROBE_AIRFLOW,
-        PL_PROBE_OLLAMA,
-        PL_PROBE_GRAFANA,
-        PL_PROBE_MLFLOW,
-        PL_PROBE_PROMETHEUS,
-        PL_PROBE_HTTP,
-        PL_PROBE_TCP,
-        _PL_PROBE_N,
+        PL_PROBE_KINDS(PL_PROBE_ENUM) _PL_PROBE_N,
 } PlProbeKind;
+#undef PL_PROBE_ENUM
 
-/** pl_probe_kind_to_string() - the policy's word for it ("postgres"); "auto" for PL_PROBE_AUTO. */
-const char *pl_probe_kind_to_string(PlProbeKind k);
+typedef enum PlTransportKind {
+        PL_TRANSPORT_NONE,    /* not probed */
+        PL_TRANSPORT_CONNECT, /* a connection, and not a word */
+        PL_TRANSPORT_TCP,
+        PL_TRANSPORT_HTTP,
+} PlTransportKind;
 
-/* The same words, for the policy. */
+/* A row of the tables. */
+typedef struct PlProbeKindInfo {
+        const char *word;
+        PlTransportKind transport;
+        uint16_t port;          /* 0: none of its own */
+        const PlTcpTalk *tcp;   /* with PL_TRANSPORT_TCP, else NULL */
+        const PlHttpTalk *http; /* with PL_TRANSPORT_HTTP, else NULL */
+        const char *images;     /* separated by spaces */
+} PlProbeKindInfo;
+
+/** pl_probe_kind_info() - Return: never NULL; of what is no kind, the row of PL_PROBE_NONE. */
+const PlProbeKindInfo *pl_probe_kind_info(PlProbeKind k);
+
+/* The words of the policy. */
 extern const PlWord pl_probe_kind_words[];
 
 /* A container's own word, as Docker labels go: plimsoll.probe=redis. */

@@ -8,16 +8,6 @@
 
 #include <stdarg.h>
 
-static const char *const kind_names[_PL_VERDICT_N] = {
-        [PL_VERDICT_NONE] = "none",         [PL_VERDICT_UP] = "up",
-        [PL_VERDICT_STARTING] = "starting", [PL_VERDICT_DEGRADED] = "degraded",
-        [PL_VERDICT_DOWN] = "down",
-};
-
-const char *pl_verdict_kind_to_string(PlVerdictKind k) {
-        return (unsigned)k < _PL_VERDICT_N ? kind_names[k] : "none";
-}
-
 void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const char *format, ...) {
         va_list ap;
 

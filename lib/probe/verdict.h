@@ -35,8 +35,6 @@ typedef enum PlProbeStep {
         PL_PROBE_DONE, /* verdict written */
 } PlProbeStep;
 
-const char *pl_verdict_kind_to_string(PlVerdictKind k); /* "up", "starting", … */
-
 /** pl_verdict_set() - fill in all three; the formatted reason is cut to its size.
  * Arguments that the service controls must have been through pl_quote(). */
 void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const char *format, ...)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Summary: see the header. Names and reasons come from containers and the engine: all are escaped and
- * cut.
+ * Summary: see the header. Names and reasons come from containers and the engine: all are escaped
+ * and cut.
  */
 
 #include "lib/status/summary.h"

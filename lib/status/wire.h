@@ -81,7 +81,7 @@ typedef struct PlWireEvent {
         uint64_t time_usec;     /* CLOCK_REALTIME */
         int priority;           /* as in syslog(3): 6 = info; 4 = warning, … */
         const char *message;    /* one line, what the journal says */
-        const char *message_id; /* pl-message.h; may be NULL */
+        const char *message_id; /* lib/base/message.h; may be NULL */
         const char *container_name, *container_id, *service; /* may be NULL */
         json_t *fields; /* object with more members, or NULL; journal field names in lower case
                          * without the PLIMSOLL_ prefix: "health", "reason", "resource" … */

@@ -24,15 +24,15 @@ static void check_inspect(const char *body, size_t size) {
 
         if (pl_docker_parse_inspect(body, size, &c) < 0)
                 return;
-        expect(pl_is_id(c->id) && c->name && c->name[0] && c->image && c->log_path);
+        expect(pl_is_id(c->id) && c->name && c->name[0] && c->image && c->log.path);
         expect(c->n_labels <= PL_DOCKER_LABELS_MAX && c->pid >= 0);
         for (size_t i = 0; i < c->n_labels; i++) {
                 expect(strlen(c->labels[i].value) <= PL_DOCKER_STRING_MAX);
                 expect(i == 0 || strcmp(c->labels[i - 1].key, c->labels[i].key) <= 0);
                 expect(pl_container_label(c, c->labels[i].key));
         }
-        for (size_t i = 0; i < c->n_ports; i++)
-                expect(c->ports[i].container_port > 0);
+        for (size_t i = 0; i < c->reach.n_ports; i++)
+                expect(c->reach.ports[i].container_port > 0);
         for (size_t i = 0; i < c->n_env; i++)
                 expect(c->env[i].key && c->env[i].value);
 

@@ -6,7 +6,7 @@
  * that are paths; when the answers run out the last one is given again.
  */
 #include "fuzz-verdict.h"
-#include "lib/probe/http.h"
+#include "lib/probe/kind.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -80,13 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t n = eol ? (size_t)(eol - text) : size;
         PlOllamaFacts facts = { 0 };
         PlHttpProbe p = { 0 };
-        PlHttpSpec s = { .kind = PL_PROBE_HTTP };
+        PlHttpSpec s = { .talk = pl_probe_kind_info(PL_PROBE_HTTP)->http };
 
         if (!eol)
                 return 0;
         for (PlProbeKind k = 0; k < _PL_PROBE_N; k++)
-                if (pl_probe_is_http(k) && has(text, n, pl_probe_kind_to_string(k)))
-                        s.kind = k;
+                if (pl_probe_kind_info(k)->http && has(text, n, pl_probe_kind_info(k)->word))
+                        s.talk = pl_probe_kind_info(k)->http;
         if (has(text, n, "models"))
                 s.models = models;
         if (has(text, n, "facts"))

@@ -4,13 +4,13 @@
  * The same bytes as a user's name, in a packet that must know its own length.
  */
 #include "fuzz-verdict.h"
-#include "lib/probe/postgres.h"
+#include "lib/probe/tcp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
         bool goodbye = true;
-        PlProbeStep step = pl_probe_postgres_parse(data, n, eof, ret, &goodbye);
+        PlProbeStep step = pl_tcp_postgres.parse(data, n, eof, ret, &goodbye);
 
         must(!goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP &&
                           memmem(data, n, "R\0\0\0\x08\0\0\0\0", 9)));
@@ -19,11 +19,11 @@ static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_free_ char *name = strndup((const char *)data, size);
-        uint8_t buf[PL_PROBE_POSTGRES_HELLO_MAX];
+        uint8_t buf[PL_TCP_HELLO_MAX];
         size_t n;
 
         must(name);
-        n = pl_probe_postgres_hello(name, name, buf);
+        n = pl_tcp_postgres.hello(name, name, buf);
         must(n > 8 && n <= sizeof(buf) && buf[n - 1] == '\0');
         must(((size_t)buf[2] << 8 | buf[3]) == n);
         check_stream(parse, data, size);

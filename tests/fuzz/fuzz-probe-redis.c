@@ -3,11 +3,19 @@
  * Any bytes as a Redis server's answer.
  */
 #include "fuzz-verdict.h"
-#include "lib/probe/redis.h"
+#include "lib/probe/tcp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
+        bool goodbye = true;
+        PlProbeStep step = pl_tcp_redis.parse(data, n, eof, ret, &goodbye);
+
+        must(!goodbye);
+        return step;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        check_stream(pl_probe_redis_parse, data, size);
+        check_stream(parse, data, size);
         return 0;
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "lib/base/unit.h"
+#include "lib/probe/kind.h"
 #include "probe/prober.h"
 
 typedef struct Tool {
@@ -27,10 +28,20 @@ typedef struct Tool {
         char line[300]; /* last printed */
 } Tool;
 
+static const char *const kind_names[_PL_VERDICT_N] = {
+        [PL_VERDICT_NONE] = "none",         [PL_VERDICT_UP] = "up",
+        [PL_VERDICT_STARTING] = "starting", [PL_VERDICT_DEGRADED] = "degraded",
+        [PL_VERDICT_DOWN] = "down",
+};
+
+static const char *kind_to_string(PlVerdictKind k) {
+        return (unsigned)k < _PL_VERDICT_N ? kind_names[k] : "none";
+}
+
 static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                        const PlOllamaFacts *ollama) {
         Tool *t = userdata;
-        const char *word = pl_verdict_kind_to_string(v->kind);
+        const char *word = kind_to_string(v->kind);
         char line[sizeof(t->line)];
 
         t->n_rounds++;
@@ -62,7 +73,7 @@ static int on_end(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static PlProbeKind kind_from_word(const char *s) {
         for (PlProbeKind k = 0; k < _PL_PROBE_N; k++)
-                if (pl_streq(s, pl_probe_kind_to_string(k)))
+                if (pl_streq(s, pl_probe_kind_info(k)->word))
                         return k;
         return PL_PROBE_AUTO;
 }

@@ -50,11 +50,12 @@ static PlKmsgKill killed(PlKmsgScope scope, const char *limit_group) {
         return k;
 }
 
-#define REPORT                                                                              \
-        .time_usec = 1, .kills = 1, .cause = PL_OOM_CAUSE_LIMIT, .pid = 1234, .uid = 70,    \
-        .victim_bytes = MIB(40), .victim = "python3", .directive = "MemoryMax",             \
-        .limit_bytes = GIB(4), .usage_bytes = GIB(4), .peak_bytes = GIB(4),                 \
-        .working_set_bytes = MIB(3994), .swap_bytes = 0, .some_permyriad = 3412,            \
-        .full_permyriad = 150, .in_10min = 1, .in_hour = 1, .in_day = 2,                    \
-        .owner = PL_OOM_OWNER_POLICY, .section = "Service postgres", .host_bytes = GIB(16), \
-        .all_limits_bytes = GIB(12), .setting_bytes = U
+#define REPORT                                                                           \
+        .time_usec = 1, .kills = 1, .cause = PL_OOM_CAUSE_LIMIT, .pid = 1234, .uid = 70, \
+        .victim_bytes = MIB(40), .victim = "python3", .directive = "MemoryMax",          \
+        .limit_bytes = GIB(4), .usage_bytes = GIB(4), .peak_bytes = GIB(4),              \
+        .working_set_bytes = MIB(3994), .swap_bytes = 0, .some_permyriad = 3412,         \
+        .full_permyriad = 150, .in_10min = 1, .in_hour = 1, .in_day = 2,                 \
+        .around.owner = PL_OOM_OWNER_POLICY, .around.section = "Service postgres",       \
+        .around.host_bytes = GIB(16), .around.all_limits_bytes = GIB(12),                \
+        .around.setting_bytes = U

@@ -6,6 +6,7 @@
  */
 
 #include "lib/probe/http.h"
+#include "lib/probe/kind.h"
 #include "probe-answers.h"
 
 #define NOW (UINT64_C(1767225600) * PL_USEC_PER_SEC) /* 2026-01-01T00:00:00Z */
@@ -41,7 +42,7 @@ static inline void check_round(const Round *row) {
         static char *const models[] = { (char *)"llama3", (char *)"mistral:7b", NULL };
         PlExpectList *expect = expectations(row->expect);
         PlHttpSpec spec = {
-                .kind = row->kind,
+                .talk = pl_probe_kind_info(row->kind)->http,
                 .path = row->path,
                 .expect = expect,
                 .models = row->models ? models : NULL,

@@ -36,10 +36,10 @@ static const struct {
 
 START_TEST(choose) {
         PlPair option = { (char *)choices[_i].option, (char *)"5" };
-        PlContainer c = { .log_driver = (char *)choices[_i].driver,
+        PlContainer c = { .log.driver = (char *)choices[_i].driver,
                           .phase = choices[_i].phase,
-                          .log_options = &option,
-                          .n_log_options = choices[_i].option ? 1 : 0 };
+                          .log.options = &option,
+                          .log.n_options = choices[_i].option ? 1 : 0 };
         PlAdoptSizes s = { choices[_i].max_size_bytes, 3 };
         PlAdoptWhy why = pl_adopt_choose(&c, &s);
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The small rooms of lib/base: identities, words, string vectors, JSON. */
+/* The small rooms of lib/base: identities, words, string vectors, JSON, unit names. */
 
 #include <errno.h>
 
 #include "lib/base/id.h"
 #include "lib/base/json.h"
 #include "lib/base/strv.h"
+#include "lib/base/unit-name.h"
 #include "lib/base/word.h"
+#include "lib/logs/method.h"
 #include "unit.h"
 
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -31,6 +33,8 @@ START_TEST(word) {
         ck_assert_str_eq(pl_word_of(words, 0), "none");
         ck_assert_str_eq(pl_word_of(words, 1), "HUP");
         ck_assert_str_eq(pl_word_of(words, 2), "unknown");
+        ck_assert_str_eq(pl_log_method_to_string(PL_LOG_METHOD_PUNCH), "punch");
+        ck_assert_str_eq(pl_log_method_to_string(_PL_LOG_METHOD_N), "unknown");
 }
 END_TEST
 
@@ -72,6 +76,42 @@ START_TEST(json) {
 }
 END_TEST
 
+static const struct {
+        const char *template, *what, *unit; /* unit NULL: refused */
+} name_rows[] = {
+        { "plimsoll-alert@%s.service", "postgres", "plimsoll-alert@postgres.service" },
+        { "plimsoll-alert@%s.service", "ml-db_1.x", "plimsoll-alert@ml\\x2ddb_1.x.service" },
+        { "plimsoll-alert@%s.service", ".x/y z", "plimsoll-alert@\\x2ex-y\\x20z.service" },
+        { "page.target", "postgres", "page.target" },
+        { "a%%b.service", "x", NULL }, /* a unit's name holds no per cent sign */
+        { "%s", "postgres", NULL },
+        { "x@%i.service", "postgres", NULL },
+        { "x y.service", "postgres", NULL },
+        { "../x.service", "postgres", NULL },
+        { ".service", "postgres", NULL },
+        { "", "postgres", NULL },
+};
+
+START_TEST(name_expand) {
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        r = pl_unit_name_expand(name_rows[_i].template, name_rows[_i].what, &unit);
+        ck_assert_msg(r == (name_rows[_i].unit ? 0 : -EINVAL), "%s: %d", name_rows[_i].template, r);
+        ck_assert_msg(pl_streq_null(unit, name_rows[_i].unit), "%s, %s: got %s",
+                      name_rows[_i].template, name_rows[_i].what, unit);
+}
+END_TEST
+
+START_TEST(name_too_long) {
+        char what[300], *unit;
+
+        memset(what, 'a', sizeof(what) - 1);
+        what[sizeof(what) - 1] = 0;
+        ck_assert_int_eq(pl_unit_name_expand("x@%s.service", what, &unit), -EINVAL);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("base");
 
@@ -79,5 +119,7 @@ int main(void) {
         tcase_add_test(t, word);
         tcase_add_test(t, strv);
         tcase_add_test(t, json);
+        tcase_add_loop_test(t, name_expand, 0, PL_ARRAY_SIZE(name_rows));
+        tcase_add_test(t, name_too_long);
         return run_case(t);
 }

@@ -45,19 +45,20 @@ static void show(FILE *f, const PlContainer *c) {
                 fprintf(f, " restart=%s", c->host.restart_policy);
         for (size_t i = 0; i < c->n_labels; i++)
                 fprintf(f, " L:%s=%s", c->labels[i].key, c->labels[i].value);
-        for (size_t i = 0; i < c->n_networks; i++)
-                fprintf(f, " N:%s=%s,%s", c->networks[i].name, c->networks[i].ip,
-                        c->networks[i].ip6);
-        for (size_t i = 0; i < c->n_ports; i++)
-                fprintf(f, " P:%u%s=%s:%u", c->ports[i].container_port, c->ports[i].udp ? "u" : "",
-                        c->ports[i].host_ip, c->ports[i].host_port);
+        for (size_t i = 0; i < c->reach.n_networks; i++)
+                fprintf(f, " N:%s=%s,%s", c->reach.networks[i].name, c->reach.networks[i].ip,
+                        c->reach.networks[i].ip6);
+        for (size_t i = 0; i < c->reach.n_ports; i++)
+                fprintf(f, " P:%u%s=%s:%u", c->reach.ports[i].container_port,
+                        c->reach.ports[i].udp ? "u" : "", c->reach.ports[i].host_ip,
+                        c->reach.ports[i].host_port);
         for (size_t i = 0; i < c->n_mounts; i++)
                 fprintf(f, " M:%s,%s,%s", c->mounts[i].type, c->mounts[i].source,
                         c->mounts[i].destination);
-        if (c->log_driver[0] || c->log_path[0])
-                fprintf(f, " log=%s,%s", c->log_driver, c->log_path);
-        for (size_t i = 0; i < c->n_log_options; i++)
-                fprintf(f, " O:%s=%s", c->log_options[i].key, c->log_options[i].value);
+        if (c->log.driver[0] || c->log.path[0])
+                fprintf(f, " log=%s,%s", c->log.driver, c->log.path);
+        for (size_t i = 0; i < c->log.n_options; i++)
+                fprintf(f, " O:%s=%s", c->log.options[i].key, c->log.options[i].value);
         for (size_t i = 0; i < c->n_env; i++)
                 fprintf(f, " E:%s=%s", c->env[i].key, c->env[i].value);
 }

@@ -9,6 +9,7 @@
 #include "lib/docker/container.h"
 #include "lib/docker/event.h"
 #include "lib/docker/inspect.h"
+#include "lib/docker/json.h"
 #include "unit.h"
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -319,9 +320,51 @@ START_TEST(test_event_bounds) {
 }
 END_TEST
 
+static const struct {
+        const char *name, *text;
+        int r;
+        size_t end, n_values;
+        bool has_nul;
+} scans[] = {
+        { "object", " {\"a\":[1,2]} x", 0, 12, 3, false },
+        { "brackets in text", "[\"]}\\\"[\"]", 0, 9, 1, false },
+        { "NUL", "{\"a\":\"\\u0000\"}", 0, 14, 1, true },
+        { "escaped backslash", "{\"a\":\"\\\\u0000\"}", 0, 15, 1, false },
+        { "no value", "  7", -EBADMSG },
+        { "no end", "{\"a\":[", -EBADMSG },
+        { "no end of a string", "[\"]", -EBADMSG },
+        { "empty", "", -EBADMSG },
+};
+
+START_TEST(test_scan) {
+        PlJsonScan s = { 0 };
+        int r = pl_json_scan(scans[_i].text, strlen(scans[_i].text), &s);
+
+        ck_assert_msg(r == scans[_i].r, "%s: %d", scans[_i].name, r);
+        ck_assert_msg(s.end == scans[_i].end && s.n_values == scans[_i].n_values &&
+                                      s.has_nul == scans[_i].has_nul,
+                      "%s: %zu, %zu, %d", scans[_i].name, s.end, s.n_values, s.has_nul);
+}
+END_TEST
+
+/* Text is cut between characters. */
+START_TEST(test_json_cut) {
+        char buf[4];
+
+        pl_json_cut("aé…", buf, sizeof(buf));
+        ck_assert_str_eq(buf, "aé");
+        pl_json_cut("ab…", buf, sizeof(buf));
+        ck_assert_str_eq(buf, "ab");
+        pl_json_cut(NULL, buf, sizeof(buf));
+        ck_assert_str_eq(buf, "");
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("parse");
 
+        tcase_add_loop_test(c, test_scan, 0, PL_ARRAY_SIZE(scans));
+        tcase_add_test(c, test_json_cut);
         tcase_add_loop_test(c, test_version, 0, PL_ARRAY_SIZE(versions));
         tcase_add_loop_test(c, test_negotiate, 0, PL_ARRAY_SIZE(ranges));
         tcase_add_loop_test(c, test_list, 0, PL_ARRAY_SIZE(lists));

@@ -4,7 +4,6 @@
  * ProbeExpect= syntax, and the dates of heartbeats: small grammars, row by row.
  */
 
-#include "lib/probe/airflow.h"
 #include "lib/probe/expect.h"
 #include "unit.h"
 

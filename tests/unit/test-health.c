@@ -380,12 +380,6 @@ START_TEST(broken_and_bad) {
                 step(&w);
         }
         ck_assert(pl_health_is_broken(&w.health));
-        ck_assert(pl_health_is_bad(PL_HEALTH_UNHEALTHY, false));
-        ck_assert(pl_health_is_bad(PL_HEALTH_DEGRADED, false));
-        ck_assert(pl_health_is_bad(PL_HEALTH_ABSENT, true));
-        ck_assert(!pl_health_is_bad(PL_HEALTH_ABSENT, false));
-        ck_assert(!pl_health_is_bad(PL_HEALTH_UNKNOWN, true));
-        ck_assert(!pl_health_is_bad(PL_HEALTH_STARTING, true));
 }
 END_TEST
 

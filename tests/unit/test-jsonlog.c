@@ -156,8 +156,8 @@ START_TEST(stats) {
         ck_assert_uint_eq(s.lines, 6);
         ck_assert_uint_eq(s.min_sec, 1767323044);
         ck_assert_uint_eq(s.max_sec, 1767323100);
-        ck_assert_uint_eq(pl_jsonlog_time_of(FULL, sizeof(FULL) - 1), t0);
-        ck_assert_uint_eq(pl_jsonlog_time_of("{}\n", 3), 0);
+        ck_assert_uint_eq(pl_jsonlog_first_time(FULL, sizeof(FULL) - 1), t0);
+        ck_assert_uint_eq(pl_jsonlog_first_time("{}\n", 3), 0);
 }
 END_TEST
 

@@ -65,8 +65,7 @@ static void setup(void) {
                                    .name = (char *)"web",
                                    .phase = PL_PHASE_RUNNING,
                                    .pid = 1,
-                                   .log_driver = (char *)"json-file",
-                                   .log_path = log_path };
+                                   .log = { .driver = (char *)"json-file", .path = log_path } };
         policy = (PlLogPolicy){ .max_size_bytes = KIB(64), .max_age_usec = PL_TIME_INFINITY };
         n_rotated = n_findings = n_method_said = 0;
         lines = 0;
@@ -200,10 +199,10 @@ START_TEST(left_alone) {
         PlLogStatus s;
 
         if (_i == 0) {
-                container.log_options = &max_size;
-                container.n_log_options = 1;
+                container.log.options = &max_size;
+                container.log.n_options = 1;
         } else if (_i == 1)
-                container.log_driver = (char *)"journald";
+                container.log.driver = (char *)"journald";
         else if (_i == 2)
                 policy.method = PL_LOG_METHOD_OFF;
         append(3000);
@@ -307,7 +306,7 @@ START_TEST(spared_is_said_once) {
                 c[i] = container;
                 memcpy(c[i].id, ids[i], PL_ID_MAX);
                 c[i].name = names[i];
-                c[i].log_path = log_of(ids[i]);
+                c[i].log.path = log_of(ids[i]);
                 ck_assert_int_eq(pl_logs_update(logs, &c[i], "front", &policy), 0);
         }
         LOOP_UNTIL(n_method_said == 1);

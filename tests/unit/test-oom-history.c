@@ -63,10 +63,11 @@ END_TEST
 
 static const PlOomReport kept[] = {
         { REPORT },
-        { REPORT, .time_usec = 2, .product = "Postgres", .setting = "shared_buffers",
-          .setting_bytes = GIB(3) },
-        { REPORT, .cause = PL_OOM_CAUSE_HOST, .owner = PL_OOM_OWNER_NOBODY, .section = "",
-          .n_unlimited = 3, .all_limits_bytes = U, .pid = 0, .victim = "", .uid = U },
+        { REPORT, .time_usec = 2, .around.product = "Postgres", .around.setting = "shared_buffers",
+          .around.setting_bytes = GIB(3) },
+        { REPORT, .cause = PL_OOM_CAUSE_HOST, .around.owner = PL_OOM_OWNER_NOBODY,
+          .around.section = "", .around.n_unlimited = 3, .around.all_limits_bytes = U, .pid = 0,
+          .victim = "", .uid = U },
         { REPORT, .victim = "\xc3\x28\x1b\"\\\xff,\x7f", .limit_group = "/a\x80/\xfe" },
 };
 

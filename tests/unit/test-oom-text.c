@@ -45,39 +45,40 @@ static const struct {
           "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: raise "
           "MemoryMax= to 5G in [Service postgres], or find out what grows in it" },
         { "often, and a setting",
-          { REPORT, .in_hour = 3, .product = "Postgres", .setting = "shared_buffers",
-            .setting_bytes = GIB(3) },
+          { REPORT, .in_hour = 3, .around.product = "Postgres", .around.setting = "shared_buffers",
+            .around.setting_bytes = GIB(3) },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
           "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 3 in 1 h, 2 in 24 h. Advice: peak "
           "4.0G of 4.0G 3 times in an hour; Postgres shared_buffers is 3.0G: lower it, or raise "
           "MemoryMax= to 5G in [Service postgres]" },
         { "limit of the engine, no section",
-          { REPORT, .owner = PL_OOM_OWNER_ENGINE, .section = "", .some_permyriad = U,
+          { REPORT, .around.owner = PL_OOM_OWNER_ENGINE, .around.section = "", .some_permyriad = U,
             .full_permyriad = U },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set in "
           "the engine. Used 4.0G, peak 4.0G, working set 3.9G, swap 0B. Kills: 1 in 10 min, 1 in "
           "1 h, 2 in 24 h. Advice: set MemoryMax=5G in a section of the policy, or find out what "
           "grows in it" },
         { "limit of nobody, a section without MemoryMax=, two victims, no log",
-          { REPORT, .owner = PL_OOM_OWNER_NOBODY, .pid = 0, .victim = "", .kills = 2,
+          { REPORT, .around.owner = PL_OOM_OWNER_NOBODY, .pid = 0, .victim = "", .kills = 2,
             .usage_bytes = U, .working_set_bytes = U, .swap_bytes = U },
           "OOM kill: a process (the kernel log does not tell which) and 1 more were killed at the "
           "limit of 4.0G, set by neither the policy nor the engine. Used unknown, peak 4.0G. "
           "Pressure in the minute before: some 34%, full 1.5%. Kills: 1 in 10 min, 1 in 1 h, 2 in "
           "24 h. Advice: set MemoryMax=5G in [Service postgres], or find out what grows in it" },
         { "the host cannot give more",
-          { REPORT, .host_bytes = GIB(4) },
+          { REPORT, .around.host_bytes = GIB(4) },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
           "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: the "
           "host's 4.0G cannot give more: make it use less" },
         { "… but a setting can be lowered",
-          { REPORT, .host_bytes = GIB(4), .product = "Redis", .setting = "maxmemory",
-            .setting_bytes = GIB(4) },
+          { REPORT, .around.host_bytes = GIB(4), .around.product = "Redis",
+            .around.setting = "maxmemory", .around.setting_bytes = GIB(4) },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
           "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: Redis "
           "maxmemory is 4.0G: lower it" },
         { "a setting that leaves room",
-          { REPORT, .product = "Redis", .setting = "maxmemory", .setting_bytes = GIB(2) },
+          { REPORT, .around.product = "Redis", .around.setting = "maxmemory",
+            .around.setting_bytes = GIB(2) },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
           "[Service postgres]" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: raise "
           "MemoryMax= to 5G in [Service postgres], or find out what grows in it" },
@@ -87,13 +88,13 @@ static const struct {
           "/system.slice, the group above it" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. "
           "Advice: raise the limit of /system.slice, or lower MemoryMax= of what is in it" },
         { "the host, containers without limits",
-          { REPORT, .cause = PL_OOM_CAUSE_HOST, .n_unlimited = 2 },
+          { REPORT, .cause = PL_OOM_CAUSE_HOST, .around.n_unlimited = 2 },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed because the host ran out of "
           "memory" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: running containers "
           "may use 12.0G, and 2 of them without a limit, of the host's 16.0G: give each a "
           "MemoryMax=, so that they fit together" },
         { "the host, too much promised",
-          { REPORT, .cause = PL_OOM_CAUSE_HOST, .all_limits_bytes = GIB(24) },
+          { REPORT, .cause = PL_OOM_CAUSE_HOST, .around.all_limits_bytes = GIB(24) },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed because the host ran out of "
           "memory" NUMBERS ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: running containers "
           "may use 24.0G of the host's 16.0G: lower MemoryMax= until they fit together" },
@@ -115,7 +116,7 @@ static const struct {
             .swap_bytes = U,
             .some_permyriad = U,
             .full_permyriad = U,
-            .all_limits_bytes = U },
+            .around.all_limits_bytes = U },
           "OOM kill: a process (the kernel log does not tell which) was killed. Kills: 0 in 10 "
           "min, 0 in 1 h, 0 in 24 h" },
         { "a hostile name",
@@ -194,9 +195,9 @@ START_TEST(warns) {
 
         s.high_bytes = warnings[_i].high;
         pl_oom_report_pressure(&r, &ring, &s, 1);
-        r.owner = PL_OOM_OWNER_POLICY;
-        r.host_bytes = GIB(16);
-        (void)snprintf(r.section, sizeof(r.section), "Service web");
+        r.around.owner = PL_OOM_OWNER_POLICY;
+        r.around.host_bytes = GIB(16);
+        (void)snprintf(r.around.section, sizeof(r.around.section), "Service web");
         text = pl_oom_pressure_text(&r, 32 * SEC + 5);
         ck_assert_msg(pl_streq_null(text, warnings[_i].text), "%s\n%s", text, warnings[_i].text);
 }

@@ -222,25 +222,10 @@ START_TEST(test_drift) {
 }
 END_TEST
 
-START_TEST(test_original) {
-        _cleanup_(pl_limits_deinit) PlLimits want =
-                        limits_of("MemoryMax=64M, MemoryHigh=9M, AllowedCPUs=0");
-        _cleanup_(pl_reading_deinit) PlReading have = reading_of(
-                        "v1, MemoryMax=infinity, AllowedCPUs=0-7, TasksMax=7, no MemoryHigh");
-        _cleanup_(pl_limits_deinit) PlLimits original = {};
-        _cleanup_(pl_limits_deinit) PlLimits expected =
-                        limits_of("MemoryMax=infinity, AllowedCPUs=0-7");
-
-        ck_assert_int_eq(pl_plan_original(&want, &have, &original), 0);
-        ck_assert(pl_limits_equal(&original, &expected));
-}
-END_TEST
-
 int main(void) {
         TCase *t = tcase_create("plan");
 
         tcase_add_loop_test(t, test_rows, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, test_drift);
-        tcase_add_test(t, test_original);
         return run_case(t);
 }

@@ -78,17 +78,17 @@ static const struct {
 
 static void fill(int i, PlContainer *c, PlNetwork networks[static 4]) {
         *c = (PlContainer){ .host.network_mode = (char *)rows[i].mode,
-                            .networks = networks,
-                            .ports = (PlPort *)rows[i].ports };
+                            .reach.networks = networks,
+                            .reach.ports = (PlPort *)rows[i].ports };
         for (size_t n = 0; n < 4 && rows[i].ips[n]; n++) {
                 networks[n] = (PlNetwork){ 0 };
                 (void)snprintf(networks[n].ip, sizeof(networks[n].ip), "%s", rows[i].ips[n]);
                 if (n == 0 && rows[i].ip6)
                         (void)snprintf(networks[n].ip6, sizeof(networks[n].ip6), "%s", rows[i].ip6);
-                c->n_networks++;
+                c->reach.n_networks++;
         }
-        while (c->n_ports < 3 && rows[i].ports[c->n_ports].container_port)
-                c->n_ports++;
+        while (c->reach.n_ports < 3 && rows[i].ports[c->reach.n_ports].container_port)
+                c->reach.n_ports++;
         if (rows[i].env.key) {
                 c->env = (PlPair *)&rows[i].env;
                 c->n_env = 1;
@@ -121,8 +121,8 @@ END_TEST
 START_TEST(shared_network) {
         PlNetwork network = { .ip = "172.17.0.9" };
         PlContainer owner = { .host.network_mode = (char *)"bridge",
-                              .networks = &network,
-                              .n_networks = 1 };
+                              .reach.networks = &network,
+                              .reach.n_networks = 1 };
         PlContainer c = { .host.network_mode = (char *)"container:0123" };
         char text[PL_PROBE_ADDRESS_TEXT_MAX];
         PlProbeAddresses a;

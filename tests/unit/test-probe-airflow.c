@@ -82,7 +82,7 @@ END_TEST
 
 /* Airflow 2's path is kept once it has answered. */
 START_TEST(airflow_keeps_its_path) {
-        PlHttpSpec spec = { .kind = PL_PROBE_AIRFLOW };
+        PlHttpSpec spec = { .talk = pl_probe_kind_info(PL_PROBE_AIRFLOW)->http };
         PlHttpProbe probe = { 0 };
         const char *good = AIRFLOW("healthy", "healthy", FRESH, "");
         PlHttpAnswer miss = { .got_status = true, .status = 404, .body = "", .body_size = 0 };

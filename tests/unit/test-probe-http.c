@@ -118,7 +118,7 @@ START_TEST(big_bodies) {
                 for (size_t i = 0; i < PL_HTTP_BODY_MAX; i++)
                         body[i] = fills[f][i % len];
                 for (size_t k = 0; k < PL_ARRAY_SIZE(kinds); k++) {
-                        PlHttpSpec spec = { .kind = kinds[k] };
+                        PlHttpSpec spec = { .talk = pl_probe_kind_info(kinds[k])->http };
                         PlHttpProbe probe = { 0 };
                         PlHttpAnswer a = { .got_status = true,
                                            .status = 200,
@@ -137,7 +137,8 @@ START_TEST(big_bodies) {
         memcpy(body + PL_HTTP_BODY_MAX - 5, "READY", 5);
         {
                 PlExpectList *expect = expectations("body:READY");
-                PlHttpSpec spec = { .kind = PL_PROBE_HTTP, .expect = expect };
+                PlHttpSpec spec = { .talk = pl_probe_kind_info(PL_PROBE_HTTP)->http,
+                                    .expect = expect };
                 PlHttpProbe probe = { 0 };
                 PlHttpAnswer a = { .got_status = true,
                                    .status = 200,

@@ -73,7 +73,7 @@ START_TEST(kinds) {
                 labels[c.n_labels++] = (PlPair){ (char *)PL_PROBE_LABEL, (char *)rows[_i].label };
         kind = pl_probe_kind_infer(rows[_i].policy, &c);
         ck_assert_msg(kind == rows[_i].kind, "%s: %s", rows[_i].image ? rows[_i].image : "(none)",
-                      pl_probe_kind_to_string(kind));
+                      pl_probe_kind_info(kind)->word);
 }
 END_TEST
 

@@ -42,7 +42,7 @@ START_TEST(rounds) {
 END_TEST
 
 START_TEST(ollama_facts) {
-        PlHttpSpec spec = { .kind = PL_PROBE_OLLAMA };
+        PlHttpSpec spec = { .talk = pl_probe_kind_info(PL_PROBE_OLLAMA)->http };
         PlOllamaFacts facts;
         PlHttpProbe probe = { .ollama = &facts };
         static const char *const bodies[] = {

@@ -4,7 +4,7 @@
  * Postgres probe: every answer of a server, and of things that are none, as a row.
  */
 
-#include "lib/probe/postgres.h"
+#include "lib/probe/tcp.h"
 #include "probe-answers.h"
 
 /* ErrorResponse with severity, SQLSTATE and message, as PostgreSQL 15 sends it */
@@ -102,12 +102,12 @@ static const Answer rows[] = {
 /* clang-format on */
 
 START_TEST(answers) {
-        check_answer(&rows[_i], pl_probe_postgres_parse);
+        check_answer(&rows[_i], pl_tcp_postgres.parse);
 }
 END_TEST
 
 START_TEST(packets) {
-        check_packets(&rows[_i], pl_probe_postgres_parse);
+        check_packets(&rows[_i], pl_tcp_postgres.parse);
 }
 END_TEST
 
@@ -126,8 +126,8 @@ static const struct {
 };
 
 START_TEST(hello) {
-        uint8_t buf[PL_PROBE_POSTGRES_HELLO_MAX];
-        size_t n = pl_probe_postgres_hello(hellos[_i].user, hellos[_i].database, buf);
+        uint8_t buf[PL_TCP_HELLO_MAX];
+        size_t n = pl_tcp_postgres.hello(hellos[_i].user, hellos[_i].database, buf);
 
         ck_assert_msg(n == hellos[_i].n, "%s: %zu bytes", hellos[_i].name, n);
         ck_assert_msg(memcmp(buf, hellos[_i].expect, n) == 0, "%s", hellos[_i].name);
@@ -135,12 +135,12 @@ START_TEST(hello) {
 END_TEST
 
 START_TEST(hello_is_bounded) {
-        uint8_t buf[PL_PROBE_POSTGRES_HELLO_MAX];
+        uint8_t buf[PL_TCP_HELLO_MAX];
         char name[1000];
 
         memset(name, 'x', sizeof(name) - 1);
         name[sizeof(name) - 1] = '\0';
-        ck_assert_uint_le(pl_probe_postgres_hello(name, name, buf), sizeof(buf));
+        ck_assert_uint_le(pl_tcp_postgres.hello(name, name, buf), sizeof(buf));
 }
 END_TEST
 

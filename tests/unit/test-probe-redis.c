@@ -4,7 +4,7 @@
  * Redis probe: every answer of a server, and of things that are none, as a row.
  */
 
-#include "lib/probe/redis.h"
+#include "lib/probe/tcp.h"
 #include "probe-answers.h"
 
 /* clang-format off */
@@ -69,28 +69,27 @@ static const Answer rows[] = {
 /* clang-format on */
 
 /* Nothing is to be said to Redis at the end. */
-static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret, bool *goodbye) {
-        return pl_probe_redis_parse(data, n, eof, ret);
-}
-
 START_TEST(answers) {
-        check_answer(&rows[_i], parse);
+        check_answer(&rows[_i], pl_tcp_redis.parse);
 }
 END_TEST
 
 START_TEST(packets) {
-        check_packets(&rows[_i], parse);
+        check_packets(&rows[_i], pl_tcp_redis.parse);
 }
 END_TEST
 
 START_TEST(endless_line) {
-        uint8_t data[PL_PROBE_REDIS_LINE_MAX];
+        uint8_t data[1536];
         PlVerdict v = { 0 };
+        bool goodbye;
 
         memset(data, 'A', sizeof(data));
         data[0] = '+';
-        ck_assert_int_eq(pl_probe_redis_parse(data, sizeof(data) - 1, false, &v), PL_PROBE_MORE);
-        ck_assert_int_eq(pl_probe_redis_parse(data, sizeof(data), false, &v), PL_PROBE_DONE);
+        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data) - 1, false, &v, &goodbye),
+                         PL_PROBE_MORE);
+        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data), false, &v, &goodbye),
+                         PL_PROBE_DONE);
         ck_assert_int_eq(v.kind, PL_VERDICT_DOWN);
 }
 END_TEST
@@ -99,11 +98,12 @@ END_TEST
 START_TEST(long_line) {
         char data[1066 + 2];
         PlVerdict v = { 0 };
+        bool goodbye;
 
         memset(data, 'a', sizeof(data));
         memcpy(data, "-DENIED ", 8);
         memcpy(data + sizeof(data) - 2, "\r\n", 2);
-        ck_assert_int_eq(pl_probe_redis_parse((uint8_t *)data, sizeof(data), false, &v),
+        ck_assert_int_eq(pl_tcp_redis.parse((uint8_t *)data, sizeof(data), false, &v, &goodbye),
                          PL_PROBE_DONE);
         ck_assert_int_eq(v.kind, PL_VERDICT_UP);
 }

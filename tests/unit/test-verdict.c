@@ -22,13 +22,6 @@ START_TEST(set_is_bounded) {
 }
 END_TEST
 
-START_TEST(kinds_have_words) {
-        ck_assert_str_eq(pl_verdict_kind_to_string(PL_VERDICT_UP), "up");
-        ck_assert_str_eq(pl_verdict_kind_to_string(PL_VERDICT_DOWN), "down");
-        ck_assert_str_eq(pl_verdict_kind_to_string(_PL_VERDICT_N), "none");
-}
-END_TEST
-
 static const struct {
         const char *name, *data;
         size_t n;
@@ -57,7 +50,6 @@ int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_test(t, set_is_bounded);
-        tcase_add_test(t, kinds_have_words);
         tcase_add_loop_test(t, tls_records, 0, PL_ARRAY_SIZE(records));
         return run_case(t);
 }

@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Postgres probe: see the header. The whole answer is parsed anew whenever bytes arrive: it is a
- * few hundred bytes, and a parser without memory cannot get out of step. It must not trust a
- * length, a terminator or a type byte.
+ * TCP probes: the first words of Postgres and of Redis.
+ *
+ * The whole answer is parsed anew whenever bytes arrive: it is a few hundred bytes, and a parser
+ * without memory cannot get out of step. It must not trust a length, a terminator or a type byte.
  */
 
-#include "lib/probe/postgres.h"
+#include "lib/probe/tcp.h"
 
 #include "lib/base/quote.h"
 
-const uint8_t pl_probe_postgres_goodbye[5] = { 'X', 0, 0, 0, 4 };
+/*
+ * --- Postgres: a start-up packet out, the server's first words in.
+ *
+ * It never authenticates: that the server asks for a password proves that it serves. It must not
+ * leave error lines in the server's log, so it names a user and a database that exist
+ * (POSTGRES_USER, POSTGRES_DB) and takes leave properly once it was let in. After AuthenticationOk
+ * it reads on to ReadyForQuery: slots that are reserved for superusers are refused only then, with
+ * 53300.
+ *
+ * Source: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Formats"; SQLSTATEs:
+ * appendix A; the rule that any other error means "up" is libpq's PQping().
+ */
+
+#define NAME_MAX_BYTES 128 /* the server itself cuts at 63 (NAMEDATALEN) */
 
 /* No message before ReadyForQuery is longer: libpq's own bound for errors during start-up. */
 #define MESSAGE_MAX 30000u
@@ -29,15 +43,15 @@ static void put32(uint8_t *p, uint32_t v) {
 }
 
 static size_t put_string(uint8_t *p, const char *s) {
-        size_t n = strnlen(s, PL_PROBE_POSTGRES_NAME_MAX - 1);
+        size_t n = strnlen(s, NAME_MAX_BYTES - 1);
 
         memcpy(p, s, n);
         p[n] = '\0';
         return n + 1;
 }
 
-size_t pl_probe_postgres_hello(const char *user, const char *database,
-                               uint8_t buf[static PL_PROBE_POSTGRES_HELLO_MAX]) {
+static size_t postgres_hello(const char *user, const char *database,
+                             uint8_t buf[static PL_TCP_HELLO_MAX]) {
         size_t n = 8;
 
         if (!user || !*user)
@@ -104,7 +118,7 @@ static const struct {
         { "XX002", NULL, PL_VERDICT_DEGRADED, "index corrupted" },
 };
 
-static void judge_error(const uint8_t *p, size_t n, PlVerdict *ret) {
+static void postgres_error(const uint8_t *p, size_t n, PlVerdict *ret) {
         size_t n_state = 0, n_text = 0;
         const char *state = error_field(p, n, 'C', &n_state);
         const char *text = error_field(p, n, 'M', &n_text);
@@ -176,8 +190,8 @@ static bool is_type(uint8_t c, bool let_in) {
         return memchr(let_in ? "RENvSKZ" : "RENv", c, let_in ? 7 : 4) != NULL;
 }
 
-PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                                    bool *ret_goodbye) {
+static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
+                                  bool *ret_goodbye) {
         bool let_in = false;
         size_t i = 0;
 
@@ -212,7 +226,7 @@ PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlV
                 if (n - i < (size_t)len + 1)
                         break;
                 if (type == 'E') {
-                        judge_error(body, len - 4, ret);
+                        postgres_error(body, len - 4, ret);
                         return PL_PROBE_DONE;
                 }
                 if (type == 'Z') {
@@ -239,3 +253,123 @@ PlProbeStep pl_probe_postgres_parse(const uint8_t *data, size_t n, bool eof, PlV
                                "the connection was closed in the middle of an answer");
         return PL_PROBE_DONE;
 }
+
+static const uint8_t postgres_goodbye[5] = { 'X', 0, 0, 0, 4 }; /* Terminate */
+
+const PlTcpTalk pl_tcp_postgres = { postgres_hello, postgres_parse, postgres_goodbye,
+                                    sizeof(postgres_goodbye) };
+
+/*
+ * --- Redis: PING out, one line of RESP in. Without a password: NOAUTH means that it serves (and
+ * hides LOADING, since Redis checks the password first). It must not read past the first line: that
+ * line is the answer.
+ *
+ * Source: Redis documentation, "RESP protocol specification"; error words: Redis server.c, shared
+ * objects (LOADING, BUSY, MASTERDOWN, MISCONF, NOREPLICAS …); Valkey and KeyDB use the same.
+ */
+
+/* A longer first line is no answer to PING; that of protected mode has 1,066 bytes. */
+#define REDIS_LINE_MAX 1536
+
+/* First match by prefix wins; the text after the prefix is Redis's own and is shown. */
+static const struct {
+        const char *prefix, *code;
+        PlVerdictKind kind;
+        const char *reason; /* NULL: Redis's words */
+} answers[] = {
+        { "+PONG", "", PL_VERDICT_UP, "" },
+        { "-NOAUTH", "NOAUTH", PL_VERDICT_UP, "" },
+        /* ACL: the default user may not PING, or is off */
+        { "-NOPERM", "NOPERM", PL_VERDICT_UP, "" },
+        { "-WRONGPASS", "WRONGPASS", PL_VERDICT_UP, "" },
+        { "-LOADING", "LOADING", PL_VERDICT_STARTING, "loading its data set into memory" },
+        { "-DENIED", "DENIED", PL_VERDICT_UP, "protected mode" },
+        { "-MASTERDOWN", "MASTERDOWN", PL_VERDICT_DEGRADED, "the link to its master is down" },
+        { "-BUSY", "BUSY", PL_VERDICT_DEGRADED, NULL },
+        { "-MISCONF", "MISCONF", PL_VERDICT_DEGRADED, NULL },
+        { "-NOREPLICAS", "NOREPLICAS", PL_VERDICT_DEGRADED, NULL },
+        { "-OOM", "OOM", PL_VERDICT_DEGRADED, NULL },
+        { "-CLUSTERDOWN", "CLUSTERDOWN", PL_VERDICT_DEGRADED, NULL },
+        { "-TRYAGAIN", "TRYAGAIN", PL_VERDICT_DEGRADED, NULL },
+        { "-ERR max number of clients", "maxclients", PL_VERDICT_DEGRADED,
+          "full: the maximum number of clients is reached" },
+        { "-ERR operation not permitted", "NOAUTH", PL_VERDICT_UP, "" }, /* < 2.8 */
+        { "-ERR DISABLED", "DISABLED", PL_VERDICT_UP, "" },
+        { "-ERR unknown command", "renamed", PL_VERDICT_UP, "PING is renamed" },
+        { "-ERR", "ERR", PL_VERDICT_DEGRADED, NULL },
+};
+
+/* An error reply is "-WORD text": anything else that begins with '-' is not Redis. */
+static bool is_error_word(const uint8_t *line, size_t n) {
+        size_t i = 1;
+
+        while (i < n && line[i] >= 'A' && line[i] <= 'Z')
+                i++;
+        return i > 2 && (i == n || line[i] == ' ');
+}
+
+static void judge_line(const uint8_t *line, size_t n, PlVerdict *ret) {
+        char quoted[128];
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(answers); i++) {
+                size_t len = strlen(answers[i].prefix);
+
+                if (n < len || memcmp(line, answers[i].prefix, len) != 0)
+                        continue;
+                /* "+PONGO" and "-BUSYBODY" are not ours */
+                if (n > len && line[len] != ' ' && line[len] != ',')
+                        continue;
+                pl_verdict_set(ret, answers[i].kind, answers[i].code, "%s",
+                               answers[i].reason
+                                               ? answers[i].reason
+                                               : pl_quote(line + 1, n - 1, quoted, sizeof(quoted)));
+                return;
+        }
+        if (pl_verdict_if_tls(line, n, ret))
+                return;
+        if (line[0] == '-' && is_error_word(line, n))
+                /* a word that a later Redis may know: it answers, but not PONG */
+                pl_verdict_set(ret, PL_VERDICT_DEGRADED, "error", "answers PING with %s",
+                               pl_quote(line + 1, n - 1, quoted, sizeof(quoted)));
+        else
+                pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage",
+                               "not a Redis server: it says \"%s\"",
+                               pl_quote(line, PL_MIN(n, (size_t)40), quoted, sizeof(quoted)));
+}
+
+static size_t redis_hello(const char *user, const char *database,
+                          uint8_t buf[static PL_TCP_HELLO_MAX]) {
+        static const char ping[] = "*1\r\n$4\r\nPING\r\n";
+
+        memcpy(buf, ping, sizeof(ping) - 1);
+        return sizeof(ping) - 1;
+}
+
+static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
+                               bool *ret_goodbye) {
+        const uint8_t *end = memmem(data, PL_MIN(n, (size_t)REDIS_LINE_MAX), "\r\n", 2);
+
+        *ret_goodbye = false;
+        if (end && end > data) {
+                judge_line(data, (size_t)(end - data), ret);
+                return PL_PROBE_DONE;
+        }
+        /* what does not begin as a simple string or an error will not become one */
+        if (n > 0 && data[0] != '+' && data[0] != '-' && (n >= 3 || eof)) {
+                judge_line(data, PL_MIN(n, (size_t)40), ret);
+                return PL_PROBE_DONE;
+        }
+        if (n >= REDIS_LINE_MAX) {
+                pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage",
+                               "not a Redis server: its first line does not end");
+                return PL_PROBE_DONE;
+        }
+        if (!eof)
+                return PL_PROBE_MORE;
+        pl_verdict_set(ret, PL_VERDICT_DOWN, "closed", "%s",
+                       n == 0 ? "the connection was closed without an answer"
+                              : "the connection was closed in the middle of an answer");
+        return PL_PROBE_DONE;
+}
+
+const PlTcpTalk pl_tcp_redis = { redis_hello, redis_parse, NULL, 0 };
