@@ -42,7 +42,7 @@ static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                         waiting |= 1U << plan->steps[i].resource;
                 }
         if (waiting & ~h->waiting) {
-                _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WAIT);
+                _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WAIT, UINT32_MAX);
                 char usage[PL_FORMAT_MAX];
 
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_WAITING,
@@ -89,7 +89,7 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t 
         switch (pl_drift_want_repair(&h->drift, now)) {
         case PL_DRIFT_REPAIR:
                 if (!pl_drift_is_standoff(&h->drift)) {
-                        text = pl_summary_steps(plan, PL_STEP_WRITE);
+                        text = pl_summary_steps(plan, PL_STEP_WRITE, UINT32_MAX);
                         pl_subject_report(e->reporter, h->subject, LOG_NOTICE,
                                           PL_MESSAGE_DRIFT_REPAIRED, who, NULL,
                                           "limits changed by %s, putting back %s", who, text ?: "");
@@ -202,15 +202,18 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         return written & pl_held_wanted(h);
 }
 
-/* Values that came back as written are held from now on: a later difference is somebody's doing. */
-static void read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
+/*
+ * Values that came back as written are held from now on: a later difference is somebody's doing.
+ * While a container is being born, runc and systemd write over what was written early; that is no
+ * failure, and its start event leads here again.
+ * Return: mask of values that are in force as wanted.
+ */
+static uint32_t read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
         uint32_t differs;
 
-        if (written == 0)
-                return;
         if (pl_cg_read_back(e->mounts, h->cgroup, written, &h->reading) < 0) {
                 h->fresh = false;
-                return;
+                return 0;
         }
         differs = pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes) &
                   written;
@@ -221,7 +224,7 @@ static void read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
                         h->held |= 1U << i;
                         (void)pl_held_set_error(h, i, PL_OWNER_KERNEL, NULL);
                 }
-                if (!(differs & (1U << i)) ||
+                if (!(differs & (1U << i)) || h->cgroup_started_usec == 0 ||
                     pl_value_to_string(i, &h->reading.in_force.v[i], &is) < 0 ||
                     asprintf(&why, "kernel reports %s after the write", is) < 0)
                         continue;
@@ -230,10 +233,23 @@ static void read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
                                           PL_MESSAGE_LIMITS_FAILED, why, NULL,
                                           "%s= not in force: %s", pl_resource_info(i)->name, why);
         }
+        if (differs)
+                h->fresh = false;
+        return written & ~differs;
+}
+
+/* Nothing is said of values that did not come back as written. */
+static void say_in_force(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t mask,
+                         const char *message_id, const char *what) {
+        _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE, mask);
+
+        if (text && *text)
+                pl_subject_report(e->reporter, h->subject, LOG_INFO, message_id, NULL, NULL,
+                                  "limits %s: %s", what, text);
 }
 
 static void say_dry_run(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
-        _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE);
+        _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE, UINT32_MAX);
 
         if (!text || !*text || pl_streq_null(h->dry_run_said, text))
                 return;
@@ -245,8 +261,7 @@ static void say_dry_run(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
 
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t mask = 0, drifted = 0, written;
-        _cleanup_free_ char *text = NULL;
+        uint32_t mask = 0, drifted = 0, written, in_force;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
                 if (plan->steps[i].kind == PL_STEP_WRITE || plan->steps[i].kind == PL_STEP_SQUEEZE)
@@ -277,16 +292,11 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         if (!h->cgroup || written == 0)
                 return;
         h->told.systemd_due = true;
-        read_back(e, h, written);
-        if (drifted && !(written & h->restoring))
-                return; /* said by admit_repair() */
-        text = pl_summary_steps(plan, PL_STEP_WRITE);
-        if (written & h->restoring)
-                pl_subject_report(e->reporter, h->subject, LOG_INFO, PL_MESSAGE_LIMITS_RESTORED,
-                                  NULL, NULL, "limits given back: %s", text ?: "");
-        else
-                pl_subject_report(e->reporter, h->subject, LOG_INFO, PL_MESSAGE_LIMITS_APPLIED,
-                                  NULL, NULL, "limits in force: %s", text ?: "");
+        in_force = read_back(e, h, written);
+        say_in_force(e, h, plan, in_force & h->restoring, PL_MESSAGE_LIMITS_RESTORED, "given back");
+        if (!drifted) /* else admit_repair() has said it */
+                say_in_force(e, h, plan, in_force & ~h->restoring, PL_MESSAGE_LIMITS_APPLIED,
+                             "in force");
 }
 
 static uint32_t same_values(const PlLimits *a, const PlLimits *b) {

@@ -24,7 +24,7 @@ struct PlStatusLine {
         sd_event *event;
         const PlSources *from;
         sd_event_source *timer; /* coalesces changes */
-        sd_event_source *trim; /* when memory is given back, if it was too early just now */
+        sd_event_source *trim;  /* when memory is given back, if it was too early just now */
         sd_event_source *watchdog;
         uint64_t watchdog_usec; /* WATCHDOG_USEC; 0: none */
         char *sent;             /* last STATUS= */

@@ -89,7 +89,7 @@ const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t he
                                      : "The kernel has none of them either";
 }
 
-char *pl_summary_steps(const PlPlan *plan, PlStepKind kind) {
+char *pl_summary_steps(const PlPlan *plan, PlStepKind kind, uint32_t mask) {
         char *text = NULL;
         size_t size = 0;
         bool first = true;
@@ -101,7 +101,8 @@ char *pl_summary_steps(const PlPlan *plan, PlStepKind kind) {
                 const PlStep *step = &plan->steps[i];
                 _cleanup_free_ char *to = NULL, *from = NULL;
 
-                if (step->kind != kind || pl_value_equal(&step->value, &step->before))
+                if (step->kind != kind || !(mask & (1U << step->resource)) ||
+                    pl_value_equal(&step->value, &step->before))
                         continue; /* on v1 MemorySwapMax= stays as it is by being written anew */
                 if (pl_value_to_string(step->resource, &step->value, &to) < 0 ||
                     pl_value_to_string(step->resource, &step->before, &from) < 0)

@@ -37,5 +37,5 @@ const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t he
 
 /** pl_summary_steps() - the writes of a plan, "MemoryMax=4G (was infinity), CPUQuota=200% (was
  * 50%)".
- * @kind: which steps to name. Return: owned by the caller; NULL: out of memory. "" when none. */
-char *pl_summary_steps(const PlPlan *plan, PlStepKind kind);
+ * @kind: which steps to name; @mask: of which resources. Return: owned by the caller; NULL: out of memory. "" when none. */
+char *pl_summary_steps(const PlPlan *plan, PlStepKind kind, uint32_t mask);

@@ -98,11 +98,15 @@ START_TEST(steps) {
                            STEP(WAIT, MEMORY_HIGH, GIB(1), PL_UNLIMITED),
                            STEP(WRITE, CPU_QUOTA, 2000000, 500000) },
         };
-        char *text = pl_summary_steps(&plan, PL_STEP_WRITE);
+        char *text = pl_summary_steps(&plan, PL_STEP_WRITE, UINT32_MAX);
 
         ck_assert_str_eq(text, "MemoryMax=4G (was infinity), CPUQuota=200% (was 50%)");
         free(text);
-        text = pl_summary_steps(&plan, PL_STEP_CANNOT);
+        /* only what was read back is said to be in force */
+        text = pl_summary_steps(&plan, PL_STEP_WRITE, 1U << PL_RESOURCE_CPU_QUOTA);
+        ck_assert_str_eq(text, "CPUQuota=200% (was 50%)");
+        free(text);
+        text = pl_summary_steps(&plan, PL_STEP_CANNOT, UINT32_MAX);
         ck_assert_str_eq(text, "");
         free(text);
 }
