@@ -21,7 +21,252 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "control/stream.h"
+
+/* ---- streams ---- */
+
+/*
+ * One backlog, many readers, each with a position of its own. So memory is bounded by the size of
+ * the backlog, not by the number of clients. A client that falls behind by more than that is cut
+ * off; nothing ever waits for a client.
+ *
+ * Positions count bytes since the start, so they never wrap in practice and a reader's lag is a
+ * subtraction. libmicrohttpd does not look at a suspended connection, so a client that goes away
+ * in a quiet hour would keep its place for ever: each stream watches its socket for a hang-up.
+ */
+
+#define PL_CTL_STREAMS_MAX MIB(1) /* bytes of backlog */
+#define PL_CTL_CLIENTS_MAX 64     /* streams at a time; requests need connections too */
+
+typedef struct PlCtlStreams PlCtlStreams;
+
+static PlCtlStreams *streams_free(PlCtlStreams *s);
+PL_DEFINE_CLEANUP(PlCtlStreams *, streams_free)
+
+#define BLOCK_BYTES KIB(16) /* MHD's buffer per stream */
+
+typedef struct Stream {
+        PlCtlStreams *owner;
+        struct MHD_Connection *connection;
+        sd_event_source *hangup;
+        int fd; /* borrowed from MHD */
+        uint64_t position;
+        bool suspended;
+        bool cut; /* too slow, or gone */
+        LIST_ENTRY(Stream) link;
+} Stream;
+
+struct PlCtlStreams {
+        sd_event *event;
+        void (*resumed)(void *userdata);
+        void *userdata;
+        char *data; /* the bytes [start, start + size) of everything ever published */
+        size_t size, allocated;
+        uint64_t start;
+        size_t n;
+        bool closing;
+        LIST_HEAD(, Stream) list;
+};
+
+/* @resumed: called whenever a connection has been resumed: without threads, MHD notices that only
+ *           when it is run the next time. May be called from within MHD_run(), too.
+ * Return: 0, -ENOMEM. */
+static int streams_new(sd_event *event, void (*resumed)(void *userdata), void *userdata,
+                       PlCtlStreams **ret) {
+        PlCtlStreams *s = calloc(1, sizeof *s);
+
+        if (!s)
+                return -ENOMEM;
+        s->event = sd_event_ref(event);
+        s->resumed = resumed;
+        s->userdata = userdata;
+        LIST_INIT(&s->list);
+        *ret = s;
+        return 0;
+}
+
+static void stream_free(void *p) {
+        Stream *stream = p;
+
+        LIST_REMOVE(stream, link);
+        stream->owner->n--;
+        sd_event_source_disable_unref(stream->hangup);
+        free(stream);
+}
+
+/* After MHD_stop_daemon(), which ends every response; returns NULL. */
+static PlCtlStreams *streams_free(PlCtlStreams *s) {
+        if (!s)
+                return NULL;
+        Stream *stream;
+        while ((stream = LIST_FIRST(&s->list)))
+                stream_free(stream);
+        sd_event_unref(s->event);
+        free(s->data);
+        free(s);
+        return NULL;
+}
+
+static size_t streams_count(const PlCtlStreams *s) {
+        return s->n;
+}
+
+static void stream_wake(Stream *stream) {
+        if (!stream->suspended)
+                return;
+        stream->suspended = false;
+        MHD_resume_connection(stream->connection);
+        stream->owner->resumed(stream->owner->userdata);
+}
+
+/* MHD notices the shutdown where it waits to write, the resumed reader where it does not. */
+static void stream_cut(Stream *stream) {
+        if (stream->cut)
+                return;
+        stream->cut = true;
+        (void)shutdown(stream->fd, SHUT_RDWR);
+        stream_wake(stream);
+}
+
+static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        stream_cut(userdata);
+        return 0;
+}
+
+/* Forgets what every reader has taken. */
+static void trim(PlCtlStreams *s) {
+        uint64_t lowest = s->start + s->size;
+        const Stream *stream;
+
+        LIST_FOREACH(stream, &s->list, link)
+        if (!stream->cut)
+                lowest = PL_MIN(lowest, stream->position);
+
+        size_t taken = (size_t)(lowest - s->start);
+        if (taken == 0)
+                return;
+        memmove(s->data, s->data + taken, s->size - taken);
+        s->size -= taken;
+        s->start = lowest;
+        if (s->size == 0) {
+                free(s->data);
+                s->data = NULL;
+                s->allocated = 0;
+        }
+}
+
+static ssize_t on_read(void *userdata, uint64_t pos, char *buf, size_t max) {
+        Stream *stream = userdata;
+        PlCtlStreams *s = stream->owner;
+
+        if (stream->cut)
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+
+        size_t n = (size_t)(s->start + s->size - stream->position);
+        if (n == 0 && s->closing)
+                return MHD_CONTENT_READER_END_OF_STREAM;
+        if (n == 0) {
+                stream->suspended = true;
+                MHD_suspend_connection(stream->connection);
+                return 0;
+        }
+        n = PL_MIN(n, max);
+        memcpy(buf, s->data + (stream->position - s->start), n);
+        stream->position += n;
+        if (stream->position == s->start + s->size)
+                trim(s);
+        return (ssize_t)n;
+}
+
+/*
+ * streams_open() - a response whose body is everything published from now on
+ * Return: 0 and *ret owned by the caller (queue it, then MHD_destroy_response()); -EUSERS when
+ *         there are too many; -ENOMEM, -errno.
+ */
+static int streams_open(PlCtlStreams *s, struct MHD_Connection *connection,
+                        struct MHD_Response **ret) {
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        if (s->n >= PL_CTL_CLIENTS_MAX)
+                return -EUSERS;
+        if (!info)
+                return -EINVAL;
+
+        Stream *stream = calloc(1, sizeof *stream);
+        if (!stream)
+                return -ENOMEM;
+        *stream = (Stream){ .owner = s,
+                            .connection = connection,
+                            .fd = info->connect_fd,
+                            .position = s->start + s->size };
+
+        /* No bit asked for: EPOLLHUP and EPOLLERR always come. A client that has only finished
+         * sending (EPOLLRDHUP) still wants to read. */
+        int r = sd_event_add_io(s->event, &stream->hangup, stream->fd, 0, on_hangup, stream);
+        if (r < 0) {
+                free(stream);
+                return r;
+        }
+        LIST_INSERT_HEAD(&s->list, stream, link);
+        s->n++;
+
+        *ret = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_read, stream,
+                                                 stream_free);
+        if (!*ret) {
+                stream_free(stream);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+static bool reserve(PlCtlStreams *s, size_t more) {
+        size_t need = s->size + more;
+
+        if (need <= s->allocated)
+                return true;
+        size_t size = PL_MAX(need, PL_MAX(s->allocated * 2, (size_t)KIB(4)));
+        char *data = realloc(s->data, size);
+        if (!data)
+                return false;
+        s->data = data;
+        s->allocated = size;
+        return true;
+}
+
+/* One line, newline included, to every client; copied. */
+static void streams_publish(PlCtlStreams *s, const char *line, size_t size) {
+        Stream *stream;
+
+        if (s->n == 0 || s->closing || size > PL_CTL_STREAMS_MAX)
+                return;
+
+        uint64_t end = s->start + s->size + size;
+        LIST_FOREACH(stream, &s->list, link)
+        if (end - stream->position > PL_CTL_STREAMS_MAX)
+                stream_cut(stream);
+        trim(s);
+
+        if (!reserve(s, size)) {
+                /* a gap would be a lie: better no stream than one that silently lost a line */
+                LIST_FOREACH(stream, &s->list, link)
+                stream_cut(stream);
+                return;
+        }
+        memcpy(s->data + s->size, line, size);
+        s->size += size;
+        LIST_FOREACH(stream, &s->list, link)
+        stream_wake(stream);
+}
+
+/* End every stream in good order; MHD needs one more run to say so. */
+static void streams_close(PlCtlStreams *s) {
+        Stream *stream;
+
+        s->closing = true;
+        LIST_FOREACH(stream, &s->list, link)
+        stream_wake(stream);
+}
 
 #define CONNECTIONS_MAX  256     /* more wait in the socket's backlog */
 #define CONNECTION_BYTES KIB(16) /* request line, headers and MHD's own needs */
@@ -195,7 +440,7 @@ static enum MHD_Result open_stream(PlCtlServer *s, struct MHD_Connection *connec
         /* at once: the next question about this connection is answered in the same union */
         Peer *peer = info ? info->socket_context : NULL;
         struct MHD_Response *response = NULL;
-        int r = pl_ctl_streams_open(s->streams, connection, &response);
+        int r = streams_open(s->streams, connection, &response);
 
         if (r == -EUSERS)
                 return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -497,7 +742,7 @@ int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlEndpoint *endpo
         s->userdata = userdata;
         s->timeout_usec = REQUEST_TIMEOUT;
         TAILQ_INIT(&s->queue);
-        if ((r = pl_ctl_streams_new(event, on_resumed, s, &s->streams)) < 0)
+        if ((r = streams_new(event, on_resumed, s, &s->streams)) < 0)
                 return r;
 
         /* MHD closes what it is given, on some of its failures too: it gets a copy */
@@ -517,15 +762,15 @@ PlCtlServer *pl_ctl_server_free(PlCtlServer *s) {
                 return NULL;
         if (s->mhd) {
                 /* MHD must not be stopped while a connection is suspended */
-                pl_ctl_streams_close(s->streams);
-                for (int i = 0; i < CLOSING_ROUNDS && pl_ctl_streams_count(s->streams) > 0; i++)
+                streams_close(s->streams);
+                for (int i = 0; i < CLOSING_ROUNDS && streams_count(s->streams) > 0; i++)
                         (void)MHD_run(s->mhd);
                 MHD_stop_daemon(s->mhd);
         }
         sd_event_source_disable_unref(s->io);
         sd_event_source_disable_unref(s->mhd_timer);
         sd_event_source_disable_unref(s->deadline_timer);
-        pl_ctl_streams_free(s->streams);
+        streams_free(s->streams);
         sd_event_unref(s->event);
         free(s);
         return NULL;
@@ -536,7 +781,7 @@ void pl_ctl_server_set_timeout(PlCtlServer *s, uint64_t usec) {
 }
 
 bool pl_ctl_server_has_listeners(const PlCtlServer *s) {
-        return s && pl_ctl_streams_count(s->streams) > 0;
+        return s && streams_count(s->streams) > 0;
 }
 
 void pl_ctl_server_publish(PlCtlServer *s, json_t *entry) {
@@ -547,5 +792,5 @@ void pl_ctl_server_publish(PlCtlServer *s, json_t *entry) {
                 return;
         size_t size = strlen(line);
         line[size++] = '\n';
-        pl_ctl_streams_publish(s->streams, line, size);
+        streams_publish(s->streams, line, size);
 }

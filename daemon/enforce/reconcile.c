@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "cgroup/apply.h"
 #include "cgroup/read.h"
-#include "enforce/blame.h"
 #include "enforce/desire.h"
 #include "enforce/locate.h"
 #include "enforce/originals.h"
@@ -24,6 +23,41 @@
 #include "lib/base/unit.h"
 #include "lib/docker/update.h"
 #include "lib/status/summary.h"
+
+/* ---- who took a value away ---- */
+
+/*
+ * The engine announces its updates, systemd its reloads and, on disk, properties that are set;
+ * others stay nameless.
+ */
+
+/* Older than this, what an owner did is no longer why a value has changed just now. */
+#define BLAME_USEC        (2 * PL_USEC_PER_SEC)
+#define BLAME_RELOAD_USEC (5 * PL_USEC_PER_SEC)
+
+/* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc,
+ * whose update may be seen here before the engine tells of it. */
+static bool others_set_properties(const PlHeld *h) {
+        uint64_t set, now = pl_clock_usec(CLOCK_REALTIME);
+
+        if (!h->cgroup || !h->cgroup->scope || h->told.systemd_in_flight > 0 ||
+            h->told.update_in_flight)
+                return false;
+        set = pl_systemd_last_set_usec(h->cgroup->scope);
+        return set > h->told.systemd_own_usec && set + BLAME_USEC > now;
+}
+
+/* @now: CLOCK_BOOTTIME. Return: a static text, the most likely means. */
+static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
+        if (h->told.others_usec > 0 && now - h->told.others_usec < BLAME_USEC)
+                return "docker update";
+        if (others_set_properties(h))
+                return "systemctl set-property or the engine";
+        if (e->reloaded_usec > 0 && now - e->reloaded_usec < BLAME_RELOAD_USEC)
+                return "systemd daemon-reload";
+        return h->cgroup && h->cgroup->scope ? "systemd or a direct write to the cgroup"
+                                             : "a direct write to the cgroup";
+}
 
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
@@ -83,7 +117,7 @@ static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
 
 /* Return: true when drifted values may be put back now. */
 static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t now) {
-        const char *who = pl_blame(e, h, now);
+        const char *who = blame(e, h, now);
         _cleanup_free_ char *text = NULL;
 
         switch (pl_drift_want_repair(&h->drift, now)) {

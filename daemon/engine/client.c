@@ -30,10 +30,169 @@
 #include "base/clock.h"
 #include "base/curl-loop.h"
 #include "base/journal.h"
-#include "engine/events.h"
 #include "engine/socket.h"
 #include "lib/base/backoff.h"
 #include "lib/docker/inspect.h"
+
+/* ---- from bytes to events ---- */
+
+/*
+ * The bytes of GET /events are cut into lines, and the lines cut down to events that are new.
+ * Feeding and dispatching are apart, because bytes arrive inside libcurl's callbacks, where
+ * handlers must not run.
+ *
+ * An engine that is asked for events since some time sends again what it sent before, so each is
+ * remembered by (timeNano, Action, Actor.ID) for as long as the engine itself remembers it.
+ */
+
+/* Unread bytes that are kept at most; libcurl hands over 1.6 MB at once at most. */
+#define PL_EVENT_STREAM_MAX MIB(8)
+
+/* What the engine's ring holds, doubled: more cannot come twice. */
+#define PL_EVENT_STREAM_SEEN 512
+
+typedef struct PlEventStream {
+        char *data;
+        size_t size, allocated;
+        bool skipping; /* inside a line that is too long */
+        bool damaged;  /* a line was skipped or could not be read */
+        struct {
+                uint64_t time_nsec, hash;
+        } seen[PL_EVENT_STREAM_SEEN];
+        size_t n_seen;
+        uint64_t last_nsec; /* latest timeNano, for since= */
+} PlEventStream;
+
+/* Kept between events; a burst's buffer is given back. */
+#define BUFFER_KEPT KIB(4)
+
+static void stream_deinit(PlEventStream *s) {
+        free(s->data);
+        *s = (PlEventStream){};
+}
+
+static void release(PlEventStream *s) {
+        free(TAKE_PTR(s->data));
+        s->size = s->allocated = 0;
+}
+
+/* A new connection: drop what is half read, remember what was seen. */
+static void stream_reset(PlEventStream *s) {
+        release(s);
+        s->skipping = s->damaged = false;
+}
+
+/* Keep bytes. Return: 0, -ENOMEM, -ENOBUFS above PL_EVENT_STREAM_MAX. */
+static int stream_feed(PlEventStream *s, const char *data, size_t size) {
+        if (s->skipping) {
+                const char *end = memchr(data, '\n', size);
+
+                if (!end)
+                        return 0;
+                s->skipping = false;
+                size -= (size_t)(end + 1 - data);
+                data = end + 1;
+        }
+        if (size > PL_EVENT_STREAM_MAX - s->size)
+                return -ENOBUFS;
+        if (size > s->allocated - s->size) {
+                size_t wanted = PL_MAX(s->allocated, BUFFER_KEPT);
+                char *p;
+
+                while (wanted < s->size + size)
+                        wanted *= 2;
+                p = realloc(s->data, wanted);
+                if (!p)
+                        return -ENOMEM;
+                s->data = p;
+                s->allocated = wanted;
+        }
+        if (size > 0)
+                memcpy(s->data + s->size, data, size);
+        s->size += size;
+        return 0;
+}
+
+/* FNV-1a, 64 bits; time is compared in full beside it. */
+static uint64_t hash_event(const PlEvent *e) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        for (const char *p = e->id; *p; p++)
+                h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+        h = (h ^ (unsigned)e->action) * UINT64_C(0x100000001b3);
+        return (h ^ (unsigned)e->health) * UINT64_C(0x100000001b3);
+}
+
+static bool is_new(PlEventStream *s, const PlEvent *e) {
+        uint64_t hash = hash_event(e);
+
+        if (e->time_nsec == 0)
+                return true; /* nothing to tell it from another one by */
+        for (size_t i = 0; i < PL_MIN(s->n_seen, (size_t)PL_EVENT_STREAM_SEEN); i++)
+                if (s->seen[i].time_nsec == e->time_nsec && s->seen[i].hash == hash)
+                        return false;
+        s->seen[s->n_seen % PL_EVENT_STREAM_SEEN].time_nsec = e->time_nsec;
+        s->seen[s->n_seen % PL_EVENT_STREAM_SEEN].hash = hash;
+        s->n_seen++;
+        s->last_nsec = PL_MAX(s->last_nsec, e->time_nsec);
+        return true;
+}
+
+static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
+                          bool (*handler)(void *, PlEvent *), void *userdata) {
+        PlEvent e;
+        bool go_on;
+        int r;
+
+        if (size > 0 && line[size - 1] == '\r')
+                size--;
+        if (size == 0)
+                return true;
+        r = size > PL_DOCKER_RECORD_MAX ? -EMSGSIZE : pl_docker_parse_event(line, size, &e);
+        if (r == -ENOMSG)
+                return true;
+        if (r < 0) {
+                s->damaged = true;
+                return true;
+        }
+        go_on = !is_new(s, &e) || handler(userdata, &e);
+        pl_event_deinit(&e);
+        return go_on;
+}
+
+/*
+ * stream_dispatch() - hand out every complete line that is a new event of a container
+ * @handler: Return: false to stop at once; the stream is not touched any more then
+ *
+ * Return: false when a handler has said so. Lines that are no events and lines longer than
+ * PL_DOCKER_RECORD_MAX are skipped and set s->damaged: something may have been missed.
+ */
+static bool stream_dispatch(PlEventStream *s, bool (*handler)(void *, PlEvent *), void *userdata) {
+        size_t begin = 0;
+
+        for (;;) {
+                const char *line = s->data + begin,
+                           *end = begin < s->size ? memchr(line, '\n', s->size - begin) : NULL;
+
+                if (!end)
+                        break;
+                begin += (size_t)(end + 1 - line);
+                if (!dispatch_line(s, line, (size_t)(end - line), handler, userdata))
+                        return false;
+        }
+
+        if (s->size - begin > PL_DOCKER_RECORD_MAX) {
+                s->skipping = s->damaged = true;
+                begin = s->size;
+        }
+        if (begin > 0) {
+                s->size -= begin;
+                memmove(s->data, s->data + begin, s->size);
+        }
+        if (s->size == 0 && s->allocated > BUFFER_KEPT)
+                release(s);
+        return true;
+}
 
 /* ---- what there is ---- */
 
@@ -165,7 +324,7 @@ static void buffer_deinit(Buffer *b) {
 static PlEngine *engine_unref(PlEngine *e) {
         if (!e || --e->n_ref > 0)
                 return NULL;
-        pl_event_stream_deinit(&e->stream.events);
+        stream_deinit(&e->stream.events);
         buffer_deinit(&e->stream.error);
         pl_engine_info_deinit(&e->info);
         sd_event_unref(e->event);
@@ -667,7 +826,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
 
         heard(e);
         if (stream_status(e) == 200)
-                r = pl_event_stream_feed(&e->stream.events, data, size);
+                r = stream_feed(&e->stream.events, data, size);
         else
                 r = buffer_append(&e->stream.error, data, size, ERROR_BODY_MAX);
         if (r < 0) {
@@ -719,7 +878,7 @@ static int subscribe(PlEngine *e) {
                        since % NSEC_PER_SEC, escaped);
         curl_free(escaped);
 
-        pl_event_stream_reset(&e->stream.events);
+        stream_reset(&e->stream.events);
         buffer_deinit(&e->stream.error);
         e->stream.header = false;
         e->stream.fault = 0;
@@ -743,7 +902,7 @@ static void unsubscribe(PlEngine *e) {
                 pl_curl_remove(e->curl, e->stream.easy);
                 curl_easy_cleanup(TAKE_PTR(e->stream.easy));
         }
-        pl_event_stream_reset(&e->stream.events);
+        stream_reset(&e->stream.events);
         buffer_deinit(&e->stream.error);
 }
 
@@ -761,7 +920,7 @@ static void on_dispatched(void *userdata) {
                 subscribed(e);
         if (e->freed || e->state != CONNECTED || e->stream.events.size == 0)
                 return;
-        if (!pl_event_stream_dispatch(&e->stream.events, on_event, e) || !e->stream.events.damaged)
+        if (!stream_dispatch(&e->stream.events, on_event, e) || !e->stream.events.damaged)
                 return;
         e->stream.events.damaged = false;
         if (e->handlers->missed)

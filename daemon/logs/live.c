@@ -11,18 +11,248 @@
 #include "logs/live.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdarg.h>
+#include <sys/inotify.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "lib/base/backoff.h"
+#include "lib/base/macro.h"
 #include "lib/base/map.h"
 #include "lib/base/message.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
-#include "logs/watch.h"
 #include "logs/worker.h"
 #include "rotate/file.h"
+
+/* ---- the watch ---- */
+
+/*
+ * It tells when a log has grown to its limit, by inotify: a log that nobody writes costs nothing.
+ * One that is written at full speed would make an event
+ * per line, so the watch is taken off at the first event and put back after a pause that depends on
+ * how much room is left (lib/logs/rotate-plan). Due is reported once, until watch_set().
+ *
+ * IN_ONESHOT makes the kernel take the watch off itself: however fast the writer, there is one
+ * event. Between looking at the size and putting the watch back the log may grow: so the size is
+ * looked at again after the watch is in place.
+ */
+
+typedef struct PlLogWatch PlLogWatch;     /* all of them: one inotify descriptor */
+typedef struct PlLogWatched PlLogWatched; /* one log */
+
+typedef void (*PlLogDue)(void *userdata); /* on the loop; may set or remove */
+
+static PlLogWatch *watch_free(PlLogWatch *w);
+PL_DEFINE_CLEANUP(PlLogWatch *, watch_free)
+
+struct PlLogWatch {
+        sd_event *event;
+        sd_event_source *source;
+        int fd;
+        LIST_HEAD(WatchedList, PlLogWatched) logs;
+};
+
+struct PlLogWatched {
+        PlLogWatch *watch;
+        LIST_ENTRY(PlLogWatched) link;
+        int fd, wd; /* wd: -1 while not listening */
+        PlLogDue due;
+        void *userdata;
+        sd_event_source *pause;
+        uint64_t limit_bytes;
+        uint64_t last_bytes, last_pause_usec;
+};
+
+static int listen_again(PlLogWatched *l) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", l->fd);
+        l->wd = inotify_add_watch(l->watch->fd, path, IN_MODIFY | IN_ONESHOT);
+        return l->wd < 0 ? -errno : 0;
+}
+
+static void stop_listening(PlLogWatched *l) {
+        if (l->wd >= 0)
+                (void)inotify_rm_watch(l->watch->fd, l->wd);
+        l->wd = -1;
+        if (l->pause)
+                (void)sd_event_source_set_enabled(l->pause, SD_EVENT_OFF);
+}
+
+/* As it is now. Return: false when it cannot be told. */
+static bool watch_size(const PlLogWatched *l, uint64_t *ret_bytes, uint64_t *ret_ino) {
+        struct stat st;
+
+        if (fstat(l->fd, &st) < 0)
+                return false;
+        *ret_bytes = (uint64_t)st.st_size;
+        if (ret_ino)
+                *ret_ino = (uint64_t)st.st_ino;
+        return true;
+}
+
+/* Return: true when it was due, and the owner was told. */
+static bool look(PlLogWatched *l) {
+        uint64_t size = 0;
+
+        if (!watch_size(l, &size, NULL) || size < l->limit_bytes)
+                return false;
+        stop_listening(l);
+        l->limit_bytes = PL_UNLIMITED; /* until it is set anew */
+        l->due(l->userdata);
+        return true;
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlLogWatched *l = userdata;
+
+        (void)listen_again(l);
+        (void)look(l);
+        return 0;
+}
+
+static void pause_listening(PlLogWatched *l) {
+        uint64_t size = l->last_bytes, grown;
+
+        (void)watch_size(l, &size, NULL);
+        grown = size > l->last_bytes ? size - l->last_bytes : 0;
+        l->last_bytes = size;
+        l->last_pause_usec = pl_rotate_look_again(size < l->limit_bytes ? l->limit_bytes - size : 0,
+                                                  grown, l->last_pause_usec);
+        if (sd_event_source_set_time_relative(l->pause, l->last_pause_usec) < 0 ||
+            sd_event_source_set_enabled(l->pause, SD_EVENT_ONESHOT) < 0)
+                (void)listen_again(l);
+}
+
+static PlLogWatched *find(PlLogWatch *w, int wd) {
+        PlLogWatched *l;
+
+        LIST_FOREACH(l, &w->logs, link)
+        if (l->wd == wd)
+                return l;
+        return NULL;
+}
+
+static void look_at_all(PlLogWatch *w) {
+        for (PlLogWatched *l = LIST_FIRST(&w->logs), *next; l; l = next) {
+                next = LIST_NEXT(l, link);
+                if (l->limit_bytes != PL_UNLIMITED && !look(l) && l->wd >= 0) {
+                        stop_listening(l);
+                        (void)listen_again(l);
+                }
+        }
+}
+
+static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        PlLogWatch *w = userdata;
+        char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+        ssize_t n = read(fd, buf, sizeof(buf));
+
+        for (char *p = buf; n > 0 && p < buf + n;) {
+                const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
+                PlLogWatched *l = find(w, e->wd);
+
+                if (e->mask & IN_Q_OVERFLOW)
+                        look_at_all(w);
+                else if (l && (e->mask & IN_MODIFY)) {
+                        l->wd = -1; /* one shot: the kernel has taken it off */
+                        if (!look(l))
+                                pause_listening(l);
+                }
+                p += sizeof(*e) + e->len;
+        }
+        return 0;
+}
+
+static int watch_new(sd_event *event, PlLogWatch **ret) {
+        _cleanup_(watch_freep) PlLogWatch *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        w->event = sd_event_ref(event);
+        w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (w->fd < 0)
+                return -errno;
+        r = sd_event_add_io(event, &w->source, w->fd, EPOLLIN, on_inotify, w);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+/* after all its logs; returns NULL */
+static PlLogWatch *watch_free(PlLogWatch *w) {
+        if (!w)
+                return NULL;
+        sd_event_source_disable_unref(w->source);
+        if (w->fd >= 0)
+                (void)close(w->fd);
+        sd_event_unref(w->event);
+        free(w);
+        return NULL;
+}
+
+/*
+ * watch_add() - nothing is watched before watch_set()
+ * @fd: of the log, O_PATH; ownership passes on success
+ */
+static int watch_add(PlLogWatch *w, int fd, PlLogDue due, void *userdata, PlLogWatched **ret) {
+        PlLogWatched *l = calloc(1, sizeof(*l));
+        int r;
+
+        if (!l)
+                return -ENOMEM;
+        *l = (PlLogWatched){ .watch = w,
+                             .fd = fd,
+                             .wd = -1,
+                             .due = due,
+                             .userdata = userdata,
+                             .limit_bytes = PL_UNLIMITED };
+        r = sd_event_add_time_relative(w->event, &l->pause, CLOCK_MONOTONIC, 0,
+                                       100 * PL_USEC_PER_MSEC, on_pause_over, l);
+        if (r < 0) {
+                free(l);
+                return r;
+        }
+        (void)sd_event_source_set_enabled(l->pause, SD_EVENT_OFF);
+        LIST_INSERT_HEAD(&w->logs, l, link);
+        *ret = l;
+        return 0;
+}
+
+/* returns NULL */
+static PlLogWatched *watch_remove(PlLogWatched *l) {
+        if (!l)
+                return NULL;
+        stop_listening(l);
+        LIST_REMOVE(l, link);
+        sd_event_source_disable_unref(l->pause);
+        (void)close(l->fd);
+        free(l);
+        return NULL;
+}
+
+/* Due when the log is as large as this, now (before this returns) or later.
+ * @limit_bytes: of the file, from offset 0; PL_UNLIMITED: never */
+static int watch_set(PlLogWatched *l, uint64_t limit_bytes) {
+        int r;
+
+        stop_listening(l);
+        l->limit_bytes = limit_bytes;
+        l->last_pause_usec = 0;
+        if (limit_bytes == PL_UNLIMITED)
+                return 0;
+        r = listen_again(l);
+        if (r < 0)
+                return r;
+        (void)look(l);
+        return 0;
+}
 
 #define RETRY_MIN_USEC (5 * PL_USEC_PER_SEC)
 #define RETRY_MAX_USEC (10 * PL_USEC_PER_MIN)
@@ -162,7 +392,7 @@ static void set_finding(PlLogEntry *e, PlLogFinding finding, const char *text) {
 static void entry_free(PlLogEntry *e) {
         if (!e)
                 return;
-        pl_log_watch_remove(e->watched);
+        watch_remove(e->watched);
         sd_event_source_disable_unref(e->retry);
         free(e->told.name);
         free(e->told.path);
@@ -183,7 +413,7 @@ static void watch(PlLogEntry *e) {
         if (e->watched || !e->told.path || !*e->told.path)
                 return;
         fd = pl_log_file_open_path(e->told.path, e->id);
-        if (fd >= 0 && pl_log_watch_add(e->logs->watch, fd, on_due, e, &e->watched) < 0)
+        if (fd >= 0 && watch_add(e->logs->watch, fd, on_due, e, &e->watched) < 0)
                 (void)close(fd);
 }
 
@@ -206,7 +436,7 @@ static void arm(PlLogEntry *e) {
         }
         watch(e);
         if (e->watched)
-                (void)pl_log_watch_set(e->watched, limit_of(e));
+                (void)watch_set(e->watched, limit_of(e));
 }
 
 static void expire_at(PlLogs *l, uint64_t sec) {
@@ -575,7 +805,7 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
                 return -ENOMEM;
         r = pl_log_store_open(archive_dir, true, find_group(), &store);
         if (r >= 0)
-                r = pl_log_watch_new(event, &l->watch);
+                r = watch_new(event, &l->watch);
         if (r >= 0)
                 r = sd_event_add_time(event, &l->expiry, CLOCK_REALTIME, 0, PL_USEC_PER_MIN,
                                       on_expiry, l);
@@ -601,7 +831,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
         entry_free(e);
         pl_map_free(l->entries);
         pl_log_rules_free(l->rules);
-        pl_log_watch_free(l->watch);
+        watch_free(l->watch);
         sd_event_source_disable_unref(l->expiry);
         sd_event_source_disable_unref(l->notice);
         sd_event_unref(l->event);
@@ -693,7 +923,7 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 if (r < 0)
                         return r;
                 if (r > 0 && strings[i].to == &e->told.path)
-                        e->watched = pl_log_watch_remove(e->watched);
+                        e->watched = watch_remove(e->watched);
                 changed |= r;
         }
         r = take_group(e);
@@ -749,9 +979,9 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                 r = 1;
         }
         /* another file in its place: the one that was watched is history */
-        if (e->watched && e->found.settled && pl_log_watch_size(e->watched, &size, &ino) &&
+        if (e->watched && e->found.settled && watch_size(e->watched, &size, &ino) &&
             ino != e->found.ino) {
-                e->watched = pl_log_watch_remove(e->watched);
+                e->watched = watch_remove(e->watched);
                 r = 1;
         }
         if (r > 0 || !e->found.settled ||
@@ -833,7 +1063,7 @@ bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
                 return false;
         c = choose(l, e);
         if (e->watched)
-                (void)pl_log_watch_size(e->watched, &size, NULL);
+                (void)watch_size(e->watched, &size, NULL);
         *ret = (PlLogStatus){
                 .path = e->told.path && *e->told.path ? e->told.path : NULL,
                 .method = method_word(l, e),
