@@ -118,31 +118,3 @@ void pl_ctl_print_diags(const PlDiagList *diag) {
                 (void)fprintf(stderr, "%s\n", line ? line : diag->items[i].message);
         }
 }
-
-json_t *pl_ctl_diags_to_json(const PlDiagList *diag) {
-        json_t *list = json_array();
-
-        for (size_t i = 0; list && i < diag->n; i++) {
-                const PlDiag *d = &diag->items[i];
-                (void)json_array_append_new(
-                                list,
-                                json_pack("{s:s,s:s,s:I,s:s}", "severity",
-                                          d->severity == PL_SEVERITY_ERROR ? "error" : "warning",
-                                          "file", d->file ? d->file : "", "line",
-                                          (json_int_t)d->line, "message", d->message));
-        }
-        return list;
-}
-
-int pl_ctl_read(const char *file, size_t max_bytes, const char **ret_name, char **ret,
-                size_t *ret_size) {
-        _cleanup_close_ int fd = -EBADF;
-
-        if (pl_streq(file, "-")) {
-                *ret_name = "standard input";
-                return pl_fs_read_stream(STDIN_FILENO, max_bytes, ret, ret_size);
-        }
-        *ret_name = file;
-        fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        return fd < 0 ? -errno : pl_fs_read_stream(fd, max_bytes, ret, ret_size);
-}

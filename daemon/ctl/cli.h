@@ -84,15 +84,5 @@ PlViewOptions pl_ctl_view_options(void);
 /** pl_ctl_print_json() - a document on stdout; over several lines on a terminal */
 void pl_ctl_print_json(const json_t *document);
 
-/**
- * pl_ctl_read() - what a person names as FILE: a file, a pipe, or "-" for standard input
- * @ret_name: what to call it in messages; borrowed from file or static
- * Waits for whoever writes into a pipe. Return: 0, -EFBIG, -errno; ret_name is set in any case.
- */
-int pl_ctl_read(const char *file, size_t max_bytes, const char **ret_name, char **ret,
-                size_t *ret_size);
-
 /** pl_ctl_print_diags() - each problem of a policy on stderr, a line each */
 void pl_ctl_print_diags(const PlDiagList *diag);
-/** pl_ctl_diags_to_json() - the same as an array. Return: new reference, NULL: out of memory. */
-json_t *pl_ctl_diags_to_json(const PlDiagList *diag);

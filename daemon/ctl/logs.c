@@ -327,6 +327,18 @@ static void next_generation(PlLogReader *r) {
         go(r, r->gen + 1, 0);
 }
 
+/* The frame that holds an offset. @ret_start: its own. Return: index; table.n when the offset is
+ * behind the last. */
+static size_t find_frame(const PlLogSegment *s, uint64_t offset, uint64_t *ret_start) {
+        uint64_t start = 0;
+        size_t i = 0;
+
+        for (; i < s->table.n && offset >= start + s->table.frames[i].raw_bytes; i++)
+                start += s->table.frames[i].raw_bytes;
+        *ret_start = start;
+        return i;
+}
+
 /* Return: 1; 0 the archive is used up, or is not there; -errno. */
 static int next_archived(PlLogReader *r, PlLogBlock *ret) {
         uint64_t start;
@@ -347,7 +359,7 @@ static int next_archived(PlLogReader *r, PlLogBlock *ret) {
                 r->gaps += (unsigned)(r->segment.gen - r->gen);
                 go(r, r->segment.gen, 0);
         }
-        frame = pl_log_segment_find(&r->segment, r->offset, &start);
+        frame = find_frame(&r->segment, r->offset, &start);
         if (frame == r->segment.table.n) {
                 /* this was the live log when we read it; the rest is in the next generation */
                 go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
@@ -689,7 +701,7 @@ static int previous_archived(PlLogReader *r, PlLogBlock *ret) {
                 go(r, r->gen + 1, r->offset - r->segment.raw_bytes);
                 return -EAGAIN;
         }
-        frame = pl_log_segment_find(&r->segment, r->offset - 1, &start);
+        frame = find_frame(&r->segment, r->offset - 1, &start);
         if (frame == r->segment.table.n)
                 return -EBADMSG;
         e = pl_log_segment_load(&r->segment, frame);

@@ -12,20 +12,38 @@
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
 
+static PlSubject *subject_new(const char *id) {
+        PlSubject *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return NULL;
+        (void)snprintf(s->id, sizeof(s->id), "%s", id);
+        return s;
+}
+
+/* What others keep of it must be gone. Return: NULL. */
+static PlSubject *subject_free(PlSubject *s) {
+        if (!s)
+                return NULL;
+        pl_container_free(s->facts);
+        free(s);
+        return NULL;
+}
+
 static PlSubject *ensure(PlRegistry *g, const char *id) {
         PlSubject *s = pl_map_get(g->subjects, id);
 
         if (s)
                 return s;
-        s = pl_subject_new(id);
+        s = subject_new(id);
         if (!s)
                 return NULL;
         s->seen = true;
         if (pl_map_put(g->subjects, s->id, s) < 0)
-                return pl_subject_free(s);
+                return subject_free(s);
         if (g->handlers->added(g->userdata, s) < 0) {
                 (void)pl_map_remove(g->subjects, s->id);
-                return pl_subject_free(s);
+                return subject_free(s);
         }
         return s;
 }
@@ -35,7 +53,7 @@ static void subject_remove(PlRegistry *g, PlSubject *s) {
         (void)pl_map_remove(g->subjects, s->id);
         (void)pl_state_dir_remove(g->state_dir, s->id);
         pl_state_dir_forget(g->state_dir, s->id);
-        pl_subject_free(s);
+        subject_free(s);
 }
 
 static void set_facts(PlRegistry *g, PlSubject *s, PlContainer *facts, bool provisional) {
@@ -367,7 +385,7 @@ PlRegistry *pl_registry_free(PlRegistry *g) {
                 PL_MAP_FOREACH(s, g->subjects) {
                         (void)pl_map_remove(g->subjects, s->id);
                         g->handlers->removed(g->userdata, s, false);
-                        pl_subject_free(s);
+                        subject_free(s);
                 }
         pl_map_free(g->subjects);
         pl_state_dir_free(g->state_dir);

@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Subject: making, naming, and what is reported about one. See the header.
+ * Subject: its name, and what is reported about it. See the header.
  */
 
 #include "registry/subject.h"
 
 #include <stdarg.h>
-
-PlSubject *pl_subject_new(const char *id) {
-        PlSubject *s = calloc(1, sizeof(*s));
-
-        if (!s)
-                return NULL;
-        (void)snprintf(s->id, sizeof(s->id), "%s", id);
-        return s;
-}
-
-PlSubject *pl_subject_free(PlSubject *s) {
-        if (!s)
-                return NULL;
-        pl_container_free(s->facts);
-        free(s);
-        return NULL;
-}
 
 const char *pl_subject_name(const PlSubject *s) {
         return s->facts && s->facts->name ? s->facts->name : s->id;

@@ -26,10 +26,6 @@ typedef struct PlSubject {
         struct PlHeld *held; /* enforce/: the values that it is held to */
 } PlSubject;
 
-PlSubject *pl_subject_new(const char *id); /* NULL: out of memory */
-PlSubject *pl_subject_free(PlSubject *s);  /* returns NULL; held must be gone */
-PL_DEFINE_CLEANUP(PlSubject *, pl_subject_free)
-
 /** pl_subject_name() - for people: container name, or its id before the first inspection. */
 const char *pl_subject_name(const PlSubject *s);
 

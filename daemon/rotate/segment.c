@@ -73,16 +73,6 @@ int pl_log_segment_open(int fd, const PlArchiveName *name, PlLogSegment *ret) {
         return 0;
 }
 
-size_t pl_log_segment_find(const PlLogSegment *s, uint64_t offset, uint64_t *ret_start) {
-        uint64_t start = 0;
-        size_t i = 0;
-
-        for (; i < s->table.n && offset >= start + s->table.frames[i].raw_bytes; i++)
-                start += s->table.frames[i].raw_bytes;
-        *ret_start = start;
-        return i;
-}
-
 static uint64_t packed_start(const PlLogSegment *s, size_t frame) {
         uint64_t at = 0;
 

@@ -25,10 +25,6 @@ typedef struct PlLogSegment {
 int pl_log_segment_open(int fd, const PlArchiveName *name, PlLogSegment *ret);
 void pl_log_segment_close(PlLogSegment *s);
 
-/** pl_log_segment_find() - the frame that holds an offset. @ret_start: the frame's own.
- * Return: index; table.n when the offset is behind the last. */
-size_t pl_log_segment_find(const PlLogSegment *s, uint64_t offset, uint64_t *ret_start);
-
 /** pl_log_segment_load() - decompress a frame into s->data; its checksum is verified.
  * Return: 0, -EBADMSG, -ENOMEM, -errno. */
 int pl_log_segment_load(PlLogSegment *s, size_t frame);

@@ -40,12 +40,12 @@ static json_t *get_findings(void *userdata, const PlCtlRequest *q, unsigned *sta
         json_t *list = json_array();
         const PlSubject *s;
 
-        if (list && !pl_findings_add_host(e->from, list)) {
+        if (list && pl_findings(e->from, NULL, list) < 0) {
                 json_decref(list);
                 return NULL;
         }
         PL_MAP_FOREACH(s, e->from->registry->subjects)
-        if (list && !pl_findings_add(e->from, s, list)) {
+        if (list && pl_findings(e->from, s, list) < 0) {
                 json_decref(list);
                 return NULL;
         }

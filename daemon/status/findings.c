@@ -7,24 +7,27 @@
 
 #include "status/findings.h"
 
+#include <errno.h>
+
 #include "lib/status/wire.h"
 
-/* Where the findings of one container go: counted always, collected where there is a list. */
+/* Where findings go: counted always, collected where there is a list. */
 typedef struct Collector {
         const PlSources *from;
-        const PlSubject *subject;
+        const PlSubject *subject; /* NULL: the host */
         json_t *list;
         unsigned n;
         bool failed; /* out of memory */
 } Collector;
 
 static void add(Collector *c, PlFindingSeverity severity, const char *check, const char *message) {
+        const PlSubject *s = c->subject;
         const PlFinding f = {
                 .severity = severity,
                 .check = check,
-                .container_name = pl_subject_name(c->subject),
-                .container_id = c->subject->id,
-                .service = c->subject->service ? (c->subject->service->name ?: "defaults") : NULL,
+                .container_name = s ? pl_subject_name(s) : NULL,
+                .container_id = s ? s->id : NULL,
+                .service = s && s->service ? (s->service->name ?: "defaults") : NULL,
                 .message = message,
         };
 
@@ -90,51 +93,26 @@ static void find_models(Collector *c) {
             m->fit == PL_OLLAMA_TOO_BIG ? "model-too-large" : "model-tight", m->text);
 }
 
+/* Of the host: why the methods of the policy cannot be had here. */
+static void find_log_methods(Collector *c) {
+        for (int why = 0; c->from->logs && why < _PL_ROTATE_WHY_N; why++) {
+                _cleanup_free_ char *text = pl_logs_method_finding(c->from->logs, why);
+
+                if (text)
+                        add(c, PL_FINDING_MEDIUM, "log-method", text);
+        }
+}
+
 static void (*const kinds[])(Collector *c) = {
         find_log, find_log_files, find_standoff, find_refused, find_models,
 };
 
-static void collect(Collector *c) {
-        if (!c->subject->facts || !c->subject->held)
-                return;
-        for (size_t i = 0; i < PL_ARRAY_SIZE(kinds); i++)
-                kinds[i](c);
-}
-
-unsigned pl_findings_count_host(const PlSources *from) {
-        unsigned n = 0;
-
-        for (int why = 0; from->logs && why < _PL_ROTATE_WHY_N; why++) {
-                _cleanup_free_ char *text = pl_logs_method_finding(from->logs, why);
-
-                n += text != NULL;
-        }
-        return n;
-}
-
-bool pl_findings_add_host(const PlSources *from, json_t *list) {
-        for (int why = 0; from->logs && why < _PL_ROTATE_WHY_N; why++) {
-                _cleanup_free_ char *text = pl_logs_method_finding(from->logs, why);
-                PlFinding f = { .severity = PL_FINDING_MEDIUM,
-                                .check = "log-method",
-                                .message = text };
-
-                if (text && json_array_append_new(list, pl_wire_finding(&f)) < 0)
-                        return false;
-        }
-        return true;
-}
-
-unsigned pl_findings_count(const PlSources *from, const PlSubject *s) {
-        Collector c = { .from = from, .subject = s };
-
-        collect(&c);
-        return c.n;
-}
-
-bool pl_findings_add(const PlSources *from, const PlSubject *s, json_t *list) {
+int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {
         Collector c = { .from = from, .subject = s, .list = list };
 
-        collect(&c);
-        return !c.failed;
+        if (!s)
+                find_log_methods(&c);
+        for (size_t i = 0; s && s->facts && s->held && i < PL_ARRAY_SIZE(kinds); i++)
+                kinds[i](&c);
+        return c.failed ? -ENOMEM : (int)c.n;
 }

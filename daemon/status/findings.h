@@ -9,13 +9,10 @@
 
 #include "status/sources.h"
 
-/** pl_findings_count_host(), pl_findings_add_host() - those that concern the host and no container.
+/**
+ * pl_findings() - what is wrong
+ * @s:    of this container; NULL: of the host, and of no container
+ * @list: an array to which each is added; NULL: they are counted alone
+ * Return: how many there are; -ENOMEM.
  */
-unsigned pl_findings_count_host(const PlSources *from);
-bool pl_findings_add_host(const PlSources *from, json_t *list);
-
-/** pl_findings_count() - of one container. */
-unsigned pl_findings_count(const PlSources *from, const PlSubject *s);
-
-/** pl_findings_add() - those of one container to an array. Return: false: out of memory. */
-bool pl_findings_add(const PlSources *from, const PlSubject *s, json_t *list);
+int pl_findings(const PlSources *from, const PlSubject *s, json_t *list);

@@ -97,12 +97,12 @@ char *pl_snapshot_line(const PlSources *from) {
                 if (!s->facts || !s->service)
                         continue;
                 sum.n_governed++;
-                sum.n_findings += pl_findings_count(from, s);
+                sum.n_findings += (unsigned)pl_findings(from, s, NULL);
                 count_log(from, s, &sum);
                 count_limits(s, &sum);
                 count_health(from, s, &sum);
         }
-        sum.n_findings += pl_findings_count_host(from);
+        sum.n_findings += (unsigned)pl_findings(from, NULL, NULL);
         count_absent(from, &sum);
         return pl_summary_line(&sum);
 }
@@ -172,7 +172,7 @@ json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
         add_log(from, s, &c);
         add_usage(from, s, &c);
         add_kills(from, s, &c);
-        if (findings && pl_findings_add(from, s, findings))
+        if (findings && pl_findings(from, s, findings) >= 0)
                 (void)json_object_set(c.extra, "findings", findings);
         json_decref(findings);
         if (models && pl_container_is_live(s->facts))
@@ -239,11 +239,11 @@ json_t *pl_snapshot_status(const PlSources *from) {
                 status.engine_version = info->version;
                 status.engine_api = api;
         }
-        (void)pl_findings_add_host(from, findings);
+        (void)pl_findings(from, NULL, findings);
         PL_MAP_FOREACH(s, g->subjects) {
                 if (!s->facts)
                         continue;
-                if (!pl_findings_add(from, s, findings) ||
+                if (pl_findings(from, s, findings) < 0 ||
                     json_array_append_new(containers, pl_snapshot_container(from, s)) < 0)
                         break;
         }

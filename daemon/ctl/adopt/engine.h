@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Adoption's engine: asked, stopped, started.
+ * Adoption's engine: asked, stopped, started; also where systemd does not run it.
  */
 
 #include "ctl/adopt/files.h"
@@ -18,3 +18,12 @@ pid_t pl_adopt_engine_pid(const PlAdoptRun *run);
 int pl_adopt_engine_stop(PlAdoptRun *run);
 /** pl_adopt_engine_start() - 0 when it answers. Does nothing to one that runs. */
 int pl_adopt_engine_start(PlAdoptRun *run);
+
+/** pl_adopt_process_read() - command line, environment, directory, namespace and output of a
+ * dockerd, so that it can be started again as it was. */
+int pl_adopt_process_read(PlAdoptRun *run, pid_t pid);
+/** pl_adopt_process_keep() - where a later run finds it, in memory-backed /run: an environment may
+ * hold secrets. */
+int pl_adopt_process_keep(const PlAdoptRun *run);
+/** pl_adopt_process_recall() - the contrary */
+int pl_adopt_process_recall(PlAdoptRun *run);

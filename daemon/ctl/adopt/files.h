@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Adoption's files: the adoption under way and its record, each hostconfig.json, daemon.json.
+ * Adoption's record: the adoption under way, and what has to be known of it after an accident.
  *
  * Nothing of adoption is for the daemon: it blocks, as plimsollctl may.
  */
@@ -40,19 +40,5 @@ int pl_adopt_open(PlAdoptRun *run);
 int pl_adopt_load(PlAdoptRun *run);
 /** pl_adopt_save() - the record in a new phase, on disk when this returns. */
 int pl_adopt_save(PlAdoptRun *run, PlAdoptPhase phase);
-/** pl_adopt_forget() - it is over: the record and the copies of hostconfig.json go. */
+/** pl_adopt_forget() - it is over: the record goes. */
 void pl_adopt_forget(PlAdoptRun *run);
-
-/** pl_adopt_rewrite() - one container's hostconfig.json, with a copy beside it. -errno, -EBADMSG.
- */
-int pl_adopt_rewrite(const PlAdoptRun *run, const PlAdoptItem *item);
-/** pl_adopt_put_back() - every hostconfig.json of which there is a copy. Return: 0 or the first
- * error. */
-int pl_adopt_put_back(const PlAdoptRun *run);
-/** pl_adopt_config_install() - daemon.json, with a copy beside it. */
-int pl_adopt_config_install(const PlAdoptRun *run);
-/** pl_adopt_config_safe() - daemon.json as it was, but with live-restore: an engine that starts
- * without it kills what runs. */
-int pl_adopt_config_safe(const PlAdoptRun *run);
-/** pl_adopt_config_put_back() - daemon.json as it was. */
-int pl_adopt_config_put_back(const PlAdoptRun *run);

@@ -16,7 +16,6 @@
 #include "base/fs.h"
 #include "ctl/adopt/engine.h"
 #include "ctl/adopt/freeze.h"
-#include "ctl/adopt/process.h"
 #include "ctl/systemctl.h"
 #include "lib/base/unit.h"
 #include "lib/docker/container.h"

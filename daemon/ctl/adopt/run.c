@@ -19,18 +19,21 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "base/fs.h"
 #include "ctl/adopt/engine.h"
 #include "ctl/adopt/freeze.h"
 #include "ctl/adopt/log.h"
-#include "ctl/adopt/process.h"
-#include "base/clock.h"
 #include "ctl/cli.h"
 
 /* Longer than any step may take. */
 #define GUARDIAN_MSEC     240000
 #define LIVE_RESTORE_MSEC 15000
+#define COPY              ".plimsoll-adopt"
+#define FILE_MAX          MIB(4)
 #define DONE              'd'
 #define STEP              's'
 
@@ -40,6 +43,158 @@ static volatile sig_atomic_t interrupted;
 
 static void on_signal(int signal) {
         interrupted = 1;
+}
+
+/* ---- files of the engine, each with a copy beside it ---- */
+
+static char *hostconfig_path(const PlAdoptRun *run, const PlAdoptItem *item, const char *suffix) {
+        char *path = NULL;
+
+        if (asprintf(&path, "%s/containers/%s/hostconfig.json%s", run->journal.data_root, item->id,
+                     suffix) < 0)
+                return NULL;
+        return path;
+}
+
+/* Makes the directory durable, so that the copy exists before the original changes. */
+static int sync_dir_of(const char *path) {
+        _cleanup_free_ char *dir = strdup(path);
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!dir)
+                return -ENOMEM;
+        char *slash = strrchr(dir, '/');
+        slash[slash == dir ? 1 : 0] = '\0';
+        fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/* The new text under the old name, owner and mode; the old file as copy. */
+static int replace_keeping(const char *path, const char *copy, const char *text) {
+        struct stat st;
+        int r;
+
+        if (lstat(path, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -ELOOP;
+        if (unlink(copy) < 0 && errno != ENOENT)
+                return -errno;
+        if (link(path, copy) < 0)
+                return -errno;
+        r = sync_dir_of(copy);
+        if (r < 0)
+                return r;
+        r = pl_fs_replace(AT_FDCWD, path, text, strlen(text), st.st_mode & 07777, true);
+        if (r == 0 && (st.st_uid != 0 || st.st_gid != 0) && lchown(path, st.st_uid, st.st_gid) < 0)
+                r = -errno;
+        return r;
+}
+
+/* One container's hostconfig.json, with a copy beside it. Return: 0, -EBADMSG, -errno. */
+static int rewrite_hostconfig(const PlAdoptRun *run, const PlAdoptItem *item) {
+        _cleanup_free_ char *path = hostconfig_path(run, item, ""), *text = NULL, *new = NULL;
+        _cleanup_free_ char *copy = hostconfig_path(run, item, COPY);
+        size_t size;
+        int r = path && copy ? pl_fs_read(AT_FDCWD, path, FILE_MAX, &text, &size) : -ENOMEM;
+
+        if (r == 0)
+                r = pl_adopt_hostconfig(text, size, &item->sizes, &new);
+        return r < 0 ? r : replace_keeping(path, copy, new);
+}
+
+static int restore(const char *copy, const char *path) {
+        if (rename(copy, path) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        (void)unlink(copy); /* rename(2) does nothing if both are one file */
+        return sync_dir_of(path);
+}
+
+/* Every hostconfig.json of which there is a copy. Return: 0 or the first error. */
+static int put_back_hostconfigs(const PlAdoptRun *run) {
+        int result = 0;
+
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                _cleanup_free_ char *path = hostconfig_path(run, &run->journal.items[i], "");
+                _cleanup_free_ char *copy = hostconfig_path(run, &run->journal.items[i], COPY);
+                int r = path && copy ? restore(copy, path) : -ENOMEM;
+
+                if (r < 0 && result == 0)
+                        result = r;
+        }
+        return result;
+}
+
+static int config_install(const PlAdoptRun *run) {
+        const PlAdoptJournal *j = &run->journal;
+        int r;
+
+        if (!run->config_text)
+                return 0;
+        if (j->config_existed)
+                return replace_keeping(j->config, j->config_backup, run->config_text);
+        _cleanup_free_ char *dir = strdup(j->config);
+        if (!dir)
+                return -ENOMEM;
+        *strrchr(dir, '/') = '\0';
+        if (*dir && mkdir(dir, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        r = pl_fs_replace(AT_FDCWD, j->config, run->config_text, strlen(run->config_text), 0644,
+                          true);
+        return r;
+}
+
+/* daemon.json as it was, but with live-restore: an engine that starts without it kills what
+ * runs. */
+static int config_safe(const PlAdoptRun *run) {
+        const PlAdoptJournal *j = &run->journal;
+        _cleanup_free_ char *text = NULL, *safe = NULL;
+        size_t size = 0;
+        int r;
+
+        if (!j->config_backup || !*j->config_backup)
+                return 0;
+        if (j->config_existed) {
+                r = pl_fs_read(AT_FDCWD, j->config_backup, FILE_MAX, &text, &size);
+                if (r < 0) /* no copy yet: the file is the original */
+                        return r == -ENOENT ? 0 : r;
+        }
+        r = pl_adopt_daemon_json(text ?: "", size, &run->flags, NULL, NULL, &safe);
+        if (r < 0)
+                return r;
+        const char *content = safe ?: text;
+        struct stat st = { .st_mode = 0644 };
+        if (!content)
+                return 0;
+        if (stat(j->config, &st) < 0 && errno != ENOENT)
+                return -errno;
+        r = pl_fs_replace(AT_FDCWD, j->config, content, strlen(content), st.st_mode & 07777, true);
+        if (r == 0 && (st.st_uid != 0 || st.st_gid != 0))
+                r = lchown(j->config, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+        return r;
+}
+
+static int config_put_back(const PlAdoptRun *run) {
+        const PlAdoptJournal *j = &run->journal;
+
+        if (!j->config_backup || !*j->config_backup)
+                return 0;
+        if (j->config_existed)
+                return restore(j->config_backup, j->config);
+        if (unlink(j->config) < 0 && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+/* It is over: the record and the copies go. */
+static void forget(PlAdoptRun *run) {
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                _cleanup_free_ char *copy = hostconfig_path(run, &run->journal.items[i], COPY);
+
+                if (copy)
+                        (void)unlink(copy);
+        }
+        pl_adopt_forget(run);
 }
 
 /* ---- steps ---- */
@@ -94,7 +249,7 @@ static bool has_live_restore(PlAdoptRun *run) {
 static int configure(PlAdoptRun *run) {
         uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LIVE_RESTORE_MSEC * PL_USEC_PER_MSEC;
         pid_t pid = pl_adopt_engine_pid(run);
-        int r = pl_adopt_config_install(run);
+        int r = config_install(run);
 
         pl_adopt_point("configuring");
         if (r < 0)
@@ -165,7 +320,7 @@ static int rewrite(PlAdoptRun *run) {
                 if (!item->adopt)
                         continue;
                 pl_adopt_shorten(run, item);
-                r = pl_adopt_rewrite(run, item);
+                r = rewrite_hostconfig(run, item);
                 if (r < 0)
                         return r;
                 pl_adopt_point("rewriting");
@@ -253,7 +408,7 @@ static int start_failed(const PlAdoptRun *run, int error) {
 
 /* The engine was never stopped. */
 static int release(PlAdoptRun *run) {
-        int thawed = thaw_all(run), r = pl_adopt_config_put_back(run);
+        int thawed = thaw_all(run), r = config_put_back(run);
 
         if (pl_adopt_engine_pid(run) == 0) {
                 int started = pl_adopt_engine_start(run);
@@ -272,16 +427,16 @@ static int undo(PlAdoptRun *run) {
         if (r == 0)
                 r = pl_adopt_engine_stop(run);
         /* one that does not stop has read the old files */
-        files = r == 0 ? pl_adopt_put_back(run) : 0;
+        files = r == 0 ? put_back_hostconfigs(run) : 0;
         if (r == 0 && files == 0)
-                files = same_boot ? pl_adopt_config_safe(run) : pl_adopt_config_put_back(run);
+                files = same_boot ? config_safe(run) : config_put_back(run);
         started = pl_adopt_engine_start(run);
         int thawed = thaw_all(run);
         if (started < 0)
                 return start_failed(run, started);
         if (r < 0 || files < 0 || thawed < 0)
                 return r < 0 ? r : files < 0 ? files : thawed;
-        r = pl_adopt_config_put_back(run);
+        r = config_put_back(run);
         tell_engine(run);
         return r;
 }
@@ -307,7 +462,7 @@ int pl_adopt_recover_run(PlAdoptRun *run) {
         run->flags = pl_adopt_flags(run->cmdline ?: "", run->cmdline_size);
         way = pl_adopt_recover(run->journal.phase, same_boot, pl_adopt_answers(run));
         if (way == PL_ADOPT_FINISH && finish(run) == 0) {
-                pl_adopt_forget(run);
+                forget(run);
                 return 1;
         }
         switch (way) {
@@ -321,7 +476,7 @@ int pl_adopt_recover_run(PlAdoptRun *run) {
                 r = undo(run);
         }
         if (r == 0)
-                pl_adopt_forget(run);
+                forget(run);
         else
                 pl_ctl_say("not everything could be put back: %s", strerror(-r));
         return r;
@@ -352,7 +507,7 @@ static void guard(PlAdoptRun *run, int fd, pid_t operator_pid) {
         }
         int r = pl_adopt_load(run);
         if (r == 0)
-                pl_adopt_forget(run);
+                forget(run);
         if (r != 1)
                 _exit(0);
         r = pl_adopt_recover_run(run);
@@ -419,7 +574,7 @@ int pl_adopt_run(PlAdoptRun *run) {
                 r = pl_adopt_save(run, PL_ADOPT_PLANNED);
         if (r < 0) {
                 pl_ctl_say("the record cannot be kept: %s", strerror(-r));
-                pl_adopt_forget(run);
+                forget(run);
                 if (guardian > 0)
                         end_guardian(fd, guardian);
                 return r;
@@ -427,7 +582,7 @@ int pl_adopt_run(PlAdoptRun *run) {
         pl_adopt_point("planned");
         r = run_steps(run, fd);
         if (r == 0)
-                pl_adopt_forget(run);
+                forget(run);
         else {
                 int back = pl_adopt_recover_run(run);
 

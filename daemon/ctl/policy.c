@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * plimsollctl check and import: is a policy right, and what would one be for a compose file?
+ *
+ * check: a running daemon tells where its policy is, and what is there now is checked, not what it
+ * has loaded. A pipe is one text: it has no place beside which there could be drop-ins.
+ *
+ * import asks no daemon and writes no file: what it prints is for a person to read first.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "ctl/cli.h"
+#include "ctl/paths.h"
+#include "lib/policy/dump.h"
+#include "lib/policy/import.h"
+#include "policy-load.h"
+
+#define TEXT_MAX MIB(1) /* as of a file */
+
+static json_t *diags_to_json(const PlDiagList *diag) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; list && i < diag->n; i++) {
+                const PlDiag *d = &diag->items[i];
+                (void)json_array_append_new(
+                                list,
+                                json_pack("{s:s,s:s,s:I,s:s}", "severity",
+                                          d->severity == PL_SEVERITY_ERROR ? "error" : "warning",
+                                          "file", d->file ? d->file : "", "line",
+                                          (json_int_t)d->line, "message", d->message));
+        }
+        return list;
+}
+
+/* What a person names as FILE: a file, a pipe, or "-" for standard input. Waits for whoever writes
+ * into a pipe. Return: 0, -EFBIG, -errno; *ret_name, what to call it, is set in any case. */
+static int read_text(const char *file, size_t max_bytes, const char **ret_name, char **ret,
+                size_t *ret_size) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (pl_streq(file, "-")) {
+                *ret_name = "standard input";
+                return pl_fs_read_stream(STDIN_FILENO, max_bytes, ret, ret_size);
+        }
+        *ret_name = file;
+        fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        return fd < 0 ? -errno : pl_fs_read_stream(fd, max_bytes, ret, ret_size);
+}
+
+/* ---- check ---- */
+
+static int report(const PlCtl *ctl, const char *file, int r, const PlDiagList *diag,
+                  const PlPolicy *policy) {
+        if (ctl->json) {
+                json_t *document = json_pack("{s:b,s:o}", "good", r == 0, "messages",
+                                             diags_to_json(diag));
+                pl_ctl_print_json(document);
+                json_decref(document);
+                return r == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
+        }
+        pl_ctl_print_diags(diag);
+        if (r < 0) {
+                if (diag->n_errors == 0)
+                        pl_ctl_say("%s: %s", file, strerror(-r));
+                else
+                        pl_ctl_say("%s: %zu error%s; such a policy is refused as a whole", file,
+                                   diag->n_errors, pl_plural(diag->n_errors));
+                return PL_EXIT_BAD;
+        }
+        size_t n = policy->n_services;
+        (void)printf("%s: good, %zu service%s%s\n", file, n, pl_plural(n),
+                     policy->defaults ? " and defaults" : "");
+        return PL_EXIT_GOOD;
+}
+
+static bool is_stream(const char *file) {
+        struct stat st;
+
+        return pl_streq(file, "-") ||
+               (stat(file, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)));
+}
+
+static int load_stream(const char *file, const PlHost *host, PlDiagList *diag,
+                       const char **ret_name, PlPolicy **ret) {
+        _cleanup_free_ char *text = NULL;
+        PlPolicySource source = {};
+        int r = read_text(file, TEXT_MAX, ret_name, &text, &source.size);
+
+        if (r == -EFBIG)
+                pl_diag_add(diag, PL_SEVERITY_ERROR, *ret_name, 0,
+                            "Larger than 1 MiB: not a policy");
+        if (r < 0)
+                return r;
+        source.file = *ret_name;
+        source.text = text;
+        return pl_policy_parse(&source, 1, host, diag, ret);
+}
+
+static int check(const PlCtl *ctl, const char *file) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
+        _cleanup_free_ char *dump = NULL;
+        PlDiagList diag = {};
+        PlHost host;
+        int r = pl_host_read("/proc", &host);
+
+        if (r < 0) {
+                pl_ctl_say("/proc: %s", strerror(-r));
+                return PL_EXIT_BAD;
+        }
+        r = is_stream(file) ? load_stream(file, &host, &diag, &file, &policy)
+                            : pl_policy_load(NULL, file, &host, &diag, &policy);
+        int status = report(ctl, file, r, &diag, policy);
+        if (r == 0 && ctl->verbose && !ctl->json && pl_policy_dump(policy, &dump) == 0)
+                (void)printf("\n%s", dump);
+        pl_diag_list_deinit(&diag);
+        return status;
+}
+
+int pl_ctl_cmd_check(PlCtl *ctl) {
+        _cleanup_free_ char *policy = NULL;
+        const char *file = ctl->n_arguments > 0 ? ctl->arguments[0] : ctl->policy;
+
+        if (ctl->n_arguments > 0 && ctl->policy) {
+                pl_ctl_say("check has a FILE and --policy; one is enough");
+                return PL_EXIT_USAGE;
+        }
+        int status = file ? -1 : pl_ctl_paths(ctl, &policy, NULL);
+        return status < 0 ? check(ctl, file ?: policy) : status;
+}
+
+/* ---- import ---- */
+
+static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagList *diag) {
+        if (ctl->json) {
+                json_t *document = json_pack("{s:s?,s:o}", "policy", text, "messages",
+                                             diags_to_json(diag));
+                pl_ctl_print_json(document);
+                json_decref(document);
+        } else {
+                pl_ctl_print_diags(diag);
+                if (text)
+                        (void)fputs(text, stdout);
+        }
+        if (r == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+                pl_ctl_say("standard output: %s", strerror(errno));
+                return PL_EXIT_BAD;
+        }
+        return r == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
+}
+
+int pl_ctl_cmd_import(PlCtl *ctl) {
+        _cleanup_free_ char *json = NULL, *text = NULL;
+        const char *name;
+        PlDiagList diag = {};
+        size_t size;
+        int r = read_text(ctl->arguments[0], PL_IMPORT_MAX, &name, &json, &size), status;
+
+        if (r == 0)
+                r = pl_import_compose(name, json, size, &diag, &text);
+        if (r < 0 && diag.n_errors == 0)
+                pl_diag_add(&diag, PL_SEVERITY_ERROR, name, 0, "cannot be read: %s", strerror(-r));
+        status = print_result(ctl, r, text, &diag);
+        pl_diag_list_deinit(&diag);
+        return status;
+}
