@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "enforce/enforcer.h"
+#include "enforce/queue.h"
 #include "health/act.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
@@ -115,7 +116,7 @@ static void on_engine(void *userdata, const PlEngineInfo *info) {
 static void on_listed(void *userdata) {
         PlManager *m = userdata;
 
-        pl_enforcer_look(m->enforcer);
+        pl_queue_arm(m->enforcer);
 }
 
 static bool is_known(void *userdata, const char *id) {
@@ -449,8 +450,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         if (r >= 0)
                 r = open_logs(m);
         if (r >= 0)
-                r = pl_health_act_new(m->registry, pl_enforcer_systemd(m->enforcer),
-                                      &health_handlers, m, &m->health);
+                r = pl_health_act_new(m->registry, m->enforcer->systemd, &health_handlers, m,
+                                      &m->health);
         if (r >= 0)
                 r = open_status(m);
         if (r >= 0)

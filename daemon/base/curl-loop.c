@@ -189,7 +189,7 @@ static int timer_callback(CURLM *multi, long timeout_msec, void *userdata) {
         return 0;
 }
 
-int pl_curl_new(sd_event *event, PlCurl **ret) {
+int pl_curl_new(sd_event *event, void (*dispatched)(void *userdata), void *userdata, PlCurl **ret) {
         _cleanup_(pl_curl_freep) PlCurl *c = NULL;
         int r;
 
@@ -202,6 +202,8 @@ int pl_curl_new(sd_event *event, PlCurl **ret) {
                 return -ENOMEM;
         }
         c->event = sd_event_ref(event);
+        c->dispatched = dispatched;
+        c->userdata = userdata;
         r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC, 0, 0, on_timer, c);
         if (r < 0)
                 return r;
@@ -223,11 +225,6 @@ int pl_curl_new(sd_event *event, PlCurl **ret) {
 
         *ret = TAKE_PTR(c);
         return 0;
-}
-
-void pl_curl_set_dispatched(PlCurl *c, void (*dispatched)(void *userdata), void *userdata) {
-        c->dispatched = dispatched;
-        c->userdata = userdata;
 }
 
 int pl_curl_add(PlCurl *c, CURL *easy, PlCurlDone done, void *userdata) {

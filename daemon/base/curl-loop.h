@@ -20,18 +20,18 @@ typedef struct PlCurl PlCurl;
  * error: 0 or negative errno. fd: the connection, as long as it is kept; borrowed; -1: none. */
 typedef void (*PlCurlDone)(void *userdata, CURL *easy, int error, int fd);
 
-/** pl_curl_new() - also initialises libcurl, without TLS. Return: 0, -ENOMEM or sd-event's error.
+/**
+ * pl_curl_new() - also initialises libcurl, without TLS
+ * @dispatched: called whenever libcurl has worked, before any done(): what write callbacks have put
+ *              aside can be used now; or NULL
+ * Return: 0, -ENOMEM or sd-event's error.
  */
-int pl_curl_new(sd_event *event, PlCurl **ret);
+int pl_curl_new(sd_event *event, void (*dispatched)(void *userdata), void *userdata, PlCurl **ret);
 
 /** pl_curl_free() - transfers must be off the loop by then. Allowed anywhere outside of libcurl's
  * own callbacks. Returns NULL. */
 PlCurl *pl_curl_free(PlCurl *c);
 PL_DEFINE_CLEANUP(PlCurl *, pl_curl_free)
-
-/** pl_curl_set_dispatched() - called whenever libcurl has worked, before any done(): what write
- * callbacks have put aside can be used now. */
-void pl_curl_set_dispatched(PlCurl *c, void (*dispatched)(void *userdata), void *userdata);
 
 /** pl_curl_add() - start a transfer; done() is called exactly once, never from in here.
  * Takes CURLOPT_PRIVATE and CURLOPT_NOSIGNAL for itself. Return: 0 or -ENOMEM. */

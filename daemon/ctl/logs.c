@@ -264,15 +264,16 @@ static const PlStoredArchive *find(const PlLogReader *r, uint64_t gen) {
         return NULL;
 }
 
-/* Return: 1 the partial archive holds this generation, *ret_path is its place; 0; -errno. */
-static int find_partial(PlLogReader *r, uint64_t gen, char *ret_path, size_t size) {
+/* Return: 1 the partial archive holds this generation, *ret is where it lies; 0; -errno. */
+static int find_partial(PlLogReader *r, uint64_t gen, PlStoredArchive *ret) {
         PlRotateState s = { 0 };
         int e = pl_log_store_load(r->store, r->id, &s);
 
         if (e < 0)
                 return e;
         e = s.phase == PL_ROTATE_INTENT && s.gen + 1 == gen;
-        snprintf(ret_path, size, "%s/.partial-%s", s.service, r->id);
+        (void)snprintf(ret->service, sizeof(ret->service), "%s", s.service);
+        (void)snprintf(ret->file, sizeof(ret->file), ".partial-%s", r->id);
         pl_rotate_state_deinit(&s);
         return e;
 }
@@ -281,15 +282,15 @@ static int find_partial(PlLogReader *r, uint64_t gen, char *ret_path, size_t siz
  * the same name, so what was opened counts only if it still belongs to this one. */
 static int open_partial(PlLogReader *r, uint64_t gen) {
         PlArchiveName name = { .gen = gen, .to_sec = UINT64_MAX };
-        char path[PL_ARCHIVE_NAME_MAX + PL_ID_MAX + 32];
+        PlStoredArchive partial;
         int fd;
 
-        if (find_partial(r, gen, path, sizeof(path)) <= 0)
+        if (find_partial(r, gen, &partial) <= 0)
                 return -ENOENT;
-        fd = openat(pl_log_store_fd(r->store), path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        fd = pl_log_store_open_archive(r->store, &partial);
         if (fd < 0)
-                return -errno;
-        if (find_partial(r, gen, path, sizeof(path)) <= 0) {
+                return fd;
+        if (find_partial(r, gen, &partial) <= 0) {
                 (void)close(fd);
                 return -ENOENT;
         }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Context: what the parts of enforce/ share. Nobody else looks inside; enforcer.h is for them.
+ * Context: what the parts of enforce/ share. Others may read it; only enforce/ writes.
  */
 
 #include "cgroup/watch.h"

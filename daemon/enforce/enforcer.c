@@ -124,14 +124,6 @@ void pl_enforcer_begin(PlEnforcer *e) {
         pl_owners_write_defaults(e);
 }
 
-PlSystemd *pl_enforcer_systemd(const PlEnforcer *e) {
-        return e->systemd;
-}
-
-void pl_enforcer_look(PlEnforcer *e) {
-        pl_queue_arm(e);
-}
-
 void pl_enforcer_quiet(PlEnforcer *e) {
         uint64_t due = 0;
 
@@ -140,8 +132,36 @@ void pl_enforcer_quiet(PlEnforcer *e) {
                 (void)on_sweep(e->sweep, due, e);
 }
 
+static PlHeld *held_new(PlSubject *s) {
+        PlHeld *h = calloc(1, sizeof(*h));
+
+        if (!h)
+                return NULL;
+        h->subject = s;
+        memcpy(h->originals.state.id, s->id, sizeof(h->originals.state.id));
+        return h;
+}
+
+/* It must not be queued. Return: NULL. */
+static PlHeld *held_free(PlHeld *h) {
+        if (!h)
+                return NULL;
+        pl_held_drop_cgroup(h);
+        pl_limits_deinit(&h->want);
+        pl_container_state_deinit(&h->originals.state);
+        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
+                for (PlOwner o = 0; o < _PL_OWNER_N; o++)
+                        free(h->owner_errors[r][o]);
+        free(h->owner_errors);
+        free(h->dry_run_said);
+        free(h->told.engine);
+        free(h->told.engine_failed);
+        free(h);
+        return NULL;
+}
+
 int pl_enforcer_add(PlEnforcer *e, PlSubject *s) {
-        PlHeld *h = pl_held_new(s);
+        PlHeld *h = held_new(s);
 
         if (!h)
                 return -ENOMEM;
@@ -161,7 +181,7 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
         pl_cg_watch_remove(e->watch, s->id);
         pl_queue_remove(e, h);
         TAILQ_REMOVE(&e->all, h, all);
-        pl_held_free(h);
+        held_free(h);
 }
 
 /* A run begins. runc and systemd write after the group appears: look again, at once. */
@@ -260,10 +280,6 @@ void pl_enforcer_stop(PlEnforcer *e) {
                                          0, on_stop_timeout, e);
 }
 
-unsigned pl_enforcer_owed(const PlEnforcer *e) {
-        return e->updates_in_flight;
-}
-
 uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_policy) {
         const PlHeld *h = s->held;
         const PlValue *want = &h->want.v[which], *have = &h->reading.in_force.v[which];
@@ -282,12 +298,6 @@ void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret) {
                           PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED };
         if (s->held->cgroup)
                 (void)pl_cg_read_usage(e->mounts, s->held->cgroup, ret);
-}
-
-uint64_t pl_enforcer_overdue_usec(const PlEnforcer *e) {
-        uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-
-        return e->tick_armed_usec == 0 ? 0 : now - e->tick_armed_usec;
 }
 
 static int add_sources(PlEnforcer *e) {

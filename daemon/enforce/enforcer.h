@@ -23,19 +23,12 @@ PL_DEFINE_CLEANUP(PlEnforcer *, pl_enforcer_free)
 /** pl_enforcer_begin() - write what does not wait for a container: systemd's part of [Defaults]. */
 void pl_enforcer_begin(PlEnforcer *e);
 
-/** pl_enforcer_systemd() - for others who have something to ask of it. Borrowed. */
-PlSystemd *pl_enforcer_systemd(const PlEnforcer *e);
-
 /* What the registry announces; see PlRegistryHandlers. */
 int pl_enforcer_add(PlEnforcer *e, PlSubject *s);
 void pl_enforcer_remove(PlEnforcer *e, PlSubject *s);
 void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event);
 void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s);
 void pl_enforcer_connected(PlEnforcer *e);
-
-/** pl_enforcer_look() - have a tick, with or without anything queued; pl_registry_settle() ends it.
- */
-void pl_enforcer_look(PlEnforcer *e);
 
 /** pl_enforcer_set_policy() - the registry has another one; everything is looked at again. */
 void pl_enforcer_set_policy(PlEnforcer *e);
@@ -47,9 +40,6 @@ void pl_enforcer_quiet(PlEnforcer *e);
  * the engine takes too long to answer. */
 void pl_enforcer_stop(PlEnforcer *e);
 
-/** pl_enforcer_owed() - how many updates the engine has not answered yet. */
-unsigned pl_enforcer_owed(const PlEnforcer *e);
-
 /** pl_enforcer_limit() - what the container is held to now, in the unit of the resource.
  * @ret_policy: the same as far as the policy asks for it; PL_UNLIMITED: it does not
  * Return: the memory limit in force, else the engine's; PL_UNLIMITED: none, or not known. */
@@ -57,6 +47,3 @@ uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_p
 
 /** pl_enforcer_usage() - read now. Members that nobody tells are PL_UNLIMITED. */
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);
-
-/** pl_enforcer_overdue_usec() - since when a tick should have come; 0: none is due. */
-uint64_t pl_enforcer_overdue_usec(const PlEnforcer *e);

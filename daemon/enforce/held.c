@@ -6,33 +6,6 @@
 
 #include "enforce/held.h"
 
-PlHeld *pl_held_new(PlSubject *s) {
-        PlHeld *h = calloc(1, sizeof(*h));
-
-        if (!h)
-                return NULL;
-        h->subject = s;
-        memcpy(h->originals.state.id, s->id, sizeof(h->originals.state.id));
-        return h;
-}
-
-PlHeld *pl_held_free(PlHeld *h) {
-        if (!h)
-                return NULL;
-        pl_held_drop_cgroup(h);
-        pl_limits_deinit(&h->want);
-        pl_container_state_deinit(&h->originals.state);
-        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
-                for (PlOwner o = 0; o < _PL_OWNER_N; o++)
-                        free(h->owner_errors[r][o]);
-        free(h->owner_errors);
-        free(h->dry_run_said);
-        free(h->told.engine);
-        free(h->told.engine_failed);
-        free(h);
-        return NULL;
-}
-
 void pl_held_drop_cgroup(PlHeld *h) {
         h->cgroup = pl_cgroup_free(h->cgroup);
         h->cgroup_started_usec = 0;
@@ -60,13 +33,6 @@ bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text) {
         free(*slot);
         *slot = text ? strdup(text) : NULL;
         return true;
-}
-
-bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o) {
-        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
-                if (mask & (1U << r) && h->owner_errors[r][o])
-                        return true;
-        return false;
 }
 
 uint32_t pl_held_wanted(const PlHeld *h) {

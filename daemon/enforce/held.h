@@ -88,19 +88,12 @@ typedef struct PlHeld {
 
 TAILQ_HEAD(PlHeldQueue, PlHeld);
 
-PlHeld *pl_held_new(PlSubject *s); /* NULL: out of memory */
-PlHeld *pl_held_free(PlHeld *h);   /* returns NULL; must not be queued */
-PL_DEFINE_CLEANUP(PlHeld *, pl_held_free)
-
 /** pl_held_drop_cgroup() - the group is gone or another one: forget readings tied to it. */
 void pl_held_drop_cgroup(PlHeld *h);
 
 /** pl_held_set_error() - record (or clear, NULL) why an owner does not hold a value.
  * Return: true when this differs from what was recorded. */
 bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text);
-
-/** pl_held_has_error() - does this owner not hold one of the values in the mask? */
-bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o);
 
 /** pl_held_wanted() - mask of values that are wanted now, restored ones included. */
 uint32_t pl_held_wanted(const PlHeld *h);

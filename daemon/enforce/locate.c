@@ -68,14 +68,6 @@ void pl_locate_end(PlEnforcer *e) {
                 free(e->places.unborn[i].parent);
 }
 
-void pl_locate_await(PlEnforcer *e, const PlHeld *h) {
-        _cleanup_free_ char *parent = NULL;
-
-        if (pl_held_wanted(h) != 0 &&
-            pl_parent_of_setting(h->subject->facts->host.cgroup_parent, &parent) > 0)
-                learn_parent(e, parent);
-}
-
 static bool same_group(const PlCgroup *a, const PlCgroup *b) {
         return memcmp(a->inode, b->inode, sizeof(a->inode)) == 0;
 }
@@ -144,7 +136,17 @@ bool pl_locate_by_parent(PlEnforcer *e, PlHeld *h) {
         return false;
 }
 
-void pl_locate_by_pid(PlEnforcer *e, PlHeld *h) {
+/* It has no group yet: look where the engine says that it will be. */
+static void await_group(PlEnforcer *e, const PlHeld *h) {
+        _cleanup_free_ char *parent = NULL;
+
+        if (pl_held_wanted(h) != 0 &&
+            pl_parent_of_setting(h->subject->facts->host.cgroup_parent, &parent) > 0)
+                learn_parent(e, parent);
+}
+
+/* The proof. */
+static void find_by_pid(PlEnforcer *e, PlHeld *h) {
         PlCgroup *g = NULL;
         int r;
 
@@ -166,6 +168,12 @@ void pl_locate_by_pid(PlEnforcer *e, PlHeld *h) {
         pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
                           strerror(-r), NULL, "cannot find its cgroup from process %d: %s",
                           (int)h->subject->facts->pid, strerror(-r));
+}
+
+void pl_locate(PlEnforcer *e, PlHeld *h) {
+        find_by_pid(e, h);
+        if (!h->cgroup)
+                await_group(e, h);
 }
 
 void pl_locate_claim(PlEnforcer *e, PlHeld *h) {

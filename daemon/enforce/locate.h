@@ -13,10 +13,9 @@ void pl_locate_end(PlEnforcer *e);
 
 /** pl_locate_by_parent() - below a parent that is known. Return: found? */
 bool pl_locate_by_parent(PlEnforcer *e, PlHeld *h);
-/** pl_locate_by_pid() - by its first process, which is the proof. */
-void pl_locate_by_pid(PlEnforcer *e, PlHeld *h);
-/** pl_locate_await() - it has no group yet: look where the engine says that it will be. */
-void pl_locate_await(PlEnforcer *e, const PlHeld *h);
+/** pl_locate() - by its first process, which is the proof. While it has none, new groups are looked
+ * for where the engine says that its group will be. */
+void pl_locate(PlEnforcer *e, PlHeld *h);
 /** pl_locate_claim() - its group may have been there before its create event. */
 void pl_locate_claim(PlEnforcer *e, PlHeld *h);
 /** pl_locate_drop() - the group has gone, or is not this container's any more. */

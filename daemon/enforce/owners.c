@@ -302,12 +302,20 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
         tell_engine(e, h);
 }
 
+/* Does this owner not hold one of the values in the mask? */
+static bool has_error(const PlHeld *h, uint32_t mask, PlOwner o) {
+        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r) && h->owner_errors[r][o])
+                        return true;
+        return false;
+}
+
 /* Would a reload of systemd give its scope what the file of [Defaults] says, for want of the values
  * that are its own? */
 static bool is_exposed(const PlEnforcer *e, const PlHeld *h) {
         return h->cgroup && h->cgroup->scope && pl_held_wanted(h) != 0 &&
                (h->told.systemd_due || h->told.systemd_in_flight > 0 ||
-                (h->withheld && pl_held_has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
+                (h->withheld && has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
 }
 
 /* systemd reads the file for each new scope, and at its next reload for all that there are. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Queues: which containers are to be looked at, and when to look again.
+ * Queues: which containers are to be looked at.
  *
  * A container is queued at most once per queue, whatever happens to it.
  */
@@ -43,19 +43,4 @@ void pl_queue_remove(PlEnforcer *e, PlHeld *h) {
         for (PlQueue q = 0; q < _PL_QUEUE_N; q++)
                 if (h->queued[q])
                         take(e, h, q);
-}
-
-void pl_queue_retry_at(PlEnforcer *e, PlHeld *h, uint64_t usec) {
-        uint64_t armed = 0;
-        int enabled = SD_EVENT_OFF;
-
-        h->retry_usec = usec;
-        if (usec == 0)
-                return;
-        (void)sd_event_source_get_enabled(e->retry, &enabled);
-        (void)sd_event_source_get_time(e->retry, &armed);
-        if (enabled != SD_EVENT_OFF && armed <= usec)
-                return;
-        (void)sd_event_source_set_time(e->retry, usec);
-        (void)sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Queues: which containers are to be looked at, and when to look again. */
+/* Queues: which containers are to be looked at. */
 
 #include "enforce/context.h"
 
@@ -10,5 +10,3 @@ void pl_queue_arm(PlEnforcer *e);
 void pl_queue_put(PlEnforcer *e, PlHeld *h, PlQueue q);
 PlHeld *pl_queue_take(PlEnforcer *e, PlQueue q); /* NULL: it is empty */
 void pl_queue_remove(PlEnforcer *e, PlHeld *h);  /* from all of them */
-/** pl_queue_retry_at() - look again then. @usec: CLOCK_BOOTTIME; 0: not. */
-void pl_queue_retry_at(PlEnforcer *e, PlHeld *h, uint64_t usec);

@@ -65,6 +65,22 @@ static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
 /* So many containers waiting for their turn are in a hurry. */
 #define MANY_WAITING 16
 
+/* Look again then. @usec: CLOCK_BOOTTIME; 0: not. */
+static void retry_at(PlEnforcer *e, PlHeld *h, uint64_t usec) {
+        uint64_t armed = 0;
+        int enabled = SD_EVENT_OFF;
+
+        h->retry_usec = usec;
+        if (usec == 0)
+                return;
+        (void)sd_event_source_get_enabled(e->retry, &enabled);
+        (void)sd_event_source_get_time(e->retry, &armed);
+        if (enabled != SD_EVENT_OFF && armed <= usec)
+                return;
+        (void)sd_event_source_set_time(e->retry, usec);
+        (void)sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
+}
+
 /* One that waits goes on waiting while it is squeezed anew, which is not said again. */
 static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint32_t waiting = plan->again ? h->waiting : 0;
@@ -92,7 +108,7 @@ static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         h->retry_delay_usec = h->retry_delay_usec == 0
                                               ? RETRY_FIRST_USEC
                                               : PL_MIN(2 * h->retry_delay_usec, RETRY_MAX_USEC);
-        pl_queue_retry_at(e, h, pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + h->retry_delay_usec);
+        retry_at(e, h, pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + h->retry_delay_usec);
 }
 
 static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
@@ -128,7 +144,7 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t 
                                           PL_MESSAGE_DRIFT_REPAIRED, who, NULL,
                                           "limits changed by %s, putting back %s", who, text ?: "");
                 }
-                pl_queue_retry_at(e, h, pl_drift_is_standoff(&h->drift) ? h->drift.until_usec : 0);
+                retry_at(e, h, pl_drift_is_standoff(&h->drift) ? h->drift.until_usec : 0);
                 return true;
         case PL_DRIFT_STANDOFF_BEGIN:
                 pl_cg_watch_remove(e->watch,
@@ -139,10 +155,10 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t 
                                   "minute). Now one attempt a minute, then fewer; find the other "
                                   "manager, or drop the value from the policy",
                                   who, PL_DRIFT_BURST);
-                pl_queue_retry_at(e, h, h->drift.until_usec);
+                retry_at(e, h, h->drift.until_usec);
                 return false;
         case PL_DRIFT_WAIT:
-                pl_queue_retry_at(e, h, h->drift.until_usec);
+                retry_at(e, h, h->drift.until_usec);
                 return false;
         }
         return false;
@@ -385,9 +401,8 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
 
         if (!h->subject->facts || pl_desire(e, h) < 0 || !e->registry->connected)
                 return;
-        pl_locate_by_pid(e, h);
+        pl_locate(e, h);
         if (!h->cgroup) {
-                pl_locate_await(e, h);
                 /* what can be done now need not be done at the start */
                 if (h->subject->facts->phase == PL_PHASE_CREATED &&
                     !pl_registry_is_dry_run(e->registry))

@@ -20,19 +20,173 @@
 #include "engine/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/inotify.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/curl-loop.h"
+#include "base/fs.h"
 #include "base/journal.h"
-#include "engine/socket.h"
 #include "lib/base/backoff.h"
+#include "lib/base/macro.h"
+#include "lib/base/unit.h"
 #include "lib/docker/inspect.h"
+
+/* ---- the socket, while nobody answers on it ---- */
+
+/*
+ * When is it worth connecting again to an engine that went away?
+ *
+ * inotify on the socket's directory tells at once that an engine comes back. And there are times
+ * not to knock: where systemd holds the socket of an engine that was stopped, a connection would
+ * start it again against its administrator's will.
+ *
+ * dockerd keeps docker.pid beside docker.sock by default (/run), writes it at start and removes it
+ * at stop. It is trusted only when it was there, with a live process, while the engine answered.
+ */
+
+typedef struct PlEngineSocket PlEngineSocket;
+
+static PlEngineSocket *socket_free(PlEngineSocket *s);
+PL_DEFINE_CLEANUP(PlEngineSocket *, socket_free)
+
+#define PIDFILE     "docker.pid"
+#define PIDFILE_MAX 64
+/* a socket is bound, then made accessible; a pid file is created, then written, or renamed */
+#define WATCH_MASK (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR)
+
+struct PlEngineSocket {
+        sd_event *event;
+        char *dir, *name; /* of the socket */
+        void (*changed)(void *userdata);
+        void *userdata;
+        sd_event_source *inotify;
+        bool on_ancestor; /* the directory does not exist yet */
+        bool activated;   /* the socket is the activator's, and the pid file tells the engine's life
+                           */
+};
+
+static int watch(PlEngineSocket *s);
+
+static PlEngineSocket *socket_free(PlEngineSocket *s) {
+        if (!s)
+                return NULL;
+        sd_event_source_disable_unref(s->inotify);
+        sd_event_unref(s->event);
+        free(s->dir);
+        free(s->name);
+        free(s);
+        return NULL;
+}
+
+/*
+ * socket_new()
+ * @path: of the socket, absolute
+ * @changed: the socket or the engine's pid file has appeared or changed; only while watching
+ * Return: 0 or -ENOMEM.
+ */
+static int socket_new(sd_event *event, const char *path, void (*changed)(void *userdata),
+                      void *userdata, PlEngineSocket **ret) {
+        _cleanup_(socket_freep) PlEngineSocket *s = calloc(1, sizeof(*s));
+        const char *slash = strrchr(path, '/');
+
+        if (!s)
+                return -ENOMEM;
+        s->event = sd_event_ref(event);
+        s->changed = changed;
+        s->userdata = userdata;
+        s->dir = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+        s->name = strdup(slash ? slash + 1 : path);
+        if (!s->dir || !s->name)
+                return -ENOMEM;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static int on_inotify(sd_event_source *source, const struct inotify_event *e, void *userdata) {
+        PlEngineSocket *s = userdata;
+
+        if (s->on_ancestor || (e->mask & (IN_IGNORED | IN_UNMOUNT))) {
+                /* perhaps the directory is there now, perhaps it has just gone */
+                s->inotify = sd_event_source_disable_unref(s->inotify);
+                if (watch(s) >= 0 && !s->on_ancestor)
+                        s->changed(s->userdata);
+                return 0;
+        }
+        if (e->mask & IN_Q_OVERFLOW ||
+            (e->len > 0 && (pl_streq(e->name, s->name) || pl_streq(e->name, PIDFILE))))
+                s->changed(s->userdata);
+        return 0;
+}
+
+static int watch(PlEngineSocket *s) {
+        _cleanup_free_ char *dir = strdup(s->dir);
+        int r;
+
+        if (!dir)
+                return -ENOMEM;
+        for (s->on_ancestor = false;; s->on_ancestor = true) {
+                char *slash;
+
+                r = sd_event_add_inotify(s->event, &s->inotify, dir, WATCH_MASK, on_inotify, s);
+                if (r >= 0 || (r != -ENOENT && r != -ENOTDIR))
+                        break;
+                slash = strrchr(dir, '/');
+                if (!slash || pl_streq(dir, "/"))
+                        break;
+                slash[slash == dir ? 1 : 0] = '\0';
+        }
+        if (r >= 0)
+                (void)sd_event_source_set_description(s->inotify, "engine-socket");
+        return r;
+}
+
+/* From now on, or not any more; idempotent. A directory that does not
+ * exist is awaited on its nearest existing ancestor. Without inotify the caller's retries must do.
+ */
+static void socket_watch(PlEngineSocket *s, bool on) {
+        if (!on)
+                s->inotify = sd_event_source_disable_unref(s->inotify);
+        else if (!s->inotify)
+                (void)watch(s);
+}
+
+static bool engine_lives(const PlEngineSocket *s) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        uint64_t pid;
+
+        if (asprintf(&path, "%s/" PIDFILE, s->dir) < 0) {
+                path = NULL;
+                return true;
+        }
+        if (pl_fs_read(AT_FDCWD, path, PIDFILE_MAX, &text, NULL) < 0)
+                return false;
+        text[strcspn(text, "\n")] = '\0';
+        if (pl_parse_uint64(text, &pid) < 0 || pid == 0 || pid > INT32_MAX)
+                return false;
+        return kill((pid_t)pid, 0) >= 0 || errno == EPERM;
+}
+
+/* Note who serves a connection that works.
+ * @listener: pid that listens, 0: unknown
+ * @activator: pid of the process that holds sockets for services: 1 */
+static void socket_connected(PlEngineSocket *s, pid_t listener, pid_t activator) {
+        s->activated = listener > 0 && listener == activator && engine_lives(s);
+}
+
+/* Return: false while a connection would only make the activator
+ * start an engine that somebody has stopped. */
+static bool socket_may_knock(PlEngineSocket *s) {
+        return !s->activated || engine_lives(s);
+}
 
 /* ---- from bytes to events ---- */
 
@@ -971,7 +1125,7 @@ void pl_engine_hang_up(PlEngine *e) {
         e->state = STOPPED;
         e->ping_running = false;
         (void)sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);
-        pl_engine_socket_watch(e->socket, false);
+        socket_watch(e->socket, false);
         unsubscribe(e);
         abort_requests(e, &due);
         fail_requests(alive, &due, -ECONNRESET);
@@ -988,11 +1142,10 @@ PlEngine *pl_engine_free(PlEngine *e) {
                 unsubscribe(e);
                 abort_requests(e, &dropped);
                 fail_requests(e, &dropped, -ECONNRESET); /* unheard: it is freed */
-                pl_curl_set_dispatched(e->curl, NULL, NULL);
                 e->curl = pl_curl_free(e->curl);
         }
         e->timer = sd_event_source_disable_unref(e->timer);
-        e->socket = pl_engine_socket_free(e->socket);
+        e->socket = socket_free(e->socket);
         return engine_unref(e);
 }
 
@@ -1038,7 +1191,7 @@ static void lose(PlEngine *e, int error, const char *format, ...) {
                                     e->tuning.backoff_max_usec, random);
         if (e->attempt < UINT_MAX)
                 e->attempt++;
-        pl_engine_socket_watch(e->socket, true);
+        socket_watch(e->socket, true);
         arm(e, now + wait_usec, wait_usec / 16);
 
         if (tell) {
@@ -1053,7 +1206,7 @@ static void lose(PlEngine *e, int error, const char *format, ...) {
 static void attempt(PlEngine *e) {
         int r;
 
-        if (!pl_engine_socket_may_knock(e->socket)) {
+        if (!socket_may_knock(e->socket)) {
                 /* stopped on purpose: its pid file tells when it starts */
                 arm(e, now_usec(e) + e->tuning.backoff_max_usec, e->tuning.backoff_max_usec / 4);
                 return;
@@ -1082,7 +1235,7 @@ static void on_ping_reply(Request *q, int error, const char *message) {
                 lose(e, error, "%s", message ?: explain(error));
                 return;
         }
-        pl_engine_socket_connected(e->socket, q->listener, e->tuning.activator);
+        socket_connected(e->socket, q->listener, e->tuning.activator);
         e->state = ASKING;
         r = ask(e, &kind_version);
         if (r < 0)
@@ -1129,7 +1282,7 @@ static void arm_quiet(PlEngine *e) {
 static void subscribed(PlEngine *e) {
         e->state = CONNECTED;
         e->connected_usec = e->heard_usec = now_usec(e);
-        pl_engine_socket_watch(e->socket, false);
+        socket_watch(e->socket, false);
         arm_quiet(e);
         if (e->info.podman && !e->podman_said) {
                 e->podman_said = true;
@@ -1216,11 +1369,10 @@ int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *hand
         e->url = strdup(url);
         if (!e->url)
                 return -ENOMEM;
-        r = pl_curl_new(event, &e->curl);
+        r = pl_curl_new(event, on_dispatched, e, &e->curl);
         if (r < 0)
                 return r;
-        pl_curl_set_dispatched(e->curl, on_dispatched, e);
-        r = pl_engine_socket_new(event, e->path, on_socket_changed, e, &e->socket);
+        r = socket_new(event, e->path, on_socket_changed, e, &e->socket);
         if (r < 0)
                 return r;
         r = sd_event_add_time(event, &e->timer, CLOCK_MONOTONIC, 0, 0, on_timer, e);

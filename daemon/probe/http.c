@@ -276,7 +276,7 @@ static int open_shared(sd_event *event, void **ret) {
 
         if (!s)
                 return -ENOMEM;
-        r = pl_curl_new(event, &s->curl);
+        r = pl_curl_new(event, NULL, NULL, &s->curl);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);

@@ -101,10 +101,6 @@ PlLogStore *pl_log_store_free(PlLogStore *s) {
         return NULL;
 }
 
-int pl_log_store_fd(const PlLogStore *s) {
-        return s->fd;
-}
-
 /* Return: fd of a service's directory, made on demand; -errno. */
 static int open_service(PlLogStore *s, const char *service, bool make) {
         return make_dir(s->fd, service, make, s->gid);

@@ -72,6 +72,3 @@ int pl_log_store_open_archive(PlLogStore *s, const PlStoredArchive *a);
 
 /** pl_log_store_drop() - delete an archive, and its directory when that was the last one. */
 int pl_log_store_drop(PlLogStore *s, const PlStoredArchive *a);
-
-/** pl_log_store_fd() - the archive directory; borrowed. */
-int pl_log_store_fd(const PlLogStore *s);

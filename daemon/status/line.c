@@ -40,7 +40,7 @@ static void trim_when_quiet(PlStatusLine *l) {
         uint64_t now = pl_clock_loop_usec(l->event, CLOCK_BOOTTIME);
         unsigned churn = g->churn - l->trimmed_churn;
 
-        if (!g->synced || churn == 0 || pl_enforcer_owed(l->from->enforcer) > 0 ||
+        if (!g->synced || churn == 0 || l->from->enforcer->updates_in_flight > 0 ||
             g->sync_pending > 0)
                 return;
         if (churn < TRIM_AFTER && l->trimmed_usec > 0 && now - l->trimmed_usec < TRIM_EVERY_USEC) {
@@ -103,8 +103,10 @@ void pl_status_line_stop(PlStatusLine *l) {
 /* The ping says "the loop turns and its ticks get done", not merely "a timer fired". */
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
         PlStatusLine *l = userdata;
-        uint64_t overdue = pl_enforcer_overdue_usec(l->from->enforcer);
+        uint64_t since = l->from->enforcer->tick_armed_usec, overdue = 0;
 
+        if (since > 0)
+                overdue = pl_clock_loop_usec(l->event, CLOCK_BOOTTIME) - since;
         if (overdue < l->watchdog_usec / 2)
                 (void)sd_notify(false, "WATCHDOG=1");
         else
