@@ -91,7 +91,7 @@ static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *stat
                               "plimsollctl show NAME says how its log is kept");
 }
 
-/* Each has its place in plimsollctl(1), under CONTROL SOCKET. */
+/* Each has its place in plimsollctl(1). */
 const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
         { "GET", "/v1/containers/*", get_container, PL_CTL_CONNECTED },
