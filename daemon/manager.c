@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Manager: wires. It makes the parts, hands what the registry announces to each of them in the
- * order that matters, and loads the policy. It decides nothing.
+ * Manager: makes the parts, passes on to them what the registry announces, in the order that
+ * matters, and loads the policy. It decides nothing.
  */
 
 #include "manager.h"
@@ -37,12 +37,12 @@ struct PlManager {
         PlLogPaths *log_paths;
 
         PlPolicyState policy;
-        bool unsettled; /* logs and health go by the policy before */
+        bool unsettled; /* logs and health still use the old policy */
         PlSources sources;
         PlStatusLine *line;
         PlEndpoints endpoints;
         PlCtlServer *ctl;
-        bool control_bound; /* the socket is ours to remove, not socket activation's */
+        bool control_bound; /* we made the socket, so we remove it; not with socket activation */
         bool stopping;
 };
 
@@ -74,7 +74,7 @@ static void on_removed(void *userdata, PlSubject *s, bool gone) {
 static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
         PlManager *m = userdata;
 
-        /* what the kernel did comes before what the engine makes of it */
+        /* the kernel's account of a death first, then the engine's */
         if (e->action == PL_EVENT_DIE && e->exit_code != 0)
                 pl_oom_explainer_died(m->oom, s);
         pl_healthd_event(pl_health_act_patients(m->health), e);
@@ -84,7 +84,7 @@ static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
 static void update_log(PlManager *m, PlSubject *s) {
         const PlService *service = s->service;
 
-        /* what the create event tells says nothing of the log yet */
+        /* a create event says nothing of the log yet */
         if (!pl_subject_is_known(s))
                 return;
         if (pl_logs_update(m->logs, s->facts, service ? service->name : NULL,
@@ -160,7 +160,7 @@ static void on_group(void *userdata, PlSubject *s, const PlCgroup *g) {
         pl_oom_explainer_set_group(m->oom, s, g);
 }
 
-/* Limits first: all that a new policy changes besides waits until the kernel has every value. */
+/* Limits first: whatever else a new policy changes waits until the kernel has every value. */
 static void settle(PlManager *m) {
         PlSubject *s;
 
@@ -273,7 +273,7 @@ static int load_policy(PlManager *m, const PlHost *host, PlPolicy **ret, char **
 static void swap_policy(PlManager *m, PlPolicy *policy) {
         PlPolicy *old;
 
-        settle(m); /* of the reload before */
+        settle(m); /* of the last reload */
         old = pl_registry_set_policy(m->registry, policy);
         m->policy.loaded_usec = pl_clock_usec(CLOCK_REALTIME);
         m->unsettled = true;
@@ -468,7 +468,7 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
 PlManager *pl_manager_free(PlManager *m) {
         if (!m)
                 return NULL;
-        /* while it still listens: nobody else can have bound the path meanwhile */
+        /* while it still listens, so that the path cannot be somebody else's already */
         if (m->control_bound)
                 (void)unlink(m->options.control_path);
         m->line = pl_status_line_free(m->line);
@@ -478,7 +478,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->reporter.stream = NULL;
         m->ctl = pl_ctl_server_free(m->ctl);
         m->oom = pl_oom_explainer_free(m->oom);
-        m->registry = pl_registry_free(m->registry); /* takes its containers' values along */
+        m->registry = pl_registry_free(m->registry); /* its containers' values go with it */
         m->enforcer = pl_enforcer_free(m->enforcer);
         pl_cg_mounts_deinit(&m->mounts);
         free(m->policy.error);

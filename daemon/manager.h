@@ -6,7 +6,7 @@
  * actuators (kernel, systemd, engine) at the same time.
  *
  * Callbacks only record and queue; the tick compares what is wanted with what is observed and acts
- * on the difference. What is decided is decided by pure functions in lib/.
+ * on the difference. Pure functions in lib/ decide.
  */
 
 #include <systemd/sd-event.h>
@@ -35,7 +35,8 @@ PlManager *pl_manager_free(
                 PlManager *m); /* leaves containers and limits as they are; returns NULL */
 PL_DEFINE_CLEANUP(PlManager *, pl_manager_free)
 
-/** pl_manager_start() - connect to the engine; the rest follows on the loop. Return: 0, -errno. */
+/** pl_manager_start() - connect to the engine; everything else happens on the loop. Return: 0,
+ * -errno. */
 int pl_manager_start(PlManager *m);
 
 /** pl_manager_reload() - SIGHUP: all or nothing.

@@ -146,7 +146,7 @@ static int status_of(int error) {
         case -EACCES:
         case -EPERM:
                 return EX_NOPERM;
-        case -ENOENT: /* the directory that a socket, a state or an archive is to be in */
+        case -ENOENT: /* the directory for the socket, the state or the archives */
         case -ENOTDIR:
         case -EROFS:
         case -ENOSPC:
@@ -157,10 +157,10 @@ static int status_of(int error) {
 }
 
 static const char *reason_of(int error) {
-        return error == -EBADMSG ? "there is no policy to go by" : strerror(-error);
+        return error == -EBADMSG ? "the policy has errors" : strerror(-error);
 }
 
-/* plimsollctl is told of these paths, and is somewhere else. Return: 0, -errno. */
+/* plimsollctl asks for these paths, and runs in another directory. Return: 0, -errno. */
 static int make_absolute(const char **path, char **ret) {
         _cleanup_free_ char *here = NULL;
 
@@ -185,11 +185,11 @@ static int run(Arguments *a) {
         int r;
 
         raise_descriptor_limit();
-        /* Bodies of answers come and go: mapped separately they leave no holes in the heap.
-         * A fixed threshold also keeps glibc from raising it after the first big one (mallopt(3)).
-         */
+        /* Bodies of answers come and go; mapped separately, they leave no holes in the heap.
+         * Setting the threshold also keeps glibc from raising it after the first big one
+         * (mallopt(3)). */
         (void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
-        /* The worker's few allocations are not worth a heap of their own. */
+        /* The worker allocates too little to need a heap of its own. */
         (void)mallopt(M_ARENA_MAX, 1);
         sigemptyset(&mask);
         sigaddset(&mask, SIGHUP);

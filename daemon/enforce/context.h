@@ -10,7 +10,7 @@
 #include "registry/containers.h"
 #include "systemd/scope.h"
 
-/* Groups that appeared ahead of the event that tells whose they are. */
+/* Groups that appeared before the event that says whose they are. */
 #define PL_UNBORN_MAX 8
 
 typedef struct PlUnborn {
@@ -26,11 +26,11 @@ typedef struct PlPlaces {
 } PlPlaces;
 
 typedef struct PlEnforceHandlers {
-        /* a container has another group, or (NULL) none any more; borrowed until the next call */
+        /* a container has a new group, or (NULL) none any more; borrowed until the next call */
         void (*group)(void *userdata, PlSubject *s, const PlCgroup *g);
         /* no container waits for the kernel: time for what is less urgent */
         void (*idle)(void *userdata);
-        /* everything is given back, or has to stay; answer to pl_enforcer_stop() */
+        /* everything is given back, or cannot be; the answer to pl_enforcer_stop() */
         void (*stopped)(void *userdata);
 } PlEnforceHandlers;
 
@@ -57,12 +57,12 @@ typedef struct PlEnforcer {
         uint64_t tick_armed_usec; /* CLOCK_BOOTTIME since when a tick is due; 0: none */
         unsigned sweeps;
 
-        bool touched;              /* a tick has changed what the status line may count */
+        bool touched;              /* a tick has changed something that the status line counts */
         bool defaults_due;         /* systemd's file of [Defaults] is not written yet */
-        bool stopping;             /* everything is given back, then that is all */
-        bool engine_takes_nothing; /* Podman 4: it has no update, said once */
+        bool stopping;             /* give everything back, then stop */
+        bool engine_takes_nothing; /* Podman 4 has no update; said once */
         unsigned updates_in_flight;
-        uint64_t reloaded_usec; /* systemd said Reloading: who takes a value away; CLOCK_BOOTTIME */
+        uint64_t reloaded_usec; /* when systemd last said Reloading; CLOCK_BOOTTIME */
 } PlEnforcer;
 
 static inline PlHeld *pl_enforcer_find(const PlEnforcer *e, const char *id) {

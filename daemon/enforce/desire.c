@@ -14,8 +14,8 @@
 #include "lib/limits/desired.h"
 #include "lib/limits/unit-properties.h"
 
-/* Policies name devices by path, the kernel by number. A path that leads nowhere costs that value.
- */
+/* Policies name devices by path, the kernel by number. A path that leads nowhere costs only that
+ * value. */
 static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want) {
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 PlValue resolved = { 0 };
@@ -39,7 +39,7 @@ static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want) {
         return 0;
 }
 
-/* systemd's drop-in for [Defaults] reaches containers with a section of their own as well. */
+/* systemd's drop-in for [Defaults] also applies to containers with a section of their own. */
 static int undo_defaults(PlEnforcer *e, PlHeld *h, PlLimits *want) {
         PlLimits engine = { 0 };
         int r;
@@ -77,7 +77,7 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
                 if (pl_value_equal(&want.v[i], &h->want.v[i]))
                         continue;
                 h->told.systemd_due = true;
-                h->held &= ~(1U << i); /* another wish: what is in force now is nobody's drift */
+                h->held &= ~(1U << i); /* the wish has changed: what is in force now is no drift */
         }
         pl_limits_deinit(&h->want);
         h->want = want;

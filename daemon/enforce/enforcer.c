@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Enforcer: ticks, sweeps, and what the registry has to say.
+ * Enforcer: ticks, sweeps, and what the registry announces.
  *
- * The kernel's queue is worked off first and in full, so that every value is in force before any
- * other owner is told. Retries and the sweep queue containers again, nothing more.
+ * The kernel's queue is emptied first, so that every value is in force before any other owner hears
+ * of it. Retries and the sweep queue containers again, nothing more.
  */
 
 #include "enforce/enforcer.h"
@@ -22,15 +22,15 @@
 #include "lib/base/unit.h"
 
 #define SWEEP_USEC PL_USEC_PER_MIN
-/* Every so many sweeps, about ten minutes, the engine is asked for its list as well: events are
- * hints. It costs a wake-up or two for each container. */
+/* Events are hints, so every ten minutes or so a sweep also asks the engine for its list. That
+ * costs a wake-up or two for each container. */
 #define SWEEPS_PER_RESYNC 12
 /* One tick yields to the loop after this long, so that events and the watchdog are never starved.
  */
 #define TICK_BUDGET_USEC (20 * PL_USEC_PER_MSEC)
-/* Our own updates answer within this time, before or after their event. */
+/* An update of ours is answered within this time, before or after its event. */
 #define OWN_UPDATE_USEC (500 * PL_USEC_PER_MSEC)
-/* Giving back has this long for the engine's answers; the kernel's values need none of it. */
+/* At the end the engine has this long to answer; the kernel has its values back at once. */
 #define STOP_GRACE_USEC (5 * PL_USEC_PER_SEC)
 
 static bool has_work(const PlEnforcer *e) {
@@ -69,7 +69,7 @@ static int on_tick(sd_event_source *source, void *userdata) {
         e->handlers->idle(e->userdata);
         pl_registry_settle(e->registry);
         pl_owners_write_defaults(e);
-        /* A look that found everything as it was is not worth the wake-up of a report. */
+        /* Nothing has changed: do not wake up for a status line. */
         if (e->touched)
                 pl_reporter_changed(e->reporter);
         e->touched = false;
@@ -107,7 +107,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
 
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
-                h->squeeze.rounds = h->squeeze.stalled = 0; /* more may be reclaimable by now */
+                h->squeeze.rounds = h->squeeze.stalled = 0; /* more may be reclaimable now */
                 h->squeeze.refused = false;
                 if (h->told.engine_failed)
                         pl_held_forget_told(h); /* try once more */
@@ -184,7 +184,7 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
         held_free(h);
 }
 
-/* A run begins. runc and systemd write after the group appears: look again, at once. */
+/* A run begins. runc and systemd write after the group appears, so look again at once. */
 static void begin_run(PlEnforcer *e, PlHeld *h) {
         pl_held_forget_told(h);                                   /* a new run, a new answer */
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME); /* that was runc's start */

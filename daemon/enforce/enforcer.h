@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Enforcer: holds the values. What is wanted is compared with what is in force, and the difference
- * is written: to the kernel at once, then to systemd and the engine.
+ * Enforcer: holds the values. It compares what the policy wants with what is in force and writes
+ * the difference: to the kernel at once, then to systemd and the engine.
  *
  * Callbacks record and queue; the tick decides and acts.
  */
@@ -20,7 +20,7 @@ int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_
 PlEnforcer *pl_enforcer_free(PlEnforcer *e); /* no subject may have values any more; returns NULL */
 PL_DEFINE_CLEANUP(PlEnforcer *, pl_enforcer_free)
 
-/** pl_enforcer_begin() - write what does not wait for a container: systemd's part of [Defaults]. */
+/** pl_enforcer_begin() - write what needs no container: systemd's part of [Defaults]. */
 void pl_enforcer_begin(PlEnforcer *e);
 
 /* What the registry announces; see PlRegistryHandlers. */
@@ -30,14 +30,14 @@ void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event);
 void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s);
 void pl_enforcer_connected(PlEnforcer *e);
 
-/** pl_enforcer_set_policy() - the registry has another one; everything is looked at again. */
+/** pl_enforcer_set_policy() - the registry has a new one; look at every container again. */
 void pl_enforcer_set_policy(PlEnforcer *e);
 
-/** pl_enforcer_quiet() - the process is awake anyway: a sweep that is due soon comes now. */
+/** pl_enforcer_quiet() - the process is awake anyway, so a sweep that is due soon runs now. */
 void pl_enforcer_quiet(PlEnforcer *e);
 
-/** pl_enforcer_stop() - give everything back, and say so with stopped(): when it is done, or when
- * the engine takes too long to answer. */
+/** pl_enforcer_stop() - give everything back, then call stopped(); also when the engine takes too
+ * long to answer. */
 void pl_enforcer_stop(PlEnforcer *e);
 
 /** pl_enforcer_limit() - what the container is held to now, in the unit of the resource.
@@ -45,5 +45,5 @@ void pl_enforcer_stop(PlEnforcer *e);
  * Return: the memory limit in force, else the engine's; PL_UNLIMITED: none, or not known. */
 uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_policy);
 
-/** pl_enforcer_usage() - read now. Members that nobody tells are PL_UNLIMITED. */
+/** pl_enforcer_usage() - read now. What the kernel does not tell is PL_UNLIMITED. */
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);

@@ -35,6 +35,13 @@ bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text) {
         return true;
 }
 
+bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o) {
+        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r) && h->owner_errors[r][o])
+                        return true;
+        return false;
+}
+
 uint32_t pl_held_wanted(const PlHeld *h) {
         uint32_t mask = 0;
 

@@ -5,7 +5,7 @@
  * Held: the values that one container is held to, and what is known of them.
  *
  * Readings come from the kernel; wanted values are derived and can be thrown away. What plimsoll
- * must not forget (originals) lies in the state directory as well.
+ * must not forget, the originals, is in the state directory as well.
  */
 
 #include <sys/queue.h>
@@ -36,7 +36,7 @@ typedef struct PlHeldOriginals {
         bool known;             /* they were captured */
 } PlHeldOriginals;
 
-/* What systemd and the engine were told, and what they said. Times: CLOCK_BOOTTIME, but for
+/* What systemd and the engine were told, and what they answered. Times: CLOCK_BOOTTIME, but for
  * systemd's, which is compared with files: CLOCK_REALTIME. */
 typedef struct PlHeldTold {
         /* Update body that was sent last. What an engine refuses, or accepts and does not keep
@@ -51,12 +51,12 @@ typedef struct PlHeldTold {
         uint64_t others_usec;       /* last `update` event that was not ours */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
-        uint32_t systemd_kept;      /* withheld values, told as the kernel had them meanwhile */
-        uint64_t systemd_own_usec;  /* what set properties before is known */
+        uint32_t systemd_kept;      /* withheld values; it was told those in force instead */
+        uint64_t systemd_own_usec;  /* who set properties before this is known */
 } PlHeldTold;
 
 typedef struct PlHeld {
-        PlSubject *subject;       /* whose; outlives this */
+        PlSubject *subject;       /* whose values these are; outlives them */
         const PlService *service; /* what want comes from; NULL: leave alone, or give back */
 
         PlCgroup *cgroup;             /* NULL: not running, or not found yet */
@@ -68,11 +68,11 @@ typedef struct PlHeld {
         uint32_t restoring;   /* mask of values on their way back to the original */
         PlReading reading;    /* last; trusted while fresh */
         uint32_t read_mask;   /* the values that the reading covers */
-        bool fresh;           /* nobody has written since the reading */
-        uint32_t held;        /* values once read back as wanted in this cgroup */
+        bool fresh;           /* nobody has written since it was read */
+        uint32_t held;        /* values that were once in force as wanted in this cgroup */
         uint32_t unsupported; /* said once */
         uint32_t waiting;     /* values kept back by usage */
-        uint32_t withheld;    /* values that the kernel does not hold, so no other owner hears of */
+        uint32_t withheld;    /* values that the kernel does not hold, so no other owner is told */
         PlSqueeze squeeze;    /* memory on its way down; see lib/limits/plan.h */
 
         PlHeldOriginals originals;
@@ -94,6 +94,9 @@ void pl_held_drop_cgroup(PlHeld *h);
 /** pl_held_set_error() - record (or clear, NULL) why an owner does not hold a value.
  * Return: true when this differs from what was recorded. */
 bool pl_held_set_error(PlHeld *h, PlResource r, PlOwner o, const char *text);
+
+/** pl_held_has_error() - does this owner not hold one of the values in the mask? */
+bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o);
 
 /** pl_held_wanted() - mask of values that are wanted now, restored ones included. */
 uint32_t pl_held_wanted(const PlHeld *h);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Locate: a container's group, found where it has been seen to appear, below a parent that is known
- * to hold containers, or by the container's first process; the last one is the proof.
+ * Locate: finds a container's group: where it was seen to appear, below a parent that is known to
+ * hold containers, or by the container's first process. Only the last is proof.
  */
 
 #include "enforce/locate.h"
@@ -13,7 +13,7 @@
 #include "lib/base/message.h"
 #include "lib/limits/parent.h"
 
-/* Parents that are remembered: engines have one or two, and a container may ask for its own. The
+/* How many parents to remember: an engine has one or two, and a container may ask for its own. The
  * fixed ones are the engine's defaults. */
 #define PARENTS_MAX   32
 #define PARENTS_FIXED 2
@@ -49,8 +49,8 @@ static void learn_parent(PlEnforcer *e, const char *parent) {
 void pl_locate_begin(PlEnforcer *e) {
         int r;
 
-        /* where Docker's two cgroup drivers put containers when nobody says otherwise, and wherever
-         * else they may appear: an engine does not tell its own setting */
+        /* The defaults of Docker's two cgroup drivers, and wherever else containers may appear: the
+         * engine does not tell its own setting. */
         learn_parent(e, "docker");
         learn_parent(e, "system.slice");
         r = pl_cg_watch_discover(e->watch);
@@ -84,7 +84,7 @@ static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) 
         if (h->cgroup && same_group(h->cgroup, g)) {
                 pl_cgroup_free(g);
                 if (h->cgroup_started_usec == 0 && started_usec > 0) {
-                        /* what runc and systemd have written since is the start's own doing */
+                        /* what runc and systemd have written since is part of the start */
                         h->held = 0;
                         h->fresh = false;
                 }
@@ -94,7 +94,7 @@ static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) 
         pl_locate_drop(e, h);
         h->cgroup = g;
         h->cgroup_started_usec = started_usec;
-        /* borrowed by a daemon that is gone: the next plan gives it back, or goes on */
+        /* an earlier plimsolld borrowed it: the next plan gives it back, or goes on */
         h->squeeze.high_held = h->originals.state.squeeze_high.set;
         h->squeeze.high_before = h->originals.state.squeeze_high.number;
         h->told.systemd_due = true;
@@ -124,7 +124,7 @@ bool pl_locate_by_parent(PlEnforcer *e, PlHeld *h) {
 
         while (e->places.parents && e->places.parents[n])
                 n++;
-        while (n-- > 0) { /* where a container was seen last comes first */
+        while (n-- > 0) { /* where one was found last comes first */
                 PlCgroup *g = NULL;
 
                 if (pl_cgroup_from_parent(e->mounts, e->places.parents[n], h->subject->id, &g) >=
@@ -160,7 +160,7 @@ static void find_by_pid(PlEnforcer *e, PlHeld *h) {
                 return;
         }
         if (r == -ESRCH || r == -ENOENT || r == -ESTALE) {
-                /* Gone between the answer and now: the die event, or the sweep, tells the rest. */
+                /* Gone since the answer: the die event or the sweep will tell. */
                 pl_log_debug("%s: process %d is gone already", pl_subject_name(h->subject),
                              (int)h->subject->facts->pid);
                 return;
@@ -201,8 +201,7 @@ static void note_unborn(PlEnforcer *e, const char *id, const char *parent) {
         (void)snprintf(u->id, sizeof(u->id), "%s", id);
 }
 
-/* A group with this container's id has just been made: ahead of the container's first instruction.
- */
+/* A group with this container's id has just been made, before the container's first instruction. */
 static void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
         PlEnforcer *e = userdata;
         PlHeld *h = pl_enforcer_find(e, id);

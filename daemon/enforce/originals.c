@@ -59,8 +59,8 @@ int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
         return r;
 }
 
-/* A container that was written to before it could be inspected: now HostConfig says what runc would
- * have written, which is what a new group had "before". */
+/* The container was written to before it could be inspected. Now HostConfig says what runc would
+ * have written, and that counts as what was there before. */
 void pl_originals_complete(PlEnforcer *e, PlHeld *h) {
         if (!h->originals.due)
                 return;

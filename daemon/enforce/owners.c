@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The other owners: systemd and the engine hear of a value once the kernel has it, so that neither
- * takes it away at its next pass and `docker inspect`, `docker stats` and a restart agree.
+ * The other owners: systemd and the engine hear of a value once the kernel has it. So neither takes
+ * it away at the next reload or update, and `docker inspect`, `docker stats` and a restart agree.
  *
  * A limit that the kernel does not hold (it waits for usage to fall, or was refused) is kept from
- * both: they would write it at once, which kills. systemd is told what is in force instead, so that
- * nothing that it knows from before, or reads from the file of [Defaults], takes its place at the
- * next reload.
+ * both: they would write it at once, which kills. systemd is told the value in force instead.
+ * Otherwise an older value, or the one in the file of [Defaults], would replace it at the next
+ * reload.
  */
 
 #include "enforce/owners.h"
@@ -23,7 +23,7 @@
 #include "lib/limits/tell.h"
 #include "lib/status/summary.h"
 
-/* What an update of the engine puts back: it has no member for it, or does not pass it on. */
+/* What an update by the engine resets: it has no member for it, or does not pass it on. */
 static uint32_t reset_by_update(void) {
         uint32_t mask = 0;
 
@@ -49,7 +49,7 @@ static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallb
                 return &h->want.v[r];
         if (h->originals.state.engine_original.v[r].set)
                 return &h->originals.state.engine_original.v[r];
-        /* it cannot be told that there is no list: on v1 the kernel has one, the parent's */
+        /* the API cannot say "no list"; on v1 the kernel always has one, the parent's */
         if (r == PL_RESOURCE_ALLOWED_CPUS && h->held & (1U << r) && h->reading.in_force.v[r].text &&
             *h->reading.in_force.v[r].text)
                 return &h->reading.in_force.v[r];
@@ -101,7 +101,7 @@ static void note_engine_error(PlEnforcer *e, PlHeld *h, const char *why) {
                                   why, kernel_says(h));
 }
 
-/* A value is given back for good when kernel and engine both have the original again. */
+/* A value is given back once both kernel and engine have the original again. */
 static void settle_restored(PlEnforcer *e, PlHeld *h) {
         uint32_t done = h->restoring, keep;
 
@@ -136,13 +136,13 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                 h->told.own_update_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
                 h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
-                        /* lost: said by lost(), and the resync comes by here again */
+                        /* lost() has reported it, and the resync leads here again */
                         pl_held_forget_told(h);
                 } else if (error == -EOPNOTSUPP) {
                         e->engine_takes_nothing = true;
                 } else if (error < 0) {
-                        /* Said once an inspection has shown that it is not about a container that
-                         * has ended meanwhile. */
+                        /* Reported after the next inspection: the container may simply have ended.
+                         */
                         free(h->told.engine_failed);
                         h->told.engine_failed = strdup(message ?: strerror(-error));
                 } else {
@@ -154,8 +154,8 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                         settle_restored(e, h);
                 else
                         pl_registry_inspect(e->registry, h->subject);
-                /* runc writes all of its values at an update, and what the engine cannot be told as
-                 * it was at the start: look once more, and take that for nobody's drift */
+                /* At an update runc writes all its values, some of them as they were at the start:
+                 * look again, and do not count that as drift. */
                 h->held &= ~reset_by_update();
                 h->fresh = false;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
@@ -191,7 +191,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         uint32_t cannot = 0;
         int r;
 
-        /* an inspection under way knows better what the engine has, and comes by here */
+        /* an inspection under way will bring what the engine has, and leads here */
         if (h->told.update_in_flight || (h->subject->inspect_in_flight && !e->stopping) ||
             h->subject->provisional || h->subject->facts->phase == PL_PHASE_REMOVING ||
             h->subject->facts->phase == PL_PHASE_DEAD ||
@@ -213,7 +213,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                 return;
         }
         if (pl_streq_null(body, h->told.engine) && !e->stopping) {
-                /* the same answer, and the same result, would come back */
+                /* the answer would be the same as last time */
                 if (!h->told.engine_failed)
                         settle_restored(e, h);
                 else if (!h->subject->inspect_in_flight &&
@@ -226,14 +226,14 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                 return;
         r = pl_engine_update(e->registry->engine, h->subject->id, body, on_updated, e);
         if (r < 0)
-                return; /* lost just now; the resync comes by here again */
+                return; /* just lost; the resync leads here again */
         free(h->told.engine);
         h->told.engine = TAKE_PTR(body);
         h->told.update_in_flight = true;
         e->updates_in_flight++;
 }
 
-/* What is in force; a borrowed memory.high is not, as it goes back on its own. */
+/* The value in force, but never a borrowed memory.high: that goes back by itself. */
 static const PlValue *kept_value(const PlHeld *h, PlResource r, PlValue *borrowed) {
         *borrowed = (PlValue){ .set = true, .number = h->squeeze.high_before };
         if (r == PL_RESOURCE_MEMORY_HIGH && h->squeeze.high_held)
@@ -241,7 +241,7 @@ static const PlValue *kept_value(const PlHeld *h, PlResource r, PlValue *borrowe
         return h->cgroup && h->reading.in_force.v[r].set ? &h->reading.in_force.v[r] : NULL;
 }
 
-/* systemd takes devices by path, as the policy has them; want has numbers. */
+/* systemd names devices by path, as the policy does; want has numbers. */
 static const PlValue *systemd_value(const PlHeld *h, PlResource r, PlValue *borrowed) {
         if (!h->want.v[r].set)
                 return NULL;
@@ -295,30 +295,22 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
                                     pl_container_is_live(h->subject->facts),
                                     e->registry->options.host.page_bytes);
         if (withheld != h->withheld)
-                h->told.systemd_due =
-                                true; /* it may know the value from when the kernel had it, too */
+                h->told.systemd_due = true; /* systemd may still have the value from when it was in
+                                               force */
         h->withheld = withheld;
         tell_systemd(e, h);
         tell_engine(e, h);
 }
 
-/* Does this owner not hold one of the values in the mask? */
-static bool has_error(const PlHeld *h, uint32_t mask, PlOwner o) {
-        for (PlResource r = 0; h->owner_errors && r < _PL_RESOURCE_N; r++)
-                if (mask & (1U << r) && h->owner_errors[r][o])
-                        return true;
-        return false;
-}
-
-/* Would a reload of systemd give its scope what the file of [Defaults] says, for want of the values
- * that are its own? */
+/* Would a reload of systemd apply the file of [Defaults] to its scope, because the scope has no
+ * values of its own yet? */
 static bool is_exposed(const PlEnforcer *e, const PlHeld *h) {
         return h->cgroup && h->cgroup->scope && pl_held_wanted(h) != 0 &&
                (h->told.systemd_due || h->told.systemd_in_flight > 0 ||
-                (h->withheld && has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
+                (h->withheld && pl_held_has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
 }
 
-/* systemd reads the file for each new scope, and at its next reload for all that there are. */
+/* systemd reads the file for each new scope, and for all existing ones at its next reload. */
 static bool may_write_defaults(PlEnforcer *e) {
         PlHeld *h;
 
@@ -338,8 +330,8 @@ void pl_owners_write_defaults(PlEnforcer *e) {
 
         if (!e->defaults_due)
                 return;
-        /* Meanwhile none is better than the one before: nothing takes its values off those that are
-         * born now. */
+        /* Until then no file is better than the old one: nothing would take the old values off
+         * scopes that are made now. */
         wait = wanted && !pl_systemd_has_defaults(e->systemd, &d->limits, period) &&
                !may_write_defaults(e);
         e->defaults_due = wait;
@@ -362,8 +354,8 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         if (h->told.systemd_in_flight > 0)
                 h->told.systemd_in_flight--;
         if (h->told.systemd_in_flight == 0 && h->told.systemd_kept) {
-                /* the kernel may have got the wanted value since: what systemd has written over it
-                 * then is our own doing, and is looked for */
+                /* The kernel may have got the wanted value since, and systemd has then overwritten
+                 * it with the one we gave it: read again, and do not count that as drift. */
                 h->held &= ~h->told.systemd_kept;
                 h->told.systemd_kept = 0;
                 h->fresh = false;

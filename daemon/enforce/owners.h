@@ -12,6 +12,6 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h);
 /** pl_owners_write_defaults() - systemd's file of [Defaults], once it is due and harms nobody. */
 void pl_owners_write_defaults(PlEnforcer *e);
 
-/** pl_owners_own_doing() - values that an update of ours, which is under way, makes runc write as
- * they were at the start: a difference in them is nobody's drift. */
+/** pl_owners_own_doing() - values that runc resets to those of the start because of an update of
+ * ours that is under way: a difference in them is no drift. */
 uint32_t pl_owners_own_doing(const PlHeld *h);

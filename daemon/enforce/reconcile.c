@@ -4,7 +4,7 @@
  * Reconcile: read a container's group, plan, write, read back.
  *
  * Everything here is level-triggered: it may run at any time, any number of times, and does nothing
- * when the group already is as wanted. It never runs on stale facts.
+ * when the group already is as wanted. It never acts on stale facts.
  */
 
 #include "enforce/reconcile.h"
@@ -27,16 +27,16 @@
 /* ---- who took a value away ---- */
 
 /*
- * The engine announces its updates, systemd its reloads and, on disk, properties that are set;
- * others stay nameless.
+ * The engine announces its updates, systemd announces its reloads and leaves properties on disk.
+ * Nobody else can be named.
  */
 
-/* Older than this, what an owner did is no longer why a value has changed just now. */
+/* What an owner did longer ago than this does not explain a change seen now. */
 #define BLAME_USEC        (2 * PL_USEC_PER_SEC)
 #define BLAME_RELOAD_USEC (5 * PL_USEC_PER_SEC)
 
-/* systemd leaves a trace on disk of each property that is set: by us, by systemctl, and by runc,
- * whose update may be seen here before the engine tells of it. */
+/* systemd leaves a trace on disk of each property that anybody sets: plimsolld, systemctl, or runc,
+ * whose update may show up here before the engine's event. */
 static bool others_set_properties(const PlHeld *h) {
         uint64_t set, now = pl_clock_usec(CLOCK_REALTIME);
 
@@ -47,7 +47,7 @@ static bool others_set_properties(const PlHeld *h) {
         return set > h->told.systemd_own_usec && set + BLAME_USEC > now;
 }
 
-/* @now: CLOCK_BOOTTIME. Return: a static text, the most likely means. */
+/* @now: CLOCK_BOOTTIME. Return: a static text, the most likely cause. */
 static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
         if (h->told.others_usec > 0 && now - h->told.others_usec < BLAME_USEC)
                 return "docker update";
@@ -62,7 +62,7 @@ static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
 #define RETRY_MAX_USEC   PL_USEC_PER_MIN
-/* So many containers waiting for their turn are in a hurry. */
+/* With this many containers in the queue, write directly. */
 #define MANY_WAITING 16
 
 /* Look again then. @usec: CLOCK_BOOTTIME; 0: not. */
@@ -81,7 +81,7 @@ static void retry_at(PlEnforcer *e, PlHeld *h, uint64_t usec) {
         (void)sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
 }
 
-/* One that waits goes on waiting while it is squeezed anew, which is not said again. */
+/* A container that waits is squeezed again and again; only the first time is reported. */
 static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint32_t waiting = plan->again ? h->waiting : 0;
         const PlStep *first = NULL;
@@ -112,7 +112,7 @@ static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
 }
 
 static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
-        /* While a container is being born its groups appear one hierarchy after the other. */
+        /* While a container starts, its groups appear in one hierarchy after the other. */
         if (h->cgroup_started_usec == 0)
                 return;
         for (size_t i = 0; i < plan->n_steps; i++) {
@@ -148,7 +148,7 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t 
                 return true;
         case PL_DRIFT_STANDOFF_BEGIN:
                 pl_cg_watch_remove(e->watch,
-                                   h->subject->id); /* do not wake up for each of its blows */
+                                   h->subject->id); /* do not wake up for each of its writes */
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_DRIFT_STANDOFF,
                                   who, NULL,
                                   "stand-off: %s keeps changing its limits (%d repairs within a "
@@ -182,9 +182,9 @@ static void note_refusal(PlEnforcer *e, PlHeld *h, const PlStep *step, const cha
                                           : "");
 }
 
-/* A squeeze without memory.reclaim borrows memory.high. What it was is kept on disk from before the
- * first write until after the last, so that no crash can leave a container throttled.
- * Return: may the squeeze go on? */
+/* A squeeze without memory.reclaim borrows memory.high. The old value stays on disk from before the
+ * first write until after the last, so that no crash can leave a container throttled. Return: may
+ * the squeeze go on? */
 static bool keep_borrowed_high(PlEnforcer *e, PlHeld *h, const PlSqueeze *q) {
         int r;
 
@@ -198,7 +198,7 @@ static bool keep_borrowed_high(PlEnforcer *e, PlHeld *h, const PlSqueeze *q) {
         return r >= 0;
 }
 
-/* It is being born, or runs already and nobody has looked at its group since; or many wait. */
+/* It is starting, or was found running and its group is new to us; or many wait. */
 static bool in_a_hurry(const PlEnforcer *e, const PlHeld *h) {
         return h->cgroup_started_usec == 0 || e->queue_length[PL_QUEUE_KERNEL] >= MANY_WAITING;
 }
@@ -225,7 +225,7 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 failed = r < 0 && r != -EAGAIN;
                 if (r == -ENODEV || r == -ENOENT) {
                         h->fresh = false;
-                        pl_registry_inspect(e->registry, h->subject); /* died meanwhile */
+                        pl_registry_inspect(e->registry, h->subject); /* it has just died */
                         return written;
                 }
                 if (failed && step->resource == PL_RESOURCE_MEMORY_HIGH)
@@ -253,10 +253,9 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
 }
 
 /*
- * Values that came back as written are held from now on: a later difference is somebody's doing.
- * While a container is being born, runc and systemd write over what was written early; that is no
- * failure, and its start event leads here again.
- * Return: mask of values that are in force as wanted.
+ * Values that came back as written are held from now on: a later difference means that somebody
+ * else wrote. While a container starts, runc and systemd overwrite early values. That is no
+ * failure: its start event brings us back here. Return: mask of values that are in force as wanted.
  */
 static uint32_t read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
         uint32_t differs;
@@ -288,7 +287,7 @@ static uint32_t read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
         return written & ~differs;
 }
 
-/* Nothing is said of values that did not come back as written. */
+/* Leaves out values that did not come back as written. */
 static void say_in_force(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t mask,
                          const char *message_id, const char *what) {
         _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE, mask);
@@ -316,8 +315,8 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         for (size_t i = 0; i < plan->n_steps; i++) {
                 if (plan->steps[i].kind == PL_STEP_WRITE || plan->steps[i].kind == PL_STEP_SQUEEZE)
                         mask |= 1U << plan->steps[i].resource;
-                /* on v1 the sum of memory and swap moves along with memory: nobody's drift, as what
-                 * the start of the container writes itself */
+                /* neither what the start of the container writes is drift, nor, on v1, the sum of
+                 * memory and swap, which moves along with memory */
                 if (plan->steps[i].kind == PL_STEP_WRITE && h->cgroup_started_usec > 0 &&
                     !pl_value_equal(&plan->steps[i].value, &plan->steps[i].before))
                         drifted |= h->held & ~pl_owners_own_doing(h) &
@@ -358,7 +357,8 @@ static uint32_t same_values(const PlLimits *a, const PlLimits *b) {
         return mask;
 }
 
-/* A reading stays true while nobody writes, but usage moves: lowering memory needs it fresh. */
+/* While nobody writes, a reading of limits stays true. Usage does not: lowering memory needs a
+ * fresh one. */
 static int refresh(PlEnforcer *e, PlHeld *h) {
         uint32_t mask = pl_held_wanted(h);
         PlReading reading = { 0 };
@@ -371,7 +371,7 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         r = pl_cg_read(e->mounts, h->cgroup, mask, &reading);
         if (r < 0)
                 return r;
-        /* systemd keeps for it what was in force */
+        /* systemd was told the old value in its place */
         if (h->withheld & ~same_values(&h->reading.in_force, &reading.in_force))
                 h->told.systemd_due = true;
         pl_reading_deinit(&h->reading);
@@ -381,7 +381,7 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         return 0;
 }
 
-/* What is in force as wanted is held from now on, also where plimsoll had nothing to do. */
+/* Values in force as wanted are held from now on, even where plimsoll had nothing to write. */
 static void note_held(PlEnforcer *e, PlHeld *h) {
         uint32_t ok = pl_held_wanted(h) & h->reading.supported &
                       ~pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes);
@@ -403,7 +403,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                 return;
         pl_locate(e, h);
         if (!h->cgroup) {
-                /* what can be done now need not be done at the start */
+                /* one thing less to do at the start */
                 if (h->subject->facts->phase == PL_PHASE_CREATED &&
                     !pl_registry_is_dry_run(e->registry))
                         (void)pl_originals_capture(e, h);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Health, acted upon: what the registry says of a container is handed to health/patients; what
- * comes back becomes entries, restarts and units. Decisions are all there.
+ * Health, acted upon: passes on to health/patients what the registry says of a container, and makes
+ * entries, restarts and units of what comes back. Decides nothing.
  */
 
 #include "health/act.h"
@@ -15,7 +15,7 @@
 #include "lib/base/unit.h"
 #include "lib/logs/last-words.h"
 
-/* As much of a log's end as its last words may take. */
+/* How much of a log's end is searched for its last words. */
 #define LOG_TAIL_BYTES KIB(16)
 
 struct PlHealthAct {
@@ -29,7 +29,7 @@ struct PlHealthAct {
         PlMap *asked;  /* id → Asked, owned */
 };
 
-/* A restart that was asked of the engine, which has not answered yet. */
+/* A restart that the engine was asked for and has not answered yet. */
 typedef struct Asked {
         char id[PL_ID_MAX];
         bool sent; /* its turn has come */
@@ -79,7 +79,8 @@ static void models_free(PlHealthAct *a, PlModels *m) {
         free(m);
 }
 
-/* The end of a json-file log. It is read here and now: some kilobytes that were just written. */
+/* The end of a json-file log. Reading it does not block: it is a few kilobytes that were just
+ * written. */
 static const char *last_words(const PlSubject *s, char buf[static PL_LAST_WORDS_MAX]) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *tail = NULL;
@@ -179,8 +180,9 @@ static void on_restart_reply(void *userdata, const char *id, int error, const ch
         else if (error == -ECONNRESET || error == -ETIMEDOUT)
                 pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
                                   NULL,
-                                  "the engine did not say whether it restarted it (%s): it is "
-                                  "looked at before anything else is done",
+                                  "the engine did not say whether it restarted it (%s); inspecting "
+                                  "it "
+                                  "before anything else",
                                   strerror(-error));
         else if (error < 0)
                 pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
@@ -192,7 +194,7 @@ static void on_restart_reply(void *userdata, const char *id, int error, const ch
                 pl_registry_inspect(a->registry, s); /* its event may be lost */
 }
 
-/* Its turn has come, after whatever time. */
+/* Its turn has come, however long that took. */
 static bool on_restart_check(void *userdata, const char *id, PlContainer **c) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
@@ -200,7 +202,7 @@ static bool on_restart_check(void *userdata, const char *id, PlContainer **c) {
         PlHealthdRestart restart;
         char window[PL_FORMAT_MAX];
 
-        /* something has happened to it that is not known yet: then it is decided anew */
+        /* something has happened to it that we do not know yet: decide again when we do */
         if (!s || !asked || s->inspect_in_flight || s->inspect_due ||
             pl_registry_is_dry_run(a->registry))
                 return false;
@@ -228,7 +230,7 @@ static int on_restart(void *userdata, const char *id, const char *reason) {
                                   reason, NULL, "would be restarted (dry run): %s", reason);
                 return 1;
         }
-        /* of a container that was left alone for a while */
+        /* it was not governed for a while */
         if (pl_map_get(a->asked, id))
                 return -EALREADY;
         asked = asked_new(a, id);
@@ -293,7 +295,7 @@ static void on_ollama(void *userdata, const char *id, const PlOllamaFacts *facts
         limit_bytes = a->handlers->memory(a->userdata, s, &usage);
         fit = pl_ollama_judge(facts, limit_bytes, usage.memory_bytes, usage.inactive_file_bytes,
                               text, sizeof(text));
-        /* the numbers move with every round; the finding is what is news */
+        /* the numbers change with every round; only a new finding is reported */
         if (fit == m->fit)
                 return;
         m->fit = fit;
@@ -326,8 +328,9 @@ static void on_remember(void *userdata, const char *id, const PlRestart *restart
         int r = pl_state_dir_save_restart(a->registry->state_dir, id, restart, ending);
 
         if (r < 0)
-                pl_log_warning("%.12s: its restarts are forgotten when plimsolld ends: %s", id,
-                               strerror(-r));
+                pl_log_warning("%.12s: cannot save its restarts, they are lost when plimsolld "
+                               "ends: %s",
+                               id, strerror(-r));
 }
 
 static void on_touched(void *userdata) {
@@ -360,7 +363,7 @@ static void update(PlHealthAct *a, PlSubject *s) {
         const PlSubject *host = host_id ? pl_map_get(a->registry->subjects, host_id) : NULL;
 
         if (!s->service) {
-                /* left alone: neither asked nor reported */
+                /* not governed: neither probed nor reported */
                 pl_healthd_remove(a->patients, s->id, false);
                 return;
         }
@@ -382,7 +385,7 @@ static void note_guest(PlHealthAct *a, PlSubject *s, bool guest) {
 void pl_health_act_update(PlHealthAct *a, PlSubject *s) {
         PlSubject *guest;
 
-        /* what the create event tells says nothing of phase and addresses yet */
+        /* a create event says nothing of phase and addresses yet */
         if (!pl_subject_is_known(s))
                 return;
         note_guest(a, s, host_of(s));

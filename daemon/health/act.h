@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Health, acted upon: restarts, units and entries that follow from what health/patients decides.
+ * Health, acted upon: makes restarts, units and entries of what health/patients decides.
  */
 
 #include "cgroup/read.h"
@@ -13,7 +13,7 @@
 
 typedef struct PlHealthAct PlHealthAct;
 
-/* What an Ollama's probe found last, held against its limit. */
+/* What the last probe of an Ollama found, compared with its limit. */
 typedef struct PlModels {
         char id[PL_ID_MAX];
         PlOllamaFit fit;
@@ -31,10 +31,10 @@ int pl_health_act_new(PlRegistry *registry, PlSystemd *systemd, const PlHealthAc
                       void *userdata, PlHealthAct **ret);
 PlHealthAct *pl_health_act_free(PlHealthAct *a); /* returns NULL */
 
-/** pl_health_act_update() - facts are new. Those in its network are looked at as well. */
+/** pl_health_act_update() - its facts are new. Looks at the containers in its network as well. */
 void pl_health_act_update(PlHealthAct *a, PlSubject *s);
 
-/** pl_health_act_set_policy() - the registry's holds from now on. */
+/** pl_health_act_set_policy() - the registry has a new one. */
 void pl_health_act_set_policy(PlHealthAct *a);
 
 /** pl_health_act_remove() - the engine has removed it. */

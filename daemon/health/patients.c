@@ -3,9 +3,8 @@
 /*
  * Health: containers, evidence and steps. See the header.
  *
- * Every piece of evidence ends in step(): facts are put together, the state machine moves, and what
- * follows from it is handed out. A step is pure arithmetic, so it is taken once too often rather
- * than once too seldom.
+ * Every piece of evidence ends in step(): it puts the facts together, moves the state machine, and
+ * reports what follows. A step is pure arithmetic, so take one too many rather than one too few.
  */
 
 #include "health/patients.h"
@@ -32,11 +31,11 @@ typedef struct PlPatientFacts {
 /* One restart at a time, from its request to the first verdict of the new run. */
 typedef enum PlRestarting {
         PL_RESTARTING_NOT,
-        PL_RESTARTING_WAITS,  /* for its turn; not sent */
-        PL_RESTARTING_SENT,   /* with the engine */
-        PL_RESTARTING_UNSURE, /* its answer is lost, and it has not been inspected since */
-        PL_RESTARTING_LOOKED, /* … it has, and the engine may still be at it */
-        PL_RESTARTING_DONE,   /* the new run has not said anything yet */
+        PL_RESTARTING_WAITS,  /* it waits for its turn; not sent */
+        PL_RESTARTING_SENT,   /* the engine has it */
+        PL_RESTARTING_UNSURE, /* its answer is lost, and there was no inspection since */
+        PL_RESTARTING_LOOKED, /* there was one, and the engine may still be at it */
+        PL_RESTARTING_DONE,   /* no verdict on the new run yet */
 } PlRestarting;
 
 typedef struct PlPatient {
@@ -82,7 +81,7 @@ struct PlHealthd {
 
 /* --- required services without a container, and services that others need --- */
 
-/* Recreating a container takes this long at most, and is no reason to cry. */
+/* Recreating a container takes up to this long, and is no reason for an alarm. */
 #define GRACE_USEC (10 * PL_USEC_PER_SEC)
 
 static int load_missing(PlHealthd *h) {
@@ -184,8 +183,8 @@ bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret
         return false;
 }
 
-/* A dependency that has begun to fail is not held to its thresholds: its dependents' probes may be
- * ahead of its own. */
+/* A dependency counts as failing from its first failure: its dependents' probes may come before its
+ * own next one. */
 static bool serves(const PlPatient *p) {
         if (p->health.last.kind == PL_VERDICT_DOWN || p->health.last.kind == PL_VERDICT_STARTING)
                 return false;
@@ -262,7 +261,7 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
         };
 
-        /* between our own stop and start: no news, even where it ended with 0 */
+        /* between our own stop and start: no change, even if it exited with 0 */
         if (p->facts.phase == PL_PHASE_EXITED && p->ending.ender == PL_ENDER_PLIMSOLL)
                 f.phase = PL_PHASE_RESTARTING;
         f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
@@ -377,15 +376,16 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
  *   not ─► waits ─► sent ─► done ─► not
  *    ▲       │        │
  *    │       │        └─► unsure ─► looked ─► not      its answer is lost
- *    └───────┘ its reason is gone, or it could not be sent: that costs nothing
+ *    └───────┘ no reason any more, or not sent: costs nothing
  *
- * Whether and when is lib/health/restart's; the engine is the owner's. A restart is on the books
- * from when it is sent, so that a plimsolld that is killed meanwhile has counted it.
+ * lib/health/restart decides whether and when; the owner talks to the engine. A restart is on the
+ * books as soon as it is sent, so that it counts even if plimsolld is killed meanwhile.
  */
 
-/* A restart that was not sent is asked for again so much later, and costs nothing. */
+/* A restart that was not sent is tried again this much later, and costs nothing. */
 #define RETRY_USEC PL_USEC_PER_SEC
-/* Without an answer the engine may be at it for the container's stop timeout and so much longer. */
+/* Without an answer, the engine may be at it for the container's stop timeout and this much longer.
+ */
 #define UNSURE_USEC (15 * PL_USEC_PER_SEC)
 
 static uint64_t engine_turn(PlPatient *p, bool requested) {
@@ -406,7 +406,7 @@ static uint32_t draw(void) {
         return random;
 }
 
-/* Has a run that began after the restart said anything: a verdict, or its end? */
+/* Is there a verdict on a run that began after the restart, or its end? */
 static bool has_new_verdict(const PlPatient *p) {
         if (p->facts.started_usec == p->ran_usec)
                 return false;
@@ -416,8 +416,8 @@ static bool has_new_verdict(const PlPatient *p) {
                                         : p->facts.docker_health != PL_DOCKER_HEALTH_STARTING;
 }
 
-/* Nobody knows what the engine did, and it runs still, or was just stopped: for how long may the
- * engine go on with it? Return: CLOCK_MONOTONIC. */
+/* The answer is lost, and the container still runs or has just stopped: until when may the engine
+ * still be at it? Return: CLOCK_MONOTONIC. */
 static uint64_t unsure_until(const PlPatient *p, uint64_t now) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), ended = p->facts.finished_usec;
 
@@ -427,7 +427,7 @@ static uint64_t unsure_until(const PlPatient *p, uint64_t now) {
                                                      : now + ended + PL_RESTART_ENGINE_USEC - real;
 }
 
-/* Is there no restart under way that must be seen to its end first? */
+/* Is no restart under way that has to end first? */
 static bool is_free(PlPatient *p, uint64_t now) {
         uint64_t until = p->retry_usec;
 
@@ -445,7 +445,7 @@ static bool is_free(PlPatient *p, uint64_t now) {
         return true;
 }
 
-/* It answers again, if not often enough yet to be called healthy. */
+/* It answers again, but not often enough yet to count as healthy. */
 static bool answers(const PlPatient *p) {
         return p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE &&
                (p->health.last.kind == PL_VERDICT_UP || p->health.last.kind == PL_VERDICT_DEGRADED);
@@ -518,7 +518,7 @@ static uint64_t unsure_usec(uint64_t stop_timeout_usec) {
         return PL_MIN(stop_timeout_usec, PL_USEC_PER_DAY) + UNSURE_USEC;
 }
 
-/* A restart that was under way when plimsolld ended is one whose answer is lost. */
+/* If plimsolld ended during a restart, its answer is lost. */
 static void recall_restart(PlHealthd *h, PlPatient *p, const PlContainer *c) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), until;
 
@@ -555,7 +555,7 @@ bool pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *re
         return true;
 }
 
-/* What the engine did, as far as it has said. */
+/* What the engine did, as far as it told. */
 static void sent(PlHealthd *h, PlPatient *p, int error) {
         bool lost = error == -ECONNRESET || error == -ETIMEDOUT;
         PlRestart before = p->restart;
@@ -567,7 +567,7 @@ static void sent(PlHealthd *h, PlPatient *p, int error) {
         if (error < 0)
                 pl_ending_own_failed(&p->ending, lost, pl_clock_usec(CLOCK_REALTIME));
         if (error == 0 && p->facts.started_usec == p->ran_usec) {
-                /* the inspection of the new run is still to come; verdicts are the old one's */
+                /* the new run is not inspected yet; verdicts are about the old one */
                 pl_prober_remove(h->prober, p->id);
                 p->started_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         }
@@ -649,7 +649,7 @@ static void step_and_tell(PlHealthd *h, PlPatient *p) {
                 again(h);
 }
 
-/* Dependents follow what they depend on; a chain takes as many iterations as it is long. */
+/* Dependents follow their dependency, so a chain takes one iteration for each link. */
 static int on_again(sd_event_source *source, void *userdata) {
         PlHealthd *h = userdata;
         bool changed = false;
@@ -693,7 +693,7 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
                 look_at_dependencies(h, p);
                 h->handlers->doubted(h->userdata, p->id);
         }
-        /* dependents go by the first failure, not by the settled state */
+        /* dependents react to the first failure, not to the settled state */
         if (failed != (p->health.last.kind == PL_VERDICT_DOWN))
                 again(h);
         step_and_tell(h, p);
@@ -767,7 +767,7 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
                 remember(h, p, &before, p->ending.ender);
         }
         if (load_missing(h) < 0)
-                h->n_missing = 0; /* borrowed from the old one; absence goes unnoticed */
+                h->n_missing = 0; /* those are the old policy's; absence goes unnoticed */
         pl_policy_unref(old);
         again(h);
 }
@@ -823,7 +823,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         else if (p->restarting == PL_RESTARTING_UNSURE)
                 p->restarting = PL_RESTARTING_LOOKED;
         if (c->started_usec != p->facts.started_usec)
-                pl_prober_remove(h->prober, p->id); /* its answer would be the last run's */
+                pl_prober_remove(h->prober, p->id); /* an answer would be about the last run */
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = set_probe(h, p, c, netns);
@@ -832,8 +832,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         return r;
 }
 
-/* Whoever starts what was stopped on request, or what had been given up, begins a new story; the
- * engine's own restart policy does not. */
+/* A start of what was stopped on request, or given up, begins afresh; unless it is the engine's own
+ * restart policy that starts it. */
 static bool is_started_anew(const PlPatient *p, uint64_t realtime_usec) {
         bool engine = *p->facts.restart_policy && !pl_streq(p->facts.restart_policy, "no");
 

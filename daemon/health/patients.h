@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Health: gathers the evidence about each container, keeps its state, and says what should be done.
+ * Health: gathers the evidence about each container, keeps its state, and says what to do.
  *
  * It owns the prober and the clocks; lib/ decides (pl-health, pl-ending, pl-restart). It acts on
  * nothing itself: restarts, units and the journal are its owner's, through the handlers.
@@ -34,23 +34,22 @@ typedef struct PlHealthdReport {
 } PlHealthdReport;
 
 typedef struct PlHealthdHandlers {
-        /* One per transition; also when a failure turns out not to be a dependency's. */
+        /* Once per transition; also when a failure turns out not to be a dependency's. */
         void (*changed)(void *userdata, const PlHealthdReport *report);
-        /* OnUnhealthy=restart. When its turn has come: pl_healthd_begin_restart(); and in any case
-         * pl_healthd_restarted().
-         * Return: 0; positive: it is not to be done (dry run); negative errno: it cannot be asked
-         * for now. Without 0 neither follows. */
+        /* OnUnhealthy=restart. Call pl_healthd_begin_restart() when its turn has come, and
+         * pl_healthd_restarted() in any case. Return: 0; positive: it will not be done (dry run);
+         * negative errno: not possible now. Unless 0, neither call follows. */
         int (*restart)(void *userdata, const char *id, const char *reason);
         void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
-        /* The budget is spent; it stays as it is. Once. */
+        /* The budget is spent, the container stays as it is. Called once. */
         void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
-        /* A probe has begun to fail. No event tells that a container has other addresses now: it is
-         * to be inspected again. */
+        /* A probe has begun to fail. Inspect the container: its addresses may have changed, which
+         * no event tells. */
         void (*doubted)(void *userdata, const char *id);
-        /* After each round with an Ollama: what is loaded and needed. */
+        /* After each probe of an Ollama: what is loaded and what it needs. */
         void (*ollama)(void *userdata, const char *id, const PlOllamaFacts *facts);
-        /* What must outlive plimsolld: asked for once per container, handed out at each change.
-         * Return: is anything known? Outputs are written only then. */
+        /* What must outlive plimsolld: read once per container, written at each change. Return:
+         * false: nothing is kept, outputs are untouched. */
         bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
                        PlEnding *ret_ending);
         void (*remember)(void *userdata, const char *id, const PlRestart *restart,
@@ -71,8 +70,8 @@ PL_DEFINE_CLEANUP(PlHealthd *, pl_healthd_free)
  * pl_healthd_update(); its health is kept, its restarts are forgiven. */
 void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy);
 
-/** pl_healthd_set_synced() - all containers that there are have been told once: from here on a
- * required service without a container is absent. */
+/** pl_healthd_set_synced() - every container has been told once. From here on a required service
+ * without a container is absent. */
 void pl_healthd_set_synced(PlHealthd *h, bool synced);
 
 /** pl_healthd_set_stale() - the engine is lost or back. */
@@ -103,16 +102,16 @@ typedef struct PlHealthdRestart {
         const PlBudget *budget;
 } PlHealthdRestart;
 
-/** pl_healthd_begin_restart() - it can be restarted this very moment, and the latest inspection has
- * been told. Return: whether it is to be; then it is on the books, and under way. */
+/** pl_healthd_begin_restart() - its restart can be sent now, and the latest inspection has been
+ * told. Return: whether to send it; if so, it is on the books and under way. */
 bool pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret);
 
 /** pl_healthd_restarted() - the engine's answer to a restart; 0 or negative errno: -ECONNRESET and
- * -ETIMEDOUT leave open what it did. Without a begin nothing was done. */
+ * -ETIMEDOUT leave open what it did. Without a begin, nothing was done. */
 void pl_healthd_restarted(PlHealthd *h, const char *id, int error);
 
-/** pl_healthd_remove() - watch a container no more. @gone: it does not exist any more, which is a
- * change of its health; otherwise no section of the policy names it now, which is none. */
+/** pl_healthd_remove() - stop watching a container. @gone: it no longer exists, which is a change
+ * of its health; otherwise no section of the policy names it any more, which is none. */
 void pl_healthd_remove(PlHealthd *h, const char *id, bool gone);
 
 /* For status and metrics; borrowed until the next call into this module. */

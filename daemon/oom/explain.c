@@ -31,7 +31,7 @@ static bool same_limit(const PlOomExplainer *o, uint64_t wanted, uint64_t in_for
                wanted - in_force < o->registry->options.host.page_bytes;
 }
 
-/* plimsoll tells the engine what it sets, so the engine's word counts only where the policy has
+/* plimsoll tells the engine what it sets, so the engine's limit counts only where the policy has
  * none. */
 static PlOomOwner owner_of(const PlOomExplainer *o, const PlSubject *s, const PlOomReport *r) {
         PlResource which = pl_resource_from_name(r->directive);
@@ -92,12 +92,13 @@ static void report(const PlOomExplainer *o, const PlSubject *s, int priority,
         pl_subject_report(o->registry->reporter, s, priority, message_id, NULL, fields, "%s", text);
 }
 
-/* For `plimsollctl show` and "how often lately" after a restart of plimsolld. */
+/* After a restart of plimsolld `plimsollctl show` and "how often lately" still need it. */
 static void remember(const PlOomExplainer *o, const PlSubject *s, const PlOomHistory *h) {
         int r = pl_state_dir_save_oom(o->registry->state_dir, s->id, h);
 
         if (r < 0)
-                pl_log_warning("%s: its OOM kills are forgotten when plimsolld ends: %s",
+                pl_log_warning("%s: cannot save its OOM kills, they are lost when plimsolld ends: "
+                               "%s",
                                pl_subject_name(s), strerror(-r));
 }
 
@@ -237,7 +238,7 @@ void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlC
                 return;
         }
         r = pl_oom_watch_add(o->watch, s->id, g);
-        /* on v1 the memory group comes a moment after the others, and by here again */
+        /* on v1 the memory group comes a moment after the others, and we are called again */
         if (r < 0 && r != -ENOENT && r != -ENODEV)
                 pl_subject_report(o->registry->reporter, s, LOG_WARNING, NULL, strerror(-r), NULL,
                                   "OOM kills in it will not be explained: %s", strerror(-r));

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * OOM: what the kernel says of kills and pressure, explained with the surroundings, reported, and
- * remembered for each container.
+ * OOM: explains the kernel's kills and pressure with what was going on around them, reports them,
+ * and remembers them for each container.
  */
 
 #include "oom/watch.h"
@@ -25,13 +25,13 @@ int pl_oom_explainer_new(PlRegistry *registry, const PlCgroupMounts *mounts,
                          const PlOomHandlers *handlers, void *userdata, PlOomExplainer **ret);
 PlOomExplainer *pl_oom_explainer_free(PlOomExplainer *o); /* returns NULL */
 
-/** pl_oom_explainer_add() - recalls what a daemon before this one has seen. */
+/** pl_oom_explainer_add() - recalls what an earlier plimsolld has seen. */
 void pl_oom_explainer_add(PlOomExplainer *o, const PlSubject *s);
 
-/** pl_oom_explainer_remove() - the engine has removed it; a report under way comes now. */
+/** pl_oom_explainer_remove() - the engine has removed it; a report under way is made now. */
 void pl_oom_explainer_remove(PlOomExplainer *o, const PlSubject *s);
 
-/** pl_oom_explainer_died() - with a code other than 0: was that a kill that nobody told of? */
+/** pl_oom_explainer_died() - with an exit code other than 0: was it a kill that we missed? */
 void pl_oom_explainer_died(PlOomExplainer *o, const PlSubject *s);
 
 /** pl_oom_explainer_set_group() - @g: borrowed until the next call; NULL: it has none. */

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * OOM, one group: what its kernel tells, on cgroup v1 and v2, by a table of functions each.
+ * OOM, one group: what the kernel tells of it, with one table of functions for cgroup v1 and one
+ * for v2.
  *
- * They listen and count. What a count means, and when to look again, is the watch's.
+ * They listen and count. The watch decides what a count means and when to look again.
  */
 
 #include <systemd/sd-event.h>
@@ -28,7 +29,7 @@ typedef struct PlOomGroupHandlers {
         bool (*pressed)(PlOomGroup *o);
 } PlOomGroupHandlers;
 
-/* A group that is listened to. The watch makes it, and closes what is open in it. */
+/* A group that we listen to. The watch makes it, and closes what is open in it. */
 struct PlOomGroup {
         sd_event *event;
         const PlOomGroupHandlers *handlers;

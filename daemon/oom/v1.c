@@ -5,8 +5,8 @@
  *
  * Source: kernel Documentation/admin-guide/cgroup-v1/memory.rst, 9 to 11. The kernel signals before
  * it chooses a victim, and in all groups below the full one, and when a group is removed; only the
- * counter tells whether a process of this group was killed. That moment has its good side: usage is
- * read while it is at the limit.
+ * counter tells whether a process of this group was killed. The early signal has one advantage:
+ * usage can be read while it is at the limit.
  */
 
 #include <errno.h>

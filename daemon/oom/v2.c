@@ -4,9 +4,9 @@
  * OOM watch on cgroup v2: memory.events for kills, a PSI trigger on memory.pressure.
  *
  * Sources: kernel Documentation/admin-guide/cgroup-v2.rst (memory.events), accounting/psi.rst.
- * memory.events counts the groups below as well, which is what a container that makes groups of its
- * own needs. It changes at each "max" too, thousands of times a second for a container that lives
- * at its limit, so after a change without a kill it is left alone for a moment.
+ * memory.events counts the groups below as well, as a container that makes groups of its own needs.
+ * It also changes at each "max", thousands of times a second for a container that lives at its
+ * limit: after a change without a kill we leave it alone for a moment.
  */
 
 #include <errno.h>

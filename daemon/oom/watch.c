@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * OOM watch: see the header. A kill is noticed by the group's own counter, explained by the kernel
- * log, and reported when both have spoken or the log has had its time.
+ * OOM watch: see the header. The group's own counter shows a kill, the kernel log explains it, and
+ * it is reported when the log has told all or its time is up.
  */
 
 #include "oom/watch.h"
@@ -24,12 +24,12 @@
 /* ---- the kernel log ---- */
 
 /*
- * The OOM killer's records, read when somebody asks and never otherwise.
+ * The OOM killer's records, read only when somebody asks.
  *
  * From /dev/kmsg where it can be opened. A service without CAP_SYSLOG cannot (dmesg_restrict,
- * ProtectKernelLogs=); there journald's copy of it is read. Where there is neither, reports go
- * without the victim, which is said once. The descriptor stays open at the
- * place read last; the kernel keeps the records for us.
+ * ProtectKernelLogs=); it reads journald's copy. Without either, reports do not name the victim,
+ * which is said once. The descriptor stays open where we stopped reading; the kernel keeps the
+ * records for us.
  */
 
 typedef struct PlKmsg PlKmsg;
@@ -37,11 +37,12 @@ typedef struct PlKmsg PlKmsg;
 static PlKmsg *kmsg_free(PlKmsg *k);
 PL_DEFINE_CLEANUP(PlKmsg *, kmsg_free)
 
-/* Kills that wait for somebody to ask: those of other groups stay until they are pushed out. */
+/* Kills that nobody has asked for yet. Those of other groups stay until newer ones push them out.
+ */
 #define KILLS_MAX          32
 #define DELAY_DEVICE_USEC  (100 * PL_USEC_PER_MSEC)
 #define DELAY_JOURNAL_USEC (150 * PL_USEC_PER_MSEC)
-/* Of one poll: several times what the kernel's ring holds. */
+/* In one poll: several times what the kernel's ring holds. */
 #define RECORDS_MAX 20000
 
 struct PlKmsg {
@@ -59,8 +60,8 @@ struct PlKmsg {
         unsigned n_kills; /* ever */
 };
 
-/* systemd's OpenFile=/dev/kmsg:kmsg: who has no CAP_SYSLOG may read it, but not open it. Return: a
- * descriptor that is the caller's from now on, -ENOENT. */
+/* systemd's OpenFile=/dev/kmsg:kmsg: without CAP_SYSLOG we may read it, but not open it. Return: a
+ * descriptor, owned by the caller; -ENOENT. */
 static int passed(void) {
         char **names = NULL;
         int n = sd_listen_fds_with_names(false, &names), fd = -ENOENT;
@@ -79,7 +80,7 @@ static int passed(void) {
         return fd;
 }
 
-/* What was logged before is left out. @path: "/dev/kmsg". Return: 0, -ENOMEM. */
+/* Skips what was logged before. @path: "/dev/kmsg". Return: 0, -ENOMEM. */
 static int kmsg_new(const char *path, PlKmsg **ret) {
         PlKmsg *k = calloc(1, sizeof(*k));
 
@@ -109,8 +110,8 @@ static PlKmsg *kmsg_free(PlKmsg *k) {
         return NULL;
 }
 
-/* The kernel limits its reports to ten within five seconds, but not the line that names the
- * victim, which is still there for a moment, dead or not. */
+/* The kernel limits its reports to ten in five seconds, but not the line that names the victim.
+ * Dead or not, the victim is still in /proc for a moment. */
 static void find_group(PlKmsgKill *kill) {
         _cleanup_free_ char *text = NULL;
         char path[32], *line, *rest;
@@ -151,7 +152,7 @@ static void poll_device(PlKmsg *k) {
 
                 if (n < 0 && errno == EINTR)
                         continue;
-                if (n < 0 && errno == EPIPE) { /* overwritten before we came */
+                if (n < 0 && errno == EPIPE) { /* overwritten before we read it */
                         pl_kmsg_fold_lost(&k->fold);
                         continue;
                 }
@@ -162,7 +163,7 @@ static void poll_device(PlKmsg *k) {
         }
 }
 
-/* Nobody waits for records any more: give back what reading needs. */
+/* Nobody waits for records any more: close what reading needs. */
 static void kmsg_rest(PlKmsg *k) {
         if (k->journal)
                 sd_journal_close(k->journal);
@@ -212,8 +213,8 @@ static void poll_journal(PlKmsg *k) {
                 any = true;
                 if (sd_journal_get_data(k->journal, "MESSAGE", &data, &size) < 0 || size < key)
                         continue;
-                /* journald has cut prefix and facility off; what processes write to /dev/kmsg has
-                 * no facility 0 there either, and is not _TRANSPORT=kernel's but theirs */
+                /* journald has cut prefix and facility off. What processes write to /dev/kmsg is
+                 * not _TRANSPORT=kernel there, so it cannot be mistaken */
                 k->record = (PlKmsgRecord){
                         .from_kernel = true,
                         .sequence = k->fold.last_sequence + 1,
@@ -252,23 +253,23 @@ static bool kmsg_take(PlKmsg *k, const char *id, PlKmsgKill *ret) {
         return false;
 }
 
-/* How long after the kill its line may still be missing: the kernel writes it at
- * once, journald on a busy host takes its time. In usec. */
+/* How long after the kill its line may still be missing, in usec: the kernel writes it at once,
+ * journald on a busy host takes a while. */
 static uint64_t kmsg_delay(const PlKmsg *k) {
         return k->fd >= 0 ? DELAY_DEVICE_USEC : DELAY_JOURNAL_USEC;
 }
 
 /* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
-/* How long after its report a victim is still worth naming. */
+/* For this long after a report its victim is still worth naming. */
 #define LATE_USEC      (3 * PL_USEC_PER_SEC)
 #define LATE_STEP_USEC (20 * PL_USEC_PER_MSEC)
-/* Processes of a group that are killed at once and may be missing in its report. */
+/* How many processes of a group, killed together, may be missing from its report. */
 #define WHOLE_MAX 64
 
 /* A report that waits for the kernel log. */
 typedef struct Pending {
-        uint64_t kills, found;    /* as the group counts; as the log tells */
+        uint64_t kills, found;    /* as the group counts; as the log says */
         uint64_t begin_usec;      /* CLOCK_BOOTTIME */
         uint64_t realtime_usec;   /* when the kill was noticed */
         bool whole;               /* memory.oom.group: the others are being killed, too */
@@ -283,11 +284,11 @@ typedef struct Entry {
         PlOomGroup group;
         PlOomCount count;           /* the group's counters when we last looked */
         sd_event_source *timer;     /* looks again */
-        uint64_t look_until_usec;   /* something was announced: look again until then; 0: no */
+        uint64_t look_until_usec;   /* something happened: look again until then; 0: no */
         uint64_t step_usec;         /* between looks */
-        uint64_t untold;            /* reported kills that the log had nothing on, yet */
-        uint64_t untold_until_usec; /* it is asked until then; 0: no */
-        bool whole; /* a whole group was reported just now: who dies meanwhile belongs to it */
+        uint64_t untold;            /* reported kills that the log has not explained yet */
+        uint64_t untold_until_usec; /* ask the log until then; 0: no */
+        bool whole; /* a whole group was just reported: deaths until then belong to it */
         Pending *pending;
         PlOomRing *ring; /* NULL until the first sample */
 } Entry;
@@ -390,7 +391,7 @@ static void wait_for_names(Entry *e) {
         look_again(e, LATE_STEP_USEC, LATE_USEC);
 }
 
-/* What the log has by now on kills that were reported without it. */
+/* Names kills that were reported before the log had them. */
 static void name_untold(Entry *e) {
         PlKmsgKill kill;
 
@@ -421,7 +422,7 @@ static void report(Entry *e) {
         if (p->kills > p->found)
                 e->untold += p->kills - p->found;
         e->whole = p->whole;
-        if (p->whole) /* some may die after the report, and with a group that is gone by then */
+        if (p->whole) /* some may die after the report, when the group is gone */
                 e->untold += WHOLE_MAX;
         if (e->untold > 0)
                 wait_for_names(e);
@@ -429,7 +430,7 @@ static void report(Entry *e) {
         w->handlers->killed(w->userdata, e->id, &r);
 }
 
-/* What the log has on our kills. Return: true when it has all. */
+/* Look for our kills in the log. Return: true when it has all. */
 static bool consult(Entry *e) {
         Pending *p = e->pending;
         PlKmsgKill kill;
@@ -494,11 +495,11 @@ static void begin(Entry *e, uint64_t kills) {
         look_again(e, GRACE_STEP_USEC, kmsg_delay(e->w->kmsg));
 }
 
-/* Compare counters and go on from there. */
+/* Compare the counters and act on the difference. */
 static void look(Entry *e) {
         PlOomCount now = { 0 };
         int r = e->group.g && e->group.oom_fd >= 0 ? e->w->kernel->count(&e->group, &now) : -ENODEV;
-        /* as of now: a first look into the journal may itself take longer than the log's line */
+        /* from now on: opening the journal may itself take longer than the log's line */
         bool late = e->pending && pl_clock_usec(CLOCK_BOOTTIME) >=
                                                   e->pending->begin_usec + kmsg_delay(e->w->kmsg);
 
@@ -513,7 +514,7 @@ static void look(Entry *e) {
                 if (e->pending)
                         e->pending->whole |= now.groups > before.groups;
         } else if (r == -ENODEV && e->group.g) {
-                /* v1 signals the removal too, v2 for as long as one listens */
+                /* v1 signals the removal, too; v2 does so for as long as we listen */
                 disarm(e);
         }
         if (e->pending && ((consult(e) && !e->pending->whole) || late))
@@ -649,7 +650,7 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
                 begin(e, now.kills - e->count.kills);
         disarm(e);
         e->group.g = NULL;
-        /* disarming has stopped the clock of the timer, not the report */
+        /* disarming stopped the timer; the report still waits */
         if (e->pending)
                 look_again(e, GRACE_STEP_USEC, kmsg_delay(w->kmsg));
         else if (e->untold > 0)

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * OOM watch: what the kernel tells of kills and pressure, container by container.
+ * OOM watch: what the kernel says of kills and pressure, container by container.
  *
  * v2: memory.events and a PSI trigger on memory.pressure; v1: eventfds on memory.oom_control and
- * memory.pressure_level. Nothing wakes up while nobody is short of memory: samples are taken when
- * the kernel says something, never on a timer. Handlers run from the loop and may call back.
+ * memory.pressure_level. While nobody is short of memory nothing wakes up: samples are taken when
+ * the kernel signals, never on a timer. Handlers run from the loop and may call back.
  */
 
 #include <systemd/sd-event.h>
@@ -17,11 +17,11 @@
 typedef struct PlOomWatch PlOomWatch;
 
 typedef struct PlOomWatchHandlers {
-        /* Processes of the container were killed: at once, or as soon as the kernel log has the
-         * victim, at most 100 ms later; where only the journal can be read, 150 ms. The
-         * surroundings in the report are still empty. */
+        /* Processes of the container were killed. Called as soon as the kernel log names the
+         * victim, at the latest after 100 ms; after 150 ms where only the journal can be read. The
+         * caller fills in the surroundings. */
         void (*killed)(void *userdata, const char *id, PlOomReport *report);
-        /* The log was late: this is the victim of a report that had none. */
+        /* The log was late: here is the victim that a report could not name. */
         void (*named)(void *userdata, const char *id, const PlKmsgKill *kill);
         /* The kernel reports pressure; at most once in PL_OOM_WINDOW_USEC. */
         void (*pressed)(void *userdata, const char *id, const PlOomRing *ring,
@@ -39,11 +39,11 @@ PL_DEFINE_CLEANUP(PlOomWatch *, pl_oom_watch_free)
  * Return: 0; -ENOENT: it has no memory group yet; -ENOMEM, -errno. */
 int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g);
 
-/** pl_oom_watch_remove() - the group is going, or gone. A report under way still comes. */
+/** pl_oom_watch_remove() - the group is going, or gone. A report under way is still made. */
 void pl_oom_watch_remove(PlOomWatch *w, const char *id);
 
-/** pl_oom_watch_check() - the container's first process has failed: was that a kill which nothing
- * has told us of (v1 tells nothing of the host's; a group may go before it is read)? */
+/** pl_oom_watch_check() - the container's first process has failed. Was it a kill that we missed?
+ * v1 does not count the host's, and a group may go before we read it. */
 void pl_oom_watch_check(PlOomWatch *w, const char *id);
 
 /** pl_oom_watch_forget() - the container is removed for good. A report under way is made now. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Registry: events mark a container as to be looked at, lists find the missed ones, inspections
- * bring the facts. See the header.
+ * Registry: an event says which container to look at, a list finds what events missed, and an
+ * inspection brings the facts. See the header.
  */
 
 #include "registry/containers.h"
@@ -21,7 +21,7 @@ static PlSubject *subject_new(const char *id) {
         return s;
 }
 
-/* What others keep of it must be gone. Return: NULL. */
+/* Whatever others keep for it must be gone. Return: NULL. */
 static PlSubject *subject_free(PlSubject *s) {
         if (!s)
                 return NULL;
@@ -63,15 +63,14 @@ static void set_facts(PlRegistry *g, PlSubject *s, PlContainer *facts, bool prov
         s->service = pl_policy_match(g->policy, facts);
 }
 
-/* The sync is complete, also where no container is left to be looked at. */
+/* One less to wait for. The sync may be complete even though no container is left. */
 static void sync_step(PlRegistry *g) {
         if (g->sync_pending > 0 && --g->sync_pending == 0)
                 g->handlers->listed(g->userdata);
 }
 
-/* Something has happened since the question, which the next answer will tell. Taken for the
- * present, the old one could call a container that has just died a running one, and its end unseen.
- */
+/* Something has happened since we asked, and only the next answer will show it. Taken as current,
+ * this one could show a container that has just died as running, and its end would go unnoticed. */
 static bool is_outdated(const PlSubject *s) {
         return s->inspect_again || s->inspect_due;
 }
@@ -131,14 +130,14 @@ void pl_registry_inspect_due(PlRegistry *g, PlSubject *s) {
         pl_registry_inspect(g, s);
 }
 
-/* The engine does not list these any more: removed while nobody could tell. */
+/* No longer on the engine's list: they were removed and we missed the event. */
 static void remove_unseen(PlRegistry *g) {
         _cleanup_free_ PlSubject **gone = calloc(pl_map_size(g->subjects) + 1, sizeof(*gone));
         PlSubject *s;
         size_t n = 0;
 
         if (!gone)
-                return; /* the next list finds them */
+                return; /* the next list will find them */
         PL_MAP_FOREACH(s, g->subjects)
         if (!s->seen)
                 gone[n++] = s;
@@ -181,7 +180,7 @@ void pl_registry_resync(PlRegistry *g) {
 
         if (g->syncing || !g->connected)
                 return;
-        /* What is born between the question and the answer counts as seen. */
+        /* A container that is created between question and answer counts as seen. */
         PL_MAP_FOREACH(s, g->subjects)
         s->seen = false;
         if (pl_engine_list(g->engine, on_listed, g) >= 0)
@@ -268,7 +267,7 @@ static void on_event(void *userdata, PlEvent *e) {
         if (begun)
                 s->inspect_due = true;
         g->handlers->event(g->userdata, s, e);
-        /* a kill changes nothing by itself */
+        /* a kill alone changes nothing */
         if (!begun && e->action != PL_EVENT_KILL && e->action != PL_EVENT_OTHER)
                 pl_registry_inspect(g, s);
 }
@@ -312,7 +311,7 @@ int pl_registry_use_engine(PlRegistry *g) {
                 g->stale = g->synced;
                 g->connected = false;
                 g->handlers->engine(g->userdata, NULL);
-                pl_engine_hang_up(g->engine); /* nobody waits for its answers from now on */
+                pl_engine_hang_up(g->engine); /* nobody waits for its answers any more */
                 pl_engine_free(g->engine);
         }
         g->engine = engine;

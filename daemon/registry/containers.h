@@ -28,18 +28,18 @@ typedef struct PlRegistryOptions {
 typedef struct PlRegistryHandlers {
         /* a container is known from now on. Return: 0, or -ENOMEM: then it is not */
         int (*added)(void *userdata, PlSubject *s);
-        /* the last word about it. @gone: the engine has removed it; otherwise plimsolld ends */
+        /* the last call about it. @gone: the engine has removed it; otherwise plimsolld ends */
         void (*removed)(void *userdata, PlSubject *s, bool gone);
         /* before the inspection that it leads to. A start's has to wait until the kernel has its
          * values: whoever writes them calls pl_registry_inspect_due() then */
         void (*event)(void *userdata, PlSubject *s, const PlEvent *e);
         /* an inspection has brought new facts. @current: nothing has happened since it was asked
-         * for that the next one will tell */
+         * for */
         void (*inspected)(void *userdata, PlSubject *s, bool current);
         /* connected: what it is; NULL: lost, or left for another one */
         void (*engine)(void *userdata, const PlEngineInfo *info);
-        /* everything on the engine's list has been inspected: answer with pl_registry_settle() once
-         * it has been looked at as well */
+        /* everything on the engine's list has been inspected. Call pl_registry_settle() once you
+         * have looked at it as well */
         void (*listed)(void *userdata);
         /* what is known is fresh again; @first: and complete for the first time */
         void (*synced)(void *userdata, bool first);
@@ -62,12 +62,12 @@ typedef struct PlRegistry {
         PlEngine *engine;
         bool connected;
         char *engine_error;    /* why it is not */
-        bool stale;            /* what is known was true when the engine was lost */
+        bool stale;            /* what is known dates from when the engine was lost */
         bool synced;           /* everything was known at least once */
         bool syncing;          /* a list is under way */
         bool listed;           /* its answer has come */
         unsigned sync_pending; /* inspections that it asked for */
-        unsigned churn;        /* answers of the engine, to know when memory is worth giving back */
+        unsigned churn; /* answers of the engine; many of them make giving memory back worthwhile */
 } PlRegistry;
 
 /**
@@ -85,24 +85,26 @@ PL_DEFINE_CLEANUP(PlRegistry *, pl_registry_free)
  * one, which others may borrow from still; to be unref'ed by the caller. */
 PlPolicy *pl_registry_set_policy(PlRegistry *g, PlPolicy *policy);
 
-/** pl_registry_use_engine() - the one that options or policy name, if it is another than now.
+/** pl_registry_use_engine() - connect to the one that options or policy name, if that has changed.
  * Return: 0, -errno (reported). */
 int pl_registry_use_engine(PlRegistry *g);
 
-/** pl_registry_inspect() - ask the engine again; once more if it is being asked. */
+/** pl_registry_inspect() - ask the engine again; while a question is under way, once more after it.
+ */
 void pl_registry_inspect(PlRegistry *g, PlSubject *s);
 
-/** pl_registry_take() - what an inspection that somebody else asked for says of it is known from
- * here on. @c: ownership passes. */
+/** pl_registry_take() - facts from an inspection that somebody else asked for. @c: ownership
+ * passes.
+ */
 void pl_registry_take(PlRegistry *g, PlSubject *s, PlContainer *c);
 
-/** pl_registry_inspect_due() - the inspection that waited for the kernel's values. */
+/** pl_registry_inspect_due() - send the inspection that waited for the kernel's values. */
 void pl_registry_inspect_due(PlRegistry *g, PlSubject *s);
 
 /** pl_registry_resync() - list and inspect everything. */
 void pl_registry_resync(PlRegistry *g);
 
-/** pl_registry_settle() - everything that was announced has been looked at. */
+/** pl_registry_settle() - everything announced has been looked at. */
 void pl_registry_settle(PlRegistry *g);
 
 /** pl_registry_find() - by name, id, the beginning of an id, or the section's name. */

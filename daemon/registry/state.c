@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * State directory: what is kept of each container, a file each. A broken one is set aside and said,
- * never taken for something else.
+ * State directory: one file for each container and kind. A broken file is set aside and reported,
+ * never guessed at.
  */
 
 #include "registry/state.h"
@@ -95,7 +95,7 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
                 *ret = s;
                 return 0;
         }
-        pl_log_warning("What %.12s was before plimsoll is lost, its state file is broken (%s); "
+        pl_log_warning("%.12s: its state file is broken (%s), so its original limits are lost; "
                        "kept as %.12s….bad",
                        id, strerror(-r), id);
         if (asprintf(&aside, "%s.bad", id) >= 0)
@@ -158,7 +158,7 @@ PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
                 r = pl_oom_history_parse(text, size, h);
         if (r >= 0)
                 return TAKE_PTR(h);
-        pl_log_warning("The OOM kills of %.12s are forgotten, their file is broken (%s)", id,
+        pl_log_warning("%.12s: its OOM kills are lost, their file is broken (%s)", id,
                        strerror(-r));
         return NULL;
 }
@@ -182,7 +182,7 @@ int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
         if (r >= 0)
                 r = pl_restart_state_parse(text, size, now_usec, ret_restart, ret_ending);
         if (r < 0)
-                pl_log_warning("The restarts of %.12s are forgotten, their file is broken (%s)", id,
+                pl_log_warning("%.12s: its restarts are lost, their file is broken (%s)", id,
                                strerror(-r));
         return r;
 }

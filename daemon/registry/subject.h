@@ -4,8 +4,7 @@
 /*
  * Subject: one container, as far as the engine and the policy tell.
  *
- * What plimsoll does about it (its values, health, logs) is kept by those who do it, and seen by
- * nobody else.
+ * Its values, health and logs belong to those who look after them, and nobody else sees them.
  */
 
 #include "lib/docker/container.h"
@@ -19,7 +18,8 @@ typedef struct PlSubject {
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 
         bool inspect_in_flight, inspect_again;
-        bool inspect_due;      /* after the kernel's values, which must not wait for a request */
+        bool inspect_due; /* inspect it once the kernel has its values, which must not wait for a
+                             request */
         bool inspect_for_sync; /* the inspection under way completes a list */
         bool seen;             /* in the last list */
 
@@ -29,7 +29,7 @@ typedef struct PlSubject {
 /** pl_subject_name() - for people: container name, or its id before the first inspection. */
 const char *pl_subject_name(const PlSubject *s);
 
-/** pl_subject_is_known() - has the engine told more than its create event says? */
+/** pl_subject_is_known() - do we know more than its create event said? */
 static inline bool pl_subject_is_known(const PlSubject *s) {
         return s->facts && !s->provisional;
 }

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "lib/status/wire.h"
 
-/* More than any entry has: the account of an OOM kill has some twenty. */
+/* More than any entry has: that of an OOM kill has about twenty. */
 #define FIELDS_MAX 40
 
 /* "PLIMSOLL_HEALTH_BEFORE" is "health_before" on the control socket. */

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Reporter: the one way in which anything that happens is told.
+ * Reporter: the one way to report anything that happens.
  *
  * An entry goes to the journal and to those who read the event stream of the control socket, in the
- * same words. It knows nobody who speaks; whoever stops an error reports it here, once.
+ * same words. It knows none of its callers. Whoever stops an error reports it here, once.
  */
 
 #include "base/journal.h"
@@ -22,9 +22,9 @@ typedef struct PlEntry {
 } PlEntry;
 
 typedef struct PlReporter {
-        PlCtlServer *stream;             /* borrowed; NULL: nobody can listen yet */
-        void (*changed)(void *userdata); /* something that the status counts has changed */
-        /* hears each entry as well; NULL: nobody does */
+        PlCtlServer *stream;             /* borrowed; NULL: there is none yet */
+        void (*changed)(void *userdata); /* something that the status line counts has changed */
+        /* called for each entry as well; NULL: not */
         void (*listen)(void *userdata, const PlEntry *entry, const char *text);
         void *userdata;
 } PlReporter;
@@ -36,6 +36,5 @@ typedef struct PlReporter {
  */
 void pl_report(const PlReporter *r, const PlEntry *entry, const char *format, ...) PL_PRINTF(3, 4);
 
-/** pl_reporter_changed() - the status line is to be looked at again, soon and once for many calls.
- */
+/** pl_reporter_changed() - the status line has to be made again, soon, once for many calls. */
 void pl_reporter_changed(const PlReporter *r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Findings: a table of kinds. Whoever noticed keeps it and has reported it; this file only tells
- * what there is now. A new kind is a row, and a function that says where it holds.
+ * Findings: a table of kinds. Whoever noticed something keeps it and has reported it; this file
+ * only collects what there is now. A new kind is a row, and a function that says where it holds.
  */
 
 #include "status/findings.h"
@@ -65,7 +65,7 @@ static void find_standoff(Collector *c) {
                     "(the journal names the means), or drop the value from the policy");
 }
 
-/* What the host cannot do at all is said once, and is nobody's fault. */
+/* What the host cannot do at all was said once, and is no finding. */
 static void find_refused(Collector *c) {
         const PlHeld *h = c->subject->held;
         uint32_t mask = pl_held_wanted(h) & ~h->unsupported;
@@ -93,7 +93,7 @@ static void find_models(Collector *c) {
             m->fit == PL_OLLAMA_TOO_BIG ? "model-too-large" : "model-tight", m->text);
 }
 
-/* Of the host: why the methods of the policy cannot be had here. */
+/* Of the host: why a log method of the policy does not work here. */
 static void find_log_methods(Collector *c) {
         for (int why = 0; c->from->logs && why < _PL_ROTATE_WHY_N; why++) {
                 _cleanup_free_ char *text = pl_logs_method_finding(c->from->logs, why);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Findings: what is wrong with a container and stays so until somebody does something about it.
+ * Findings: what is wrong with a container or the host, and stays wrong until somebody mends it.
  */
 
 #include <jansson.h>

@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "status/snapshot.h"
 
-/* So many answers of the engine, or so long since the last time, make giving memory back worth its
- * millisecond. */
+/* Giving memory back takes a millisecond: do it after this many answers of the engine, or this long
+ * after the last time. */
 #define TRIM_AFTER      64
 #define TRIM_EVERY_USEC (10 * PL_USEC_PER_SEC)
 /* A burst of changes makes one status line. */
@@ -24,17 +24,17 @@ struct PlStatusLine {
         sd_event *event;
         const PlSources *from;
         sd_event_source *timer; /* coalesces changes */
-        sd_event_source *trim;  /* when memory is given back, if it was too early just now */
+        sd_event_source *trim;  /* gives memory back later, if it was too early just now */
         sd_event_source *watchdog;
         uint64_t watchdog_usec; /* WATCHDOG_USEC; 0: none */
         char *sent;             /* last STATUS= */
         bool ready_sent, stopped;
         unsigned trimmed_churn; /* the registry's count when memory was given back last */
-        uint64_t trimmed_usec;  /* that was then; 0: never yet */
+        uint64_t trimmed_usec;  /* when that was; 0: never yet */
 };
 
-/* What answers of the engine leave are holes in the heap that nobody may fill for hours. The first
- * time comes right after the start, which leaves most of them. */
+/* Answers of the engine leave holes in the heap that nobody may fill for hours. The start leaves
+ * most of them, so the first time comes right after it. */
 static void trim_when_quiet(PlStatusLine *l) {
         const PlRegistry *g = l->from->registry;
         uint64_t now = pl_clock_loop_usec(l->event, CLOCK_BOOTTIME);
@@ -100,7 +100,7 @@ void pl_status_line_stop(PlStatusLine *l) {
         l->stopped = true;
 }
 
-/* The ping says "the loop turns and its ticks get done", not merely "a timer fired". */
+/* The ping means "the loop turns and ticks are done", not just "a timer fired". */
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
         PlStatusLine *l = userdata;
         uint64_t since = l->from->enforcer->tick_armed_usec, overdue = 0;
@@ -110,7 +110,7 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
         if (overdue < l->watchdog_usec / 2)
                 (void)sd_notify(false, "WATCHDOG=1");
         else
-                pl_log_error("A tick is overdue for %" PRIu64 " s: leaving the watchdog unfed",
+                pl_log_error("A tick is overdue by %" PRIu64 " s: not pinging the watchdog",
                              overdue / PL_USEC_PER_SEC);
         (void)sd_event_source_set_time_relative(source, l->watchdog_usec / 2);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -127,7 +127,7 @@ int pl_status_line_new(sd_event *event, const PlSources *from, PlStatusLine **re
         r = sd_event_add_time(event, &l->timer, CLOCK_BOOTTIME, 0, PL_USEC_PER_MSEC, on_timer, l);
         if (r >= 0)
                 r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
-        /* at a wake-up that others need as well */
+        /* shares a wake-up with others */
         if (r >= 0)
                 r = sd_event_add_time(event, &l->trim, CLOCK_BOOTTIME, 0, TRIM_EVERY_USEC, on_trim,
                                       l);

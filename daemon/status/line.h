@@ -14,11 +14,11 @@ typedef struct PlStatusLine PlStatusLine;
 int pl_status_line_new(sd_event *event, const PlSources *from, PlStatusLine **ret);
 PlStatusLine *pl_status_line_free(PlStatusLine *l); /* returns NULL */
 
-/** pl_status_line_refresh() - soon, and once for many calls. */
+/** pl_status_line_refresh() - soon, once for many calls. */
 void pl_status_line_refresh(PlStatusLine *l);
 
-/** pl_status_line_ready() - READY=1 was sent by someone else, as the end of a reload. */
+/** pl_status_line_ready() - somebody else sent READY=1, at the end of a reload. */
 void pl_status_line_ready(PlStatusLine *l);
 
-/** pl_status_line_stop() - say nothing more. */
+/** pl_status_line_stop() - send nothing more. */
 void pl_status_line_stop(PlStatusLine *l);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Snapshot: from what everybody knows to the documents that are shown. See the header.
+ * Snapshot: makes documents of what everybody knows. See the header.
  */
 
 #include "status/snapshot.h"
@@ -113,7 +113,7 @@ static void add_kills(const PlSources *from, const PlSubject *s, PlContainerStat
         json_t *list = h ? json_array() : NULL;
         const PlOomReport *r;
 
-        /* the group counts since its start, and is gone when the container is not running */
+        /* the group counts from its own start, and is gone when the container does not run */
         if (h && (c->oom_kills == PL_UNLIMITED || c->oom_kills < h->total))
                 c->oom_kills = h->total;
         for (unsigned i = 0; list && (r = pl_oom_history_get(h, i)) != NULL; i++)

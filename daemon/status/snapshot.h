@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Snapshot: what is true now, as documents. The one reader of everybody; whatever shows something
- * (status line, control socket) is a view of it.
+ * Snapshot: what is true now, as documents. It alone reads everybody; the status line and the
+ * control socket show views of it.
  */
 
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Sources: whom the status asks. It is the one reader of everybody. */
+/* Sources: whom the status asks. */
 
 #include "enforce/enforcer.h"
 #include "health/act.h"
@@ -9,7 +9,7 @@
 #include "logs/paths.h"
 #include "oom/explain.h"
 
-/* The policy's own story; kept by the manager. */
+/* The state of the policy; kept by the manager. */
 typedef struct PlPolicyState {
         const char *file;     /* as on the command line */
         uint64_t loaded_usec; /* CLOCK_REALTIME */
