@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The enforcer between a fake engine and stand-ins for kernel and systemd: when values are written,
+ * what is said of them, who is told, and what is given back.
+ */
+
+#include "core-fixture.h"
+#include "enforce/enforcer.h"
+#include "enforce/queue.h"
+#include "standins.h"
+
+#define GROUP_A "docker/" ID_A
+#define SCOPE_A "system.slice/docker-" ID_A ".scope"
+#define PID_A   41
+
+#define DAEMON  "[Daemon]\n"
+#define SECTION "[Service web]\nMatch=name:web\n"
+#define M64     SECTION "MemoryMax=64M\n"
+#define BIT(r)  (UINT32_C(1) << PL_RESOURCE_##r)
+
+static PlEnforcer *enforcer;
+static PlCgroupMounts mounts;
+static unsigned n_stopped, n_starts, n_kills, n_groups, n_no_groups, n_written_before_start;
+
+static int on_added(void *userdata, PlSubject *s) {
+        return pl_enforcer_add(enforcer, s);
+}
+
+static void on_removed(void *userdata, PlSubject *s, bool gone) {
+        pl_enforcer_remove(enforcer, s);
+}
+
+static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
+        if (e->action == PL_EVENT_START && n_starts++ == 0)
+                n_written_before_start = n_written;
+        n_kills += e->action == PL_EVENT_KILL;
+        pl_enforcer_event(enforcer, s, e);
+}
+
+static void on_inspected(void *userdata, PlSubject *s, bool current) {
+        pl_enforcer_inspected(enforcer, s);
+}
+
+static void on_engine(void *userdata, const PlEngineInfo *info) {
+        if (info)
+                pl_enforcer_connected(enforcer);
+}
+
+static void on_listed(void *userdata) {
+        pl_queue_arm(enforcer);
+}
+
+static void on_synced(void *userdata, bool first) {}
+
+static void on_quiet(void *userdata) {}
+
+static const PlRegistryHandlers registry_handlers = {
+        .added = on_added,
+        .removed = on_removed,
+        .event = on_event,
+        .inspected = on_inspected,
+        .engine = on_engine,
+        .listed = on_listed,
+        .synced = on_synced,
+        .quiet = on_quiet,
+};
+
+static void on_group(void *userdata, PlSubject *s, const PlCgroup *g) {
+        *(g ? &n_groups : &n_no_groups) += 1;
+}
+
+static void on_idle(void *userdata) {}
+
+static void on_stopped(void *userdata) {
+        n_stopped++;
+}
+
+static const PlEnforceHandlers enforce_handlers = {
+        .group = on_group,
+        .idle = on_idle,
+        .stopped = on_stopped,
+};
+
+static void make_with(const char *policy, PlRegistryOptions options, bool no_early_write) {
+        options.engine_url = fake.url;
+        mounts = standin_mounts();
+        (void)mkdir(standin_mount, 0755);
+        (void)mkdir(standin_proc, 0755);
+        make_registry(&registry_handlers, options, policy);
+        ck_assert_int_eq(pl_enforcer_new(registry, &mounts, no_early_write, &enforce_handlers, NULL,
+                                         &enforcer),
+                         0);
+        pl_enforcer_begin(enforcer);
+}
+
+static void make(const char *policy) {
+        make_with(policy, (PlRegistryOptions){}, false);
+}
+
+static void teardown(void) {
+        registry = pl_registry_free(registry);
+        enforcer = pl_enforcer_free(enforcer);
+        core_teardown();
+}
+
+static void sync_all(void) {
+        use_engine();
+        RUN_UNTIL(registry->synced);
+}
+
+static void run_through(void) {
+        unsigned before = n_kills;
+
+        fake_do(&fake, "{\"op\":\"kill\",\"name\":\"web\"}");
+        RUN_UNTIL(n_kills > before);
+}
+
+/* It runs since before plimsolld. */
+static void runs_already(const char *group) {
+        group_make(group);
+        process_put(PID_A, group);
+        fake_do(&fake,
+                "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true,"
+                "\"pid\":%d}",
+                PID_A);
+}
+
+static const PlHeld *held(void) {
+        return subject(ID_A)->held;
+}
+
+static bool has_error(uint32_t mask, PlOwner o) {
+        for (PlResource r = 0; held()->owner_errors && r < _PL_RESOURCE_N; r++)
+                if (mask & (UINT32_C(1) << r) && held()->owner_errors[r][o])
+                        return true;
+        return false;
+}
+
+/* Everything has been looked at and everybody has answered. */
+static bool is_settled(void) {
+        return TAILQ_EMPTY(&enforcer->queue[PL_QUEUE_KERNEL]) &&
+               TAILQ_EMPTY(&enforcer->queue[PL_QUEUE_OWNERS]) && enforcer->updates_in_flight == 0 &&
+               subject(ID_A) && !subject(ID_A)->inspect_in_flight;
+}
+
+/* What comes every minute, now. */
+static void sweep(void) {
+        ahead_usec += 70 * PL_USEC_PER_SEC;
+        pl_enforcer_quiet(enforcer);
+        RUN_UNTIL(is_settled());
+}
+
+static void change_policy(const char *text) {
+        PlPolicy *old = pl_registry_set_policy(registry, parse_policy(text));
+
+        pl_enforcer_set_policy(enforcer);
+        pl_policy_unref(old);
+        RUN_UNTIL(is_settled());
+}
+
+/* A number in the engine's last update; 0: there was none, -1: it has no such member. */
+static json_int_t updated(const char *member) {
+        json_t *stats = fake_tell(&fake, "{\"op\":\"stats\"}"),
+               *updates = json_object_get(stats, "updates");
+        size_t n = json_array_size(updates);
+        json_t *body = n > 0 ? json_object_get(json_array_get(updates, n - 1), "body") : NULL,
+               *value = json_object_get(body, member);
+        json_int_t ret = !body ? 0 : value ? json_integer_value(value) : -1;
+
+        json_decref(stats);
+        return ret;
+}
+
+static unsigned n_updates(void) {
+        json_t *stats = fake_tell(&fake, "{\"op\":\"stats\"}");
+        unsigned n = (unsigned)json_array_size(json_object_get(stats, "updates"));
+
+        json_decref(stats);
+        return n;
+}
+
+static bool has_state(void) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/containers/" ID_A, state_dir);
+        return access(path, F_OK) == 0;
+}
+
+/* --- when --- */
+
+static const struct {
+        const char *name, *group;
+        bool before_create; /* the group is there ahead of the event that tells whose it is */
+        bool no_early_write;
+        bool early; /* all values are written before the engine says "start" */
+} born_rows[] = {
+        { "cgroupfs", GROUP_A, false, false, true },
+        { "systemd", SCOPE_A, false, false, true },
+        { "group first", GROUP_A, true, false, true },
+        { "at the event", GROUP_A, false, true, false },
+};
+
+START_TEST(born_limited) {
+        const char *name = born_rows[_i].name, *group = born_rows[_i].group;
+
+        make_with(M64 "TasksMax=99\n", (PlRegistryOptions){}, born_rows[_i].no_early_write);
+        tmp_put("cg/docker/cgroup.procs", "");
+        tmp_put("cg/system.slice/cgroup.procs", "");
+        sync_all();
+        if (born_rows[_i].before_create) {
+                group_make(group);
+                RUN_UNTIL(enforcer->places.unborn[0].parent);
+        }
+        fake_do(&fake, "{\"op\":\"create\",\"name\":\"web\",\"id\":\"" ID_A "\"}");
+        RUN_UNTIL(subject(ID_A) && pl_subject_is_known(subject(ID_A)));
+        if (!born_rows[_i].before_create)
+                group_make(group);
+        if (born_rows[_i].early)
+                RUN_UNTIL(held()->held == (BIT(MEMORY_MAX) | BIT(TASKS_MAX)));
+        else
+                run_through();
+        process_put(PID_A, group);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A);
+        RUN_UNTIL(n_starts > 0 && held()->held == (BIT(MEMORY_MAX) | BIT(TASKS_MAX)) &&
+                  held()->cgroup_started_usec > 0);
+        ck_assert_msg(n_written_before_start == (born_rows[_i].early ? 2 : 0), "%s: %u", name,
+                      n_written_before_start);
+        ck_assert_str_eq(group_get(group, "memory.max"), "67108864");
+        ck_assert_str_eq(group_get(group, "pids.max"), "99");
+        ck_assert_msg(said("web", "limits in force: ") != NULL, "%s", name);
+        RUN_UNTIL(is_settled());
+        ck_assert_int_eq(updated("Memory"), MIB(64));
+}
+END_TEST
+
+/* The start's inspection, which the engine may answer late, comes after the values. */
+START_TEST(values_before_questions) {
+        make(M64);
+        fake_do(&fake, "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\"}");
+        sync_all();
+        hold(ID_A "/json");
+        group_make(GROUP_A);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A);
+        RUN_UNTIL(n_starts > 0 && held()->held == BIT(MEMORY_MAX));
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+        release();
+}
+END_TEST
+
+/* A run after the first has a group of its own, and is limited as the first one was. */
+START_TEST(second_run) {
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(held()->held == BIT(MEMORY_MAX));
+        ck_assert_uint_eq(n_groups, 1);
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
+        group_remove(GROUP_A);
+        RUN_UNTIL(!held()->cgroup);
+        ck_assert_uint_gt(n_no_groups, 0);
+        ck_assert_uint_eq(held()->held, 0);
+        group_make(GROUP_A);
+        process_put(PID_A + 1, GROUP_A);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A + 1);
+        RUN_UNTIL(held()->held == BIT(MEMORY_MAX));
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+        ck_assert_uint_eq(held()->drift.repairs, 0);
+}
+END_TEST
+
+/* Another container's process, or nobody's: nothing is written. */
+START_TEST(not_its_process) {
+        make(M64);
+        runs_already(GROUP_A);
+        process_put(PID_A, "docker/" ID_B);
+        group_make("docker/" ID_B);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_uint_eq(n_written, 0);
+        ck_assert_ptr_null(held()->cgroup);
+}
+END_TEST
+
+/* --- in which order, and what is said --- */
+
+START_TEST(safe_order) {
+        make(SECTION "MemoryMax=64M\nMemoryHigh=48M\nMemoryLow=16M\nMemorySwapMax=32M\n"
+                     "TasksMax=9\n");
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_uint_lt(written_at("memory.high=50331648"), written_at("memory.max=67108864"));
+        ck_assert_uint_lt(written_at("memory.max=67108864"), written_at("memory.low=16777216"));
+        ck_assert_uint_eq(n_written_to("memory.max"), 1);
+        ck_assert_str_eq(group_get(GROUP_A, "pids.max"), "9");
+        /* the other way round: protections go first */
+        n_written = 0;
+        change_policy(SECTION "MemoryMax=32M\nMemoryHigh=24M\nMemoryLow=8M\nMemorySwapMax=32M\n"
+                              "TasksMax=9\n");
+        ck_assert_uint_lt(written_at("memory.low=8388608"), written_at("memory.high=25165824"));
+        ck_assert_uint_lt(written_at("memory.high=25165824"), written_at("memory.max=33554432"));
+        ck_assert_uint_eq(n_written_to("pids.max"), 0);
+}
+END_TEST
+
+/* "In force" is said of what was read back, and of nothing else. */
+START_TEST(in_force_is_read_back) {
+        make(M64 "TasksMax=9\n");
+        kernel_rules[0] = (KernelRule){ .file = "memory.max", .says = "134217728" };
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_uint_eq(held()->held, BIT(TASKS_MAX));
+        ck_assert_ptr_nonnull(said("web", "MemoryMax= not in force: kernel reports 128M"));
+        ck_assert_str_eq(said("web", "MemoryMax= not in force")->message_id,
+                         PL_MESSAGE_LIMITS_FAILED);
+        ck_assert(has_error(BIT(MEMORY_MAX), PL_OWNER_KERNEL));
+        ck_assert(!has_error(BIT(TASKS_MAX), PL_OWNER_KERNEL));
+        if (said("web", "limits in force: "))
+                ck_assert_msg(!strstr(said("web", "limits in force: ")->text, "MemoryMax=64M"),
+                              "%s", said("web", "limits in force: ")->text);
+        /* the engine would write it at once */
+        ck_assert_int_eq(updated("Memory"), -1);
+        ck_assert_int_eq(updated("PidsLimit"), 9);
+        /* as soon as the kernel has it, everybody has */
+        kernel_rules[0] = (KernelRule){};
+        sweep();
+        sweep();
+        ck_assert_uint_eq(held()->held, BIT(MEMORY_MAX) | BIT(TASKS_MAX));
+        ck_assert(!has_error(BIT(MEMORY_MAX), PL_OWNER_KERNEL));
+        ck_assert_int_eq(updated("Memory"), MIB(64));
+}
+END_TEST
+
+static const struct {
+        int error;
+        int priority;
+        const char *message_id, *text;
+} refusals[] = {
+        { EBUSY, LOG_WARNING, PL_MESSAGE_LIMITS_WAITING,
+          "MemoryMax= not applied, the kernel refused memory.max: Device or resource busy: the "
+          "container uses more than that" },
+        { EINVAL, LOG_ERR, PL_MESSAGE_LIMITS_FAILED,
+          "MemoryMax= not applied, the kernel refused memory.max: Invalid argument" },
+};
+
+START_TEST(refused_by_the_kernel) {
+        systemd_standin.there = true;
+        make(M64 "TasksMax=9\n");
+        kernel_rules[0] = (KernelRule){ .file = "memory.max", .error = refusals[_i].error };
+        runs_already(SCOPE_A);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_ptr_nonnull(said("web", refusals[_i].text));
+        ck_assert_int_eq(said("web", refusals[_i].text)->priority, refusals[_i].priority);
+        ck_assert_str_eq(said("web", refusals[_i].text)->message_id, refusals[_i].message_id);
+        ck_assert_uint_eq(held()->held, BIT(TASKS_MAX));
+        ck_assert(has_error(BIT(MEMORY_MAX), PL_OWNER_KERNEL));
+        /* both would write it at the next opportunity: systemd hears what is in force instead */
+        ck_assert_int_eq(updated("Memory"), -1);
+        ck_assert_str_eq(systemd_standin.scope, "docker-" ID_A ".scope");
+        ck_assert_msg(strstr(systemd_standin.set, "MemoryMax=infinity") &&
+                                      strstr(systemd_standin.set, "TasksMax=9"),
+                      "%s", systemd_standin.set);
+        sweep(); /* refused again, which is no news */
+        ck_assert_uint_eq(n_said("the kernel refused"), 1);
+        kernel_rules[0] = (KernelRule){};
+        sweep();
+        ck_assert_uint_eq(held()->held, BIT(MEMORY_MAX) | BIT(TASKS_MAX));
+        ck_assert(!has_error(BIT(MEMORY_MAX), PL_OWNER_KERNEL));
+        RUN_UNTIL(updated("Memory") == MIB(64));
+        ck_assert_msg(strstr(systemd_standin.set, "MemoryMax=64M"), "%s", systemd_standin.set);
+}
+END_TEST
+
+/* Below usage it kills: it waits for usage to fall, and nobody else hears of it until then. */
+START_TEST(waits_for_usage) {
+        systemd_standin.there = true;
+        make(M64 "TasksMax=9\n");
+        runs_already(SCOPE_A);
+        group_put(SCOPE_A, "memory.current", "104857600\n");
+        sync_all();
+        RUN_UNTIL(said("web", "uses 100.0M, so "));
+        ck_assert_uint_eq(n_written_to("memory.max"), 0);
+        RUN_UNTIL(is_settled() || n_updates() > 0);
+        ck_assert_int_eq(updated("Memory"), -1);
+        ck_assert_int_eq(updated("PidsLimit"), 9);
+        ck_assert(!strstr(systemd_standin.set, "MemoryMax=64M"));
+        group_put(SCOPE_A, "memory.current", "1048576\n");
+        RUN_UNTIL(held()->held == (BIT(MEMORY_MAX) | BIT(TASKS_MAX)));
+        RUN_UNTIL(updated("Memory") == MIB(64));
+        ck_assert_msg(strstr(systemd_standin.set, "MemoryMax=64M"), "%s", systemd_standin.set);
+        ck_assert_str_eq(group_get(SCOPE_A, "memory.high"), "max"); /* it was borrowed */
+}
+END_TEST
+
+/* What this kernel has no file for is said once, and is nobody's fault. */
+START_TEST(not_in_this_kernel) {
+        make(SECTION "MemorySwapMax=32M\nTasksMax=9\n");
+        group_make(GROUP_A);
+        group_drop(GROUP_A, "memory.swap.max");
+        process_put(PID_A, GROUP_A);
+        fake_do(&fake,
+                "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true,"
+                "\"pid\":%d}",
+                PID_A);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        sweep();
+        ck_assert_uint_eq(n_said("MemorySwapMax= has no effect here"), 1);
+        ck_assert_uint_eq(held()->unsupported, BIT(MEMORY_SWAP_MAX));
+        ck_assert_uint_eq(held()->held, BIT(TASKS_MAX));
+}
+END_TEST
+
+/* --- drift --- */
+
+static void drift(const char *group) {
+        unsigned before = n_written_to("memory.max");
+        uint64_t repairs = held()->drift.repairs;
+
+        group_put(group, "memory.max", "1073741824\n");
+        RUN_UNTIL(held()->drift.repairs > repairs || pl_drift_is_standoff(&held()->drift));
+        if (!pl_drift_is_standoff(&held()->drift))
+                RUN_UNTIL(n_written_to("memory.max") > before);
+}
+
+static const struct {
+        const char *name, *group, *who;
+        enum { NOBODY, ENGINE, RELOAD, PROPERTY } by;
+} blame_rows[] = {
+        { "a write", GROUP_A, "a direct write to the cgroup", NOBODY },
+        { "a write to a scope", SCOPE_A, "systemd or a direct write to the cgroup", NOBODY },
+        { "docker update", GROUP_A, "docker update", ENGINE },
+        { "a reload", SCOPE_A, "systemd daemon-reload", RELOAD },
+        { "set-property", SCOPE_A, "systemctl set-property or the engine", PROPERTY },
+};
+
+START_TEST(repaired_and_blamed) {
+        char text[200];
+
+        make(M64);
+        runs_already(blame_rows[_i].group);
+        sync_all();
+        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
+        run_through();
+        ahead_usec += PL_USEC_PER_MIN; /* our own update, and its event, are long ago */
+        if (blame_rows[_i].by == RELOAD)
+                systemd_standin.handlers->reloading(systemd_standin.userdata);
+        if (blame_rows[_i].by == PROPERTY)
+                systemd_standin.last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+        if (blame_rows[_i].by == ENGINE) {
+                fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"event\":\"update\"}");
+                RUN_UNTIL(held()->told.others_usec > 0);
+        }
+        drift(blame_rows[_i].group);
+        ck_assert_str_eq(group_get(blame_rows[_i].group, "memory.max"), "67108864");
+        (void)snprintf(text, sizeof(text), "limits changed by %s, putting back MemoryMax=64M",
+                       blame_rows[_i].who);
+        ck_assert_msg(said("web", text) != NULL, "%s: %s", blame_rows[_i].name,
+                      said("web", "limits changed by")->text);
+        ck_assert_str_eq(said("web", text)->reason, blame_rows[_i].who);
+        ck_assert_str_eq(said("web", text)->message_id, PL_MESSAGE_DRIFT_REPAIRED);
+        ck_assert_uint_eq(held()->drift.repairs, 1);
+}
+END_TEST
+
+/* Ten repairs within a minute, then one attempt per pause; a quiet minute ends it. */
+START_TEST(standoff) {
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
+        for (unsigned i = 0; i < PL_DRIFT_BURST; i++)
+                drift(GROUP_A);
+        ck_assert(!pl_drift_is_standoff(&held()->drift));
+        ck_assert_uint_eq(n_said("limits changed by"), PL_DRIFT_BURST);
+        drift(GROUP_A);
+        ck_assert(pl_drift_is_standoff(&held()->drift));
+        ck_assert_str_eq(said("web", "stand-off: a direct write")->message_id,
+                         PL_MESSAGE_DRIFT_STANDOFF);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "1073741824"); /* left alone */
+        pl_queue_arm(enforcer);
+        run_through();
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "1073741824");
+        sweep(); /* the pause is over */
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+        ck_assert(pl_drift_is_standoff(&held()->drift));
+        ck_assert_uint_eq(n_said("limits changed by"), PL_DRIFT_BURST); /* not said each time */
+        sweep();
+        ck_assert(!pl_drift_is_standoff(&held()->drift));
+        ck_assert_ptr_nonnull(said("web", "the stand-off is over"));
+}
+END_TEST
+
+/* Nothing is known for sure: nothing is written until the engine is back. */
+START_TEST(stale_facts_write_nothing) {
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
+        fake_kill(&fake, SIGKILL);
+        RUN_UNTIL(!registry->connected);
+        n_written = 0;
+        group_put(GROUP_A, "memory.max", "1073741824\n");
+        sweep();
+        ck_assert_uint_eq(n_written, 0);
+        fake_start(&fake, NULL);
+        fake_do(&fake,
+                "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true,"
+                "\"pid\":%d,\"inspect\":{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\"}}}",
+                PID_A);
+        RUN_UNTIL(n_written > 0);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+}
+END_TEST
+
+/* --- originals --- */
+
+START_TEST(original_captured_once) {
+        make(M64);
+        runs_already(GROUP_A);
+        group_put(GROUP_A, "memory.max", "134217728\n");
+        sync_all();
+        RUN_UNTIL(held()->held == BIT(MEMORY_MAX));
+        ck_assert(has_state());
+        change_policy(SECTION "MemoryMax=32M\n");
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "33554432");
+        ck_assert_uint_eq(held()->originals.state.original.v[PL_RESOURCE_MEMORY_MAX].number,
+                          MIB(128));
+        /* the policy drops it */
+        change_policy(SECTION "LogMaxSize=10M\n");
+        RUN_UNTIL(!has_state());
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "134217728");
+        ck_assert_str_eq(said("web", "limits given back: MemoryMax=128M")->message_id,
+                         PL_MESSAGE_LIMITS_RESTORED);
+        ck_assert_uint_eq(held()->originals.state.managed, 0);
+}
+END_TEST
+
+/* Those of the plimsolld before count, not what it has left in the kernel. */
+START_TEST(original_of_the_one_before) {
+        make(M64);
+        runs_already(GROUP_A);
+        group_put(GROUP_A, "memory.max", "134217728\n");
+        sync_all();
+        RUN_UNTIL(held()->held == BIT(MEMORY_MAX) && is_settled());
+        registry = pl_registry_free(registry);
+        enforcer = pl_enforcer_free(enforcer);
+        make(M64);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_uint_eq(held()->originals.state.original.v[PL_RESOURCE_MEMORY_MAX].number,
+                          MIB(128));
+        pl_enforcer_stop(enforcer);
+        RUN_UNTIL(n_stopped > 0);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "134217728");
+        ck_assert(!has_state());
+}
+END_TEST
+
+START_TEST(given_back_at_stop) {
+        make(M64 "TasksMax=9\n");
+        runs_already(GROUP_A);
+        group_put(GROUP_A, "pids.max", "500\n");
+        sync_all();
+        RUN_UNTIL(held()->held == (BIT(MEMORY_MAX) | BIT(TASKS_MAX)) && is_settled());
+        pl_enforcer_stop(enforcer);
+        RUN_UNTIL(n_stopped > 0);
+        ck_assert_uint_eq(n_stopped, 1);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "max");
+        ck_assert_str_eq(group_get(GROUP_A, "pids.max"), "500");
+        ck_assert_ptr_nonnull(said("web", "cannot remove a memory limit"));
+        ck_assert_uint_eq(n_said("limits changed by"), 0);
+}
+END_TEST
+
+/* What was there cannot be kept: so it is not touched, by nobody. */
+START_TEST(state_directory_full) {
+        systemd_standin.there = true;
+        make(M64);
+        runs_already(SCOPE_A);
+        state_disk_full = true;
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_uint_eq(n_written, 0);
+        ck_assert_uint_eq(n_updates(), 0);
+        ck_assert_str_eq(group_get(SCOPE_A, "memory.max"), "max");
+        ck_assert(!strstr(systemd_standin.set, "64M"));
+        ck_assert_int_eq(said("web", "limits not touched")->priority, LOG_ERR);
+        ck_assert_ptr_nonnull(strstr(said("web", "limits not touched")->text, "No space left"));
+        ck_assert_ptr_nonnull(strstr(said("web", "limits not touched")->text, state_dir));
+        state_disk_full = false;
+        sweep();
+        ck_assert_str_eq(group_get(SCOPE_A, "memory.max"), "67108864");
+        ck_assert(has_state());
+}
+END_TEST
+
+START_TEST(dry_run_changes_nothing) {
+        systemd_standin.there = true;
+        make_with(_i == 0 ? M64 : DAEMON "DryRun=yes\n" M64,
+                  (PlRegistryOptions){ .dry_run = _i == 0 }, false);
+        runs_already(SCOPE_A);
+        sync_all();
+        RUN_UNTIL(is_settled());
+        sweep();
+        ck_assert_uint_eq(n_written, 0);
+        ck_assert_uint_eq(n_updates(), 0);
+        ck_assert_uint_eq(systemd_standin.n_set, 0);
+        ck_assert(!has_state());
+        ck_assert_uint_eq(n_said("would set MemoryMax=64M (was infinity)"), 1);
+}
+END_TEST
+
+/* --- the engine as an owner --- */
+
+/* It refuses, the kernel has the values: said once, with that, and not asked again and again. */
+START_TEST(refused_by_the_engine) {
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/update$\",\"kind\":\"status\",\"status\":500,"
+                       "\"message\":\"no, thank you\"}");
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(said("web", "the engine did not take the limits (no, thank you)"));
+        RUN_UNTIL(is_settled());
+        ck_assert_int_eq(n_requests("POST /containers/ID/update"), 1);
+        ck_assert_uint_eq(held()->held, BIT(MEMORY_MAX));
+        ck_assert(has_error(BIT(MEMORY_MAX), PL_OWNER_ENGINE));
+        sweep();
+        ck_assert_uint_eq(n_said("the engine did not take"), 1);
+        fake_do(&fake, "{\"op\":\"clear\"}");
+        sweep();
+        ck_assert_int_eq(updated("Memory"), MIB(64));
+        ck_assert(!has_error(BIT(MEMORY_MAX), PL_OWNER_ENGINE));
+}
+END_TEST
+
+static void setup(void) {
+        core_setup();
+}
+
+int main(void) {
+        TCase *t = tcase_create("enforce");
+
+        tcase_set_timeout(t, 60);
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_loop_test(t, born_limited, 0, (int)PL_ARRAY_SIZE(born_rows));
+        tcase_add_test(t, values_before_questions);
+        tcase_add_test(t, second_run);
+        tcase_add_test(t, not_its_process);
+        tcase_add_test(t, safe_order);
+        tcase_add_test(t, in_force_is_read_back);
+        tcase_add_loop_test(t, refused_by_the_kernel, 0, (int)PL_ARRAY_SIZE(refusals));
+        tcase_add_test(t, waits_for_usage);
+        tcase_add_test(t, not_in_this_kernel);
+        tcase_add_loop_test(t, repaired_and_blamed, 0, (int)PL_ARRAY_SIZE(blame_rows));
+        tcase_add_test(t, standoff);
+        tcase_add_test(t, stale_facts_write_nothing);
+        tcase_add_test(t, original_captured_once);
+        tcase_add_test(t, original_of_the_one_before);
+        tcase_add_test(t, given_back_at_stop);
+        tcase_add_test(t, state_directory_full);
+        tcase_add_loop_test(t, dry_run_changes_nothing, 0, 2);
+        tcase_add_test(t, refused_by_the_engine);
+        return run_case(t);
+}
