@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/message.h"
+#include "lib/base/unit-name.h"
 #include "lib/base/unit.h"
 #include "lib/logs/last-words.h"
 
@@ -245,15 +246,16 @@ static int on_restart(void *userdata, const char *id, const char *reason) {
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
-        char name[256];
-        const char *spec = strstr(unit, "%s"), *service = s && s->service ? s->service->name : NULL;
-        int r;
+        const char *service = s && s->service && s->service->name ? s->service->name : "defaults";
+        _cleanup_free_ char *name = NULL;
+        int r = pl_unit_name_expand(unit, service, &name);
 
-        if (spec)
-                (void)snprintf(name, sizeof(name), "%.*s%s%s", (int)(spec - unit), unit,
-                               service ?: "defaults", spec + 2);
-        else
-                (void)snprintf(name, sizeof(name), "%s", unit);
+        if (r < 0) {
+                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, reason,
+                                  NULL, "cannot start %s for service %s: %s", unit, service,
+                                  r == -EINVAL ? "that is not the name of a unit" : strerror(-r));
+                return;
+        }
         if (pl_registry_is_dry_run(a->registry)) {
                 pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED,
                                   reason, NULL, "%s would be started (dry run): %s", name, reason);

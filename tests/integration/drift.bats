@@ -9,7 +9,7 @@ teardown_file() { engine_end; }
 setup() {
     begin
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web*
 CPUQuota=50%
 MemoryMax=64M
@@ -140,14 +140,14 @@ repairs() { status_of web .drift_repairs; }
 @test "DryRun=yes in the policy does the same, and a reload with DryRun=no ends it" {
     run_bb web
     policy_is 'DryRun=yes' <<'END'
-[Service web]
+[Service web-front]
 Match=name:web
 MemoryMax=64M
 END
     daemon_begin
     stays web MemoryMax infinity
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web
 MemoryMax=64M
 END

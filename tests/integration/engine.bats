@@ -9,7 +9,7 @@ teardown_file() { engine_end; }
 setup() {
     begin
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web*
 MemoryMax=64M
 TasksMax=50

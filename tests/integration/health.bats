@@ -21,7 +21,7 @@ starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
     policy_is <<'END'
 [Service db]
 Match=name:db
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 END
     docker run -d --name db --no-healthcheck -e POSTGRES_USER=app postgres:debian >/dev/null
@@ -40,7 +40,7 @@ END
 
 @test "a service that stops answering is unhealthy, and healthy again when it answers" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -59,7 +59,7 @@ END
 
 @test "a paused container is degraded, not probed, and well again" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -129,7 +129,7 @@ END
 @test "a section's change and a reload move the probe, and a wrong one restarts nothing" {
     local started
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -140,7 +140,7 @@ END
     daemon_begin
     turns cache healthy
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbePort=1
 ProbeInterval=1s
@@ -159,7 +159,7 @@ END
 @test "an engine that hangs changes no verdict of a probe, and gets no restart to do later" {
     local pid started
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -188,7 +188,7 @@ END
 [Service plain]
 Match=name:plain
 Probe=none
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -213,7 +213,7 @@ END
 @test "a service that flips is degraded, said once, and well again when it is calm" {
     local _
     policy_is <<'END'
-[Service flips]
+[Service flips-often]
 Match=name:flips
 Probe=none
 FlapBudget=4/20s
@@ -285,7 +285,7 @@ END
 
 @test "a script can wait for a state, for a service that is not there yet, and not for ever" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms

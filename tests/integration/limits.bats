@@ -9,7 +9,7 @@ teardown_file() { engine_end; }
 setup() {
     begin
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web*
 CPUQuota=50%
 CPUWeight=200
@@ -66,7 +66,7 @@ reads_at() {
     disk=$(df --output=source "$E" | tail -n 1)
     [ -b "$disk" ] || skip "no disk below $E"
     disk=/dev/$(lsblk -no PKNAME "$disk" | grep . || basename "$disk")
-    printf '[Service web]\nMatch=name:web\nIOReadBandwidthMax=%s 10M\nMemoryMax=64M\n' "$E" | policy_is
+    printf '[Service web-front]\nMatch=name:web\nIOReadBandwidthMax=%s 10M\nMemoryMax=64M\n' "$E" | policy_is
     daemon_begin
     # runc writes it again whenever the engine is told of the other limits
     run_bb web --device-read-bps "$disk:5mb"
@@ -136,7 +136,7 @@ on_all_cpus() {
 [Defaults]
 MemoryMax=96M
 
-[Service web]
+[Service web-front]
 Match=name:web
 MemoryMax=64M
 END
@@ -314,7 +314,7 @@ END
     wait_until 5 gives $((64 * MIB)) status_of web .limits.MemoryMax.in_force
     [ "$(status_of web .limits.MemoryMax.wanted)" = $((64 * MIB)) ]
     [ "$(status_of web .limits.TasksMax.in_force)" = 50 ]
-    [ "$(status_of web .service)" = web ]
+    [ "$(status_of web .service)" = web-front ]
     run ctl status
     [ "$status" -eq 0 ]
     [[ "$output" == *web*64*M* ]]

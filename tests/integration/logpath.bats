@@ -27,7 +27,7 @@ tidied() { grep -q "$1: log files: " "$LOG"; }
 
 @test "a bind mount: old files and empty folders go, others are compressed or stay" {
     policy_is <<'END'
-[Service tasks]
+[Service airflow-tasks]
 Match=name:tasks
 LogPath=/logs/**/*.log
 LogPathMaxAge=7d
@@ -101,7 +101,7 @@ END
 
 @test "a dry run says what it would do, once, and does nothing" {
     policy_is <<'END'
-[Service tasks]
+[Service airflow-tasks]
 Match=name:tasks
 LogPath=/logs/**/*.log
 LogPathMaxAge=7d

@@ -12,7 +12,7 @@ teardown_file() { engine_end; }
 setup() {
     begin
     policy_is <<'END'
-[Service chatty]
+[Service chatty-app]
 Match=name:chatty*
 LogMaxSize=256K
 LogMaxFiles=0
@@ -332,7 +332,7 @@ END
 }
 
 @test "a writer that never rests: each rotation is told, and archives keep within bounds meanwhile" {
-    policy_is <<<$'[Service chatty]\nMatch=name:chatty*\nLogMaxSize=64K\nLogMaxFiles=2'
+    policy_is <<<$'[Service chatty-app]\nMatch=name:chatty*\nLogMaxSize=64K\nLogMaxFiles=2'
     docker run -d --name chatty "$BB" sh -c 'while :; do echo a line of a story without an end; done' >/dev/null
     daemon_begin
     for n in 2 4 6; do
@@ -374,7 +374,7 @@ full_archive() {
 }
 
 @test "no room for archives and LogOnFull=drop: the log is bounded, and what went is said" {
-    policy_is <<<$'[Service chatty]\nMatch=name:chatty*\nLogMaxSize=256K\nLogOnFull=drop'
+    policy_is <<<$'[Service chatty-app]\nMatch=name:chatty*\nLogMaxSize=256K\nLogOnFull=drop'
     full_archive
     speak chatty 1 20000
     wait_until 10 said 'chatty: disk full: .* of its log dropped without an archive \(LogOnFull=drop\)'

@@ -9,7 +9,7 @@ teardown_file() { engine_end; }
 setup() {
     begin
     policy_is <<'END'
-[Service eater]
+[Service mem-eater]
 Match=name:eater*
 MemoryMax=48M
 MemorySwapMax=0
@@ -41,18 +41,18 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     [ "$(report_of eater cause)" = limit ]
     [ "$(report_of eater limit_bytes)" = $((48 * MIB)) ]
     [ "$(report_of eater limit_owner)" = policy ]
-    [ "$(report_of eater limit_section)" = 'Service eater' ]
+    [ "$(report_of eater limit_section)" = 'Service mem-eater' ]
     [ "$(report_of eater peak_bytes)" -gt $((44 * MIB)) ]
     [ "$(report_of eater peak_bytes)" -le $((48 * MIB)) ]
     [ "$(report_of eater usage_bytes)" -gt $((40 * MIB)) ]
     [ "$(report_of eater working_set_bytes)" -le "$(report_of eater usage_bytes)" ]
     [ "$(report_of eater swap_bytes)" = 0 ]
     [ "$(report_of eater kills_1h)" = 1 ]
-    report_of eater advice | grep -qF 'raise MemoryMax= to 64M in [Service eater]'
+    report_of eater advice | grep -qF 'raise MemoryMax= to 64M in [Service mem-eater]'
     if kernel_log; then
         [ "$(report_of eater victim)" = dd ]
         [ "$(report_of eater victim_pid)" -gt 1 ]
-        said 'eater: OOM kill: dd \(pid [0-9]+, uid 0, [0-9.]+M\) was killed at the limit of 48.0M, set by \[Service eater\]'
+        said 'eater: OOM kill: dd \(pid [0-9]+, uid 0, [0-9.]+M\) was killed at the limit of 48.0M, set by \[Service mem-eater\]'
     fi
     [ "$(status_of eater .oom_kills)" = 1 ]
     # the container itself goes on
@@ -101,7 +101,7 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     docker run -d --name eater "$BB" sh -c "$EAT; sleep 100000" postgres -c shared_buffers=40MB >/dev/null
     wait_until 5 gives 1 reports eater
     report_of eater advice
-    [ "$(report_of eater advice)" = 'Postgres shared_buffers is 40.0M: lower it, or raise MemoryMax= to 64M in [Service eater]' ]
+    [ "$(report_of eater advice)" = 'Postgres shared_buffers is 40.0M: lower it, or raise MemoryMax= to 64M in [Service mem-eater]' ]
 }
 
 @test "a container that is removed when it ends is explained all the same" {
@@ -205,7 +205,7 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
 @test "memory that is short for half a minute is a warning, once, before anything is killed" {
     is_v2 && skip 'the machine tries it there'
     policy_is <<'END'
-[Service tight]
+[Service too-tight]
 Match=name:tight
 MemoryMax=64M
 MemorySwapMax=0
@@ -215,8 +215,8 @@ END
     docker run -d --name tight --tmpfs /fill "$BB" sh -c '
         sleep 1; dd if=/dev/zero of=/fill/x bs=1M count=56 2>/dev/null
         while :; do dd if=/dev/zero of=/tmp/y bs=1M count=64 2>/dev/null; done' >/dev/null
-    wait_until 75 said 'tight: memory is short: working set .* of 64.0M, set by \[Service tight\], for 3[0-9]s now'
-    said 'raise MemoryMax= to 80M in \[Service tight\]'
+    wait_until 75 said 'tight: memory is short: working set .* of 64.0M, set by \[Service too-tight\], for 3[0-9]s now'
+    said 'raise MemoryMax= to 80M in \[Service too-tight\]'
     sleep 2
     [ "$(grep -c 'memory is short' "$LOG")" = 1 ]
     unsaid 'OOM kill'

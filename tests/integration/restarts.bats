@@ -15,12 +15,12 @@ starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
 @test "twenty die at once: each is restarted within its budget, to the number, and then given up" {
     local n
     policy_is <<'END'
-[Service one]
+[Service dies-one]
 Match=name:one*
 Probe=none
 OnUnhealthy=restart
 RestartBudget=1/10min
-[Service two]
+[Service dies-two]
 Match=name:two*
 Probe=none
 OnUnhealthy=restart
@@ -53,7 +53,7 @@ run_waiting() {
 
 @test "what a person has stopped stays stopped; what is killed from outside comes back" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -83,7 +83,7 @@ END
 
 @test "the engine's own restart policy has the first word; a crash loop says why" {
     policy_is <<'END'
-[Service loop]
+[Service crash-loop]
 Match=name:loop
 Probe=none
 OnUnhealthy=restart
@@ -110,7 +110,7 @@ END
 
 @test "dry run: nothing is restarted" {
     policy_is DryRun=yes <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -129,9 +129,22 @@ END
     unsaid 'cache: restarting it'
 }
 
+@test "the unit of a service whose name has a dash is asked for by its escaped name" {
+    policy_is DryRun=yes <<'END'
+[Service airflow-webserver]
+Match=name:airflow-webserver
+Probe=none
+OnUnhealthy=unit:plimsoll-alert@%s.service
+END
+    daemon_begin
+    docker run -d --name airflow-webserver "$BB" sh -c 'sleep 1; exit 3' >/dev/null
+    wait_until 20 said 'airflow-webserver: .* would be started \(dry run\)'
+    grep -F 'airflow-webserver: plimsoll-alert@airflow\x2dwebserver.service would be started' "$LOG"
+}
+
 @test "what was given up is forgiven when a person starts it, and not when the engine does" {
     policy_is <<'END'
-[Service dies]
+[Service dies-young]
 Match=name:dies
 Probe=none
 OnUnhealthy=restart
@@ -149,7 +162,7 @@ END
 
 @test "on-failure restarts of the engine come first; when they are used up it is plimsolld's turn" {
     policy_is <<'END'
-[Service dies]
+[Service dies-young]
 Match=name:dies
 Probe=none
 OnUnhealthy=restart
@@ -386,7 +399,7 @@ runs_of() { timeout 20 docker events --since "$2" --until "$(date +%s)" -f event
 
 @test "what a person is stopping is not restarted while it takes its time" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -410,7 +423,7 @@ END
 
 @test "an engine that dies between the two halves of a restart does not leave it stopped" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -434,7 +447,7 @@ END
 
 @test "a restart that ends it and cannot start it is tried again, and counted" {
     policy_is <<'END'
-[Service cache]
+[Service redis-cache]
 Match=name:cache
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -458,7 +471,7 @@ END
 
 @test "neither budget nor backoff begin anew with plimsolld, and who saw it end remembers" {
     policy_is <<'END'
-[Service dies]
+[Service dies-young]
 Match=name:dies
 Probe=none
 OnUnhealthy=restart

@@ -9,7 +9,7 @@ teardown_file() { engine_end; }
 setup() {
     begin
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web
 MemoryMax=64M
 TasksMax=50
@@ -201,7 +201,7 @@ daemon() { "$BUILD_DIR/daemon/plimsolld" "$@"; }
     docker update --pids-limit 99 web
     wait_until 20 is web TasksMax 50
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web
 MemoryMax=96M
 END

@@ -16,7 +16,7 @@ NAMES=(airflow2 airflow3 grafana mlflow ollama)
 all_services() {
     local name
     policy_is <<'END'
-[Service ollama]
+[Service ollama-gpu]
 Match=name:ollama
 ProbeInterval=1s
 ProbeTimeout=500ms
@@ -98,7 +98,7 @@ because() {
 
 @test "Ollama without a model that the stack needs is degraded" {
     policy_is <<'END'
-[Service ollama]
+[Service ollama-gpu]
 Match=name:ollama
 OllamaModels=llama3.2:1b nomic-embed-text
 END
@@ -107,7 +107,7 @@ END
     turns ollama degraded
     [ "$(reason ollama)" = 'a required model is not installed: nomic-embed-text' ]
     policy_is <<'END'
-[Service ollama]
+[Service ollama-gpu]
 Match=name:ollama
 OllamaModels=llama3.2:1b
 END
@@ -117,7 +117,7 @@ END
 
 @test "a model that cannot fit the limit is a warning, and a real limit makes it one" {
     policy_is <<'END'
-[Service ollama]
+[Service ollama-gpu]
 Match=name:ollama
 MemoryMax=1G
 END
@@ -129,7 +129,7 @@ END
 
 @test "what a container is taken for: image, compose service, label, section" {
     policy_is <<'END'
-[Service set]
+[Service set-of-models]
 Match=name:set
 Probe=mlflow
 [Service other]

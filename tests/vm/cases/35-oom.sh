@@ -13,7 +13,7 @@ explained() { [ "$(plimsollctl show "$1" --json | jq '.oom_reports | length')" =
 test_a_kill_is_explained() {
     local report
     policy <<'P'
-[Service eater]
+[Service mem-eater]
 Match=name:eater*
 MemoryMax=48M
 MemorySwapMax=0
@@ -24,7 +24,7 @@ P
     report=$(plimsollctl show eater --json | jq '.oom_reports[0]') || [ -n "$report" ]
     echo "$report"
     jq -e '.cause == "limit" and .victim == "dd" and .victim_pid > 1' <<<"$report"
-    jq -e '.limit_bytes == 48 * 1048576 and .limit_section == "Service eater"' <<<"$report"
+    jq -e '.limit_bytes == 48 * 1048576 and .limit_section == "Service mem-eater"' <<<"$report"
     jq -e '.usage_bytes > 40 * 1048576 and .peak_bytes <= 48 * 1048576' <<<"$report"
     jq -e '.peak_bytes == null or .peak_bytes > 44 * 1048576' <<<"$report"
     jq -e '.pressure_some_percent != null and .swap_bytes == 0' <<<"$report"
@@ -98,7 +98,7 @@ test_status_137_without_a_kill_is_none() {
 test_pressure_is_a_warning() {
     cat >>"$POLICY" <<'P'
 
-[Service tight]
+[Service too-tight]
 Match=name:tight
 MemoryMax=64M
 MemoryHigh=40M
@@ -113,7 +113,7 @@ P
     }
     entries MEMORY_PRESSURE CONTAINER_NAME=tight | jq -r .MESSAGE | tee /tmp/entry
     [ "$(wc -l </tmp/entry)" = 1 ]
-    grep -q '^tight: memory is short: working set .* of 40.0M, set by \[Service tight\]; tasks wait for memory' /tmp/entry
+    grep -q '^tight: memory is short: working set .* of 40.0M, set by \[Service too-tight\]; tasks wait for memory' /tmp/entry
     grep -q 'raise MemoryHigh= to ' /tmp/entry
     refute said OOM_KILLED
 }

@@ -10,8 +10,8 @@ test_a_unit_waits_for_a_container() {
 [Service slow]
 Match=name:slow
 
-[Service loop]
-Match=name:loop
+[Service crash-loop]
+Match=name:crash-loop
 Probe=none
 OnUnhealthy=restart unit:plimsoll-alert@%s.service
 RestartBudget=2/10min
@@ -43,26 +43,26 @@ U
 # Two restarts are in the budget; then it is given up loudly, and the unit is started in addition.
 test_restarts_within_the_budget_then_the_unit() {
     # shellcheck disable=SC2016 # for the shell inside
-    container loop -- sh -c 'echo "no such database: $(printf "\033[31mmlflow")" >&2; sleep 1; exit 4'
-    within 60 said RESTART_GAVE_UP CONTAINER_NAME=loop
-    entries RESTARTED CONTAINER_NAME=loop | jq -r .MESSAGE | tee /tmp/restarts
-    [ "$(grep -c 'loop: restarting it, [12] of at most 2 in 10min: ' /tmp/restarts)" = 2 ]
-    [ "$(grep -c 'loop: starting plimsoll-alert@loop.service: ' /tmp/restarts)" = 1 ]
-    entries RESTART_GAVE_UP CONTAINER_NAME=loop | jq -r '.PRIORITY + " " + .MESSAGE' | tee /tmp/entry
-    grep -q '^2 loop: not restarted any more: 2 restarts in 10min did not help: ' /tmp/entry
+    container crash-loop -- sh -c 'echo "no such database: $(printf "\033[31mmlflow")" >&2; sleep 1; exit 4'
+    within 60 said RESTART_GAVE_UP CONTAINER_NAME=crash-loop
+    entries RESTARTED CONTAINER_NAME=crash-loop | jq -r .MESSAGE | tee /tmp/restarts
+    [ "$(grep -c 'crash-loop: restarting it, [12] of at most 2 in 10min: ' /tmp/restarts)" = 2 ]
+    [ "$(grep -cF 'crash-loop: starting plimsoll-alert@crash\x2dloop.service: ' /tmp/restarts)" = 1 ]
+    entries RESTART_GAVE_UP CONTAINER_NAME=crash-loop | jq -r '.PRIORITY + " " + .MESSAGE' | tee /tmp/entry
+    grep -q '^2 crash-loop: not restarted any more: 2 restarts in 10min did not help: ' /tmp/entry
     within 10 alerted
 }
 
 alerted() {
     journalctl --sync
-    journalctl -q -o cat -u plimsoll-alert@loop.service --cursor="$CURSOR" |
-        grep 'plimsoll: loop is not healthy'
+    journalctl -q -o cat -u "plimsoll-alert@crash\x2dloop.service" --cursor="$CURSOR" |
+        grep 'plimsoll: crash-loop is not healthy'
 }
 
 # With its exit code and last words, in which nothing is left that a terminal would obey.
 test_the_entry_of_a_crash_has_its_last_words() {
     local entry
-    entry=$(journalctl -q -b -o json "MESSAGE_ID=$(message HEALTH_FAILED)" CONTAINER_NAME=loop | tail -n 1)
+    entry=$(journalctl -q -b -o json "MESSAGE_ID=$(message HEALTH_FAILED)" CONTAINER_NAME=crash-loop | tail -n 1)
     echo "$entry"
     jq -e '.PLIMSOLL_EXIT_CODE == "4" and .PLIMSOLL_HEALTH == "unhealthy"' <<<"$entry"
     jq -e '.PLIMSOLL_LAST_LOG | endswith("no such database: \\x1b[31mmlflow")' <<<"$entry"
@@ -70,9 +70,9 @@ test_the_entry_of_a_crash_has_its_last_words() {
 }
 
 test_what_a_person_starts_anew_is_forgiven() {
-    docker start loop >/dev/null
-    within 60 said RESTARTED CONTAINER_NAME=loop
-    docker stop loop >/dev/null 2>&1 || true
+    docker start crash-loop >/dev/null
+    within 60 said RESTARTED CONTAINER_NAME=crash-loop
+    docker stop crash-loop >/dev/null 2>&1 || true
 }
 
 run_tests

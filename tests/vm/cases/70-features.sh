@@ -10,16 +10,16 @@ BEGIN=$(cursor)
 
 test_a_policy_for_logs() {
     policy <<'P'
-[Service chatty]
-Match=name:chatty
+[Service chatty-app]
+Match=name:chatty-app
 LogMaxSize=1M
 LogMaxFiles=9
 MemoryMax=64M
 IOReadBandwidthMax=/dev/vda 5M
 P
-    container chatty -- sh -c "for i in \$(seq $N_LINES); do
+    container chatty-app -- sh -c "for i in \$(seq $N_LINES); do
         echo line number \$i of a service that has much to tell and nothing to say; done; sleep 100000"
-    within 20 sh -c "docker logs --tail 1 chatty | grep -q 'number $N_LINES '"
+    within 20 sh -c "docker logs --tail 1 chatty-app | grep -q 'number $N_LINES '"
 }
 
 archives() { find /var/log/plimsoll -name '*.zst' | grep .; }
@@ -27,13 +27,13 @@ archives() { find /var/log/plimsoll -name '*.zst' | grep .; }
 test_the_log_of_a_running_container_is_rotated() {
     CURSOR=$BEGIN
     within 30 archives
-    within 5 said LOG_ROTATED CONTAINER_NAME=chatty
+    within 5 said LOG_ROTATED CONTAINER_NAME=chatty-app
     refute said LOG_FAILED
 }
 
 # Archive and live log are one stream, from the first line to the last, each once.
 test_no_line_is_lost_or_doubled() {
-    plimsollctl logs chatty | sed -n 's/.*line number \([0-9]*\) of.*/\1/p' >/tmp/numbers
+    plimsollctl logs chatty-app | sed -n 's/.*line number \([0-9]*\) of.*/\1/p' >/tmp/numbers
     seq $N_LINES | cmp - /tmp/numbers
 }
 
@@ -48,7 +48,7 @@ test_members_of_the_group_read_archives_and_others_do_not() {
 
 # Its number comes from /dev, which the sandbox shows but does not let it open.
 test_a_block_device_is_found_by_its_name() {
-    [ "$(value chatty io.max)" = '254:0 rbps=5000000 wbps=max riops=max wiops=max' ]
+    [ "$(value chatty-app io.max)" = '254:0 rbps=5000000 wbps=max riops=max wiops=max' ]
 }
 
 # Log files in a volume: those of root need no more than the unit as it is.
@@ -136,10 +136,10 @@ is_healthy() { in_status ".containers[] | select(.name == \"$1\") | .health == \
 test_the_alert_tells_what_is_known() {
     local since
     since=$(date '+%F %T')
-    systemctl start plimsoll-alert@chatty.service
+    systemctl start "plimsoll-alert@chatty\x2dapp.service"
     journalctl --sync
-    journalctl -q -o cat -u plimsoll-alert@chatty.service --since "$since" | tee /tmp/alert
-    grep -q 'plimsoll: chatty is not healthy on plimsoll-test' /tmp/alert
+    journalctl -q -o cat -u "plimsoll-alert@chatty\x2dapp.service" --since "$since" | tee /tmp/alert
+    grep -q 'plimsoll: chatty-app is not healthy on plimsoll-test' /tmp/alert
     # what plimsollctl show says, from within the unit
     grep -q 'MemoryMax' /tmp/alert
 }
@@ -148,10 +148,10 @@ test_the_alert_tells_what_is_known() {
 test_the_alert_is_told_by_wall() {
     printf '#!/bin/sh\ncat >/run/wall\n' >/usr/local/bin/wall
     chmod +x /usr/local/bin/wall
-    systemctl start plimsoll-alert@chatty.service
+    systemctl start "plimsoll-alert@chatty\x2dapp.service"
     rm /usr/local/bin/wall
     cat /run/wall
-    grep -q 'plimsoll: chatty is not healthy on plimsoll-test' /run/wall
+    grep -q 'plimsoll: chatty-app is not healthy on plimsoll-test' /run/wall
     grep -q 'MemoryMax' /run/wall
 }
 
@@ -159,22 +159,22 @@ test_the_alert_is_told_by_wall() {
 test_an_unhealthy_service_starts_its_unit() {
     cat >>"$POLICY" <<'P'
 
-[Service sick]
-Match=name:sick
+[Service sick-web]
+Match=name:sick-web
 OnUnhealthy=unit:plimsoll-alert@%s.service
 P
     systemctl reload plimsolld
-    container sick --health-cmd 'test ! -e /tmp/ill' --health-interval 1s --health-retries 2 --
-    within 30 is_healthy sick
-    docker exec sick sh -c 'true >/tmp/ill'
-    within 30 said HEALTH_FAILED CONTAINER_NAME=sick PLIMSOLL_HEALTH=unhealthy
+    container sick-web --health-cmd 'test ! -e /tmp/ill' --health-interval 1s --health-retries 2 --
+    within 30 is_healthy sick-web
+    docker exec sick-web sh -c 'true >/tmp/ill'
+    within 30 said HEALTH_FAILED CONTAINER_NAME=sick-web PLIMSOLL_HEALTH=unhealthy
     within 10 told_of_sick
 }
 
 told_of_sick() {
     journalctl --sync
-    journalctl -q -o cat -u plimsoll-alert@sick.service --cursor="$CURSOR" |
-        grep 'plimsoll: sick is not healthy'
+    journalctl -q -o cat -u "plimsoll-alert@sick\x2dweb.service" --cursor="$CURSOR" |
+        grep 'plimsoll: sick-web is not healthy'
 }
 
 test_the_alert_can_be_sent_by_mail() {
@@ -184,10 +184,10 @@ test_the_alert_can_be_sent_by_mail() {
     printf '[Service]\nEnvironment=PLIMSOLL_MAILTO=someone@localhost\n' \
         >/run/systemd/system/plimsoll-alert@.service.d/mail.conf
     systemctl daemon-reload
-    systemctl start plimsoll-alert@chatty.service
+    systemctl start "plimsoll-alert@chatty\x2dapp.service"
     cat /run/mail
     grep -qx 'someone@localhost' /run/mail
-    grep -q 'chatty is not healthy' /run/mail
+    grep -q 'chatty-app is not healthy' /run/mail
     grep -q 'MemoryMax' /run/mail
 }
 
