@@ -667,16 +667,15 @@ static int set_engine(Parser *p, const Key *key, Section *s, const char *value) 
         return replace(&p->policy->daemon.engine, value);
 }
 
-static int set_listen(Parser *p, const Key *key, Section *s, const char *value) {
+/* Return: 0; -EINVAL: not ADDRESS:PORT; -ENOENT: a name, or nothing, where the address should be.
+ */
+static int parse_listen(const char *value, bool *ret_loopback) {
         const char *colon = strrchr(value, ':');
         struct in6_addr v6;
         struct in_addr v4;
         char host[64];
         uint64_t port;
-        bool loopback;
 
-        if (!*value)
-                return replace(&p->policy->daemon.metrics_listen, "");
         if (!colon || (size_t)(colon - value) >= sizeof(host) ||
             pl_parse_uint64(colon + 1, &port) < 0 || port < 1 || port > 65535)
                 return -EINVAL;
@@ -685,21 +684,24 @@ static int set_listen(Parser *p, const Key *key, Section *s, const char *value) 
                 host[strlen(host) - 1] = '\0';
                 if (inet_pton(AF_INET6, host + 1, &v6) != 1)
                         return -EINVAL;
-                loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-        } else if (inet_pton(AF_INET, host, &v4) == 1)
-                loopback = (ntohl(v4.s_addr) >> 24) == 127;
-        else if (pl_streq(host, "localhost") || !*host || pl_streq(host, "*"))
+                *ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+                return 0;
+        }
+        if (inet_pton(AF_INET, host, &v4) == 1) {
+                *ret_loopback = (ntohl(v4.s_addr) >> 24) == 127;
+                return 0;
+        }
+        return pl_streq(host, "localhost") || !*host || pl_streq(host, "*") ? -ENOENT : -EINVAL;
+}
+
+static int set_listen(Parser *p, const Key *key, Section *s, const char *value) {
+        bool loopback;
+        int r = *value ? parse_listen(value, &loopback) : 0;
+
+        if (r == -ENOENT)
                 return refuse(p, key, value,
                               "an address is needed, not a name; 127.0.0.1 is this host alone");
-        else
-                return -EINVAL;
-        if (!loopback)
-                warn_here(p,
-                          "%s=%s: whoever reaches this address can read the metrics; "
-                          "127.0.0.1 "
-                          "is this host alone",
-                          key->name, value);
-        return replace(&p->policy->daemon.metrics_listen, value);
+        return r < 0 ? r : replace(&p->policy->daemon.metrics_listen, value);
 }
 
 static const struct {
@@ -1201,6 +1203,20 @@ static void check_probe(Parser *p, const Section *s) {
                          "RestartBudget= has no effect without OnUnhealthy=restart");
 }
 
+/* An address that nobody serves must not pass for one that somebody does. */
+static void check_listen(Parser *p) {
+        const char *listen = p->policy->daemon.metrics_listen;
+        bool loopback;
+
+        if (listen && parse_listen(listen, &loopback) == 0)
+                complain(p, PL_SEVERITY_WARNING, &p->daemon, "MetricsListen",
+                         "MetricsListen=%s: nothing listens there yet, metrics are still to come%s",
+                         listen,
+                         loopback ? ""
+                                  : "; whoever reaches this address could then read them, "
+                                    "127.0.0.1 is this host alone");
+}
+
 static void check_section(Parser *p, Section *s) {
         PlValue *quota = &s->service->limits.v[PL_RESOURCE_CPU_QUOTA];
 
@@ -1372,6 +1388,7 @@ static void check_policy(Parser *p) {
         }
         check_after_cycles(p);
         check_sum(p);
+        check_listen(p);
         if (defaults)
                 p->policy->defaults = TAKE_PTR(p->defaults.service);
         else if (p->policy->n_services == 0 && p->diag->n_errors == 0 && p->policy->files)

@@ -14,7 +14,7 @@ teardown() { end; }
 
 simple() {
     policy_is "${@:2}" <<END
-[Service web]
+[Service web-front]
 Match=name:web
 MemoryMax=$1
 TasksMax=50
@@ -41,12 +41,26 @@ END
     becomes web MemoryMax $((32 * MIB))
 }
 
+@test "MetricsListen=, where nothing listens yet: check, reload and the start tell it, with its line" {
+    simple 64M MetricsListen=127.0.0.1:9478
+    daemon_begin
+    said 'plimsoll.conf:4: .*MetricsListen=127.0.0.1:9478: nothing listens there yet'
+    run ctl reload
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"plimsoll.conf:4:"*"MetricsListen=127.0.0.1:9478: nothing listens there yet"* ]]
+    run ctl check
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"plimsoll.conf:4:"*"MetricsListen=127.0.0.1:9478: nothing listens there yet"* ]]
+}
+
 @test "a bad policy: exit status, every error with its place, the old one stays" {
     daemon_begin
     run_bb web
     becomes web MemoryMax $((64 * MIB))
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web
 MemroyMax=96M
 TasksMax=lots
@@ -95,7 +109,7 @@ END
     run_bb web
     becomes web MemoryMax $((64 * MIB))
     mkdir "$T/plimsoll.conf.d"
-    printf '[Service web]\nMemoryMax=80M\n' >"$T/plimsoll.conf.d/50-more.conf"
+    printf '[Service web-front]\nMemoryMax=80M\n' >"$T/plimsoll.conf.d/50-more.conf"
     ctl reload
     becomes web MemoryMax $((80 * MIB))
     is web TasksMax 50
@@ -110,7 +124,7 @@ END
     becomes web MemoryMax $((64 * MIB))
     becomes web TasksMax 50
     policy_is <<'END'
-[Service web]
+[Service web-front]
 Match=name:web
 TasksMax=50
 END

@@ -144,6 +144,8 @@ static const struct {
         E("[Daemon]\nMetricsListen=:9478\n" SVC, 2, "an address is needed"),
         E("[Daemon]\nMetricsListen=127.0.0.1:0\n" SVC, 2, "an address and a port"),
         E("[Daemon]\nMetricsListen=[::1:9478\n" SVC, 2, "an address and a port"),
+        W("[Daemon]\nMetricsListen=127.0.0.1:9478\n" SVC, 2, "nothing listens there yet"),
+        W("[Daemon]\nMetricsListen=0.0.0.0:9478\n" SVC, 2, "nothing listens there yet"),
         W("[Daemon]\nMetricsListen=0.0.0.0:9478\n" SVC, 2, "whoever reaches this address"),
         E("[Daemon]\nLogArchiveBudget=1K\n" SVC, 2, "from 1M"),
 
