@@ -32,9 +32,25 @@ start_run() {
     PGID=$!
 }
 
+# start_piped_run - the same, with all that it says going through a tee that Ctrl-C kills as well
+start_piped_run() {
+    echo '---' >>"$OUT"
+    # shellcheck disable=SC2016 # for the shell inside
+    setsid env --default-signal=INT,TERM,HUP,PIPE bash -c '"$1/dev" run 2>&1 | tee -a "$2"' _ "$ROOT" "$OUT" \
+        >/dev/null 2>&1 3>&- 4>&- &
+    PGID=$!
+}
+
 press() { kill "-$1" -- "-$PGID"; }
 
 gone() { ! kill -0 -- "-$PGID" 2>/dev/null; }
+
+# ends_within SECONDS - and says how long it took, which is the machine's affair, too
+ends_within() {
+    local begin=$EPOCHREALTIME
+    wait_until "$1" gone || return
+    echo "# gone after $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000)) ms" >&3
+}
 
 # what the runs of this test have left: directories, mounts, processes, namespaces (with bridges),
 # cgroups; other engines may run beside it
@@ -80,7 +96,24 @@ up() { sed -n '/^---$/{h;d};H;${x;p}' "$OUT" | grep -q 'In another terminal'; }
     line=$(sed -n 's/^  \$ctl \(logs .*[^ ]\)   *the end.*/\1/p' "$OUT" | tail -n 1)
     wait_until 15 talks
     press INT
-    wait_until 30 gone
+    ends_within 30
+    nothing_left
+}
+
+@test "Ctrl-C leaves nothing behind where a pipe takes what is said" {
+    start_piped_run
+    wait_until 120 up
+    press INT
+    ends_within 30
+    nothing_left
+}
+
+@test "a reader that is gone before Ctrl-C makes no difference" {
+    start_piped_run
+    wait_until 120 up
+    pkill -KILL -g "$PGID" -x tee
+    press INT
+    ends_within 30
     nothing_left
 }
 

@@ -36,11 +36,12 @@ run_options() {
     [ -z "$ENGINE" ] || [ -S "${ENGINE#unix://}" ] || die 69 "$ENGINE: no such socket; is Docker running?"
 }
 
-# run_leave - undo everything; a second Ctrl-C must not stop it half way
+# run_leave - undo everything; neither a second Ctrl-C nor a reader that it ended ("| tee log") may
+# stop it half way
 run_leave() {
     local status=$?
     trap - EXIT
-    trap '' INT TERM HUP
+    trap '' INT TERM HUP PIPE
     if [ -n "$DAEMON" ] && kill -TERM "$DAEMON" 2>/dev/null; then
         wait "$DAEMON" 2>/dev/null || true
     fi
@@ -181,6 +182,7 @@ dev_run() {
     trap run_leave EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+    trap 'exit 141' PIPE
     run_reap
     run_build
     RUN=$(mktemp -d /var/tmp/plimsoll-run.XXXXXX)
