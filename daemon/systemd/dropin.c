@@ -18,8 +18,10 @@
 #include "base/fs.h"
 #include "lib/limits/unit-properties.h"
 
-#define DROPIN_DIR  "docker-.scope.d"
-#define DROPIN_FILE "50-plimsoll.conf"
+#define DROPIN_DIR "docker-.scope.d"
+/* systemd reads drop-ins in the order of their names, whatever their directories: what it is told
+ * of one container, in 50-MemoryMax.conf and the like, must come after what is for all of them. */
+#define DROPIN_FILE "00-plimsoll.conf"
 
 int pl_scope_dropin_write(const char *parent, const PlLimits *limits, uint64_t quota_period_usec) {
         _cleanup_free_ char *text = NULL;

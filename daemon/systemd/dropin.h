@@ -5,7 +5,7 @@
  * Scope drop-in: the file that gives every new container the limits of [Defaults] at its birth; and
  * when systemd last wrote drop-ins of its own for a container.
  *
- * PARENT/docker-.scope.d/50-plimsoll.conf, where PARENT is systemd's /run/systemd/system. systemd
+ * PARENT/docker-.scope.d/00-plimsoll.conf, where PARENT is systemd's /run/systemd/system. systemd
  * (252 and 257, tried) reads it for each new scope without a daemon-reload; nothing here asks for
  * one, as a reload would take values away from every container that is running.
  */

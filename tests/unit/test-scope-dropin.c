@@ -35,7 +35,7 @@ START_TEST(is_written_and_removed) {
         limits.v[PL_RESOURCE_TASKS_MAX].set = true;
         limits.v[PL_RESOURCE_TASKS_MAX].number = 44;
         ck_assert_int_eq(pl_scope_dropin_write(tmp, &limits, 0), 0);
-        ck_assert_int_eq(pl_fs_read(dir_fd, "docker-.scope.d/50-plimsoll.conf", 4096, &text, NULL),
+        ck_assert_int_eq(pl_fs_read(dir_fd, "docker-.scope.d/00-plimsoll.conf", 4096, &text, NULL),
                          0);
         ck_assert_ptr_nonnull(strstr(text, "[Scope]\n"));
         ck_assert_ptr_nonnull(strstr(text, "\nTasksMax=44\n"));
@@ -45,7 +45,7 @@ START_TEST(is_written_and_removed) {
         limits.v[PL_RESOURCE_TASKS_MAX].number = 444;
         ck_assert(!pl_scope_dropin_is(tmp, &limits, 0));
         ck_assert_int_eq(pl_scope_dropin_write(tmp, NULL, 0), 0);
-        ck_assert_int_eq(faccessat(dir_fd, "docker-.scope.d/50-plimsoll.conf", F_OK, 0), -1);
+        ck_assert_int_eq(faccessat(dir_fd, "docker-.scope.d/00-plimsoll.conf", F_OK, 0), -1);
         ck_assert(!pl_scope_dropin_is(tmp, &limits, 0));
         ck_assert_int_eq(pl_scope_dropin_write(tmp, NULL, 0), 0); /* nothing to remove is fine */
 }

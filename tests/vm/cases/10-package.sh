@@ -130,11 +130,15 @@ MemoryMax=77M
 P
     container up
     within 3 has up memory.max=80740352
+    # as an earlier version wrote it
+    mkdir -p /run/systemd/system/docker-.scope.d
+    echo '[Scope]' >/run/systemd/system/docker-.scope.d/50-plimsoll.conf
     before=$(main_pid)
     dpkg -i --force-confdef --force-confold $NEWER </dev/null
     has up memory.max=80740352
     within 10 pid_changed "$before"
     grep -q 'MemoryMax=77M' "$POLICY"
+    [ ! -e /run/systemd/system/docker-.scope.d/50-plimsoll.conf ]
     # the newer example is there to compare with, and is not read as policy
     grep -qx '# a newer example' "$POLICY.dpkg-dist"
     within 3 in_status '.containers[] | select(.name == "up") | .limits.MemoryMax.in_force == 80740352'
@@ -147,7 +151,7 @@ test_removal_stops_the_service_and_leaves_containers_running() {
     refute systemctl -q is-active plimsolld.socket
     refute pgrep -x plimsolld
     [ ! -e /run/plimsoll/control.sock ]
-    [ ! -e /run/systemd/system/docker-.scope.d/50-plimsoll.conf ]
+    [ ! -e /run/systemd/system/docker-.scope.d/00-plimsoll.conf ]
     [ "$(docker inspect -f '{{.State.Running}}' up)" = true ]
     # a configuration file, which outlives a removal
     grep -q 'MemoryMax=77M' "$POLICY"

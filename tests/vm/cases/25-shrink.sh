@@ -107,6 +107,36 @@ P
     within 10 scope_has default MemoryMax 41943040
 }
 
+# systemd's file for all containers says less than what one has by a section of its own.
+test_a_section_wins_over_defaults_at_a_daemon_reload() {
+    local file
+    remove_containers
+    policy <<'P'
+[Service own]
+Match=name:own
+MemoryMax=200M
+MemorySwapMax=0
+TasksMax=77
+
+[Defaults]
+MemoryMax=40M
+TasksMax=99
+P
+    full_later own
+    within 10 has own memory.max=209715200 pids.max=77
+    within 10 scope_has own MemoryMax 209715200
+    file=$(echo /run/systemd/system/docker-.scope.d/*-plimsoll.conf)
+    grep -qx MemoryMax=41943040 "$file" || fail "$(cat "$file")"
+    go own
+    within 60 is_full own
+    systemctl daemon-reload
+    sleep 2
+    lives own
+    has own memory.max=209715200 pids.max=77
+    scope_has own MemoryMax 209715200
+    refute said DRIFT_REPAIRED
+}
+
 # Lifted by hand, the engine's own limit is below what is in use: no update may bring it back.
 test_a_limit_that_was_lifted_waits_to_come_back() {
     remove_containers
