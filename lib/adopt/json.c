@@ -9,8 +9,7 @@
 #include <time.h>
 
 #include "lib/adopt/rules.h"
-
-#define _cleanup_json_ _cleanup_(json_decrefp)
+#include "lib/base/json.h"
 
 /* NULs in strings are kept; a document that is no object is refused. */
 static int load(const char *text, size_t size, json_t **ret) {

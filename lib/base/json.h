@@ -10,16 +10,11 @@
 
 #include "lib/base/macro.h"
 
-/** pl_json_text() - NULL is null; text of a container may be any bytes: what is not UTF-8, or is
- * longer than any reason, is escaped and cut. Return: NULL when out of memory. */
-json_t *pl_json_text(const char *s);
-
-/** pl_json_number() - PL_UNLIMITED is null. Return: NULL when out of memory. */
-json_t *pl_json_number(uint64_t n);
+#define _cleanup_json_ _cleanup_(json_decrefp)
 
 /** pl_json_put() - add a member; the reference is stolen in any case. Return: false when out of
  * memory: the value is NULL, or the object cannot take it. */
 bool pl_json_put(json_t *object, const char *key, json_t *stolen);
-bool pl_json_put_text(json_t *object, const char *key, const char *s);
+
+/** pl_json_put_number() - likewise; PL_UNLIMITED is null. */
 bool pl_json_put_number(json_t *object, const char *key, uint64_t n);
-bool pl_json_put_bool(json_t *object, const char *key, bool b);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "lib/base/quote.h"
+
 #define GAP 2 /* spaces between columns */
 
 typedef struct Cell {
@@ -181,10 +183,89 @@ static size_t *lay_out(const PlTable *t) {
         return widths;
 }
 
+/* Bytes of the character at s, and the columns it takes. */
+static size_t next_character(const char *s, const PlLook *look, size_t *ret_width) {
+        uint32_t point;
+        size_t n = look->utf8 ? pl_utf8_decode(s, strnlen(s, 4), &point) : 1;
+        char one[5] = {};
+
+        n = PL_MAX(n, (size_t)1);
+        memcpy(one, s, n);
+        *ret_width = pl_text_width(one, look);
+        return n;
+}
+
+/* Bytes of the longest head that takes at most width columns. */
+static size_t head_size(const char *s, size_t width, const PlLook *look) {
+        size_t size = 0, taken = 0;
+
+        while (s[size]) {
+                size_t w, n = next_character(s + size, look, &w);
+
+                if (taken + w > width)
+                        break;
+                taken += w;
+                size += n;
+        }
+        return size;
+}
+
+/* Cuts a clean text in the middle, where names differ least, to at most width columns (1 or more).
+ * Return: owned by the caller; NULL: out of memory. */
+static char *fit(const char *s, size_t width, const PlLook *look) {
+        size_t have = pl_text_width(s, look);
+        const char *mark = look->utf8 ? "…" : "~";
+
+        if (have <= width)
+                return strdup(s);
+
+        size_t tail = (width - 1) / 2, head = width - 1 - tail;
+        size_t skip = head_size(s, have - tail, look), unused;
+        /* a wide character at the cut would make the tail one column too wide */
+        while (s[skip] && pl_text_width(s + skip, look) > tail)
+                skip += next_character(s + skip, look, &unused);
+        char *fitted = NULL;
+        if (asprintf(&fitted, "%.*s%s%s", (int)head_size(s, head, look), s, mark, s + skip) < 0)
+                return NULL;
+        return fitted;
+}
+
+static void pad(FILE *f, size_t n) {
+        (void)fprintf(f, "%*s", (int)n, "");
+}
+
+/* The part in use is in tint, the rest dim; beyond 1 is full. ASCII: "####----". */
+static void print_bar(FILE *f, const PlLook *look, PlTint tint, double fraction, size_t width) {
+        _cleanup_free_ char *full = NULL, *rest = NULL;
+        size_t full_size = 0, rest_size = 0;
+        /* the last character but one that is not in use must not look full */
+        size_t halves = (size_t)(PL_MIN(fraction, 1.0) * (double)width * 2 + 0.5);
+        size_t n = look->utf8 ? halves / 2 : (halves + 1) / 2;
+        bool half = look->utf8 && halves % 2 == 1;
+        FILE *a = open_memstream(&full, &full_size), *b = open_memstream(&rest, &rest_size);
+
+        if (a && b) {
+                for (size_t i = 0; i < n; i++)
+                        (void)fputs(look->utf8 ? "━" : "#", a);
+                if (half)
+                        (void)fputs("╸", a);
+                for (size_t i = n + half; i < width; i++)
+                        (void)fputs(look->utf8 ? (look->colour ? "━" : "┄") : "-", b);
+        }
+        if (a)
+                (void)fclose(a);
+        if (b)
+                (void)fclose(b);
+        if (full)
+                pl_text_tint(f, look, tint, full);
+        if (rest)
+                pl_text_tint(f, look, PL_TINT_DIM, rest);
+}
+
 /* @pending: spaces owed before the next text, so that no line ends in spaces. */
 static int print_text(const PlTable *t, FILE *f, const PlColumn *c, size_t width, PlTint tint,
                       const char *text, size_t *pending) {
-        _cleanup_free_ char *fitted = pl_text_fit(text, width, &t->look);
+        _cleanup_free_ char *fitted = fit(text, width, &t->look);
 
         if (!fitted)
                 return -ENOMEM;
@@ -193,7 +274,7 @@ static int print_text(const PlTable *t, FILE *f, const PlColumn *c, size_t width
                 *pending += width;
                 return 0;
         }
-        pl_text_pad(f, *pending + (c->right ? spare : 0));
+        pad(f, *pending + (c->right ? spare : 0));
         pl_text_tint(f, &t->look, tint, fitted);
         *pending = c->right ? 0 : spare;
         return 0;
@@ -215,9 +296,9 @@ static int print_row(const PlTable *t, FILE *f, const size_t *widths, const Cell
                                 pending += widths[c];
                                 continue;
                         }
-                        pl_text_pad(f, pending);
+                        pad(f, pending);
                         pending = 0;
-                        pl_text_bar(f, &t->look, cells[c].tint, cells[c].fraction, widths[c]);
+                        print_bar(f, &t->look, cells[c].tint, cells[c].fraction, widths[c]);
                         continue;
                 }
                 const char *text = cells ? cells[c].text : t->columns[c].title;

@@ -96,77 +96,11 @@ size_t pl_text_width(const char *s, const PlLook *look) {
         return width;
 }
 
-/* Bytes of the longest head that takes at most width columns. */
-static size_t head_size(const char *s, size_t width, const PlLook *look) {
-        size_t size = 0, taken = 0;
-
-        while (s[size]) {
-                uint32_t point = 0;
-                size_t n = look->utf8 ? next_point(s + size, &point) : 1;
-                size_t w = look->utf8 ? point_width(point) : 1;
-
-                if (taken + w > width)
-                        break;
-                taken += w;
-                size += n;
-        }
-        return size;
-}
-
-char *pl_text_fit(const char *s, size_t width, const PlLook *look) {
-        size_t have = pl_text_width(s, look);
-        const char *mark = look->utf8 ? "…" : "~";
-
-        if (have <= width)
-                return strdup(s);
-        if (width == 0)
-                return strdup("");
-
-        size_t tail = (width - 1) / 2, head = width - 1 - tail;
-        size_t skip = head_size(s, have - tail, look);
-        /* a wide character at the cut would make the tail one column too wide */
-        while (s[skip] && pl_text_width(s + skip, look) > tail) {
-                uint32_t point;
-                skip += next_point(s + skip, &point);
-        }
-        char *fitted = NULL;
-        if (asprintf(&fitted, "%.*s%s%s", (int)head_size(s, head, look), s, mark, s + skip) < 0)
-                return NULL;
-        return fitted;
-}
-
 void pl_text_tint(FILE *f, const PlLook *look, PlTint tint, const char *s) {
         if (look->colour && sgr[tint] && *s)
                 (void)fprintf(f, "%s%s" SGR_END, sgr[tint], s);
         else
                 (void)fputs(s, f);
-}
-
-void pl_text_bar(FILE *f, const PlLook *look, PlTint tint, double fraction, size_t width) {
-        _cleanup_free_ char *full = NULL, *rest = NULL;
-        size_t full_size = 0, rest_size = 0;
-        /* the last character but one that is not in use must not look full */
-        size_t halves = (size_t)(PL_MIN(PL_MAX(fraction, 0.0), 1.0) * (double)width * 2 + 0.5);
-        size_t n = look->utf8 ? halves / 2 : (halves + 1) / 2;
-        bool half = look->utf8 && halves % 2 == 1;
-        FILE *a = open_memstream(&full, &full_size), *b = open_memstream(&rest, &rest_size);
-
-        if (a && b) {
-                for (size_t i = 0; i < n; i++)
-                        (void)fputs(look->utf8 ? "━" : "#", a);
-                if (half)
-                        (void)fputs("╸", a);
-                for (size_t i = n + half; i < width; i++)
-                        (void)fputs(look->utf8 ? (look->colour ? "━" : "┄") : "-", b);
-        }
-        if (a)
-                (void)fclose(a);
-        if (b)
-                (void)fclose(b);
-        if (full)
-                pl_text_tint(f, look, tint, full);
-        if (rest)
-                pl_text_tint(f, look, PL_TINT_DIM, rest);
 }
 
 void pl_text_wrap(FILE *f, const PlLook *look, PlTint tint, size_t column, size_t indent,
@@ -182,7 +116,7 @@ void pl_text_wrap(FILE *f, const PlLook *look, PlTint tint, size_t column, size_
                 size_t width = pl_text_width(word, look) + (at_start ? 0 : 1);
                 if (!at_start && look->columns > 0 && column + width > look->columns) {
                         (void)fputc('\n', f);
-                        pl_text_pad(f, indent);
+                        (void)fprintf(f, "%*s", (int)indent, "");
                         column = indent;
                         at_start = true;
                         width--;
@@ -196,8 +130,4 @@ void pl_text_wrap(FILE *f, const PlLook *look, PlTint tint, size_t column, size_
                 s += strspn(s, " ");
         }
         (void)fputc('\n', f);
-}
-
-void pl_text_pad(FILE *f, size_t n) {
-        (void)fprintf(f, "%*s", (int)n, "");
 }

@@ -33,26 +33,11 @@ char *pl_text_clean(const char *s, const PlLook *look);
 /** pl_text_width() - columns that a clean text takes. */
 size_t pl_text_width(const char *s, const PlLook *look);
 
-/** pl_text_fit() - cut a clean text in the middle, where names differ least, to at most width
- * columns. Caller owns it; NULL: out of memory. */
-char *pl_text_fit(const char *s, size_t width, const PlLook *look);
-
 /** pl_text_tint() - print a text in a tint, which is nothing but the text when look has no colour.
  */
 void pl_text_tint(FILE *f, const PlLook *look, PlTint tint, const char *s);
-
-/**
- * pl_text_bar() - how full something is
- * @fraction: 0 to 1; beyond is full
- * @width:    columns
- * The part in use is in tint, the rest dim; ASCII: "####----".
- */
-void pl_text_bar(FILE *f, const PlLook *look, PlTint tint, double fraction, size_t width);
 
 /** pl_text_wrap() - print a clean text in lines of words, the next ones behind indent spaces
  * @column: where the cursor is; the last line is ended by a newline. Words are never broken. */
 void pl_text_wrap(FILE *f, const PlLook *look, PlTint tint, size_t column, size_t indent,
                   const char *s);
-
-/** pl_text_pad() - that many spaces */
-void pl_text_pad(FILE *f, size_t n);

@@ -936,7 +936,7 @@ static int print_problems(FILE *f, const Row *row, bool dry_run, const PlLook *l
                         pl_text_tint(f, look, PL_TINT_STRONG, name);
                         (void)fputs("  ", f);
                 } else
-                        pl_text_pad(f, 4);
+                        (void)fputs("    ", f);
                 pl_text_wrap(f, look, PL_TINT_NONE, i == 0 ? 4 + pl_text_width(name, look) : 4, 4,
                              text);
         }

@@ -19,13 +19,37 @@
 static const char *const owners[] = { "kernel", "systemd", "engine" };
 
 /* CPU time is a percentage of one CPU, as in CPUQuota=; everything else in the kind's own unit. */
+#define TEXT_MAX KIB(16) /* of one string; longer is cut: no reason is that long */
+
+/* NULL is null. A container's text may be any bytes: jansson refuses what is not UTF-8, so that is
+ * escaped. Return: NULL when out of memory. */
+static json_t *text_new(const char *s) {
+        if (!s)
+                return json_null();
+        json_t *j = strlen(s) <= TEXT_MAX ? json_string(s) : NULL;
+        if (j)
+                return j;
+        _cleanup_free_ char *escaped = pl_escape(s, TEXT_MAX);
+        return escaped ? json_string(escaped) : NULL;
+}
+
+static bool put_text(json_t *object, const char *key, const char *s) {
+        return pl_json_put(object, key, text_new(s));
+}
+
+static bool put_bool(json_t *object, const char *key, bool b) {
+        return pl_json_put(object, key, json_boolean(b));
+}
+
 static json_t *value_new(PlResource r, const PlValue *v) {
         if (!v || !v->set)
                 return json_null();
         if (pl_resource_is_text(r))
-                return pl_json_text(v->text);
+                return text_new(v->text);
         if (pl_resource_info(r)->kind != PL_KIND_CPU_TIME || v->number == PL_UNLIMITED)
-                return pl_json_number(v->number);
+                return v->number == PL_UNLIMITED ? json_null()
+                                                 : json_integer((json_int_t)PL_MIN(
+                                                                   v->number, (uint64_t)INT64_MAX));
         if (v->number % 10000 == 0)
                 return json_integer((json_int_t)(v->number / 10000));
         return json_real((double)v->number / 10000.0);
@@ -38,8 +62,8 @@ static json_t *owner_errors_new(const char *const errors[3]) {
                 if (!errors[i])
                         continue;
                 json_t *o = json_object();
-                if (!o || !pl_json_put_text(o, "owner", owners[i]) ||
-                    !pl_json_put_text(o, "message", errors[i]) || json_array_append(list, o) < 0) {
+                if (!o || !put_text(o, "owner", owners[i]) || !put_text(o, "message", errors[i]) ||
+                    json_array_append(list, o) < 0) {
                         json_decref(o);
                         json_decref(list);
                         return NULL;
@@ -58,8 +82,8 @@ static json_t *limit_new(const PlContainerStatus *c, PlResource r) {
             pl_json_put(o, "in_force", value_new(r, in_force)) &&
             pl_json_put(o, "owner_errors",
                         owner_errors_new(c->owner_errors ? c->owner_errors[r] : NULL)) &&
-            pl_json_put_bool(o, "managed", wanted && wanted->set) &&
-            pl_json_put_bool(o, "known", in_force && in_force->set))
+            put_bool(o, "managed", wanted && wanted->set) &&
+            put_bool(o, "known", in_force && in_force->set))
                 return o;
         json_decref(o);
         return NULL;
@@ -99,9 +123,8 @@ static json_t *usage_new(const PlContainerStatus *c) {
 static json_t *log_new(const PlContainerStatus *c) {
         json_t *o = json_object();
 
-        if (o && pl_json_put_text(o, "path", c->log_path) &&
-            pl_json_put_text(o, "method", c->log_method) &&
-            pl_json_put_text(o, "why", c->log_why) &&
+        if (o && put_text(o, "path", c->log_path) && put_text(o, "method", c->log_method) &&
+            put_text(o, "why", c->log_why) &&
             pl_json_put_number(o, "size_bytes", c->log_size_bytes) &&
             pl_json_put_number(o, "archived_bytes", c->log_archived_bytes))
                 return o;
@@ -112,16 +135,16 @@ static json_t *log_new(const PlContainerStatus *c) {
 json_t *pl_wire_container(const PlContainerStatus *c) {
         json_t *o = json_object();
 
-        if (o && pl_json_put_text(o, "id", c->id) && pl_json_put_text(o, "name", c->name) &&
-            pl_json_put_text(o, "service", c->service) && pl_json_put_text(o, "image", c->image) &&
-            pl_json_put_text(o, "phase", c->phase) &&
-            pl_json_put_text(o, "health", pl_health_state_to_string(c->health)) &&
-            pl_json_put_text(o, "reason", c->reason) && pl_json_put(o, "limits", limits_new(c)) &&
+        if (o && put_text(o, "id", c->id) && put_text(o, "name", c->name) &&
+            put_text(o, "service", c->service) && put_text(o, "image", c->image) &&
+            put_text(o, "phase", c->phase) &&
+            put_text(o, "health", pl_health_state_to_string(c->health)) &&
+            put_text(o, "reason", c->reason) && pl_json_put(o, "limits", limits_new(c)) &&
             pl_json_put(o, "usage", usage_new(c)) && pl_json_put(o, "log", log_new(c)) &&
             pl_json_put_number(o, "restarts", c->restarts) &&
             pl_json_put_number(o, "oom_kills", c->oom_kills) &&
             pl_json_put_number(o, "drift_repairs", c->drift_repairs) &&
-            pl_json_put_bool(o, "repairs_paused", c->paused_repairs) &&
+            put_bool(o, "repairs_paused", c->paused_repairs) &&
             (!c->extra || json_object_update_missing(o, c->extra) == 0))
                 return o;
         json_decref(o);
@@ -133,11 +156,9 @@ json_t *pl_wire_event(const PlWireEvent *e) {
 
         if (o && pl_json_put_number(o, "time_usec", e->time_usec) &&
             pl_json_put(o, "priority", json_integer(e->priority)) &&
-            pl_json_put_text(o, "message", e->message) &&
-            pl_json_put_text(o, "message_id", e->message_id) &&
-            pl_json_put_text(o, "container", e->container_name) &&
-            pl_json_put_text(o, "id", e->container_id) &&
-            pl_json_put_text(o, "service", e->service) &&
+            put_text(o, "message", e->message) && put_text(o, "message_id", e->message_id) &&
+            put_text(o, "container", e->container_name) && put_text(o, "id", e->container_id) &&
+            put_text(o, "service", e->service) &&
             (!e->fields || json_object_update_missing(o, e->fields) == 0))
                 return o;
         json_decref(o);
@@ -147,11 +168,9 @@ json_t *pl_wire_event(const PlWireEvent *e) {
 static json_t *engine_new(const PlStatus *s) {
         json_t *o = json_object();
 
-        if (o && pl_json_put_bool(o, "connected", s->engine_connected) &&
-            pl_json_put_text(o, "version", s->engine_version) &&
-            pl_json_put_text(o, "api", s->engine_api) &&
-            pl_json_put_text(o, "url", s->engine_url) &&
-            pl_json_put_text(o, "error", s->engine_error))
+        if (o && put_bool(o, "connected", s->engine_connected) &&
+            put_text(o, "version", s->engine_version) && put_text(o, "api", s->engine_api) &&
+            put_text(o, "url", s->engine_url) && put_text(o, "error", s->engine_error))
                 return o;
         json_decref(o);
         return NULL;
@@ -173,9 +192,9 @@ static json_t *time_new(uint64_t usec) {
 static json_t *policy_new(const PlStatus *s) {
         json_t *o = json_object();
 
-        if (o && pl_json_put_text(o, "file", s->policy_file) &&
+        if (o && put_text(o, "file", s->policy_file) &&
             pl_json_put(o, "loaded_at", time_new(s->policy_loaded_usec)) &&
-            pl_json_put_text(o, "error", s->policy_error))
+            put_text(o, "error", s->policy_error))
                 return o;
         json_decref(o);
         return NULL;
@@ -184,7 +203,7 @@ static json_t *policy_new(const PlStatus *s) {
 static json_t *archive_new(const PlStatus *s) {
         json_t *o = json_object();
 
-        if (o && pl_json_put_text(o, "path", s->archive_path))
+        if (o && put_text(o, "path", s->archive_path))
                 return o;
         json_decref(o);
         return NULL;
@@ -200,12 +219,10 @@ static const char *const severities[_PL_FINDING_SEVERITY_N] = {
 json_t *pl_wire_finding(const PlFinding *f) {
         json_t *o = json_object();
 
-        if (o && pl_json_put_text(o, "severity", severities[f->severity]) &&
-            pl_json_put_text(o, "check", f->check) &&
-            pl_json_put_text(o, "container", f->container_name) &&
-            pl_json_put_text(o, "id", f->container_id) &&
-            pl_json_put_text(o, "service", f->service) &&
-            pl_json_put_text(o, "message", f->message))
+        if (o && put_text(o, "severity", severities[f->severity]) &&
+            put_text(o, "check", f->check) && put_text(o, "container", f->container_name) &&
+            put_text(o, "id", f->container_id) && put_text(o, "service", f->service) &&
+            put_text(o, "message", f->message))
                 return o;
         json_decref(o);
         return NULL;
@@ -254,10 +271,8 @@ json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
                 json_decref(o);
                 return NULL;
         }
-        bool ok = pl_json_put_text(o, "version", s->version) &&
-                  pl_json_put_text(o, "summary", s->summary) &&
-                  pl_json_put_bool(o, "dry_run", s->dry_run) &&
-                  pl_json_put_bool(o, "stale", s->stale) &&
+        bool ok = put_text(o, "version", s->version) && put_text(o, "summary", s->summary) &&
+                  put_bool(o, "dry_run", s->dry_run) && put_bool(o, "stale", s->stale) &&
                   pl_json_put(o, "engine", engine_new(s)) &&
                   pl_json_put(o, "policy", policy_new(s)) &&
                   pl_json_put(o, "archive", archive_new(s));

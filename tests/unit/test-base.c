@@ -64,13 +64,11 @@ START_TEST(json) {
         json_t *o = json_object();
         char *text;
 
-        ck_assert(pl_json_put_text(o, "a", NULL) && pl_json_put_text(o, "b", "x\xff") &&
-                  pl_json_put_number(o, "c", PL_UNLIMITED) && pl_json_put_number(o, "d", 7) &&
-                  pl_json_put_number(o, "e", UINT64_MAX - 1) && pl_json_put_bool(o, "f", true));
+        ck_assert(pl_json_put(o, "a", json_true()) && pl_json_put_number(o, "c", PL_UNLIMITED) &&
+                  pl_json_put_number(o, "d", 7) && pl_json_put_number(o, "e", UINT64_MAX - 1));
         ck_assert(!pl_json_put(o, "g", NULL));
         text = json_dumps(o, JSON_COMPACT);
-        ck_assert_str_eq(text, "{\"a\":null,\"b\":\"x\\\\xff\",\"c\":null,\"d\":7,"
-                               "\"e\":9223372036854775807,\"f\":true}");
+        ck_assert_str_eq(text, "{\"a\":true,\"c\":null,\"d\":7,\"e\":9223372036854775807}");
         free(text);
         json_decref(o);
 }

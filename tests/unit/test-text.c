@@ -5,7 +5,7 @@
 #include "lib/base/text.h"
 #include "unit.h"
 
-static const PlLook utf8 = { .utf8 = true }, ascii = {}, colour = { .utf8 = true, .colour = true };
+static const PlLook utf8 = { .utf8 = true }, ascii = {};
 
 static const struct {
         const char *name, *in;
@@ -41,61 +41,6 @@ START_TEST(test_clean) {
 END_TEST
 
 static const struct {
-        const char *in;
-        size_t width;
-        const PlLook *look;
-        const char *out;
-} fits[] = {
-        { "postgres", 8, &utf8, "postgres" },
-        { "stack-postgres-1", 9, &utf8, "stac…es-1" },
-        { "stack-postgres-1", 9, &ascii, "stac~es-1" },
-        { "postgres", 2, &utf8, "p…" },
-        { "postgres", 1, &utf8, "…" },
-        { "postgres", 0, &utf8, "" },
-        { "日本語日本語", 6, &utf8, "日…語" },
-        { "日本語日本語", 3, &utf8, "…" },
-        { "", 0, &utf8, "" },
-};
-
-START_TEST(test_fit) {
-        _cleanup_free_ char *out = pl_text_fit(fits[_i].in, fits[_i].width, fits[_i].look);
-
-        ck_assert_ptr_nonnull(out);
-        ck_assert_msg(pl_streq(out, fits[_i].out), "%s in %zu: \"%s\"", fits[_i].in, fits[_i].width,
-                      out);
-        ck_assert_uint_le(pl_text_width(out, fits[_i].look), fits[_i].width);
-}
-END_TEST
-
-static const struct {
-        double fraction;
-        size_t width;
-        const PlLook *look;
-        const char *out;
-} bars[] = {
-        { 0, 4, &ascii, "----" },
-        { 0.5, 4, &ascii, "##--" },
-        { 1, 4, &ascii, "####" },
-        { 7, 4, &ascii, "####" },
-        { -1, 4, &ascii, "----" },
-        { 0.5, 4, &utf8, "━━┄┄" },
-        { 0.625, 4, &utf8, "━━╸┄" },
-        { 0.5, 2, &colour, "\033[32m━\033[0m\033[2m━\033[0m" },
-        { 1, 1, &colour, "\033[32m━\033[0m" },
-};
-
-START_TEST(test_bar) {
-        _cleanup_free_ char *out = NULL;
-        size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
-
-        pl_text_bar(f, bars[_i].look, PL_TINT_GOOD, bars[_i].fraction, bars[_i].width);
-        (void)fclose(f);
-        ck_assert_str_eq(out, bars[_i].out);
-}
-END_TEST
-
-static const struct {
         unsigned columns;
         size_t column, indent;
         const char *in, *out;
@@ -127,8 +72,6 @@ int main(void) {
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");
         tcase_add_loop_test(cases, test_clean, 0, PL_ARRAY_SIZE(cleans));
-        tcase_add_loop_test(cases, test_fit, 0, PL_ARRAY_SIZE(fits));
-        tcase_add_loop_test(cases, test_bar, 0, PL_ARRAY_SIZE(bars));
         tcase_add_loop_test(cases, test_wrap, 0, PL_ARRAY_SIZE(wraps));
         return run_case(cases);
 }
