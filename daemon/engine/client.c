@@ -38,7 +38,7 @@
 #include "lib/base/backoff.h"
 #include "lib/base/macro.h"
 #include "lib/base/unit.h"
-#include "lib/docker/inspect.h"
+#include "lib/docker/answer.h"
 
 /* ---- the socket, while nobody answers on it ---- */
 

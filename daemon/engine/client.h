@@ -12,9 +12,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "lib/docker/api.h"
+#include "lib/docker/answer.h"
 #include "lib/docker/container.h"
-#include "lib/docker/event.h"
 
 typedef struct PlEngine PlEngine;
 

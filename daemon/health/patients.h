@@ -11,7 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "lib/docker/container.h"
-#include "lib/docker/event.h"
+#include "lib/docker/answer.h"
 #include "lib/health/ending.h"
 #include "lib/health/machine.h"
 #include "lib/health/restart.h"

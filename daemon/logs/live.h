@@ -11,7 +11,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "lib/docker/api.h"
+#include "lib/docker/answer.h"
 #include "lib/docker/container.h"
 #include "lib/logs/rotate-plan.h"
 #include "lib/policy/document.h"

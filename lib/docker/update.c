@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #include "lib/base/unit.h"
-#include "lib/docker/json.h"
+#include "lib/base/json.h"
 
 /* CpuPeriod where HostConfig leaves it at 0 (kernel and engine default). */
 #define CPU_PERIOD_USEC UINT64_C(100000)

@@ -11,7 +11,7 @@
 
 #include "lib/base/macro.h"
 #include "lib/docker/container.h"
-#include "lib/docker/event.h"
+#include "lib/docker/answer.h"
 
 /* Ends within this window, and so many of them, are a crash loop. */
 #define PL_CRASH_WINDOW_USEC (5 * PL_USEC_PER_MIN)

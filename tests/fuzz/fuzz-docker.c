@@ -3,9 +3,8 @@
  * Any bytes as an answer of the engine, to every parser of answers: what is accepted keeps the
  * promises of the headers, and can be asked everything that a container is asked.
  */
-#include "lib/docker/api.h"
+#include "lib/docker/answer.h"
 #include "lib/docker/container.h"
-#include "lib/docker/inspect.h"
 #include "lib/docker/update.h"
 #include "lib/limits/resource.h"
 

@@ -3,7 +3,7 @@
  * Any bytes as one line of the event stream: an event that is accepted has a usable id and bounded
  * text, whatever the line was.
  */
-#include "lib/docker/event.h"
+#include "lib/docker/answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

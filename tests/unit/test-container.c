@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "lib/docker/container.h"
-#include "lib/docker/inspect.h"
+#include "lib/docker/answer.h"
 #include "lib/docker/update.h"
 #include "lib/limits/resource.h"
 #include "unit.h"

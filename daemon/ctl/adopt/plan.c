@@ -19,7 +19,7 @@
 #include "ctl/systemctl.h"
 #include "lib/base/unit.h"
 #include "lib/docker/container.h"
-#include "lib/docker/inspect.h"
+#include "lib/docker/answer.h"
 #include "lib/policy/parser.h"
 #include "policy-load.h"
 

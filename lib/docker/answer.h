@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * Docker: the Engine API's versions, lists and errors to values.
+ * Answers: what the Engine API says, as values: versions, lists, inspections, events, errors.
  *
  * Everything the engine says is treated as hostile: missing, mistyped and huge members give a
  * clear error or a safe default, never a crash. Unknown members are ignored. Sources: Docker
  * Engine API 1.24-1.52 reference; Podman's compatible API where noted.
  */
 
-#include "lib/base/macro.h"
 #include "lib/base/id.h"
+#include "lib/base/macro.h"
+#include "lib/docker/container.h"
 
 /* More is refused. */
 #define PL_DOCKER_BODY_MAX MIB(16) /* a list of thousands */
@@ -50,3 +51,54 @@ char *pl_docker_parse_error(const char *body, size_t size);
 /** pl_docker_parse_warnings() - {"Warnings": […]} of an update's answer, joined, escaped and
  * bounded. Return: owned by the caller, NULL when there are none. */
 char *pl_docker_parse_warnings(const char *body, size_t size);
+
+/* --- one container --- */
+
+/* Limits on what is kept of one container; more is cut (labels, mounts …). */
+#define PL_DOCKER_LABELS_MAX 128
+#define PL_DOCKER_STRING_MAX 4096
+
+/** pl_docker_parse_inspect() - body of GET /containers/{id}/json. Return: 0, -EBADMSG, -ENOMEM. */
+int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret);
+
+/* --- changes --- */
+
+#define PL_DOCKER_RECORD_MAX KIB(256) /* one event line */
+
+typedef enum PlEventAction {
+        PL_EVENT_OTHER,
+        PL_EVENT_CREATE,
+        PL_EVENT_START,
+        PL_EVENT_RESTART,
+        PL_EVENT_UPDATE,
+        PL_EVENT_RENAME,
+        PL_EVENT_PAUSE,
+        PL_EVENT_UNPAUSE,
+        PL_EVENT_KILL,
+        PL_EVENT_STOP,
+        PL_EVENT_DIE, /* Podman: died */
+        PL_EVENT_OOM,
+        PL_EVENT_HEALTH_STATUS,
+        PL_EVENT_DESTROY, /* Podman: remove */
+        _PL_EVENT_N,
+} PlEventAction;
+
+typedef struct PlEvent {
+        PlEventAction action;
+        char id[PL_ID_MAX];
+        uint64_t time_nsec;    /* timeNano, CLOCK_REALTIME */
+        int exit_code;         /* die; -1: none */
+        int signal;            /* kill; 0: none */
+        PlDockerHealth health; /* health_status */
+        char name[256];        /* Actor.Attributes.name, cut; empty: none */
+        /* create: the container as far as the event tells it, which is name, image and labels; NULL
+         * otherwise. A policy can be matched by it: an inspection may have to wait, because the
+         * engine holds the container's lock while it starts it. */
+        PlContainer *born;
+} PlEvent;
+
+void pl_event_deinit(PlEvent *e);
+
+/** pl_docker_parse_event() - one line of GET /events. @ret: pl_event_deinit() it.
+ * Return: 0, -EBADMSG, -ENOMEM; -ENOMSG for an event that does not concern a container. */
+int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret);
