@@ -35,29 +35,30 @@ typedef struct Arguments {
 static const char *set_engine(void *field, const char *value) {
         if (!pl_startswith(value, "unix://"))
                 return "only unix:///PATH is supported";
-        return pl_option_text(field, value);
+        *(const char **)field = value;
+        return NULL;
 }
 
 /* clang-format off */
 #define IN(member) offsetof(Arguments, member)
 static const PlOption options[] = {
-        { "policy", 0, "FILE", "", pl_option_text, IN(manager.policy_file),
+        { "policy", 0, "FILE", "", PL_OPTION_TEXT, IN(manager.policy_file),
           "policy to load (" DEFAULT_POLICY ")" },
-        { "engine", 0, "URL", "", set_engine, IN(manager.engine_url),
-          "engine to supervise, overrides Engine= of the policy" },
-        { "control", 0, "PATH", "", pl_option_text, IN(manager.control_path),
+        { "engine", 0, "URL", "", PL_OPTION_OWN, IN(manager.engine_url),
+          "engine to supervise, overrides Engine= of the policy", set_engine },
+        { "control", 0, "PATH", "", PL_OPTION_TEXT, IN(manager.control_path),
           "control socket (" DEFAULT_CONTROL ")" },
-        { "state", 0, "DIR", "", pl_option_text, IN(manager.state_dir),
+        { "state", 0, "DIR", "", PL_OPTION_TEXT, IN(manager.state_dir),
           "what must survive a crash (" DEFAULT_STATE ")" },
-        { "archive", 0, "DIR", "", pl_option_text, IN(manager.archive_dir),
+        { "archive", 0, "DIR", "", PL_OPTION_TEXT, IN(manager.archive_dir),
           "archives of rotated logs (" DEFAULT_ARCHIVE ")" },
-        { "check", 0, NULL, "", pl_option_flag, IN(check),
+        { "check", 0, NULL, "", PL_OPTION_FLAG, IN(check),
           "check the policy and exit: 0 good, 78 wrong" },
-        { "dry-run", 0, NULL, "", pl_option_flag, IN(manager.dry_run),
+        { "dry-run", 0, NULL, "", PL_OPTION_FLAG, IN(manager.dry_run),
           "change nothing, say what would be changed" },
-        { "verbose", 'v', NULL, "", pl_option_flag, IN(verbose), "say more" },
-        { "help", 'h', NULL, "", NULL, 0, "show this help" },
-        { "version", 0, NULL, "", NULL, 0, "show the version" },
+        { "verbose", 'v', NULL, "", PL_OPTION_FLAG, IN(verbose), "say more" },
+        { "help", 'h', NULL, "", PL_OPTION_ASKED, 0, "show this help" },
+        { "version", 0, NULL, "", PL_OPTION_ASKED, 0, "show the version" },
 };
 /* clang-format on */
 

@@ -153,9 +153,9 @@ static int take(Parser *p, const PlOption *o, char letter, const char *value) {
         if (o->argument && !value)
                 return letter ? wrong(p, "-%c needs a %s", letter, o->argument)
                               : wrong(p, "--%s needs a %s", o->name, o->argument);
-        if (!o->set && pl_streq(o->name, "help"))
+        if (o->kind == PL_OPTION_ASKED && pl_streq(o->name, "help"))
                 p->result->help = true;
-        else if (!o->set)
+        else if (o->kind == PL_OPTION_ASKED)
                 p->result->version = true;
         p->given[p->n_given++] = (Given){ o, letter, value };
         return 0;
@@ -258,6 +258,34 @@ static int not_taken(Parser *p, const Given *given) {
                      who ?: "nothing", n > 1 ? "and others do" : "does");
 }
 
+static const char *set(const PlOption *o, void *field, const char *value) {
+        uint64_t n;
+
+        switch (o->kind) {
+        case PL_OPTION_ASKED:
+                break;
+        case PL_OPTION_FLAG:
+                *(bool *)field = true;
+                break;
+        case PL_OPTION_TEXT:
+                *(const char **)field = value;
+                break;
+        case PL_OPTION_SPAN:
+                if (pl_parse_sec(value, &n) < 0 || n == 0)
+                        return "not a time span; 30s, 5min and 1h are";
+                *(uint64_t *)field = n;
+                break;
+        case PL_OPTION_COUNT:
+                if (pl_parse_uint64(value, &n) < 0 || n == 0 || n > INT32_MAX)
+                        return "not a count";
+                *(unsigned *)field = (unsigned)n;
+                break;
+        case PL_OPTION_OWN:
+                return o->set(field, value);
+        }
+        return NULL;
+}
+
 static int set_all(Parser *p, void *values) {
         for (size_t i = 0; i < p->n_given; i++) {
                 const Given *given = &p->given[i];
@@ -265,7 +293,7 @@ static int set_all(Parser *p, void *values) {
 
                 if (!o)
                         return not_taken(p, given);
-                const char *bad = o->set ? o->set((char *)values + o->field, given->value) : NULL;
+                const char *bad = set(o, (char *)values + o->field, given->value);
                 if (bad)
                         return wrong(p, "--%s %s: %s", o->name, given->value ?: "", bad);
         }
@@ -345,7 +373,7 @@ static void print_option(FILE *f, const PlOption *o, int width) {
 /* A command's own; of the program those that more or less all commands take. */
 static bool is_listed(const PlCommand *command, const PlOption *o) {
         if (command)
-                return o->set && takes(command, o);
+                return o->kind != PL_OPTION_ASKED && takes(command, o);
         return *o->commands == '\0' || *o->commands == '!';
 }
 
@@ -397,34 +425,4 @@ char *pl_grammar_help(const PlGrammar *g, const PlCommand *command) {
         if (!command && g->footer)
                 (void)fprintf(f, "\n%s\n", g->footer);
         return pl_take_text(f, &text);
-}
-
-/* ---- setters ---- */
-
-const char *pl_option_text(void *field, const char *value) {
-        *(const char **)field = value;
-        return NULL;
-}
-
-const char *pl_option_flag(void *field, const char *value) {
-        *(bool *)field = true;
-        return NULL;
-}
-
-const char *pl_option_span(void *field, const char *value) {
-        uint64_t usec;
-
-        if (pl_parse_sec(value, &usec) < 0 || usec == 0)
-                return "not a time span; 30s, 5min and 1h are";
-        *(uint64_t *)field = usec;
-        return NULL;
-}
-
-const char *pl_option_count(void *field, const char *value) {
-        uint64_t n;
-
-        if (pl_parse_uint64(value, &n) < 0 || n == 0 || n > INT32_MAX)
-                return "not a count";
-        *(unsigned *)field = (unsigned)n;
-        return NULL;
 }

@@ -12,6 +12,16 @@
 
 #include "lib/base/macro.h"
 
+/* What becomes of an option's value, and of which type its field is. */
+typedef enum PlOptionKind {
+        PL_OPTION_ASKED, /* --help and --version, which the caller answers; no field */
+        PL_OPTION_FLAG,  /* bool */
+        PL_OPTION_TEXT,  /* const char *, borrowed */
+        PL_OPTION_SPAN,  /* uint64_t, microseconds, not 0 */
+        PL_OPTION_COUNT, /* unsigned, not 0 */
+        PL_OPTION_OWN,   /* set() knows */
+} PlOptionKind;
+
 typedef struct PlOption {
         const char *name;
         char letter;          /* 0: none */
@@ -20,11 +30,11 @@ typedef struct PlOption {
          * Two options may have one name or letter as long as no command takes both, and both or
          * neither have a value. */
         const char *commands;
-        /* @field: in the program's struct. Return: NULL, or what is wrong with the value: "not a
-         * count". NULL for --help and --version, which the caller answers. */
-        const char *(*set)(void *field, const char *value);
-        size_t field; /* its offset */
+        PlOptionKind kind;
+        size_t field; /* its offset in the program's struct */
         const char *help;
+        /* PL_OPTION_OWN. Return: NULL, or what is wrong with the value: "not a count". */
+        const char *(*set)(void *field, const char *value);
 } PlOption;
 
 struct PlCtl; /* what a command works on; known to the program alone */
@@ -68,9 +78,3 @@ int pl_grammar_parse(const PlGrammar *g, int argc, char **argv, void *values, Pl
 /** pl_grammar_help() - of a command, or with NULL of the program. Return: lines, owned by the
  * caller; NULL: out of memory. */
 char *pl_grammar_help(const PlGrammar *g, const PlCommand *command);
-
-/* Setters for the usual kinds of field. */
-const char *pl_option_text(void *field, const char *value);  /* const char *, borrowed */
-const char *pl_option_flag(void *field, const char *value);  /* bool */
-const char *pl_option_span(void *field, const char *value);  /* uint64_t, microseconds, not 0 */
-const char *pl_option_count(void *field, const char *value); /* unsigned, not 0 */

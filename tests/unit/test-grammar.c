@@ -19,24 +19,24 @@ static const PlCommand commands[] = {
         { "quit", "", NULL, "ends", NULL },
 };
 static const PlOption options[] = {
-        { "text", 't', "TEXT", "", pl_option_text, IN(text), "a text" },
-        { "force", 'f', NULL, "copy", pl_option_flag, IN(flag), "in any case" },
-        { "follow", 'F', NULL, "list", pl_option_flag, IN(flag), "go on" },
-        { "wait", 0, "SPAN", "!quit list", pl_option_span, IN(span), "so long" },
-        { "number", 'n', "N", "copy", pl_option_count, IN(count), "so many" },
-        { "lines", 'n', "N", "list check", pl_option_count, IN(count), "so many lines" },
-        { "verbose", 'v', NULL, "list", pl_option_flag, IN(other), "more" },
-        { "version", 0, NULL, "", NULL, 0, "of this" },
-        { "help", 'h', NULL, "", NULL, 0, "this" },
+        { "text", 't', "TEXT", "", PL_OPTION_TEXT, IN(text), "a text" },
+        { "force", 'f', NULL, "copy", PL_OPTION_FLAG, IN(flag), "in any case" },
+        { "follow", 'F', NULL, "list", PL_OPTION_FLAG, IN(flag), "go on" },
+        { "wait", 0, "SPAN", "!quit list", PL_OPTION_SPAN, IN(span), "so long" },
+        { "number", 'n', "N", "copy", PL_OPTION_COUNT, IN(count), "so many" },
+        { "lines", 'n', "N", "list check", PL_OPTION_COUNT, IN(count), "so many lines" },
+        { "verbose", 'v', NULL, "list", PL_OPTION_FLAG, IN(other), "more" },
+        { "version", 0, NULL, "", PL_OPTION_ASKED, 0, "of this" },
+        { "help", 'h', NULL, "", PL_OPTION_ASKED, 0, "this" },
 };
 static const PlGrammar with_commands = {
         "tool", "Works.", "See tool(1).",
         commands, PL_ARRAY_SIZE(commands), options, PL_ARRAY_SIZE(options),
 };
 static const PlOption plain_options[] = {
-        { "text", 't', "TEXT", "", pl_option_text, IN(text), "a text" },
-        { "flag", 'f', NULL, "", pl_option_flag, IN(flag), "a flag" },
-        { "help", 'h', NULL, "", NULL, 0, "this" },
+        { "text", 't', "TEXT", "", PL_OPTION_TEXT, IN(text), "a text" },
+        { "flag", 'f', NULL, "", PL_OPTION_FLAG, IN(flag), "a flag" },
+        { "help", 'h', NULL, "", PL_OPTION_ASKED, 0, "this" },
 };
 static const PlGrammar without = {
         "tool", "Works.", NULL, NULL, 0, plain_options, PL_ARRAY_SIZE(plain_options),

@@ -150,7 +150,7 @@ END_TEST
 START_TEST(tables_agree) {
         for (size_t i = 0; i < PL_ARRAY_SIZE(options); i++) {
                 const PlOption *o = &options[i];
-                bool known = !o->set;
+                bool known = o->kind == PL_OPTION_ASKED;
 
                 for (size_t k = 0; k < PL_ARRAY_SIZE(values); k++)
                         if (pl_streq(values[k].option, o->name)) {
@@ -158,7 +158,10 @@ START_TEST(tables_agree) {
                                 ck_assert_msg(!values[k].value == !o->argument, "--%s", o->name);
                         }
                 ck_assert_msg(known, "--%s: no row in this test", o->name);
-                ck_assert_msg(o->set || pl_streq(o->name, "help") || pl_streq(o->name, "version"),
+                ck_assert_msg((o->kind != PL_OPTION_ASKED &&
+                               (o->kind == PL_OPTION_OWN) == (o->set != NULL)) ||
+                                              pl_streq(o->name, "help") ||
+                                              pl_streq(o->name, "version"),
                               "--%s: no setter", o->name);
                 for (size_t k = i + 1; k < PL_ARRAY_SIZE(options); k++)
                         if (pl_streq(o->name, options[k].name) ||
