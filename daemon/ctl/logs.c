@@ -835,7 +835,7 @@ static int find_tail(Logs *l, uint64_t *ret_skip) {
                 if (r == -EBADMSG)
                         r = damaged(1);
                 else if (r > 0) {
-                        pl_log_lines_reset(&l->lines);
+                        pl_log_lines_deinit(&l->lines);
                         r = each_line(l, &b, take_count, &in_block);
                         n += in_block;
                         /* nothing older can be asked for */
@@ -847,7 +847,7 @@ static int find_tail(Logs *l, uint64_t *ret_skip) {
                 } else
                         break;
         }
-        pl_log_lines_reset(&l->lines);
+        pl_log_lines_deinit(&l->lines);
         l->lines.damaged = 0;
         *ret_skip = n > l->tail ? n - l->tail : 0;
         return r;

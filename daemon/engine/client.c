@@ -440,8 +440,8 @@ struct PlEngine {
         PlEngineSocket *socket;
         State state;
         sd_event_source *timer; /* the next attempt; the header of /events; silence */
-        PlEngineInfo info;      /* info.api is spoken */
-        bool known;             /* info is filled */
+        PlEngineInfo info;
+        bool known; /* info is filled */
         bool podman_said, no_update_said;
 
         unsigned attempt;
@@ -480,7 +480,6 @@ static PlEngine *engine_unref(PlEngine *e) {
                 return NULL;
         stream_deinit(&e->stream.events);
         buffer_deinit(&e->stream.error);
-        pl_engine_info_deinit(&e->info);
         sd_event_unref(e->event);
         free(e->url);
         free(e->path);
@@ -1255,14 +1254,12 @@ static void on_version_reply(Request *q, int error, const char *message) {
                 lose(e, error, "GET /version: %s", message ?: explain(error));
                 return;
         }
-        pl_engine_info_deinit(&e->info);
         e->info = info;
-        r = pl_docker_negotiate(info.api, info.api_min, &e->info.api);
-        if (r < 0) {
-                lose(e, r,
+        if (info.api.major == 0) {
+                lose(e, -EPROTONOSUPPORT,
                      "it speaks API %u.%u to %u.%u, plimsolld %u.%u to %u.%u; one of the "
                      "two is too old",
-                     info.api_min.major, info.api_min.minor, info.api.major, info.api.minor,
+                     info.api_min.major, info.api_min.minor, info.api_max.major, info.api_max.minor,
                      PL_DOCKER_API_MIN.major, PL_DOCKER_API_MIN.minor, PL_DOCKER_API_TESTED.major,
                      PL_DOCKER_API_TESTED.minor);
                 return;

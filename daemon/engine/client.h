@@ -19,7 +19,7 @@ typedef struct PlEngine PlEngine;
 
 typedef struct PlEngineHandlers {
         /* Version negotiated and event stream open: events from here on are not missed; list now.
-         * info->api is the version that is spoken. Events of the last second may follow. */
+         * Events of the last second may follow. */
         void (*connected)(void *userdata, const PlEngineInfo *info);
         /* Once per loss, and once when the first attempt fails. What was observed is stale now, not
          * empty. why: a sentence's end, escaped. Replies that are due follow with -ECONNRESET. */

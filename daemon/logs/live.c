@@ -499,7 +499,7 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
                 { "PLIMSOLL_LOG_BYTES", raw },
                 { "PLIMSOLL_LOG_ARCHIVE_BYTES", packed },
                 { "PLIMSOLL_LOG_MSEC", msec },
-                { "PLIMSOLL_LOG_METHOD", pl_log_method_to_string(o->method) },
+                { "PLIMSOLL_LOG_METHOD", pl_word_of(pl_log_method_words, o->method) },
                 { NULL, NULL },
         };
         snprintf(lines, sizeof(lines), "%" PRIu64, o->lines);
@@ -586,7 +586,7 @@ char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why) {
         size_t size = 0;
         FILE *f;
 
-        if (!pl_rotate_why_is_finding(why))
+        if (!pl_rotate_why_info(why)->finding)
                 return NULL;
         PL_MAP_FOREACH(e, l->entries)
         n += is_so(e, why);
@@ -604,7 +604,7 @@ char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why) {
         }
         if (n > named)
                 fprintf(f, " and %" PRIu64 " more", n - named);
-        fprintf(f, "): %s", pl_rotate_why_to_string(why));
+        fprintf(f, "): %s", pl_rotate_why_info(why)->text);
         return pl_take_text(f, &text);
 }
 
@@ -657,7 +657,7 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                         if (e->retry)
                                 (void)sd_event_source_set_enabled(e->retry, SD_EVENT_OFF);
                 }
-                if (pl_rotate_why_is_finding(o->why))
+                if (pl_rotate_why_info(o->why)->finding)
                         notice(e->logs);
                 set_finding(e, PL_LOG_FINDING_NONE, NULL);
                 return;
@@ -840,7 +840,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
 }
 
 void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
-        unsigned major = info && info->version ? (unsigned)strtoul(info->version, NULL, 10) : 0;
+        unsigned major = info ? (unsigned)strtoul(info->version, NULL, 10) : 0;
         PlLogEntry *e;
 
         l->podman = info && info->podman;
@@ -1023,7 +1023,7 @@ int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {
         if (c.why == PL_ROTATE_WHY_NOT_PROBED && e->found.settled &&
             e->found.method == PL_LOG_METHOD_OFF)
                 c.why = e->found.why;
-        *ret_why = l->dry_run ? "dry run" : pl_rotate_why_to_string(c.why);
+        *ret_why = l->dry_run ? "dry run" : pl_rotate_why_info(c.why)->text;
         if (c.why == PL_ROTATE_WHY_ENGINE_UNKNOWN)
                 return -EBUSY;
         if (c.why != PL_ROTATE_WHY_NOT_PROBED || l->dry_run)
@@ -1039,14 +1039,15 @@ static const char *method_word(const PlLogs *l, const PlLogEntry *e) {
                 return "native";
         if (c.why == PL_ROTATE_WHY_DRIVER)
                 return e->told.driver ?: "unknown";
-        return pl_log_method_to_string(e->found.settled ? e->found.method : PL_LOG_METHOD_AUTO);
+        return pl_word_of(pl_log_method_words,
+                          e->found.settled ? e->found.method : PL_LOG_METHOD_AUTO);
 }
 
 static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
         if (c->why == PL_ROTATE_WHY_NATIVE || c->why == PL_ROTATE_WHY_DRIVER)
                 return 0;
         if (e->found.settled && e->found.method == PL_LOG_METHOD_OFF &&
-            pl_rotate_why_is_finding(e->found.why))
+            pl_rotate_why_info(e->found.why)->finding)
                 return PL_UNLIMITED; /* nobody bounds it */
         if (e->wanted.max_size_bytes == PL_UNLIMITED || e->wanted.rule.max_files == 0 ||
             e->wanted.max_size_bytes > PL_UNLIMITED / 2 / e->wanted.rule.max_files)
@@ -1067,9 +1068,10 @@ bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
         *ret = (PlLogStatus){
                 .path = e->told.path && *e->told.path ? e->told.path : NULL,
                 .method = method_word(l, e),
-                .why = pl_rotate_why_to_string(c.why == PL_ROTATE_WHY_NOT_PROBED && e->found.settled
-                                                               ? e->found.why
-                                                               : c.why),
+                .why = pl_rotate_why_info(c.why == PL_ROTATE_WHY_NOT_PROBED && e->found.settled
+                                                          ? e->found.why
+                                                          : c.why)
+                                       ->text,
                 .size_bytes = size > e->found.head_bytes ? size - e->found.head_bytes : 0,
                 .max_size_bytes = e->wanted.max_size_bytes,
                 .bound_bytes = bound_of(e, &c),

@@ -268,7 +268,7 @@ static int list_tree(const PlRotateContext *ctx, const PlLogPathRequest *req, Tr
                 return -errno;
         t->dev = st.st_dev;
         for (size_t i = 0; i < req->n_globs; i++)
-                at[i] = pl_logpath_begin(&req->globs[i]);
+                at[i] = req->globs[i].begin;
         /* the mount itself is never removed */
         r = add_dir(t, 0, ".", &st, true);
         return r < 0 ? r : walk(ctx, req, t, 0, at, 0);

@@ -221,8 +221,8 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
         pl_report(g->reporter,
                   &(PlEntry){ .priority = LOG_INFO, .message_id = PL_MESSAGE_ENGINE_CONNECTED },
                   "Connected to the engine at %s: %s %s, API %u.%u", pl_engine_url(g->engine),
-                  info->podman ? "Podman" : "Docker", info->version ?: "?", info->api.major,
-                  info->api.minor);
+                  info->podman ? "Podman" : "Docker", *info->version ? info->version : "?",
+                  info->api.major, info->api.minor);
         pl_registry_resync(g);
         pl_reporter_changed(g->reporter);
 }

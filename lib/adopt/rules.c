@@ -131,10 +131,7 @@ static bool flag_forbids(const PlAdoptFacts *f) {
 }
 
 /* In the order in which they are looked at: what cannot be helped comes first. */
-static const struct {
-        bool (*holds)(const PlAdoptFacts *f);
-        const char *text, *remedy;
-} refusals[_PL_ADOPT_REFUSE_N] = {
+static const PlAdoptRefusalInfo refusals[_PL_ADOPT_REFUSE_N] = {
         [PL_ADOPT_REFUSE_ROOT] = { no_root, "only root can stop the engine and change its files",
                                    "run it with sudo" },
         [PL_ADOPT_REFUSE_PODMAN] = { is_podman, "this is Podman, which has no daemon to restart",
@@ -179,12 +176,8 @@ PlAdoptRefusal pl_adopt_check(const PlAdoptFacts *f) {
         return PL_ADOPT_REFUSE_NOT;
 }
 
-const char *pl_adopt_refusal_to_string(PlAdoptRefusal r) {
-        return refusals[r].text ?: "";
-}
-
-const char *pl_adopt_refusal_remedy(PlAdoptRefusal r) {
-        return refusals[r].remedy ?: "";
+const PlAdoptRefusalInfo *pl_adopt_refusal_info(PlAdoptRefusal r) {
+        return &refusals[r];
 }
 
 /* ---- after an accident ---- */

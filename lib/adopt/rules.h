@@ -96,9 +96,13 @@ typedef enum PlAdoptRefusal {
 /** pl_adopt_check() - the first thing that forbids it */
 PlAdoptRefusal pl_adopt_check(const PlAdoptFacts *f);
 
-/** pl_adopt_refusal_to_string() - what is wrong; the remedy, or "" where there is none */
-const char *pl_adopt_refusal_to_string(PlAdoptRefusal r);
-const char *pl_adopt_refusal_remedy(PlAdoptRefusal r);
+typedef struct PlAdoptRefusalInfo {
+        bool (*holds)(const PlAdoptFacts *f);
+        const char *text, *remedy; /* what is wrong, and what helps; NULL: go ahead */
+} PlAdoptRefusalInfo;
+
+/** pl_adopt_refusal_info() - Return: never NULL. */
+const PlAdoptRefusalInfo *pl_adopt_refusal_info(PlAdoptRefusal r);
 
 /* ---- what the files shall say ---- */
 

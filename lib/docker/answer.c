@@ -199,13 +199,7 @@ static void copy_cut(const char *s, char *buf, size_t buf_size) {
 
 /* --- versions, lists, errors --- */
 
-#define VERSION_STRING_MAX 128
-#define ERROR_STRING_MAX   400
-
-void pl_engine_info_deinit(PlEngineInfo *i) {
-        free(i->version);
-        *i = (PlEngineInfo){};
-}
+#define ERROR_STRING_MAX 400
 
 static int version_compare(PlApiVersion a, PlApiVersion b) {
         if (a.major != b.major)
@@ -249,6 +243,17 @@ static bool is_podman(const json_t *root) {
         return false;
 }
 
+/* The highest version that both know; 0.0: their ranges do not meet. */
+static PlApiVersion negotiate(const PlEngineInfo *i) {
+        PlApiVersion v = PL_DOCKER_API_TESTED;
+
+        if (version_compare(i->api_max, v) < 0)
+                v = i->api_max;
+        if (version_compare(v, i->api_min) < 0 || version_compare(v, PL_DOCKER_API_MIN) < 0)
+                return (PlApiVersion){};
+        return v;
+}
+
 int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret) {
         _cleanup_json_ json_t *root = NULL;
         PlEngineInfo info = {};
@@ -258,29 +263,17 @@ int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret) {
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
 
-        r = parse_api_version(string_of(root, "ApiVersion"), &info.api);
+        r = parse_api_version(string_of(root, "ApiVersion"), &info.api_max);
         if (r < 0)
                 return r;
         /* Engines before 1.13 do not tell their minimum: they speak everything up to their own. */
         if (parse_api_version(string_of(root, "MinAPIVersion"), &info.api_min) < 0)
                 info.api_min = PL_DOCKER_API_MIN;
+        info.api = negotiate(&info);
         info.podman = is_podman(root);
-        r = dup_member(root, "Version", VERSION_STRING_MAX, &info.version);
-        if (r < 0)
-                return r;
+        copy_cut(string_of(root, "Version"), info.version, sizeof(info.version));
 
         *ret = info;
-        return 0;
-}
-
-int pl_docker_negotiate(PlApiVersion server_max, PlApiVersion server_min, PlApiVersion *ret) {
-        PlApiVersion v = PL_DOCKER_API_TESTED;
-
-        if (version_compare(server_max, v) < 0)
-                v = server_max;
-        if (version_compare(v, server_min) < 0 || version_compare(v, PL_DOCKER_API_MIN) < 0)
-                return -EPROTONOSUPPORT;
-        *ret = v;
         return 0;
 }
 

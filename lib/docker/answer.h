@@ -25,19 +25,14 @@ typedef struct PlApiVersion {
 #define PL_DOCKER_API_MIN    ((PlApiVersion){ 1, 24 })
 
 typedef struct PlEngineInfo {
-        char *version; /* "20.10.24+dfsg1" */
-        PlApiVersion api, api_min;
-        bool podman; /* Components[].Name says "Podman Engine" */
+        char version[129];             /* "20.10.24+dfsg1"; cut */
+        PlApiVersion api_min, api_max; /* what it offers */
+        PlApiVersion api;              /* the one to speak; 0.0: there is none that both know */
+        bool podman;                   /* Components[].Name says "Podman Engine" */
 } PlEngineInfo;
-
-void pl_engine_info_deinit(PlEngineInfo *i);
 
 /** pl_docker_parse_version() - body of GET /version. Return: 0, -EBADMSG, -ENOMEM. */
 int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret);
-
-/** pl_docker_negotiate() - the version to speak.
- * Return: 0; -EPROTONOSUPPORT when the ranges do not meet. */
-int pl_docker_negotiate(PlApiVersion server_max, PlApiVersion server_min, PlApiVersion *ret);
 
 /** pl_docker_parse_list() - body of GET /containers/json: the ids.
  * @ret_ids: array of n 64-digit ids, one block, owned by the caller

@@ -33,23 +33,14 @@ static int put(PlLogLines *l, const char *s, size_t size) {
         return append(&l->out, &l->n_out, &l->out_allocated, s, size);
 }
 
-void pl_log_lines_reset(PlLogLines *l) {
-        for (size_t i = 0; i < PL_ARRAY_SIZE(l->parts); i++) {
-                l->parts[i].n_text = l->parts[i].n_raw = 0;
-                l->parts[i].time_nsec = 0;
-                free(l->parts[i].attrs);
-                l->parts[i].attrs = NULL;
-        }
-}
-
 void pl_log_lines_deinit(PlLogLines *l) {
-        pl_log_lines_reset(l);
         for (size_t i = 0; i < PL_ARRAY_SIZE(l->parts); i++) {
                 free(l->parts[i].text);
                 free(l->parts[i].raw);
+                free(l->parts[i].attrs);
         }
         free(l->out);
-        *l = (PlLogLines){ 0 };
+        *l = (PlLogLines){ .filter = l->filter, .damaged = l->damaged };
 }
 
 /* As Go's url.QueryEscape(). */

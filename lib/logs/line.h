@@ -38,6 +38,8 @@ typedef struct PlLogLines {
         size_t n_out, out_allocated;
 } PlLogLines;
 
+/** pl_log_lines_deinit() - forgets unfinished lines; filter and damaged stay, and it can be fed
+ * again (from elsewhere in the log). */
 void pl_log_lines_deinit(PlLogLines *l);
 
 /**
@@ -50,6 +52,3 @@ int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size, PlJsonlogStr
 /** pl_log_lines_flush() - what is unfinished at the very end, a stream at a time. Return: as above.
  */
 int pl_log_lines_flush(PlLogLines *l, PlJsonlogStream *ret_stream);
-
-/** pl_log_lines_reset() - forget unfinished lines (before reading elsewhere). */
-void pl_log_lines_reset(PlLogLines *l);

@@ -9,7 +9,3 @@
 #define WORD(method, word) { word, PL_LOG_METHOD_##method },
 
 const PlWord pl_log_method_words[] = { PL_LOG_METHODS(WORD){ NULL } };
-
-const char *pl_log_method_to_string(PlLogMethod m) {
-        return pl_word_of(pl_log_method_words, (int)m);
-}

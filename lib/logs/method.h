@@ -20,8 +20,5 @@
 
 typedef enum PlLogMethod { PL_LOG_METHODS(PL_LOG_METHOD_VALUE) _PL_LOG_METHOD_N } PlLogMethod;
 
-/** pl_log_method_to_string() - the policy's word for it. */
-const char *pl_log_method_to_string(PlLogMethod m);
-
-/* The same words, for the policy. */
+/* The policy's words for them: pl_word_of(). */
 extern const PlWord pl_log_method_words[];

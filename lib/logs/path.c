@@ -21,6 +21,14 @@ void pl_logpath_glob_deinit(PlLogpathGlob *g) {
         *g = (PlLogpathGlob){ 0 };
 }
 
+/* "**" may stand for nothing. */
+static PlLogpathState close_over(const PlLogpathGlob *g, PlLogpathState s) {
+        for (size_t i = 0; i < g->n; i++)
+                if (s >> i & 1 && pl_streq(g->parts[i], ANY_DEPTH))
+                        s |= UINT64_C(2) << i;
+        return s;
+}
+
 /* The next component of *p, empty ones and "." left out. Return: its length, 0 at the end. */
 static size_t next_part(const char **p, const char **ret) {
         for (;;) {
@@ -76,6 +84,7 @@ static int split(const char *rest, PlLogpathGlob *ret) {
                 pl_logpath_glob_deinit(&g);
                 return -EISDIR;
         }
+        g.begin = close_over(&g, 1);
         *ret = g;
         return 0;
 }
@@ -148,18 +157,6 @@ int pl_logpath_resolve(const PlMount *mounts, size_t n, const char *path, size_t
                 return explain(r, path, best, reterr_text);
         *ret_mount = (size_t)(best - mounts);
         return 0;
-}
-
-/* "**" may stand for nothing. */
-static PlLogpathState close_over(const PlLogpathGlob *g, PlLogpathState s) {
-        for (size_t i = 0; i < g->n; i++)
-                if (s >> i & 1 && pl_streq(g->parts[i], ANY_DEPTH))
-                        s |= UINT64_C(2) << i;
-        return s;
-}
-
-PlLogpathState pl_logpath_begin(const PlLogpathGlob *g) {
-        return close_over(g, 1);
 }
 
 PlLogpathState pl_logpath_step(const PlLogpathGlob *g, PlLogpathState s, const char *name,

@@ -34,10 +34,14 @@ typedef struct PlLogpathPolicy {
         int reopen_signal;            /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
 } PlLogpathPolicy;
 
+/* Where a walk stands in a glob: a bit for each part that may come next, bit n: a match. */
+typedef uint64_t PlLogpathState;
+
 typedef struct PlLogpathGlob {
         char *text; /* what the parts point into */
         const char *parts[PL_LOGPATH_PARTS_MAX];
         size_t n;
+        PlLogpathState begin; /* of a walk: at the mount */
 } PlLogpathGlob;
 
 void pl_logpath_glob_deinit(PlLogpathGlob *g);
@@ -53,11 +57,6 @@ void pl_logpath_glob_deinit(PlLogpathGlob *g);
  */
 int pl_logpath_resolve(const PlMount *mounts, size_t n, const char *path, size_t *ret_mount,
                        PlLogpathGlob *ret, char **reterr_text);
-
-/* Where a walk stands in a glob: a bit for each part that may come next, bit n: a match. */
-typedef uint64_t PlLogpathState;
-
-PlLogpathState pl_logpath_begin(const PlLogpathGlob *g);
 
 /** pl_logpath_step() - one name further. @ret_literal: set to true when a part without wildcards
  * matched, otherwise untouched; may be NULL. Return: 0: nothing can match from here on. */

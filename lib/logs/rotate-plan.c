@@ -11,10 +11,7 @@
 
 #include "lib/logs/jsonlog.h"
 
-static const struct {
-        const char *text;
-        bool finding;
-} whys[_PL_ROTATE_WHY_N] = {
+static const PlRotateWhyInfo whys[_PL_ROTATE_WHY_N] = {
         [PL_ROTATE_WHY_OK] = { "", false },
         [PL_ROTATE_WHY_OFF] = { "LogMethod=off", false },
         [PL_ROTATE_WHY_NATIVE] = { "rotated by the engine itself (max-size)", false },
@@ -47,12 +44,8 @@ static const struct {
                                   true },
 };
 
-const char *pl_rotate_why_to_string(PlRotateWhy w) {
-        return whys[w].text;
-}
-
-bool pl_rotate_why_is_finding(PlRotateWhy w) {
-        return whys[w].finding;
+const PlRotateWhyInfo *pl_rotate_why_info(PlRotateWhy w) {
+        return &whys[w];
 }
 
 static PlRotateChoice off(PlRotateWhy why) {

@@ -81,11 +81,13 @@ typedef struct PlRotateChoice {
 /** pl_rotate_choose() - the method for one log. Cannot fail. */
 PlRotateChoice pl_rotate_choose(const PlRotateFacts *f);
 
-/** pl_rotate_why_to_string() - one line for people, with the remedy where there is one. */
-const char *pl_rotate_why_to_string(PlRotateWhy w);
+typedef struct PlRotateWhyInfo {
+        const char *text; /* one line for people, with the remedy where there is one */
+        bool finding;     /* the operator should act on it */
+} PlRotateWhyInfo;
 
-/** pl_rotate_why_is_finding() - is it something that the operator should act on? */
-bool pl_rotate_why_is_finding(PlRotateWhy w);
+/** pl_rotate_why_info() - Return: never NULL. */
+const PlRotateWhyInfo *pl_rotate_why_info(PlRotateWhy w);
 
 /**
  * pl_rotate_keep() - how much of the log to leave for `docker logs`

@@ -42,7 +42,7 @@ int pl_rotate_state_encode(const PlRotateState *s, char **ret) {
             json_object_set_new(j, "intent",
                                 json_pack("{s:I, s:I, s:s, s:s, s:I}", "k", (json_int_t)s->k, "a",
                                           (json_int_t)s->a, "method",
-                                          pl_log_method_to_string(s->method), "archive",
+                                          pl_word_of(pl_log_method_words, s->method), "archive",
                                           s->archive ?: "", "print", (json_int_t)s->print)) < 0) {
                 json_decref(j);
                 return -ENOMEM;

@@ -239,7 +239,7 @@ static int run_all(const Run *run, uint64_t lines, unsigned seed) {
                 return 1;
         }
         printf("%s: engine %u, method %s:", run->dir, run->engine,
-               pl_log_method_to_string(o.method));
+               pl_word_of(pl_log_method_words, o.method));
         for (size_t i = 1; i < _PL_ROTATE_POINT_N; i++) {
                 printf(" %u", t.at[i]);
                 killed += t.at[i];
@@ -261,7 +261,7 @@ static int run_all(const Run *run, uint64_t lines, unsigned seed) {
                 return 1;
         }
         printf("  stopped: method %s, log of %" PRIu64 " bytes, head at %" PRIu64 "\n",
-               pl_log_method_to_string(o.method), o.size_bytes, o.head_bytes);
+               pl_word_of(pl_log_method_words, o.method), o.size_bytes, o.head_bytes);
         return status | rotate_verify(run->dir, lines);
 }
 
@@ -350,7 +350,7 @@ static int stall(const Run *run, uint64_t lines) {
 
 static PlLogMethod method_of(const char *word) {
         for (unsigned m = 0; m < _PL_LOG_METHOD_N; m++)
-                if (pl_streq(word, pl_log_method_to_string(m)))
+                if (pl_streq(word, pl_word_of(pl_log_method_words, m)))
                         return (PlLogMethod)m;
         fprintf(stderr, "rotate-harness: no such method: %s\n", word);
         exit(2);
@@ -362,7 +362,7 @@ static int rotate_once(const Run *run) {
 
         printf("error=%d step=%s method=%s rotations=%u lines=%" PRIu64 " raw=%" PRIu64
                " dropped=%" PRIu64 " archives_dropped=%u full=%d\n",
-               -r, o.step ?: "-", pl_log_method_to_string(o.method), o.rotations, o.lines,
+               -r, o.step ?: "-", pl_word_of(pl_log_method_words, o.method), o.rotations, o.lines,
                o.raw_bytes, o.dropped_bytes, o.archives.dropped, o.full);
         return 0;
 }

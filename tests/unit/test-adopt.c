@@ -121,9 +121,9 @@ START_TEST(check) {
         PlAdoptRefusal r = pl_adopt_check(&checks[_i].facts);
 
         ck_assert_msg(r == checks[_i].want, "%s: %s", checks[_i].name,
-                      pl_adopt_refusal_to_string(r));
+                      pl_adopt_refusal_info(r)->text);
         ck_assert(r == PL_ADOPT_REFUSE_NOT ||
-                  (*pl_adopt_refusal_to_string(r) && *pl_adopt_refusal_remedy(r)));
+                  (*pl_adopt_refusal_info(r)->text && *pl_adopt_refusal_info(r)->remedy));
 }
 END_TEST
 

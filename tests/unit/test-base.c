@@ -33,8 +33,8 @@ START_TEST(word) {
         ck_assert_str_eq(pl_word_of(words, 0), "none");
         ck_assert_str_eq(pl_word_of(words, 1), "HUP");
         ck_assert_str_eq(pl_word_of(words, 2), "unknown");
-        ck_assert_str_eq(pl_log_method_to_string(PL_LOG_METHOD_PUNCH), "punch");
-        ck_assert_str_eq(pl_log_method_to_string(_PL_LOG_METHOD_N), "unknown");
+        ck_assert_str_eq(pl_word_of(pl_log_method_words, PL_LOG_METHOD_PUNCH), "punch");
+        ck_assert_str_eq(pl_word_of(pl_log_method_words, _PL_LOG_METHOD_N), "unknown");
 }
 END_TEST
 

@@ -113,10 +113,9 @@ static bool settled(void) {
 }
 
 static void update(unsigned major) {
-        char version[32];
-        PlEngineInfo info = { .version = version };
+        PlEngineInfo info = {};
 
-        snprintf(version, sizeof(version), "%u.0.1", major);
+        snprintf(info.version, sizeof(info.version), "%u.0.1", major);
         pl_logs_set_engine(logs, major ? &info : NULL);
         ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
 }
@@ -298,7 +297,7 @@ START_TEST(spared_is_said_once) {
         tmp_make("/dev/shm");
         snprintf(archive, sizeof(archive), "%s/archive", tmp);
         make_logs();
-        pl_logs_set_engine(logs, &(PlEngineInfo){ .version = (char *)"28.5.2" });
+        pl_logs_set_engine(logs, &(PlEngineInfo){ .version = "28.5.2" });
         for (unsigned i = 0; i < 5; i++) {
                 memset(ids[i], 'a' + (int)i, PL_ID_MAX - 1);
                 ids[i][PL_ID_MAX - 1] = '\0';

@@ -132,8 +132,8 @@ START_TEST(choose) {
         ck_assert_msg(c.method == choices[_i].method && c.why == choices[_i].why &&
                                       c.align_bytes == choices[_i].align,
                       "%s: method %d, why '%s', align %" PRIu64, choices[_i].name, c.method,
-                      pl_rotate_why_to_string(c.why), c.align_bytes);
-        ck_assert(pl_rotate_why_is_finding(c.why) ==
+                      pl_rotate_why_info(c.why)->text, c.align_bytes);
+        ck_assert(pl_rotate_why_info(c.why)->finding ==
                   (c.why == PL_ROTATE_WHY_UNABLE || c.why == PL_ROTATE_WHY_UNSAFE ||
                    c.why == PL_ROTATE_WHY_HOLES || c.why == PL_ROTATE_WHY_SPARED));
 }

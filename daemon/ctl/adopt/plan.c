@@ -288,11 +288,12 @@ static int ask_engine(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
         json_decref(info);
         if (refusal == PL_ADOPT_REFUSE_NOT)
                 return -1;
-        pl_ctl_say("%s", pl_adopt_refusal_to_string(refusal));
+        pl_ctl_say("%s", pl_adopt_refusal_info(refusal)->text);
         if (refusal == PL_ADOPT_REFUSE_RUNNER && plan->pid > 1)
-                pl_ctl_say("to do: %s (it is %d now)", pl_adopt_refusal_remedy(refusal), plan->pid);
+                pl_ctl_say("to do: %s (it is %d now)", pl_adopt_refusal_info(refusal)->remedy,
+                           plan->pid);
         else
-                pl_ctl_say("to do: %s", pl_adopt_refusal_remedy(refusal));
+                pl_ctl_say("to do: %s", pl_adopt_refusal_info(refusal)->remedy);
         return PL_EXIT_BAD;
 }
 
@@ -413,7 +414,7 @@ static int fill_item(PlAdoptJournal *j, const PlAdoptChoice *choice) {
         if (pl_container_is_live(c)) {
                 item->pid = c->pid;
                 if (runs_inside(c->id)) {
-                        pl_ctl_say("%s", pl_adopt_refusal_to_string(PL_ADOPT_REFUSE_INSIDE));
+                        pl_ctl_say("%s", pl_adopt_refusal_info(PL_ADOPT_REFUSE_INSIDE)->text);
                         return -EDEADLK;
                 }
                 if (c->phase == PL_PHASE_RUNNING)
