@@ -763,7 +763,7 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
                 PlRestart before = p->restart;
 
                 p->service = NULL;
-                pl_restart_reset(&p->restart);
+                p->restart = (PlRestart){ 0 };
                 remember(h, p, &before, p->ending.ender);
         }
         if (load_missing(h) < 0)
@@ -801,7 +801,7 @@ static PlPatient *patient_ensure(PlHealthd *h, const char *id) {
         p->kind = PL_PROBE_NONE;
         p->latency_usec = PL_UNLIMITED;
         p->wakeup_usec = PL_TIME_INFINITY;
-        pl_health_init(&p->health, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
+        p->health.since_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         if (pl_map_put(h->patients, p->id, p) < 0) {
                 free(p);
                 return NULL;
@@ -851,7 +851,7 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         before = p->restart;
         ender = p->ending.ender;
         if (event->action == PL_EVENT_START && is_started_anew(p, event->time_nsec / 1000))
-                pl_restart_reset(&p->restart);
+                p->restart = (PlRestart){ 0 };
         pl_ending_event(&p->ending, event);
         remember(h, p, &before, ender);
 }

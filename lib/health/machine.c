@@ -161,10 +161,6 @@ static PlHealthState next_state(PlHealthSign sign, PlHealthState from) {
         return (PlHealthState)table[sign][from];
 }
 
-void pl_health_init(PlHealth *h, uint64_t now_usec) {
-        *h = (PlHealth){ .since_usec = now_usec };
-}
-
 void pl_health_probe(PlHealth *h, const PlVerdict *v) {
         unsigned n_up = h->n_up, n_part = h->n_part, n_fail = h->n_fail;
 

@@ -85,6 +85,7 @@ typedef struct PlHealthFacts {
         PlHealthState waits_state;
 } PlHealthFacts;
 
+/* Begins as zeroes, which are unknown, but for since_usec. */
 typedef struct PlHealth {
         PlHealthState state;           /* published */
         PlHealthState raw;             /* before damping */
@@ -113,9 +114,6 @@ typedef struct PlHealthChange {
         uint64_t lasted_usec; /* how long `from` lasted */
         const char *reason;   /* in the PlHealth */
 } PlHealthChange;
-
-/** pl_health_init() - unknown, since now. */
-void pl_health_init(PlHealth *h, uint64_t now_usec);
 
 /** pl_health_probe() - fold one verdict into the streaks; pl_health_step() then decides.
  * PL_VERDICT_NONE says nothing and is ignored. */

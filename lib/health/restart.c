@@ -23,10 +23,6 @@ uint64_t pl_restart_engine_turn(const PlContainer *c, bool requested, uint64_t r
         return due && since < PL_RESTART_ENGINE_USEC ? PL_RESTART_ENGINE_USEC - since : 0;
 }
 
-void pl_restart_reset(PlRestart *r) {
-        *r = (PlRestart){ 0 };
-}
-
 unsigned pl_restart_count(const PlRestart *r, const PlBudget *budget, uint64_t now_usec) {
         unsigned n = 0;
 

@@ -48,6 +48,8 @@ typedef struct PlRestartFacts {
         uint64_t healthy_since_usec; /* when healthy */
 } PlRestartFacts;
 
+/* All zeroes: no restart counts. So it begins, and so it becomes again when a person starts the
+ * container anew, or the policy changes. */
 typedef struct PlRestart {
         uint64_t times_usec[PL_RESTART_TIMES_MAX]; /* a ring */
         unsigned n_times;
@@ -90,9 +92,6 @@ void pl_restart_done(PlRestart *r, uint64_t now_usec, uint32_t random);
 /** pl_restart_put_off() - not done (dry run): ask again after a backoff; nothing is on the books.
  */
 void pl_restart_put_off(PlRestart *r, uint64_t now_usec, uint32_t random);
-
-/** pl_restart_reset() - a person started it anew, or the policy changed: all is forgiven. */
-void pl_restart_reset(PlRestart *r);
 
 /** pl_restart_count() - restarts within the budget's window, for messages. */
 unsigned pl_restart_count(const PlRestart *r, const PlBudget *budget, uint64_t now_usec);

@@ -138,6 +138,16 @@ static int plan_lower(Planner *p, PlResource r) {
         return is_raise(p, r) ? 0 : plan_plain(p, r);
 }
 
+/* memory.memsw.limit_in_bytes: their sum; PL_UNLIMITED when either is, or when it does not fit. */
+static uint64_t memsw_of(uint64_t memory_bytes, uint64_t swap_bytes) {
+        uint64_t sum;
+
+        if (memory_bytes == PL_UNLIMITED || swap_bytes == PL_UNLIMITED ||
+            __builtin_add_overflow(memory_bytes, swap_bytes, &sum))
+                return PL_UNLIMITED;
+        return sum;
+}
+
 /* The limit of the sum that v1 needs for a limit of memory alone; see the top of the file. */
 static uint64_t memsw_target(const Planner *p, uint64_t limit) {
         const PlValue *want = &p->want.v[PL_RESOURCE_MEMORY_SWAP_MAX];
@@ -150,7 +160,7 @@ static uint64_t memsw_target(const Planner *p, uint64_t limit) {
                 swap = usual->number;
         else
                 swap = number_of(in_force(p, PL_RESOURCE_MEMORY_SWAP_MAX), PL_UNLIMITED);
-        return pl_resource_memsw(limit, swap);
+        return memsw_of(limit, swap);
 }
 
 static int plan_memsw(Planner *p, uint64_t limit, uint64_t memsw) {
@@ -350,14 +360,14 @@ static int plan_unsupported(Planner *p) {
 }
 
 static int planner_init(Planner *p, const PlLimits *want, const PlReading *have, uint64_t page) {
-        int r;
-
         *p = (Planner){ .have = have };
-        r = pl_limits_copy(want, &p->want);
-        if (r < 0)
-                return r;
-        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                if (pl_value_copy(&want->v[i], &p->want.v[i]) < 0) {
+                        pl_limits_deinit(&p->want);
+                        return -ENOMEM;
+                }
                 pl_resource_normalise(i, have->hierarchy[i], page, &p->want.v[i]);
+        }
         return 0;
 }
 

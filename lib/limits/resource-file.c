@@ -98,15 +98,6 @@ uint64_t pl_resource_quota_round(uint64_t number, uint64_t period_usec) {
         return number_from_quota(quota, period);
 }
 
-uint64_t pl_resource_memsw(uint64_t memory_bytes, uint64_t swap_bytes) {
-        uint64_t sum;
-
-        if (memory_bytes == PL_UNLIMITED || swap_bytes == PL_UNLIMITED ||
-            __builtin_add_overflow(memory_bytes, swap_bytes, &sum))
-                return PL_UNLIMITED;
-        return sum;
-}
-
 void pl_resource_normalise(PlResource r, PlHierarchy h, uint64_t page, PlValue *v) {
         if (!v->set || v->number == PL_UNLIMITED)
                 return;

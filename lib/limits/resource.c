@@ -68,19 +68,6 @@ void pl_limits_deinit(PlLimits *l) {
                 pl_value_deinit(&l->v[r]);
 }
 
-int pl_limits_copy(const PlLimits *l, PlLimits *ret) {
-        PlLimits copy = { 0 };
-
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (pl_value_copy(&l->v[r], &copy.v[r]) < 0) {
-                        pl_limits_deinit(&copy);
-                        return -ENOMEM;
-                }
-        pl_limits_deinit(ret);
-        *ret = copy;
-        return 0;
-}
-
 bool pl_limits_any(const PlLimits *l) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (l->v[r].set)

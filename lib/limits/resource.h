@@ -170,7 +170,6 @@ int pl_value_copy(const PlValue *v, PlValue *ret);
 bool pl_value_equal(const PlValue *a, const PlValue *b);
 
 void pl_limits_deinit(PlLimits *l);
-int pl_limits_copy(const PlLimits *l, PlLimits *ret);
 /** pl_limits_any() - is at least one value set? */
 bool pl_limits_any(const PlLimits *l);
 
@@ -202,7 +201,7 @@ void pl_resource_normalise(PlResource r, PlHierarchy h, uint64_t page, PlValue *
  *
  * CPUQuota: with the default period; see pl_resource_format_quota().
  * MemorySwapMax on v1 (memory.memsw.limit_in_bytes): the number is written as it is, so it must
- * be memory + swap already; see pl_resource_memsw(). On v2 it is swap alone.
+ * be memory + swap already. On v2 it is swap alone.
  * AllowedCPUs without restriction: a newline on v2; -EOPNOTSUPP on v1, where a group with tasks
  * cannot have an empty list: take the parent's.
  * PL_KIND_DEVICES: as pl_resource_format_devices() with nothing in force.
@@ -235,10 +234,6 @@ int pl_resource_format_quota(PlHierarchy h, const PlValue *v, uint64_t period_us
  * Return: 0, -ENOMEM, -EINVAL for content that no kernel writes, -EOPNOTSUPP.
  */
 int pl_resource_parse_file(PlResource r, PlHierarchy h, const char *text, PlValue *ret);
-
-/** pl_resource_memsw() - memory.memsw.limit_in_bytes for a memory and a swap limit in bytes:
- * their sum, PL_UNLIMITED when either is or when it does not fit. */
-uint64_t pl_resource_memsw(uint64_t memory_bytes, uint64_t swap_bytes);
 
 /* One "DEVICE BYTES" pair of a PL_KIND_DEVICES text. */
 #define PL_DEVICE_MAX 256 /* longest DEVICE with its NUL; the policy refuses longer ones */

@@ -166,7 +166,7 @@ static void begin(World *w, uint64_t start_period) {
         w->facts = (PlHealthFacts){
                 .present = true, .probed = true, .phase = PL_PHASE_RUNNING, .started_usec = w->now
         };
-        pl_health_init(&w->health, w->now);
+        w->health.since_usec = w->now;
         w->health.started_usec = w->now; /* this run is known; a verdict may come first */
 }
 

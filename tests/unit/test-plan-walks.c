@@ -132,7 +132,9 @@ static void rnd_kernel(Kernel *k) {
         k->max = rnd_page_bytes();
         k->high = rnd_page_bytes();
         k->swap_max = rnd_page_bytes();
-        k->memsw = pl_resource_memsw(k->max, rnd_page_bytes());
+        k->memsw = rnd_page_bytes();
+        k->memsw = k->max == PL_UNLIMITED || k->memsw == PL_UNLIMITED ? PL_UNLIMITED
+                                                                      : k->max + k->memsw;
         k->current = k->max == PL_UNLIMITED ? rnd(GIB(2)) / PAGE * PAGE
                                             : rnd(k->max / PAGE + 1) * PAGE;
         k->pinned = rnd(k->current / PAGE + 1) * PAGE;

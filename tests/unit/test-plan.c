@@ -77,10 +77,10 @@ static PlReading reading_of(const char *text) {
                 else
                         ck_assert_msg(take_limit(&h.in_force, word), "%s", word);
         if (h.hierarchy[PL_RESOURCE_MEMORY_MAX] == PL_HIERARCHY_V1)
-                h.memsw_bytes = swap->set ? pl_resource_memsw(h.in_force.v[PL_RESOURCE_MEMORY_MAX]
-                                                                              .number,
-                                                              swap->number)
-                                          : PL_UNLIMITED;
+                h.memsw_bytes = swap->set && swap->number != PL_UNLIMITED
+                                                ? h.in_force.v[PL_RESOURCE_MEMORY_MAX].number +
+                                                                  swap->number
+                                                : PL_UNLIMITED;
         return h;
 }
 
@@ -171,6 +171,9 @@ static const struct {
           "write MemorySwapMax=1M(65M)" },
         { "v1: swap without a limit of memory", "MemorySwapMax=1M",
           "v1, MemoryMax=infinity, MemorySwapMax=infinity", "cannot MemorySwapMax=1M" },
+        { "v1: a sum that does not fit is no limit",
+          "MemoryMax=64M, MemorySwapMax=18446744073709547520",
+          "v1, MemoryMax=64M, MemorySwapMax=64M", "write MemorySwapMax=infinity" },
         { "v1: no swap accounting", "MemoryMax=64M, MemorySwapMax=0",
           "v1, MemoryMax=infinity, no MemorySwapMax",
           "write MemoryMax=64M, cannot MemorySwapMax=0" },

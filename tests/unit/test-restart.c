@@ -154,7 +154,7 @@ START_TEST(surrender_and_cool_off) {
         ck_assert_int_eq(act(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, now + 11 * MIN, 0,
                              &until),
                          PL_RESTART_NOW);
-        pl_restart_reset(&r);
+        r = (PlRestart){ 0 };
         ck_assert_uint_eq(pl_restart_count(&r, &budget, now), 0);
 }
 END_TEST
@@ -187,7 +187,7 @@ START_TEST(counts_what_was_done) {
         if (rows[_i].sent)
                 pl_restart_book(&r, now, 0);
         if (rows[_i].forgiven)
-                pl_restart_reset(&r);
+                r = (PlRestart){ 0 };
         now += rows[_i].took_usec;
         if (rows[_i].answered)
                 pl_restart_done(&r, now, 0);
@@ -331,7 +331,7 @@ START_TEST(storm) {
                 all[i].started_usec = begin - MIN;
                 all[i].dies_usec = begin;
                 event(&all[i].ending, PL_EVENT_START, 0, begin - MIN);
-                pl_health_init(&all[i].health, begin - MIN);
+                all[i].health.since_usec = begin - MIN;
         }
         for (uint64_t now = begin; now < end; now += SEC)
                 for (unsigned i = 0; i < N; i++) {
