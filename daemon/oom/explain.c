@@ -161,9 +161,8 @@ static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
         _cleanup_free_ char *text = NULL;
         PlOomReport r;
 
-        if (!k || !pl_oom_pressure(&k->pressure, sample))
+        if (!k || !pl_oom_pressure(&k->pressure, ring, sample, pl_clock_usec(CLOCK_REALTIME), &r))
                 return;
-        pl_oom_report_pressure(&r, ring, sample, pl_clock_usec(CLOCK_REALTIME));
         surround(o, s, &r);
         text = pl_oom_pressure_text(&r, sample->time_usec - k->pressure.since_usec);
         if (text)

@@ -150,12 +150,9 @@ static void poll_device(PlKmsg *k) {
         for (unsigned i = 0; i < RECORDS_MAX; i++) {
                 ssize_t n = read(k->fd, buf, sizeof(buf));
 
-                if (n < 0 && errno == EINTR)
+                /* EPIPE: records were overwritten before we read them; their sequence has a gap */
+                if (n < 0 && (errno == EINTR || errno == EPIPE))
                         continue;
-                if (n < 0 && errno == EPIPE) { /* overwritten before we read it */
-                        pl_kmsg_fold_lost(&k->fold);
-                        continue;
-                }
                 if (n <= 0)
                         return;
                 if (pl_kmsg_parse(buf, (size_t)n, &k->record) == 0)

@@ -213,7 +213,7 @@ static bool take_killed(PlKmsgFold *f, const PlKmsgRecord *r) {
         return true;
 }
 
-void pl_kmsg_fold_lost(PlKmsgFold *f) {
+static void forget(PlKmsgFold *f) {
         *f = (PlKmsgFold){ .last_sequence = f->last_sequence };
 }
 
@@ -221,12 +221,12 @@ bool pl_kmsg_fold(PlKmsgFold *f, const PlKmsgRecord *r, PlKmsgKill *ret) {
         const char *limit;
 
         if (r->sequence > f->last_sequence + 1 && f->last_sequence > 0)
-                pl_kmsg_fold_lost(f);
+                forget(f);
         f->last_sequence = r->sequence;
         if (!r->from_kernel)
                 return false;
         if (strstr(r->text, " invoked oom-killer: ")) {
-                pl_kmsg_fold_lost(f);
+                forget(f);
         } else if (pl_startswith(r->text, "memory: usage ") &&
                    (limit = strstr(r->text, ", limit "))) {
                 kib_behind(r->text, "memory: usage ", &f->next.usage_bytes);

@@ -65,11 +65,9 @@ typedef struct PlKmsgFold {
 } PlKmsgFold;
 
 /** pl_kmsg_fold() - take the next record; those of processes are left out. Return: true when it
- * completes a kill. */
+ * completes a kill. A gap in
+ * the sequence means that records are missing: what is half read belongs to nothing then. */
 bool pl_kmsg_fold(PlKmsgFold *f, const PlKmsgRecord *r, PlKmsgKill *ret);
-
-/** pl_kmsg_fold_lost() - records are missing: what is half read belongs to nothing. */
-void pl_kmsg_fold_lost(PlKmsgFold *f);
 
 /** pl_kmsg_is_about() - was the victim in this container's group, or in one below it? */
 bool pl_kmsg_is_about(const PlKmsgKill *k, const char *id);

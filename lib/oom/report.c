@@ -197,18 +197,6 @@ void pl_oom_report_init(PlOomReport *ret, const PlOomRing *ring, const PlOomSamp
         take_pressure(ret, ring, after, boottime_usec);
 }
 
-void pl_oom_report_pressure(PlOomReport *ret, const PlOomRing *ring, const PlOomSample *s,
-                            uint64_t realtime_usec) {
-        pl_oom_report_init(ret, ring, s, NULL, "", 0, s->time_usec, realtime_usec);
-        ret->usage_bytes = s->usage_bytes;
-        ret->swap_bytes = s->swap_bytes;
-        ret->working_set_bytes = working_set(s);
-        if (s->high_bytes >= s->limit_bytes)
-                return;
-        ret->limit_bytes = s->high_bytes;
-        ret->directive = "MemoryHigh";
-}
-
 static unsigned count_since(const PlOomHistory *h, uint64_t now, uint64_t span) {
         unsigned n = 0;
 
@@ -264,7 +252,20 @@ static bool is_tight(const PlOomSample *s) {
         return used >= ceiling / 100 * PL_OOM_NEAR_PERCENT;
 }
 
-bool pl_oom_pressure(PlOomPressure *p, const PlOomSample *s) {
+static void report_pressure(const PlOomRing *ring, const PlOomSample *s, uint64_t realtime_usec,
+                            PlOomReport *ret) {
+        pl_oom_report_init(ret, ring, s, NULL, "", 0, s->time_usec, realtime_usec);
+        ret->usage_bytes = s->usage_bytes;
+        ret->swap_bytes = s->swap_bytes;
+        ret->working_set_bytes = working_set(s);
+        if (s->high_bytes >= s->limit_bytes)
+                return;
+        ret->limit_bytes = s->high_bytes;
+        ret->directive = "MemoryHigh";
+}
+
+bool pl_oom_pressure(PlOomPressure *p, const PlOomRing *ring, const PlOomSample *s,
+                     uint64_t realtime_usec, PlOomReport *ret) {
         uint64_t now = s->time_usec;
 
         if (!is_tight(s))
@@ -280,5 +281,6 @@ bool pl_oom_pressure(PlOomPressure *p, const PlOomSample *s) {
         if (p->warned_usec > 0 && now - p->warned_usec < PL_OOM_REPEAT_USEC)
                 return false;
         p->warned_usec = now;
+        report_pressure(ring, s, realtime_usec, ret);
         return true;
 }

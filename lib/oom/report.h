@@ -117,15 +117,6 @@ int pl_oom_history_format(const PlOomHistory *h, char **ret);
  * Return: 0, -EBADMSG, -ENOMEM. */
 int pl_oom_history_parse(const char *text, size_t size, PlOomHistory *ret);
 
-/**
- * pl_oom_suggest() - a limit that would have been enough, in a round number
- * @need_bytes: what it is used up to
- * @host_bytes: 0: unknown
- * Return: bytes, a quarter more than the need and at most nine tenths of the host's memory; 0: the
- * host has no more to give.
- */
-uint64_t pl_oom_suggest(uint64_t need_bytes, uint64_t host_bytes);
-
 /** pl_oom_text() - the report as one line for the journal; names are escaped. Caller owns it;
  * NULL: out of memory. */
 char *pl_oom_text(const PlOomReport *r);
@@ -171,14 +162,15 @@ typedef struct PlOomPressure {
         uint64_t warned_usec;           /* 0: not yet */
 } PlOomPressure;
 
-/** pl_oom_pressure() - a sample was taken because the kernel reported pressure. Return: true when a
- * warning is due. */
-bool pl_oom_pressure(PlOomPressure *p, const PlOomSample *s);
-
-/** pl_oom_report_pressure() - the numbers of a warning, of the tighter one of MemoryMax and
- * MemoryHigh. @s: the sample that gave rise to it. */
-void pl_oom_report_pressure(PlOomReport *ret, const PlOomRing *ring, const PlOomSample *s,
-                            uint64_t realtime_usec);
+/**
+ * pl_oom_pressure() - a sample was taken because the kernel reported pressure
+ * @s:   that sample; ring has it too, or not yet
+ * @ret: the numbers of a warning, of the tighter one of MemoryMax and MemoryHigh; written when one
+ *       is due
+ * Return: true when a warning is due.
+ */
+bool pl_oom_pressure(PlOomPressure *p, const PlOomRing *ring, const PlOomSample *s,
+                     uint64_t realtime_usec, PlOomReport *ret);
 
 /** pl_oom_pressure_text() - the warning, one line. @lasting_usec: how long it has gone on. Caller
  * owns it; NULL: out of memory. */

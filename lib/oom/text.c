@@ -22,7 +22,10 @@ static uint64_t round_to(uint64_t bytes, bool up) {
         return (up ? bytes + step - 1 : bytes) / step * step;
 }
 
-uint64_t pl_oom_suggest(uint64_t need_bytes, uint64_t host_bytes) {
+/* A limit that would have been enough, in a round number: a quarter more than what is used up to
+ * need_bytes, and at most nine tenths of the host's memory (0: unknown). Return: bytes; 0: the host
+ * has no more to give. */
+static uint64_t suggest(uint64_t need_bytes, uint64_t host_bytes) {
         uint64_t most = host_bytes > 0 ? round_to(host_bytes / 10 * 9, false) : GIB(1 << 20);
         uint64_t bytes;
 
@@ -141,7 +144,7 @@ static void print_section(FILE *f, const PlOomReport *r) {
 /* "peak 4.0G of 4.0G 3 times in an hour; Postgres shared_buffers is 3.0G: lower it, or raise
  * MemoryMax= to 5G in [Service postgres]" */
 static void advise_limit(FILE *f, const PlOomReport *r) {
-        uint64_t more = pl_oom_suggest(r->limit_bytes, r->around.host_bytes);
+        uint64_t more = suggest(r->limit_bytes, r->around.host_bytes);
         /* up to half of the limit leaves the rest for everything else: connections and their sorts,
          * a fork that saves a snapshot */
         bool setting = r->around.setting && r->around.setting_bytes > r->limit_bytes / 2;

@@ -2,6 +2,7 @@
 
 /* What a report says, to the word and to the number; how advice rounds. */
 
+#include "lib/base/unit.h"
 #include "oom-rows.h"
 
 static const struct {
@@ -21,14 +22,6 @@ static const struct {
         { GIB(8), GIB(8), 0 },
         { GIB(100), GIB(8), 0 },
 };
-
-START_TEST(suggests) {
-        uint64_t bytes = pl_oom_suggest(suggestions[_i].need, suggestions[_i].host);
-
-        ck_assert_msg(bytes == suggestions[_i].suggest, "row %d: %" PRIu64, _i, bytes);
-        ck_assert(suggestions[_i].host == 0 || bytes <= suggestions[_i].host);
-}
-END_TEST
 
 #define NUMBERS                                                                              \
         ". Used 4.0G, peak 4.0G, working set 3.9G, swap 0B. Pressure in the minute before: " \
@@ -141,6 +134,24 @@ START_TEST(words) {
 }
 END_TEST
 
+/* How advice rounds: a limit that was reached, and the one to set. */
+START_TEST(suggests) {
+        uint64_t need = suggestions[_i].need, bytes = 0;
+        PlOomReport r = { REPORT, .limit_bytes = need, .around.host_bytes = suggestions[_i].host };
+        _cleanup_free_ char *text = pl_oom_text(&r);
+        const char *more = strstr(text, "MemoryMax= to ");
+
+        if (more) {
+                more += strlen("MemoryMax= to ");
+                more = strndupa(more, strcspn(more, " "));
+                ck_assert_int_eq(pl_parse_size(more, &bytes), 0);
+        } else {
+                ck_assert_ptr_nonnull(strstr(text, " cannot give more: "));
+        }
+        ck_assert_msg(bytes == suggestions[_i].suggest, "row %d: %s", _i, text);
+}
+END_TEST
+
 START_TEST(fields) {
         static const char *const want[][2] = {
                 { "PLIMSOLL_VICTIM", "python3" },
@@ -189,12 +200,15 @@ static const struct {
 
 START_TEST(warns) {
         PlOomSample s = sample(NOW, MIB(1000), MIB(1), warnings[_i].limit, warnings[_i].some);
+        PlOomPressure p = { 0 };
         PlOomRing ring = { 0 };
         PlOomReport r;
         _cleanup_free_ char *text = NULL;
 
         s.high_bytes = warnings[_i].high;
-        pl_oom_report_pressure(&r, &ring, &s, 1);
+        for (unsigned sec = 0; sec < 30; sec += 2, s.time_usec += 2 * SEC)
+                ck_assert(!pl_oom_pressure(&p, &ring, &s, 1, &r));
+        ck_assert(pl_oom_pressure(&p, &ring, &s, 1, &r));
         r.around.owner = PL_OOM_OWNER_POLICY;
         r.around.host_bytes = GIB(16);
         (void)snprintf(r.around.section, sizeof(r.around.section), "Service web");

@@ -147,6 +147,8 @@ static const struct {
 
 START_TEST(pressure) {
         PlOomPressure p = { 0 };
+        PlOomRing ring = { 0 };
+        PlOomReport r;
         uint64_t now = NOW;
 
         for (unsigned i = 0; i < 4 && spells[_i].script[i].seconds; i++) {
@@ -158,7 +160,7 @@ START_TEST(pressure) {
                                                spells[_i].limit, spells[_i].some);
 
                         s.high_bytes = spells[_i].high;
-                        warnings += pl_oom_pressure(&p, &s);
+                        warnings += pl_oom_pressure(&p, &ring, &s, 1, &r);
                 }
                 ck_assert_msg(warnings == spells[_i].script[i].warnings, "%s, step %u: %u warnings",
                               spells[_i].name, i, warnings);
