@@ -11,24 +11,6 @@
 
 #include "lib/base/unit.h"
 
-int pl_probe_address_parse(const char *ip, uint16_t port, PlProbeAddress *ret) {
-        PlProbeAddress a = { 0 };
-
-        if (inet_pton(AF_INET, ip, &a.in.sin_addr) == 1) {
-                a.in.sin_family = AF_INET;
-                a.in.sin_port = htons(port);
-                a.size = sizeof(a.in);
-        } else if (inet_pton(AF_INET6, ip, &a.in6.sin6_addr) == 1) {
-                a.in6.sin6_family = AF_INET6;
-                a.in6.sin6_port = htons(port);
-                a.size = sizeof(a.in6);
-        } else {
-                return -EINVAL;
-        }
-        *ret = a;
-        return 0;
-}
-
 const char *pl_probe_address_format(const PlProbeAddress *a,
                                     char buf[static PL_PROBE_ADDRESS_TEXT_MAX]) {
         char ip[INET6_ADDRSTRLEN] = "?";
@@ -48,11 +30,29 @@ static bool same(const PlProbeAddress *a, const PlProbeAddress *b) {
         return a->size == b->size && memcmp(&a->sa, &b->sa, a->size) == 0;
 }
 
+/* A textual IPv4 or IPv6 address. */
+static int parse(const char *ip, uint16_t port, PlProbeAddress *ret) {
+        PlProbeAddress a = { 0 };
+
+        if (inet_pton(AF_INET, ip, &a.in.sin_addr) == 1) {
+                a.in.sin_family = AF_INET;
+                a.in.sin_port = htons(port);
+                a.size = sizeof(a.in);
+        } else if (inet_pton(AF_INET6, ip, &a.in6.sin6_addr) == 1) {
+                a.in6.sin6_family = AF_INET6;
+                a.in6.sin6_port = htons(port);
+                a.size = sizeof(a.in6);
+        } else {
+                return -EINVAL;
+        }
+        *ret = a;
+        return 0;
+}
+
 static void add(PlProbeAddresses *l, const char *ip, uint16_t port) {
         PlProbeAddress a;
 
-        if (l->n == PL_PROBE_ADDRESSES_MAX || !ip[0] || port == 0 ||
-            pl_probe_address_parse(ip, port, &a) < 0)
+        if (l->n == PL_PROBE_ADDRESSES_MAX || !ip[0] || port == 0 || parse(ip, port, &a) < 0)
                 return;
         for (size_t i = 0; i < l->n; i++)
                 if (same(&l->items[i], &a))

@@ -46,6 +46,3 @@ void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, PlProbeK
 #define PL_PROBE_ADDRESS_TEXT_MAX 64
 const char *pl_probe_address_format(const PlProbeAddress *a,
                                     char buf[static PL_PROBE_ADDRESS_TEXT_MAX]);
-
-/** pl_probe_address_parse() - a textual IPv4 or IPv6 address. Return: 0, -EINVAL. */
-int pl_probe_address_parse(const char *ip, uint16_t port, PlProbeAddress *ret);

@@ -42,14 +42,6 @@ typedef struct PlExpect {
         bool has_regex;
 } PlExpect;
 
-/**
- * pl_expect_parse() - one ProbeExpect= value
- * @ret_error: on -EINVAL, what is wrong, for a diagnostic; static text
- * Return: 0; -EINVAL; -ENOMEM.
- */
-int pl_expect_parse(const char *s, PlExpect *ret, const char **ret_error);
-void pl_expect_deinit(PlExpect *e);
-
 /* All expectations of a service; what a probe holds while the policy stays. */
 typedef struct PlExpectList {
         PlExpect items[PL_EXPECT_MAX];
@@ -62,6 +54,3 @@ typedef struct PlExpectList {
 int pl_expect_list_new(char *const *texts, PlExpectList **ret);
 PlExpectList *pl_expect_list_free(PlExpectList *l); /* returns NULL */
 PL_DEFINE_CLEANUP(PlExpectList *, pl_expect_list_free)
-
-/** pl_expect_status() - is this status one of those expected? */
-bool pl_expect_status(const PlExpect *e, unsigned status);

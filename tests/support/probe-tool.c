@@ -79,6 +79,9 @@ static PlProbeKind kind_from_word(const char *s) {
 }
 
 static int parse_address(char *s, PlProbeAddresses *to) {
+        PlNetwork network = {};
+        PlContainer c = { .reach.networks = &network, .reach.n_networks = 1 };
+        PlProbeAddresses one;
         char *colon = strrchr(s, ':');
         uint64_t port;
 
@@ -89,7 +92,12 @@ static int parse_address(char *s, PlProbeAddresses *to) {
                 s++;
                 colon[-1] = '\0';
         }
-        return pl_probe_address_parse(s, (uint16_t)port, &to->items[to->n++]);
+        (void)snprintf(network.ip, sizeof(network.ip), "%s", s);
+        pl_probe_addresses(&c, NULL, PL_PROBE_TCP, (uint16_t)port, &one);
+        if (one.n != 1)
+                return -1;
+        to->items[to->n++] = one.items[0];
+        return 0;
 }
 
 static void bench_report(const Tool *t, const struct rusage *before, uint64_t wall_usec) {

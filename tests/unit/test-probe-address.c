@@ -136,9 +136,13 @@ END_TEST
 START_TEST(not_addresses) {
         static const char *const bad[] = { "",         "localhost", "1.2.3", "1.2.3.4.5",
                                            "1.2.3.4 ", "::1%lo",    "[::1]" };
-        PlProbeAddress a;
+        PlNetwork network = {};
+        PlContainer c = { .reach.networks = &network, .reach.n_networks = 1 };
+        PlProbeAddresses a;
 
-        ck_assert_int_lt(pl_probe_address_parse(bad[_i], 80, &a), 0);
+        (void)snprintf(network.ip, sizeof(network.ip), "%s", bad[_i]);
+        pl_probe_addresses(&c, NULL, PL_PROBE_REDIS, 0, &a);
+        ck_assert_uint_eq(a.n, 0);
 }
 END_TEST
 
