@@ -179,6 +179,8 @@ static int print_to(Printer *print, const json_t *document, const PlViewOptions 
 
 /* A line "  label   text", wrapped; nothing for a NULL text. Return: 0, -ENOMEM. */
 static int print_field(FILE *f, const PlLook *look, const char *label, PlTint tint,
+                       const char *format, ...) PL_PRINTF(5, 6);
+static int print_field(FILE *f, const PlLook *look, const char *label, PlTint tint,
                        const char *format, ...) {
         _cleanup_free_ char *raw = NULL, *clean = NULL, *head = NULL;
         va_list ap;
