@@ -20,7 +20,7 @@
 
 /* What an entry may carry of somebody else's text. */
 #define TEXT_MAX   2000
-#define FIELDS_MAX 24
+#define FIELDS_MAX 48 /* all that an entry of the reporter can have */
 
 /* The log target is the one mutable global: where to complain must be known everywhere. */
 static struct {
