@@ -179,7 +179,7 @@ static ssize_t on_read(void *userdata, uint64_t pos, char *buf, size_t max) {
 }
 
 /*
- * streams_open() - a response whose body is everything published from now on
+ * A response whose body is everything published from now on
  * Return: 0 and *ret owned by the caller (queue it, then MHD_destroy_response()); -EUSERS when
  *         there are too many; -ENOMEM, -errno.
  */

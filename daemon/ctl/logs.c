@@ -196,7 +196,6 @@ static void rewind_all(PlLogReader *r) {
 }
 
 /*
- * reader_new()
  * @store: borrowed
  * @id: the container's, or its first 12 digits when only archives are left of it
  * @live: also the log itself; needs a state record
@@ -477,7 +476,7 @@ static int reader_fd(const PlLogReader *r) {
 }
 
 /*
- * reader_renew() - go on with a new live log, when the engine itself has rotated
+ * Go on with a new live log, when the engine itself has rotated
  * Return: 1 it has, and reader_fd() has changed; 0; -ENOENT, -EAGAIN it is still rotating;
  *         -errno.
  */
@@ -615,7 +614,7 @@ static int seek_live(PlLogReader *r, const View *v, uint64_t time_nsec) {
 }
 
 /*
- * reader_seek_time() - to a record that is not after this time, and not long before it
+ * To a record that is not after this time, and not long before it
  * Archives are skipped by their names, frames and log by bisection. Return: 0, -errno.
  */
 static int reader_seek_time(PlLogReader *r, uint64_t time_nsec) {

@@ -88,7 +88,6 @@ static PlEngineSocket *socket_free(PlEngineSocket *s) {
 }
 
 /*
- * socket_new()
  * @path: of the socket, absolute
  * @changed: the socket or the engine's pid file has appeared or changed; only while watching
  * Return: 0 or -ENOMEM.
@@ -315,7 +314,7 @@ static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
 }
 
 /*
- * stream_dispatch() - hand out every complete line that is a new event of a container
+ * Hand out every complete line that is a new event of a container
  * @handler: Return: false to stop at once; the stream is not touched any more then
  *
  * Return: false when a handler has said so. Lines that are no events and lines longer than
@@ -1407,10 +1406,6 @@ int pl_engine_start(PlEngine *e) {
         e->state = WAITING;
         arm(e, 0, 1);
         return 0;
-}
-
-bool pl_engine_is_connected(const PlEngine *e) {
-        return e->state == CONNECTED;
 }
 
 const PlEngineInfo *pl_engine_info(const PlEngine *e) {

@@ -73,7 +73,6 @@ void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning);
 
 /** pl_engine_start() - begin to connect, for ever. */
 int pl_engine_start(PlEngine *e);
-bool pl_engine_is_connected(const PlEngine *e);
 /* borrowed; NULL before the first connection */
 const PlEngineInfo *pl_engine_info(const PlEngine *e);
 const char *pl_engine_url(const PlEngine *e);

@@ -198,7 +198,7 @@ static PlLogWatch *watch_free(PlLogWatch *w) {
 }
 
 /*
- * watch_add() - nothing is watched before watch_set()
+ * Nothing is watched before watch_set()
  * @fd: of the log, O_PATH; ownership passes on success
  */
 static int watch_add(PlLogWatch *w, int fd, PlLogDue due, void *userdata, PlLogWatched **ret) {

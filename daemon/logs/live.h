@@ -5,8 +5,8 @@
  * Logs: the containers' logs as the manager sees them. Tell it what the engine and the policy say;
  * it watches sizes, rotates on its own thread, keeps the archives in bounds and logs what it did.
  *
- * It owns logs/watch (when), logs/worker (where) and uses rotate/sequence (how). Everything here
- * runs on the loop and returns at once.
+ * A worker does the files' work (logs/worker) by rotate/sequence. Everything here runs on the loop
+ * and returns at once.
  */
 
 #include <systemd/sd-event.h>
