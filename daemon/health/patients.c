@@ -21,8 +21,8 @@
 /* What is kept of an inspection: there may be thousands of patients. */
 typedef struct PlPatientFacts {
         PlPhase phase;
-        PlDockerHealth docker_health;
-        uint64_t docker_start_period_usec, stop_timeout_usec;
+        PlHealthcheck healthcheck;
+        uint64_t stop_timeout_usec;
         int exit_code;
         uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
         char restart_policy[16];
@@ -241,7 +241,7 @@ static PlHealthConfig config_of(const PlPatient *p) {
 
         return (PlHealthConfig){
                 .failures = policy ? policy->failures : DEFAULT_FAILURES,
-                .start_period_usec = PL_MAX(start, p->facts.docker_start_period_usec),
+                .start_period_usec = PL_MAX(start, p->facts.healthcheck.start_period_usec),
                 .flap = policy ? policy->flap_budget : DEFAULT_FLAP,
         };
 }
@@ -254,7 +254,7 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .probed = p->kind != PL_PROBE_NONE,
                 .phase = p->facts.phase,
                 .exit_code = p->facts.exit_code,
-                .docker = p->facts.docker_health,
+                .docker = p->facts.healthcheck.status,
                 .started_usec = p->started_usec,
                 .oom_usec = p->oom_usec,
                 .by_request = pl_ending_was_requested(&p->ending),
@@ -278,8 +278,7 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         }
         p->facts = (PlPatientFacts){
                 .phase = c->phase,
-                .docker_health = c->docker_health,
-                .docker_start_period_usec = c->docker_start_period_usec,
+                .healthcheck = c->healthcheck,
                 .stop_timeout_usec = c->stop_timeout_usec,
                 .exit_code = c->exit_code,
                 .started_usec = c->started_usec,
@@ -413,7 +412,7 @@ static bool has_new_verdict(const PlPatient *p) {
         if (p->facts.phase != PL_PHASE_RUNNING)
                 return true;
         return p->kind != PL_PROBE_NONE ? p->health.last.kind != PL_VERDICT_NONE
-                                        : p->facts.docker_health != PL_DOCKER_HEALTH_STARTING;
+                                        : p->facts.healthcheck.status != PL_DOCKER_HEALTH_STARTING;
 }
 
 /* The answer is lost, and the container still runs or has just stopped: until when may the engine

@@ -456,7 +456,7 @@ static uint64_t time_of(const char *s) {
 
 static void parse_state(const json_t *state, PlContainer *c) {
         c->phase = parse_phase(state);
-        c->docker_health = health_of(string_of(json_object_get(state, "Health"), "Status"));
+        c->healthcheck.status = health_of(string_of(json_object_get(state, "Health"), "Status"));
         c->pid = (pid_t)int_of(state, "Pid", 0, INT_MAX, 0);
         c->oom_killed = is_true(state, "OOMKilled");
         c->exit_code = (int)int_of(state, "ExitCode", INT_MIN, INT_MAX, 0);
@@ -824,9 +824,9 @@ static int fill(const json_t *root, PlContainer *c) {
         c->stop_timeout_usec = parse_stop_timeout(config);
         c->restart_count = (unsigned)int_of(root, "RestartCount", 0, UINT_MAX, 0);
         c->created_usec = time_of(string_of(root, "Created"));
-        c->docker_start_period_usec = (uint64_t)int_of(json_object_get(config, "Healthcheck"),
-                                                       "StartPeriod", 0, INT64_MAX, 0) /
-                                      1000;
+        c->healthcheck.start_period_usec = (uint64_t)int_of(json_object_get(config, "Healthcheck"),
+                                                            "StartPeriod", 0, INT64_MAX, 0) /
+                                           1000;
 
         r = parse_names(root, config, c);
         if (r == 0)

@@ -35,6 +35,12 @@ typedef enum PlDockerHealth {
         PL_DOCKER_HEALTH_UNHEALTHY,
 } PlDockerHealth;
 
+/* Docker's own healthcheck. */
+typedef struct PlHealthcheck {
+        PlDockerHealth status;
+        uint64_t start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
+} PlHealthcheck;
+
 typedef struct PlPair {
         char *key, *value;
 } PlPair;
@@ -92,12 +98,11 @@ typedef struct PlContainer {
         char *image; /* Config.Image, as the person wrote it */
         char *image_id;
         PlPhase phase;
-        PlDockerHealth docker_health;
-        uint64_t docker_start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
-        uint64_t stop_timeout_usec;        /* Config.StopTimeout; PL_TIME_INFINITY: never killed */
-        pid_t pid;                         /* 0: not running */
-        bool oom_killed;
+        PlHealthcheck healthcheck;
+        uint64_t stop_timeout_usec; /* Config.StopTimeout; PL_TIME_INFINITY: never killed */
+        pid_t pid;                  /* 0: not running */
         int exit_code;
+        bool oom_killed;
         unsigned restart_count;
         uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: never */
         PlHostConfig host;
@@ -116,10 +121,6 @@ typedef struct PlContainer {
 
 PlContainer *pl_container_free(PlContainer *c); /* accepts NULL and half-built; returns NULL */
 PL_DEFINE_CLEANUP(PlContainer *, pl_container_free)
-
-/** pl_container_pack() - replace *c by a copy in one block of memory; nothing in it may be changed
- * or taken afterwards. Return: 0; -ENOMEM with *c untouched. */
-int pl_container_pack(PlContainer **c);
 
 /** pl_container_label() - Return: the value, borrowed, or NULL when there is no such label. */
 const char *pl_container_label(const PlContainer *c, const char *key);

@@ -17,10 +17,10 @@ static void show(FILE *f, const PlContainer *c) {
         fprintf(f, "%s %s image=%s", c->name, pl_phase_to_string(c->phase), c->image);
         if (c->pid)
                 fprintf(f, " pid=%d", (int)c->pid);
-        if (c->docker_health)
-                fprintf(f, " health=%d", c->docker_health);
-        if (c->docker_start_period_usec)
-                fprintf(f, " startperiod=%" PRIu64, c->docker_start_period_usec);
+        if (c->healthcheck.status)
+                fprintf(f, " health=%d", c->healthcheck.status);
+        if (c->healthcheck.start_period_usec)
+                fprintf(f, " startperiod=%" PRIu64, c->healthcheck.start_period_usec);
         if (c->stop_timeout_usec != 10 * PL_USEC_PER_SEC)
                 fprintf(f, " stoptimeout=%" PRIu64, c->stop_timeout_usec);
         if (c->oom_killed)

@@ -126,7 +126,7 @@ static void happens(unsigned i, PlEventAction action, int number) {
 static void runs(unsigned i, PlDockerHealth docker) {
         containers[i].phase = PL_PHASE_RUNNING;
         containers[i].pid = 7;
-        containers[i].docker_health = docker;
+        containers[i].healthcheck.status = docker;
         inspected(i);
 }
 
