@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The record of an adoption. It is acted upon as root after an accident, so nothing of it is
- * believed that could not have been written here: ids are ids, paths are absolute, and what thaws a
- * container is one of the kernel's two control files in a group that carries its id.
+ * The record of an adoption. After an accident, root acts on it, so it must not hold what could not
+ * have been written here: ids are ids, paths are absolute, and what thaws a container is one of the
+ * kernel's two control files in a group that carries its id.
  */
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The engine's own files, rewritten: whatever is not understood is kept as it was.
+ * The engine's own files, rewritten. What we do not understand stays as it was.
  */
 
 #include <errno.h>

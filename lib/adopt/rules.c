@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Whom to adopt, whether to, and which way after an accident: tables.
+ * Which containers to adopt, when to refuse, and how to recover from an accident: tables.
  */
 
 #include "lib/adopt/rules.h"
 
-/* live-restore came with 1.12; below 17 versions were numbered otherwise, and nobody runs those. */
+/* live-restore came with 1.12. Before 17 the version scheme was another, and nobody runs those. */
 #define ENGINE_MAJOR_MIN 17
 
 PlAdoptSizes pl_adopt_sizes(const PlAdoptSizes *given, const PlService *service) {
@@ -130,7 +130,7 @@ static bool flag_forbids(const PlAdoptFacts *f) {
         return f->flags.no_live_restore;
 }
 
-/* In the order in which they are looked at: what cannot be helped comes first. */
+/* Checked in this order: what nobody can change comes first. */
 static const PlAdoptRefusalInfo refusals[_PL_ADOPT_REFUSE_N] = {
         [PL_ADOPT_REFUSE_ROOT] = { no_root, "only root can stop the engine and change its files",
                                    "run it with sudo" },
@@ -191,7 +191,7 @@ PlAdoptRecovery pl_adopt_recover(PlAdoptPhase phase, bool same_boot, bool answer
                 [PL_ADOPT_UNDOING] = PL_ADOPT_UNDO,
         };
 
-        /* It has read the files as they are, and every one of them is whole. */
+        /* The engine has read the files, and each of them is whole. */
         if (!same_boot && answers)
                 return PL_ADOPT_FORGET;
         return same_boot ? ways[phase] : PL_ADOPT_UNDO;

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Adoption: giving containers that exist already the engine's own log rotation.
+ * Adoption: give existing containers the engine's own log rotation.
  *
- * The engine knows no request for it, so plimsollctl stops the engine under frozen containers,
- * rewrites their hostconfig.json and starts it again (live-restore keeps them running). Here are
- * the decisions and the texts: whom to adopt, when to refuse, what the files shall say, the record
- * that is kept meanwhile, and which way to go after an accident. Pure: it stops nothing.
+ * The API has no request for it, so plimsollctl stops the engine under frozen containers, rewrites
+ * their hostconfig.json and starts it again (live-restore keeps them running). This file decides:
+ * which containers to adopt, when to refuse, what to write into the files, what to record
+ * meanwhile, and how to recover from an accident. Pure: it stops nothing.
  */
 
 #include "lib/base/macro.h"
@@ -93,7 +93,7 @@ typedef enum PlAdoptRefusal {
         _PL_ADOPT_REFUSE_N,
 } PlAdoptRefusal;
 
-/** pl_adopt_check() - the first thing that forbids it */
+/** pl_adopt_check() - the first reason to refuse */
 PlAdoptRefusal pl_adopt_check(const PlAdoptFacts *f);
 
 typedef struct PlAdoptRefusalInfo {
@@ -104,7 +104,7 @@ typedef struct PlAdoptRefusalInfo {
 /** pl_adopt_refusal_info() - Return: never NULL. */
 const PlAdoptRefusalInfo *pl_adopt_refusal_info(PlAdoptRefusal r);
 
-/* ---- what the files shall say ---- */
+/* ---- what to write into the files ---- */
 
 /**
  * pl_adopt_hostconfig() - hostconfig.json with max-size and max-file
@@ -119,7 +119,7 @@ int pl_adopt_hostconfig(const char *text, size_t size, const PlAdoptSizes *sizes
 /**
  * pl_adopt_daemon_json() - daemon.json with live-restore, and log-opts for containers to come
  * Everything else is kept; so are log-opts that have a max-size. What is a flag on the command line
- * is left out of the file: dockerd refuses to start when it is told a thing both ways.
+ * is left out of the file: dockerd refuses to start when both name the same option.
  * @text: "" when there is no such file
  * @defaults: NULL: live-restore alone
  * @driver: the engine's default log driver; only json-file and local have these options
@@ -133,7 +133,7 @@ int pl_adopt_daemon_json(const char *text, size_t size, const PlAdoptFlags *flag
  */
 char *pl_adopt_backup_name(const char *path, uint64_t now_sec);
 
-/* ---- the record that is kept meanwhile ---- */
+/* ---- the record ---- */
 
 typedef enum PlAdoptPhase {
         PL_ADOPT_PLANNED,    /* nothing changed yet, or daemon.json just now */
@@ -141,7 +141,7 @@ typedef enum PlAdoptPhase {
         PL_ADOPT_FROZEN,     /* all containers are, and their logs are at rest */
         PL_ADOPT_STOPPING,   /* the engine was told to end */
         PL_ADOPT_STOPPED,
-        PL_ADOPT_REWRITTEN, /* every hostconfig.json: from here on it goes forward */
+        PL_ADOPT_REWRITTEN, /* every hostconfig.json; from here on there is only the way forward */
         PL_ADOPT_STARTED,
         PL_ADOPT_THAWED,
         PL_ADOPT_UNDOING, /* files are being put back */
@@ -182,8 +182,8 @@ PlAdoptItem *pl_adopt_journal_add(PlAdoptJournal *j);
 /** pl_adopt_journal_encode() - @ret: owned by the caller. Return: 0, -ENOMEM. */
 int pl_adopt_journal_encode(const PlAdoptJournal *j, char **ret);
 
-/** pl_adopt_journal_decode() - Return: 0; -EBADMSG when anything in it was not written by encode:
- * a record that is not understood is not acted upon; -ENOMEM. */
+/** pl_adopt_journal_decode() - Return: 0; -EBADMSG when encode did not write all of it: nobody acts
+ * on a record that is not understood; -ENOMEM. */
 int pl_adopt_journal_decode(const char *text, size_t size, PlAdoptJournal *ret);
 
 typedef enum PlAdoptRecovery {
@@ -193,7 +193,7 @@ typedef enum PlAdoptRecovery {
         PL_ADOPT_FINISH,  /* start it, thaw, verify */
 } PlAdoptRecovery;
 
-/** pl_adopt_recover() - which way after an accident
+/** pl_adopt_recover() - how to recover from an accident
  * @same_boot: j->boot_id is this boot's
  * @answers: the engine does */
 PlAdoptRecovery pl_adopt_recover(PlAdoptPhase phase, bool same_boot, bool answers);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Backoff: doubling waits, half of each left to chance. It must not know what is retried.
+ * Backoff: waits that double, half of each random. It does not know what is retried.
  */
 
 #include "lib/base/backoff.h"

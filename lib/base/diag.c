@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Diagnostics: see the header. Of a hostile file the first messages are kept.
+ * Diagnostics: see the header. The list is bounded: a hostile file fills it with its first errors.
  */
 
 #include "lib/base/diag.h"

@@ -4,8 +4,8 @@
 /*
  * Diagnostics: every problem of a policy at once, each with its place and its remedy.
  *
- * A list that parsers append to and shells print, so that the parser need not know whether it
- * speaks to a journal, a terminal or a control socket.
+ * Parsers append to the list and shells print it, so a parser need not know whether the reader is a
+ * journal, a terminal or a control socket.
  */
 
 #include "lib/base/macro.h"

@@ -4,8 +4,8 @@
  * Grammar.
  *
  * Two passes, because an option may stand before the command that says what it means: the first
- * takes the words apart, for which it is enough to know whether an option has a value; the second
- * looks each option up among those of the command and sets it.
+ * takes the words apart, which only takes knowing whether an option has a value; the second looks
+ * each option up among those of the command and sets it.
  */
 
 #include "lib/base/grammar.h"
@@ -16,7 +16,7 @@
 #include "lib/base/similar.h"
 #include "lib/base/unit.h"
 
-#define COLUMN_MAX 34 /* of --help, where explanations begin at the latest */
+#define COLUMN_MAX 34 /* of --help: explanations start here at the latest */
 
 /* An option as it was written. */
 typedef struct Given {
@@ -106,7 +106,7 @@ static int no_option(Parser *p, const char *name) {
                        : wrong(p, "no option --%s", name);
 }
 
-/* The option that alone begins so: among those of the command, or before it among all. */
+/* The one option with this prefix: of the command, or before it of all commands. */
 static int find_prefix(Parser *p, const char *name, const PlOption **ret) {
         const PlGrammar *g = p->grammar;
         const PlOption *found = NULL;
@@ -236,7 +236,7 @@ static bool is_same(const PlOption *o, const Given *given) {
         return given->letter ? o->letter == given->letter : pl_streq(o->name, given->row->name);
 }
 
-/* The row that a command has for it; NULL: it takes none such. */
+/* The command's row for it; NULL: the command does not take it. */
 static const PlOption *find_own(const PlGrammar *g, const PlCommand *c, const Given *given) {
         for (size_t i = 0; i < g->n_options; i++)
                 if (is_same(&g->options[i], given) && takes(c, &g->options[i]))

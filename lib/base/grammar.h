@@ -5,14 +5,14 @@
  * Grammar: a command line as two tables, one of commands and one of options.
  *
  * Options come before or after the command, as "--name VALUE", "--name=VALUE", "-nVALUE" or
- * "-n VALUE"; letters may be joined, a name may be cut off as long as one option of the command
- * begins so, and "--" ends options. What a command does not take is refused. The help comes from
- * the same tables. Pure: texts are returned, never printed, and the caller decides how to end.
+ * "-n VALUE"; letters may be joined, a name may be shortened to a prefix that only one option of
+ * the command has, and "--" ends options. What a command does not take is refused. The help comes
+ * from the same tables. Pure: texts are returned, never printed, and the caller decides how to end.
  */
 
 #include "lib/base/macro.h"
 
-/* What becomes of an option's value, and of which type its field is. */
+/* How an option's value is parsed, and the type of its field. */
 typedef enum PlOptionKind {
         PL_OPTION_ASKED, /* --help and --version, which the caller answers; no field */
         PL_OPTION_FLAG,  /* bool */

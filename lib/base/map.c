@@ -4,8 +4,8 @@
  * Map: see the header.
  *
  * A dense array of entries in insertion order, and a table of slots that index it by hash (linear
- * probing, at most two thirds full). Removal leaves a hole in the array, never moves an entry, so
- * that removing while iterating is safe; holes go when the table is built anew.
+ * probing, at most two thirds full). Removal leaves a hole in the array and moves no entry, so it
+ * is safe while iterating; a rebuild drops the holes.
  */
 
 #include "lib/base/map.h"
@@ -79,7 +79,7 @@ static Entry *find(const PlMap *m, const char *key) {
         return *slot == SLOT_EMPTY ? NULL : &m->entries[*slot];
 }
 
-/* Builds both arrays anew, without holes and with room for one more. */
+/* Rebuilds both arrays without holes, with room for one more. */
 static int rebuild(PlMap *m) {
         size_t n_slots = SLOTS_MIN, n = 0;
         _cleanup_free_ Entry *entries = NULL;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Map: string keys to pointers, in insertion order of iteration or none promised.
+ * Map: string keys to pointers. The order of iteration is not promised.
  *
  * Keys are borrowed: they must live in the value or outlast the entry. Values are not owned.
  */

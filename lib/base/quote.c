@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Quoting: see the header. What is shown of foreign bytes never moves a cursor, turns the direction
- * of text or ends a line; what cannot be shown becomes \xNN, so nothing disappears.
+ * Quoting: see the header. Foreign bytes never move the cursor, change the direction of text or end
+ * a line. What cannot be shown becomes \xNN, so nothing disappears.
  */
 
 #include "lib/base/quote.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Table: natural widths first, then shorten, then leave out, then give what is over to the bars.
+ * Table: start from natural widths, shorten, drop columns, then give spare room to the bars.
  */
 
 #include "lib/base/table.h"

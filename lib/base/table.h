@@ -4,9 +4,8 @@
 /*
  * Table: rows and columns for the terminal at hand.
  *
- * A table that is too wide first shortens what may be shortened, then leaves out columns, the least
- * important first; whatever room is over goes to the bars. A column without any content is not
- * shown.
+ * A table that is too wide first shortens cells, then drops columns, the least important first.
+ * Spare room goes to the bars. Empty columns are not shown.
  */
 
 #include "lib/base/text.h"

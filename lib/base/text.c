@@ -3,8 +3,8 @@
 /*
  * Text for a terminal.
  *
- * Everything printed comes through pl_text_clean() once; after that a text is a sequence of
- * printable characters and the rest of this file need not doubt it.
+ * Everything printed passes pl_text_clean() once; the rest of this file relies on printable
+ * characters.
  */
 
 #include "lib/base/text.h"

@@ -4,8 +4,8 @@
 /*
  * Text for a terminal: how wide it is, how to cut it, how to tint it.
  *
- * What the terminal can do is a parameter, so that every look can be tested without one. Widths
- * come from wcwidth(3) and need a UTF-8 LC_CTYPE; in ASCII looks one byte is one column.
+ * The terminal's abilities are a parameter, so tests need no terminal. Widths come from wcwidth(3)
+ * and need a UTF-8 LC_CTYPE; in ASCII looks one byte is one column.
  */
 
 #include "lib/base/macro.h"

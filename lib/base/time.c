@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Times as text, by hand: strptime(3) knows no fractions and no offsets, and timegm(3) alone would
+ * Times as text, by hand: strptime(3) has no fractions and no offsets, and timegm(3) alone would
  * double the cost of a rotation, which reads the time of every record of a gigabyte. Proleptic
  * Gregorian days are counted with the usual era arithmetic instead.
  */

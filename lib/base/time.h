@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Times as text: RFC 3339 to nanoseconds and back. It knows no clock.
+ * Times as text: RFC 3339 to nanoseconds and back. It reads no clock.
  */
 
 #include "lib/base/macro.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Unit names: a template of the policy and what stands for its %s, as the name of a systemd unit.
+ * Unit names: a template from the policy and the text for its %s become the name of a systemd unit.
  */
 
 #include "lib/base/macro.h"

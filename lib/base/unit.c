@@ -4,7 +4,7 @@
  * Units: see the header.
  *
  * All arithmetic is on integers of twice the width, so that "1.1G" is the same number on every
- * machine and overflow is seen instead of wrapped. No locale: isdigit() and strtod() are avoided.
+ * machine and overflow is detected, not wrapped. No locale: isdigit() and strtod() are avoided.
  */
 
 #include "lib/base/unit.h"

@@ -5,8 +5,8 @@
  * Units: sizes, percentages, time spans and budgets as systemd writes them.
  *
  * Sources: systemd.syntax(7) "sizes", systemd.time(7) "parsing time spans",
- * systemd.resource-control(5). Sizes are base 1024; a time span without a unit is in seconds.
- * Pure; nothing is accepted partially: a value parses in full or not at all.
+ * systemd.resource-control(5). Sizes are base 1024; a time span without a unit is in seconds. Pure;
+ * a value parses in full or not at all.
  */
 
 #include "lib/base/macro.h"

@@ -2,7 +2,7 @@
 
 /*
  * Docker's CLI takes "10m" for minutes where systemd's spans have "m" for minutes too, so that both
- * habits work. A plain number is seconds since 1970, as in Docker; systemd would have it a span.
+ * habits work. A plain number is seconds since 1970, as in Docker; systemd would read it as a span.
  */
 
 #include "lib/base/when.h"

@@ -266,7 +266,7 @@ int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret) {
         r = parse_api_version(string_of(root, "ApiVersion"), &info.api_max);
         if (r < 0)
                 return r;
-        /* Engines before 1.13 do not tell their minimum: they speak everything up to their own. */
+        /* Engines before 1.13 do not report a minimum: they speak every version up to their own. */
         if (parse_api_version(string_of(root, "MinAPIVersion"), &info.api_min) < 0)
                 info.api_min = PL_DOCKER_API_MIN;
         info.api = negotiate(&info);
@@ -533,7 +533,7 @@ static int parse_host_config(const json_t *host, PlHostConfig *h) {
                           &h->restart_policy);
 }
 
-/* Labels that policies live by: they are kept even when an image brings hundreds of others. */
+/* Labels that policies match by: kept even when an image has hundreds of others. */
 static bool is_vital(const char *key) {
         return pl_startswith(key, "com.docker.compose.") || pl_startswith(key, "plimsoll.");
 }
@@ -589,7 +589,7 @@ static int parse_pairs(const json_t *object, size_t max, PlPair **ret, size_t *r
         return 0;
 }
 
-/* Only text that is an address, so that nobody downstream connects to or prints anything else. */
+/* Only valid addresses pass: others connect to them and print them. */
 static void parse_ip(int family, const char *s, char ret[static 46]) {
         struct in6_addr unused;
 
@@ -662,13 +662,13 @@ static void add_bindings(const PlPort *port, const json_t *bindings, PlContainer
         }
 }
 
-/* {"5432/tcp": [{"HostIp", "HostPort"}] or null}. SCTP is nobody's probe or audit: left out. */
+/* {"5432/tcp": [{"HostIp", "HostPort"}] or null}. SCTP is left out: no probe speaks it. */
 static int parse_ports(const json_t *settings, const json_t *host, PlContainer *c) {
         const json_t *ports = json_object_get(settings, "Ports"), *bindings;
         const char *spec, *proto;
         void *shrunk;
 
-        /* Not running: nothing is bound yet, what will be is in HostConfig. */
+        /* Not running: nothing is bound yet; HostConfig has what will be. */
         if (json_object_size(ports) == 0)
                 ports = json_object_get(host, "PortBindings");
         if (json_object_size(ports) == 0)
@@ -716,7 +716,7 @@ static int parse_mounts(const json_t *mounts, PlContainer *c) {
         return 0;
 }
 
-/* What probes need and no more: everything else in there may be a password. */
+/* Only what probes need: anything else in there may be a password. */
 static const char *const env_names[] = { "OLLAMA_HOST", "PGDATA", "PGPORT", "POSTGRES_DB",
                                          "POSTGRES_USER" };
 
@@ -847,7 +847,10 @@ static int fill(const json_t *root, PlContainer *c) {
         return r;
 }
 
-/* --- packing: the same walk runs twice, once to count and once to copy */
+/* --- packing. A container lives for days; the JSON it was read from lives for a moment. Forty
+ * small strings allocated in between end up in the holes of that JSON and keep its pages alive:
+ * 1,000 containers held 6 MiB in use and 13 MiB resident. Packed into one block each they do not.
+ * The same walk runs twice, once to count and once to copy. */
 
 typedef struct Packer {
         char *base; /* NULL: only count */
@@ -908,7 +911,7 @@ static PlMount *pack_mounts(Packer *p, const PlMount *mounts, size_t n) {
         return copy;
 }
 
-/* ret gets the addresses of the copies; what is not a pointer it has already. */
+/* ret gets the addresses of the copies; the rest of it is copied already. */
 static void walk(Packer *p, const PlContainer *c, PlContainer *ret) {
         ret->labels = pack_pairs(p, c->labels, c->n_labels);
         ret->reach.networks = pack_networks(p, c->reach.networks, c->reach.n_networks);
@@ -967,7 +970,8 @@ int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret) {
         r = fill(root, c);
         if (r < 0)
                 return r;
-        json_decref(TAKE_PTR(root)); /* its memory first: the packed block finds room there */
+        /* free its memory first, so that the packed block can reuse it */
+        json_decref(TAKE_PTR(root));
         r = container_pack(&c);
         if (r < 0)
                 return r;

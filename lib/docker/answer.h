@@ -4,9 +4,9 @@
 /*
  * Answers: what the Engine API says, as values: versions, lists, inspections, events, errors.
  *
- * Everything the engine says is treated as hostile: missing, mistyped and huge members give a
- * clear error or a safe default, never a crash. Unknown members are ignored. Sources: Docker
- * Engine API 1.24-1.52 reference; Podman's compatible API where noted.
+ * All answers are treated as hostile: missing, mistyped and huge members give a clear error or a
+ * safe default, never a crash. Unknown members are ignored. Sources: Docker Engine API 1.24-1.52
+ * reference; Podman's compatible API where noted.
  */
 
 #include "lib/base/id.h"
@@ -20,7 +20,7 @@ typedef struct PlApiVersion {
         unsigned major, minor;
 } PlApiVersion;
 
-/* The highest version these parsers were tested with; a newer engine is asked for this one. */
+/* The highest version these parsers were tested with; a newer engine is asked to speak this one. */
 #define PL_DOCKER_API_TESTED ((PlApiVersion){ 1, 52 })
 #define PL_DOCKER_API_MIN    ((PlApiVersion){ 1, 24 })
 
@@ -86,9 +86,9 @@ typedef struct PlEvent {
         int signal;            /* kill; 0: none */
         PlDockerHealth health; /* health_status */
         char name[256];        /* Actor.Attributes.name, cut; empty: none */
-        /* create: the container as far as the event tells it, which is name, image and labels; NULL
-         * otherwise. A policy can be matched by it: an inspection may have to wait, because the
-         * engine holds the container's lock while it starts it. */
+        /* create: the container with the name, image and labels of the event; else NULL. It is
+         * enough to match a policy: an inspection may have to wait, because the engine holds the
+         * container's lock while it starts it. */
         PlContainer *born;
 } PlEvent;
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Container: the life of the value and the few questions that everyone asks of it.
+ * Container: its lifetime and lookups.
  *
- * It exists apart from the parser so that planners and tests can build containers by hand. It does
- * not know JSON.
+ * It is apart from the parser so that planners and tests can build containers by hand. It does not
+ * know JSON.
  *
- * A container lives for days; the JSON it was read from lives for a moment. Forty small strings
- * allocated in between end up in the holes of that JSON and keep its pages alive: 1,000 containers
- * held 6 MiB in use and 13 MiB resident. Packed into one block each they do not.
+ * A parsed container is one packed block: see lib/docker/answer.c.
  */
 
 #include "lib/docker/container.h"

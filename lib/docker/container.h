@@ -4,8 +4,8 @@
 /*
  * Container: what the engine said about one container, as a value.
  *
- * Everything in it came from outside and is bounded when it is parsed (pl-docker). Environment
- * variables are not kept but for the few names that probes need; a secret never gets here.
+ * All of it comes from outside; the parser (lib/docker/answer) bounds it. Of the environment, only
+ * the few variables that probes need are kept; secrets never get here.
  */
 
 #include "lib/base/id.h"
@@ -95,7 +95,7 @@ typedef struct PlEngineLog {
 typedef struct PlContainer {
         char id[PL_ID_MAX];
         char *name;  /* without the leading slash */
-        char *image; /* Config.Image, as the person wrote it */
+        char *image; /* Config.Image, as the user wrote it */
         char *image_id;
         PlPhase phase;
         PlHealthcheck healthcheck;

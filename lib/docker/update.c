@@ -6,7 +6,7 @@
  *
  * Holds the engine's rules about which values go together, which exclude each other and which it
  * cannot take back (Engine API, "Update a container"; daemon/container checks as tried), so that
- * nobody else has to know them. Each row of the table below tells one resource.
+ * nobody else has to know them. Each row of the table below writes one resource.
  */
 
 #include "lib/docker/update.h"
@@ -151,7 +151,7 @@ static int update_memory(Update *u) {
 
         memory_swap = memory_swap_for(u, memory);
         agrees = memory == u->have->memory && memory_swap == u->have->memory_swap;
-        /* 0 beside a memory limit: an engine without swap accounting. It will not learn it. */
+        /* 0 beside a memory limit: an engine without swap accounting */
         if (memory == u->have->memory && u->have->memory_swap == 0 && memory_swap == -1)
                 agrees = true;
         if (agrees)
@@ -411,7 +411,7 @@ int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *r
                         pl_limits_deinit(&l);
                         return r;
                 }
-                if (r == 0) /* the engine has checked it; what it let pass is not ours to judge */
+                if (r == 0) /* the engine has checked it already */
                         l.v[PL_RESOURCE_ALLOWED_CPUS] = (PlValue){ .set = true, .text = text };
         }
 

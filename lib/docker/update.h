@@ -26,15 +26,15 @@ typedef struct PlDockerHost {
 /**
  * pl_docker_format_update() - body of POST /containers/{id}/update, only what differs
  * @want: values to tell; unset ones and those that the engine does not know are left out
- * @have: the engine's own idea from the last inspect
+ * @have: what the engine has, from the last inspect
  * @ret:  owned by the caller; NULL when the engine already agrees
  * @ret_not: values that the engine cannot take, as a mask of 1 << PlResource
  *           (memory limit removed, below its minimum of 6 MiB, memory.high, an io.weight between
  *           its steps, …). They are left out, because the engine refuses an update as a whole.
  *
- * Memory and MemorySwap always go together (API: "memory alone fails above the stored
- * MemorySwap"); where no swap limit is wanted the amount of swap stays what it was. NanoCpus
- * conflicts with CpuPeriod and CpuQuota: the container's own way is kept.
+ * Memory and MemorySwap always go together (API: "memory alone fails above the stored MemorySwap");
+ * where no swap limit is wanted the amount of swap stays what it was. NanoCpus conflicts with
+ * CpuPeriod and CpuQuota: the container's own way is kept.
  *
  * Return: 0 or -ENOMEM.
  */

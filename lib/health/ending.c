@@ -12,11 +12,11 @@
 
 #include "lib/base/unit.h"
 
-/* Requests older than this have nothing to do with an end: stop timeouts are seconds, 10 by
- * default; a SIGTERM that a program ignores says nothing an hour later. */
+/* Older requests did not cause an end: stop timeouts are seconds, 10 by default, and a SIGTERM that
+ * a program ignored means nothing an hour later. */
 #define REQUEST_USEC (10 * PL_USEC_PER_MIN)
-/* A lost engine may have sent the signal before it went, and the container uses its stop timeout.
- */
+/* An engine may have sent the signal before the connection was lost; the container then uses up its
+ * stop timeout. */
 #define OWN_LOST_USEC (15 * PL_USEC_PER_SEC)
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
@@ -44,7 +44,7 @@ static bool ends_process(int signal) {
                signal == SIGABRT || signal == 37 /* SIGRTMIN+3, a container with systemd */;
 }
 
-/* The engine tells of every kill by the kernel, whoever ran out of memory; the kernel log knows. */
+/* The engine reports every OOM kill alike; only the kernel log says whose memory ran out. */
 static PlEnder oom_ender(const PlEnding *e, uint64_t at) {
         if (within(e->host_oom_usec, at, OOM_USEC))
                 return PL_ENDER_HOST_OOM;
@@ -147,7 +147,7 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
         bool ended = c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD;
 
         if (e->counted && c->restart_count > e->restart_count) {
-                /* what the events told already is in the ring */
+                /* ends that events reported are in the ring already */
                 unsigned missed = c->restart_count - e->restart_count;
                 unsigned seen = 0;
 
@@ -162,7 +162,7 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
             (e->ender == PL_ENDER_NONE || c->finished_usec > e->end_usec + SAME_END_USEC)) {
                 e->exit_code = c->exit_code;
                 e->end_usec = c->finished_usec;
-                /* seen running before: the event was lost, what it would have said is not known */
+                /* it ran when last seen: the event is lost, and with it the reason */
                 e->ender = pl_ending_is_own(e, c->finished_usec) ? PL_ENDER_PLIMSOLL
                                                                  : PL_ENDER_UNSEEN;
         }

@@ -34,8 +34,8 @@ typedef enum PlEnder {
 
 typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
-        uint64_t own_usec, own_end_usec;  /* our own restart was requested; ends until then are its
-                                           * doing; 0: it is under way */
+        uint64_t own_usec, own_end_usec;  /* our own restart: when it was requested, and until when
+                                             it explains an end; 0: it is under way */
         uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
         uint64_t start_usec, end_usec;    /* of the last run */
         PlEnder ender;                    /* of the last end */
@@ -46,18 +46,18 @@ typedef struct PlEnding {
         bool counted;           /* restart_count is valid */
 } PlEnding;
 
-/** pl_ending_event() - fold one of the engine's events; doubles and strangers do no harm. */
+/** pl_ending_event() - fold one of the engine's events; repeated and unrelated ones do no harm. */
 void pl_ending_event(PlEnding *e, const PlEvent *event);
 
 /** pl_ending_own() - plimsolld itself asks for a restart now. */
 void pl_ending_own(PlEnding *e, uint64_t realtime_usec);
 
-/** pl_ending_own_failed() - the engine did not do it, or only the first half: the end.
- * @lost: it was lost meanwhile (or plimsolld ended), so that nobody knows; false: it has said so.
- * Its events may come after its answer. */
+/** pl_ending_own_failed() - the engine did not restart it, or only stopped it. @lost: the
+ * connection was lost (or plimsolld ended), so nobody knows; false: the engine said so. Its events
+ * may come after its answer. */
 void pl_ending_own_failed(PlEnding *e, bool lost, uint64_t realtime_usec);
 
-/** pl_ending_is_own() - is what happens to it at this time our own restart's doing? */
+/** pl_ending_is_own() - does our own restart explain what happens at this time? */
 bool pl_ending_is_own(const PlEnding *e, uint64_t realtime_usec);
 
 /** pl_ending_oom() - the kernel killed a process of this container. @host: not for its own limit.
@@ -67,16 +67,16 @@ void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec);
 /** pl_ending_inspect() - what inspect says; makes up for events that were lost. */
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec);
 
-/** pl_ending_crashes() - Return: the number of ends in the window when that is a crash loop that
- * goes on (not running, or not long enough), else 0. */
+/** pl_ending_crashes() - Return: the number of ends in the window when that is a crash loop under
+ * way (not running, or not for long), else 0. */
 unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_usec);
 
-/** pl_ending_was_requested() - did somebody want it to end? Then it is never restarted by us. An
- * end that nobody saw counts as requested. */
+/** pl_ending_was_requested() - did somebody ask for this end? Then we never restart it. An end that
+ * nobody saw counts as requested. */
 bool pl_ending_was_requested(const PlEnding *e);
 
-/** pl_ending_is_requested() - … or does somebody want it to end that still runs: within its stop
- * timeout it may well stop answering? */
+/** pl_ending_is_requested() - … or is it still running while somebody stops it? Within its stop
+ * timeout it may stop answering. */
 bool pl_ending_is_requested(const PlEnding *e, uint64_t realtime_usec);
 
 /** pl_ending_describe() - "exit code 137: …" in words; "" while it runs. Return: buf. */

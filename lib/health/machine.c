@@ -3,8 +3,8 @@
 /*
  * Health: what a service's state is, and how evidence moves it.
  *
- * It decides by one table and must not know where evidence comes from. The words are part of the
- * control socket's contract and of the journal's PLIMSOLL_HEALTH field: they are never renamed.
+ * One table decides; it does not know where evidence comes from. The words are part of the control
+ * socket's contract and of the journal's PLIMSOLL_HEALTH field: they are never renamed.
  */
 
 #include "lib/health/machine.h"
@@ -53,7 +53,7 @@ static void explain_failure(const PlHealth *h, const PlHealthFacts *f, char *buf
 
         if (h->n_fail > 1)
                 (void)snprintf(times, sizeof(times), " (%u times in a row)", h->n_fail);
-        /* why it is only told, and nothing done about it */
+        /* why this is only reported, and not acted on */
         if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
                 doubt = f->stale ? "" : "; Docker's healthcheck says healthy";
         else if (!h->proven)
@@ -121,8 +121,8 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
 #define A PL_HEALTH_ABSENT
 
 /*
- * Rows where all columns agree are facts; the others are half-known, and lean towards what was.
- * Loading never leads to unhealthy: a database that replays its log would begin anew at a restart.
+ * Rows where all columns agree are facts; the others are uncertain, and keep the state it had.
+ * Loading never leads to unhealthy: a database that replays its log would start over at a restart.
  */
 /* clang-format off */
 static const uint8_t table[_PL_SIGN_N][_PL_HEALTH_N] = {
@@ -259,7 +259,7 @@ static PlHealthSign sign_of(const PlHealth *h, const PlHealthConfig *c, const Pl
                 default:
                         break;
                 }
-                /* between two crashes it runs, and may even answer */
+                /* it runs between two crashes, and may even answer */
                 if (f->crashes > 0)
                         return PL_SIGN_CRASHING;
         }
@@ -310,7 +310,7 @@ static void begin_run(PlHealth *h, uint64_t started_usec) {
 }
 
 /* See pl_health_is_broken(). Only a settled failure counts: one good answer in between is a sign of
- * life, and begins the count anew. */
+ * life and restarts the count. */
 static bool is_proven(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
         switch (sign) {
         case PL_SIGN_EXITED:
@@ -327,7 +327,7 @@ static bool is_proven(const PlHealth *h, const PlHealthFacts *f, PlHealthSign si
         }
 }
 
-/* Is a failure a dependency's? Return: whether that has changed so that it must be said. */
+/* Is a dependency to blame? Return: whether that has changed and must be reported. */
 static bool attribute(PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
         bool was = h->attributed;
 
@@ -336,12 +336,12 @@ static bool attribute(PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
                 return false;
         }
         if (f->waits_for) {
-                /* one's own failure, known before the dependency failed, stays one's own */
+                /* it failed before the dependency did: its own fault */
                 if (h->state != PL_HEALTH_UNHEALTHY)
                         h->attributed = true;
                 return false;
         }
-        /* the dependency is back: the count began anew, so only a settled failure is one's own */
+        /* the dependency is back and the count restarted: only a settled failure is its own */
         if (was && sign != PL_SIGN_FAILS_ONCE && sign != PL_SIGN_SERVES_ONCE &&
             sign != PL_SIGN_PART_ONCE && sign != PL_SIGN_KEEP && sign != PL_SIGN_RESTARTING)
                 h->attributed = false;

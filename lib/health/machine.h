@@ -30,7 +30,7 @@ PlHealthState pl_health_state_from_string(const char *s); /* _PL_HEALTH_N: unkno
 
 /* What all evidence amounts to at one moment. */
 typedef enum PlHealthSign {
-        PL_SIGN_KEEP,       /* nothing new can be known: engine lost, or no verdict yet */
+        PL_SIGN_KEEP,       /* nothing new is known: engine lost, or no verdict yet */
         PL_SIGN_NOTHING,    /* runs, and neither a probe nor a healthcheck says more; or not yet
                              * started */
         PL_SIGN_GONE,       /* there is no container */
@@ -96,7 +96,7 @@ typedef struct PlHealth {
         bool answered;                 /* … by the probe as it is now */
         bool docker_passed;            /* Docker's healthcheck was, in this run */
         uint64_t started_usec;         /* of this run */
-        bool attributed;               /* the present failure is put down to a dependency */
+        bool attributed;               /* a dependency is to blame for the present failure */
         bool waited;                   /* a dependency was down at the last step */
         bool reprieved; /* unhealthy for its past alone: a crash loop, running again */
         bool proven;    /* unhealthy, and known to be dead: see pl_health_is_broken() */
@@ -119,8 +119,8 @@ typedef struct PlHealthChange {
  * PL_VERDICT_NONE says nothing and is ignored. */
 void pl_health_probe(PlHealth *h, const PlVerdict *v);
 
-/** pl_health_reprobe() - another question, or another address, from now on: what the last one got
- * for an answer is no proof against this one's silence. */
+/** pl_health_reprobe() - the probe changed (kind or address): an answer to the old one proves
+ * nothing about the silence of the new one. */
 void pl_health_reprobe(PlHealth *h);
 
 /** pl_health_step() - bring the state up to the evidence
@@ -133,8 +133,8 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
 uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
                           const PlHealthFacts *facts, uint64_t now_usec);
 
-/** pl_health_wants_hurry() - would an answer soon settle something: starting, or recovering?
- * Failures that count do so at the policy's interval. */
+/** pl_health_wants_hurry() - would an early answer settle something (starting, recovering)?
+ * Failures are counted at the policy's interval. */
 bool pl_health_wants_hurry(const PlHealth *h);
 
 /** pl_health_is_failing() - is it unhealthy by its own fault? Damping does not hide this. A crash
@@ -146,10 +146,10 @@ static inline bool pl_health_is_failing(const PlHealth *h) {
 /**
  * pl_health_is_broken() - … and proven to be dead, so that a restart may help and cannot harm?
  *
- * A probe that fails is no proof alone. It may ask at the wrong place, or too early: a database
- * that is being filled for the first time does not listen yet, and a restart in the middle of it
- * leaves half of the data, or none. What runs is dead when it was seen to serve in this run and
- * does not any more, or when Docker's healthcheck passed in this run and fails now; never while it
+ * A failing probe alone is no proof. It may ask the wrong address, or too early: a database that is
+ * being filled for the first time does not listen yet, and a restart in the middle of it leaves
+ * half of the data, or none. A running container is dead when it has served in this run and no
+ * longer does, or when Docker's healthcheck passed in this run and fails now; never while it
  * passes.
  */
 static inline bool pl_health_is_broken(const PlHealth *h) {

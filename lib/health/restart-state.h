@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Restart state: what of a container's restarts must outlive plimsolld, as JSON. A budget that
- * began anew with each start of the daemon would bound nothing, and who has seen how a container
- * ended should know it still.
+ * Restart state: what must outlive plimsolld of a container's restarts, as JSON. A budget that
+ * starts over with each start of the daemon bounds nothing, and a daemon that has seen how a
+ * container ended should still know it.
  */
 
 #include "lib/health/ending.h"
@@ -15,8 +15,8 @@
 int pl_restart_state_format(const PlRestart *r, const PlEnding *e, char **ret);
 
 /**
- * pl_restart_state_parse() - strict, but for unknown members, which are passed over
- * @now_usec: CLOCK_MONOTONIC; later times are from before a boot, and forgotten
+ * pl_restart_state_parse() - strict, but unknown members are ignored
+ * @now_usec: CLOCK_MONOTONIC; later times are from before a reboot and are dropped
  * Return: 0, -EBADMSG.
  */
 int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlRestart *ret_restart,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Restart: see the header. The cool-off is the budget's window: so long must a service have been
- * healthy before its backoff is forgotten, or before a surrender is taken back.
+ * Restart: see the header. The cool-off is the budget's window: a service must be healthy for that
+ * long before its backoff is reset, or before we try again after giving up.
  */
 
 #include "lib/health/restart.h"
@@ -16,7 +16,7 @@ uint64_t pl_restart_engine_turn(const PlContainer *c, bool requested, uint64_t r
                 return PL_TIME_INFINITY;
         if (c->phase != PL_PHASE_EXITED || requested)
                 return 0;
-        /* moby, restartmanager: "on-failure" minds the exit code, the others do not */
+        /* moby, restartmanager: only "on-failure" looks at the exit code */
         due = pl_streq(policy, "always") || pl_streq(policy, "unless-stopped") ||
               (pl_startswith(policy, "on-failure") && c->exit_code != 0);
         since = realtime_usec > c->finished_usec ? realtime_usec - c->finished_usec : 0;
@@ -45,7 +45,7 @@ void pl_restart_put_off(PlRestart *r, uint64_t now_usec, uint32_t random) {
 }
 
 void pl_restart_done(PlRestart *r, uint64_t now_usec, uint32_t random) {
-        if (r->n_times == 0) { /* forgiven meanwhile; it was done all the same */
+        if (r->n_times == 0) { /* reset meanwhile; the restart counts all the same */
                 pl_restart_book(r, now_usec, random);
                 return;
         }
@@ -65,7 +65,7 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                                 const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
                                 uint64_t *ret_usec) {
         unsigned limit = PL_MIN(budget->n, (unsigned)PL_RESTART_TIMES_MAX);
-        /* a unit may be no more than an alarm, which wants no proof */
+        /* a unit may be just an alarm, which needs no proof */
         bool cause = facts->broken || (facts->failing && action == PL_ON_UNHEALTHY_UNIT);
         uint64_t due;
 
@@ -82,7 +82,7 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                 return PL_RESTART_NOTHING;
         due = PL_MAX(r->not_before_usec, facts->engine_until_usec);
         if (due == PL_TIME_INFINITY)
-                return PL_RESTART_NOTHING; /* the next phase will tell */
+                return PL_RESTART_NOTHING; /* the next phase decides */
         if (now_usec < due) {
                 *ret_usec = due;
                 return PL_RESTART_WAIT;

@@ -4,8 +4,8 @@
 /*
  * Restart: whether, and when, to restart what is broken.
  *
- * A budget bounds the number within a window, a backoff keeps them apart, and when the budget is
- * spent it gives up and says so, once. It never competes with the engine's own restart policy and
+ * A budget bounds restarts within a window, a backoff spaces them out, and when the budget is spent
+ * it gives up and reports that once. It never competes with the engine's own restart policy and
  * never brings back what a person has stopped.
  */
 
@@ -32,8 +32,8 @@ typedef struct PlBudget {
 typedef enum PlRestartVerb {
         PL_RESTART_NOTHING,
         PL_RESTART_WAIT,    /* due at *ret_usec */
-        PL_RESTART_NOW,     /* restart it; on the books when it is sent, pl_restart_book() */
-        PL_RESTART_UNIT,    /* start the unit; it is on the books */
+        PL_RESTART_NOW,     /* restart it; counted when it is sent: pl_restart_book() */
+        PL_RESTART_UNIT,    /* start the unit; it is counted already */
         PL_RESTART_GIVE_UP, /* the budget is spent: say so; told once */
 } PlRestartVerb;
 
@@ -44,12 +44,12 @@ typedef struct PlRestartFacts {
         bool healthy;                /* published state */
         bool stale;                  /* the engine is lost */
         bool requested;              /* pl_ending_was_requested() */
-        uint64_t engine_until_usec;  /* the engine has the first word until then; 0: it has not */
+        uint64_t engine_until_usec;  /* wait for the engine's own restart policy until then; 0: do
+                                        not */
         uint64_t healthy_since_usec; /* when healthy */
 } PlRestartFacts;
 
-/* All zeroes: no restart counts. So it begins, and so it becomes again when a person starts the
- * container anew, or the policy changes. */
+/* Zeroed at first, and again when a person starts the container or the policy changes. */
 typedef struct PlRestart {
         uint64_t times_usec[PL_RESTART_TIMES_MAX]; /* a ring */
         unsigned n_times;
@@ -60,7 +60,7 @@ typedef struct PlRestart {
 } PlRestart;
 
 /**
- * pl_restart_engine_turn() - for how long from now the engine has the first word
+ * pl_restart_engine_turn() - how long to wait for the engine's own restart policy
  * @requested: an end on request is final for every restart policy
  * @realtime_usec: CLOCK_REALTIME, as the container's times
  *
@@ -81,15 +81,15 @@ PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudg
                                 const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
                                 uint64_t *ret_usec);
 
-/** pl_restart_book() - a restart is sent to the engine: from here on it counts, whatever becomes of
- * it. What was never sent costs nothing. */
+/** pl_restart_book() - a restart was sent to the engine: it counts from here on, whatever happens
+ * to it. One that was never sent costs nothing. */
 void pl_restart_book(PlRestart *r, uint64_t now_usec, uint32_t random);
 
-/** pl_restart_done() - the engine has answered, or is not going to. A container may take longer to
- * stop than the backoff is long, so that budget and backoff count from now. */
+/** pl_restart_done() - the engine has answered, or will not. Stopping a container can take longer
+ * than the backoff, so budget and backoff count from now. */
 void pl_restart_done(PlRestart *r, uint64_t now_usec, uint32_t random);
 
-/** pl_restart_put_off() - not done (dry run): ask again after a backoff; nothing is on the books.
+/** pl_restart_put_off() - not done (dry run): ask again after a backoff; nothing is counted.
  */
 void pl_restart_put_off(PlRestart *r, uint64_t now_usec, uint32_t random);
 

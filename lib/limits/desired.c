@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Desired: see the header. It must not ask whether a value can be had; that is the plan's matter.
+ * Desired: see the header. Whether a value is possible is the plan's question, not ours.
  */
 
 #include "lib/limits/desired.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Drift: one window of repairs, then pauses that double. It must not look at the values: whether
- * one has drifted is the plan's matter.
+ * Drift: one window of repairs, then pauses that double. Which values have drifted is the plan's
+ * question.
  */
 
 #include "lib/limits/drift.h"

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Drift: how often a value that somebody took away may be put back.
+ * Drift: how often we put back a value that somebody else changed.
  *
- * Repairs are worth doing at once, but a fight with another manager must not be fought for ever:
- * after PL_DRIFT_BURST repairs within PL_DRIFT_WINDOW_USEC the container enters a stand-off, which
- * is reported once; then one attempt per pause, the pause doubling up to PL_DRIFT_PAUSE_MAX_USEC.
- * A whole quiet window after an attempt ends the stand-off. Pure; time is a parameter.
+ * A value is repaired at once, but we must not fight another manager for ever: after PL_DRIFT_BURST
+ * repairs within PL_DRIFT_WINDOW_USEC the container enters a stand-off, which is reported once;
+ * then one attempt per pause, the pause doubling up to PL_DRIFT_PAUSE_MAX_USEC. A whole quiet
+ * window after an attempt ends the stand-off. Pure; time is a parameter.
  */
 
 #include "lib/base/macro.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Originals: their JSON, read as if somebody else had written it: what it says goes into kernel
- * files.
+ * Originals as JSON. Reading trusts nothing: what it says goes into kernel files.
  */
 
 #include "lib/limits/originals.h"

@@ -27,6 +27,6 @@ void pl_container_state_deinit(PlContainerState *s);
 int pl_state_format(const PlContainerState *s, char **ret);
 
 /** pl_state_parse() - strict: unknown resources, wrong types, texts that no kernel file holds or a
- * wrong id make it -EBADMSG. Unknown members are passed over, so that an older daemon can read on.
+ * wrong id make it -EBADMSG. Unknown members are ignored, so that an older daemon can read it.
  * Return: 0, -EBADMSG, -ENOMEM. */
 int pl_state_parse(const char *text, size_t size, PlContainerState *ret);

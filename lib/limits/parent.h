@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Parent: where containers' cgroups may be made, as far as names tell.
+ * Parent: where containers' cgroups may appear, judged by names.
  *
  * A container is limited before its first instruction only if somebody already looks at the
- * directory in which its group will appear. What is said here is a place to look at, no more: a
- * group is never written to because of it, only because a directory with a container's id is there.
+ * directory in which its group will appear. The answer is only a place to watch: plimsoll writes to
+ * a group because its directory has a container's id, never because of this.
  */
 
 #include "lib/base/macro.h"

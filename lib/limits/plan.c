@@ -28,7 +28,7 @@
  *
  * When the others are written is in their rows (PlTurn).
  *
- * Drift must end. A value is compared as the kernel will report it (pl_resource_normalise()), and
+ * Repairs must end. A value is compared as the kernel will report it (pl_resource_normalise()), and
  * CPU quotas within one microsecond of quota: any period with the same ratio is as good.
  *
  * Must not: read anything, remember anything (PlSqueeze travels through the caller).
@@ -226,8 +226,9 @@ static int plan_high(Planner *p, const PlSqueeze *squeeze) {
         return add_write(p, PL_RESOURCE_MEMORY_HIGH, &back);
 }
 
-/* Is the last round's yield too small to go on? A churning container must not keep us busy for
- * ever, so only a new low counts, and one that brings the end nearer. */
+/* Is the last round's yield too small to go on? A busy container must not keep us squeezing for
+ * ever, so only a new low counts, and
+ * only one that brings the end nearer. */
 static bool is_stall(const PlSqueeze *s, uint64_t current, uint64_t target) {
         uint64_t enough;
 
@@ -404,7 +405,7 @@ uint32_t pl_plan_drift(const PlLimits *want, const PlReading *have, uint64_t pag
         uint32_t mask = 0;
         Planner p;
 
-        /* Out of memory: say that everything may differ; the plan that follows will say -ENOMEM. */
+        /* Out of memory: everything may differ, and the plan that follows returns -ENOMEM. */
         if (planner_init(&p, want, have, page) < 0)
                 return have->supported;
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)

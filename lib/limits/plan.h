@@ -9,7 +9,7 @@
  *
  * One round: read, plan, execute the steps in order, remember plan.squeeze for the next round. A
  * step that fails leaves the others valid, but for those marked `chained` right after it. While
- * plan.again is set, come again shortly: usage has to fall first.
+ * plan.again is set, run another round shortly: usage has to fall first.
  */
 
 #include "lib/base/macro.h"
@@ -47,10 +47,10 @@ typedef struct PlSqueeze {
 } PlSqueeze;
 
 /* A squeeze that frees nothing so many times in a row is given up; memory.high is put back. To try
- * anew (a slow audit, a reload) pass a zeroed PlSqueeze, but keep high_held and high_before. One
- * that was refused is given up at once. */
+ * again (the periodic sweep, a reload) pass a zeroed PlSqueeze, but keep high_held and high_before.
+ * One that was refused is given up at once. */
 #define PL_SQUEEZE_STALLS_MAX 3
-/* How much one round may free: reclaim runs inside our write(2), and the loop must not stand. */
+/* How much one round may free: reclaim runs inside our write(2), and the loop must not block. */
 #define PL_SQUEEZE_BYTES MIB(64)
 
 typedef enum PlStepKind {
@@ -58,7 +58,7 @@ typedef enum PlStepKind {
         PL_STEP_SQUEEZE, /* make usage fall first: MemoryHigh: memory.high = value; MemoryMax: value
                           * is a number of bytes for memory.reclaim. EAGAIN is no failure here */
         PL_STEP_WAIT,    /* keep what is in force and say why; look again later */
-        PL_STEP_CANNOT,  /* the hierarchy cannot do it: said once */
+        PL_STEP_CANNOT,  /* the hierarchy cannot do it; reported once */
 } PlStepKind;
 
 typedef struct PlStep {

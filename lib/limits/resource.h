@@ -16,8 +16,8 @@
 /*
  * The table: one row per limit, in the order in which a group's values are shown. All that is known
  * of a limit follows from its row, and no column has a default: the key of the policy and what it
- * says it expects, the kernel's files, the place in the plan, what systemd and the engine hear. A
- * new limit is a row here and its entry in plimsoll.conf(5).
+ * says it expects, the kernel's files, the place in the plan, what systemd and the engine are told.
+ * A new limit is a row here and its entry in plimsoll.conf(5).
  *
  *   constant, name  as in systemd.resource-control(5)
  *   kind            PL_KIND_*
@@ -119,7 +119,7 @@ typedef struct PlLimits {
         PlValue v[_PL_RESOURCE_N];
 } PlLimits;
 
-/* Memory goes first, then tasks: an unbounded container hurts its neighbours through these within
+/* Memory goes first, then tasks: an unbounded container harms its neighbours through these within
  * milliseconds, through CPU and I/O only slowly. See plan.c for the order within memory. */
 typedef enum PlTurn {
         PL_TURN_MEMORY, /* each is planned by name, because they depend on each other */

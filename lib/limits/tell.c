@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Tell: what may be said to systemd and the engine, and what would kill if it were. See the header.
+ * Tell: what we may tell systemd and the engine, and what would kill. See the header.
  */
 
 #include "lib/limits/tell.h"

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Tell: which values systemd and the engine must not hear of yet.
+ * Tell: which values to keep from systemd and the engine for now.
  *
  * Both write what they are told into the cgroup at once, and systemd again at each reload. With a
- * memory limit below usage that kills, which is what the planner squeezes and waits to avoid. So a
- * limit is told once it has been read back from the kernel: then their write changes nothing.
+ * memory limit below usage that kills, which is what the planner squeezes and waits to avoid. So we
+ * tell a limit only after reading it back from the kernel: then their write changes nothing.
  *
  * Pure: no I/O, clock or logging; equal inputs give equal answers. Inputs are borrowed.
  */

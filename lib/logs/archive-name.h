@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Archive names: the only index there is. A name tells the container, which archive of its it is,
- * and the time span inside, so that a reader opens only what it needs:
+ * Archive names: the only index there is. A name has the container, the number of the archive and
+ * the time span inside, so that a reader opens only what it needs:
  *
  *     stack-postgres-1@3f2a9c0d1e2b_000042_20260102T030405Z_20260102T031500Z.log.zst
  *

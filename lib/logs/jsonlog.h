@@ -9,9 +9,9 @@
  * functions look at a record only as far as asked, borrow from the caller's buffer, and allocate
  * nothing. Input is hostile: any bytes at all give an answer.
  *
- * Besides records a log that was rotated in place holds what only we write, at its head: filler
- * (records that readers skip), holes (NUL bytes) and one marker that says which archive ends there.
- * A container cannot forge a marker: whatever it prints is wrapped in {"log":.
+ * A log that was rotated in place begins with what only we write: filler (records that readers
+ * skip), holes (NUL bytes) and one marker that says which archive ends there. A container cannot
+ * forge a marker: whatever it prints is wrapped in {"log":.
  *
  * Source of the format: moby, daemon/logger/jsonfilelog (members log, stream, attrs, time; a line
  * over 16 KiB becomes several records of which only the last one's text ends in a newline).
@@ -92,7 +92,7 @@ size_t pl_jsonlog_last_line_end(const char *buf, size_t size);
 
 /**
  * pl_jsonlog_last_cut() - the best place to cut a log: after the last record that ends a line
- * @buf: begins anywhere; what stands before its first newline is not looked at
+ * @buf: begins anywhere; everything before its first newline is ignored
  * Return: offset after that record; without one, after the last newline; 0: no newline at all.
  */
 size_t pl_jsonlog_last_cut(const char *buf, size_t size);

@@ -2,7 +2,7 @@
 
 /*
  * Last words: see the header. Each line gets its share of the room, so that one long line does not
- * push out the one that says why.
+ * crowd out the one that matters.
  */
 
 #include "lib/logs/last-words.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The bytes of a line are the container's and are passed on as they are, colours and all, as docker
- * logs does: whoever reads a log wants what was written.
+ * A line's bytes are passed on as the container wrote them, colours included, as docker logs does.
  */
 
 #include "lib/logs/line.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Log line: records of a log put together to the lines that a container wrote, the ones that were
- * asked for, as `docker logs` prints them.
+ * Log line: puts records together into the lines that a container wrote, filters them, and prints
+ * them as `docker logs` does.
  *
  * A line over 16 KiB is several records, and those of two streams mix. Memory is bounded: a line
  * that grows beyond PL_LOG_LINE_MAX is handed out in pieces.

@@ -134,7 +134,7 @@ int pl_logpath_resolve(const PlMount *mounts, size_t n, const char *path, size_t
                 size_t depth;
                 const char *left = below(path, mounts[i].destination, &depth);
 
-                /* the last one covers others at the same place */
+                /* the last one hides others at the same place */
                 if (left && (!best || depth >= best_depth)) {
                         best = &mounts[i];
                         rest = left;

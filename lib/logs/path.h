@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Log paths: which files LogPath= means, and what is to be done with each of them.
+ * Log paths: which files LogPath= matches, and what to do with each.
  *
  * A LogPath= is a path inside the container; plimsoll works on the host, below the source of the
- * mount that the path lies in and never outside of it. Names below a mount are the container's to
- * choose: they are compared, never believed. Pure: the files are listed, opened and changed by
+ * mount that the path lies in and never outside of it. The container chooses the names below a
+ * mount: they are compared, never trusted. Pure: the files are listed, opened and changed by
  * daemon/logs/path.
  *
  * Globs are those of glob(7), one component at a time: "*" and "?" match no slash and no leading
@@ -15,9 +15,9 @@
 
 #include "lib/docker/container.h"
 
-/* A file that was written to within this time is still written, whoever has it open now. */
+/* A file modified within this time counts as still in use, whoever has it open. */
 #define PL_LOGPATH_QUIET_USEC (5 * PL_USEC_PER_MIN)
-/* An empty folder that nobody has touched for so long is nobody's next log. */
+/* An empty folder untouched for this long will hold no new log. */
 #define PL_LOGPATH_FOLDER_USEC PL_USEC_PER_DAY
 #define PL_LOGPATH_PARTS_MAX   32
 #define PL_LOGPATH_STAMP_MAX   18 /* ".20261124T015300Z" and the NUL */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The order of the checks in pl_rotate_choose() is the order of their weight: a log that another
- * owns is never looked at further, whatever the file system could do with it.
+ * pl_rotate_choose() checks the strongest reasons first: a log that somebody else owns is left
+ * alone, whatever the file system could do.
  */
 
 #include "lib/logs/rotate-plan.h"
@@ -129,7 +129,7 @@ PlRotateRecovery pl_rotate_recover(const PlRotateState *s, const PlRotateSeen *s
         if (s->phase == PL_ROTATE_CLEAN) {
                 if (s->head == 0)
                         return PL_ROTATE_GO_ON;
-                /* truncated, and perhaps grown again since: our marker would be gone */
+                /* truncated and perhaps grown since: our marker is gone */
                 return seen->size >= s->head && seen->gen_at_mark == s->gen ? PL_ROTATE_GO_ON
                                                                             : PL_ROTATE_RESET;
         }

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Rotate plan: every decision about a log that can be made without touching it.
+ * Rotate plan: every decision about a log that needs no access to it.
  *
  * Which method suits this engine and file system, where to cut, what to do after a crash, which
- * archives to drop, what to do when the disk is full, when to look again. Pure: what was probed,
- * read or measured comes in, a decision goes out.
+ * archives to drop, what to do when the disk is full, when to look again. Pure: measurements in, a
+ * decision out.
  *
  * What the methods rest on (tried on Docker 20.10, 26.1 and 28.5 with ext4, XFS and btrfs): from
  * 23.0 on dockerd keeps the write position in its own memory, and any shrinking of the file makes
@@ -67,8 +67,8 @@ typedef enum PlRotateWhy {
         PL_ROTATE_WHY_UNABLE,         /* the file system can do nothing that is safe here */
         PL_ROTATE_WHY_UNSAFE,         /* LogMethod=collapse under a live writer of 23 or later */
         PL_ROTATE_WHY_HOLES,          /* LogMethod=punch: a finding; works, but see its text */
-        PL_ROTATE_WHY_SPARED,         /* auto, and nothing is left but a hole */
-        PL_ROTATE_WHY_HOLED, /* the same, and a hole is there already: said by who has seen it */
+        PL_ROTATE_WHY_SPARED,         /* auto, and only a hole is possible */
+        PL_ROTATE_WHY_HOLED, /* the same, and the log has a hole already; set by whoever sees it */
         _PL_ROTATE_WHY_N,
 } PlRotateWhy;
 
@@ -128,7 +128,8 @@ PlRotateRecovery pl_rotate_recover(const PlRotateState *s, const PlRotateSeen *s
 /** pl_rotate_advance() - a finished rotation: clean, gen + 1, head and mark where they are now. */
 void pl_rotate_advance(PlRotateState *s);
 
-/** pl_rotate_reset() - forget offsets: the file is new or was truncated. An intent's gen counts. */
+/** pl_rotate_reset() - forget offsets: the file is new or was truncated. The archive of an intent
+ * still counts. */
 void pl_rotate_reset(PlRotateState *s, uint64_t dev, uint64_t ino);
 
 /* --- retention ---------------------------------------------------------------------------------
@@ -189,10 +190,10 @@ PlRotateFull pl_rotate_full(uint64_t written_bytes, size_t n_archives, PlLogOnFu
 #define PL_ROTATE_LOOK_MAX_USEC (4 * PL_USEC_PER_SEC)
 
 /**
- * pl_rotate_look_again() - how long not to listen to a log that is being written
+ * pl_rotate_look_again() - how long to ignore a log that is being written
  * @room_bytes: until LogMaxSize; @grown_bytes: during the last pause
  *
- * A writer at full speed makes an inotify event per line; after one the watch is taken off for so
- * long. A log that nobody writes costs nothing at all.
+ * A writer at full speed makes an inotify event per line; after one, the watch is removed for this
+ * long. An idle log costs nothing.
  */
 uint64_t pl_rotate_look_again(uint64_t room_bytes, uint64_t grown_bytes, uint64_t last_usec);

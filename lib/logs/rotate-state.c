@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Encoding is jansson's; what is added here is that a record must make sense before anybody acts
- * on it: a head beyond its own cut, or an unknown phase, is refused instead of interpreted.
+ * jansson encodes; this file checks that a record makes sense before anybody acts on it: a head
+ * beyond its own cut, or an unknown phase, is refused instead of interpreted.
  */
 
 #include "lib/logs/rotate-state.h"
@@ -83,7 +83,7 @@ static int decode_intent(json_t *j, PlRotateState *s) {
                 return -EBADMSG;
         m = find_method(method);
         if (m < 0 || m == PL_LOG_METHOD_AUTO || m == PL_LOG_METHOD_OFF)
-                return -EBADMSG; /* neither of them ever freed a head */
+                return -EBADMSG; /* these never free a head */
         if (a < 0 || k <= a || (uint64_t)k <= s->head || !*archive)
                 return -EBADMSG;
         s->k = (uint64_t)k;

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Rotate state: what must survive a crash to know which bytes of a log an archive already holds.
+ * Rotate state: what must survive a crash, so that we know which bytes of a log are archived
+ * already.
  *
  * One record per container, kept beside the archives and replaced atomically. Saving `intent` is
- * the commit point of a rotation: from then on the archive counts and the head of the log does
- * not, whatever becomes of the process. Readers without the daemon find the log through it too.
+ * the commit point of a rotation: from then on the archive counts and the head of the log does not,
+ * whatever happens to the process. Readers without the daemon find the log through it too.
  *
  * Text is JSON. A record that is torn, foreign or of a later version is refused as a whole.
  */
@@ -28,7 +29,7 @@ typedef struct PlRotateState {
         char *service; /* directory of its archives */
         char *path;    /* the log, as the engine names it */
         char *driver;
-        uint64_t dev, ino; /* what head and mark speak of; 0/0: no log seen yet */
+        uint64_t dev, ino; /* the file that head and mark refer to; 0/0: no log seen yet */
         uint64_t gen;      /* archives committed so far; they are numbered 1 … gen */
         uint64_t head;     /* offset of the first byte that no archive holds */
         uint64_t mark;     /* where the marker of gen stands; [mark, head) is that marker */

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Seek table: where the frames of an archive begin, so that a reader decompresses one and not all.
+ * Seek table: where the frames of an archive begin, so that a reader decompresses one frame instead
+ * of all.
  *
  * The format is Zstandard's own seekable format (contrib/seekable_format, version 0.1): a skippable
- * frame at the end of the file. Any zstd tool reads such a file and ignores it. Each frame begins
- * and ends at a line end, which is ours.
+ * frame at the end of the file. Any zstd tool reads such a file and ignores it. That frames begin
+ * and end at line ends is our own addition.
  */
 
 #include "lib/base/macro.h"

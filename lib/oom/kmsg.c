@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Kernel log: see the header. Lines are read from both ends towards what a container may have
- * chosen, so that a process called "a,pid=1,uid=0" is nothing but a strange name.
+ * Kernel log: see the header. Lines are parsed from both ends towards the part that a container
+ * controls, so that a process called "a,pid=1,uid=0" is only a strange name.
  */
 
 #include "lib/oom/kmsg.h"
@@ -237,7 +237,7 @@ bool pl_kmsg_fold(PlKmsgFold *f, const PlKmsgRecord *r, PlKmsgKill *ret) {
                 f->whole_group = false;
         } else if (take_killed(f, r)) {
                 *ret = f->next;
-                /* more victims of one group follow without a word about it */
+                /* more victims of the same group follow without these records */
                 f->has_usage &= f->whole_group;
                 f->has_groups &= f->whole_group;
                 return true;

@@ -5,12 +5,12 @@
  * Kernel log: what the OOM killer writes about its victims.
  *
  * One kill is several records: usage and limit of the group that is full, then "oom-kill:" with the
- * groups, then "Killed process". They come in this order and never mixed (the kernel holds oom_lock
- * meanwhile), but any of them may be missing: the ring wraps, and after ten kills within five
+ * groups, then "Killed process". They come in this order and never interleaved (the kernel holds
+ * oom_lock), but any of them may be missing: the ring wraps, and after ten kills within five
  * seconds only "Killed process" is written. Pure: no I/O; daemon/oom/kmsg.c reads.
  *
- * Names of processes and of groups inside a container are chosen by the container. They are kept as
- * they are; whoever prints them escapes them.
+ * A container chooses the names of its processes and of the groups inside it. They are kept
+ * unchanged; whoever prints them escapes them.
  *
  * Sources: kernel Documentation/ABI/testing/dev-kmsg, mm/oom_kill.c, mm/memcontrol.c.
  */

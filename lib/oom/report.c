@@ -7,8 +7,8 @@
 
 #include "lib/oom/report.h"
 
-/* What was read so shortly before a kill is what the kill was about; after it the victim's memory
- * is gone from usage. */
+/* A reading this shortly before a kill shows what led to it; after the kill, usage lacks the
+ * victim's memory. */
 #define MOMENT_USEC (2 * PL_USEC_PER_SEC)
 
 void pl_oom_sample_init(PlOomSample *s, uint64_t boottime_usec) {
@@ -156,8 +156,8 @@ static void take_kill(PlOomReport *r, const PlKmsgKill *k, const char *id) {
         }
 }
 
-/* Without the kernel's word: it has been full. The peak is counted in batches, so it may stop a
- * little short of the limit. */
+/* Without a kernel record: was the group full? The kernel counts the peak in batches, so it may
+ * stop a little short of the limit. */
 static bool was_full(const PlOomReport *r) {
         uint64_t peak = larger(r->peak_bytes, r->usage_bytes);
 
@@ -188,7 +188,7 @@ void pl_oom_report_init(PlOomReport *ret, const PlOomRing *ring, const PlOomSamp
                 take_kill(ret, kill, id);
         if (ret->cause == PL_OOM_CAUSE_UNKNOWN && was_full(ret))
                 ret->cause = PL_OOM_CAUSE_LIMIT;
-        /* what is left when the victim has gone says nothing of a limit that was reached */
+        /* usage after the victim is gone says nothing about a limit that was reached */
         if (!kill && !before && ret->cause == PL_OOM_CAUSE_LIMIT)
                 ret->usage_bytes = PL_UNLIMITED;
         s.usage_bytes = ret->usage_bytes;

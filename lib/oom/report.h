@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * OOM: what is known of a kill for memory, put together and explained; and the warning before one.
+ * OOM: everything known about an OOM kill, merged and explained; and the warning before one.
  *
- * Samples are taken when the kernel reports pressure or a kill, never on a timer, so a container at
- * peace has none. Pure: time is a parameter, the daemon reads files, this decides and words.
+ * Samples are taken when the kernel reports pressure or a kill, never on a timer, so a quiet
+ * container has none. Pure: time is a parameter, and the daemon reads the files.
  */
 
 #include <jansson.h>
@@ -54,8 +54,7 @@ typedef enum PlOomOwner {
         PL_OOM_OWNER_ENGINE,
 } PlOomOwner;
 
-/* What a kill is not, but what explains it: whoever knows it fills it in before the report is
- * worded. */
+/* Context that explains a kill; whoever knows it fills it in before the text is made. */
 typedef struct PlOomSurroundings {
         PlOomOwner owner;
         char section[64];    /* of the policy: "Service web", "Defaults"; "": none governs it */
@@ -144,8 +143,8 @@ json_t *pl_oom_json(const PlOomReport *r, const char *container, const char *mes
  */
 #define PL_OOM_WINDOW_USEC  (2 * PL_USEC_PER_SEC)
 #define PL_OOM_TRIGGER_USEC (200 * PL_USEC_PER_MSEC)
-/* A tenth of the time lost, for half a minute: a backup or a big query is over by then, a service
- * that does not fit is not. */
+/* A tenth of the time lost for half a minute: by then a backup or a big query is over, but a
+ * service that does not fit still suffers. */
 #define PL_OOM_SUSTAIN_USEC (30 * PL_USEC_PER_SEC)
 #define PL_OOM_SOME_AVG10   1000
 /* Two signs of pressure further apart than this are not one: five windows, or v1's quiet spells. */
@@ -153,7 +152,7 @@ json_t *pl_oom_json(const PlOomReport *r, const char *container, const char *mes
 /* Pressure with much of the limit still free comes from elsewhere (the host, MemoryHigh= of a group
  * above), and is no sign of a kill to come. */
 #define PL_OOM_NEAR_PERCENT 90
-/* One warning for one trouble: again only after an hour of it, or after ten quiet minutes. */
+/* One warning per episode: the next one after an hour, or after ten quiet minutes. */
 #define PL_OOM_REPEAT_USEC PL_USEC_PER_HOUR
 #define PL_OOM_QUIET_USEC  (10 * PL_USEC_PER_MIN)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Policy: the life of the document, and which of its sections governs a container.
+ * Policy: lifetime of the document, and which section governs a container.
  *
  * Names, images and labels are the container's own and may be anything; fnmatch(3) of glibc goes
  * back to the last star only, so that no pair of pattern and text takes exponential time.

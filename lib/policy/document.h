@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Policy: what the person asked for, parsed and validated as a whole.
+ * Policy: what the administrator asked for, parsed and validated as a whole.
  *
  * A policy is immutable once built (lib/policy/parser) and shared by reference count, so a reload
  * swaps one pointer.

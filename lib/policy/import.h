@@ -5,9 +5,9 @@
  * Import: what `docker compose config --format json` says about limits, reservations, logging and
  * healthchecks, as the text of a policy ("plimsollctl import").
  *
- * It exists so that nobody has to type off a compose file. What has no counterpart, or would be
- * refused in a policy, is left out and said; the text always parses. Secrets are never looked at:
- * environment, command and the like are not read.
+ * It saves retyping a compose file. What has no counterpart, or would be refused in a policy, is
+ * left out and reported; the text always parses. Secrets are never read: not the environment, not
+ * the command.
  *
  * Source: compose-spec, 05-services.md and deploy.md; docker/go-units for sizes.
  */

@@ -3,15 +3,15 @@
 /*
  * Parser: texts to a policy.
  *
- * Every line is looked at, whatever was wrong before it, so that a person sees all errors at once.
+ * Every line is checked, whatever was wrong before it, so that all errors show at once.
  * From the bottom up: bytes become logical lines; inih splits KEY=VALUE (section headers are read
  * here, because inih keeps only 49 bytes of them and does not tell of sections without keys); a row
  * of the table of keys says where a key may stand and how it is set; where a value is almost right
- * the error says what was probably meant, otherwise what the key expects. At last comes what must
- * hold between keys, between services and against the host: errors are for what cannot be meant; a
+ * the error says what was probably meant, otherwise what the key expects. Last come the checks
+ * between keys, between services and against the host. Errors are for what nobody can mean; a
  * policy that is merely too large for this host is a warning, because one file may serve several.
  *
- * What passes is safe to use as it is: a path has no "..", a service's name is a file name, a
+ * What passes is safe to use: a path has no "..", a service's name is a file name, a
  * regular expression compiles and stays small.
  *
  * A new key is one row of the table and its entry in plimsoll.conf(5); a test holds them together.
@@ -1203,7 +1203,7 @@ static void check_probe(Parser *p, const Section *s) {
                          "RestartBudget= has no effect without OnUnhealthy=restart");
 }
 
-/* An address that nobody serves must not pass for one that somebody does. */
+/* An address that nobody listens on must not look like one that works. */
 static void check_listen(Parser *p) {
         const char *listen = p->policy->daemon.metrics_listen;
         bool loopback;
@@ -1603,7 +1603,7 @@ static int take_assignment(void *userdata, const char *section, const char *name
                 p->oom = true;
         else if (r < 0)
                 explain(p, key, value, r);
-        /* even a refused value was meant: what follows from its absence is not to be reported too
+        /* the key was given, if with a bad value: do not also report that it is missing
          */
         p->current->set[i - 1] = *value ? p->at : (Place){ 0 };
         return 1;

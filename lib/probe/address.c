@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Probe addresses: see the header. It must not resolve names: that would block.
+ * Probe addresses: see the header. It resolves no names: that would block.
  */
 
 #include "lib/probe/address.h"
@@ -156,7 +156,7 @@ void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, PlProbeK
                 return;
         }
         add_networks(c, ret);
-        /* room for the published port is worth more than a fourth network */
+        /* a published port is worth more than a fourth network */
         if (ret->n == PL_PROBE_ADDRESSES_MAX)
                 ret->n--;
         add_published(c, ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Expectations: see the header. Nothing of an answer is seen here; matching is pl-probe-http's.
+ * Expectations: see the header. This file only parses them; lib/probe/http.c matches answers.
  */
 
 #include "lib/probe/expect.h"

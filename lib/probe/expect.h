@@ -12,7 +12,7 @@
  *   header:NAME=VALUE         the header is there with that value; NAME in any case
  *   header:NAME               the header is there
  *
- * The texts stand in the policy, which a person trusts; the answers do not. Back-references are
+ * The texts come from the policy, which is trusted; the answers are not. Back-references are
  * refused: they make a regular expression's time exponential in what the service sends.
  */
 

@@ -3,8 +3,8 @@
 /*
  * HTTP probes: what all kinds share (errors of the transport, expectations), then a part for each.
  *
- * A status is never believed where the kind has a body that says more: services answer 200 and
- * write "unhealthy" below it.
+ * Where a kind's body says more, the status alone is not trusted: services answer 200 and write
+ * "unhealthy" below it.
  */
 
 #include "lib/probe/http.h"
@@ -207,7 +207,8 @@ static bool is_expected(const PlExpect *e, unsigned status) {
         return false;
 }
 
-/* What the person expects comes on top of what the kind knows. Keeps a good verdict's reason. */
+/* The policy's expectations come on top of the kind's own check. A good verdict keeps its reason.
+ */
 static void check_expectations(const PlExpectList *l, const PlHttpAnswer *a, PlVerdict *ret) {
         PlVerdict v = { .kind = PL_VERDICT_UP };
 
@@ -305,8 +306,8 @@ static const char *string_of(const json_t *o, const char *key, char *buf, size_t
 
 /* --- Airflow: the health document of Airflow 2 and 3, component by component.
  *
- * It must not be fooled by an interface that answers 200 with a page for every path (Airflow 3 does
- * so for paths of Airflow 2). Source: Airflow documentation, "Checking Airflow Health Status": the
+ * It is not fooled by an interface that answers 200 with a page for every path (Airflow 3 does so
+ * for paths of Airflow 2). Source: Airflow documentation, "Checking Airflow Health Status": the
  * status is 200 even when a component is unhealthy; a component whose status is null is not part of
  * the deployment. */
 
@@ -718,7 +719,7 @@ static PlProbeStep mlflow_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHt
 
 const PlHttpTalk pl_http_mlflow = { mlflow_path, mlflow_answer };
 
-/* Generic: path and expectations are the person's. */
+/* Generic: path and expectations come from the policy. */
 static const char *generic_path(const PlHttpSpec *s, const PlHttpProbe *p) {
         return s->path ? s->path : "/";
 }

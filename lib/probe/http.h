@@ -6,7 +6,7 @@
  *
  * A round is one or a few requests: path, answer, path, answer, … verdict. The transport
  * (daemon/probe/http.c) frames the answer, bounds it and tells transport errors; it follows no
- * redirect. Everything that is judged is judged here.
+ * redirect. All judgement is here.
  *
  * A new kind is a row of the table, its talk in http.c, and its entry in plimsoll.conf(5).
  */
@@ -25,7 +25,7 @@ typedef enum PlHttpError {
         PL_HTTP_CLOSED,  /* closed without an answer, or in the middle of it */
         PL_HTTP_GARBAGE, /* not HTTP, bad chunks, headers without end */
         PL_HTTP_TLS,     /* TLS on this port */
-        PL_HTTP_LOCAL,   /* our own fault: out of memory or descriptors; says nothing */
+        PL_HTTP_LOCAL,   /* our own fault: out of memory or descriptors; no evidence */
         _PL_HTTP_ERROR_N,
 } PlHttpError;
 

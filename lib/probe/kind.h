@@ -4,8 +4,8 @@
 /*
  * Probe kind: which probe suits a container whose policy does not say.
  *
- * Better none than a wrong one: a probe that asks the wrong question reports a healthy service as
- * broken. Names are therefore matched whole ("postgres-exporter" is no Postgres).
+ * A missing probe is better than a wrong one, which reports a healthy service as broken. Names
+ * are therefore matched whole ("postgres-exporter" is no Postgres).
  */
 
 #include "lib/base/word.h"
@@ -32,7 +32,7 @@ typedef enum PlProbeKind {
 
 typedef enum PlTransportKind {
         PL_TRANSPORT_NONE,    /* not probed */
-        PL_TRANSPORT_CONNECT, /* a connection, and not a word */
+        PL_TRANSPORT_CONNECT, /* a connection, and nothing is sent */
         PL_TRANSPORT_TCP,
         PL_TRANSPORT_HTTP,
 } PlTransportKind;

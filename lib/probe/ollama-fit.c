@@ -8,8 +8,8 @@
 
 #include "lib/base/unit.h"
 
-/* Beside its weights a model needs its context (KV cache) and buffers; a tenth is the least that
- * Ollama's own estimates come to. */
+/* Besides its weights a model needs its context (KV cache) and buffers; Ollama's own estimates add
+ * at least a tenth. */
 #define OVERHEAD_DIVISOR 10
 
 /* Of the loaded models, what is not on a GPU. */

@@ -3,8 +3,8 @@
 /*
  * TCP probes: the first words of Postgres and of Redis.
  *
- * The whole answer is parsed anew whenever bytes arrive: it is a few hundred bytes, and a parser
- * without memory cannot get out of step. It must not trust a length, a terminator or a type byte.
+ * The whole answer is parsed again whenever bytes arrive: it has a few hundred bytes, and a parser
+ * without state cannot get out of step. It trusts no length, terminator or type byte.
  */
 
 #include "lib/probe/tcp.h"
@@ -14,10 +14,10 @@
 /*
  * --- Postgres: a start-up packet out, the server's first words in.
  *
- * It never authenticates: that the server asks for a password proves that it serves. It must not
- * leave error lines in the server's log, so it names a user and a database that exist
- * (POSTGRES_USER, POSTGRES_DB) and takes leave properly once it was let in. After AuthenticationOk
- * it reads on to ReadyForQuery: slots that are reserved for superusers are refused only then, with
+ * It never authenticates: a server that asks for a password is serving. It must not leave error
+ * lines in the server's log, so it names a user and a database that exist (POSTGRES_USER,
+ * POSTGRES_DB) and says goodbye properly once the server lets it in. After AuthenticationOk it
+ * reads on to ReadyForQuery: slots that are reserved for superusers are refused only then, with
  * 53300.
  *
  * Source: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Formats"; SQLSTATEs:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Verdict: see the header. It must not allocate: verdicts are made once per probe.
+ * Verdict: see the header. It allocates nothing: each probe makes a verdict.
  */
 
 #include "lib/probe/verdict.h"

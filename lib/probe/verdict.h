@@ -4,8 +4,8 @@
 /*
  * Verdict: what one probe found, in the four words that health understands, and why.
  *
- * A fixed-size value, so that a hundred probes allocate nothing. Everything that came from the
- * service is quoted here before it gets in: a reason is always one printable line.
+ * A fixed-size value, so that a hundred probes allocate nothing. Everything from the service is
+ * quoted before it gets in: a reason is always one printable line.
  */
 
 #include "lib/base/macro.h"
@@ -15,7 +15,7 @@
 #define PL_CODE_MAX   32
 
 typedef enum PlVerdictKind {
-        PL_VERDICT_NONE,     /* no answer that says anything: nothing was asked, or only locally */
+        PL_VERDICT_NONE,     /* no evidence: nothing was asked, or we failed ourselves */
         PL_VERDICT_UP,       /* serves */
         PL_VERDICT_STARTING, /* says itself that it is not ready yet: loading, recovering */
         PL_VERDICT_DEGRADED, /* serves some: full, busy, a part of it is missing */

@@ -106,7 +106,7 @@ char *pl_summary_steps(const PlPlan *plan, PlStepKind kind, uint32_t mask) {
                         continue; /* on v1 MemorySwapMax= stays as it is by being written anew */
                 if (pl_value_to_string(step->resource, &step->value, &to) < 0 ||
                     pl_value_to_string(step->resource, &step->before, &from) < 0)
-                        continue; /* the entry is shorter, not wrong */
+                        continue; /* the text is shorter, not wrong */
                 fprintf(f, "%s%s=%s (was %s)", first ? "" : ", ",
                         pl_resource_info(step->resource)->name, to, from);
                 first = false;

@@ -30,12 +30,13 @@ typedef struct PlSummary {
  * Return: owned by the caller, control characters escaped; NULL: out of memory. */
 char *pl_summary_line(const PlSummary *s);
 
-/** pl_summary_kernel() - what an entry about another owner's refusal may claim of the kernel.
+/** pl_summary_kernel() - what to say about the kernel when systemd or the engine refused a limit.
  * All are masks of resources: wanted, not in this kernel at all, read back as wanted.
  * Return: a sentence without its end. */
 const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t held);
 
 /** pl_summary_steps() - the writes of a plan, "MemoryMax=4G (was infinity), CPUQuota=200% (was
  * 50%)".
- * @kind: which steps to name; @mask: of which resources. Return: owned by the caller; NULL: out of memory. "" when none. */
+ * @kind: which steps to name; @mask: of which resources. Return: owned by the caller; NULL: out of
+ * memory. "" when none. */
 char *pl_summary_steps(const PlPlan *plan, PlStepKind kind, uint32_t mask);

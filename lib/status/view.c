@@ -2,7 +2,7 @@
 
 /*
  * Views: the documents of the control socket as people read them: a table of all, one container,
- * one event. Nothing is trusted to be there or of its type, and every text goes through
+ * one event. Any member may be missing or of another type, and every text goes through
  * pl_text_clean() before it is printed.
  */
 
@@ -411,7 +411,7 @@ static int print_usage(FILE *f, const json_t *c, const PlLook *look) {
         return r;
 }
 
-/* What Ollama has loaded, which is to be seen beside what it uses. */
+/* What Ollama has loaded, shown next to its usage. */
 static int print_models(FILE *f, const json_t *c, const PlLook *look) {
         const json_t *model;
         size_t i;
@@ -511,7 +511,7 @@ static int print_events(FILE *f, const char *key, const json_t *list, const PlVi
         return 0;
 }
 
-/* Members of no name that this file knows, but for lists of events. */
+/* Members that this file does not know, except lists of events. */
 static int print_other_fields(FILE *f, const json_t *c, const PlLook *look) {
         const char *key;
         json_t *value;
@@ -596,7 +596,7 @@ enum {
         COLUMN_REPAIRS,
 };
 
-/* At 80 columns everything but the last counters fits: names are cut to their least for that. */
+/* At 80 columns everything but the last counters fits, with names cut to their minimum. */
 static const PlColumn columns[] = {
         [COLUMN_SERVICE] = { .title = "SERVICE", .drop = 2, .min = 8 },
         [COLUMN_CONTAINER] = { .title = "CONTAINER", .min = 12 },
@@ -679,7 +679,7 @@ static int print_findings(FILE *f, const json_t *status, const PlLook *look) {
         return print_field(f, look, "findings", bad ? PL_TINT_BAD : PL_TINT_NONE, "%s", text);
 }
 
-/* Those of no container; the others stand with theirs. */
+/* Findings of no container; the others are shown with their container. */
 static int print_host_findings(FILE *f, const json_t *status, const PlLook *look) {
         const json_t *finding;
         int r = 0;

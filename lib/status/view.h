@@ -38,10 +38,10 @@ int pl_view_show(const json_t *container, const PlViewOptions *o, char **ret);
 int pl_view_event(const json_t *event, const PlViewOptions *o, char **ret);
 
 /** pl_view_problems() - what is wrong with a container, one sentence each
- * @dry_run: limits that differ are no problem then, nobody promised them
+ * @dry_run: limits that differ are no problem then
  * Return: new array of strings, empty when all is well; NULL: out of memory. */
 json_t *pl_view_problems(const json_t *container, bool dry_run);
 
 /** pl_view_is_good() - is everything healthy and in line? Decides plimsollctl's exit status.
- * Findings of the audit do not count. Return: 1 or 0; -ENOMEM. */
+ * Findings do not count. Return: 1 or 0; -ENOMEM. */
 int pl_view_is_good(const json_t *status);

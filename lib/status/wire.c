@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Wire: the JSON of the control socket, which people script against.
+ * Wire: the JSON of the control socket, which scripts rely on.
  *
  * Each value is packed by one small function that either adds a complete member or fails, so that
  * running out of memory gives no document instead of one with holes. Text from containers may be

@@ -2,8 +2,7 @@
 #pragma once
 
 /*
- * Wire: the JSON of the control socket (plimsollctl(1), "JSON"), a contract that others script
- * against.
+ * Wire: the JSON of the control socket (plimsollctl(1), "JSON"), a contract with scripts.
  *
  * The daemon fills the structs below with borrowed pointers; this file alone decides how they look
  * on the wire. Sizes are bytes; null means unlimited or unknown, as the manual page says per key.
@@ -35,13 +34,13 @@ typedef struct PlContainerStatus {
 
 typedef enum PlFindingSeverity {
         PL_FINDING_CRITICAL, /* data will be lost, or something is open to everybody */
-        PL_FINDING_HIGH,     /* what plimsoll is there for cannot be done */
+        PL_FINDING_HIGH,     /* plimsoll cannot do its job */
         PL_FINDING_MEDIUM,   /* it works, but not as people expect */
         PL_FINDING_LOW,
         _PL_FINDING_SEVERITY_N,
 } PlFindingSeverity;
 
-/* What is wrong, and stays so until somebody does something about it. Borrowed for the call. */
+/* Something that is wrong until somebody fixes it. Borrowed for the call. */
 typedef struct PlFinding {
         PlFindingSeverity severity;
         const char *check; /* "log-method": its kind, for scripts */
