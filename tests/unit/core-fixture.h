@@ -35,6 +35,7 @@
 typedef struct Entry {
         int priority;
         char message_id[40], name[64], id[PL_ID_MAX], service[64], reason[200], text[400];
+        char fields[600]; /* "PLIMSOLL_X=y " each */
 } Entry;
 
 static Fake fake;
@@ -46,6 +47,7 @@ static char state_dir[64];
 
 static inline void on_entry(void *userdata, const PlEntry *e, const char *text) {
         Entry *to = &entries[n_entries];
+        size_t n = 0;
 
         ck_assert_uint_lt(n_entries, PL_ARRAY_SIZE(entries));
         *to = (Entry){ .priority = e->priority };
@@ -55,6 +57,10 @@ static inline void on_entry(void *userdata, const PlEntry *e, const char *text) 
         (void)snprintf(to->service, sizeof(to->service), "%s", e->service ?: "");
         (void)snprintf(to->reason, sizeof(to->reason), "%s", e->reason ?: "");
         (void)snprintf(to->text, sizeof(to->text), "%s", text);
+        for (const PlLogField *f = e->fields; f && f->name && n < sizeof(to->fields); f++)
+                if (f->value)
+                        n += (size_t)snprintf(to->fields + n, sizeof(to->fields) - n, "%s=%s ",
+                                              f->name, f->value);
         n_entries++;
 }
 
