@@ -119,4 +119,8 @@ copy() {
         '{"name":"y","result":"FAIL","stdout":"50%: Checks: 4, Failures: 1, Errors: 1\n"}' \
         '{"name":"z","result":"TIMEOUT"}' >"$W/log"
     [ "$(python3 "$tally" meson "$W/log" | head -n 1)" = "9 3 0" ]
+    printf '%s\n' '{"name":"x","result":"OK","stdout":"# skip a: no disk\n# skip b: no root\n100%: Checks: 7, Failures: 0, Errors: 0\n"}' \
+        '{"name":"y","result":"FAIL","stdout":"# skip c: no disk\n50%: Checks: 4, Failures: 1, Errors: 1\n"}' \
+        '{"name":"z","result":"SKIP"}' >"$W/log"
+    [ "$(python3 "$tally" meson "$W/log" | head -n 1)" = "6 2 4" ]
 }

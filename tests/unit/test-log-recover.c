@@ -148,7 +148,7 @@ START_TEST(shortened_in_the_middle) {
         int fd;
 
         if (!probe.align_bytes[PL_LOG_METHOD_COLLAPSE])
-                return;
+                SKIP_HERE("this file system cannot collapse a range");
         req.facts.wanted = PL_LOG_METHOD_PUNCH;
         append(0, 2000);
         ck_assert_int_eq(rotate(&req, &o), 0);
@@ -307,7 +307,7 @@ START_TEST(finished_without_a_hole) {
         bool readable;
 
         if (!spares())
-                return;
+                SKIP_HERE("no holes on this file system");
         req.facts.wanted = cut_off[_i].begun;
         if (cut_off[_i].before) {
                 append(0, n);
@@ -348,7 +348,7 @@ START_TEST(finished_by_the_hole_asked_for) {
         PlRotateOutcome o;
 
         if (!spares())
-                return;
+                SKIP_HERE("no holes on this file system");
         req.facts.wanted = PL_LOG_METHOD_PUNCH;
         append(0, 2000);
         crash(&req, PL_ROTATE_POINT_MARKED);
@@ -369,7 +369,7 @@ START_TEST(punched_before) {
         uint64_t before;
 
         if (!spares())
-                return;
+                SKIP_HERE("no holes on this file system");
         req.facts.wanted = PL_LOG_METHOD_PUNCH;
         for (unsigned i = 0; i < 3; i++) {
                 append(i * 2000, i * 2000 + 2000);
@@ -406,7 +406,7 @@ START_TEST(stopped_and_held) {
         int fd;
 
         if (!spares())
-                return;
+                SKIP_HERE("no holes on this file system");
         append(0, 2000);
         fd = open(log_path, (_i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
         ck_assert_int_ge(fd, 0);

@@ -37,7 +37,7 @@ START_TEST(nothing_lost) {
 
         req.facts.wanted = ways[_i].wanted;
         if (!able((size_t)_i))
-                return; /* this file system cannot; the harness runs on one that can */
+                SKIP_HERE("this file system cannot; the harness runs on one that can");
         for (unsigned round = 1; round <= 6; round++) {
                 append(n, n + round * 400);
                 n += round * 400;

@@ -160,7 +160,7 @@ START_TEST(is_explained) {
         ck_assert_uint_gt(reports[0].peak_bytes, LIMIT / 10 * 9);
         ck_assert_uint_le(reports[0].peak_bytes, LIMIT);
         if (!log_is_readable())
-                return;
+                SKIP_HERE("the kernel log cannot be read");
         ck_assert_str_eq(reports[0].victim, HOSTILE);
         ck_assert_int_gt(reports[0].pid, 1);
         ck_assert_uint_gt(reports[0].usage_bytes, LIMIT / 10 * 9);
@@ -257,7 +257,7 @@ START_TEST(group_has_gone) {
                 run_for(50 * PL_USEC_PER_MSEC);
                 pl_oom_watch_check(watch, cg_host_id);
                 if (!log_is_readable())
-                        return;
+                        SKIP_HERE("the kernel log cannot be read");
                 (void)run_until(&n_reports, 1, PL_USEC_PER_SEC);
         }
         ck_assert_uint_eq(n_reports, 1);
