@@ -150,12 +150,22 @@ uint64_t pl_log_file_marker(int fd, uint64_t offset) {
         return r.marker_gen;
 }
 
+/* 64-bit FNV-1a; never 0. */
+static uint64_t fingerprint(const void *data, size_t size) {
+        const uint8_t *p = data;
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < size; i++)
+                h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+        return h ?: 1;
+}
+
 uint64_t pl_log_file_print(int fd, const PlRotateState *s) {
         char data[256];
         size_t size = s->a > s->head ? PL_MIN(s->a - s->head, (uint64_t)sizeof(data)) : 0;
         ssize_t n = size ? read_at(fd, data, size, s->head) : 0;
 
-        return n > 0 && (size_t)n == size ? pl_rotate_print(data, size) : 0;
+        return n > 0 && (size_t)n == size ? fingerprint(data, size) : 0;
 }
 
 int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret) {

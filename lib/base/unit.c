@@ -225,29 +225,6 @@ int pl_parse_sec(const char *s, uint64_t *ret_usec) {
         return 0;
 }
 
-static bool equal_nocase(const char *a, const char *b) {
-        for (; *a && *b; a++, b++) {
-                char c = *a >= 'A' && *a <= 'Z' ? (char)(*a - 'A' + 'a') : *a;
-
-                if (c != *b)
-                        return false;
-        }
-        return *a == *b;
-}
-
-int pl_parse_boolean(const char *s) {
-        static const char *const words[][2] = {
-                { "no", "yes" }, { "false", "true" }, { "off", "on" },
-                { "0", "1" },    { "n", "y" },        { "f", "t" },
-        };
-
-        for (size_t i = 0; i < PL_ARRAY_SIZE(words); i++)
-                for (int value = 0; value < 2; value++)
-                        if (equal_nocase(s, words[i][value]))
-                                return value;
-        return -EINVAL;
-}
-
 /* One CPU number; *s moves behind it. */
 static int take_cpu(const char **s, unsigned *ret) {
         unsigned n = 0;

@@ -35,9 +35,6 @@ int pl_parse_permyriad(const char *s, uint64_t *ret);
  * Return: 0, -EINVAL, -ERANGE. */
 int pl_parse_sec(const char *s, uint64_t *ret_usec);
 
-/** pl_parse_boolean() - yes/no, true/false, on/off, 1/0, any case. Return: 0 or 1, or -EINVAL. */
-int pl_parse_boolean(const char *s);
-
 /** pl_parse_cpuset() - "0-3,6" or "0 1 2" to the canonical list, owned by the caller.
  * Return: 0, -EINVAL, -ERANGE (a CPU number above 8191, the kernel's largest NR_CPUS), -ENOMEM. */
 int pl_parse_cpuset(const char *s, char **ret);

@@ -145,12 +145,3 @@ int pl_rotate_state_decode(const char *text, size_t size, PlRotateState *ret) {
         *ret = s;
         return 0;
 }
-
-uint64_t pl_rotate_print(const void *data, size_t size) {
-        const uint8_t *p = data;
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < size; i++)
-                h = (h ^ p[i]) * UINT64_C(0x100000001b3);
-        return h ?: 1;
-}

@@ -51,6 +51,3 @@ int pl_rotate_state_decode(const char *text, size_t size, PlRotateState *ret);
 
 /* PlRotateState.archive of a head that a full disk made us drop (LogOnFull=drop). */
 #define PL_LOG_NO_ARCHIVE "-"
-
-/** pl_rotate_print() - fingerprint (64-bit FNV-1a) for PlRotateState.print; never 0. */
-uint64_t pl_rotate_print(const void *data, size_t size);

@@ -551,8 +551,32 @@ static int set_port(Parser *p, const Key *key, Section *s, const char *value) {
         return 0;
 }
 
+static bool equal_nocase(const char *a, const char *b) {
+        for (; *a && *b; a++, b++) {
+                char c = *a >= 'A' && *a <= 'Z' ? (char)(*a - 'A' + 'a') : *a;
+
+                if (c != *b)
+                        return false;
+        }
+        return *a == *b;
+}
+
+/* Return: 0 or 1, or -EINVAL. */
+static int parse_boolean(const char *s) {
+        static const char *const words[][2] = {
+                { "no", "yes" }, { "false", "true" }, { "off", "on" },
+                { "0", "1" },    { "n", "y" },        { "f", "t" },
+        };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(words); i++)
+                for (int value = 0; value < 2; value++)
+                        if (equal_nocase(s, words[i][value]))
+                                return value;
+        return -EINVAL;
+}
+
 static int set_boolean(Parser *p, const Key *key, Section *s, const char *value) {
-        int r = *value ? pl_parse_boolean(value) : *(const bool *)default_of(key, s);
+        int r = *value ? parse_boolean(value) : *(const bool *)default_of(key, s);
 
         if (r < 0)
                 return r;

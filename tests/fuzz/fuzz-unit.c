@@ -19,7 +19,6 @@ static void fuzz_values(const char *s) {
         char buf[PL_FORMAT_MAX];
         uint64_t n, again;
 
-        (void)pl_parse_boolean(s);
         (void)pl_parse_rate(s, &n);
         (void)pl_parse_uint64(s, &n);
         (void)pl_parse_permyriad(s, &n);

@@ -218,10 +218,39 @@ START_TEST(all_problems_at_once) {
 }
 END_TEST
 
+static const struct {
+        const char *text;
+        int r;
+} booleans[] = {
+        { "yes", 1 },      { "No", 0 },
+        { "TRUE", 1 },     { "off", 0 },
+        { "1", 1 },        { "0", 0 },
+        { "y", 1 },        { "f", 0 },
+        { "", 0 },         { "yess", -EINVAL },
+        { "ye", -EINVAL }, { "2", -EINVAL },
+        { "on", 1 },       { "enabled", -EINVAL },
+};
+
+/* An empty value is the default, which is no. */
+START_TEST(boolean) {
+        PlDiagList diag = {};
+        char text[64];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "[Daemon]\nDryRun=%s\n", booleans[_i].text);
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        parse_texts((const char *const[]){ text }, 1, &diag, &r);
+        ck_assert_msg(r == (booleans[_i].r < 0 ? -EBADMSG : 0), "%s: %d", text, r);
+        ck_assert(r < 0 || p->daemon.dry_run == booleans[_i].r);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
 int main(void) {
         TCase *tc = tcase_create("policy-errors");
 
         tcase_add_loop_test(tc, problem, 0, PL_ARRAY_SIZE(problems));
+        tcase_add_loop_test(tc, boolean, 0, PL_ARRAY_SIZE(booleans));
         tcase_add_test(tc, all_problems_at_once);
         return run_case(tc);
 }

@@ -109,24 +109,6 @@ END_TEST
 static const struct {
         const char *text;
         int r;
-} booleans[] = {
-        { "yes", 1 },      { "No", 0 },
-        { "TRUE", 1 },     { "off", 0 },
-        { "1", 1 },        { "0", 0 },
-        { "y", 1 },        { "f", 0 },
-        { "", -EINVAL },   { "yess", -EINVAL },
-        { "ye", -EINVAL }, { "2", -EINVAL },
-        { "on", 1 },       { "enabled", -EINVAL },
-};
-
-START_TEST(boolean) {
-        ck_assert_int_eq(pl_parse_boolean(booleans[_i].text), booleans[_i].r);
-}
-END_TEST
-
-static const struct {
-        const char *text;
-        int r;
         const char *canonical;
 } cpusets[] = {
         { "0", 0, "0" },           { "0-3,6", 0, "0-3,6" },
@@ -217,7 +199,6 @@ int main(void) {
         TCase *tc = tcase_create("unit");
 
         tcase_add_loop_test(tc, number, 0, PL_ARRAY_SIZE(numbers));
-        tcase_add_loop_test(tc, boolean, 0, PL_ARRAY_SIZE(booleans));
         tcase_add_loop_test(tc, cpuset, 0, PL_ARRAY_SIZE(cpusets));
         tcase_add_loop_test(tc, format, 0, PL_ARRAY_SIZE(formats));
         tcase_add_test(tc, exact_round_trip);
