@@ -95,13 +95,13 @@ copy() {
     [[ "$output" == *"lib/base/untested.c:1: no unit test includes lib/base/untested.h"* ]]
     rm lib/base/untested.c
     # arrows: up a floor, a circle, a header that joins halves
-    cp lib/base/map.c "$W/saved"
-    sed -i '0,/^#include "lib/s,^#include "lib,#include "lib/policy/document.h"\n&,' lib/base/map.c
+    cp lib/base/unit.c "$W/saved"
+    sed -i '0,/^#include "lib/s,^#include "lib,#include "lib/policy/document.h"\n&,' lib/base/unit.c
     run tests/style
     echo "$output"
-    [[ "$output" == *"lib/base/map.c:"*"lib/base does not know lib/policy/document"* ]]
-    [[ "$output" == *"a circle of files: "*"lib/base/map"* ]]
-    cp "$W/saved" lib/base/map.c
+    [[ "$output" == *"lib/base/unit.c:"*"lib/base does not know lib/policy/document"* ]]
+    [[ "$output" == *"a circle of files: "*"lib/base/unit"* ]]
+    cp "$W/saved" lib/base/unit.c
     { echo '/* SPDX-License-Identifier: Apache-2.0 */' && echo 'int pl_x(void);'; } >lib/base/map-internal.h
     run tests/style
     [[ "$output" == *"lib/base/map-internal.h:1: halves"* ]]
