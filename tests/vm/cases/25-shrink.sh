@@ -129,6 +129,13 @@ P
     grep -qx MemoryMax=41943040 "$file" || fail "$(cat "$file")"
     go own
     within 60 is_full own
+    # what systemd makes of it by itself, and when it is told again
+    systemctl stop plimsolld
+    systemctl daemon-reload
+    sleep 2
+    scope_has own MemoryMax 209715200
+    scope_has own TasksMax 77
+    systemctl start plimsolld
     systemctl daemon-reload
     sleep 2
     lives own
