@@ -40,7 +40,7 @@ static json_t *diags_to_json(const PlDiagList *diag) {
 /* What a person names as FILE: a file, a pipe, or "-" for standard input. Waits for whoever writes
  * into a pipe. Return: 0, -EFBIG, -errno; *ret_name, what to call it, is set in any case. */
 static int read_text(const char *file, size_t max_bytes, const char **ret_name, char **ret,
-                size_t *ret_size) {
+                     size_t *ret_size) {
         _cleanup_close_ int fd = -EBADF;
 
         if (pl_streq(file, "-")) {

@@ -12,9 +12,9 @@
 #include <ctype.h>
 #include <errno.h>
 
+#include "base/clock.h"
 #include "ctl/adopt/plan.h"
 #include "ctl/adopt/run.h"
-#include "base/clock.h"
 #include "lib/base/unit.h"
 
 static void print_list(const PlAdoptPlan *plan) {

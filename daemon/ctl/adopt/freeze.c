@@ -13,16 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/stat.h>
 
-#include "base/fs.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "ctl/cli.h"
 
 #define FREEZE_MSEC 10000
-#define REST_MSEC   30000 /* a full pipe takes the engine this long at the most */
-#define LOOK_MSEC   100
-#define QUIET_LOOKS 5
 
 typedef struct Mount {
         char *path, *root; /* in the hierarchy; "/" but for binds */
@@ -178,46 +174,4 @@ int pl_adopt_thaw_all(const PlAdoptJournal *j) {
                         result = r;
         }
         return result;
-}
-
-static uint64_t bytes_in(char *path) {
-        struct stat st;
-        uint64_t sum = 0;
-
-        if (path && stat(path, &st) == 0)
-                sum = (uint64_t)st.st_size + (uint64_t)st.st_ino;
-        free(path);
-        return sum;
-}
-
-/* What the engine has written so far: the files of both drivers that write files. */
-static uint64_t bytes_of(const PlAdoptRun *run) {
-        uint64_t sum = 0;
-
-        for (size_t i = 0; i < run->journal.n_items; i++) {
-                const char *root = run->journal.data_root, *id = run->journal.items[i].id;
-                char *json = NULL, *local = NULL;
-
-                if (asprintf(&json, "%s/containers/%s/%s-json.log", root, id, id) < 0)
-                        json = NULL;
-                if (asprintf(&local, "%s/containers/%s/local-logs/container.log", root, id) < 0)
-                        local = NULL;
-                sum += bytes_in(json) + bytes_in(local);
-        }
-        return sum;
-}
-
-int pl_adopt_logs_at_rest(const PlAdoptRun *run) {
-        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + REST_MSEC * PL_USEC_PER_MSEC,
-                 last = bytes_of(run);
-
-        for (unsigned quiet = 0; quiet < QUIET_LOOKS;) {
-                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
-                uint64_t now = bytes_of(run);
-                quiet = now == last ? quiet + 1 : 0;
-                last = now;
-                if (pl_clock_usec(CLOCK_MONOTONIC) > until)
-                        return -ETIMEDOUT;
-        }
-        return 0;
 }

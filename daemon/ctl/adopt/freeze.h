@@ -16,5 +16,3 @@ int pl_adopt_freeze(const char *file);
 /** pl_adopt_thaw_all() - of the record. Return: 0 or the first error; a group that is gone is none.
  */
 int pl_adopt_thaw_all(const PlAdoptJournal *j);
-/** pl_adopt_logs_at_rest() - until no log of the record's containers grows. 0 or -ETIMEDOUT. */
-int pl_adopt_logs_at_rest(const PlAdoptRun *run);

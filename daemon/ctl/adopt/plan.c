@@ -18,8 +18,8 @@
 #include "ctl/adopt/freeze.h"
 #include "ctl/systemctl.h"
 #include "lib/base/unit.h"
-#include "lib/docker/container.h"
 #include "lib/docker/answer.h"
+#include "lib/docker/container.h"
 #include "lib/policy/parser.h"
 #include "policy-load.h"
 

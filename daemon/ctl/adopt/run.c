@@ -32,6 +32,9 @@
 /* Longer than any step may take. */
 #define GUARDIAN_MSEC     240000
 #define LIVE_RESTORE_MSEC 15000
+#define REST_MSEC         30000 /* a full pipe takes the engine this long at the most */
+#define LOOK_MSEC         100
+#define QUIET_LOOKS       5
 #define COPY              ".plimsoll-adopt"
 #define FILE_MAX          MIB(4)
 #define DONE              'd'
@@ -290,6 +293,49 @@ static int nobody_else_runs(PlAdoptRun *run) {
         return r;
 }
 
+static uint64_t bytes_in(char *path) {
+        struct stat st;
+        uint64_t sum = 0;
+
+        if (path && stat(path, &st) == 0)
+                sum = (uint64_t)st.st_size + (uint64_t)st.st_ino;
+        free(path);
+        return sum;
+}
+
+/* What the engine has written so far: the files of both drivers that write files. */
+static uint64_t bytes_of(const PlAdoptRun *run) {
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                const char *root = run->journal.data_root, *id = run->journal.items[i].id;
+                char *json = NULL, *local = NULL;
+
+                if (asprintf(&json, "%s/containers/%s/%s-json.log", root, id, id) < 0)
+                        json = NULL;
+                if (asprintf(&local, "%s/containers/%s/local-logs/container.log", root, id) < 0)
+                        local = NULL;
+                sum += bytes_in(json) + bytes_in(local);
+        }
+        return sum;
+}
+
+/* Until no log of the record's containers grows. Return: 0, -ETIMEDOUT. */
+static int logs_at_rest(const PlAdoptRun *run) {
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + REST_MSEC * PL_USEC_PER_MSEC,
+                 last = bytes_of(run);
+
+        for (unsigned quiet = 0; quiet < QUIET_LOOKS;) {
+                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
+                uint64_t now = bytes_of(run);
+                quiet = now == last ? quiet + 1 : 0;
+                last = now;
+                if (pl_clock_usec(CLOCK_MONOTONIC) > until)
+                        return -ETIMEDOUT;
+        }
+        return 0;
+}
+
 static int freeze(PlAdoptRun *run) {
         for (size_t i = 0; i < run->journal.n_items; i++) {
                 const char *file = run->journal.items[i].freezer;
@@ -302,7 +348,7 @@ static int freeze(PlAdoptRun *run) {
                 pl_adopt_point("freezing");
         }
         int r = nobody_else_runs(run);
-        return r < 0 ? r : pl_adopt_logs_at_rest(run);
+        return r < 0 ? r : logs_at_rest(run);
 }
 
 static int stop(PlAdoptRun *run) {
