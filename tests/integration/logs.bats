@@ -209,7 +209,7 @@ $(tale 23456 23456)" ]
         shown=$(docker logs -t chatty-1 2>/dev/null | wc -l)
         cmp <(docker logs -t chatty-1 2>/dev/null) <(logs -t --stdout --tail "$shown" chatty-1)
         [ "$(logs "$(id_of chatty-1 | cut -c1-8)" 2>/dev/null | wc -l)" -eq 40001 ] # by id
-        [ "$(logs chatty 2>/dev/null | wc -l)" -eq 40001 ]                          # by service
+        [ "$(logs chatty-app 2>/dev/null | wc -l)" -eq 40001 ]                      # by service
         [ -z "$DAEMON" ] || daemon_end
     done
     docker rm -f chatty-1 >/dev/null
