@@ -7,7 +7,7 @@
  * One kill is several records: usage and limit of the group that is full, then "oom-kill:" with the
  * groups, then "Killed process". They come in this order and never interleaved (the kernel holds
  * oom_lock), but any of them may be missing: the ring wraps, and after ten kills within five
- * seconds only "Killed process" is written. Pure: no I/O; daemon/oom/kmsg.c reads.
+ * seconds only "Killed process" is written. Pure: no I/O; daemon/oom/watch.c reads.
  *
  * A container chooses the names of its processes and of the groups inside it. They are kept
  * unchanged; whoever prints them escapes them.
