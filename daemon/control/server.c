@@ -40,7 +40,6 @@
 typedef struct PlCtlStreams PlCtlStreams;
 
 static PlCtlStreams *streams_free(PlCtlStreams *s);
-PL_DEFINE_CLEANUP(PlCtlStreams *, streams_free)
 
 #define BLOCK_BYTES KIB(16) /* MHD's buffer per stream */
 

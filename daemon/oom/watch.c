@@ -35,7 +35,6 @@
 typedef struct PlKmsg PlKmsg;
 
 static PlKmsg *kmsg_free(PlKmsg *k);
-PL_DEFINE_CLEANUP(PlKmsg *, kmsg_free)
 
 /* Kills that nobody has asked for yet. Those of other groups stay until newer ones push them out.
  */
