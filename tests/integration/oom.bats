@@ -211,9 +211,9 @@ MemoryMax=64M
 MemorySwapMax=0
 END
     kill -HUP "$DAEMON"
-    # most of it cannot be freed; the rest is wanted by what is written
+    # more than nine tenths of it cannot be freed; the rest is wanted by what is written
     docker run -d --name tight --tmpfs /fill "$BB" sh -c '
-        sleep 1; dd if=/dev/zero of=/fill/x bs=1M count=56 2>/dev/null
+        sleep 1; dd if=/dev/zero of=/fill/x bs=1M count=58 2>/dev/null
         while :; do dd if=/dev/zero of=/tmp/y bs=1M count=64 2>/dev/null; done' >/dev/null
     wait_until 75 said 'tight: memory is short: working set .* of 64.0M, set by \[Service too-tight\], for 3[0-9]s now'
     said 'raise MemoryMax= to 80M in \[Service too-tight\]'
