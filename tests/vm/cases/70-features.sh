@@ -12,6 +12,7 @@ test_a_policy_for_logs() {
     policy <<'P'
 [Service chatty-app]
 Match=name:chatty-app
+LogMethod=punch
 LogMaxSize=1M
 LogMaxFiles=9
 MemoryMax=64M
