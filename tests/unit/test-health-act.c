@@ -113,13 +113,26 @@ static PlHealthState state_of(const char *id) {
         return pl_healthd_get(pl_health_act_patients(act), id, &v) ? v.state : PL_HEALTH_UNKNOWN;
 }
 
+/* The loop, until an event that comes after all others has come. */
 static void run_through(void) {
+        static unsigned n; /* the same event twice would be taken for one */
         unsigned before = n_kills;
 
-        fake_do(&fake, "{\"op\":\"raw\",\"data\":\"{\\\"Type\\\":\\\"container\\\","
-                       "\\\"Action\\\":\\\"kill\\\",\\\"Actor\\\":{\\\"ID\\\":\\\"" ID_C
-                       "\\\",\\\"Attributes\\\":{}},\\\"time\\\":1,\\\"timeNano\\\":0}\\n\"}");
+        fake_do(&fake,
+                "{\"op\":\"raw\",\"data\":\"{\\\"Type\\\":\\\"container\\\",\\\"Action\\\":"
+                "\\\"kill\\\",\\\"Actor\\\":{\\\"ID\\\":\\\"" ID_C
+                "\\\",\\\"Attributes\\\":{}},\\\"time\\\":1,\\\"timeNano\\\":%u}\\n\"}",
+                ++n);
         RUN_UNTIL(n_kills > before);
+}
+
+/* Answers that the fake engine still holds. */
+static json_int_t n_in_flight(void) {
+        json_t *stats = fake_tell(&fake, "{\"op\":\"stats\"}");
+        json_int_t n = json_integer_value(json_object_get(stats, "in_flight"));
+
+        json_decref(stats);
+        return n;
 }
 
 static json_int_t n_restarts(void) {
@@ -236,14 +249,11 @@ START_TEST(waits_and_is_cancelled) {
                 RUN_ON_UNTIL(n_restarts() > 0);
                 return;
         }
-        if (subject(ID_A)) {
-                unsigned before = n_inspected;
-
-                subject(ID_A)->inspect_due = false;
-                pl_registry_inspect(registry, subject(ID_A));
-                RUN_UNTIL(n_inspected > before && !subject(ID_A)->inspect_in_flight);
-        }
-        run_through();
+        /* The answer that was held is in our socket then, and the loop takes it. A question of our
+         * own before that would keep the restart from being sent as well. */
+        RUN_UNTIL(n_in_flight() == 0);
+        while (sd_event_run(event, 0) > 0)
+                ;
         ck_assert_msg(n_restarts() == 0, "%s: it was sent", name);
         ck_assert_msg(n_said("restarting it") == 0, "%s: it was said", name);
         if (pl_healthd_get(pl_health_act_patients(act), ID_A, &v))
