@@ -24,7 +24,7 @@ typedef struct PlRegistryOptions {
         bool dry_run; /* as DryRun=yes, whatever the policy says */
 } PlRegistryOptions;
 
-/* Called from the loop, never from inside a call into the registry but for pl_registry_stop(). */
+/* Called from the loop, from inside the answers of the engine. */
 typedef struct PlRegistryHandlers {
         /* a container is known from now on. Return: 0, or -ENOMEM: then it is not */
         int (*added)(void *userdata, PlSubject *s);
