@@ -147,8 +147,8 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t 
                 retry_at(e, h, pl_drift_is_standoff(&h->drift) ? h->drift.until_usec : 0);
                 return true;
         case PL_DRIFT_STANDOFF_BEGIN:
-                pl_cg_watch_remove(e->watch,
-                                   h->subject->id); /* do not wake up for each of its writes */
+                /* do not wake up for each of its writes */
+                pl_cg_watch_remove(e->watch, h->subject->id);
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_DRIFT_STANDOFF,
                                   who, NULL,
                                   "stand-off: %s keeps changing its limits (%d repairs within a "
@@ -170,15 +170,15 @@ static void note_refusal(PlEnforcer *e, PlHeld *h, const PlStep *step, const cha
 
         if (asprintf(&why, "%s: %s", file ?: "cgroup", strerror(-error)) < 0)
                 why = NULL;
-        if (error == -EBUSY)
-                h->retry_delay_usec = PL_MAX(h->retry_delay_usec, RETRY_FIRST_USEC);
         if (!pl_held_set_error(h, step->resource, PL_OWNER_KERNEL, why ?: strerror(-error)))
                 return;
         pl_subject_report(e->reporter, h->subject, error == -EBUSY ? LOG_WARNING : LOG_ERR,
                           error == -EBUSY ? PL_MESSAGE_LIMITS_WAITING : PL_MESSAGE_LIMITS_FAILED,
                           why, NULL, "%s= not applied, the kernel refused %s%s",
                           pl_resource_info(step->resource)->name, why ?: "it",
-                          error == -EBUSY ? ": the container uses more than that. It is tried again"
+                          error == -EBUSY ? ": the container uses more than that. The next sweep "
+                                            "tries "
+                                            "again, within a minute"
                                           : "");
 }
 

@@ -182,8 +182,7 @@ static void on_restart_reply(void *userdata, const char *id, int error, const ch
                 pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
                                   NULL,
                                   "the engine did not say whether it restarted it (%s); inspecting "
-                                  "it "
-                                  "before anything else",
+                                  "it before anything else",
                                   strerror(-error));
         else if (error < 0)
                 pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
