@@ -183,10 +183,14 @@ bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret
         return false;
 }
 
+static bool is_failure(PlVerdictKind k) {
+        return k == PL_VERDICT_DISPUTED || k == PL_VERDICT_SILENT;
+}
+
 /* A dependency counts as failing from its first failure: its dependents' probes may come before its
  * own next one. */
 static bool serves(const PlPatient *p) {
-        if (p->health.last.kind == PL_VERDICT_DOWN || p->health.last.kind == PL_VERDICT_STARTING)
+        if (is_failure(p->health.last.kind) || p->health.last.kind == PL_VERDICT_STARTING)
                 return false;
         return p->health.state == PL_HEALTH_HEALTHY || p->health.state == PL_HEALTH_DEGRADED ||
                p->health.state == PL_HEALTH_UNKNOWN;
@@ -447,7 +451,7 @@ static bool is_free(PlPatient *p, uint64_t now) {
 /* It answers again, but not often enough yet to count as healthy. */
 static bool answers(const PlPatient *p) {
         return p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE &&
-               (p->health.last.kind == PL_VERDICT_UP || p->health.last.kind == PL_VERDICT_DEGRADED);
+               (p->health.last.kind == PL_VERDICT_UP || p->health.last.kind == PL_VERDICT_IMPAIRED);
 }
 
 static PlRestartVerb judge(const PlHealthd *h, PlPatient *p, PlRestart *r, uint64_t *ret_until) {
@@ -685,15 +689,15 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
 
         if (!p)
                 return;
-        failed = p->health.last.kind == PL_VERDICT_DOWN;
+        failed = is_failure(p->health.last.kind);
         p->latency_usec = latency_usec;
         pl_health_probe(&p->health, v);
-        if (v->kind == PL_VERDICT_DOWN && !failed) {
+        if (is_failure(v->kind) && !failed) {
                 look_at_dependencies(h, p);
                 h->handlers->doubted(h->userdata, p->id);
         }
         /* dependents react to the first failure, not to the settled state */
-        if (failed != (p->health.last.kind == PL_VERDICT_DOWN))
+        if (failed != (is_failure(p->health.last.kind)))
                 again(h);
         step_and_tell(h, p);
         if (ollama && v->kind == PL_VERDICT_UP)

@@ -100,7 +100,7 @@ static void on_answer(PlAttempt *a) {
         }
         if (c->n_answer < ANSWER_MAX)
                 return;
-        pl_verdict_set(&v, PL_VERDICT_DOWN, "garbage", "the answer does not end");
+        pl_verdict_set(&v, PL_VERDICT_DISPUTED, "garbage", "the answer does not end");
         finish(a, &v);
 }
 
@@ -183,10 +183,10 @@ static void late(PlAttempt *a, PlVerdict *ret) {
         const Connection *c = a->state;
 
         if (c->n_answer == 0)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "timeout",
+                pl_verdict_set(ret, PL_VERDICT_SILENT, "timeout",
                                "it accepts connections, but did not answer within the deadline");
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "timeout",
+                pl_verdict_set(ret, PL_VERDICT_SILENT, "timeout",
                                "its answer did not end within the deadline");
         stop(a);
 }

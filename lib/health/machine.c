@@ -173,11 +173,12 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
                 h->n_up = n_up + 1;
                 h->was_up = h->answered = true;
                 break;
-        case PL_VERDICT_DEGRADED:
+        case PL_VERDICT_IMPAIRED:
                 h->n_part = n_part + 1;
                 h->was_up = h->answered = true;
                 break;
-        case PL_VERDICT_DOWN:
+        case PL_VERDICT_DISPUTED:
+        case PL_VERDICT_SILENT:
                 h->n_fail = n_fail + 1;
                 break;
         default:
@@ -223,11 +224,12 @@ static PlHealthSign probe_sign(const PlHealth *h, const PlHealthConfig *c, const
                 if (oom_is_recent(f, now))
                         return PL_SIGN_OOM;
                 return h->n_up >= PL_HEALTH_CONFIRM ? PL_SIGN_SERVES : PL_SIGN_SERVES_ONCE;
-        case PL_VERDICT_DEGRADED:
+        case PL_VERDICT_IMPAIRED:
                 return h->n_part >= PL_HEALTH_CONFIRM ? PL_SIGN_PART : PL_SIGN_PART_ONCE;
         case PL_VERDICT_STARTING:
                 return early ? PL_SIGN_LOADING : PL_SIGN_LOADING_LONG;
-        case PL_VERDICT_DOWN:
+        case PL_VERDICT_DISPUTED:
+        case PL_VERDICT_SILENT:
                 if (early && !h->was_up)
                         return PL_SIGN_FAILS_EARLY;
                 return h->n_fail >= PL_MAX(c->failures, 1u) ? PL_SIGN_FAILS : PL_SIGN_FAILS_ONCE;

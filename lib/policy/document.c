@@ -33,6 +33,7 @@ PlService *pl_service_free(PlService *s) {
         pl_limits_deinit(&s->limits);
         pl_strv_free(s->log_path.globs);
         free(s->probe.path);
+        free(s->probe.host);
         pl_strv_free(s->probe.expect);
         pl_strv_free(s->probe.ollama_models);
         free(s->probe.unit);

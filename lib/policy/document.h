@@ -38,7 +38,12 @@ typedef struct PlProbePolicy {
         char **expect;     /* ProbeExpect=, each "status:200-299", "json:/POINTER=VALUE", "body:RE",
                             * "header:NAME=VALUE"; validated by the parser; NULL terminated or NULL */
         char **ollama_models; /* OllamaModels=; NULL terminated or NULL */
+        PlProbeTls tls;
+        bool tls_verify;
+        char *host; /* ProbeHost=, the Host header and the name in TLS; NULL: the address */
+        bool auth;  /* ProbeAuth=, use credentials of the container's own environment */
         PlOnUnhealthy on_unhealthy;
+        PlOnUnhealthy on_start_timeout, on_exit; /* none or restart */
         char *unit; /* what is started, with RESTART when that is given up; %s: service name */
         PlBudget restart_budget;
         PlBudget flap_budget; /* FlapBudget=6/10min: more transitions than this = degraded */

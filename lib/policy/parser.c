@@ -962,6 +962,15 @@ static int set_http_path(Parser *p, const Key *key, Section *s, const char *valu
         return replace(&s->service->probe.path, value);
 }
 
+static int set_host(Parser *p, const Key *key, Section *s, const char *value) {
+        /* RFC 1123; an IPv6 address in brackets, and a port, are fine in a Host header */
+        if (strlen(value) > 253 ||
+            value[strspn(value,
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")])
+                return -EINVAL;
+        return replace(&s->service->probe.host, value);
+}
+
 static bool unit_valid(const char *s) {
         static const char *const suffixes[] = { ".service", ".target", ".socket", ".timer",
                                                 ".path" };
@@ -1018,6 +1027,19 @@ static int set_unhealthy(Parser *p, const Key *key, Section *s, const char *valu
 static const PlWord shrink_modes[] = {
         { "safe", PL_SHRINK_SAFE },
         { "kill", PL_SHRINK_KILL },
+        { NULL },
+};
+
+static const PlWord probe_tls[] = {
+        { "auto", PL_PROBE_TLS_AUTO },
+        { "yes", PL_PROBE_TLS_YES },
+        { "no", PL_PROBE_TLS_NO },
+        { NULL },
+};
+
+static const PlWord restart_or_none[] = {
+        { "none", PL_ON_UNHEALTHY_NONE },
+        { "restart", PL_ON_UNHEALTHY_RESTART },
         { NULL },
 };
 
@@ -1100,11 +1122,19 @@ static const Key policy_keys[] = {
           "status:200-299, json:/POINTER=VALUE, body:REGEX or header:NAME=VALUE, such as "
           "json:/database=ok",
           NULL },
+        { "ProbeTLS", LIMITED, set_word, S(probe.tls), 0, 0, NULL, probe_tls },
+        { "ProbeTLSVerify", LIMITED, set_boolean, S(probe.tls_verify), 0, 0, A_YES, NULL },
+        { "ProbeHost", LIMITED, set_host, S(probe.host), 0, 0,
+          "a host name, such as grafana.example.org", NULL },
+        { "ProbeAuth", LIMITED, set_boolean, S(probe.auth), 0, 0, A_YES, NULL },
         { "OllamaModels", LIMITED, set_models, S(probe.ollama_models), 0, 0,
           "names of models, such as llama3.2:3b nomic-embed-text", NULL },
         { "OnUnhealthy", LIMITED, set_unhealthy, S(probe.on_unhealthy), 0, 0,
           "none, restart, unit:NAME (such as unit:plimsoll-alert@%s.service) or restart unit:NAME",
           NULL },
+        { "OnStartTimeout", LIMITED, set_word, S(probe.on_start_timeout), 0, 0, NULL,
+          restart_or_none },
+        { "OnExit", LIMITED, set_word, S(probe.on_exit), 0, 0, NULL, restart_or_none },
         { "RestartBudget", LIMITED, set_budget, S(probe.restart_budget), 1, 1000, A_BUDGET, NULL },
         { "FlapBudget", LIMITED, set_budget, S(probe.flap_budget), 1, 1000, A_BUDGET, NULL },
         { "Required", SERVICE, set_boolean, S(probe.required), 0, 0, A_YES, NULL },

@@ -35,14 +35,14 @@ static const struct {
         PlVerdictKind kind;
         const char *code, *reason;
 } errors[_PL_HTTP_ERROR_N] = {
-        [PL_HTTP_REFUSED] = { PL_VERDICT_DOWN, "refused", "connection refused" },
-        [PL_HTTP_UNREACHABLE] = { PL_VERDICT_DOWN, "unreachable", "address unreachable" },
-        [PL_HTTP_TIMEOUT] = { PL_VERDICT_DOWN, "timeout",
+        [PL_HTTP_REFUSED] = { PL_VERDICT_SILENT, "refused", "connection refused" },
+        [PL_HTTP_UNREACHABLE] = { PL_VERDICT_DISPUTED, "unreachable", "address unreachable" },
+        [PL_HTTP_TIMEOUT] = { PL_VERDICT_SILENT, "timeout",
                               "no complete answer within the deadline" },
-        [PL_HTTP_CLOSED] = { PL_VERDICT_DOWN, "closed",
+        [PL_HTTP_CLOSED] = { PL_VERDICT_SILENT, "closed",
                              "the connection was closed without an answer" },
-        [PL_HTTP_GARBAGE] = { PL_VERDICT_DOWN, "garbage", "the answer is not HTTP" },
-        [PL_HTTP_TLS] = { PL_VERDICT_DEGRADED, "tls",
+        [PL_HTTP_GARBAGE] = { PL_VERDICT_DISPUTED, "garbage", "the answer is not HTTP" },
+        [PL_HTTP_TLS] = { PL_VERDICT_IMPAIRED, "tls",
                           "it speaks TLS on this port, the probe does not: set ProbePort= to a "
                           "plain port, or Probe=tcp" },
         [PL_HTTP_LOCAL] = { PL_VERDICT_NONE, "local", "the probe could not be sent" },
@@ -61,15 +61,15 @@ static void judge_error(const PlHttpAnswer *a, PlVerdict *ret) {
         if (!a->got_status)
                 return;
         if (e == PL_HTTP_TIMEOUT)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "timeout",
+                pl_verdict_set(ret, PL_VERDICT_SILENT, "timeout",
                                "HTTP %u, but the answer did not end within the deadline",
                                a->status);
         else if (e == PL_HTTP_CLOSED)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "closed",
+                pl_verdict_set(ret, PL_VERDICT_SILENT, "closed",
                                "HTTP %u, but the connection was closed in the middle of the answer",
                                a->status);
         else if (e == PL_HTTP_GARBAGE)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
                                "HTTP %u, but what follows is not valid HTTP", a->status);
 }
 
@@ -100,7 +100,7 @@ static const char *find_header(const char *headers, const char *name, size_t *re
 static void unmet(const PlExpect *e, const char *what, PlVerdict *ret) {
         char quoted[72];
 
-        pl_verdict_set(ret, PL_VERDICT_DOWN, "expect", "%s; ProbeExpect=%s", what,
+        pl_verdict_set(ret, PL_VERDICT_DISPUTED, "expect", "%s; ProbeExpect=%s", what,
                        pl_quote(e->text, strlen(e->text), quoted, sizeof(quoted)));
 }
 
@@ -262,11 +262,11 @@ static json_t *load_json(const PlHttpAnswer *a, const char *product, PlVerdict *
         json_decref(o);
         (void)snprintf(code, sizeof(code), "%u", a->status % 1000);
         if (a->body_cut)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code,
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
                                "not %s: HTTP %u with more than 64K of body", product, a->status);
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code, "not %s: HTTP %u with \"%s\"", product,
-                               a->status,
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "not %s: HTTP %u with \"%s\"",
+                               product, a->status,
                                pl_quote(a->body ? a->body : "", PL_MIN(a->body_size, (size_t)40),
                                         quoted, sizeof(quoted)));
         return NULL;
@@ -281,18 +281,18 @@ static void unexpected(const PlHttpSpec *s, const PlHttpProbe *p, const PlHttpAn
         (void)snprintf(code, sizeof(code), "%u", a->status % 1000);
         (void)pl_quote(path, strlen(path), quoted, sizeof(quoted));
         if (a->status == 404)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code,
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
                                "HTTP 404 for %s: set ProbePath= if it is served elsewhere", quoted);
         else if (a->status == 401 || a->status == 403)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code,
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
                                "HTTP %u for %s: if that is as it should be, set "
                                "ProbeExpect=status:%u",
                                a->status, quoted, a->status);
         else if (a->status == 429)
-                pl_verdict_set(ret, PL_VERDICT_DEGRADED, code, "HTTP 429 for %s: too many requests",
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, code, "HTTP 429 for %s: too many requests",
                                quoted);
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code, "HTTP %u for %s", a->status, quoted);
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u for %s", a->status, quoted);
 }
 
 /* A member's text, quoted into buf; "" when it is not a string. */
@@ -388,9 +388,9 @@ static bool judge_components(const json_t *root, uint64_t now, PlVerdict *ret) {
         if (*vital) {
                 if (*other)
                         append(vital, sizeof(vital), other);
-                pl_verdict_set(ret, PL_VERDICT_DOWN, first, "%s", vital);
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, first, "%s", vital);
         } else if (*other) {
-                pl_verdict_set(ret, PL_VERDICT_DEGRADED, first, "%s", other);
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, first, "%s", other);
         } else {
                 up(ret);
         }
@@ -429,7 +429,7 @@ static PlProbeStep airflow_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlH
         }
         root = load_json(a, "Airflow", ret);
         if (root)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "200",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "200",
                                "not Airflow: the answer does not mention a metadatabase");
         json_decref(root);
         return PL_PROBE_DONE;
@@ -534,7 +534,7 @@ static PlProbeStep judge_version(const PlHttpSpec *s, PlHttpProbe *p, const PlHt
         (void)string_of(o, "version", version, sizeof(version));
         json_decref(o);
         if (!*version) {
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "200",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "200",
                                "not Ollama: the answer has no version");
                 return PL_PROBE_DONE;
         }
@@ -566,7 +566,7 @@ static void judge_tags(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *
         }
         if (!json_is_array(models)) {
                 json_decref(o);
-                pl_verdict_set(ret, PL_VERDICT_DEGRADED, "tags",
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "tags",
                                "it answers, but does not list its models (HTTP %u)", a->status);
                 return;
         }
@@ -583,7 +583,7 @@ static void judge_tags(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *
         }
         json_decref(o);
         if (n_missing > 0)
-                pl_verdict_set(ret, PL_VERDICT_DEGRADED, "models", "%s not installed: %s",
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "models", "%s not installed: %s",
                                n_missing == 1 ? "a required model is" : "required models are",
                                list);
 }
@@ -634,12 +634,12 @@ static PlProbeStep grafana_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlH
         (void)string_of(o, "database", database, sizeof(database));
         (void)snprintf(code, sizeof(code), "%u", a->status);
         if (!*database)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code,
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
                                "not Grafana: the answer says nothing about its database");
         else if (!pl_streq(database, "ok"))
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code, "its database is %s", database);
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "its database is %s", database);
         else if (a->status != 200)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code, "HTTP %u, though its database is ok",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u, though its database is ok",
                                a->status);
         else
                 up(ret);
@@ -686,7 +686,7 @@ static PlProbeStep prometheus_answer(const PlHttpSpec *s, PlHttpProbe *p, const 
                 pl_verdict_set(ret, PL_VERDICT_STARTING, "503",
                                "healthy, not ready: replaying its log or shutting down");
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code,
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
                                "not ready (HTTP %u), not healthy (HTTP %u)", p->status, a->status);
         return PL_PROBE_DONE;
 }
@@ -711,7 +711,8 @@ static PlProbeStep mlflow_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHt
         if (n == 2 && memcmp(a->body, "OK", 2) == 0)
                 up(ret);
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "200", "HTTP 200 with \"%s\" instead of OK",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "200",
+                               "HTTP 200 with \"%s\" instead of OK",
                                pl_quote(a->body ? a->body : "", PL_MIN(n, (size_t)40), quoted,
                                         sizeof(quoted)));
         return PL_PROBE_DONE;
@@ -749,7 +750,7 @@ static PlProbeStep generic_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlH
                 up(ret); /* the expectation decides */
         } else if (a->status >= 300 && a->status < 400 && redirects_to_itself(s, p, a)) {
                 (void)snprintf(code, sizeof(code), "%u", a->status);
-                pl_verdict_set(ret, PL_VERDICT_DOWN, code, "HTTP %u that redirects to itself",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u that redirects to itself",
                                a->status);
         } else if (a->status >= 200 && a->status < 400) {
                 up(ret);

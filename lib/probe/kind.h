@@ -30,6 +30,13 @@ typedef enum PlProbeKind {
 } PlProbeKind;
 #undef PL_PROBE_ENUM
 
+/* ProbeTLS= */
+typedef enum PlProbeTls {
+        PL_PROBE_TLS_AUTO, /* after a plain question whose answer smells of TLS */
+        PL_PROBE_TLS_YES,
+        PL_PROBE_TLS_NO,
+} PlProbeTls;
+
 typedef enum PlTransportKind {
         PL_TRANSPORT_NONE,    /* not probed */
         PL_TRANSPORT_CONNECT, /* a connection, and nothing is sent */

@@ -102,20 +102,20 @@ static const struct {
         PlVerdictKind kind;
         const char *reason;
 } states[] = {
-        { "57P03", "shutting down", PL_VERDICT_DOWN, "shutting down" },
+        { "57P03", "shutting down", PL_VERDICT_DISPUTED, "shutting down" },
         { "57P03", "recovery mode", PL_VERDICT_STARTING, "recovering after a crash" },
         { "57P03", "starting up", PL_VERDICT_STARTING, "starting up" },
         { "57P03", "not yet", PL_VERDICT_STARTING, "recovering, not consistent yet" },
-        { "57P03", "not accepting", PL_VERDICT_DEGRADED, "a standby with hot_standby = off" },
+        { "57P03", "not accepting", PL_VERDICT_IMPAIRED, "a standby with hot_standby = off" },
         { "57P03", NULL, PL_VERDICT_STARTING, "cannot connect now" },
-        { "57P01", NULL, PL_VERDICT_DOWN, "shutting down" },
-        { "57P02", NULL, PL_VERDICT_DOWN, "a server process has crashed" },
-        { "53300", NULL, PL_VERDICT_DEGRADED, "full" },
-        { "53100", NULL, PL_VERDICT_DEGRADED, "disk full" },
-        { "53200", NULL, PL_VERDICT_DEGRADED, "out of memory" },
-        { "58030", NULL, PL_VERDICT_DEGRADED, "I/O error" },
-        { "XX001", NULL, PL_VERDICT_DEGRADED, "data corrupted" },
-        { "XX002", NULL, PL_VERDICT_DEGRADED, "index corrupted" },
+        { "57P01", NULL, PL_VERDICT_DISPUTED, "shutting down" },
+        { "57P02", NULL, PL_VERDICT_DISPUTED, "a server process has crashed" },
+        { "53300", NULL, PL_VERDICT_IMPAIRED, "full" },
+        { "53100", NULL, PL_VERDICT_IMPAIRED, "disk full" },
+        { "53200", NULL, PL_VERDICT_IMPAIRED, "out of memory" },
+        { "58030", NULL, PL_VERDICT_IMPAIRED, "I/O error" },
+        { "XX001", NULL, PL_VERDICT_IMPAIRED, "data corrupted" },
+        { "XX002", NULL, PL_VERDICT_IMPAIRED, "index corrupted" },
 };
 
 static void postgres_error(const uint8_t *p, size_t n, PlVerdict *ret) {
@@ -125,7 +125,7 @@ static void postgres_error(const uint8_t *p, size_t n, PlVerdict *ret) {
         char code[6], quoted[120];
 
         if (!state || n_state != 5) {
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
                                "an error without an SQLSTATE: not a Postgres server");
                 return;
         }
@@ -155,7 +155,7 @@ static void judge_garbage(const uint8_t *data, size_t n, PlVerdict *ret) {
 
         if (pl_verdict_if_tls(data, n, ret))
                 return;
-        pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage", "not a Postgres server: it says \"%s\"",
+        pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage", "not a Postgres server: it says \"%s\"",
                        pl_quote(data, PL_MIN(n, (size_t)40), quoted, sizeof(quoted)));
 }
 
@@ -180,7 +180,7 @@ static PlProbeStep old_error(const uint8_t *data, size_t n, bool eof, PlVerdict 
                 judge_garbage(data, n, ret);
                 return PL_PROBE_DONE;
         }
-        pl_verdict_set(ret, PL_VERDICT_DEGRADED, "fork", "cannot start a server process: %s",
+        pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "fork", "cannot start a server process: %s",
                        pl_quote(data + 1, len - 1, quoted, sizeof(quoted)));
         return PL_PROBE_DONE;
 }
@@ -243,13 +243,13 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVer
         if (!eof)
                 return PL_PROBE_MORE;
         if (n == 0)
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "closed",
+                pl_verdict_set(ret, PL_VERDICT_SILENT, "closed",
                                "the connection was closed without an answer");
         else if (let_in)
-                pl_verdict_set(ret, PL_VERDICT_DEGRADED, "closed",
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "closed",
                                "closed after authentication, before it was ready");
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "closed",
+                pl_verdict_set(ret, PL_VERDICT_SILENT, "closed",
                                "the connection was closed in the middle of an answer");
         return PL_PROBE_DONE;
 }
@@ -284,19 +284,19 @@ static const struct {
         { "-WRONGPASS", "WRONGPASS", PL_VERDICT_UP, "" },
         { "-LOADING", "LOADING", PL_VERDICT_STARTING, "loading its data set into memory" },
         { "-DENIED", "DENIED", PL_VERDICT_UP, "protected mode" },
-        { "-MASTERDOWN", "MASTERDOWN", PL_VERDICT_DEGRADED, "the link to its master is down" },
-        { "-BUSY", "BUSY", PL_VERDICT_DEGRADED, NULL },
-        { "-MISCONF", "MISCONF", PL_VERDICT_DEGRADED, NULL },
-        { "-NOREPLICAS", "NOREPLICAS", PL_VERDICT_DEGRADED, NULL },
-        { "-OOM", "OOM", PL_VERDICT_DEGRADED, NULL },
-        { "-CLUSTERDOWN", "CLUSTERDOWN", PL_VERDICT_DEGRADED, NULL },
-        { "-TRYAGAIN", "TRYAGAIN", PL_VERDICT_DEGRADED, NULL },
-        { "-ERR max number of clients", "maxclients", PL_VERDICT_DEGRADED,
+        { "-MASTERDOWN", "MASTERDOWN", PL_VERDICT_IMPAIRED, "the link to its master is down" },
+        { "-BUSY", "BUSY", PL_VERDICT_IMPAIRED, NULL },
+        { "-MISCONF", "MISCONF", PL_VERDICT_IMPAIRED, NULL },
+        { "-NOREPLICAS", "NOREPLICAS", PL_VERDICT_IMPAIRED, NULL },
+        { "-OOM", "OOM", PL_VERDICT_IMPAIRED, NULL },
+        { "-CLUSTERDOWN", "CLUSTERDOWN", PL_VERDICT_IMPAIRED, NULL },
+        { "-TRYAGAIN", "TRYAGAIN", PL_VERDICT_IMPAIRED, NULL },
+        { "-ERR max number of clients", "maxclients", PL_VERDICT_IMPAIRED,
           "full: the maximum number of clients is reached" },
         { "-ERR operation not permitted", "NOAUTH", PL_VERDICT_UP, "" }, /* < 2.8 */
         { "-ERR DISABLED", "DISABLED", PL_VERDICT_UP, "" },
         { "-ERR unknown command", "renamed", PL_VERDICT_UP, "PING is renamed" },
-        { "-ERR", "ERR", PL_VERDICT_DEGRADED, NULL },
+        { "-ERR", "ERR", PL_VERDICT_IMPAIRED, NULL },
 };
 
 /* An error reply is "-WORD text": anything else that begins with '-' is not Redis. */
@@ -329,10 +329,10 @@ static void judge_line(const uint8_t *line, size_t n, PlVerdict *ret) {
                 return;
         if (line[0] == '-' && is_error_word(line, n))
                 /* a word that a later Redis may know: it answers, but not PONG */
-                pl_verdict_set(ret, PL_VERDICT_DEGRADED, "error", "answers PING with %s",
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "error", "answers PING with %s",
                                pl_quote(line + 1, n - 1, quoted, sizeof(quoted)));
         else
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
                                "not a Redis server: it says \"%s\"",
                                pl_quote(line, PL_MIN(n, (size_t)40), quoted, sizeof(quoted)));
 }
@@ -360,13 +360,13 @@ static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdic
                 return PL_PROBE_DONE;
         }
         if (n >= REDIS_LINE_MAX) {
-                pl_verdict_set(ret, PL_VERDICT_DOWN, "garbage",
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
                                "not a Redis server: its first line does not end");
                 return PL_PROBE_DONE;
         }
         if (!eof)
                 return PL_PROBE_MORE;
-        pl_verdict_set(ret, PL_VERDICT_DOWN, "closed", "%s",
+        pl_verdict_set(ret, PL_VERDICT_SILENT, "closed", "%s",
                        n == 0 ? "the connection was closed without an answer"
                               : "the connection was closed in the middle of an answer");
         return PL_PROBE_DONE;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Verdict: what one probe found, in the four words that health understands, and why.
+ * Verdict: what one probe found, in the words that health understands, and why.
  *
  * A fixed-size value, so that a hundred probes allocate nothing. Everything from the service is
  * quoted before it gets in: a reason is always one printable line.
@@ -18,8 +18,11 @@ typedef enum PlVerdictKind {
         PL_VERDICT_NONE,     /* no evidence: nothing was asked, or we failed ourselves */
         PL_VERDICT_UP,       /* serves */
         PL_VERDICT_STARTING, /* says itself that it is not ready yet: loading, recovering */
-        PL_VERDICT_DEGRADED, /* serves some: full, busy, a part of it is missing */
-        PL_VERDICT_DOWN,     /* does not serve */
+        PL_VERDICT_IMPAIRED, /* serves, but is full, busy, read-only, or a part of it is missing */
+        PL_VERDICT_DISPUTED, /* something answers, but not as expected (a redirect, 404, TLS,
+                              * another protocol), or there is no way to the place: alive for all we
+                              * know */
+        PL_VERDICT_SILENT,   /* refused, or connected and no answer */
         _PL_VERDICT_N,
 } PlVerdictKind;
 

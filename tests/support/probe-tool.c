@@ -30,8 +30,8 @@ typedef struct Tool {
 
 static const char *const kind_names[_PL_VERDICT_N] = {
         [PL_VERDICT_NONE] = "none",         [PL_VERDICT_UP] = "up",
-        [PL_VERDICT_STARTING] = "starting", [PL_VERDICT_DEGRADED] = "degraded",
-        [PL_VERDICT_DOWN] = "down",
+        [PL_VERDICT_STARTING] = "starting", [PL_VERDICT_IMPAIRED] = "impaired",
+        [PL_VERDICT_DISPUTED] = "disputed", [PL_VERDICT_SILENT] = "silent",
 };
 
 static const char *kind_to_string(PlVerdictKind k) {

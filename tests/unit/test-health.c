@@ -124,8 +124,8 @@ static void step(World *w) {
 /* clang-format off */
 static void act(World *w, char c) {
         static const PlVerdict up = { .kind = PL_VERDICT_UP }, none = { .kind = PL_VERDICT_NONE };
-        static const PlVerdict down = { PL_VERDICT_DOWN, "refused", "connection refused" };
-        static const PlVerdict part = { PL_VERDICT_DEGRADED, "53300", "full" };
+        static const PlVerdict down = { PL_VERDICT_SILENT, "refused", "connection refused" };
+        static const PlVerdict part = { PL_VERDICT_IMPAIRED, "53300", "full" };
         static const PlVerdict loading = { PL_VERDICT_STARTING, "LOADING", "loading" };
         PlHealthFacts *f = &w->facts;
 
@@ -223,7 +223,8 @@ START_TEST(random_walks) {
                     w.facts.phase == PL_PHASE_RUNNING) {
                         ck_assert(w.facts.docker != PL_DOCKER_HEALTH_HEALTHY);
                         ck_assert(w.health.answered || w.health.docker_passed);
-                        ck_assert(w.health.last.kind == PL_VERDICT_DOWN);
+                        ck_assert(w.health.last.kind == PL_VERDICT_DISPUTED ||
+                                  w.health.last.kind == PL_VERDICT_SILENT);
                 }
                 ck_assert_uint_lt(strlen(w.health.reason), sizeof(w.health.reason));
                 /* the same evidence at the same moment changes nothing more */

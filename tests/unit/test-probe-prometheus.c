@@ -14,11 +14,11 @@ static const Round rows[] = {
         { "mlflow with a line end", PL_PROBE_MLFLOW, NULL, NULL, false, { { "/health", 200,
           "OK\r\n" } }, PL_VERDICT_UP, "", "" },
         { "mlflow lies", PL_PROBE_MLFLOW, NULL, NULL, false, { { "/health", 200, "unhealthy" } },
-          PL_VERDICT_DOWN, "200", "\"unhealthy\" instead" },
+          PL_VERDICT_DISPUTED, "200", "\"unhealthy\" instead" },
         { "mlflow empty", PL_PROBE_MLFLOW, NULL, NULL, false, { { "/health", 200, "" } },
-          PL_VERDICT_DOWN, "200", "instead of OK" },
+          PL_VERDICT_DISPUTED, "200", "instead of OK" },
         { "mlflow 500", PL_PROBE_MLFLOW, NULL, NULL, false, { { "/health", 500, "OK" } },
-          PL_VERDICT_DOWN, "500", "HTTP 500" },
+          PL_VERDICT_DISPUTED, "500", "HTTP 500" },
         /* Prometheus */
         { "prometheus", PL_PROBE_PROMETHEUS, NULL, NULL, false, { { "/-/ready", 200,
           "Prometheus Server is Ready.\n" } }, PL_VERDICT_UP, "", "" },
@@ -26,10 +26,10 @@ static const Round rows[] = {
           "Service Unavailable" }, { "/-/healthy", 200, "Healthy" } }, PL_VERDICT_STARTING, "503",
           "not ready" },
         { "prometheus broken", PL_PROBE_PROMETHEUS, NULL, NULL, false, { { "/-/ready", 503, "" },
-          { "/-/healthy", 500, "" } }, PL_VERDICT_DOWN, "500",
+          { "/-/healthy", 500, "" } }, PL_VERDICT_DISPUTED, "500",
           "not ready (HTTP 503), not healthy (HTTP 500)" },
         { "not prometheus", PL_PROBE_PROMETHEUS, NULL, NULL, false, { { "/-/ready", 404, "" } },
-          PL_VERDICT_DOWN, "404", "/-/ready" },
+          PL_VERDICT_DISPUTED, "404", "/-/ready" },
 };
 /* clang-format on */
 

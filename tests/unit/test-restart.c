@@ -272,7 +272,7 @@ typedef struct Patient {
 
 static void patient_tick(Patient *p, uint64_t now, uint32_t random) {
         PlHealthConfig config = { .failures = 3, .start_period_usec = SEC };
-        PlVerdict v = { .kind = PL_VERDICT_DOWN };
+        PlVerdict v = { .kind = PL_VERDICT_DISPUTED };
         PlHealthFacts f;
         PlRestartFacts rf;
         PlHealthChange change;

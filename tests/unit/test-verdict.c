@@ -15,8 +15,8 @@ START_TEST(set_is_bounded) {
 
         memset(text, 'x', sizeof(text) - 1);
         text[sizeof(text) - 1] = '\0';
-        pl_verdict_set(&v, PL_VERDICT_DOWN, text, "%s", text);
-        ck_assert_int_eq(v.kind, PL_VERDICT_DOWN);
+        pl_verdict_set(&v, PL_VERDICT_DISPUTED, text, "%s", text);
+        ck_assert_int_eq(v.kind, PL_VERDICT_DISPUTED);
         ck_assert_uint_eq(strlen(v.code), PL_CODE_MAX - 1);
         ck_assert_uint_eq(strlen(v.reason), PL_REASON_MAX - 1);
 }
@@ -42,7 +42,7 @@ START_TEST(tls_records) {
         ck_assert_msg(pl_verdict_if_tls((const uint8_t *)records[_i].data, records[_i].n, &v) ==
                                       records[_i].tls,
                       "%s", records[_i].name);
-        ck_assert_int_eq(v.kind, records[_i].tls ? PL_VERDICT_DEGRADED : PL_VERDICT_NONE);
+        ck_assert_int_eq(v.kind, records[_i].tls ? PL_VERDICT_IMPAIRED : PL_VERDICT_NONE);
 }
 END_TEST
 
