@@ -1,0 +1,282 @@
+#!/usr/bin/env bats
+# Containers that take their time, to be filled, to stop, to serve: what looks dead is often only slow, and
+# a restart that comes too early, or twice, does the harm.
+
+load helper
+
+setup_file() { engine_begin --images "busybox postgres redis"; }
+teardown_file() { engine_end; }
+
+setup() { begin; }
+teardown() { end; }
+
+starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
+
+# As the official image: at the first start a server that listens on the unix socket only runs the
+# scripts; where there is a database already, it runs none.
+# shellcheck disable=SC2016 # for the shell inside
+INITDB_ENTRYPOINT='
+set -e
+if [ -s "$PGDATA/PG_VERSION" ]; then
+    echo "Skipping initialization"
+else
+    initdb -D "$PGDATA" -U postgres -A trust --no-sync --locale=C -E UTF8 >/dev/null
+    echo "host all all all trust" >>"$PGDATA/pg_hba.conf"
+    pg_ctl -D "$PGDATA" -w -o "-c listen_addresses= -c unix_socket_directories=/tmp" start
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+        psql -h /tmp -U postgres -v ON_ERROR_STOP=1 -f "$script"
+    done
+    pg_ctl -D "$PGDATA" -m fast -w stop
+fi
+exec postgres -D "$PGDATA" -c listen_addresses="*" -c unix_socket_directories=/tmp
+'
+
+# first_start NAME WHERE - a Postgres whose scripts take 20 s; where Docker's healthcheck asks
+first_start() {
+    docker run -d --name "$1" --stop-timeout 2 -v "$T/initdb:/docker-entrypoint-initdb.d:ro" \
+        --health-cmd "pg_isready -q -h $2" --health-interval 1s --health-retries 2 --health-start-period 1s \
+        postgres:debian sh -c "$INITDB_ENTRYPOINT" >/dev/null
+}
+
+rows_of() { docker exec "$1" psql -h /tmp -U postgres -tAc 'SELECT count(*) FROM orders'; }
+
+docker_says() { docker inspect -f '{{.State.Health.Status}}' "$1"; }
+
+@test "a database that is filled at its first start is left to it, however long that takes" {
+    local name started
+    policy_is <<'END'
+[Service all]
+Match=name:*
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeStartPeriod=2s
+OnUnhealthy=restart
+RestartBudget=3/10min
+END
+    mkdir -m 755 "$T/initdb"
+    cat >"$T/initdb/10-orders.sql" <<'END'
+CREATE TABLE customers (id int);
+SELECT pg_sleep(20);
+CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id;
+END
+    chmod 644 "$T/initdb/10-orders.sql"
+    chmod 755 "$T"
+    daemon_begin
+    first_start by_socket /tmp
+    first_start by_tcp 127.0.0.1
+    started="$(starts_of by_socket) $(starts_of by_tcp)"
+    turns by_socket unhealthy
+    turns by_tcp unhealthy
+    # it is told as what it is
+    wait_until 10 gives healthy docker_says by_socket
+    wait_until 10 gives unhealthy docker_says by_tcp
+    [[ $(reason by_socket) == "connection refused ("*"); Docker's healthcheck says healthy" ]] ||
+        fail "$(reason by_socket)"
+    [[ $(reason by_tcp) == "connection refused ("*"); it has not been seen to serve since it started" ]] ||
+        fail "$(reason by_tcp)"
+    # who comes later knows no more, and does not do more either
+    daemon_end KILL
+    daemon_begin
+    turns by_tcp unhealthy
+    for name in by_socket by_tcp; do turns $name healthy 60; done
+    [ "$(starts_of by_socket) $(starts_of by_tcp)" = "$started" ]
+    for name in by_socket by_tcp; do
+        [ "$(rows_of $name)" = 1000 ] || fail "$name: $(rows_of $name) rows"
+        run docker logs $name
+        [[ $output != *"Skipping initialization"* ]]
+    done
+    unsaid 'restarting it|not restarted any more'
+    # from here on a silence is a death, once Docker's check does not say otherwise
+    for name in by_socket by_tcp; do kill -STOP "$(pid_of $name)"; done
+    for name in by_socket by_tcp; do
+        wait_until 30 said "$name: restarting it, 1 of at most 3 in 10min: "
+        turns $name healthy 60
+        [ "$(rows_of $name)" = 1000 ] || fail "$name: $(rows_of $name) rows"
+    done
+}
+
+@test "what was never seen to serve is told, and neither restarted nor given up" {
+    local started
+    policy_is <<'END'
+[Service wrong]
+Match=name:wrong
+ProbePort=1
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeStartPeriod=1s
+OnUnhealthy=restart
+RestartBudget=1/10min
+[Service sick]
+Match=name:sick
+Probe=none
+OnUnhealthy=restart
+RestartBudget=1/10min
+END
+    docker run -d --name wrong redis:debian >/dev/null
+    docker run -d --name sick --health-cmd 'test -f /tmp/well' --health-interval 1s --health-retries 1 \
+        "$BB" sleep 1000 >/dev/null
+    started="$(starts_of wrong) $(starts_of sick)"
+    daemon_begin
+    turns wrong unhealthy
+    turns sick unhealthy
+    [[ $(reason wrong) == "connection refused ("*":1)"*"; it has not been seen to serve since it started" ]] ||
+        fail "$(reason wrong)"
+    [ "$(reason sick)" = "Docker's healthcheck says unhealthy; it has not been seen to serve since it started" ]
+    # as long as a restart and the surrender would take
+    sleep 8
+    [ "$(starts_of wrong) $(starts_of sick)" = "$started" ]
+    unsaid 'restarting it|not restarted any more'
+    # once it has been seen, a failure is a reason
+    docker exec sick touch /tmp/well
+    turns sick healthy
+    docker exec sick rm /tmp/well
+    wait_until 20 said "sick: restarting it, 1 of at most 1 in 10min: Docker's healthcheck says unhealthy\$"
+}
+
+# slow_redis NAME SECONDS [OPTION…] - asked to end, it stops to serve at once, and takes its time to go
+slow_redis() {
+    docker run -d --name "$1" "${@:3}" redis:debian sh -c "
+        trap 'redis-cli shutdown nosave; sleep $2; exit 0' TERM
+        redis-server --protected-mode no --save '' --daemonize yes >/dev/null
+        while :; do sleep 0.1; done" >/dev/null
+}
+
+# slow_policy BUDGET - for containers whose names begin with s
+slow_policy() {
+    policy_is <<END
+[Service slow]
+Match=name:s*
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=$1/10min
+END
+}
+
+# hush NAME - it runs on, and does not answer
+hush() { docker exec "$1" redis-cli shutdown nosave >/dev/null 2>&1 || true; }
+
+# runs_of NAME TIME - how often it was started since; the engine takes a name for its prefix, too
+runs_of() { timeout 20 docker events --since "$2" --until "$(date +%s)" -f event=start -f "container=$1" | wc -l; }
+
+@test "twelve fail at once and take 8 s to stop each: each is restarted exactly once, the last ones too" {
+    local n since
+    slow_policy 3
+    for n in $(seq -w 12); do slow_redis "s$n" 8; done
+    daemon_begin
+    for n in $(seq -w 12); do turns "s$n" healthy; done
+    since=$(date +%s)
+    for n in $(seq -w 12); do hush "s$n"; done
+    # three rounds of four at a time
+    wait_until 60 at_least 12 grep -c 's[0-9]*: restarting it, ' "$LOG" ||
+        fail "$(grep -c 's[0-9]*: restarting it, ' "$LOG") restarts"
+    for n in $(seq -w 12); do turns "s$n" healthy 30; done
+    # what would be done twice, or too much, has the time for it
+    sleep 8
+    unsaid 'Connection timed out'
+    unsaid 'did not restart it'
+    unsaid 'not restarted any more'
+    for n in $(seq -w 12); do
+        [ "$(grep -c "s$n: restarting it, 1 of at most 3" "$LOG")" = 1 ] ||
+            fail "s$n: $(grep "s$n: restarting it" "$LOG")"
+        gives 1 runs_of "s$n" "$since" || fail "s$n was started $(runs_of "s$n" "$since") times"
+        [ "$(health "s$n")" = healthy ]
+    done
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 12 ]
+}
+
+@test "what takes longer to stop than the backoff is restarted once, and the new run is left alone" {
+    local n since
+    slow_policy 5
+    # each has a place at once; whether the engine's answer or its event comes first is luck
+    for n in 1 2 3 4; do slow_redis "s$n" 8; done
+    daemon_begin
+    for n in 1 2 3 4; do turns "s$n" healthy; done
+    since=$(date +%s)
+    for n in 1 2 3 4; do hush "s$n"; done
+    wait_until 20 at_least 4 grep -c 'restarting it, 1 of at most 5' "$LOG"
+    for n in 1 2 3 4; do wait_until 25 at_least 1 runs_of "s$n" "$since"; done
+    for n in 1 2 3 4; do turns "s$n" healthy; done
+    sleep 12
+    for n in 1 2 3 4; do
+        gives 1 runs_of "s$n" "$since" || fail "s$n was started $(runs_of "s$n" "$since") times"
+        [ "$(health "s$n")" = healthy ]
+    done
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 4 ]
+}
+
+@test "what waits for its turn is not restarted when its reason is gone" {
+    local n since
+    slow_policy 3
+    # its own stop timeout is waited for
+    for n in 1 2 3 4 5 6 7; do slow_redis "s$n" 14 --stop-timeout 20; done
+    daemon_begin
+    for n in 1 2 3 4 5 6 7; do turns "s$n" healthy; done
+    since=$(date +%s)
+    for n in 1 2 3 4; do hush "s$n"; done
+    wait_until 20 gives 4 grep -c 'restarting it, ' "$LOG"
+    for n in 5 6 7; do hush "s$n"; done
+    for n in 5 6 7; do turns "s$n" unhealthy; done
+    # one serves again, a person stops one and removes one
+    docker exec s5 sh -c 'redis-server --protected-mode no --daemonize yes' >/dev/null
+    docker kill s6 >/dev/null
+    docker rm -f s7 >/dev/null
+    turns s5 healthy
+    turns s6 absent
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 4 ]
+    for n in 1 2 3 4; do turns "s$n" healthy 40; done
+    sleep 3
+    for n in 1 2 3 4; do gives 1 runs_of "s$n" "$since"; done
+    for n in 5 6 7; do gives 0 runs_of "s$n" "$since"; done
+    [ "$(grep -c 'restarting it, ' "$LOG")" = 4 ]
+    unsaid 'did not restart it'
+}
+
+@test "what a person is stopping is not restarted while it takes its time" {
+    policy_is <<'END'
+[Service redis-cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    slow_redis cache 8
+    daemon_begin
+    turns cache healthy
+    docker stop -t 30 cache >/dev/null &
+    local stopping=$!
+    turns cache unhealthy
+    wait $stopping
+    turns cache absent
+    [[ $(reason cache) == "stopped on request, exit code 0" ]]
+    sleep 2
+    [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
+    unsaid 'cache: restarting it'
+}
+
+@test "an engine that dies between the two halves of a restart does not leave it stopped" {
+    policy_is <<'END'
+[Service redis-cache]
+Match=name:cache
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+    slow_redis cache 3
+    daemon_begin
+    turns cache healthy
+    # it runs on, and does not answer
+    docker exec cache redis-cli shutdown nosave || true
+    wait_until 15 said 'cache: restarting it, 1 of at most 5'
+    sleep 0.5
+    engine kill
+    wait_until 10 said 'Lost the engine'
+    engine up
+    wait_until 60 said 'cache: restarting it, 2 of at most 5'
+    turns cache healthy
+}
