@@ -85,6 +85,33 @@ static size_t on_header(char *data, size_t size, size_t n, void *userdata) {
         return n;
 }
 
+/* What libcurl itself says went over the wire, whatever is asked and however often. Of its own
+ * words those about TLS are kept. Source: CURLOPT_DEBUGFUNCTION(3). */
+static int on_debug(CURL *easy, curl_infotype type, char *data, size_t n, void *userdata) {
+        static const char *const about_tls[] = { "SSL connection using", "SSL certificate",
+                                                 " subject:", " issuer:" };
+        static const PlTraceKind kinds[] = {
+                [CURLINFO_HEADER_IN] = PL_TRACE_HEAD,
+                [CURLINFO_DATA_IN] = PL_TRACE_BODY,
+                [CURLINFO_HEADER_OUT] = PL_TRACE_SENT,
+                [CURLINFO_DATA_OUT] = PL_TRACE_SENT,
+        };
+        const PlAttempt *a = userdata;
+
+        if (type != CURLINFO_TEXT) {
+                if ((size_t)type < PL_ARRAY_SIZE(kinds))
+                        pl_attempt_trace(a, kinds[type], data, n);
+                return 0;
+        }
+        while (n > 0 && (data[n - 1] == '\n' || data[n - 1] == '\r'))
+                n--;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(about_tls); i++)
+                if (n >= strlen(about_tls[i]) &&
+                    memcmp(data, about_tls[i], strlen(about_tls[i])) == 0)
+                        pl_attempt_trace(a, PL_TRACE_TLS, data, n);
+        return 0;
+}
+
 /* Fixed for the life of a handle; what differs from request to request is set in request(). */
 static CURL *handle_new(void) {
         CURL *easy = curl_easy_init();
@@ -106,6 +133,7 @@ static CURL *handle_new(void) {
         (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
         (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+        (void)curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
         return easy;
 }
 
@@ -117,6 +145,7 @@ static void request_free(Request *r) {
         s = r->shared;
         if (r->easy) {
                 (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, NULL);
+                (void)curl_easy_setopt(r->easy, CURLOPT_VERBOSE, 0L);
                 if (s->n_idle < PL_ARRAY_SIZE(s->idle))
                         s->idle[s->n_idle++] = r->easy;
                 else
@@ -247,6 +276,8 @@ static int request(Shared *s, PlAttempt *a) {
         (void)curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, a);
         (void)curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, a);
         (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error);
+        (void)curl_easy_setopt(r->easy, CURLOPT_DEBUGDATA, a);
+        (void)curl_easy_setopt(r->easy, CURLOPT_VERBOSE, a->trace ? 1L : 0L);
         if (pl_curl_add(s->curl, r->easy, on_done, a) < 0)
                 goto fail;
         a->state = r;

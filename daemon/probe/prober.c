@@ -24,8 +24,17 @@
 #define BATCH_USEC  (20 * PL_USEC_PER_MSEC)  /* between full batches */
 #define SLACK_USEC  (250 * PL_USEC_PER_MSEC) /* by which a wake-up may be late */
 #define RUNNING_MAX 128                      /* descriptors in use at once */
+#define ASKS_MAX    16                       /* conversations that somebody wants to see */
+#define ASK_USEC    PL_USEC_PER_SEC          /* between two with one service */
 
 static const PlTransport *const transports[] = { &pl_transport_tcp, &pl_transport_http };
+
+/* A round that somebody asked for, and the conversation. */
+typedef struct Ask {
+        PlProbeAnswered answered;
+        void *userdata;
+        PlTrace *trace;
+} Ask;
 
 /* What is asked of whom; the attempt borrows from it. */
 typedef struct Target {
@@ -53,6 +62,8 @@ typedef struct Probe {
         unsigned n_failed;      /* attempts of this round: 0: good is asked; then the others */
         PlVerdict first;        /* of the first attempt that failed to connect */
         PlAttempt attempt;
+        uint64_t asked_usec; /* when somebody wanted to see it last; 0: never */
+        Ask *ask;            /* NULL: it is of the schedule */
 } Probe;
 
 struct PlProber {
@@ -60,6 +71,7 @@ struct PlProber {
         const PlProbeHandlers *handlers;
         void *userdata;
         PlMap *probes; /* id → Probe, owned */
+        PlMap *asks;   /* likewise: those that are asked out of turn, once */
         sd_event_source *timer;
         unsigned n_running;
         void *shared[PL_ARRAY_SIZE(transports)]; /* NULL until the first attempt */
@@ -103,6 +115,9 @@ static Probe *probe_free(Probe *p) {
                 return NULL;
         stop(p);
         target_deinit(&p->target);
+        if (p->ask)
+                pl_trace_free(p->ask->trace);
+        free(p->ask);
         free(p);
         return NULL;
 }
@@ -126,6 +141,8 @@ static void arm(PlProber *b) {
                         at = t;
                 slack = PL_MIN(slack, interval_of(p) / 8);
         }
+        PL_MAP_FOREACH(p, b->asks)
+        at = PL_MIN(at, p->running ? p->deadline_usec : p->due_usec);
         if (at == PL_TIME_INFINITY) {
                 (void)sd_event_source_set_enabled(b->timer, SD_EVENT_OFF);
                 return;
@@ -144,6 +161,16 @@ static void add_address(const Probe *p, PlVerdict *v) {
                        pl_probe_address_format(p->attempt.address, text));
 }
 
+static void answer(Probe *p, const PlVerdict *v, uint64_t latency) {
+        _cleanup_(probe_freep) Probe *gone = p;
+        PlProber *b = p->prober;
+
+        stop(p);
+        (void)pl_map_remove(b->asks, p->id);
+        arm(b);
+        p->ask->answered(p->ask->userdata, p->id, v, latency, p->ask->trace);
+}
+
 /* Calls the handler, so the probe may be gone afterwards. */
 static void finish(Probe *p, const PlVerdict *v) {
         PlProber *b = p->prober;
@@ -151,6 +178,10 @@ static void finish(Probe *p, const PlVerdict *v) {
         PlVerdict copy = *v;
         char id[PL_ID_MAX];
 
+        if (p->ask) {
+                answer(p, &copy, latency);
+                return;
+        }
         if (p->attempt.connected)
                 p->good = address_of(p);
         stop(p);
@@ -181,10 +212,13 @@ static void unreachable(Probe *p, PlHttpError error);
 /* Return: false when the probe ended at once (and may be gone). */
 static bool start_attempt(Probe *p) {
         uint64_t now = now_usec(p->prober), end = p->began_usec + p->target.timeout_usec;
+        char text[PL_PROBE_ADDRESS_TEXT_MAX];
         int r;
 
         p->attempt.connected = false;
         p->attempt.address = &p->target.addresses.items[address_of(p)];
+        (void)pl_probe_address_format(p->attempt.address, text);
+        pl_attempt_trace(&p->attempt, PL_TRACE_ADDRESS, text, strlen(text));
         /* an address that swallows packets must leave time for the others */
         p->deadline_usec =
                         now + (end > now ? end - now : 0) / (p->target.addresses.n - p->n_failed);
@@ -203,6 +237,7 @@ static void unreachable(Probe *p, PlHttpError error) {
         PlVerdict v;
 
         pl_probe_transport(error, &v);
+        pl_attempt_trace(&p->attempt, PL_TRACE_FAILED, v.reason, strlen(v.reason));
         if (error != PL_HTTP_LOCAL)
                 add_address(p, &v);
         if (p->n_failed == 0)
@@ -249,6 +284,7 @@ static bool begin(Probe *p) {
         p->began_usec = now_usec(b);
         p->n_failed = 0;
         p->first = (PlVerdict){ 0 };
+        p->attempt.traced_usec = p->began_usec;
         pl_probe_http_begin(&p->attempt.http);
         return start_attempt(p);
 }
@@ -273,30 +309,36 @@ static void late(Probe *p) {
         finish(p, &v);
 }
 
+/* Return: false when a probe has ended: it may be gone, and others with it, which ends the walk. */
+static bool walk(PlProber *b, const PlMap *probes, uint64_t now, unsigned *n) {
+        size_t iter = 0;
+        Probe *p;
+
+        while ((p = pl_map_next(probes, &iter))) {
+                if (p->running && p->deadline_usec <= now) {
+                        late(p);
+                        return false;
+                }
+                if (p->running || p->due_usec > now + (p->ask ? 0 : interval_of(p) / 8))
+                        continue;
+                if (*n == BATCH_MAX || b->n_running >= RUNNING_MAX) {
+                        p->due_usec = now + BATCH_USEC;
+                        continue;
+                }
+                (*n)++;
+                if (!begin(p))
+                        return false;
+        }
+        return true;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         PlProber *b = userdata;
         uint64_t now = now_usec(b);
         unsigned n = 0;
-        size_t iter = 0;
-        Probe *p;
 
-        /* a handler may remove or add probes meanwhile: each step is safe against that only because
-         * a probe that ends at once ends this walk as well */
-        while ((p = pl_map_next(b->probes, &iter))) {
-                if (p->running && p->deadline_usec <= now) {
-                        late(p);
-                        break;
-                }
-                if (p->running || p->due_usec > now + interval_of(p) / 8)
-                        continue;
-                if (n == BATCH_MAX || b->n_running >= RUNNING_MAX) {
-                        p->due_usec = now + BATCH_USEC;
-                        continue;
-                }
-                n++;
-                if (!begin(p))
-                        break;
-        }
+        if (walk(b, b->asks, now, &n))
+                (void)walk(b, b->probes, now, &n);
         arm(b);
         return 0;
 }
@@ -312,7 +354,8 @@ int pl_prober_new(sd_event *event, const PlProbeHandlers *handlers, void *userda
         b->handlers = handlers;
         b->userdata = userdata;
         b->probes = pl_map_new();
-        if (!b->probes)
+        b->asks = pl_map_new();
+        if (!b->probes || !b->asks)
                 return -ENOMEM;
         r = sd_event_add_time(event, &b->timer, CLOCK_MONOTONIC, 0, 0, on_timer, b);
         if (r < 0)
@@ -328,13 +371,20 @@ PlProber *pl_prober_free(PlProber *b) {
 
         if (!b)
                 return NULL;
-        PL_MAP_FOREACH(p, b->probes) {
-                (void)pl_map_remove(b->probes, p->id);
-                probe_free(p);
-        }
+        if (b->probes)
+                PL_MAP_FOREACH(p, b->probes) {
+                        (void)pl_map_remove(b->probes, p->id);
+                        probe_free(p);
+                }
+        if (b->asks)
+                PL_MAP_FOREACH(p, b->asks) {
+                        (void)pl_map_remove(b->asks, p->id);
+                        probe_free(p);
+                }
         for (size_t i = 0; i < PL_ARRAY_SIZE(transports); i++)
                 transports[i]->close(b->shared[i]);
         pl_map_free(b->probes);
+        pl_map_free(b->asks);
         sd_event_source_disable_unref(b->timer);
         sd_event_unref(b->event);
         free(b);
@@ -376,6 +426,21 @@ static int target_init(Target *t, const PlProbeTarget *from) {
         if (t->kind == PL_PROBE_OLLAMA && !(t->ollama = calloc(1, sizeof(*t->ollama))))
                 return -ENOMEM;
         return 0;
+}
+
+/* The same target again, borrowed. */
+static PlProbeTarget target_of(const Target *t) {
+        return (PlProbeTarget){
+                .kind = t->kind,
+                .addresses = &t->addresses,
+                .interval_usec = t->interval_usec,
+                .timeout_usec = t->timeout_usec,
+                .user = t->user,
+                .database = t->database,
+                .path = t->path,
+                .expect = t->expect_texts,
+                .models = t->models,
+        };
 }
 
 static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
@@ -467,6 +532,40 @@ void pl_prober_soon(PlProber *b, const char *id) {
                 return;
         p->due_usec = now_usec(b);
         arm(b);
+}
+
+int pl_prober_ask(PlProber *b, const char *id, PlProbeAnswered answered, void *userdata) {
+        Probe *of = pl_map_get(b->probes, id);
+        _cleanup_(probe_freep) Probe *p = NULL;
+        PlProbeTarget target;
+        int r;
+
+        if (!of)
+                return -ENOENT;
+        if (pl_map_get(b->asks, id))
+                return -EALREADY;
+        if (pl_map_size(b->asks) >= ASKS_MAX)
+                return -EBUSY;
+        target = target_of(&of->target);
+        r = probe_new(b, id, &target, of->transport, &p);
+        if (r < 0)
+                return r;
+        p->ask = calloc(1, sizeof(*p->ask));
+        if (!p->ask || !(p->ask->trace = pl_trace_new()))
+                return -ENOMEM;
+        p->ask->answered = answered;
+        p->ask->userdata = userdata;
+        p->attempt.trace = p->ask->trace;
+        p->due_usec = now_usec(b);
+        if (of->asked_usec > 0)
+                p->due_usec = PL_MAX(p->due_usec, of->asked_usec + ASK_USEC);
+        r = pl_map_put(b->asks, p->id, p);
+        if (r < 0)
+                return r;
+        of->asked_usec = p->due_usec;
+        p = NULL;
+        arm(b);
+        return 0;
 }
 
 void pl_prober_remove(PlProber *b, const char *id) {

@@ -14,6 +14,7 @@
 #include "lib/probe/address.h"
 #include "lib/probe/http.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/trace.h"
 
 typedef struct PlProber PlProber;
 
@@ -23,6 +24,10 @@ typedef struct PlProbeHandlers {
         void (*verdict)(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                         const PlOllamaFacts *ollama);
 } PlProbeHandlers;
+
+/* The end of a round that somebody asked for; all borrowed. */
+typedef void (*PlProbeAnswered)(void *userdata, const char *id, const PlVerdict *v,
+                                uint64_t latency_usec, const PlTrace *trace);
 
 /* What to ask whom; borrowed for the call. */
 typedef struct PlProbeTarget {
@@ -50,5 +55,17 @@ void pl_prober_hurry(PlProber *p, const char *id, bool hurry);
 
 /** pl_prober_soon() - ask at once, out of turn; unknown ids are fine. */
 void pl_prober_soon(PlProber *p, const char *id);
+
+/**
+ * pl_prober_ask() - one round now, for somebody who wants to see the conversation
+ *
+ * It is no part of the schedule and its verdict goes to nobody else: whoever asks often must not
+ * make failures count faster. A container is asked once at a time, and not more than once a second;
+ * what comes earlier waits. It is asked to the end also when it is removed meanwhile.
+ *
+ * Return: 0: @answered follows, unless the prober is freed before; -ENOENT: it is not probed;
+ * -EALREADY: somebody else asks just now; -EBUSY: too many are asked; -ENOMEM.
+ */
+int pl_prober_ask(PlProber *p, const char *id, PlProbeAnswered answered, void *userdata);
 
 void pl_prober_remove(PlProber *p, const char *id); /* unknown ids are fine */

@@ -70,6 +70,7 @@ static int greet(const PlAttempt *a) {
         n = send(c->fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0)
                 return errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS ? 0 : -errno;
+        pl_attempt_trace(a, PL_TRACE_SENT, buf, (size_t)n);
         return (size_t)n == size ? 1 : -EPIPE;
 }
 
@@ -89,8 +90,10 @@ static void on_answer(PlAttempt *a) {
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
         eof = n <= 0;
-        if (n > 0)
+        if (n > 0) {
+                pl_attempt_trace(a, PL_TRACE_RECEIVED, c->answer + c->n_answer, (size_t)n);
                 c->n_answer += (size_t)n;
+        }
         if (talk->parse(c->answer, c->n_answer, eof, &v, &goodbye) == PL_PROBE_DONE) {
                 if (goodbye)
                         (void)!send(c->fd, talk->goodbye, talk->goodbye_size,

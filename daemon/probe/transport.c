@@ -8,6 +8,14 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+
+void pl_attempt_trace(const PlAttempt *a, PlTraceKind kind, const void *data, size_t n) {
+        if (a->trace)
+                pl_trace_add(a->trace, pl_clock_usec(CLOCK_MONOTONIC) - a->traced_usec, kind, data,
+                             n);
+}
+
 PlHttpError pl_transport_error(int error) {
         switch (error) {
         case ECONNREFUSED:

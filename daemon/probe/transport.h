@@ -13,6 +13,7 @@
 #include "lib/probe/address.h"
 #include "lib/probe/http.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/trace.h"
 
 typedef struct PlAttempt PlAttempt;
 
@@ -34,7 +35,9 @@ struct PlAttempt {
         PlHttpProbe http;
         const PlProbeAddress *address;
         bool connected;
-        void *state; /* the transport's; NULL: nothing is open */
+        PlTrace *trace;       /* of somebody who wants to know; borrowed, NULL: nobody does */
+        uint64_t traced_usec; /* CLOCK_MONOTONIC; when the trace began */
+        void *state;          /* the transport's; NULL: nothing is open */
 };
 
 typedef struct PlTransport {
@@ -54,6 +57,10 @@ typedef struct PlTransport {
 
 extern const PlTransport pl_transport_tcp;  /* Postgres, Redis, tcp */
 extern const PlTransport pl_transport_http; /* over libcurl */
+
+/** pl_attempt_trace() - for the trace, if there is one: what was sent, received, agreed on. See
+ * pl_trace_add(). */
+void pl_attempt_trace(const PlAttempt *a, PlTraceKind kind, const void *data, size_t n);
 
 /** pl_transport_error() - what a failed connect(2) means. @error: errno, positive */
 PlHttpError pl_transport_error(int error);
