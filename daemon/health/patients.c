@@ -321,13 +321,6 @@ static void remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnde
 
 /* --- from a container and its section to what is asked of it, and where --- */
 
-static const char *env(const PlContainer *c, const char *key) {
-        for (size_t i = 0; i < c->n_env; i++)
-                if (pl_streq(c->env[i].key, key))
-                        return c->env[i].value;
-        return NULL;
-}
-
 static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlContainer *netns) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
         PlProbeAddresses addresses = {};
@@ -360,8 +353,8 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
                 .models = policy->ollama_models,
         };
         if (p->kind == PL_PROBE_POSTGRES) {
-                target.user = env(c, "POSTGRES_USER");
-                target.database = env(c, "POSTGRES_DB");
+                target.user = pl_launch_env(&c->launch, "POSTGRES_USER");
+                target.database = pl_launch_env(&c->launch, "POSTGRES_DB");
         }
         r = pl_prober_set(h->prober, p->id, &target);
         if (r > 0)

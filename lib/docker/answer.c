@@ -663,14 +663,18 @@ static void add_bindings(const PlPort *port, const json_t *bindings, PlContainer
 }
 
 /* {"5432/tcp": [{"HostIp", "HostPort"}] or null}. SCTP is left out: no probe speaks it. */
-static int parse_ports(const json_t *settings, const json_t *host, PlContainer *c) {
+static int parse_ports(const json_t *settings, const json_t *host, const json_t *config,
+                       PlContainer *c) {
         const json_t *ports = json_object_get(settings, "Ports"), *bindings;
         const char *spec, *proto;
         void *shrunk;
 
-        /* Not running: nothing is bound yet; HostConfig has what will be. */
+        /* Not running: nothing is bound yet; HostConfig has what will be. In the host's network
+         * nothing ever is, but what the image exposes may be said. */
         if (json_object_size(ports) == 0)
                 ports = json_object_get(host, "PortBindings");
+        if (json_object_size(ports) == 0)
+                ports = json_object_get(config, "ExposedPorts");
         if (json_object_size(ports) == 0)
                 return 0;
 
@@ -716,50 +720,31 @@ static int parse_mounts(const json_t *mounts, PlContainer *c) {
         return 0;
 }
 
-/* Only what probes need: anything else in there may be a password. */
-static const char *const env_names[] = { "OLLAMA_HOST", "PGDATA", "PGPORT", "POSTGRES_DB",
-                                         "POSTGRES_USER" };
-
-static PlPair *env_slot(PlContainer *c, const char *name) {
-        for (size_t i = 0; i < c->n_env; i++)
-                if (pl_streq(c->env[i].key, name))
-                        return &c->env[i];
-        return NULL;
-}
-
-static int parse_env_entry(const char *entry, const char *name, PlContainer *c) {
-        PlPair *p = env_slot(c, name);
-
-        if (p) { /* the last one wins, as in the engine */
-                free(p->value);
-                p->value = NULL;
-        } else {
-                p = &c->env[c->n_env++];
-                if (dup_cut(name, NAME_MAX_BYTES, &p->key) < 0)
-                        return -ENOMEM;
-        }
-        return dup_cut(entry + strlen(name) + 1, PL_DOCKER_STRING_MAX, &p->value);
-}
-
-static int parse_env(const json_t *env, PlContainer *c) {
+/* The strings of an array, at most max. Return: how many; they are borrowed from the document. */
+static size_t strings_of(const json_t *array, const char **list, size_t max) {
         const json_t *j;
-        size_t i;
+        size_t i, n = 0;
 
-        json_array_foreach(env, i, j) {
-                const char *entry = json_string_value(j);
+        json_array_foreach(array, i, j) if (json_is_string(j) && n < max) list[n++] =
+                        json_string_value(j);
+        return n;
+}
 
-                for (size_t k = 0; entry && k < PL_ARRAY_SIZE(env_names); k++) {
-                        const char *name = env_names[k];
+#define ENV_MAX   1024
+#define WORDS_MAX 128
 
-                        if (!pl_startswith(entry, name) || entry[strlen(name)] != '=')
-                                continue;
-                        if (!c->env)
-                                c->env = calloc(PL_ARRAY_SIZE(env_names), sizeof(PlPair));
-                        if (!c->env || parse_env_entry(entry, name, c) < 0)
-                                return -ENOMEM;
-                }
-        }
-        return 0;
+static int parse_launch(const json_t *root, const json_t *config, PlContainer *c) {
+        _cleanup_free_ const char **env = calloc(ENV_MAX + WORDS_MAX, sizeof(*env));
+        const char **words = env + ENV_MAX;
+        size_t n_env, n_words = 0;
+
+        if (!env)
+                return -ENOMEM;
+        n_env = strings_of(json_object_get(config, "Env"), env, ENV_MAX);
+        words[0] = string_of(root, "Path");
+        if (words[0])
+                n_words = 1 + strings_of(json_object_get(root, "Args"), words + 1, WORDS_MAX - 1);
+        return pl_launch_read(words, n_words, env, n_env, &c->launch);
 }
 
 static int parse_names(const json_t *root, const json_t *config, PlContainer *c) {
@@ -837,13 +822,13 @@ static int fill(const json_t *root, PlContainer *c) {
         if (r == 0)
                 r = parse_networks(settings, c);
         if (r == 0)
-                r = parse_ports(settings, host, c);
+                r = parse_ports(settings, host, config, c);
         if (r == 0)
                 r = parse_mounts(json_object_get(root, "Mounts"), c);
         if (r == 0)
                 r = parse_log(root, host, c);
         if (r == 0)
-                r = parse_env(json_object_get(config, "Env"), c);
+                r = parse_launch(root, config, c);
         return r;
 }
 
@@ -885,6 +870,22 @@ static PlPair *pack_pairs(Packer *p, const PlPair *pairs, size_t n) {
         return copy;
 }
 
+static char **pack_words(Packer *p, char *const *words) {
+        size_t n = 0;
+        char **copy;
+
+        while (words && words[n])
+                n++;
+        copy = pack(p, words, words ? (n + 1) * sizeof(*words) : 0, _Alignof(char *));
+        for (size_t i = 0; i < n; i++) {
+                char *word = pack_string(p, words[i]);
+
+                if (copy)
+                        copy[i] = word;
+        }
+        return copy;
+}
+
 static PlNetwork *pack_networks(Packer *p, const PlNetwork *networks, size_t n) {
         PlNetwork *copy = pack(p, networks, n * sizeof(*networks), _Alignof(PlNetwork));
 
@@ -919,7 +920,8 @@ static void walk(Packer *p, const PlContainer *c, PlContainer *ret) {
                                 _Alignof(PlPort));
         ret->mounts = pack_mounts(p, c->mounts, c->n_mounts);
         ret->log.options = pack_pairs(p, c->log.options, c->log.n_options);
-        ret->env = pack_pairs(p, c->env, c->n_env);
+        ret->launch.words = pack_words(p, c->launch.words);
+        ret->launch.env = pack_pairs(p, c->launch.env, c->launch.n_env);
         ret->name = pack_string(p, c->name);
         ret->image = pack_string(p, c->image);
         ret->image_id = pack_string(p, c->image_id);

@@ -68,7 +68,7 @@ PlContainer *pl_container_free(PlContainer *c) {
         free(c->log.driver);
         free(c->log.path);
         pairs_free(c->log.options, c->log.n_options);
-        pairs_free(c->env, c->n_env);
+        pl_launch_deinit(&c->launch);
         free(c);
         return NULL;
 }

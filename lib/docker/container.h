@@ -4,12 +4,13 @@
 /*
  * Container: what the engine said about one container, as a value.
  *
- * All of it comes from outside; the parser (lib/docker/answer) bounds it. Of the environment, only
- * the few variables that probes need are kept; secrets never get here.
+ * All of it comes from outside; the parser (lib/docker/answer) bounds it. Of command line and
+ * environment, only the little that probes need is kept; secrets never get here.
  */
 
 #include "lib/base/id.h"
 #include "lib/base/macro.h"
+#include "lib/docker/launch.h"
 #include "lib/docker/setting.h"
 
 /* State.Status of the engine's inspect answer. */
@@ -40,10 +41,6 @@ typedef struct PlHealthcheck {
         PlDockerHealth status;
         uint64_t start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
 } PlHealthcheck;
-
-typedef struct PlPair {
-        char *key, *value;
-} PlPair;
 
 typedef struct PlNetwork {
         char *name;
@@ -112,9 +109,7 @@ typedef struct PlContainer {
         PlMount *mounts;
         size_t n_mounts;
         PlEngineLog log;
-        PlPair *env; /* only POSTGRES_USER, POSTGRES_DB, PGPORT, PGDATA and OLLAMA_HOST; never
-                        secrets */
-        size_t n_env;
+        PlLaunch launch;
         PlSetting setting; /* of memory, from the command line */
         bool packed;       /* everything above points into the same block as this */
 } PlContainer;

@@ -60,21 +60,14 @@ static void add(PlProbeAddresses *l, const char *ip, uint16_t port) {
         l->items[l->n++] = a;
 }
 
-static const char *env(const PlContainer *c, const char *key) {
-        for (size_t i = 0; i < c->n_env; i++)
-                if (pl_streq(c->env[i].key, key))
-                        return c->env[i].value;
-        return NULL;
-}
-
 /* Postgres listens on PGPORT, Ollama on OLLAMA_HOST ("[SCHEME://]HOST[:PORT]", or ":PORT"). */
 static uint16_t port_from_env(const PlContainer *c, PlProbeKind kind) {
         const char *s = NULL;
         uint64_t port;
 
         if (kind == PL_PROBE_POSTGRES) {
-                s = env(c, "PGPORT");
-        } else if (kind == PL_PROBE_OLLAMA && (s = env(c, "OLLAMA_HOST"))) {
+                s = pl_launch_env(&c->launch, "PGPORT");
+        } else if (kind == PL_PROBE_OLLAMA && (s = pl_launch_env(&c->launch, "OLLAMA_HOST"))) {
                 const char *colon = strrchr(s, ':');
 
                 /* "http://host" and "::1" have colons, but no port */

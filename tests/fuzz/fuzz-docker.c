@@ -19,6 +19,7 @@ static void check_inspect(const char *body, size_t size) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
         _cleanup_free_ char *update = NULL;
         PlLimits limits;
+        size_t iter = 0;
         uint32_t not ;
 
         if (pl_docker_parse_inspect(body, size, &c) < 0)
@@ -32,8 +33,12 @@ static void check_inspect(const char *body, size_t size) {
         }
         for (size_t i = 0; i < c->reach.n_ports; i++)
                 expect(c->reach.ports[i].container_port > 0);
-        for (size_t i = 0; i < c->n_env; i++)
-                expect(c->env[i].key && c->env[i].value);
+        for (size_t i = 0; i < c->launch.n_env; i++)
+                expect(c->launch.env[i].key &&
+                       strlen(c->launch.env[i].value) <= PL_LAUNCH_WORD_MAX);
+        for (PlLaunchCommand command; pl_launch_next(&c->launch, &iter, &command);)
+                expect(*command.program && strlen(command.program) < PL_LAUNCH_WORD_MAX &&
+                       command.n_words < PL_LAUNCH_WORDS_MAX);
 
         for (PlHierarchy h = 0; h < _PL_HIERARCHY_N; h++) {
                 PlDockerHost host = { .hierarchy = h };

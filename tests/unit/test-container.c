@@ -59,8 +59,10 @@ static void show(FILE *f, const PlContainer *c) {
                 fprintf(f, " log=%s,%s", c->log.driver, c->log.path);
         for (size_t i = 0; i < c->log.n_options; i++)
                 fprintf(f, " O:%s=%s", c->log.options[i].key, c->log.options[i].value);
-        for (size_t i = 0; i < c->n_env; i++)
-                fprintf(f, " E:%s=%s", c->env[i].key, c->env[i].value);
+        for (char *const *w = c->launch.words; w && *w; w++)
+                fprintf(f, " W:%s", *w);
+        for (size_t i = 0; i < c->launch.n_env; i++)
+                fprintf(f, " E:%s=%s", c->launch.env[i].key, c->launch.env[i].value);
 }
 
 #define BODY(members) \
@@ -173,7 +175,13 @@ static const struct {
           CONFIG("\"Env\":[\"POSTGRES_PASSWORD=x\",\"POSTGRES_USER=a\",\"PATH=/"
                  "bin\",\"POSTGRES_USER=b\","
                  "\"PGDATA\",7,\"POSTGRES_DB=\",\"POSTGRES_USERS=c\"]"),
-          "n unknown image=i E:POSTGRES_USER=b E:POSTGRES_DB=" },
+          "n unknown image=i E:POSTGRES_DB= E:POSTGRES_USER=b" },
+        { "of a command line only what says where it listens",
+          BODY("\"Path\":\"docker-entrypoint.sh\",\"Args\":[\"postgres\",7,\"-c\",\"port=5433\","
+               "\"-c\",\"ssl_passphrase_command=x\"]"),
+          "n unknown image=i W:postgres W:port=5433 W:" },
+        { "exposed in the host's network", CONFIG("\"ExposedPorts\":{\"80/tcp\":{}}"),
+          "n unknown image=i P:80=:0" },
         { "everything mistyped",
           "{\"Id\":\"" A64
           "\",\"Name\":7,\"State\":[],\"Config\":{\"Labels\":[1],\"Env\":{},\"Image\":1},"

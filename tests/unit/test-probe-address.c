@@ -90,8 +90,8 @@ static void fill(int i, PlContainer *c, PlNetwork networks[static 4]) {
         while (c->reach.n_ports < 3 && rows[i].ports[c->reach.n_ports].container_port)
                 c->reach.n_ports++;
         if (rows[i].env.key) {
-                c->env = (PlPair *)&rows[i].env;
-                c->n_env = 1;
+                c->launch.env = (PlPair *)&rows[i].env;
+                c->launch.n_env = 1;
         }
 }
 
