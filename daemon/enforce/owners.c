@@ -392,8 +392,21 @@ static void on_systemd_reloaded(void *userdata) {
         }
 }
 
+static void on_unit_failed(void *userdata, const char *id, const char *unit, const char *message) {
+        const PlEnforcer *e = userdata;
+        const PlSubject *s = pl_map_get(e->registry->subjects, id);
+
+        pl_report(e->reporter,
+                  &(PlEntry){ .priority = LOG_ERR,
+                              .message_id = PL_MESSAGE_RESTARTED,
+                              .container_name = s ? pl_subject_name(s) : NULL,
+                              .container_id = id },
+                  "cannot start %s: %s", unit, message);
+}
+
 const PlSystemdHandlers pl_owners_systemd_handlers = {
         .reloading = on_systemd_reloading,
         .reloaded = on_systemd_reloaded,
         .set_done = on_set_done,
+        .unit_failed = on_unit_failed,
 };

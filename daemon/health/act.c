@@ -329,9 +329,10 @@ static void on_remember(void *userdata, const char *id, const PlRestart *restart
         int r = pl_state_dir_save_restart(a->registry->state_dir, id, restart, ending);
 
         if (r < 0)
-                pl_log_warning("%.12s: cannot save its restarts, they are lost when plimsolld "
-                               "ends: %s",
-                               id, strerror(-r));
+                pl_report(a->registry->reporter,
+                          &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
+                          "cannot save its restarts, they are lost when plimsolld ends: %s",
+                          strerror(-r));
 }
 
 static void on_touched(void *userdata) {
@@ -371,7 +372,8 @@ static void update(PlHealthAct *a, PlSubject *s) {
         if (pl_healthd_update(a->patients, s->facts,
                               host && pl_subject_is_known(host) ? host->facts : NULL,
                               s->service) < 0)
-                pl_log_warning("%s: its health is not watched: out of memory", pl_subject_name(s));
+                pl_subject_report(a->registry->reporter, s, LOG_WARNING, NULL, NULL, NULL,
+                                  "its health is not watched: out of memory");
 }
 
 static void note_guest(PlHealthAct *a, PlSubject *s, bool guest) {

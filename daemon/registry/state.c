@@ -17,6 +17,7 @@
 
 struct PlStateDir {
         int fd;
+        const PlReporter *reporter; /* borrowed; NULL: the journal alone */
 };
 
 static int open_directory(int dir_fd, const char *path, bool make, int *ret) {
@@ -31,7 +32,7 @@ static int open_directory(int dir_fd, const char *path, bool make, int *ret) {
         return 0;
 }
 
-int pl_state_dir_open(const char *path, PlStateDir **ret) {
+int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir **ret) {
         _cleanup_(pl_state_dir_freep) PlStateDir *d = NULL;
         _cleanup_close_ int parent = -EBADF;
         int r;
@@ -40,6 +41,7 @@ int pl_state_dir_open(const char *path, PlStateDir **ret) {
         if (!d)
                 return -ENOMEM;
         d->fd = -EBADF;
+        d->reporter = reporter;
         /* systemd makes RuntimeDirectory= 0755 so that the control socket can be reached */
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return -errno;
@@ -60,6 +62,12 @@ PlStateDir *pl_state_dir_free(PlStateDir *d) {
                 (void)close(d->fd);
         free(d);
         return NULL;
+}
+
+/* A file that cannot be read: what is lost with it. */
+static void broken(const PlStateDir *d, const char *id, int error, const char *lost) {
+        pl_report(d->reporter, &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
+                  "its %s, their file is broken (%s)", lost, strerror(-error));
 }
 
 int pl_state_dir_save(PlStateDir *d, const PlContainerState *s) {
@@ -95,9 +103,10 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
                 *ret = s;
                 return 0;
         }
-        pl_log_warning("%.12s: its state file is broken (%s), so its original limits are lost; "
-                       "kept as %.12s….bad",
-                       id, strerror(-r), id);
+        pl_report(d->reporter, &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
+                  "its state file is broken (%s), so its original limits are lost; kept as "
+                  "%.12s….bad",
+                  strerror(-r), id);
         if (asprintf(&aside, "%s.bad", id) >= 0)
                 (void)renameat(d->fd, id, d->fd, aside);
         return -EBADMSG;
@@ -158,8 +167,7 @@ PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
                 r = pl_oom_history_parse(text, size, h);
         if (r >= 0)
                 return TAKE_PTR(h);
-        pl_log_warning("%.12s: its OOM kills are lost, their file is broken (%s)", id,
-                       strerror(-r));
+        broken(d, id, r, "OOM kills are lost");
         return NULL;
 }
 
@@ -182,8 +190,7 @@ int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
         if (r >= 0)
                 r = pl_restart_state_parse(text, size, now_usec, ret_restart, ret_ending);
         if (r < 0)
-                pl_log_warning("%.12s: its restarts are lost, their file is broken (%s)", id,
-                               strerror(-r));
+                broken(d, id, r, "restarts are lost");
         return r;
 }
 

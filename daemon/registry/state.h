@@ -13,18 +13,20 @@
 #include "lib/health/restart-state.h"
 #include "lib/limits/originals.h"
 #include "lib/oom/report.h"
+#include "report/reporter.h"
 
 typedef struct PlStateDir PlStateDir;
 
-/** pl_state_dir_open() - makes the directory (0700) if need be. Return: 0, -ENOMEM, -errno. */
-int pl_state_dir_open(const char *path, PlStateDir **ret);
+/** pl_state_dir_open() - makes the directory (0700) if need be. @reporter: is told of broken files;
+ * borrowed, NULL: the journal alone. Return: 0, -ENOMEM, -errno. */
+int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir **ret);
 PlStateDir *pl_state_dir_free(PlStateDir *d);
 PL_DEFINE_CLEANUP(PlStateDir *, pl_state_dir_free)
 
 /** pl_state_dir_save() - Return: 0, -ENOMEM, -errno; on failure the old file is untouched. */
 int pl_state_dir_save(PlStateDir *d, const PlContainerState *s);
 
-/** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (logged; set aside as ID.bad). */
+/** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (reported; set aside as ID.bad). */
 int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret);
 
 /** pl_state_dir_remove() - of its limits alone. Return: 0 (also when there is none), -errno. */
@@ -33,13 +35,13 @@ int pl_state_dir_remove(PlStateDir *d, const char *id);
 /** pl_state_dir_save_oom() - Return: 0, -ENOMEM, -errno. */
 int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h);
 
-/** pl_state_dir_load_oom() - Return: owned by the caller; NULL: none, or broken (logged). */
+/** pl_state_dir_load_oom() - Return: owned by the caller; NULL: none, or broken (reported). */
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id);
 
 /** pl_state_dir_save_restart() - Return: 0, -ENOMEM, -errno. */
 int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlRestart *r, const PlEnding *e);
 
-/** pl_state_dir_load_restart() - Return: 0; -ENOENT none; -EBADMSG broken (logged), -errno. */
+/** pl_state_dir_load_restart() - Return: 0; -ENOENT none; -EBADMSG broken (reported), -errno. */
 int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
                               PlRestart *ret_restart, PlEnding *ret_ending);
 

@@ -59,8 +59,20 @@ static void publish(PlCtlServer *stream, const PlEntry *entry, const PlLogField 
         json_decref(o);
 }
 
-void pl_report(const PlReporter *r, const PlEntry *entry, const char *format, ...) {
+/* What an entry is about, in front of its text; NULL: nothing of the kind. */
+static const char *name_of(const PlEntry *entry, char buf[static 13]) {
         const char *name = entry->container_name ?: entry->service;
+
+        if (name || !entry->container_id)
+                return name;
+        /* as the docker command shows an id */
+        (void)snprintf(buf, 13, "%.12s", entry->container_id);
+        return buf;
+}
+
+void pl_report(const PlReporter *r, const PlEntry *entry, const char *format, ...) {
+        char short_id[13];
+        const char *name = name_of(entry, short_id);
         PlLogField fields[FIELDS_MAX + 1] = { 0 };
         const PlLogSubject subject = {
                 .container_name = entry->container_name,

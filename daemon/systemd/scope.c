@@ -382,8 +382,8 @@ static int on_unit_started(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int e = error_of(m, &message);
 
         if (e < 0)
-                pl_log_full(LOG_ERR, NULL, &(PlLogSubject){ .container_id = q->id },
-                            "Cannot start %s: %s", q->unit, message ? message : strerror(-e));
+                q->systemd->handlers->unit_failed(q->systemd->userdata, q->id, q->unit,
+                                                  message ? message : strerror(-e));
         return 0;
 }
 

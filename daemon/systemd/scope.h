@@ -27,6 +27,8 @@ typedef struct PlSystemdHandlers {
         /* answer to pl_systemd_set(); error 0 or negative errno, message borrowed or NULL;
          * -ENOENT: systemd knows no such scope (any more) */
         void (*set_done)(void *userdata, const char *id, int error, const char *message);
+        /* systemd refused to start a unit; message borrowed */
+        void (*unit_failed)(void *userdata, const char *id, const char *unit, const char *message);
 } PlSystemdHandlers;
 
 /** pl_systemd_new() - @handlers: borrowed, must outlive the object; never called from inside a

@@ -103,7 +103,7 @@ START_TEST(directory) {
 
         ck_assert_ptr_nonnull(mkdtemp(path));
         (void)snprintf(inner, sizeof(inner), "%s/containers", path);
-        ck_assert_int_eq(pl_state_dir_open(path, &d), 0);
+        ck_assert_int_eq(pl_state_dir_open(path, NULL, &d), 0);
         ck_assert_int_eq(stat(inner, &st), 0);
         ck_assert_int_eq(st.st_mode & 0777, 0700);
         fd = open(inner, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
