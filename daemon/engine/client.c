@@ -373,7 +373,8 @@ typedef enum LaneName {
         LANE_OWN,     /* ping and version: never wait */
         LANE_CHANGE,  /* list and update: few, and somebody waits */
         LANE_INSPECT, /* thousands at a time */
-        LANE_RESTART, /* take as long as a container takes to stop */
+        LANE_STOP,  /* take as long as a container takes to stop, which costs the engine nothing */
+        LANE_START, /* cost it a second of work each */
         _LANE_N,
 } LaneName;
 
@@ -384,17 +385,23 @@ typedef struct Buffer {
 
 typedef struct Kind Kind;
 
+/* A look, and what follows from it. */
+typedef struct Turn {
+        PlEngineCheck check;
+        uint64_t since_usec; /* CLOCK_REALTIME, of the events; 0: none are asked for */
+        PlEvent *events;     /* owned */
+        size_t n_events;
+        uint64_t stop_usec; /* what it takes beside the engine's own time: the stop timeout */
+} Turn;
+
 typedef struct Request {
         PlEngine *engine;
-        const Kind *kind;
+        const Kind *kind; /* what it is: its lane, and who is told */
+        const Kind *now;  /* what the engine is asked for; of a turn one after the other */
         char id[PL_ID_MAX];
         char *body; /* of POST, NULL: none */
         int signal; /* of a kill */
-        /* of a restart, which is an inspection until it is checked, and holds its place meanwhile
-         */
-        PlEngineCheck check;
-        bool checked;
-        uint64_t stop_usec; /* the container's stop timeout */
+        Turn turn;
         union {
                 PlEngineListReply list;
                 PlEngineInspectReply inspect;
@@ -605,9 +612,8 @@ struct Kind {
         size_t timeout_offset;
         void (*reply)(Request *q, int error, const char *message);
         bool post, versioned;
-        bool careful;      /* not to be done late: an engine that hangs must not find it waiting */
-        bool once;         /* libcurl must not repeat it */
-        const Kind *check; /* asked before it, in its place: is it still wanted? */
+        bool careful; /* not to be done late: an engine that hangs must not find it waiting */
+        bool once;    /* libcurl must not repeat it */
 };
 
 #define TIMEOUT(member) .timeout_offset = offsetof(PlEngineTuning, member)
@@ -627,24 +633,42 @@ static const Kind kind_update = {
         "/containers/",        "/update",    LANE_CHANGE,       TIMEOUT(update_usec),
         .reply = reply_simple, .post = true, .versioned = true,
 };
-static const Kind kind_restart = {
-        "/containers/",        "/restart",
-        LANE_RESTART,          TIMEOUT(restart_usec),
-        .reply = reply_simple, .post = true,
-        .versioned = true,     .careful = true,
-        .once = true,          .check = &kind_inspect,
+/* What the engine did to one container lately; it answers at once, from its ring. */
+static const Kind kind_history = { "/events", NULL, LANE_INSPECT, TIMEOUT(read_usec),
+                                   .versioned = true };
+
+#define ACT(word)                                                             \
+        {                                                                     \
+                "/containers/", word, LANE_STOP, TIMEOUT(restart_usec),       \
+                                .post = true, .versioned = true, .once = true \
+        }
+
+static const Kind kind_acts[] = {
+        [PL_ENGINE_STOP] = ACT("/stop"),
+        [PL_ENGINE_START] = ACT("/start"),
+        [PL_ENGINE_RESTART] = ACT("/restart"),
 };
+
+/* Their place is held through the look. */
+static const Kind kind_turn_to_stop = { .lane = LANE_STOP, .reply = reply_simple, .careful = true };
+static const Kind kind_turn_to_start = { .lane = LANE_START,
+                                         .reply = reply_simple,
+                                         .careful = true };
 static const Kind kind_kill = {
         "/containers/",        "/kill?signal=SIG", LANE_CHANGE,       TIMEOUT(update_usec),
         .reply = reply_simple, .post = true,       .versioned = true, .careful = true,
 };
 
 static const unsigned lane_width[_LANE_N] = {
-        [LANE_OWN] = 2,
-        [LANE_CHANGE] = 2,
-        [LANE_INSPECT] = 4,
-        [LANE_RESTART] = 4,
+        [LANE_OWN] = 2, [LANE_CHANGE] = 2, [LANE_INSPECT] = 4, [LANE_STOP] = 16, [LANE_START] = 4,
 };
+
+static void forget_events(Request *q) {
+        for (size_t i = 0; i < q->turn.n_events; i++)
+                pl_event_deinit(&q->turn.events[i]);
+        free(TAKE_PTR(q->turn.events));
+        q->turn.n_events = 0;
+}
 
 static Request *request_free(Request *q) {
         if (!q)
@@ -653,6 +677,7 @@ static Request *request_free(Request *q) {
                 curl_easy_cleanup(q->easy);
         curl_slist_free_all(q->headers);
         buffer_deinit(&q->answer);
+        forget_events(q);
         free(q->body);
         free(q);
         return NULL;
@@ -665,7 +690,7 @@ static Request *request_new(PlEngine *e, const Kind *kind, void *userdata) {
         if (!q)
                 return NULL;
         q->engine = e;
-        q->kind = kind;
+        q->kind = q->now = kind;
         q->userdata = userdata;
         q->asked_usec = now_usec(e);
         return q;
@@ -678,25 +703,57 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         return buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
 }
 
-/* What is asked of the engine now. */
-static const Kind *kind_now(const Request *q) {
-        return q->kind->check && !q->checked ? q->kind->check : q->kind;
+/* Of one container, up to now: then the engine's answer has an end. */
+static int format_history(const Request *q, char *buf, size_t size) {
+        uint64_t until = pl_clock_usec(CLOCK_REALTIME), since = q->turn.since_usec;
+        char filters[PL_ID_MAX + 64];
+        char *escaped;
+
+        (void)snprintf(filters, sizeof(filters),
+                       "{\"type\":[\"container\"],\"container\":[\"%s\"]}", q->id);
+        escaped = curl_easy_escape(NULL, filters, 0);
+        if (!escaped)
+                return -ENOMEM;
+        (void)snprintf(buf, size,
+                       "?since=%" PRIu64 ".%06" PRIu64 "000&until=%" PRIu64 ".%06" PRIu64
+                       "000&filters=%s",
+                       since / PL_USEC_PER_SEC, since % PL_USEC_PER_SEC, until / PL_USEC_PER_SEC,
+                       until % PL_USEC_PER_SEC, escaped);
+        curl_free(escaped);
+        return 0;
+}
+
+static int format_path(const Request *q, char *buf, size_t size) {
+        const Kind *k = q->now;
+        char version[32] = "", query[512] = "";
+        int r;
+
+        if (k->versioned)
+                (void)snprintf(version, sizeof(version), "/v%u.%u", q->engine->info.api.major,
+                               q->engine->info.api.minor);
+        if (k == &kind_history) {
+                r = format_history(q, query, sizeof(query));
+                if (r < 0)
+                        return r;
+        }
+        (void)snprintf(buf, size, "%s%s%s%s%s%s", version, k->path, k->action ? q->id : "",
+                       k->action ?: "", q->signal ? sigabbrev_np(q->signal) : "", query);
+        return 0;
 }
 
 static int prepare(Request *q) {
         PlEngine *e = q->engine;
-        const Kind *k = kind_now(q);
+        const Kind *k = q->now;
         uint64_t timeout_usec = *(const uint64_t *)((const char *)&e->tuning + k->timeout_offset);
-        char path[160], version[32] = "";
+        char path[768];
+        int r;
 
         if (k == &kind_ping && e->state == CONNECTED)
                 timeout_usec = e->tuning.pong_usec;
-        timeout_usec += PL_MIN(q->stop_usec, STOP_MAX_USEC); /* 0 but for a restart */
-        if (k->versioned)
-                (void)snprintf(version, sizeof(version), "/v%u.%u", e->info.api.major,
-                               e->info.api.minor);
-        (void)snprintf(path, sizeof(path), "%s%s%s%s%s", version, k->path, k->action ? q->id : "",
-                       k->action ?: "", q->signal ? sigabbrev_np(q->signal) : "");
+        timeout_usec += PL_MIN(q->turn.stop_usec, STOP_MAX_USEC); /* 0 but for a stop */
+        r = format_path(q, path, sizeof(path));
+        if (r < 0)
+                return r;
         q->easy = easy_new(e, path);
         if (!q->easy)
                 return -ENOMEM;
@@ -712,7 +769,7 @@ static int prepare(Request *q) {
         (void)curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
         (void)curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, q->body ?: "");
         /* libcurl repeats a request when a kept connection turns out to be dead. An update may come
-         * twice, a restart may not: it gets a connection of its own. */
+         * twice, a stop or a start may not: it gets a connection of its own. */
         if (k->once) {
                 (void)curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, 1L);
                 (void)curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
@@ -721,11 +778,15 @@ static int prepare(Request *q) {
 }
 
 /* What an answer means beyond its status. Podman says 500 where a container has just gone, and has
- * no update in API 4: a 404 that does not name a container. */
+ * no update in API 4: a 404 that does not name a container. A start fails with 404 as well when the
+ * container's network or volume is gone. */
 static int understand(PlEngine *e, const Request *q, int error, const char *message) {
         if (error == -EIO && message && strcasestr(message, "no such container"))
                 return -ENOENT;
-        if (error == -ENOENT && q->kind == &kind_update &&
+        if (error == -ENOENT && q->now == &kind_acts[PL_ENGINE_START] && message &&
+            !strcasestr(message, "no such container"))
+                return -EIO;
+        if (error == -ENOENT && q->now == &kind_update &&
             (!message || !strcasestr(message, "container"))) {
                 if (!e->no_update_said)
                         pl_log_notice("This engine cannot be told limits (its API has no update): "
@@ -775,39 +836,102 @@ static void stop_running(PlEngine *e, Request *q) {
 
 static int start(PlEngine *e, Request *q);
 
-/* A restart's turn has come: is it still wanted? Return: 0 when it is on its way. */
-static int check_and_send(PlEngine *e, Request *q) {
+/* The end of a stream that the engine has ended; what cannot be read is left out. */
+static void take_history(Request *q) {
+        const char *p = q->answer.data, *end = p + q->answer.size, *line_end;
+        PlEvent *events = NULL;
+        size_t n = 0;
+
+        for (; p < end; p = line_end + 1) {
+                line_end = memchr(p, '\n', (size_t)(end - p));
+                if (!line_end || n == PL_EVENT_STREAM_SEEN)
+                        break;
+                if (n % 16 == 0) {
+                        PlEvent *more = reallocarray(events, n + 16, sizeof(*events));
+
+                        if (!more)
+                                break;
+                        events = more;
+                }
+                if (line_end - p <= (ptrdiff_t)PL_DOCKER_RECORD_MAX &&
+                    pl_docker_parse_event(p, (size_t)(line_end - p), &events[n]) == 0)
+                        n++;
+        }
+        q->turn.events = events;
+        q->turn.n_events = n;
+}
+
+/* What it is and what has happened to it: what follows from that? Return: 0, or why nothing does.
+ */
+static int look(PlEngine *e, Request *q) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        PlEngineLook l = { .events = q->turn.events, .n_events = q->turn.n_events };
+        uint64_t stop_usec;
+        PlEngineAct act;
         int r;
 
         r = take_container(q, &c);
         if (r < 0)
                 return r;
-        q->stop_usec = c->stop_timeout_usec;
-        if (!q->check(q->userdata, q->id, &c))
+        stop_usec = c->stop_timeout_usec;
+        l.container = TAKE_PTR(c);
+        act = q->turn.check(q->userdata, q->id, &l);
+        pl_container_free(l.container);
+        forget_events(q);
+        if (act == PL_ENGINE_NOTHING)
                 return -ECANCELED;
         if (e->freed || e->state != CONNECTED)
                 return -ECONNRESET;
-        q->checked = true;
+        q->now = &kind_acts[act];
+        q->turn.stop_usec = act == PL_ENGINE_START ? 0 : stop_usec;
+        return 0;
+}
+
+/* One step of a turn is done: the events, then the container, then what follows. Without the events
+ * the container alone must do. Return: 0: the next one is on its way. */
+static int next_step(PlEngine *e, Request *q, int error) {
+        int r;
+
+        if (q->now == &kind_history) {
+                if (error == 0)
+                        take_history(q);
+                buffer_deinit(&q->answer);
+                q->now = &kind_inspect;
+        } else {
+                r = error < 0 ? error : look(e, q);
+                if (r < 0)
+                        return r;
+        }
         curl_easy_cleanup(TAKE_PTR(q->easy));
         return start(e, q);
+}
+
+static bool has_next_step(const Request *q, int error) {
+        if (!q->turn.check)
+                return false;
+        return q->now == &kind_history || (q->now == &kind_inspect && error == 0);
+}
+
+/* "Not modified" is how a stop or a start says that there was nothing to do. */
+static int error_of(const Request *q, CURL *easy) {
+        long status = 0;
+
+        (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        return status == 304 && q->turn.check ? -EALREADY : http_error(status);
 }
 
 static void on_request_done(void *userdata, CURL *easy, int error, int fd) {
         _cleanup_(request_freep) Request *q = userdata;
         _cleanup_(engine_unrefp) PlEngine *e = engine_ref(q->engine);
         bool answered = error == 0;
-        long status = 0;
 
         stop_running(e, q);
         if (q->kind == &kind_ping)
                 q->listener = listener_of(fd);
-        if (error == 0) {
-                (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-                error = http_error(status);
-        }
-        if (error == 0 && kind_now(q) != q->kind) {
-                error = check_and_send(e, q);
+        if (error == 0)
+                error = error_of(q, easy);
+        if (has_next_step(q, error)) {
+                error = next_step(e, q, error);
                 if (error == 0) {
                         TAKE_PTR(q);
                         return;
@@ -851,10 +975,10 @@ static bool may_start(PlEngine *e, Request *q) {
         return false;
 }
 
-/* Has it waited too long? A restart waits for those before it as long as they take: it is checked
- * in the end. A signal is not, and may hit another run than was meant. */
+/* Has it waited too long? A turn waits for those before it as long as they take: it looks in the
+ * end. A signal does not, and may hit another run than was meant. */
 static bool is_late(const PlEngine *e, const Request *q) {
-        uint64_t since = q->kind->check ? q->ready_usec : q->asked_usec;
+        uint64_t since = q->turn.check ? q->ready_usec : q->asked_usec;
 
         return q->kind->careful && since > 0 && now_usec(e) - since > e->tuning.patience_usec;
 }
@@ -947,14 +1071,16 @@ static void fail_requests(PlEngine *e, RequestList *l, int error) {
 
 /*
  * What changes a container or says why it ended. Not exec_* (three for each healthcheck), and not
- * restart and stop, which say nothing that start, kill and die did not. Filters are matched by
- * prefix where health_status is among them (moby 25798), and "died" and "remove" are Podman's
- * words, which tells of no kill when it stops a container.
+ * restart, which says nothing that start, kill and die did not. Of a stop between two runs of a
+ * container that keeps crashing "stop" is the only word (tried: Docker 20.10, 28.5). Filters are
+ * matched by prefix where health_status is among them (moby 25798), and "died" and "remove" are
+ * Podman's words, which tells of no kill when it stops a container.
  */
-#define FILTERS                                                                            \
-        "{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"update\",\"rename\"," \
-        "\"pause\",\"unpause\",\"kill\",\"die\",\"oom\",\"health_status\",\"destroy\"%s]}"
-#define FILTERS_PODMAN ",\"died\",\"remove\",\"stop\""
+#define FILTERS                                                                                    \
+        "{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"update\",\"rename\","         \
+        "\"pause\",\"unpause\",\"kill\",\"stop\",\"die\",\"oom\",\"health_status\",\"destroy\"%s]" \
+        "}"
+#define FILTERS_PODMAN ",\"died\",\"remove\""
 
 static size_t on_header(char *data, size_t one, size_t size, void *userdata) {
         PlEngine *e = userdata;
@@ -1427,7 +1553,7 @@ static int ask_for(PlEngine *e, Request *request, const char *id) {
                 return -ENOMEM;
         if (e->state != CONNECTED)
                 return -ENOTCONN;
-        if (q->kind->action) {
+        if (q->kind->action || q->turn.check) {
                 if (!pl_is_id(id))
                         return -EINVAL;
                 memcpy(q->id, id, PL_ID_MAX);
@@ -1461,12 +1587,16 @@ int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineRepl
         return ask_for(e, TAKE_PTR(q), id);
 }
 
-int pl_engine_restart(PlEngine *e, const char *id, PlEngineCheck check, PlEngineReply reply_to,
-                      void *userdata) {
-        Request *q = request_new(e, &kind_restart, userdata);
+int pl_engine_turn(PlEngine *e, PlEngineAct act, const char *id, uint64_t since_usec,
+                   PlEngineCheck check, PlEngineReply reply_to, void *userdata) {
+        Request *q = request_new(e,
+                                 act == PL_ENGINE_START ? &kind_turn_to_start : &kind_turn_to_stop,
+                                 userdata);
 
         if (q) {
-                q->check = check;
+                q->now = since_usec > 0 ? &kind_history : &kind_inspect;
+                q->turn.check = check;
+                q->turn.since_usec = since_usec;
                 q->reply.simple = reply_to;
         }
         return ask_for(e, q, id);

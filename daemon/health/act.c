@@ -195,7 +195,7 @@ static void on_restart_reply(void *userdata, const char *id, int error, const ch
 }
 
 /* Its turn has come, however long that took. */
-static bool on_restart_check(void *userdata, const char *id, PlContainer **c) {
+static PlEngineAct on_restart_check(void *userdata, const char *id, PlEngineLook *look) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
         Asked *asked = pl_map_get(a->asked, id);
@@ -205,16 +205,16 @@ static bool on_restart_check(void *userdata, const char *id, PlContainer **c) {
         /* something has happened to it that we do not know yet: decide again when we do */
         if (!s || !asked || s->inspect_in_flight || s->inspect_due ||
             pl_registry_is_dry_run(a->registry))
-                return false;
-        pl_registry_take(a->registry, s, TAKE_PTR(*c));
+                return PL_ENGINE_NOTHING;
+        pl_registry_take(a->registry, s, TAKE_PTR(look->container));
         if (!pl_healthd_begin_restart(a->patients, id, &restart))
-                return false;
+                return PL_ENGINE_NOTHING;
         asked->sent = true;
         pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED,
                           restart.reason, NULL, "restarting it, %u of at most %u in %s: %s",
                           restart.n, restart.budget->n,
                           pl_format_sec(restart.budget->window_usec, window), restart.reason);
-        return true;
+        return PL_ENGINE_RESTART;
 }
 
 static int on_restart(void *userdata, const char *id, const char *reason) {
@@ -236,7 +236,8 @@ static int on_restart(void *userdata, const char *id, const char *reason) {
         asked = asked_new(a, id);
         if (!asked)
                 return -ENOMEM;
-        r = pl_engine_restart(a->registry->engine, id, on_restart_check, on_restart_reply, a);
+        r = pl_engine_turn(a->registry->engine, PL_ENGINE_RESTART, id, 0, on_restart_check,
+                           on_restart_reply, a);
         if (r < 0)
                 asked_free(a, asked);
         return r;

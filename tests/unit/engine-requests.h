@@ -71,23 +71,29 @@ static inline int update(const char *id, const char *body) {
 }
 
 static unsigned n_checks;
-static bool unwanted; /* what a check answers */
+static PlEngineAct wanted; /* what a check answers */
 static PlPhase checked_phase;
+static size_t n_looked_at; /* events */
+static PlEvent looked_at;  /* the last of them */
 
-static inline bool on_check(void *userdata, const char *id, PlContainer **c) {
+static inline PlEngineAct on_check(void *userdata, const char *id, PlEngineLook *look) {
         ck_assert_msg(!inside, "a check before the request was made");
-        ck_assert_str_eq((*c)->id, id);
+        ck_assert_str_eq(look->container->id, id);
         n_checks++;
-        checked_phase = (*c)->phase;
-        return !unwanted;
+        checked_phase = look->container->phase;
+        n_looked_at = look->n_events;
+        if (look->n_events > 0)
+                looked_at = look->events[look->n_events - 1];
+        return wanted;
 }
 
-static inline int restart_of(const char *id) {
-        return ASK(pl_engine_restart(engine, id, on_check, on_changed, NULL));
+static inline int turn_of(const char *id, PlEngineAct act, uint64_t since_usec) {
+        wanted = act;
+        return ASK(pl_engine_turn(engine, act, id, since_usec, on_check, on_changed, NULL));
 }
 
-static inline int restart(void) {
-        return restart_of(A64);
+static inline int stop(void) {
+        return turn_of(A64, PL_ENGINE_STOP, 0);
 }
 
 /* Waits for the n-th reply. */

@@ -44,119 +44,251 @@ START_TEST(test_update) {
 }
 END_TEST
 
-/* libcurl repeats what a dead kept connection swallowed. A container is restarted once. */
-START_TEST(test_restart_is_not_doubled) {
-        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"restart\",\"kind\":\"drop\",\"times\":1}");
-        ck_assert_int_eq(restart(), 0);
-        EXPECT_REPLY(1, -ECONNRESET);
-        ck_assert_uint_eq(count_of("restarts"), 0);
+static const struct {
+        PlEngineAct act;
+        const char *path, *stat;
+        unsigned width; /* how many at a time */
+} acts[] = {
+        { PL_ENGINE_STOP, "/stop$", "stops", 16 },
+        { PL_ENGINE_START, "/start$", "starts", 4 },
+        { PL_ENGINE_RESTART, "/restart$", "restarts", 16 },
+};
 
-        ck_assert_int_eq(restart(), 0);
+static void end_db(void) {
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"db\",\"silent\":true}");
+}
+
+/* libcurl repeats what a dead kept connection swallowed. What a container feels is done once. */
+START_TEST(test_act_is_not_doubled) {
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"%s\",\"kind\":\"drop\",\"times\":1}",
+                acts[_i].path);
+        if (acts[_i].act == PL_ENGINE_START)
+                end_db();
+        ck_assert_int_eq(turn_of(A64, acts[_i].act, 0), 0);
+        EXPECT_REPLY(1, -ECONNRESET);
+        ck_assert_uint_eq(count_of(acts[_i].stat), 0);
+
+        ck_assert_int_eq(turn_of(A64, acts[_i].act, 0), 0);
         EXPECT_REPLY(2, 0);
-        ck_assert_uint_eq(count_of("restarts"), 1);
+        ck_assert_uint_eq(count_of(acts[_i].stat), 1);
+        ck_assert_uint_eq(count_of("stops") + count_of("starts") + count_of("restarts"), 1);
 }
 END_TEST
 
 /* An engine that hangs must not find it waiting when it goes on. */
-START_TEST(test_restart_is_not_left_behind) {
+START_TEST(test_stop_is_not_left_behind) {
         const PlEngineTuning hasty = { .pong_usec = SHORT }, patient = { .pong_usec = LONG };
 
         run_for(event, 200 * PL_USEC_PER_MSEC); /* long since it said something */
         pl_engine_tune(engine, &hasty);
         freeze();
-        ck_assert_int_eq(restart(), 0);
+        ck_assert_int_eq(stop(), 0);
         ck_assert_int_eq(pl_engine_kill(engine, A64, SIGHUP, on_changed, NULL), 0);
         EXPECT_REPLY(2, -ECONNRESET);
         pl_engine_tune(engine, &patient);
         thaw();
         ck_assert(run_until(event, &n_connected, 2, LONG));
         run_for(event, 100 * PL_USEC_PER_MSEC);
-        ck_assert_uint_eq(count_of("restarts"), 0);
+        ck_assert_uint_eq(count_of("stops"), 0);
 
-        ck_assert_int_eq(restart(), 0);
+        ck_assert_int_eq(stop(), 0);
         EXPECT_REPLY(3, 0);
 }
 END_TEST
 
 /* Nor one that hung for a while and was not even lost: whoever asked may want something else now.
  */
-START_TEST(test_restart_is_not_late) {
+START_TEST(test_stop_is_not_late) {
         const PlEngineTuning hasty = { .patience_usec = SHORT };
 
         pl_engine_tune(engine, &hasty);
         run_for(event, 200 * PL_USEC_PER_MSEC);
         freeze();
-        ck_assert_int_eq(restart(), 0);
+        ck_assert_int_eq(stop(), 0);
         run_for(event, 2 * SHORT);
         ck_assert_uint_eq(n_replies, 0);
         thaw();
         EXPECT_REPLY(1, -ETIMEDOUT);
         ck_assert_uint_eq(n_lost, 0);
-        ck_assert_uint_eq(count_of("restarts"), 0);
+        ck_assert_uint_eq(n_checks, 0);
+        ck_assert_uint_eq(count_of("stops"), 0);
 }
 END_TEST
 
-/* Four at a time, and the others wait their turn, however long that takes. */
-START_TEST(test_restarts_wait_their_turn) {
-        fake_do(&fake, "[{\"op\":\"generate\",\"n\":11},{\"op\":\"fault\",\"path\":\"restart$\","
-                       "\"kind\":\"delay\",\"delay\":1.5}]");
+/* A few at a time, and the others wait their turn, however long that takes. */
+START_TEST(test_acts_wait_their_turn) {
+        unsigned n = 2 * acts[_i].width + 2;
+
+        fake_do(&fake,
+                "[{\"op\":\"generate\",\"n\":%u,\"running\":%s},{\"op\":\"fault\",\"path\":\"%s\","
+                "\"kind\":\"delay\",\"delay\":1.5}]",
+                n - 1, acts[_i].act == PL_ENGINE_START ? "false" : "true", acts[_i].path);
+        if (acts[_i].act == PL_ENGINE_START)
+                end_db();
         ck_assert_int_eq(list(), 0);
         EXPECT_REPLY(1, 0);
-        ck_assert_uint_eq(listed, 12);
+        ck_assert_uint_eq(listed, n);
         for (size_t i = 0; i < listed; i++)
-                ck_assert_int_eq(restart_of(ids[i]), 0);
-        ck_assert(run_until(event, &n_replies, 13, LONG));
+                ck_assert_int_eq(turn_of(ids[i], acts[_i].act, 0), 0);
+        ck_assert(run_until(event, &n_replies, n + 1, LONG));
         ck_assert_uint_eq(n_failed, 0);
-        ck_assert_uint_eq(n_checks, 12);
-        ck_assert_uint_eq(count_of("restarts"), 12);
-        ck_assert_uint_eq(count_of("max_in_flight"), 4);
+        ck_assert_uint_eq(n_checks, n);
+        ck_assert_uint_eq(count_of(acts[_i].stat), n);
+        ck_assert_uint_eq(count_of("max_in_flight"), acts[_i].width);
+}
+END_TEST
+
+/* Starts do not wait for what takes its time to stop. */
+START_TEST(test_starts_pass_stops) {
+        fake_do(&fake, "[{\"op\":\"generate\",\"n\":30},{\"op\":\"fault\",\"path\":\"stop$\","
+                       "\"kind\":\"hang\"}]");
+        end_db();
+        ck_assert_int_eq(list(), 0);
+        EXPECT_REPLY(1, 0);
+        for (size_t i = 0; i < listed; i++)
+                if (!pl_streq(ids[i], A64))
+                        ck_assert_int_eq(turn_of(ids[i], PL_ENGINE_STOP, 0), 0);
+        ck_assert(run_until(event, &n_checks, 16, LONG));
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_START, 0), 0);
+        EXPECT_REPLY(2, 0);
+        ck_assert_uint_eq(count_of("starts"), 1);
 }
 END_TEST
 
 /* What waits is looked at when its turn has come, and not done when nobody wants it any more. */
-START_TEST(test_restart_is_checked_when_it_is_sent) {
-        fake_do(&fake, "[{\"op\":\"generate\",\"n\":4},{\"op\":\"fault\",\"path\":\"restart$\","
+START_TEST(test_look_is_of_the_moment) {
+        fake_do(&fake, "[{\"op\":\"generate\",\"n\":16},{\"op\":\"fault\",\"path\":\"stop$\","
                        "\"kind\":\"delay\",\"delay\":0.5}]");
         ck_assert_int_eq(list(), 0);
         EXPECT_REPLY(1, 0);
-        for (size_t i = 1; i <= 4; i++)
-                ck_assert_int_eq(restart_of(ids[i]), 0);
-        ck_assert_int_eq(restart(), 0);
-        ck_assert(run_until(event, &n_checks, 4, LONG));
+        for (size_t i = 1; i <= 16; i++)
+                ck_assert_int_eq(turn_of(ids[i], PL_ENGINE_STOP, 0), 0);
+        ck_assert_int_eq(stop(), 0);
+        ck_assert(run_until(event, &n_checks, 16, LONG));
         ck_assert_int_eq(checked_phase, PL_PHASE_RUNNING);
-        unwanted = true;
-        fake_do(&fake, "{\"op\":\"die\",\"name\":\"db\"}");
-        ck_assert(run_until(event, &n_replies, 6, LONG));
-        ck_assert_uint_eq(n_checks, 5);
+        wanted = PL_ENGINE_NOTHING;
+        end_db();
+        ck_assert(run_until(event, &n_replies, 18, LONG));
+        ck_assert_uint_eq(n_checks, 17);
         ck_assert_int_eq(checked_phase, PL_PHASE_EXITED); /* as it is, not as it was */
         ck_assert_uint_eq(n_failed, 1);
-        ck_assert_uint_eq(count_of("restarts"), 4);
+        ck_assert_uint_eq(count_of("stops"), 16);
 
-        ck_assert_int_eq(restart(), 0);
-        EXPECT_REPLY(7, -ECANCELED);
-        ck_assert_int_eq(restart_of(B64), 0);
-        EXPECT_REPLY(8, -ENOENT);
-        ck_assert_uint_eq(n_checks, 6);
-        ck_assert_uint_eq(count_of("restarts"), 4);
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_NOTHING, 0), 0);
+        EXPECT_REPLY(19, -ECANCELED);
+        ck_assert_int_eq(turn_of(B64, PL_ENGINE_STOP, 0), 0);
+        EXPECT_REPLY(20, -ENOENT);
+        ck_assert_int_eq(turn_of("../x", PL_ENGINE_STOP, 0), -EINVAL);
+        ck_assert_uint_eq(n_checks, 18);
+        ck_assert_uint_eq(count_of("stops"), 16);
 }
 END_TEST
 
-/* The time that a container takes to stop is its own. */
-START_TEST(test_restart_has_the_stop_timeout) {
+static uint64_t realtime(void) {
+        struct timespec t;
+
+        ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &t), 0);
+        return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* What the stream has lost, or not told yet, is in the engine's memory. */
+START_TEST(test_look_sees_what_happened) {
+        uint64_t before;
+
+        fake_do(&fake, "[{\"op\":\"kill\",\"name\":\"db\",\"signal\":9,\"deaf\":true},"
+                       "{\"op\":\"generate\",\"n\":1}]");
+        before = realtime();
+        fake_do(&fake, "[{\"op\":\"kill\",\"name\":\"db\",\"signal\":15,\"deaf\":true},"
+                       "{\"op\":\"kill\",\"name\":\"c0\",\"signal\":1,\"deaf\":true}]");
+        run_for(event, SHORT);
+        ck_assert_uint_eq(n_events, 0);
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_STOP, before), 0);
+        EXPECT_REPLY(1, 0);
+        ck_assert_uint_eq(n_looked_at, 1);
+        ck_assert_int_eq(looked_at.action, PL_EVENT_KILL);
+        ck_assert_int_eq(looked_at.signal, SIGTERM);
+        ck_assert_str_eq(looked_at.id, A64);
+}
+END_TEST
+
+/* The container alone must do where the engine does not tell. */
+START_TEST(test_look_without_events) {
+        static const char *const faults[] = {
+                "\"kind\":\"drop\"", "\"kind\":\"status\"", "\"kind\":\"garbage\"",
+                "\"kind\":\"empty\"", "\"kind\":\"document\",\"document\":\"{}\\n[]\\nx\""
+        };
+
+        ck_assert_int_eq(PL_ARRAY_SIZE(faults), 5);
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/events$\",%s}", faults[_i]);
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_STOP, 1), 0);
+        EXPECT_REPLY(1, 0);
+        ck_assert_uint_eq(n_looked_at, 0);
+        ck_assert_uint_eq(count_of("stops"), 1);
+}
+END_TEST
+
+/* What was so already is not said to be done. */
+START_TEST(test_nothing_to_do) {
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_START, 0), 0);
+        EXPECT_REPLY(1, -EALREADY);
+        end_db();
+        ck_assert_int_eq(stop(), 0);
+        EXPECT_REPLY(2, -EALREADY);
+        ck_assert_uint_eq(count_of("stops") + count_of("starts"), 0);
+}
+END_TEST
+
+/* The engine's own words; and a network that is gone is not a container that is gone. */
+START_TEST(test_start_is_refused) {
         static const struct {
+                int status;
+                const char *message;
+                int error;
+        } rows[] = {
+                { 404, "network 4711 not found", -EIO },
+                { 404, "No such container: db", -ENOENT },
+                { 400, "bind source path does not exist", -EINVAL },
+                { 409, "container is marked for removal and cannot be started", -EBUSY },
+                { 500, "Bind for 0.0.0.0:80 failed: port is already allocated", -EIO },
+        };
+
+        end_db();
+        fake_do(&fake,
+                "{\"op\":\"fault\",\"path\":\"/start$\",\"kind\":\"status\",\"status\":%d,"
+                "\"message\":\"%s\"}",
+                rows[_i].status, rows[_i].message);
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_START, 0), 0);
+        EXPECT_REPLY(1, rows[_i].error);
+        ck_assert_str_eq(reply_message, rows[_i].message);
+}
+END_TEST
+
+/* The time that a container takes to stop is its own; to start it takes the engine's. */
+START_TEST(test_stop_timeout) {
+        static const struct {
+                PlEngineAct act;
                 const char *stop_timeout;
                 int error;
-        } rows[] = { { "2", 0 }, { "-1", 0 }, { "null", 0 }, { "0", -ETIMEDOUT } };
+        } rows[] = {
+                { PL_ENGINE_STOP, "2", 0 },           { PL_ENGINE_STOP, "-1", 0 },
+                { PL_ENGINE_STOP, "null", 0 },        { PL_ENGINE_STOP, "0", -ETIMEDOUT },
+                { PL_ENGINE_RESTART, "2", 0 },        { PL_ENGINE_RESTART, "0", -ETIMEDOUT },
+                { PL_ENGINE_START, "2", -ETIMEDOUT },
+        };
         const PlEngineTuning quick = { .restart_usec = 500 * PL_USEC_PER_MSEC };
 
         pl_engine_tune(engine, &quick);
         fake_do(&fake,
                 "[{\"op\":\"set\",\"name\":\"db\",\"inspect\":{\"Config\":{\"StopTimeout\":%s}}},"
-                "{\"op\":\"fault\",\"path\":\"restart$\",\"kind\":\"delay\",\"delay\":1.2}]",
+                "{\"op\":\"fault\",\"path\":\"(stop|start|restart)$\",\"kind\":\"delay\",\"delay\":"
+                "1.2}]",
                 rows[_i].stop_timeout);
-        ck_assert_int_eq(restart(), 0);
+        if (rows[_i].act == PL_ENGINE_START)
+                end_db();
+        ck_assert_int_eq(turn_of(A64, rows[_i].act, 0), 0);
         ck_assert(run_until(event, &n_replies, 1, LONG));
-        ck_assert_msg(reply_error == rows[_i].error, "%s: %d", rows[_i].stop_timeout, reply_error);
+        ck_assert_msg(reply_error == rows[_i].error, "%d: %s: %d", (int)rows[_i].act,
+                      rows[_i].stop_timeout, reply_error);
 }
 END_TEST
 
@@ -183,12 +315,17 @@ int main(void) {
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, test_no_update);
         tcase_add_test(t, test_update);
-        tcase_add_test(t, test_restart_is_not_doubled);
-        tcase_add_test(t, test_restart_is_not_left_behind);
-        tcase_add_test(t, test_restart_is_not_late);
-        tcase_add_test(t, test_restarts_wait_their_turn);
-        tcase_add_test(t, test_restart_is_checked_when_it_is_sent);
-        tcase_add_loop_test(t, test_restart_has_the_stop_timeout, 0, 4);
+        tcase_add_loop_test(t, test_act_is_not_doubled, 0, PL_ARRAY_SIZE(acts));
+        tcase_add_test(t, test_stop_is_not_left_behind);
+        tcase_add_test(t, test_stop_is_not_late);
+        tcase_add_loop_test(t, test_acts_wait_their_turn, 0, PL_ARRAY_SIZE(acts));
+        tcase_add_test(t, test_starts_pass_stops);
+        tcase_add_test(t, test_look_is_of_the_moment);
+        tcase_add_test(t, test_look_sees_what_happened);
+        tcase_add_loop_test(t, test_look_without_events, 0, 5);
+        tcase_add_test(t, test_nothing_to_do);
+        tcase_add_loop_test(t, test_start_is_refused, 0, 5);
+        tcase_add_loop_test(t, test_stop_timeout, 0, 7);
         tcase_add_test(t, test_kill);
         return run_case(t);
 }
