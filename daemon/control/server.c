@@ -284,12 +284,32 @@ typedef struct Peer {
         TAILQ_ENTRY(Peer) link;
 } Peer;
 
+/* An answer that comes later. Held by its request and by whoever has to reply. libmicrohttpd does
+ * not look at a suspended connection: if the client goes away, that is noticed at the answer. */
+struct PlCtlPending {
+        unsigned n_ref;
+        PlCtlServer *server;               /* NULL: nobody waits for it any more */
+        struct MHD_Connection *connection; /* suspended until the answer is there */
+        bool suspended, answered;
+        unsigned status;
+        json_t *document;
+        LIST_ENTRY(PlCtlPending) link; /* while it is suspended */
+};
+
 /* One request. */
 typedef struct Request {
         size_t size;
         bool too_large;
+        PlCtlPending *pending; /* NULL: answered at once */
         char body[BODY_MAX + 1];
 } Request;
+
+/* Where pl_ctl_defer() is called. */
+struct PlCtlCall {
+        PlCtlServer *server;
+        struct MHD_Connection *connection;
+        PlCtlPending *pending;
+};
 
 /* A part of a request's target, as it was sent: percent-encoded. start NULL: there is none. */
 typedef struct Segment {
@@ -308,6 +328,7 @@ struct PlCtlServer {
         bool again; /* MHD has more to do than it knows, since the last run */
         uint64_t timeout_usec;
         TAILQ_HEAD(PeerQueue, Peer) queue; /* by deadline: all deadlines are equally far away */
+        LIST_HEAD(, PlCtlPending) pending; /* whose connections are suspended */
 };
 
 /* ---- answers ---- */
@@ -470,6 +491,98 @@ static bool is_root(struct MHD_Connection *connection) {
                peer.uid == 0;
 }
 
+/* ---- answers that come later ---- */
+
+static void run_again(PlCtlServer *s);
+static void renew_deadline(PlCtlServer *s, Peer *peer);
+
+static Peer *peer_of(struct MHD_Connection *connection) {
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+        return info ? info->socket_context : NULL;
+}
+
+static void pending_unref(PlCtlPending *p) {
+        if (!p || --p->n_ref > 0)
+                return;
+        json_decref(p->document);
+        free(p);
+}
+
+PlCtlPending *pl_ctl_defer(const PlCtlRequest *q) {
+        PlCtlPending *p = calloc(1, sizeof *p);
+
+        if (!p)
+                return NULL;
+        *p = (PlCtlPending){ .n_ref = 2,
+                             .server = q->call->server,
+                             .connection = q->call->connection };
+        q->call->pending = p;
+        return p;
+}
+
+static void take_reply(PlCtlPending *p, unsigned status, json_t *document) {
+        p->answered = true;
+        p->status = status;
+        p->document = document;
+        if (!p->suspended)
+                return;
+        p->suspended = false;
+        LIST_REMOVE(p, link);
+        MHD_resume_connection(p->connection);
+        run_again(p->server);
+}
+
+void pl_ctl_reply(PlCtlPending *p, unsigned status, json_t *document) {
+        if (p->server && !p->answered)
+                take_reply(p, status, document);
+        else
+                json_decref(document);
+        pending_unref(p);
+}
+
+/* The connection stands still, and has no deadline, until the answer is there. */
+static enum MHD_Result wait_for_reply(PlCtlServer *s, PlCtlPending *p) {
+        Peer *peer = peer_of(p->connection);
+
+        if (peer && peer->timed) {
+                TAILQ_REMOVE(&s->queue, peer, link);
+                peer->timed = false;
+        }
+        LIST_INSERT_HEAD(&s->pending, p, link);
+        p->suspended = true;
+        MHD_suspend_connection(p->connection);
+        return MHD_YES;
+}
+
+static enum MHD_Result answer_or_oom(struct MHD_Connection *connection, unsigned status,
+                                     json_t *document) {
+        if (!document)
+                return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory",
+                              "try again; see journalctl -u plimsolld");
+        return answer(connection, status, NULL, document);
+}
+
+static enum MHD_Result answer_pending(PlCtlServer *s, PlCtlPending *p) {
+        json_t *document = p->document;
+        Peer *peer = peer_of(p->connection);
+
+        p->document = NULL;
+        if (peer)
+                renew_deadline(s, peer);
+        return answer_or_oom(p->connection, p->status, document);
+}
+
+static void abandon(PlCtlPending *p) {
+        if (!p)
+                return;
+        if (p->suspended)
+                LIST_REMOVE(p, link);
+        p->server = NULL;
+        pending_unref(p);
+}
+
 static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
                            const PlCtlEndpoint *endpoint, const PlCtlRequest *q) {
         unsigned status = MHD_HTTP_OK;
@@ -481,10 +594,10 @@ static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
         if (!endpoint->answer)
                 return open_stream(s, connection);
         document = endpoint->answer(s->userdata, q, &status);
-        if (!document)
-                return refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory",
-                              "try again; see journalctl -u plimsolld");
-        return answer(connection, status, NULL, document);
+        if (!document && q->call->pending)
+                return q->call->pending->answered ? answer_pending(s, q->call->pending)
+                                                  : wait_for_reply(s, q->call->pending);
+        return answer_or_oom(connection, status, document);
 }
 
 /* ---- requests ---- */
@@ -514,13 +627,16 @@ static int parse_body(const Request *q, json_t **ret) {
 }
 
 static enum MHD_Result answer_request(PlCtlServer *s, struct MHD_Connection *connection,
-                                      const char *target, const char *method, const Request *q) {
+                                      const char *target, const char *method, Request *q) {
+        struct PlCtlCall call = { .server = s, .connection = connection };
         char name[NAME_MAX_BYTES] = "", allow[ALLOW_MAX];
         const PlCtlEndpoint *endpoint;
         enum MHD_Result r;
         json_t *body;
         Segment raw;
 
+        if (q->pending)
+                return answer_pending(s, q->pending);
         if (q->too_large)
                 return answer_too_large(connection);
         endpoint = find_endpoint(s->endpoints, method, target, &raw, allow);
@@ -539,7 +655,9 @@ static enum MHD_Result answer_request(PlCtlServer *s, struct MHD_Connection *con
                 return refuse(connection, MHD_HTTP_BAD_REQUEST,
                               "the request's body is not a JSON object",
                               "leave the body out, or send {}");
-        r = ask(s, connection, endpoint, &(PlCtlRequest){ .name = name, .body = body });
+        r = ask(s, connection, endpoint,
+                &(PlCtlRequest){ .name = name, .body = body, .call = &call });
+        q->pending = call.pending;
         json_decref(body);
         return r;
 }
@@ -558,6 +676,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
                         return MHD_NO;
                 q->size = 0;
                 q->too_large = false;
+                q->pending = NULL;
                 *request = q;
                 return MHD_YES;
         }
@@ -647,13 +766,14 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **request,
                          enum MHD_RequestTerminationCode code) {
-        PlCtlServer *s = userdata;
-        const union MHD_ConnectionInfo *info =
-                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        Request *q = *request;
+        Peer *peer = peer_of(connection);
 
-        if (info && info->socket_context)
-                renew_deadline(s, info->socket_context);
-        free(*request);
+        if (peer)
+                renew_deadline(userdata, peer);
+        if (q)
+                abandon(q->pending);
+        free(q);
         *request = NULL;
 }
 
@@ -741,6 +861,7 @@ int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlEndpoint *endpo
         s->userdata = userdata;
         s->timeout_usec = REQUEST_TIMEOUT;
         TAILQ_INIT(&s->queue);
+        LIST_INIT(&s->pending);
         if ((r = streams_new(event, on_resumed, s, &s->streams)) < 0)
                 return r;
 
@@ -757,12 +878,19 @@ int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlEndpoint *endpo
 }
 
 PlCtlServer *pl_ctl_server_free(PlCtlServer *s) {
+        PlCtlPending *pending;
+        bool busy;
+
         if (!s)
                 return NULL;
         if (s->mhd) {
                 /* MHD must not be stopped while a connection is suspended */
                 streams_close(s->streams);
-                for (int i = 0; i < CLOSING_ROUNDS && streams_count(s->streams) > 0; i++)
+                busy = LIST_FIRST(&s->pending) || streams_count(s->streams) > 0;
+                while ((pending = LIST_FIRST(&s->pending)))
+                        take_reply(pending, MHD_HTTP_SERVICE_UNAVAILABLE,
+                                   pl_ctl_problem("plimsolld is ending", "ask again when it runs"));
+                for (int i = 0; i < CLOSING_ROUNDS && busy; i++)
                         (void)MHD_run(s->mhd);
                 MHD_stop_daemon(s->mhd);
         }

@@ -15,10 +15,14 @@
 
 typedef struct PlCtlServer PlCtlServer;
 
+/* An answer that comes later. */
+typedef struct PlCtlPending PlCtlPending;
+
 /* What is asked of an endpoint; borrowed for the call. */
 typedef struct PlCtlRequest {
-        const char *name;   /* what stood for "*" in the pattern, decoded; "" without one */
-        const json_t *body; /* an object, or NULL: the request had no body */
+        const char *name;       /* what stood for "*" in the pattern, decoded; "" without one */
+        const json_t *body;     /* an object, or NULL: the request had no body */
+        struct PlCtlCall *call; /* for pl_ctl_defer() */
 } PlCtlRequest;
 
 /* Who may ask. */
@@ -33,8 +37,8 @@ typedef struct PlCtlEndpoint {
         const char *pattern; /* "/v1/containers/NAME/rotate" with "*" for NAME: one whole segment,
                                 made of what names of containers and services are made of */
         /* Runs on the loop and must not block. @status: HTTP, 200 unless it is set.
-         * Return: new reference; NULL: out of memory, answered with 500. Problems are documents,
-         * too: pl_ctl_problem().
+         * Return: new reference; NULL: out of memory, answered with 500, or deferred. Problems are
+         * documents, too: pl_ctl_problem().
          * A row without a function is the live stream of what pl_ctl_server_publish() sends. */
         json_t *(*answer)(void *userdata, const PlCtlRequest *q, unsigned *status);
         PlCtlMay may;
@@ -55,6 +59,15 @@ PL_DEFINE_CLEANUP(PlCtlServer *, pl_ctl_server_free)
 /** pl_ctl_problem() - the document of every error: what is wrong, and what would be right, so that
  * plimsollctl and a person with curl read the same words. Return: new reference, NULL. */
 json_t *pl_ctl_problem(const char *message, const char *remedy);
+
+/** pl_ctl_defer() - inside an endpoint's function, which then returns NULL: the answer comes later,
+ * within seconds. Return: pass it to pl_ctl_reply() exactly once; NULL: out of memory. */
+PlCtlPending *pl_ctl_defer(const PlCtlRequest *q);
+
+/** pl_ctl_reply() - the answer that was deferred. It may come when the client or the server is
+ * gone.
+ * @document: reference stolen; NULL: out of memory. */
+void pl_ctl_reply(PlCtlPending *p, unsigned status, json_t *document);
 
 /** pl_ctl_server_set_timeout() - how long a connection may take for one whole request, from connect
  * or the answer before it; 15 s unless set. Streams are exempt. */

@@ -37,6 +37,7 @@
 #include "base/journal.h"
 #include "lib/base/backoff.h"
 #include "lib/base/macro.h"
+#include "lib/base/strv.h"
 #include "lib/base/unit.h"
 #include "lib/docker/answer.h"
 
@@ -405,6 +406,7 @@ typedef struct Request {
         union {
                 PlEngineListReply list;
                 PlEngineInspectReply inspect;
+                PlEngineEnvironmentReply environment;
                 PlEngineReply simple;
         } reply;
         void *userdata;
@@ -602,6 +604,20 @@ static void reply_inspect(Request *q, int error, const char *message) {
         q->reply.inspect(q->userdata, q->id, error, message, &c);
 }
 
+static void reply_environment(Request *q, int error, const char *message) {
+        char **environment = NULL;
+
+        if (error == 0)
+                error = pl_docker_parse_environment(q->answer.data, q->answer.size, &environment);
+        if (q->answer.data)
+                explicit_bzero(q->answer.data, q->answer.size);
+        buffer_deinit(&q->answer);
+        q->reply.environment(q->userdata, q->id, error, environment);
+        for (char **value = environment; value && *value; value++)
+                explicit_bzero(*value, strlen(*value));
+        pl_strv_free(environment);
+}
+
 static void reply_simple(Request *q, int error, const char *message) {
         q->reply.simple(q->userdata, q->id, error, message);
 }
@@ -629,6 +645,10 @@ static const Kind kind_list = {
 static const Kind kind_inspect = { "/containers/",         "/json",
                                    LANE_INSPECT,           TIMEOUT(read_usec),
                                    .reply = reply_inspect, .versioned = true };
+static const Kind kind_environment = {
+        "/containers/",   "/json", LANE_INSPECT, TIMEOUT(read_usec), .reply = reply_environment,
+        .versioned = true
+};
 static const Kind kind_update = {
         "/containers/",        "/update",    LANE_CHANGE,       TIMEOUT(update_usec),
         .reply = reply_simple, .post = true, .versioned = true,
@@ -1574,6 +1594,15 @@ int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply_to
 
         if (q)
                 q->reply.inspect = reply_to;
+        return ask_for(e, q, id);
+}
+
+int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply_to,
+                          void *userdata) {
+        Request *q = request_new(e, &kind_environment, userdata);
+
+        if (q)
+                q->reply.environment = reply_to;
         return ask_for(e, q, id);
 }
 

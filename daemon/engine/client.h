@@ -89,6 +89,10 @@ typedef void (*PlEngineListReply)(void *userdata, int error, const char *message
 /* -ENOENT: no such container (any more). c is borrowed; TAKE it by setting *c to NULL. */
 typedef void (*PlEngineInspectReply)(void *userdata, const char *id, int error, const char *message,
                                      PlContainer **c);
+/* environment: "NAME=value" each, with all the secrets in it; borrowed, wiped afterwards, and NULL
+ * with an error. */
+typedef void (*PlEngineEnvironmentReply)(void *userdata, const char *id, int error,
+                                         char *const *environment);
 /* With error 0 the message is the engine's warnings ("… not supported, discarded"), or NULL. */
 typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const char *message);
 
@@ -96,6 +100,9 @@ typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const c
  * -EINVAL for an id that is none, -ENOBUFS when too many wait already. */
 int pl_engine_list(PlEngine *e, PlEngineListReply reply, void *userdata);
 int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata);
+/* What a service may repeat in its answers and nobody may read there. */
+int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply,
+                          void *userdata);
 /* body: JSON from pl_docker_format_update(), copied */
 int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply,
                      void *userdata);

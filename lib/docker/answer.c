@@ -25,6 +25,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/quote.h"
+#include "lib/base/strv.h"
 #include "lib/base/time.h"
 #include "lib/limits/resource.h"
 
@@ -745,6 +746,32 @@ static int parse_launch(const json_t *root, const json_t *config, PlContainer *c
         if (words[0])
                 n_words = 1 + strings_of(json_object_get(root, "Args"), words + 1, WORDS_MAX - 1);
         return pl_launch_read(words, n_words, env, n_env, &c->launch);
+}
+
+int pl_docker_parse_environment(const char *body, size_t size, char ***ret) {
+        _cleanup_json_ json_t *root = json_loadb(body, size, 0, NULL);
+        const json_t *config = json_object_get(root, "Config"), *env, *j;
+        char **list;
+        size_t i, n = 0;
+
+        if (!json_is_object(config))
+                return -EBADMSG;
+        env = json_object_get(config, "Env");
+        list = calloc(json_array_size(env) + 1, sizeof(*list));
+        if (!list)
+                return -ENOMEM;
+        json_array_foreach(env, i, j) {
+                if (!json_is_string(j))
+                        continue;
+                list[n] = strdup(json_string_value(j));
+                if (!list[n]) {
+                        pl_strv_free(list);
+                        return -ENOMEM;
+                }
+                n++;
+        }
+        *ret = list;
+        return 0;
 }
 
 static int parse_names(const json_t *root, const json_t *config, PlContainer *c) {

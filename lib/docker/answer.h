@@ -56,6 +56,11 @@ char *pl_docker_parse_warnings(const char *body, size_t size);
 /** pl_docker_parse_inspect() - body of GET /containers/{id}/json. Return: 0, -EBADMSG, -ENOMEM. */
 int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret);
 
+/** pl_docker_parse_environment() - Config.Env of the same body: "NAME=value" each, with all the
+ * secrets in it. For a moment, never to be kept. @ret: NULL terminated, owned by the caller, who
+ * wipes it. Return: 0, -EBADMSG, -ENOMEM. */
+int pl_docker_parse_environment(const char *body, size_t size, char ***ret);
+
 /* --- changes --- */
 
 #define PL_DOCKER_RECORD_MAX KIB(256) /* one event line */

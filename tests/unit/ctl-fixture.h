@@ -89,6 +89,41 @@ static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *stat
         return json_pack("{s:b}", "started", 1);
 }
 
+/* ---- answers that come later: when the test writes to later_fd, or at once, or never ---- */
+
+static int later_fd = -EBADF;
+static PlCtlPending *deferred[16];
+static atomic_uint n_deferred;
+
+static json_t *post_later(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        deferred[n_deferred % 16] = pl_ctl_defer(q);
+        n_deferred++;
+        return NULL;
+}
+
+static json_t *post_soon(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        pl_ctl_reply(pl_ctl_defer(q), 409, json_pack("{s:s}", "message", "not now"));
+        return NULL;
+}
+
+static inline void reply_to_all(unsigned code) {
+        for (unsigned i = 0; i < 16; i++)
+                if (deferred[i]) {
+                        pl_ctl_reply(deferred[i], code,
+                                     code == 500 ? NULL : json_pack("{s:s}", "came", "later"));
+                        deferred[i] = NULL;
+                }
+}
+
+/* The number written is the status. */
+static int on_later(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        eventfd_t code;
+
+        if (eventfd_read(fd, &code) == 0)
+                reply_to_all((unsigned)code);
+        return 0;
+}
+
 static const PlCtlEndpoint endpoints[] = {
         { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
         { "GET", "/v1/containers/*", get_container, PL_CTL_CONNECTED },
@@ -99,6 +134,8 @@ static const PlCtlEndpoint endpoints[] = {
         { "GET", "/v1/two", get_status, PL_CTL_CONNECTED },
         { "POST", "/v1/two", post_rotate, PL_CTL_CONNECTED },
         { "GET", "/v1/root", get_status, PL_CTL_ROOT },
+        { "POST", "/v1/later", post_later, PL_CTL_CONNECTED },
+        { "POST", "/v1/soon", post_soon, PL_CTL_CONNECTED },
         {},
 };
 
@@ -125,6 +162,7 @@ static inline void *serve(void *userdata) {
         pl_ctl_server_set_timeout(server, PL_USEC_PER_HOUR);
         ck_assert_int_ge(sd_event_add_io(event, NULL, stop_fd, 1, on_stop, NULL), 0);
         ck_assert_int_ge(sd_event_add_io(event, NULL, publish_fd, 1, on_publish, NULL), 0);
+        ck_assert_int_ge(sd_event_add_io(event, NULL, later_fd, 1, on_later, NULL), 0);
         (void)eventfd_write(*(int *)userdata, 1);
 
         while (sd_event_get_state(event) != SD_EVENT_FINISHED) {
@@ -132,6 +170,7 @@ static inline void *serve(void *userdata) {
                 iterations++;
         }
         server = pl_ctl_server_free(server);
+        reply_to_all(200); /* to nobody */
         sd_event_unref(event);
         return NULL;
 }
@@ -141,6 +180,7 @@ static inline void setup(void) {
         (void)snprintf(path, sizeof path, "%s/run/control.sock", dir);
         stop_fd = eventfd(0, EFD_CLOEXEC);
         publish_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        later_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         int ready = eventfd(0, EFD_CLOEXEC);
         ck_assert_int_eq(pthread_create(&thread, NULL, serve, &ready), 0);
         eventfd_t one;
@@ -156,7 +196,8 @@ static inline void stop_server(void) {
         (void)pthread_join(thread, NULL);
         (void)close(stop_fd);
         (void)close(publish_fd);
-        stop_fd = publish_fd = -EBADF;
+        (void)close(later_fd);
+        stop_fd = publish_fd = later_fd = -EBADF;
 }
 
 static inline void teardown(void) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "lib/docker/container.h"
+#include "lib/base/strv.h"
 #include "lib/docker/answer.h"
 #include "lib/docker/update.h"
 #include "lib/limits/resource.h"
@@ -341,6 +342,42 @@ START_TEST(test_limits_cpuset) {
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+        const char *name, *body;
+        int r;
+        const char *list; /* joined by "|" */
+} environments[] = {
+        { "some", "{\"Config\":{\"Env\":[\"A=b\",\"PW=x=y\"]}}", 0, "A=b|PW=x=y|" },
+        { "none", "{\"Config\":{\"Env\":[]}}", 0, "" },
+        { "null", "{\"Config\":{\"Env\":null}}", 0, "" },
+        { "not there", "{\"Config\":{}}", 0, "" },
+        { "other things among them", "{\"Config\":{\"Env\":[1,\"A=b\",null,{}]}}", 0, "A=b|" },
+        { "no array", "{\"Config\":{\"Env\":\"A=b\"}}", 0, "" },
+        { "no Config", "{\"Id\":1}", -EBADMSG, NULL },
+        { "no object", "[]", -EBADMSG, NULL },
+        { "no JSON", "{\"Config\":{", -EBADMSG, NULL },
+        { "nothing", "", -EBADMSG, NULL },
+};
+/* clang-format on */
+
+START_TEST(test_environment) {
+        char **list = NULL, text[128] = "";
+        int r = pl_docker_parse_environment(environments[_i].body, strlen(environments[_i].body),
+                                            &list);
+
+        ck_assert_msg(r == environments[_i].r, "%s: %d", environments[_i].name, r);
+        for (char **one = list; one && *one; one++) {
+                (void)strcat(text, *one);
+                (void)strcat(text, "|");
+        }
+        if (r == 0)
+                ck_assert_msg(pl_streq(text, environments[_i].list), "%s: %s",
+                              environments[_i].name, text);
+        pl_strv_free(list);
+}
+END_TEST
+
 START_TEST(test_live) {
         static const struct {
                 PlContainer c;
@@ -368,6 +405,7 @@ int main(void) {
         tcase_add_loop_test(c, test_limits, 0, PL_ARRAY_SIZE(limits));
         tcase_add_test(c, test_limits_devices);
         tcase_add_test(c, test_limits_cpuset);
+        tcase_add_loop_test(c, test_environment, 0, PL_ARRAY_SIZE(environments));
         tcase_add_test(c, test_live);
         return run_case(c);
 }

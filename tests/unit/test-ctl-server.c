@@ -88,6 +88,91 @@ START_TEST(test_requests) {
 }
 END_TEST
 
+/* ---- answers that come later ---- */
+
+#define LATER "POST /v1/later HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static void wait_deferred(unsigned n) {
+        for (int i = 0; i < LONG_MSEC / 10 && n_deferred < n; i++)
+                pause_msec(10);
+        ck_assert_uint_ge(n_deferred, n);
+}
+
+START_TEST(test_soon) {
+        Answer a;
+
+        ck_assert_int_eq(http("POST", "/v1/soon", "", 0, &a), CURLE_OK);
+        ck_assert_int_eq(a.code, 409);
+        ck_assert_str_eq(a.text, "{\"message\":\"not now\"}\n");
+}
+END_TEST
+
+/* Others are answered meanwhile, and the connection goes on afterwards. */
+START_TEST(test_later) {
+        static const struct {
+                unsigned code;
+                const char *first, *part;
+        } rows[] = { { 200, " 200 ", "{\"came\":\"later\"}" }, { 500, " 500 ", "out of memory" } };
+        char answer[KIB(4)] = "";
+        _cleanup_close_ int fd = dial();
+
+        ck_assert_int_eq(send_text(fd, LATER), 0);
+        wait_deferred(1);
+        assert_serves("while an answer is due");
+        (void)eventfd_write(later_fd, rows[_i].code);
+        ck_assert_int_eq(send_text(fd, "GET /v1/status HTTP/1.1\r\nHost: x\r\n"
+                                       "Connection: close\r\n\r\n"),
+                         0);
+        ck_assert_int_gt(drain(fd, LONG_MSEC, answer, sizeof answer), 0);
+        ck_assert_msg(strstr(answer, rows[_i].first) && strstr(answer, rows[_i].part), "%s",
+                      answer);
+        ck_assert_msg(strstr(answer, "\"version\":\"test\""), "%s", answer);
+}
+END_TEST
+
+/* The deadline of a request is not that of its answer; that of the next request is as ever. */
+START_TEST(test_later_than_the_deadline) {
+        char answer[KIB(4)] = "";
+        _cleanup_close_ int fd = -EBADF;
+
+        pl_ctl_server_set_timeout(server, DEADLINE_USEC);
+        fd = dial();
+        ck_assert_int_eq(send_text(fd, LATER), 0);
+        wait_deferred(1);
+        ck_assert_int_eq(drain(fd, 2 * (int)(DEADLINE_USEC / PL_USEC_PER_MSEC), NULL, 0), -ETIME);
+        (void)eventfd_write(later_fd, 200);
+        ck_assert_int_gt(drain(fd, LONG_MSEC, answer, sizeof answer), 0);
+        ck_assert_msg(strstr(answer, "later"), "%s", answer);
+}
+END_TEST
+
+START_TEST(test_later_for_nobody) {
+        for (unsigned i = 0; i < 8; i++) {
+                int fd = dial();
+
+                ck_assert_int_eq(send_text(fd, LATER), 0);
+                wait_deferred(i + 1);
+                (void)close(fd);
+        }
+        (void)eventfd_write(later_fd, 200);
+        assert_serves("after answers for nobody");
+}
+END_TEST
+
+/* The server ends first: who waits is told, and who replies afterwards does no harm. */
+START_TEST(test_later_than_the_end) {
+        char answer[KIB(4)] = "";
+        _cleanup_close_ int fd = dial();
+
+        ck_assert_int_eq(send_text(fd, LATER), 0);
+        wait_deferred(1);
+        stop_server();
+        ck_assert_int_gt(drain(fd, LONG_MSEC, answer, sizeof answer), 0);
+        ck_assert_msg(strstr(answer, " 503 ") && strstr(answer, "plimsolld is ending"), "%s",
+                      answer);
+}
+END_TEST
+
 START_TEST(test_announced_size) {
         char answer[KIB(4)] = "";
         _cleanup_close_ int fd = dial();
@@ -271,6 +356,11 @@ int main(void) {
         tcase_add_checked_fixture(cases, setup, teardown);
         tcase_set_timeout(cases, 300);
         tcase_add_loop_test(cases, test_requests, 0, PL_ARRAY_SIZE(requests));
+        tcase_add_test(cases, test_soon);
+        tcase_add_loop_test(cases, test_later, 0, 2);
+        tcase_add_test(cases, test_later_than_the_deadline);
+        tcase_add_test(cases, test_later_for_nobody);
+        tcase_add_test(cases, test_later_than_the_end);
         tcase_add_test(cases, test_announced_size);
         tcase_add_test(cases, test_giant_header);
         tcase_add_loop_test(cases, test_garbage, 0, PL_ARRAY_SIZE(garbage));
