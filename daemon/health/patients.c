@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "lib/base/map.h"
 #include "lib/health/restart.h"
-#include "lib/probe/kind.h"
+#include "lib/probe/place.h"
 #include "probe/prober.h"
 
 /* What is kept of an inspection: there may be thousands of patients. */
@@ -323,39 +323,30 @@ static void remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnde
 
 static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlContainer *netns) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
-        PlProbeAddresses addresses = {};
         PlProbeTarget target = {};
+        PlPlace place = { .kind = PL_PROBE_NONE };
         int r;
 
-        p->kind = PL_PROBE_NONE;
-        p->unprobed = NULL;
         /* a paused container accepts connections and never answers */
         if (policy && c->phase == PL_PHASE_RUNNING && c->pid > 0)
-                p->kind = pl_probe_kind_infer(policy->kind, c);
+                pl_place_find(c, netns, policy->kind, policy->port, &place);
+        p->kind = place.kind;
+        p->unprobed = place.why;
         if (p->kind == PL_PROBE_NONE) {
-                pl_prober_remove(h->prober, p->id);
-                return 0;
-        }
-        pl_probe_addresses(c, netns, p->kind, policy->port, &addresses);
-        if (addresses.n == 0) {
-                p->kind = PL_PROBE_NONE;
-                p->unprobed = addresses.why;
                 pl_prober_remove(h->prober, p->id);
                 return 0;
         }
         target = (PlProbeTarget){
                 .kind = p->kind,
-                .addresses = &addresses,
+                .addresses = &place.addresses,
                 .interval_usec = policy->interval_usec,
                 .timeout_usec = policy->timeout_usec,
-                .path = policy->path,
+                .user = place.user,
+                .database = place.database,
+                .path = policy->path ? policy->path : place.path,
                 .expect = policy->expect,
                 .models = policy->ollama_models,
         };
-        if (p->kind == PL_PROBE_POSTGRES) {
-                target.user = pl_launch_env(&c->launch, "POSTGRES_USER");
-                target.database = pl_launch_env(&c->launch, "POSTGRES_DB");
-        }
         r = pl_prober_set(h->prober, p->id, &target);
         if (r > 0)
                 pl_health_reprobe(&p->health);
@@ -578,8 +569,6 @@ static void end_restart(PlHealthd *h, PlPatient *p, int error) {
 }
 
 /* --- evidence and steps --- */
-
-#include "lib/probe/kind.h"
 
 static void wake_at(PlHealthd *h, uint64_t usec) {
         uint64_t armed = 0;

@@ -232,7 +232,22 @@ static bool start_attempt(Probe *p) {
         return true;
 }
 
-/* This attempt could not connect: the next address, or finish. The probe may be gone afterwards. */
+/* Nobody is there for this attempt: the next address, or finish. The probe may be gone afterwards.
+ */
+static void go_on(Probe *p, const PlVerdict *v, bool more) {
+        PlVerdict first;
+
+        if (p->n_failed == 0)
+                p->first = *v;
+        if (more && p->n_failed + 1 < p->target.addresses.n) {
+                p->n_failed++;
+                (void)start_attempt(p);
+                return;
+        }
+        first = p->first.kind == PL_VERDICT_NONE ? *v : p->first;
+        finish(p, &first);
+}
+
 static void unreachable(Probe *p, PlHttpError error) {
         PlVerdict v;
 
@@ -240,15 +255,23 @@ static void unreachable(Probe *p, PlHttpError error) {
         pl_attempt_trace(&p->attempt, PL_TRACE_FAILED, v.reason, strlen(v.reason));
         if (error != PL_HTTP_LOCAL)
                 add_address(p, &v);
-        if (p->n_failed == 0)
-                p->first = v;
-        if (error != PL_HTTP_LOCAL && p->n_failed + 1 < p->target.addresses.n) {
-                p->n_failed++;
-                (void)start_attempt(p);
+        go_on(p, &v, error != PL_HTTP_LOCAL);
+}
+
+/* A port that is a guess may be another service's: nothing but an answer as it should be says that
+ * it is the one. */
+static void settle(Probe *p, const PlVerdict *v) {
+        const PlProbeAddress *likeliest = &p->target.addresses.items[0];
+
+        if (p->attempt.address->port == likeliest->port || address_of(p) == p->good ||
+            v->kind == PL_VERDICT_UP || v->kind == PL_VERDICT_STARTING ||
+            v->kind == PL_VERDICT_IMPAIRED) {
+                finish(p, v);
                 return;
         }
-        v = p->first.kind == PL_VERDICT_NONE ? v : p->first;
-        finish(p, &v);
+        p->attempt.connected = false;
+        pl_probe_http_begin(&p->attempt.http);
+        go_on(p, v, true);
 }
 
 static Probe *probe_of(PlAttempt *a) {
@@ -266,7 +289,7 @@ static void on_unreachable(PlAttempt *a, PlHttpError error) {
 }
 
 static void on_verdict(PlAttempt *a, const PlVerdict *v) {
-        finish(probe_of(a), v);
+        settle(probe_of(a), v);
 }
 
 static const PlAttemptHandlers attempt_handlers = {
@@ -306,7 +329,7 @@ static void late(Probe *p) {
                 return;
         }
         p->transport->late(a, &v);
-        finish(p, &v);
+        settle(p, &v);
 }
 
 /* Return: false when a probe has ended: it may be gone, and others with it, which ends the walk. */

@@ -45,6 +45,7 @@ typedef struct PlHealthcheck {
 typedef struct PlNetwork {
         char *name;
         char ip[46], ip6[46]; /* textual; empty: none */
+        bool apart;           /* the host cannot reach its addresses */
 } PlNetwork;
 
 typedef struct PlPort {

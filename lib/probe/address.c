@@ -9,8 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "lib/base/unit.h"
-
 const char *pl_probe_address_format(const PlProbeAddress *a,
                                     char buf[static PL_PROBE_ADDRESS_TEXT_MAX]) {
         char ip[INET6_ADDRSTRLEN] = "?";
@@ -49,85 +47,84 @@ static int parse(const char *ip, uint16_t port, PlProbeAddress *ret) {
         return 0;
 }
 
-static void add(PlProbeAddresses *l, const char *ip, uint16_t port) {
+/* What is being looked for. */
+typedef struct Search {
+        uint16_t port; /* inside the container */
+        size_t max;    /* so many addresses, with those that are there */
+        PlProbeAddresses *ret;
+} Search;
+
+static void add(const Search *s, const char *ip, uint16_t port) {
+        PlProbeAddresses *l = s->ret;
         PlProbeAddress a;
 
-        if (l->n == PL_PROBE_ADDRESSES_MAX || !ip[0] || port == 0 || parse(ip, port, &a) < 0)
+        if (l->n >= s->max || !ip[0] || port == 0 || parse(ip, port, &a) < 0)
                 return;
         for (size_t i = 0; i < l->n; i++)
                 if (same(&l->items[i], &a))
                         return;
+        a.port = s->port;
         l->items[l->n++] = a;
 }
 
-/* Postgres listens on PGPORT, Ollama on OLLAMA_HOST ("[SCHEME://]HOST[:PORT]", or ":PORT"). */
-static uint16_t port_from_env(const PlContainer *c, PlProbeKind kind) {
-        const char *s = NULL;
-        uint64_t port;
-
-        if (kind == PL_PROBE_POSTGRES) {
-                s = pl_launch_env(&c->launch, "PGPORT");
-        } else if (kind == PL_PROBE_OLLAMA && (s = pl_launch_env(&c->launch, "OLLAMA_HOST"))) {
-                const char *colon = strrchr(s, ':');
-
-                /* "http://host" and "::1" have colons, but no port */
-                s = colon && colon[1] != '/' &&
-                                                    !(strchr(s, ':') != colon && !strchr(s, '[') &&
-                                                      !strstr(s, "://"))
-                                    ? colon + 1
-                                    : NULL;
-        }
-        if (!s || pl_parse_uint64(s, &port) < 0 || port == 0 || port > UINT16_MAX)
-                return 0;
-        return (uint16_t)port;
-}
-
-/* The container's only TCP port; 0: none, or several. */
-static uint16_t only_port(const PlContainer *c) {
-        uint16_t port = 0;
-
-        for (size_t i = 0; i < c->reach.n_ports; i++) {
-                if (c->reach.ports[i].udp || c->reach.ports[i].container_port == port)
-                        continue;
-                if (port != 0)
-                        return 0;
-                port = c->reach.ports[i].container_port;
-        }
-        return port;
-}
-
-static void add_networks(const PlContainer *c, PlProbeAddresses *ret) {
+static void add_networks(const PlContainer *c, const Search *s) {
         for (size_t i = 0; i < c->reach.n_networks; i++)
-                add(ret, c->reach.networks[i].ip, ret->port);
+                if (!c->reach.networks[i].apart)
+                        add(s, c->reach.networks[i].ip, s->port);
         for (size_t i = 0; i < c->reach.n_networks; i++)
-                add(ret, c->reach.networks[i].ip6, ret->port);
+                if (!c->reach.networks[i].apart)
+                        add(s, c->reach.networks[i].ip6, s->port);
 }
 
-static void add_published(const PlContainer *c, PlProbeAddresses *ret) {
+static void add_published(const PlContainer *c, const Search *s) {
         for (size_t i = 0; i < c->reach.n_ports; i++) {
                 const PlPort *p = &c->reach.ports[i];
 
-                if (p->udp || p->container_port != ret->port || p->host_port == 0)
+                if (p->udp || p->container_port != s->port || p->host_port == 0)
                         continue;
                 if (!p->host_ip[0] || pl_streq(p->host_ip, "0.0.0.0"))
-                        add(ret, "127.0.0.1", p->host_port);
+                        add(s, "127.0.0.1", p->host_port);
                 else if (pl_streq(p->host_ip, "::"))
-                        add(ret, "::1", p->host_port);
+                        add(s, "::1", p->host_port);
                 else
-                        add(ret, p->host_ip, p->host_port);
+                        add(s, p->host_ip, p->host_port);
         }
 }
 
-void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, PlProbeKind kind,
-                        uint16_t policy_port, PlProbeAddresses *ret) {
+static void add_port(const PlContainer *c, bool host, uint16_t port, PlProbeAddresses *ret) {
+        Search s = {
+                .port = port,
+                .max = PL_MIN(ret->n + PL_PROBE_PORT_MAX, (size_t)PL_PROBE_ADDRESSES_MAX),
+                .ret = ret,
+        };
+
+        if (host) {
+                add(&s, "127.0.0.1", port);
+                add(&s, "::1", port);
+                return;
+        }
+        /* a published port is worth more than a fourth network */
+        s.max--;
+        add_networks(c, &s);
+        s.max++;
+        add_published(c, &s);
+}
+
+static const char *why_none(const PlContainer *c) {
+        for (size_t i = 0; i < c->reach.n_networks; i++)
+                if (c->reach.networks[i].apart)
+                        return "this host cannot reach the addresses of its network (macvlan, "
+                               "ipvlan, "
+                               "overlay): publish the port, or set Probe=none";
+        return "the engine shows no address for it";
+}
+
+void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, const uint16_t *ports,
+                        size_t n_ports, PlProbeAddresses *ret) {
         const char *mode = c->host.network_mode ? c->host.network_mode : "";
 
-        *ret = (PlProbeAddresses){ 0 };
-        ret->port = policy_port                      ? policy_port
-                    : port_from_env(c, kind)         ? port_from_env(c, kind)
-                    : pl_probe_kind_info(kind)->port ? pl_probe_kind_info(kind)->port
-                                                     : only_port(c);
-        if (ret->port == 0) {
+        *ret = (PlProbeAddresses){ .port = n_ports > 0 ? ports[0] : 0 };
+        if (n_ports == 0) {
                 ret->why = "it has no port of its own or several: set ProbePort=";
                 return;
         }
@@ -143,16 +140,8 @@ void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, PlProbeK
                 ret->why = "it has no network (network mode \"none\"): set Probe=none";
                 return;
         }
-        if (pl_streq(mode, "host")) {
-                add(ret, "127.0.0.1", ret->port);
-                add(ret, "::1", ret->port);
-                return;
-        }
-        add_networks(c, ret);
-        /* a published port is worth more than a fourth network */
-        if (ret->n == PL_PROBE_ADDRESSES_MAX)
-                ret->n--;
-        add_published(c, ret);
+        for (size_t i = 0; i < n_ports; i++)
+                add_port(c, pl_streq(mode, "host"), ports[i], ret);
         if (ret->n == 0)
-                ret->why = "the engine shows no address for it";
+                ret->why = why_none(c);
 }

@@ -2,18 +2,14 @@
 #pragma once
 
 /*
- * Probe kind: which probe suits a container whose policy does not say.
- *
- * A missing probe is better than a wrong one, which reports a healthy service as broken. Names
- * are therefore matched whole ("postgres-exporter" is no Postgres).
+ * Probe kind: which probes there are. Which of them suits a container is lib/probe/place's.
  */
 
 #include "lib/base/word.h"
-#include "lib/docker/container.h"
 #include "lib/probe/http.h"
 #include "lib/probe/tcp.h"
 
-/* AUTO: from the image's name, else Docker's own healthcheck alone. TCP: that it accepts a
+/* AUTO: from command and image, else Docker's own healthcheck alone. TCP: that it accepts a
  * connection is the answer. */
 /* clang-format off */
 #define PL_PROBE_KINDS(ROW)                                                                        \
@@ -59,17 +55,3 @@ const PlProbeKindInfo *pl_probe_kind_info(PlProbeKind k);
 
 /* The words of the policy. */
 extern const PlWord pl_probe_kind_words[];
-
-/* A container's own word, as Docker labels go: plimsoll.probe=redis. */
-#define PL_PROBE_LABEL "plimsoll.probe"
-
-/**
- * pl_probe_kind_infer() - in this order: policy, label, image name, compose service
- * @policy: Probe= of the container's section; PL_PROBE_AUTO: not set
- *
- * Of Airflow's containers only the web server or API server answers; schedulers, workers and
- * triggerers share its image and are seen through it.
- *
- * Return: never PL_PROBE_AUTO; PL_PROBE_NONE where nothing fits.
- */
-PlProbeKind pl_probe_kind_infer(PlProbeKind policy, const PlContainer *c);

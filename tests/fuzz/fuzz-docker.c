@@ -7,12 +7,23 @@
 #include "lib/docker/container.h"
 #include "lib/docker/update.h"
 #include "lib/limits/resource.h"
+#include "lib/probe/place.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void expect(bool condition) {
         if (!condition)
                 abort();
+}
+
+static void check_place(const PlContainer *c) {
+        PlPlace p;
+
+        for (PlProbeKind k = 0; k < _PL_PROBE_N; k++) {
+                pl_place_find(c, k % 2 ? c : NULL, k, 0, &p);
+                expect(p.kind == PL_PROBE_NONE ? p.addresses.n == 0 : p.addresses.n > 0 && !p.why);
+                expect(!*p.prefix || (*p.prefix == '/' && p.prefix[1]));
+        }
 }
 
 static void check_inspect(const char *body, size_t size) {
@@ -40,6 +51,7 @@ static void check_inspect(const char *body, size_t size) {
                 expect(*command.program && strlen(command.program) < PL_LAUNCH_WORD_MAX &&
                        command.n_words < PL_LAUNCH_WORDS_MAX);
 
+        check_place(c);
         for (PlHierarchy h = 0; h < _PL_HIERARCHY_N; h++) {
                 PlDockerHost host = { .hierarchy = h };
 

@@ -83,17 +83,19 @@ static int parse_address(char *s, PlProbeAddresses *to) {
         PlContainer c = { .reach.networks = &network, .reach.n_networks = 1 };
         PlProbeAddresses one;
         char *colon = strrchr(s, ':');
-        uint64_t port;
+        uint64_t number;
+        uint16_t port;
 
-        if (!colon || to->n == PL_PROBE_ADDRESSES_MAX || pl_parse_uint64(colon + 1, &port) < 0)
+        if (!colon || to->n == PL_PROBE_ADDRESSES_MAX || pl_parse_uint64(colon + 1, &number) < 0)
                 return -1;
+        port = (uint16_t)number;
         *colon = '\0';
         if (*s == '[') {
                 s++;
                 colon[-1] = '\0';
         }
         (void)snprintf(network.ip, sizeof(network.ip), "%s", s);
-        pl_probe_addresses(&c, NULL, PL_PROBE_TCP, (uint16_t)port, &one);
+        pl_probe_addresses(&c, NULL, &port, 1, &one);
         if (one.n != 1)
                 return -1;
         to->items[to->n++] = one.items[0];

@@ -1,77 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Where a service can be reached: container networks, published ports, host network, environment.
+ * Where a port can be reached: container networks, published ports, host network.
  */
 
 #include "lib/probe/address.h"
-#include "probe-rounds.h"
+#include "unit.h"
 
 /* clang-format off */
 static const struct {
         const char *name, *mode;
-        PlProbeKind kind;
-        uint16_t policy_port;
+        uint16_t wanted[3];
         const char *ips[4], *ip6;
         PlPort ports[3];
-        PlPair env;
         const char *expect; /* addresses in order, or why there are none */
 } rows[] = {
-        { "bridge", "bridge", PL_PROBE_REDIS, 0, { "172.17.0.2" }, NULL, { { 0 } }, { 0 }, "172.17.0.2:6379" },
-        { "bridge, published too", "bridge", PL_PROBE_REDIS, 0, { "172.17.0.2" }, NULL,
-          { { 6379, 16379, false, "127.0.0.1" } }, { 0 }, "172.17.0.2:6379 127.0.0.1:16379" },
-        { "only published", "bridge", PL_PROBE_REDIS, 0, { "" }, NULL, { { 6379, 16379, false, "" } }, { 0 },
+        { "bridge", "bridge", { 6379 }, { "172.17.0.2" }, NULL, { { 0 } }, "172.17.0.2:6379" },
+        { "bridge, published too", "bridge", { 6379 }, { "172.17.0.2" }, NULL,
+          { { 6379, 16379, false, "127.0.0.1" } }, "172.17.0.2:6379 127.0.0.1:16379" },
+        { "only published", "bridge", { 6379 }, { "" }, NULL, { { 6379, 16379, false, "" } },
           "127.0.0.1:16379" },
-        { "published on all", "bridge", PL_PROBE_REDIS, 0, { "" }, NULL,
-          { { 6379, 16379, false, "0.0.0.0" }, { 6379, 16379, false, "::" } }, { 0 },
+        { "published on all", "bridge", { 6379 }, { "" }, NULL,
+          { { 6379, 16379, false, "0.0.0.0" }, { 6379, 16379, false, "::" } },
           "127.0.0.1:16379 [::1]:16379" },
-        { "published on one address", "bridge", PL_PROBE_REDIS, 0, { "" }, NULL,
-          { { 6379, 6379, false, "192.0.2.7" } }, { 0 }, "192.0.2.7:6379" },
-        { "another port is published", "bridge", PL_PROBE_REDIS, 0, { "" }, NULL, { { 80, 8080, false, "" } },
-          { 0 }, "no address" },
-        { "UDP is published", "bridge", PL_PROBE_REDIS, 0, { "" }, NULL, { { 6379, 6379, true, "" } }, { 0 },
+        { "published on one address", "bridge", { 6379 }, { "" }, NULL,
+          { { 6379, 6379, false, "192.0.2.7" } }, "192.0.2.7:6379" },
+        { "another port is published", "bridge", { 6379 }, { "" }, NULL, { { 80, 8080, false, "" } },
           "no address" },
-        { "exposed only", "bridge", PL_PROBE_REDIS, 0, { "" }, NULL, { { 6379, 0, false, "" } }, { 0 },
+        { "UDP is published", "bridge", { 6379 }, { "" }, NULL, { { 6379, 6379, true, "" } },
           "no address" },
-        { "two networks and IPv6", "a", PL_PROBE_HTTP, 80, { "172.18.0.2", "172.19.0.2" }, "fd00::2", { { 0 } },
-          { 0 }, "172.18.0.2:80 172.19.0.2:80 [fd00::2]:80" },
-        { "the same address twice", "a", PL_PROBE_HTTP, 80, { "172.18.0.2", "172.18.0.2" }, NULL, { { 0 } }, { 0 },
+        { "exposed only", "bridge", { 6379 }, { "" }, NULL, { { 6379, 0, false, "" } },
+          "no address" },
+        { "two networks and IPv6", "a", { 80 }, { "172.18.0.2", "172.19.0.2" }, "fd00::2", { { 0 } },
+          "172.18.0.2:80 172.19.0.2:80 [fd00::2]:80" },
+        { "the same address twice", "a", { 80 }, { "172.18.0.2", "172.18.0.2" }, NULL, { { 0 } },
           "172.18.0.2:80" },
-        { "many networks leave room for the published port", "a", PL_PROBE_HTTP, 80,
-          { "172.18.0.2", "172.19.0.2", "172.20.0.2", "172.21.0.2" }, NULL, { { 80, 8080, false, "" } }, { 0 },
+        { "many networks leave room for the published port", "a", { 80 },
+          { "172.18.0.2", "172.19.0.2", "172.20.0.2", "172.21.0.2" }, NULL, { { 80, 8080, false, "" } },
           "172.18.0.2:80 172.19.0.2:80 172.20.0.2:80 127.0.0.1:8080" },
-        { "host network", "host", PL_PROBE_POSTGRES, 0, { "" }, NULL, { { 0 } }, { 0 },
+        { "two ports, one after the other", "a", { 80, 81 }, { "172.18.0.2", "172.19.0.2" }, NULL, { { 0 } },
+          "172.18.0.2:80 172.19.0.2:80 172.18.0.2:81 172.19.0.2:81" },
+        { "many networks leave room for the next port", "a", { 80, 81 },
+          { "172.18.0.2", "172.19.0.2", "172.20.0.2", "172.21.0.2" }, NULL, { { 81, 8081, false, "" } },
+          "172.18.0.2:80 172.19.0.2:80 172.20.0.2:80 172.18.0.2:81 172.19.0.2:81 172.20.0.2:81 127.0.0.1:8081" },
+        { "three ports in the host's network", "host", { 80, 81, 82 }, { "" }, NULL, { { 0 } },
+          "127.0.0.1:80 [::1]:80 127.0.0.1:81 [::1]:81 127.0.0.1:82 [::1]:82" },
+        { "no port", "bridge", { 0 }, { "172.17.0.2" }, NULL, { { 0 } }, "set ProbePort=" },
+        { "host network", "host", { 5432 }, { "" }, NULL, { { 0 } },
           "127.0.0.1:5432 [::1]:5432" },
-        { "no network", "none", PL_PROBE_POSTGRES, 0, { "" }, NULL, { { 0 } }, { 0 }, "has no network" },
-        { "another's network, not known", "container:x", PL_PROBE_POSTGRES, 0, { "" }, NULL, { { 0 } }, { 0 },
+        { "no network", "none", { 5432 }, { "" }, NULL, { { 0 } }, "has no network" },
+        { "another's network, not known", "container:x", { 5432 }, { "" }, NULL, { { 0 } },
           "shares the network" },
-        { "port from the policy", "bridge", PL_PROBE_POSTGRES, 6000, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "PGPORT", (char *) "7000" }, "172.17.0.2:6000" },
-        { "port from the environment", "bridge", PL_PROBE_POSTGRES, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "PGPORT", (char *) "7000" }, "172.17.0.2:7000" },
-        { "nonsense in the environment", "bridge", PL_PROBE_POSTGRES, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "PGPORT", (char *) "70000" }, "172.17.0.2:5432" },
-        { "OLLAMA_HOST with a port", "bridge", PL_PROBE_OLLAMA, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "OLLAMA_HOST", (char *) "0.0.0.0:8000" }, "172.17.0.2:8000" },
-        { "OLLAMA_HOST with a scheme and a port", "bridge", PL_PROBE_OLLAMA, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "OLLAMA_HOST", (char *) "http://0.0.0.0:8000" }, "172.17.0.2:8000" },
-        { "OLLAMA_HOST without a port", "bridge", PL_PROBE_OLLAMA, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "OLLAMA_HOST", (char *) "0.0.0.0" }, "172.17.0.2:11434" },
-        { "OLLAMA_HOST with a scheme alone", "bridge", PL_PROBE_OLLAMA, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "OLLAMA_HOST", (char *) "http://0.0.0.0" }, "172.17.0.2:11434" },
-        { "OLLAMA_HOST, bare IPv6", "bridge", PL_PROBE_OLLAMA, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "OLLAMA_HOST", (char *) "::1" }, "172.17.0.2:11434" },
-        { "OLLAMA_HOST, IPv6 and port", "bridge", PL_PROBE_OLLAMA, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "OLLAMA_HOST", (char *) "[::]:8000" }, "172.17.0.2:8000" },
-        { "another kind's environment", "bridge", PL_PROBE_REDIS, 0, { "172.17.0.2" }, NULL, { { 0 } },
-          { (char *) "PGPORT", (char *) "7000" }, "172.17.0.2:6379" },
-        { "http: the only port", "bridge", PL_PROBE_HTTP, 0, { "172.17.0.2" }, NULL,
-          { { 8080, 80, false, "" }, { 8080, 80, false, "::" } }, { 0 },
+        { "http: the only port", "bridge", { 8080 }, { "172.17.0.2" }, NULL,
+          { { 8080, 80, false, "" }, { 8080, 80, false, "::" } },
           "172.17.0.2:8080 127.0.0.1:80 [::1]:80" },
-        { "http: several ports", "bridge", PL_PROBE_HTTP, 0, { "172.17.0.2" }, NULL,
-          { { 8080, 0, false, "" }, { 9090, 0, false, "" } }, { 0 }, "set ProbePort=" },
-        { "tcp: no port", "bridge", PL_PROBE_TCP, 0, { "172.17.0.2" }, NULL, { { 0 } }, { 0 }, "set ProbePort=" },
-        { "an address that is none", "bridge", PL_PROBE_REDIS, 0, { "redis.local" }, NULL, { { 0 } }, { 0 },
+        { "an address that is none", "bridge", { 6379 }, { "redis.local" }, NULL, { { 0 } },
           "no address" },
 };
 /* clang-format on */
@@ -89,20 +72,19 @@ static void fill(int i, PlContainer *c, PlNetwork networks[static 4]) {
         }
         while (c->reach.n_ports < 3 && rows[i].ports[c->reach.n_ports].container_port)
                 c->reach.n_ports++;
-        if (rows[i].env.key) {
-                c->launch.env = (PlPair *)&rows[i].env;
-                c->launch.n_env = 1;
-        }
 }
 
 START_TEST(addresses) {
         char text[512] = "", one[PL_PROBE_ADDRESS_TEXT_MAX];
         PlNetwork networks[4];
         PlProbeAddresses a;
+        size_t n_wanted = 0;
         PlContainer c;
 
         fill(_i, &c, networks);
-        pl_probe_addresses(&c, NULL, rows[_i].kind, rows[_i].policy_port, &a);
+        while (n_wanted < 3 && rows[_i].wanted[n_wanted])
+                n_wanted++;
+        pl_probe_addresses(&c, NULL, rows[_i].wanted, n_wanted, &a);
         for (size_t n = 0; n < a.n; n++) {
                 size_t len = strlen(text);
 
@@ -124,10 +106,11 @@ START_TEST(shared_network) {
                               .reach.networks = &network,
                               .reach.n_networks = 1 };
         PlContainer c = { .host.network_mode = (char *)"container:0123" };
+        const uint16_t port = 6379;
         char text[PL_PROBE_ADDRESS_TEXT_MAX];
         PlProbeAddresses a;
 
-        pl_probe_addresses(&c, &owner, PL_PROBE_REDIS, 0, &a);
+        pl_probe_addresses(&c, &owner, &port, 1, &a);
         ck_assert_uint_eq(a.n, 1);
         ck_assert_str_eq(pl_probe_address_format(&a.items[0], text), "172.17.0.9:6379");
 }
@@ -138,10 +121,11 @@ START_TEST(not_addresses) {
                                            "1.2.3.4 ", "::1%lo",    "[::1]" };
         PlNetwork network = {};
         PlContainer c = { .reach.networks = &network, .reach.n_networks = 1 };
+        const uint16_t port = 6379;
         PlProbeAddresses a;
 
         (void)snprintf(network.ip, sizeof(network.ip), "%s", bad[_i]);
-        pl_probe_addresses(&c, NULL, PL_PROBE_REDIS, 0, &a);
+        pl_probe_addresses(&c, NULL, &port, 1, &a);
         ck_assert_uint_eq(a.n, 0);
 }
 END_TEST
