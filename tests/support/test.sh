@@ -120,7 +120,7 @@ stage_integration() {
 integration_file() {
     local name start=$SECONDS status=0
     name=$(basename "$1" .bats)
-    BATS_TEST_TIMEOUT=180 timeout -k 10 600 bats --formatter tap "$1" >"$LOGS/integration-$name.log" 2>&1 || status=$?
+    BATS_TEST_TIMEOUT=600 timeout -k 10 1500 bats --formatter tap "$1" >"$LOGS/integration-$name.log" 2>&1 || status=$?
     echo "$status $((SECONDS - start))" >"$LOGS/integration-$name.status"
 }
 

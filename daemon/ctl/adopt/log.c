@@ -20,7 +20,8 @@
 #include "rotate/methods.h"
 #include "rotate/store.h"
 
-#define LEASE_MSEC 2000
+/* A rotation of tens of megabytes takes this long on a busy host. */
+#define LEASE_MSEC 10000
 #define LOOK_MSEC  100
 
 /* plimsolld may just be at the end of a rotation. Return: 0; -EAGAIN somebody has it open. */
