@@ -893,7 +893,7 @@ static int look(PlEngine *e, Request *q) {
         r = take_container(q, &c);
         if (r < 0)
                 return r;
-        stop_usec = c->stop_timeout_usec;
+        stop_usec = c->stop.timeout_usec;
         l.container = TAKE_PTR(c);
         act = q->turn.check(q->userdata, q->id, &l);
         pl_container_free(l.container);

@@ -207,7 +207,7 @@ static PlEngineAct on_restart_check(void *userdata, const char *id, PlEngineLook
             pl_registry_is_dry_run(a->registry))
                 return PL_ENGINE_NOTHING;
         pl_registry_take(a->registry, s, TAKE_PTR(look->container));
-        if (!pl_healthd_begin_restart(a->patients, id, &restart))
+        if (pl_healthd_begin_restart(a->patients, id, &restart) == PL_RESTART_NOTHING)
                 return PL_ENGINE_NOTHING;
         asked->sent = true;
         pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED,
@@ -217,30 +217,56 @@ static PlEngineAct on_restart_check(void *userdata, const char *id, PlEngineLook
         return PL_ENGINE_RESTART;
 }
 
-static int on_restart(void *userdata, const char *id, const char *reason) {
+/* In the middle of a restart: the look that decided on the start was the one before. */
+static PlEngineAct on_start_check(void *userdata, const char *id, PlEngineLook *look) {
         PlHealthAct *a = userdata;
-        PlSubject *s = pl_map_get(a->registry->subjects, id);
+        Asked *asked = pl_map_get(a->asked, id);
+
+        if (!asked)
+                return PL_ENGINE_NOTHING;
+        asked->sent = true;
+        return PL_ENGINE_START;
+}
+
+static int ask(PlHealthAct *a, const char *id, PlEngineAct act, PlEngineCheck check) {
         Asked *asked;
         int r;
 
-        if (!s)
-                return -ENOENT;
-        if (pl_registry_is_dry_run(a->registry)) {
-                pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED,
-                                  reason, NULL, "would be restarted (dry run): %s", reason);
-                return 1;
-        }
         /* it was not governed for a while */
         if (pl_map_get(a->asked, id))
                 return -EALREADY;
         asked = asked_new(a, id);
         if (!asked)
                 return -ENOMEM;
-        r = pl_engine_turn(a->registry->engine, PL_ENGINE_RESTART, id, 0, on_restart_check,
-                           on_restart_reply, a);
+        r = pl_engine_turn(a->registry->engine, act, id, 0, check, on_restart_reply, a);
         if (r < 0)
                 asked_free(a, asked);
         return r;
+}
+
+static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const char *reason) {
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        if (!s)
+                return -ENOENT;
+        switch (verb) {
+        case PL_RESTART_LOOK:
+                pl_registry_inspect(a->registry, s);
+                return 0;
+        case PL_RESTART_START:
+                return ask(a, id, PL_ENGINE_START, on_start_check);
+        case PL_RESTART_QUEUE:
+                break;
+        default:
+                return 0;
+        }
+        if (pl_registry_is_dry_run(a->registry)) {
+                pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED,
+                                  reason, NULL, "would be restarted (dry run): %s", reason);
+                return 1;
+        }
+        return ask(a, id, PL_ENGINE_RESTART, on_restart_check);
 }
 
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {

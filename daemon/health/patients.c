@@ -28,16 +28,6 @@ typedef struct PlPatientFacts {
         char restart_policy[16];
 } PlPatientFacts;
 
-/* One restart at a time, from its request to the first verdict of the new run. */
-typedef enum PlRestarting {
-        PL_RESTARTING_NOT,
-        PL_RESTARTING_WAITS,  /* it waits for its turn; not sent */
-        PL_RESTARTING_SENT,   /* the engine has it */
-        PL_RESTARTING_UNSURE, /* its answer is lost, and there was no inspection since */
-        PL_RESTARTING_LOOKED, /* there was one, and the engine may still be at it */
-        PL_RESTARTING_DONE,   /* no verdict on the new run yet */
-} PlRestarting;
-
 typedef struct PlPatient {
         char id[PL_ID_MAX];
         const PlService *service; /* borrowed from the policy; NULL: none */
@@ -47,13 +37,11 @@ typedef struct PlPatient {
         PlHealth health;
         PlEnding ending;
         PlRestart restart;
-        PlRestarting restarting;
-        uint64_t ran_usec;          /* facts.started_usec of the run that is restarted */
-        uint64_t unsure_until_usec; /* CLOCK_MONOTONIC; of a restart without an answer */
-        uint64_t retry_usec;        /* CLOCK_MONOTONIC; after one that was not sent */
-        bool remembered;            /* restart and ending are kept outside */
-        PlProbeKind kind;           /* PL_PROBE_NONE: not probed now */
-        const char *unprobed;       /* why not, although a probe is wanted; static */
+        uint64_t looked_usec;   /* CLOCK_MONOTONIC, of the last inspection */
+        uint64_t measured_usec; /* CLOCK_MONOTONIC, of the last verdict */
+        bool remembered;        /* restart and ending are kept outside */
+        PlProbeKind kind;       /* PL_PROBE_NONE: not probed now */
+        const char *unprobed;   /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
         uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
 } PlPatient;
@@ -283,7 +271,7 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         p->facts = (PlPatientFacts){
                 .phase = c->phase,
                 .healthcheck = c->healthcheck,
-                .stop_timeout_usec = c->stop_timeout_usec,
+                .stop_timeout_usec = c->stop.timeout_usec,
                 .exit_code = c->exit_code,
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,
@@ -311,7 +299,8 @@ static void remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnde
 
         if (now->n_times == before->n_times && now->streak == before->streak &&
             now->not_before_usec == before->not_before_usec && now->gave_up == before->gave_up &&
-            now->fired == before->fired && (p->ending.ender == ender || !is_concerned(p)))
+            now->fired == before->fired && now->stage == before->stage &&
+            now->sent == before->sent && (p->ending.ender == ender || !is_concerned(p)))
                 return;
         if (!p->remembered && !is_concerned(p))
                 return;
@@ -357,30 +346,18 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
         return r == -ENOMEM ? r : 0;
 }
 
-/*
- * --- one restart for one death, from the decision to the first verdict of the new run ---
- *
- *   not ─► waits ─► sent ─► done ─► not
- *    ▲       │        │
- *    │       │        └─► unsure ─► looked ─► not      its answer is lost
- *    └───────┘ no reason any more, or not sent: costs nothing
- *
- * lib/health/restart decides whether and when; the owner talks to the engine. A restart is on the
- * books as soon as it is sent, so that it counts even if plimsolld is killed meanwhile.
- */
+/* --- one restart for one death: facts for lib/health/restart, and what follows from its verbs.
+ * What has changed is on disk before the engine hears of it --- */
 
-/* A restart that was not sent is tried again this much later, and costs nothing. */
-#define RETRY_USEC PL_USEC_PER_SEC
-/* Without an answer, the engine may be at it for the container's stop timeout and this much longer.
- */
-#define UNSURE_USEC (15 * PL_USEC_PER_SEC)
+/* An engine that is busy answers late, and what it does meanwhile is ours all the same. */
+#define OWN_ANSWER_USEC (5 * PL_USEC_PER_MIN)
 
-static uint64_t engine_turn(PlPatient *p, bool requested) {
+static uint64_t engine_turn(const PlPatient *p, bool requested) {
         const PlContainer c = {
                 .phase = p->facts.phase,
                 .exit_code = p->facts.exit_code,
                 .finished_usec = p->facts.finished_usec,
-                .host.restart_policy = p->facts.restart_policy,
+                .host.restart_policy = (char *)p->facts.restart_policy,
         };
 
         return pl_restart_engine_turn(&c, requested, pl_clock_usec(CLOCK_REALTIME));
@@ -393,43 +370,21 @@ static uint32_t draw(void) {
         return random;
 }
 
-/* Is there a verdict on a run that began after the restart, or its end? */
-static bool has_new_verdict(const PlPatient *p) {
-        if (p->facts.started_usec == p->ran_usec)
-                return false;
+static PlRestartRules rules_of(const PlPatient *p) {
+        if (!p->service)
+                return (PlRestartRules){ .action = PL_ON_UNHEALTHY_NONE };
+        return (PlRestartRules){
+                .action = p->service->probe.on_unhealthy,
+                .budget = p->service->probe.restart_budget,
+        };
+}
+
+/* Is there a verdict on the present run, or its end? */
+static bool is_judged(const PlPatient *p) {
         if (p->facts.phase != PL_PHASE_RUNNING)
                 return true;
         return p->kind != PL_PROBE_NONE ? p->health.last.kind != PL_VERDICT_NONE
                                         : p->facts.healthcheck.status != PL_DOCKER_HEALTH_STARTING;
-}
-
-/* The answer is lost, and the container still runs or has just stopped: until when may the engine
- * still be at it? Return: CLOCK_MONOTONIC. */
-static uint64_t unsure_until(const PlPatient *p, uint64_t now) {
-        uint64_t real = pl_clock_usec(CLOCK_REALTIME), ended = p->facts.finished_usec;
-
-        if (p->facts.phase == PL_PHASE_RUNNING || p->facts.phase == PL_PHASE_PAUSED)
-                return p->unsure_until_usec;
-        return real > ended + PL_RESTART_ENGINE_USEC ? now
-                                                     : now + ended + PL_RESTART_ENGINE_USEC - real;
-}
-
-/* Is no restart under way that has to end first? */
-static bool is_free(PlPatient *p, uint64_t now) {
-        uint64_t until = p->retry_usec;
-
-        if (p->restarting == PL_RESTARTING_LOOKED && p->facts.started_usec == p->ran_usec)
-                until = unsure_until(p, now);
-        else if (p->restarting == PL_RESTARTING_LOOKED || p->restarting == PL_RESTARTING_DONE)
-                until = has_new_verdict(p) ? now : PL_TIME_INFINITY;
-        else if (p->restarting != PL_RESTARTING_NOT)
-                return false;
-        if (now < until) {
-                p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
-                return false;
-        }
-        p->restarting = PL_RESTARTING_NOT;
-        return true;
 }
 
 /* It answers again, but not often enough yet to count as healthy. */
@@ -438,9 +393,7 @@ static bool answers(const PlPatient *p) {
                (p->health.last.kind == PL_VERDICT_UP || p->health.last.kind == PL_VERDICT_IMPAIRED);
 }
 
-static PlRestartVerb judge(const PlHealthd *h, PlPatient *p, PlRestart *r, uint64_t *ret_until) {
-        const PlProbePolicy *policy = &p->service->probe;
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), turn;
+static PlRestartFacts restart_facts(const PlHealthd *h, const PlPatient *p, uint64_t now) {
         PlRestartFacts f = {
                 .broken = pl_health_is_broken(&p->health) && !answers(p),
                 .failing = pl_health_is_failing(&p->health),
@@ -448,44 +401,59 @@ static PlRestartVerb judge(const PlHealthd *h, PlPatient *p, PlRestart *r, uint6
                 .stale = h->stale,
                 .requested = pl_ending_is_requested(&p->ending, pl_clock_usec(CLOCK_REALTIME)),
                 .healthy_since_usec = p->health.since_usec,
+                .phase = p->facts.phase,
+                .started_usec = p->facts.started_usec,
+                .looked_usec = p->looked_usec,
+                .own_end = p->ending.ender == PL_ENDER_PLIMSOLL,
+                .end_told = p->ending.told,
+                .whole = true, /* the engine's own restart does it all */
+                .judged = is_judged(p),
+                .measurable = p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE,
+                .measured_usec = p->measured_usec,
+                .stop_timeout_usec = p->facts.stop_timeout_usec,
         };
-        turn = engine_turn(p, f.requested);
+        uint64_t turn = engine_turn(p, f.requested);
+
         f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
-        return pl_restart_decide(r, policy->on_unhealthy, &policy->restart_budget, &f, now, draw(),
-                                 ret_until);
+        return f;
 }
 
-static void not_sent(PlHealthd *h, PlPatient *p) {
-        p->restarting = PL_RESTARTING_NOT;
-        p->retry_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC) + RETRY_USEC;
-        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->retry_usec);
+/* In the middle of a restart. */
+static void go_on(PlHealthd *h, PlPatient *p, PlRestartVerb verb) {
+        int r = h->handlers->restart(h->userdata, p->id, verb, p->health.reason);
+
+        if (r < 0)
+                pl_restart_answered(&p->restart, -ECONNRESET,
+                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), draw());
 }
 
-static void ask_for_restart(PlHealthd *h, PlPatient *p) {
-        int r = h->handlers->restart(h->userdata, p->id, p->health.reason);
+static void queue(PlHealthd *h, PlPatient *p) {
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        int r = h->handlers->restart(h->userdata, p->id, PL_RESTART_QUEUE, p->health.reason);
 
         if (r == 0)
-                p->restarting = PL_RESTARTING_WAITS;
-        else if (r > 0)
-                pl_restart_put_off(&p->restart, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC),
-                                   draw());
-        else
-                not_sent(h, p);
+                return;
+        pl_restart_answered(&p->restart, r, now, draw());
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->restart.not_before_usec);
 }
 
-static void decide(PlHealthd *h, PlPatient *p) {
+static void carry_out(PlHealthd *h, PlPatient *p, PlRestartVerb verb, uint64_t until) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
-        uint64_t until = PL_TIME_INFINITY;
-        PlRestart before = p->restart;
 
-        if (!policy || !is_free(p, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC)))
-                return;
-        switch (judge(h, p, &p->restart, &until)) {
+        switch (verb) {
         case PL_RESTART_WAIT:
                 p->wakeup_usec = PL_MIN(p->wakeup_usec, until);
                 break;
-        case PL_RESTART_NOW:
-                ask_for_restart(h, p);
+        case PL_RESTART_MEASURE:
+                pl_prober_soon(h->prober, p->id);
+                break;
+        case PL_RESTART_QUEUE:
+                queue(h, p);
+                break;
+        case PL_RESTART_CANCEL:
+        case PL_RESTART_LOOK:
+        case PL_RESTART_START:
+                go_on(h, p, verb);
                 break;
         case PL_RESTART_UNIT:
                 h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
@@ -495,77 +463,80 @@ static void decide(PlHealthd *h, PlPatient *p) {
                 if (policy->unit)
                         h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
                 break;
-        case PL_RESTART_NOTHING:
+        default:
                 break;
         }
-        remember(h, p, &before, p->ending.ender);
 }
 
-static uint64_t unsure_usec(uint64_t stop_timeout_usec) {
-        return PL_MIN(stop_timeout_usec, PL_USEC_PER_DAY) + UNSURE_USEC;
+static void decide(PlHealthd *h, PlPatient *p) {
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until = PL_TIME_INFINITY;
+        PlRestartFacts f = restart_facts(h, p, now);
+        PlRestartRules rules = rules_of(p);
+        PlRestart before = p->restart;
+        PlRestartVerb verb;
+
+        verb = pl_restart_step(&p->restart, &rules, &f, now, draw(), &until);
+        remember(h, p, &before, p->ending.ender);
+        before = p->restart;
+        carry_out(h, p, verb, until);
+        remember(h, p, &before, p->ending.ender);
 }
 
 /* If plimsolld ended during a restart, its answer is lost. */
-static void recall_restart(PlHealthd *h, PlPatient *p, const PlContainer *c) {
-        uint64_t real = pl_clock_usec(CLOCK_REALTIME), until;
-
+static void recall_restart(PlHealthd *h, PlPatient *p) {
         recall(h, p);
-        until = p->ending.own_usec + unsure_usec(c->stop_timeout_usec);
-        if (p->ending.own_usec == 0 || c->started_usec > p->ending.own_usec || real >= until)
-                return;
-        p->restarting = PL_RESTARTING_LOOKED;
-        p->ran_usec = c->started_usec;
-        p->unsure_until_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC) + until - real;
+        pl_restart_recall(&p->restart, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
 }
 
-bool pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret) {
-        PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until;
-        PlRestart before, trial;
+/* From CLOCK_MONOTONIC to CLOCK_REALTIME. */
+static uint64_t realtime_of(const PlHealthd *h, uint64_t usec) {
+        return pl_clock_usec(CLOCK_REALTIME) + usec - pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+}
 
-        if (!p || !p->service || p->restarting != PL_RESTARTING_WAITS)
-                return false;
-        before = trial = p->restart;
-        if (judge(h, p, &trial, &until) != PL_RESTART_NOW)
-                return false;
-        p->restarting = PL_RESTARTING_SENT;
-        p->ran_usec = p->facts.started_usec;
-        p->unsure_until_usec = now + unsure_usec(p->facts.stop_timeout_usec);
-        pl_restart_book(&p->restart, now, draw());
-        pl_ending_own(&p->ending, pl_clock_usec(CLOCK_REALTIME));
+PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret) {
+        PlPatient *p = pl_map_get(h->patients, id);
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        PlRestart before;
+        PlRestartFacts f;
+        PlRestartRules rules;
+        PlRestartVerb verb;
+
+        if (!p || !p->service)
+                return PL_RESTART_NOTHING;
+        before = p->restart;
+        rules = rules_of(p);
+        f = restart_facts(h, p, now);
+        verb = pl_restart_turn(&p->restart, &rules, &f, now);
+        if (verb == PL_RESTART_NOTHING)
+                return verb;
+        if (verb != PL_RESTART_START)
+                pl_ending_own(&p->ending, pl_clock_usec(CLOCK_REALTIME),
+                              realtime_of(h, p->restart.until_usec + OWN_ANSWER_USEC));
         remember(h, p, &before, p->ending.ender);
         *ret = (PlHealthdRestart){
                 .reason = p->health.reason,
-                .n = pl_restart_count(&p->restart, &p->service->probe.restart_budget, now),
+                .n = pl_restart_count(&p->restart, &rules.budget, now) + 1,
                 .budget = &p->service->probe.restart_budget,
         };
-        return true;
+        return verb;
 }
 
 /* What the engine did, as far as it told. */
-static void sent(PlHealthd *h, PlPatient *p, int error) {
-        bool lost = error == -ECONNRESET || error == -ETIMEDOUT;
+static void end_restart(PlHealthd *h, PlPatient *p, int error) {
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         PlRestart before = p->restart;
 
-        pl_restart_done(&p->restart, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), draw());
-        p->restarting = error == 0 ? PL_RESTARTING_DONE
-                        : lost     ? PL_RESTARTING_UNSURE
-                                   : PL_RESTARTING_NOT;
-        if (error < 0)
-                pl_ending_own_failed(&p->ending, lost, pl_clock_usec(CLOCK_REALTIME));
-        if (error == 0 && p->facts.started_usec == p->ran_usec) {
+        pl_restart_answered(&p->restart, error, now, draw());
+        if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_UNSURE)
+                pl_ending_own_until(&p->ending, realtime_of(h, p->restart.until_usec));
+        else if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_IDLE)
+                pl_ending_own_until(&p->ending, pl_clock_usec(CLOCK_REALTIME));
+        if (p->restart.stage == PL_RESTART_DONE && p->facts.started_usec == p->restart.ran_usec) {
                 /* the new run is not inspected yet; verdicts are about the old one */
                 pl_prober_remove(h->prober, p->id);
-                p->started_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+                p->started_usec = now;
         }
         remember(h, p, &before, p->ending.ender);
-}
-
-static void end_restart(PlHealthd *h, PlPatient *p, int error) {
-        if (p->restarting == PL_RESTARTING_SENT)
-                sent(h, p, error);
-        else if (p->restarting == PL_RESTARTING_WAITS)
-                not_sent(h, p);
 }
 
 /* --- evidence and steps --- */
@@ -673,6 +644,8 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
                 return;
         failed = is_failure(p->health.last.kind);
         p->latency_usec = latency_usec;
+        if (v->kind != PL_VERDICT_NONE)
+                p->measured_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         pl_health_probe(&p->health, v);
         if (is_failure(v->kind) && !failed) {
                 look_at_dependencies(h, p);
@@ -748,7 +721,7 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
                 PlRestart before = p->restart;
 
                 p->service = NULL;
-                p->restart = (PlRestart){ 0 };
+                pl_restart_forgive(&p->restart);
                 remember(h, p, &before, p->ending.ender);
         }
         if (load_missing(h) < 0)
@@ -804,9 +777,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                 return -ENOMEM;
         p->service = service;
         if (!known)
-                recall_restart(h, p, c);
-        else if (p->restarting == PL_RESTARTING_UNSURE)
-                p->restarting = PL_RESTARTING_LOOKED;
+                recall_restart(h, p);
+        p->looked_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* an answer would be about the last run */
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
@@ -819,10 +791,10 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
 
 /* A start of what was stopped on request, or given up, begins afresh; unless it is the engine's own
  * restart policy that starts it. */
-static bool is_started_anew(const PlPatient *p, uint64_t realtime_usec) {
+static bool is_started_anew(const PlPatient *p) {
         bool engine = *p->facts.restart_policy && !pl_streq(p->facts.restart_policy, "no");
 
-        return !pl_ending_is_own(&p->ending, realtime_usec) &&
+        return !pl_restart_is_under_way(&p->restart) &&
                (pl_ending_was_requested(&p->ending) || (p->restart.gave_up && !engine));
 }
 
@@ -835,8 +807,8 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
                 return;
         before = p->restart;
         ender = p->ending.ender;
-        if (event->action == PL_EVENT_START && is_started_anew(p, event->time_nsec / 1000))
-                p->restart = (PlRestart){ 0 };
+        if (event->action == PL_EVENT_START && is_started_anew(p))
+                pl_restart_forgive(&p->restart);
         pl_ending_event(&p->ending, event);
         remember(h, p, &before, ender);
 }

@@ -36,10 +36,17 @@ typedef struct PlHealthdReport {
 typedef struct PlHealthdHandlers {
         /* Once per transition; also when a failure turns out not to be a dependency's. */
         void (*changed)(void *userdata, const PlHealthdReport *report);
-        /* OnUnhealthy=restart. Call pl_healthd_begin_restart() when its turn has come, and
-         * pl_healthd_restarted() in any case. Return: 0; positive: it will not be done (dry run);
-         * negative errno: not possible now. Unless 0, neither call follows. */
-        int (*restart)(void *userdata, const char *id, const char *reason);
+        /*
+         * A step of a restart:
+         * QUEUE: call pl_healthd_begin_restart() when its turn has come, and pl_healthd_restarted()
+         * in any case. Return: 0; positive: it will not be done (dry run); negative errno: not
+         * possible now. Unless 0, neither call follows.
+         * CANCEL: its turn is not wanted any more; if it comes all the same, it is declined.
+         * LOOK: inspect it, and tell by pl_healthd_update().
+         * START: start it, and call pl_healthd_restarted(). Return: 0, negative errno: not
+         * possible.
+         */
+        int (*restart)(void *userdata, const char *id, PlRestartVerb verb, const char *reason);
         void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
         /* The budget is spent, the container stays as it is. Called once. */
         void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
@@ -102,12 +109,11 @@ typedef struct PlHealthdRestart {
         const PlBudget *budget;
 } PlHealthdRestart;
 
-/** pl_healthd_begin_restart() - its restart can be sent now, and the latest inspection has been
- * told. Return: whether to send it; if so, it is on the books and under way. */
-bool pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret);
+/** pl_healthd_begin_restart() - its turn has come, and the latest inspection has been told.
+ * Return: what to send: STOP, START or WHOLE, and the intent is on disk; NOTHING: decline. */
+PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret);
 
-/** pl_healthd_restarted() - the engine's answer to a restart; 0 or negative errno: -ECONNRESET and
- * -ETIMEDOUT leave open what it did. Without a begin, nothing was done. */
+/** pl_healthd_restarted() - the engine's answer to what was sent; as pl_restart_answered(). */
 void pl_healthd_restarted(PlHealthd *h, const char *id, int error);
 
 /** pl_healthd_remove() - stop watching a container. @gone: it no longer exists, which is a change

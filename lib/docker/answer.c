@@ -22,6 +22,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 
 #include "lib/base/json.h"
 #include "lib/base/quote.h"
@@ -517,6 +518,7 @@ static int parse_host_config(const json_t *host, PlHostConfig *h) {
         for (size_t i = 0; i < PL_ARRAY_SIZE(numbers); i++)
                 *(int64_t *)((char *)h + numbers[i].offset) =
                                 int_of(host, numbers[i].key, numbers[i].min, INT64_MAX, 0);
+        h->auto_remove = json_is_true(json_object_get(host, "AutoRemove"));
         h->blkio_weight = (uint16_t)int_of(host, "BlkioWeight", 0, 1000, 0);
 
         r = parse_rates(json_object_get(host, "BlkioDeviceReadBps"), &h->read_bps);
@@ -825,6 +827,39 @@ static uint64_t parse_stop_timeout(const json_t *config) {
         return sec < 0 ? PL_TIME_INFINITY : (uint64_t)sec * PL_USEC_PER_SEC;
 }
 
+/* Source: moby/sys/signal, ParseSignal: a number, or a name with or without SIG. The names are
+ * those of signals that programs take for a stop. Return: 0: none, or another one. */
+static int parse_stop_signal(const char *s) {
+        static const struct {
+                const char *name;
+                int number;
+        } names[] = {
+                { "TERM", SIGTERM }, { "INT", SIGINT },     { "QUIT", SIGQUIT },
+                { "KILL", SIGKILL }, { "HUP", SIGHUP },     { "ABRT", SIGABRT },
+                { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },   { "ALRM", SIGALRM },
+                { "PWR", SIGPWR },   { "WINCH", SIGWINCH }, { "CONT", SIGCONT },
+        };
+        static const int rtmin = 34; /* as Go and glibc have it */
+        char *end = NULL;
+        long n;
+
+        if (!s || !*s)
+                return 0;
+        n = strtol(s, &end, 10);
+        if (*end == '\0')
+                return n > 0 && n <= 64 ? (int)n : 0;
+        if (pl_startswith(s, "SIG"))
+                s += strlen("SIG");
+        if (pl_startswith(s, "RTMIN+")) {
+                n = strtol(s + strlen("RTMIN+"), &end, 10);
+                return *end == '\0' && n >= 0 && n <= 30 ? rtmin + (int)n : 0;
+        }
+        for (size_t i = 0; i < PL_ARRAY_SIZE(names); i++)
+                if (pl_streq(s, names[i].name))
+                        return names[i].number;
+        return 0;
+}
+
 static int fill(const json_t *root, PlContainer *c) {
         const json_t *config = json_object_get(root, "Config"),
                      *host = json_object_get(root, "HostConfig"),
@@ -833,7 +868,8 @@ static int fill(const json_t *root, PlContainer *c) {
 
         parse_state(json_object_get(root, "State"), c);
         parse_arguments(json_object_get(root, "Args"), c);
-        c->stop_timeout_usec = parse_stop_timeout(config);
+        c->stop.timeout_usec = parse_stop_timeout(config);
+        c->stop.signal = parse_stop_signal(string_of(config, "StopSignal"));
         c->restart_count = (unsigned)int_of(root, "RestartCount", 0, UINT_MAX, 0);
         c->created_usec = time_of(string_of(root, "Created"));
         c->healthcheck.start_period_usec = (uint64_t)int_of(json_object_get(config, "Healthcheck"),

@@ -42,6 +42,12 @@ typedef struct PlHealthcheck {
         uint64_t start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
 } PlHealthcheck;
 
+/* How the engine stops it. */
+typedef struct PlStop {
+        int signal;            /* Config.StopSignal; 0: SIGTERM, which is the default */
+        uint64_t timeout_usec; /* Config.StopTimeout; PL_TIME_INFINITY: never killed */
+} PlStop;
+
 typedef struct PlNetwork {
         char *name;
         char ip[46], ip6[46]; /* textual; empty: none */
@@ -73,6 +79,7 @@ typedef struct PlHostConfig {
         char *cgroup_parent;
         char *network_mode;
         char *restart_policy; /* "no", "always", "unless-stopped", "on-failure" */
+        bool auto_remove;     /* --rm: gone with its end */
 } PlHostConfig;
 
 /* Where it can be reached. */
@@ -97,8 +104,8 @@ typedef struct PlContainer {
         char *image_id;
         PlPhase phase;
         PlHealthcheck healthcheck;
-        uint64_t stop_timeout_usec; /* Config.StopTimeout; PL_TIME_INFINITY: never killed */
-        pid_t pid;                  /* 0: not running */
+        PlStop stop;
+        pid_t pid; /* 0: not running */
         int exit_code;
         bool oom_killed;
         unsigned restart_count;

@@ -15,9 +15,8 @@
 /* Older requests did not cause an end: stop timeouts are seconds, 10 by default, and a SIGTERM that
  * a program ignored means nothing an hour later. */
 #define REQUEST_USEC (10 * PL_USEC_PER_MIN)
-/* An engine may have sent the signal before the connection was lost; the container then uses up its
- * stop timeout. */
-#define OWN_LOST_USEC (15 * PL_USEC_PER_SEC)
+/* The engine's clock for the stop timeout begins a little before its event. */
+#define TIMEOUT_SLACK_USEC PL_USEC_PER_SEC
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
 /* The kernel's record and the end of the first process are milliseconds apart. */
@@ -27,9 +26,8 @@ static bool within(uint64_t then, uint64_t now, uint64_t span) {
         return then > 0 && (now < then || now - then <= span);
 }
 
-bool pl_ending_is_own(const PlEnding *e, uint64_t at) {
-        return within(e->own_usec, at, REQUEST_USEC) &&
-               (e->own_end_usec == 0 || at <= e->own_end_usec);
+static bool is_own(const PlEnding *e, uint64_t at) {
+        return e->own.usec > 0 && at >= e->own.usec && at <= e->own.until_usec;
 }
 
 static void add_end(PlEnding *e, uint64_t at) {
@@ -51,15 +49,19 @@ static PlEnder oom_ender(const PlEnding *e, uint64_t at) {
         return within(e->oom_usec, at, OOM_USEC) ? PL_ENDER_OOM : PL_ENDER_NONE;
 }
 
+static bool is_asked_for(const PlEnding *e, uint64_t at) {
+        return within(e->kill_usec, at, REQUEST_USEC) || within(e->term_usec, at, REQUEST_USEC);
+}
+
 static PlEnder ender_of(const PlEnding *e, uint64_t at) {
-        if (pl_ending_is_own(e, at))
+        if (is_own(e, at) && !is_asked_for(e, at))
                 return PL_ENDER_PLIMSOLL;
         if (e->exit_code != 0 && e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
                 return oom_ender(e, at);
         if (within(e->kill_usec, at, REQUEST_USEC) && within(e->term_usec, at, REQUEST_USEC) &&
             e->exit_code == 137)
                 return PL_ENDER_TIMEOUT;
-        if (within(e->kill_usec, at, REQUEST_USEC) || within(e->term_usec, at, REQUEST_USEC))
+        if (is_asked_for(e, at))
                 return PL_ENDER_REQUEST;
         return e->exit_code == 137 ? PL_ENDER_SIGKILL : PL_ENDER_ITSELF;
 }
@@ -69,32 +71,100 @@ static bool is_by_itself(PlEnder ender) {
                ender == PL_ENDER_HOST_OOM;
 }
 
+static int stop_signal(const PlEnding *e) {
+        return e->stop.signal > 0 ? e->stop.signal : SIGTERM;
+}
+
+/* Does our own stop account for this signal? Then it is noted. */
+static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
+        PlOwnStop *own = &e->own;
+        uint64_t patience = PL_MIN(e->stop.timeout_usec, PL_USEC_PER_DAY);
+
+        if (!is_own(e, at))
+                return false;
+        if (own->term_usec == at || own->kill_usec == at)
+                return true; /* the same event again */
+        if (own->term_usec == 0 && signal == stop_signal(e)) {
+                own->term_usec = at;
+                return true;
+        }
+        if (own->kill_usec == 0 && signal == SIGKILL && own->term_usec > 0 &&
+            at + TIMEOUT_SLACK_USEC >= own->term_usec + patience) {
+                own->kill_usec = at;
+                return true;
+        }
+        return false;
+}
+
+static void take_kill(PlEnding *e, int signal, uint64_t at) {
+        if (take_own_signal(e, signal, at))
+                return;
+        /* Podman does not say which */
+        if (signal != 0 && !ends_process(signal) && signal != stop_signal(e))
+                return;
+        e->signal = signal;
+        if (signal == SIGKILL)
+                e->kill_usec = at;
+        else
+                e->term_usec = at;
+        if (e->ender == PL_ENDER_PLIMSOLL && at <= e->end_usec)
+                e->ender = PL_ENDER_REQUEST; /* its event comes late */
+}
+
+/* It comes after die (Podman: before it), and only from a request; STOPSIGNAL may be any signal. */
+static void take_stop(PlEnding *e, uint64_t at) {
+        bool own = is_own(e, at) && (e->own.stop_usec == 0 || e->own.stop_usec == at);
+
+        if (own)
+                e->own.stop_usec = at;
+        switch (e->ender) {
+        case PL_ENDER_ITSELF:
+        case PL_ENDER_SIGKILL:
+                e->ender = PL_ENDER_REQUEST;
+                if (e->n_ends > 0)
+                        e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
+                break;
+        case PL_ENDER_UNSEEN:
+                e->ender = PL_ENDER_REQUEST;
+                break;
+        case PL_ENDER_PLIMSOLL:
+                if (!own) /* a person stopped it as well, and that is final */
+                        e->ender = PL_ENDER_REQUEST;
+                break;
+        case PL_ENDER_NONE:
+                if (!own)
+                        e->term_usec = at;
+                break;
+        default:
+                break;
+        }
+}
+
+static void take_start(PlEnding *e, uint64_t at) {
+        /* our own restart is over when its start has come */
+        if (at >= e->own.usec)
+                e->own = (PlOwnStop){ 0 };
+        e->term_usec = e->kill_usec = 0;
+        e->ender = PL_ENDER_NONE;
+        e->told = false;
+        e->start_usec = at;
+}
+
 void pl_ending_event(PlEnding *e, const PlEvent *event) {
         uint64_t at = event->time_nsec / 1000;
 
         switch (event->action) {
         case PL_EVENT_START:
-                /* our own restart is over when its start has come */
-                if (at >= e->own_usec)
-                        e->own_usec = e->own_end_usec = 0;
-                e->term_usec = e->kill_usec = 0;
-                e->ender = PL_ENDER_NONE;
-                e->start_usec = at;
+                take_start(e, at);
                 break;
         case PL_EVENT_KILL:
-                /* Podman does not say which */
-                if ((event->signal != 0 && !ends_process(event->signal)) || pl_ending_is_own(e, at))
-                        break;
-                e->signal = event->signal;
-                if (event->signal == SIGKILL)
-                        e->kill_usec = at;
-                else
-                        e->term_usec = at;
+                take_kill(e, event->signal, at);
                 break;
         case PL_EVENT_OOM:
                 e->oom_usec = PL_MAX(e->oom_usec, at);
                 break;
         case PL_EVENT_DIE:
+                e->told = true;
                 /* the same end again (events can come twice, and after an inspect) */
                 if (e->ender != PL_ENDER_NONE && e->ender != PL_ENDER_UNSEEN)
                         break;
@@ -105,30 +175,19 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                         add_end(e, at);
                 break;
         case PL_EVENT_STOP:
-                /* comes after die (Podman: before it), and only from a request; STOPSIGNAL may be
-                 * any signal */
-                if (e->ender == PL_ENDER_ITSELF || e->ender == PL_ENDER_SIGKILL) {
-                        e->ender = PL_ENDER_REQUEST;
-                        if (e->n_ends > 0)
-                                e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
-                } else if (e->ender == PL_ENDER_UNSEEN) {
-                        e->ender = PL_ENDER_REQUEST;
-                } else if (e->ender == PL_ENDER_NONE && !pl_ending_is_own(e, at)) {
-                        e->term_usec = at;
-                }
+                take_stop(e, at);
                 break;
         default:
                 break;
         }
 }
 
-void pl_ending_own(PlEnding *e, uint64_t realtime_usec) {
-        e->own_usec = realtime_usec;
-        e->own_end_usec = 0;
+void pl_ending_own(PlEnding *e, uint64_t realtime_usec, uint64_t until_usec) {
+        e->own = (PlOwnStop){ .usec = realtime_usec, .until_usec = until_usec };
 }
 
-void pl_ending_own_failed(PlEnding *e, bool lost, uint64_t realtime_usec) {
-        e->own_end_usec = realtime_usec + (lost ? OWN_LOST_USEC : 0);
+void pl_ending_own_until(PlEnding *e, uint64_t until_usec) {
+        e->own.until_usec = PL_MIN(e->own.until_usec, until_usec);
 }
 
 void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec) {
@@ -146,6 +205,7 @@ void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec) {
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec) {
         bool ended = c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD;
 
+        e->stop = c->stop;
         if (e->counted && c->restart_count > e->restart_count) {
                 /* ends that events reported are in the ring already */
                 unsigned missed = c->restart_count - e->restart_count;
@@ -163,14 +223,16 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
                 e->exit_code = c->exit_code;
                 e->end_usec = c->finished_usec;
                 /* it ran when last seen: the event is lost, and with it the reason */
-                e->ender = pl_ending_is_own(e, c->finished_usec) ? PL_ENDER_PLIMSOLL
-                                                                 : PL_ENDER_UNSEEN;
+                e->ender = !is_own(e, c->finished_usec)        ? PL_ENDER_UNSEEN
+                           : is_asked_for(e, c->finished_usec) ? PL_ENDER_REQUEST
+                                                               : PL_ENDER_PLIMSOLL;
         }
         if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST &&
             e->ender != PL_ENDER_PLIMSOLL && e->ender != PL_ENDER_HOST_OOM)
                 e->ender = PL_ENDER_OOM;
         if (pl_container_is_live(c)) {
                 e->ender = PL_ENDER_NONE;
+                e->told = false;
                 e->start_usec = PL_MAX(e->start_usec, c->started_usec);
         }
 }
@@ -228,6 +290,7 @@ const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size) {
 
         switch (e->ender) {
         case PL_ENDER_NONE:
+        case _PL_ENDER_N:
                 (void)snprintf(buf, size, "%s", "");
                 break;
         case PL_ENDER_ITSELF:

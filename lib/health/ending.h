@@ -30,15 +30,26 @@ typedef enum PlEnder {
         PL_ENDER_HOST_OOM, /* the host ran out of memory */
         PL_ENDER_SIGKILL,  /* 137, and nobody known sent it */
         PL_ENDER_UNSEEN,   /* ended before plimsolld looked */
+        _PL_ENDER_N,
 } PlEnder;
+
+/* Our own stop, or restart. A stop sends the stop signal once, and SIGKILL once, when the container
+ * has not ended within its stop timeout; the engine tells of each, and of the stop. What is more
+ * than that comes from somebody else. */
+typedef struct PlOwnStop {
+        uint64_t usec, until_usec; /* CLOCK_REALTIME; when it was requested, and until when it
+                                    * explains an end; 0: there is none */
+        uint64_t term_usec, kill_usec, stop_usec; /* its events; 0: not yet */
+} PlOwnStop;
 
 typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
-        uint64_t own_usec, own_end_usec;  /* our own restart: when it was requested, and until when
-                                             it explains an end; 0: it is under way */
+        PlOwnStop own;
+        PlStop stop;                      /* as last seen in inspect */
         uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
         uint64_t start_usec, end_usec;    /* of the last run */
         PlEnder ender;                    /* of the last end */
+        bool told;                        /* … whose event has come */
         int exit_code, signal;
         uint64_t ends[PL_CRASHES_MAX]; /* ends by itself, CLOCK_REALTIME; a ring */
         unsigned n_ends;
@@ -49,16 +60,13 @@ typedef struct PlEnding {
 /** pl_ending_event() - fold one of the engine's events; repeated and unrelated ones do no harm. */
 void pl_ending_event(PlEnding *e, const PlEvent *event);
 
-/** pl_ending_own() - plimsolld itself asks for a restart now. */
-void pl_ending_own(PlEnding *e, uint64_t realtime_usec);
+/** pl_ending_own() - plimsolld itself asks for a stop or a restart now. @until_usec:
+ * CLOCK_REALTIME; later ends have nothing to do with it. */
+void pl_ending_own(PlEnding *e, uint64_t realtime_usec, uint64_t until_usec);
 
-/** pl_ending_own_failed() - the engine did not restart it, or only stopped it. @lost: the
- * connection was lost (or plimsolld ended), so nobody knows; false: the engine said so. Its events
- * may come after its answer. */
-void pl_ending_own_failed(PlEnding *e, bool lost, uint64_t realtime_usec);
-
-/** pl_ending_is_own() - does our own restart explain what happens at this time? */
-bool pl_ending_is_own(const PlEnding *e, uint64_t realtime_usec);
+/** pl_ending_own_until() - the engine did not do it, or the connection was lost so that nobody
+ * knows: it explains no end after this time. Its events may come after its answer. */
+void pl_ending_own_until(PlEnding *e, uint64_t until_usec);
 
 /** pl_ending_oom() - the kernel killed a process of this container. @host: not for its own limit.
  */

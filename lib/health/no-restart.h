@@ -4,7 +4,7 @@
 /*
  * No restart: why nothing is restarted now, for whoever sees that a service is not well and waits.
  *
- * It takes what pl_restart_decide() takes, and agrees with it: nothing stands in the way exactly
+ * It takes what pl_restart_step() takes, and agrees with it: nothing stands in the way exactly
  * when that would restart. Pure.
  */
 
@@ -40,7 +40,7 @@ typedef enum PlNoRestart {
 
 /* What holds now. Texts are borrowed for the call. */
 typedef struct PlNoRestartFacts {
-        PlRestartFacts restart; /* as for pl_restart_decide() */
+        PlRestartFacts restart; /* as for pl_restart_step() */
         bool governed, dry_run;
         bool under_way, queued; /* a restart of ours */
         bool job;               /* it does not run, and nothing says that it should */
@@ -59,7 +59,7 @@ const char *pl_no_restart_word(PlNoRestart why);
 
 /**
  * pl_no_restart() - why there is none now
- * @r, @action, @budget: as for pl_restart_decide()
+ * @r, @action, @budget: as for pl_restart_step()
  * @now_usec: CLOCK_MONOTONIC
  * @buf:      the reason in words, one line; "" for PL_NO_RESTART_DUE and _SERVES
  */

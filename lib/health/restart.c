@@ -7,6 +7,8 @@
 
 #include "lib/health/restart.h"
 
+#include <errno.h>
+
 uint64_t pl_restart_engine_turn(const PlContainer *c, bool requested, uint64_t realtime_usec) {
         const char *policy = c->host.restart_policy ? c->host.restart_policy : "";
         uint64_t since;
@@ -23,6 +25,8 @@ uint64_t pl_restart_engine_turn(const PlContainer *c, bool requested, uint64_t r
         return due && since < PL_RESTART_ENGINE_USEC ? PL_RESTART_ENGINE_USEC - since : 0;
 }
 
+/* --- budget and backoff --- */
+
 unsigned pl_restart_count(const PlRestart *r, const PlBudget *budget, uint64_t now_usec) {
         unsigned n = 0;
 
@@ -34,67 +38,298 @@ unsigned pl_restart_count(const PlRestart *r, const PlBudget *budget, uint64_t n
 static uint64_t backoff(unsigned streak, uint32_t random) {
         uint64_t usec = PL_RESTART_BACKOFF_USEC;
 
-        while (--streak > 0 && usec < PL_RESTART_BACKOFF_MAX_USEC)
+        while (streak-- > 1 && usec < PL_RESTART_BACKOFF_MAX_USEC)
                 usec *= 2;
         usec = PL_MIN(usec, PL_RESTART_BACKOFF_MAX_USEC);
         return usec + usec / 5 * random / UINT32_MAX;
 }
 
-void pl_restart_put_off(PlRestart *r, uint64_t now_usec, uint32_t random) {
-        r->not_before_usec = now_usec + backoff(r->streak + 1, random);
-}
-
-void pl_restart_done(PlRestart *r, uint64_t now_usec, uint32_t random) {
-        if (r->n_times == 0) { /* reset meanwhile; the restart counts all the same */
-                pl_restart_book(r, now_usec, random);
-                return;
+/* The engine has done something. Once per restart: what it did last says from when it counts. */
+static void book(PlRestart *r, uint64_t now_usec, uint32_t random) {
+        if (r->booked && r->n_times > 0) {
+                r->times_usec[(r->n_times - 1) % PL_RESTART_TIMES_MAX] = now_usec;
+        } else {
+                r->times_usec[r->n_times++ % PL_RESTART_TIMES_MAX] = now_usec;
+                if (r->n_times == 2 * PL_RESTART_TIMES_MAX)
+                        r->n_times = PL_RESTART_TIMES_MAX;
+                r->streak++;
         }
-        r->times_usec[(r->n_times - 1) % PL_RESTART_TIMES_MAX] = now_usec;
-        r->not_before_usec = now_usec + backoff(PL_MAX(r->streak, 1u), random);
-}
-
-void pl_restart_book(PlRestart *r, uint64_t now_usec, uint32_t random) {
-        r->times_usec[r->n_times++ % PL_RESTART_TIMES_MAX] = now_usec;
-        if (r->n_times == 2 * PL_RESTART_TIMES_MAX)
-                r->n_times = PL_RESTART_TIMES_MAX;
-        r->streak++;
+        r->booked = true;
         r->not_before_usec = now_usec + backoff(r->streak, random);
 }
 
-PlRestartVerb pl_restart_decide(PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
-                                const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
-                                uint64_t *ret_usec) {
-        unsigned limit = PL_MIN(budget->n, (unsigned)PL_RESTART_TIMES_MAX);
-        /* a unit may be just an alarm, which needs no proof */
-        bool cause = facts->broken || (facts->failing && action == PL_ON_UNHEALTHY_UNIT);
-        uint64_t due;
+void pl_restart_forgive(PlRestart *r) {
+        *r = (PlRestart){
+                .stage = r->stage,
+                .sent = r->sent,
+                .ran_usec = r->ran_usec,
+                .since_usec = r->since_usec,
+                .until_usec = r->until_usec,
+                .looking = r->looking,
+        };
+}
 
-        if (facts->healthy) {
-                r->fired = false;
-                if (now_usec - facts->healthy_since_usec >= budget->window_usec) {
-                        r->streak = 0;
-                        r->gave_up = false;
-                }
+/* --- whether, and when --- */
+
+/* What the rules say, and nothing is changed. Return: WAIT, GIVE_UP, UNIT, NOTHING, or QUEUE. */
+static PlRestartVerb judge(const PlRestart *r, const PlRestartRules *rules, const PlRestartFacts *f,
+                           uint64_t now_usec, uint64_t *ret_usec) {
+        unsigned limit = PL_MIN(rules->budget.n, (unsigned)PL_RESTART_TIMES_MAX);
+        bool unit = rules->action == PL_ON_UNHEALTHY_UNIT;
+        /* a unit may be just an alarm, which needs no proof */
+        bool cause = f->broken || (f->failing && unit);
+        uint64_t due = PL_MAX(r->not_before_usec, f->engine_until_usec);
+
+        if (rules->action == PL_ON_UNHEALTHY_NONE || !cause || f->stale || f->requested ||
+            r->gave_up || (unit && r->fired))
                 return PL_RESTART_NOTHING;
-        }
-        if (action == PL_ON_UNHEALTHY_NONE || !cause || facts->stale || facts->requested ||
-            r->gave_up || (action == PL_ON_UNHEALTHY_UNIT && r->fired))
-                return PL_RESTART_NOTHING;
-        due = PL_MAX(r->not_before_usec, facts->engine_until_usec);
         if (due == PL_TIME_INFINITY)
                 return PL_RESTART_NOTHING; /* the next phase decides */
         if (now_usec < due) {
                 *ret_usec = due;
                 return PL_RESTART_WAIT;
         }
-        if (action == PL_ON_UNHEALTHY_RESTART && pl_restart_count(r, budget, now_usec) >= limit) {
-                r->gave_up = true;
-                return PL_RESTART_GIVE_UP;
-        }
-        if (action == PL_ON_UNHEALTHY_UNIT) {
-                pl_restart_book(r, now_usec, random);
-                r->fired = true;
+        if (unit)
                 return PL_RESTART_UNIT;
+        return pl_restart_count(r, &rules->budget, now_usec) >= limit ? PL_RESTART_GIVE_UP
+                                                                      : PL_RESTART_QUEUE;
+}
+
+static void enter(PlRestart *r, PlRestartStage stage, uint64_t now_usec) {
+        r->stage = stage;
+        r->since_usec = now_usec;
+        r->looking = false;
+}
+
+static PlRestartVerb decide(PlRestart *r, const PlRestartRules *rules, const PlRestartFacts *f,
+                            uint64_t now_usec, uint32_t random, uint64_t *ret_usec) {
+        PlRestartVerb verb;
+
+        if (f->healthy) {
+                r->fired = false;
+                if (now_usec - f->healthy_since_usec >= rules->budget.window_usec) {
+                        r->streak = 0;
+                        r->gave_up = false;
+                }
+                return PL_RESTART_NOTHING;
         }
-        return PL_RESTART_NOW;
+        verb = judge(r, rules, f, now_usec, ret_usec);
+        switch (verb) {
+        case PL_RESTART_GIVE_UP:
+                r->gave_up = true;
+                r->gave_up_usec = now_usec;
+                return verb;
+        case PL_RESTART_UNIT:
+                r->booked = false;
+                book(r, now_usec, random);
+                r->fired = true;
+                return verb;
+        case PL_RESTART_QUEUE:
+                r->booked = false;
+                enter(r, f->measurable ? PL_RESTART_MEASURES : PL_RESTART_WAITS, now_usec);
+                return f->measurable ? PL_RESTART_MEASURE : verb;
+        default:
+                return verb;
+        }
+}
+
+/* Is the reason still there? Waiting for the backoff or for the engine is none. */
+static bool is_wanted(const PlRestart *r, const PlRestartRules *rules, const PlRestartFacts *f,
+                      uint64_t now_usec) {
+        uint64_t until;
+
+        return !f->healthy && judge(r, rules, f, now_usec, &until) == PL_RESTART_QUEUE;
+}
+
+/* --- in the middle of it --- */
+
+static PlRestartVerb wait_until(uint64_t usec, uint64_t *ret_usec) {
+        *ret_usec = usec;
+        return PL_RESTART_WAIT;
+}
+
+/* Facts of before this stage say nothing about it. Return: LOOK once, then NOTHING. */
+static PlRestartVerb look(PlRestart *r) {
+        bool asked = r->looking;
+
+        r->looking = true;
+        return asked ? PL_RESTART_NOTHING : PL_RESTART_LOOK;
+}
+
+/* Nothing more is to be done about it. */
+static PlRestartVerb end(PlRestart *r, uint64_t now_usec) {
+        enter(r, PL_RESTART_IDLE, now_usec);
+        return PL_RESTART_NOTHING;
+}
+
+/* It has ended, and nobody has started it since. */
+static PlRestartVerb after_end(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
+                               uint32_t random, uint64_t *ret_usec) {
+        uint64_t settled = r->since_usec + PL_RESTART_SETTLE_USEC;
+
+        if (!f->end_told && now_usec < settled)
+                return wait_until(settled, ret_usec);
+        if (r->sent != PL_RESTART_START && !f->own_end)
+                return end(r, now_usec); /* by itself: what follows is decided anew */
+        if (r->sent != PL_RESTART_START && !r->booked)
+                book(r, now_usec, random);
+        if (r->sent != PL_RESTART_STOP) {
+                /* The engine may still go on with a start. What it was stopped for has to be
+                 * finished, whatever the budget says, but ever more slowly. */
+                uint64_t due = PL_MAX(r->until_usec, r->not_before_usec);
+
+                if (now_usec < due)
+                        return wait_until(due, ret_usec);
+                r->not_before_usec = now_usec + backoff(++r->streak, random);
+        }
+        r->sent = PL_RESTART_START;
+        r->until_usec = now_usec + PL_RESTART_UNSURE_USEC;
+        enter(r, PL_RESTART_SENT, now_usec);
+        return PL_RESTART_START;
+}
+
+/* The stop was answered, or whatever it was is without an answer. */
+static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
+                           uint32_t random, uint64_t *ret_usec) {
+        if (f->looked_usec <= r->since_usec)
+                return look(r);
+        if (f->requested)
+                return end(r, now_usec);
+        if (f->started_usec != r->ran_usec) {
+                book(r, now_usec, random);
+                enter(r, PL_RESTART_DONE, f->looked_usec - 1); /* and seen */
+                return PL_RESTART_NOTHING;
+        }
+        switch (f->phase) {
+        case PL_PHASE_EXITED:
+                return after_end(r, f, now_usec, random, ret_usec);
+        case PL_PHASE_RUNNING:
+        case PL_PHASE_RESTARTING:
+                if (now_usec < r->until_usec)
+                        return wait_until(r->until_usec, ret_usec);
+                if (f->looked_usec >= r->until_usec)
+                        return end(r, now_usec); /* the engine did nothing */
+                r->since_usec = r->until_usec;
+                r->looking = false;
+                return look(r);
+        default: /* somebody has paused it, or removes it */
+                return end(r, now_usec);
+        }
+}
+
+static PlRestartVerb after_start(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
+                                 uint64_t *ret_usec) {
+        if (f->looked_usec <= r->since_usec)
+                return look(r);
+        if (f->requested || (f->started_usec != r->ran_usec && f->judged))
+                return end(r, now_usec);
+        if (f->started_usec != r->ran_usec)
+                return PL_RESTART_NOTHING;
+        if (now_usec < r->since_usec + PL_RESTART_UNSURE_USEC)
+                return wait_until(r->since_usec + PL_RESTART_UNSURE_USEC, ret_usec);
+        return end(r, now_usec); /* there is no new run after all */
+}
+
+static PlRestartVerb under_way(PlRestart *r, const PlRestartRules *rules, const PlRestartFacts *f,
+                               uint64_t now_usec, uint32_t random, uint64_t *ret_usec) {
+        switch (r->stage) {
+        case PL_RESTART_MEASURES:
+                if (!is_wanted(r, rules, f, now_usec))
+                        return end(r, now_usec);
+                if (f->measurable && f->measured_usec <= r->since_usec)
+                        return PL_RESTART_NOTHING;
+                enter(r, PL_RESTART_WAITS, now_usec);
+                return PL_RESTART_QUEUE;
+        case PL_RESTART_WAITS:
+                if (is_wanted(r, rules, f, now_usec))
+                        return PL_RESTART_NOTHING;
+                (void)end(r, now_usec);
+                return PL_RESTART_CANCEL;
+        case PL_RESTART_LOOKS:
+        case PL_RESTART_UNSURE:
+                return f->stale ? PL_RESTART_NOTHING : go_on(r, f, now_usec, random, ret_usec);
+        case PL_RESTART_DONE:
+                return f->stale ? PL_RESTART_NOTHING : after_start(r, f, now_usec, ret_usec);
+        default:
+                return PL_RESTART_NOTHING;
+        }
+}
+
+PlRestartVerb pl_restart_step(PlRestart *r, const PlRestartRules *rules,
+                              const PlRestartFacts *facts, uint64_t now_usec, uint32_t random,
+                              uint64_t *ret_usec) {
+        for (;;) {
+                PlRestartStage stage = r->stage;
+                PlRestartVerb verb;
+
+                if (stage == PL_RESTART_IDLE)
+                        return decide(r, rules, facts, now_usec, random, ret_usec);
+                verb = under_way(r, rules, facts, now_usec, random, ret_usec);
+                if (verb != PL_RESTART_NOTHING || r->stage == stage)
+                        return verb;
+        }
+}
+
+PlRestartVerb pl_restart_turn(PlRestart *r, const PlRestartRules *rules,
+                              const PlRestartFacts *facts, uint64_t now_usec) {
+        uint64_t stop = facts->phase == PL_PHASE_EXITED
+                                        ? 0
+                                        : PL_MIN(facts->stop_timeout_usec, PL_USEC_PER_DAY);
+
+        if (r->stage != PL_RESTART_WAITS || !is_wanted(r, rules, facts, now_usec))
+                return PL_RESTART_NOTHING;
+        r->sent = facts->phase == PL_PHASE_EXITED ? PL_RESTART_START
+                  : facts->whole                  ? PL_RESTART_WHOLE
+                                                  : PL_RESTART_STOP;
+        r->ran_usec = facts->started_usec;
+        r->until_usec = now_usec + stop + PL_RESTART_UNSURE_USEC;
+        r->booked = false;
+        enter(r, PL_RESTART_SENT, now_usec);
+        return r->sent;
+}
+
+static void not_sent(PlRestart *r, int error, uint64_t now_usec, uint32_t random) {
+        r->not_before_usec = now_usec +
+                             (error > 0 ? backoff(r->streak + 1, random) : PL_RESTART_RETRY_USEC);
+        enter(r, PL_RESTART_IDLE, now_usec);
+}
+
+void pl_restart_answered(PlRestart *r, int error, uint64_t now_usec, uint32_t random) {
+        if (r->stage == PL_RESTART_WAITS)
+                not_sent(r, error, now_usec, random);
+        if (r->stage != PL_RESTART_SENT)
+                return;
+        switch (error) {
+        case 0:
+                /* whether the stop ended it, or somebody else did, is seen in a moment */
+                if (r->sent != PL_RESTART_STOP)
+                        book(r, now_usec, random);
+                enter(r, r->sent == PL_RESTART_STOP ? PL_RESTART_LOOKS : PL_RESTART_DONE, now_usec);
+                break;
+        case -EALREADY: /* somebody else did */
+                enter(r, r->sent == PL_RESTART_STOP ? PL_RESTART_LOOKS : PL_RESTART_DONE, now_usec);
+                break;
+        case -ECONNRESET:
+        case -ETIMEDOUT:
+                enter(r, PL_RESTART_UNSURE, now_usec);
+                break;
+        case -ENOENT:
+        case -EBUSY:
+                r->not_before_usec = now_usec + backoff(r->streak + 1, random);
+                enter(r, PL_RESTART_IDLE, now_usec);
+                break;
+        default:
+                book(r, now_usec, random);
+                enter(r, PL_RESTART_IDLE, now_usec);
+        }
+}
+
+void pl_restart_recall(PlRestart *r, uint64_t now_usec) {
+        r->looking = true; /* its first inspection is one */
+        r->since_usec = now_usec - 1;
+        r->until_usec = PL_MIN(r->until_usec, now_usec + PL_USEC_PER_DAY + PL_RESTART_UNSURE_USEC);
+        if (r->stage == PL_RESTART_MEASURES || r->stage == PL_RESTART_WAITS)
+                r->stage = PL_RESTART_IDLE;
+        else if (r->stage == PL_RESTART_SENT || r->stage == PL_RESTART_LOOKS)
+                r->stage = PL_RESTART_UNSURE;
 }

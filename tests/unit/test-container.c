@@ -22,8 +22,12 @@ static void show(FILE *f, const PlContainer *c) {
                 fprintf(f, " health=%d", c->healthcheck.status);
         if (c->healthcheck.start_period_usec)
                 fprintf(f, " startperiod=%" PRIu64, c->healthcheck.start_period_usec);
-        if (c->stop_timeout_usec != 10 * PL_USEC_PER_SEC)
-                fprintf(f, " stoptimeout=%" PRIu64, c->stop_timeout_usec);
+        if (c->stop.timeout_usec != 10 * PL_USEC_PER_SEC)
+                fprintf(f, " stoptimeout=%" PRIu64, c->stop.timeout_usec);
+        if (c->stop.signal)
+                fprintf(f, " stopsignal=%d", c->stop.signal);
+        if (c->host.auto_remove)
+                fputs(" rm", f);
         if (c->oom_killed)
                 fputs(" oom", f);
         if (c->exit_code)
@@ -115,6 +119,18 @@ static const struct {
           "n unknown image=i" },
         { "start period", CONFIG("\"Healthcheck\":{\"StartPeriod\":30000000000}"),
           "n unknown image=i startperiod=30000000" },
+        { "stopped in its own way", CONFIG("\"StopSignal\":\"SIGINT\",\"StopTimeout\":3"),
+          "n unknown image=i stoptimeout=3000000 stopsignal=2" },
+        { "stop signal without SIG", CONFIG("\"StopSignal\":\"QUIT\""),
+          "n unknown image=i stopsignal=3" },
+        { "stop signal by number", CONFIG("\"StopSignal\":\"28\""),
+          "n unknown image=i stopsignal=28" },
+        { "stop signal of systemd", CONFIG("\"StopSignal\":\"SIGRTMIN+3\""),
+          "n unknown image=i stopsignal=37" },
+        { "stop signal of nonsense", CONFIG("\"StopSignal\":\"SIGRTMIN+999999999999\""),
+          "n unknown image=i" },
+        { "stop signal that is none", CONFIG("\"StopSignal\":9"), "n unknown image=i" },
+        { "--rm", BODY("\"HostConfig\":{\"AutoRemove\":true}"), "n unknown image=i rm" },
         { "limits",
           BODY("\"HostConfig\":{\"Memory\":67108864,\"MemorySwap\":-1,\"NanoCpus\":1500000000,"
                "\"PidsLimit\":100,\"RestartPolicy\":{\"Name\":\"always\"}}"),

@@ -14,10 +14,11 @@
 /*
  * Events, one letter and half a second each:
  *   s start   t kill 15   k kill 9   h kill 1 (SIGHUP)   u kill, signal unknown   o oom event   O
- * the kernel's record, own limit G the kernel's record, the host   x stop   p our own restart   F
- * the engine says that it failed   L the engine is lost meanwhile   _ a minute   < two seconds
- * back: what follows comes late   0 1 v n: die with 0, 1, 139, 137     i inspect says: exited   I
- * and OOMKilled
+ * the kernel's record, own limit G the kernel's record, the host   x stop   p our own stop   F the
+ * engine says that it failed   L the engine is lost meanwhile   _ a minute   . nothing   < two
+ * seconds back: what follows comes late   0 1 v n: die with 0, 1, 139, 137     i inspect says:
+ * exited I and OOMKilled   q kill 3 (SIGQUIT)   Q inspect says: SIGQUIT stops it   W and only after
+ * 10 s
  */
 /* clang-format off */
 static const struct {
@@ -59,10 +60,23 @@ static const struct {
         { "our own", "sptk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "our own, then a crash", "sptk1xs1", PL_ENDER_ITSELF, false, "by itself" },
         { "our own, its start failed", "sptk1xF", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
-        { "… and its events come after the answer", "spF<tn", PL_ENDER_PLIMSOLL, false, "plimsolld" },
+        { "… and its events come after the answer", "sp....F<tn", PL_ENDER_PLIMSOLL, false, "plimsolld" },
         { "our own failed, then a crash", "spF_1", PL_ENDER_ITSELF, false, "by itself" },
         { "our own failed, then docker stop", "spF_t0x", PL_ENDER_REQUEST, true, "on request" },
         { "our own, inspected before its events", "spi", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "our own, in its own way", "sQpq0", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "our own, a reload meanwhile", "sphtk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "our own, after its stop timeout", "sWpt....................kn", PL_ENDER_PLIMSOLL, false,
+          "by plimsolld" },
+        { "docker stop during our own", "sptt0", PL_ENDER_REQUEST, true, "on request" },
+        { "docker stop just before our own", "stpt0x", PL_ENDER_REQUEST, true, "on request" },
+        { "docker stop during our own, its event comes late", "spt..0<t", PL_ENDER_REQUEST, true,
+          "on request" },
+        { "docker stop during our own, known by its stop event", "spt0xx", PL_ENDER_REQUEST, true,
+          "on request" },
+        { "docker stop in its own way during our own", "sQpqq0", PL_ENDER_REQUEST, true, "on request" },
+        { "docker kill during our own", "sWptkn", PL_ENDER_REQUEST, true, "killed on request" },
+        { "docker kill -s QUIT during our own", "sptq0", PL_ENDER_REQUEST, true, "on request" },
         { "the engine went after the first half", "spLi", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "the engine went, somebody else was there", "spL_i", PL_ENDER_UNSEEN, true, "nobody" },
         { "stopped, started, crashed", "st0xs1", PL_ENDER_ITSELF, false, "by itself" },
@@ -77,6 +91,14 @@ static void event(PlEnding *e, PlEventAction action, int number, uint64_t at) {
         };
 
         pl_ending_event(e, &ev);
+}
+
+static void watch(PlEnding *e, const PlContainer *c, uint64_t at) {
+        PlContainer running = *c;
+
+        running.phase = PL_PHASE_RUNNING;
+        running.pid = 7;
+        pl_ending_inspect(e, &running, at);
 }
 
 /* clang-format off */
@@ -95,9 +117,13 @@ static uint64_t play(PlEnding *e, const char *events) {
                 case 'O': pl_ending_oom(e, false, at); break;
                 case 'G': pl_ending_oom(e, true, at); break;
                 case 'x': event(e, PL_EVENT_STOP, 0, at); break;
-                case 'p': pl_ending_own(e, at); break;
-                case 'F': pl_ending_own_failed(e, false, at); break;
-                case 'L': pl_ending_own_failed(e, true, at); break;
+                case 'p': pl_ending_own(e, at, at + 5 * MIN); break;
+                case 'F': pl_ending_own_until(e, at); break;
+                case 'L': pl_ending_own_until(e, at + 15 * SEC); break;
+                case '.': break;
+                case 'q': event(e, PL_EVENT_KILL, 3, at); break;
+                case 'Q': c.stop.signal = 3; watch(e, &c, at); break;
+                case 'W': c.stop.timeout_usec = 10 * SEC; watch(e, &c, at); break;
                 case '_': at += MIN; break;
                 case '<': at -= 2 * SEC; break;
                 case '0': event(e, PL_EVENT_DIE, 0, at); break;

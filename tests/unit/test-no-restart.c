@@ -97,7 +97,7 @@ START_TEST(word) {
 }
 END_TEST
 
-/* All combinations of what pl_restart_decide() takes. */
+/* All combinations of what pl_restart_step() takes. */
 START_TEST(agrees_with_the_decision) {
         static const uint64_t until[] = { 0, NOW - SEC, NOW + SEC, PL_TIME_INFINITY };
         unsigned n_due = 0, n = 0;
@@ -123,9 +123,9 @@ START_TEST(agrees_with_the_decision) {
                 uint64_t at = 0;
                 char text[PL_HEALTH_REASON_MAX];
                 PlNoRestart why = pl_no_restart(&r, action, &budget, &f, NOW, text, sizeof(text));
-                PlRestartVerb verb =
-                                pl_restart_decide(&r, action, &budget, &f.restart, NOW, 0, &at);
-                bool acts = verb == PL_RESTART_NOW || verb == PL_RESTART_UNIT;
+                PlRestartRules rules = { action, budget };
+                PlRestartVerb verb = pl_restart_step(&r, &rules, &f.restart, NOW, 0, &at);
+                bool acts = verb == PL_RESTART_QUEUE || verb == PL_RESTART_UNIT;
 
                 n++;
                 n_due += acts;

@@ -15,6 +15,40 @@
 
 static const uint64_t now = 50000 * SEC, real = 1767225600 * SEC;
 
+/* A restart that was under way goes on, too. */
+START_TEST(course_goes_on) {
+        static const char boot[] = ",\"since\":99999999999999,";
+        PlRestart r = { .stage = PL_RESTART_SENT,
+                        .sent = PL_RESTART_STOP,
+                        .ran_usec = real,
+                        .since_usec = now - SEC,
+                        .until_usec = now + 20 * SEC,
+                        .gave_up = true,
+                        .gave_up_usec = now - MIN,
+                        .booked = true },
+                  back;
+        PlEnding e = { .ender = PL_ENDER_PLIMSOLL, .own = { real, real + MIN } }, e_back;
+        _cleanup_free_ char *text = NULL, *later = NULL;
+        char *since;
+
+        ck_assert_int_eq(pl_restart_state_format(&r, &e, &text), 0);
+        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, &back, &e_back), 0);
+        ck_assert(memcmp(&r, &back, sizeof(r)) == 0);
+        ck_assert_uint_eq(e_back.own.usec, real);
+        ck_assert_uint_eq(e_back.own.until_usec, real + MIN);
+        pl_restart_recall(&back, now);
+        ck_assert_int_eq(back.stage, PL_RESTART_UNSURE);
+        /* … but not beyond a boot */
+        since = strstr(text, ",\"since\":");
+        ck_assert_ptr_nonnull(since);
+        ck_assert_int_ge(asprintf(&later, "%.*s%s%s", (int)(since - text), text, boot,
+                                  strchr(since + 1, ',') + 1),
+                         0);
+        ck_assert_int_eq(pl_restart_state_parse(later, strlen(later), now, &back, &e_back), 0);
+        ck_assert_int_eq(back.stage, PL_RESTART_IDLE);
+}
+END_TEST
+
 static void round_trip(const PlRestart *r, const PlEnding *e, PlRestart *ret_r, PlEnding *ret_e) {
         _cleanup_free_ char *text = NULL, *again = NULL;
 
@@ -29,17 +63,19 @@ START_TEST(budget_goes_on) {
         PlRestart r = { 0 }, back;
         PlEnding e = { 0 }, unused;
         PlBudget budget = { _i ? 40 : 3, 5 * PL_USEC_PER_HOUR };
-        PlRestartFacts broken = { .broken = true };
+        PlRestartRules rules = { PL_ON_UNHEALTHY_RESTART, budget };
+        PlRestartFacts broken = { .broken = true, .phase = PL_PHASE_EXITED };
         unsigned n = 0, limit = PL_MIN(budget.n, (unsigned)PL_RESTART_TIMES_MAX);
         uint64_t at = now - 4 * PL_USEC_PER_HOUR, until = 0;
         PlRestartVerb verb;
 
-        while ((verb = pl_restart_decide(&r, PL_ON_UNHEALTHY_RESTART, &budget, &broken, at, 0,
-                                         &until)) != PL_RESTART_GIVE_UP) {
+        while ((verb = pl_restart_step(&r, &rules, &broken, at, 0, &until)) != PL_RESTART_GIVE_UP) {
                 if (verb == PL_RESTART_WAIT)
                         at = until;
-                if (verb == PL_RESTART_NOW) {
-                        pl_restart_book(&r, at, 0);
+                if (verb == PL_RESTART_QUEUE) {
+                        ck_assert_int_eq(pl_restart_turn(&r, &rules, &broken, at),
+                                         PL_RESTART_START);
+                        pl_restart_answered(&r, -EIO, at, 0);
                         n++;
                 }
                 round_trip(&r, &e, &back, &unused);
@@ -81,7 +117,7 @@ START_TEST(end_goes_on) {
 
         if (e.ender == PL_ENDER_NONE) {
                 e.end_usec = 0;
-                pl_ending_own(&e, real);
+                pl_ending_own(&e, real, real + 25 * SEC);
         }
         round_trip(&r, &e, &unused, &back);
         pl_ending_inspect(&back, &c, real + 2 * MIN);
@@ -167,6 +203,7 @@ int main(void) {
 
         tcase_add_loop_test(t, budget_goes_on, 0, 2);
         tcase_add_loop_test(t, end_goes_on, 0, 7);
+        tcase_add_test(t, course_goes_on);
         tcase_add_test(t, times_of_another_boot);
         tcase_add_loop_test(t, reads_a_file, 0, PL_ARRAY_SIZE(files));
         tcase_add_test(t, goes_with_the_container);
