@@ -7,7 +7,7 @@
 #include <fcntl.h>
 
 #include "cgroup/read.h"
-#include "limits.h"
+#include "limit-rows.h"
 #include "tmp.h"
 
 #define ALL  ((UINT32_C(1) << _PL_RESOURCE_N) - 1)

@@ -7,7 +7,7 @@
 #include "lib/docker/update.h"
 #include "lib/limits/resource.h"
 
-#include "limits.h"
+#include "limit-rows.h"
 
 #define M(n) INT64_C(n) * 1048576
 

@@ -5,7 +5,7 @@
 
 #include "lib/limits/plan.h"
 
-#include "limits.h"
+#include "limit-rows.h"
 
 #define PAGE      UINT64_C(4096)
 #define UNLIMITED PL_UNLIMITED

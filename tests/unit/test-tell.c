@@ -3,7 +3,7 @@
 /* What systemd and the engine must not hear of yet. */
 
 #include "lib/limits/tell.h"
-#include "limits.h"
+#include "limit-rows.h"
 
 #define PAGE     4096
 #define NO_GROUP NULL

@@ -6,7 +6,7 @@
 
 #include "lib/limits/unit-properties.h"
 
-#include "limits.h"
+#include "limit-rows.h"
 #include "same-limits.h"
 
 /* "NAME=VALUE" of every property, space separated: numbers in decimal, masks in hex, lowest byte
