@@ -335,6 +335,9 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
                 .path = policy->path ? policy->path : place.path,
                 .expect = policy->expect,
                 .models = policy->ollama_models,
+                .host = policy->host,
+                .tls = policy->tls,
+                .tls_verify = policy->tls_verify,
         };
         r = pl_prober_set(h->prober, p->id, &target);
         if (r > 0)

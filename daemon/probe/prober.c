@@ -41,7 +41,9 @@ typedef struct Target {
         PlProbeKind kind;
         PlProbeAddresses addresses;
         uint64_t interval_usec, timeout_usec;
-        char *user, *database, *path;
+        char *user, *database, *path, *host;
+        PlProbeTls tls;
+        bool tls_verify;
         char **expect_texts, **models;
         PlExpectList *expect;
         PlOllamaFacts *ollama; /* what the last rounds learnt; NULL: another kind */
@@ -104,6 +106,7 @@ static void target_deinit(Target *t) {
         free(t->user);
         free(t->database);
         free(t->path);
+        free(t->host);
         pl_strv_free(t->expect_texts);
         pl_strv_free(t->models);
         pl_expect_list_free(t->expect);
@@ -420,8 +423,9 @@ static bool same_target(const Target *a, const PlProbeTarget *b) {
                memcmp(a->addresses.items, b->addresses->items,
                       b->addresses->n * sizeof(a->addresses.items[0])) == 0 &&
                pl_streq_null(a->user, b->user) && pl_streq_null(a->database, b->database) &&
-               pl_streq_null(a->path, b->path) && pl_strv_equal(a->expect_texts, b->expect) &&
-               pl_strv_equal(a->models, b->models);
+               pl_streq_null(a->path, b->path) && pl_streq_null(a->host, b->host) &&
+               a->tls == b->tls && a->tls_verify == b->tls_verify &&
+               pl_strv_equal(a->expect_texts, b->expect) && pl_strv_equal(a->models, b->models);
 }
 
 static int copy_text(char **to, const char *from) {
@@ -438,8 +442,10 @@ static int target_init(Target *t, const PlProbeTarget *from) {
         t->addresses = *from->addresses;
         t->interval_usec = PL_MAX(from->interval_usec, HURRY_USEC / 10);
         t->timeout_usec = PL_MAX(from->timeout_usec, PL_USEC_PER_MSEC);
+        t->tls = from->tls;
+        t->tls_verify = from->tls_verify;
         if (copy_text(&t->user, from->user) < 0 || copy_text(&t->database, from->database) < 0 ||
-            copy_text(&t->path, from->path) < 0 ||
+            copy_text(&t->path, from->path) < 0 || copy_text(&t->host, from->host) < 0 ||
             !(t->expect_texts = pl_strv_copy(from->expect)) ||
             !(t->models = pl_strv_copy(from->models)))
                 return -ENOMEM;
@@ -463,6 +469,9 @@ static PlProbeTarget target_of(const Target *t) {
                 .path = t->path,
                 .expect = t->expect_texts,
                 .models = t->models,
+                .host = t->host,
+                .tls = t->tls,
+                .tls_verify = t->tls_verify,
         };
 }
 
@@ -486,6 +495,9 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
                 .kind = t->kind,
                 .user = t->user,
                 .database = t->database,
+                .host = t->host,
+                .tls = t->tls,
+                .tls_verify = t->tls_verify,
                 .spec = { .talk = pl_probe_kind_info(t->kind)->http,
                           .path = t->path,
                           .expect = t->expect,
@@ -579,6 +591,7 @@ int pl_prober_ask(PlProber *b, const char *id, PlProbeAnswered answered, void *u
         p->ask->answered = answered;
         p->ask->userdata = userdata;
         p->attempt.trace = p->ask->trace;
+        p->attempt.way = of->attempt.way; /* what the rounds before have learnt */
         p->due_usec = now_usec(b);
         if (of->asked_usec > 0)
                 p->due_usec = PL_MAX(p->due_usec, of->asked_usec + ASK_USEC);

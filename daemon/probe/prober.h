@@ -38,6 +38,9 @@ typedef struct PlProbeTarget {
         const char *path;            /* ProbePath=, or NULL */
         char *const *expect;         /* ProbeExpect=, validated, or NULL */
         char *const *models;         /* OllamaModels=, or NULL */
+        const char *host;            /* ProbeHost=, or NULL */
+        PlProbeTls tls;              /* ProbeTLS= */
+        bool tls_verify;             /* ProbeTLSVerify= */
 } PlProbeTarget;
 
 /** pl_prober_new() - @handlers: borrowed, must outlive the prober. Return: 0, -ENOMEM, -errno. */

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Probe transport, plain sockets: connect, say hello, read until there is a verdict, say goodbye.
+ * Probe transport, sockets: connect, say hello, read until there is a verdict, say goodbye; in TLS
+ * where it has to be.
+ *
+ *   connect ─► talk ─► verdict                       plain, which is the common case
+ *      ├─► handshake ─► talk ─► verdict              TLS from the first byte
+ *      └─► request ─► handshake ─► talk or close     TLS that is asked for: a server that says no
+ * is └─► talk                               talked to in plain
  *
  * It must not close with unread bytes where it can be helped, nor with a reset: servers log that.
  */
@@ -11,15 +17,38 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "lib/probe/kind.h"
+#include "probe/tls.h"
 #include "probe/transport.h"
 
 /* Longer answers are cut, which their parsers notice. */
 #define ANSWER_MAX KIB(2)
 
+/* What all attempts share. */
+typedef struct Shared {
+        sd_event *event;
+        PlTlsContext *tls; /* NULL until the first handshake */
+} Shared;
+
+typedef enum Stage {
+        STAGE_CONNECT,
+        STAGE_REQUEST, /* for TLS, in plain */
+        STAGE_HANDSHAKE,
+        STAGE_TALK,
+        STAGE_CLOSE, /* in TLS, read on to the end; the verdict is known */
+} Stage;
+
 typedef struct Connection {
+        Shared *shared;
         int fd;
         sd_event_source *io;
+        PlTls *tls;
+        Stage stage;
+        bool quiet;       /* the quiet question: no more than an answer to the request for TLS */
+        bool asked_plain; /* and then tried in TLS: plain holds its answer */
+        PlTcpAnswer plain;
+        PlVerdict verdict; /* for STAGE_CLOSE */
         size_t n_answer;
         uint8_t answer[ANSWER_MAX];
 } Connection;
@@ -29,13 +58,19 @@ static const PlTcpTalk *talk_of(const PlAttempt *a) {
         return pl_probe_kind_info(a->kind)->tcp;
 }
 
+static void hang_up(Connection *c) {
+        c->tls = pl_tls_free(c->tls);
+        c->io = sd_event_source_disable_unref(c->io);
+        pl_closep(&c->fd);
+        c->n_answer = 0;
+}
+
 static void stop(PlAttempt *a) {
         Connection *c = a->state;
 
         if (!c)
                 return;
-        sd_event_source_disable_unref(c->io);
-        pl_closep(&c->fd);
+        hang_up(c);
         free(c);
         a->state = NULL;
 }
@@ -56,55 +91,258 @@ static int check_connected(int fd) {
         return 1;
 }
 
-/* Return: 1: sent, or nothing to send; 0: not connected yet; negative errno. */
-static int greet(const PlAttempt *a) {
+/* Return: 1: sent; 0: not connected yet; negative errno. */
+static int send_plain(const PlAttempt *a, const void *buf, size_t size) {
         const Connection *c = a->state;
-        uint8_t buf[PL_TCP_HELLO_MAX];
-        size_t size;
-        ssize_t n;
-
-        if (!talk_of(a))
-                return check_connected(c->fd);
         /* a new connection's buffer takes it whole */
-        size = talk_of(a)->hello(a->user, a->database, buf);
-        n = send(c->fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(c->fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
         if (n < 0)
                 return errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS ? 0 : -errno;
         pl_attempt_trace(a, PL_TRACE_SENT, buf, (size_t)n);
         return (size_t)n == size ? 1 : -EPIPE;
 }
 
+static bool requests_tls(const PlAttempt *a) {
+        const Connection *c = a->state;
+
+        return c->quiet || a->way == PL_WAY_STARTTLS;
+}
+
+/* As send_plain(); 1 also when there is nothing to say. */
+static int greet(const PlAttempt *a) {
+        const Connection *c = a->state;
+        uint8_t buf[PL_TCP_HELLO_MAX];
+
+        if (!talk_of(a) || a->way == PL_WAY_TLS)
+                return check_connected(c->fd);
+        if (requests_tls(a))
+                return send_plain(a, pl_tcp_starttls, sizeof(pl_tcp_starttls));
+        return send_plain(a, buf, talk_of(a)->hello(a->user, a->database, buf));
+}
+
+static Stage stage_after_connect(const PlAttempt *a) {
+        if (a->way == PL_WAY_TLS)
+                return STAGE_HANDSHAKE;
+        return requests_tls(a) ? STAGE_REQUEST : STAGE_TALK;
+}
+
+/* The one way out with a verdict. */
 static void finish(PlAttempt *a, const PlVerdict *v) {
         stop(a);
         a->handlers->verdict(a, v);
 }
 
-static void on_answer(PlAttempt *a) {
-        const PlTcpTalk *talk = talk_of(a);
-        Connection *c = a->state;
-        bool eof, goodbye;
+/* What the whole question, or the quiet one, has brought. */
+static void conclude(PlAttempt *a, const PlTcpAnswer *answer) {
+        const Connection *c = a->state;
         PlVerdict v;
-        ssize_t n;
 
-        n = recv(c->fd, c->answer + c->n_answer, ANSWER_MAX - c->n_answer, MSG_DONTWAIT);
+        pl_tcp_learn(&a->memory, c->quiet, answer, pl_clock_usec(CLOCK_MONOTONIC), &v);
+        finish(a, &v);
+}
+
+static int dial(PlAttempt *a);
+
+/* Once more in this round, another way. */
+static void ask_again(PlAttempt *a, PlProbeWay way) {
+        Connection *c = a->state;
+        PlTcpAnswer none = { 0 };
+        int r;
+
+        hang_up(c);
+        a->way = way;
+        c->quiet = false;
+        r = dial(a);
+        if (r >= 0)
+                return;
+        if (c->asked_plain) {
+                a->way = PL_WAY_PLAIN;
+                conclude(a, &c->plain);
+                return;
+        }
+        pl_probe_transport(pl_transport_error(-r), &none.verdict);
+        conclude(a, &none);
+}
+
+/* The handshake did not come about, or the server took it back. */
+static void tls_failed(PlAttempt *a) {
+        Connection *c = a->state;
+        const char *words = pl_tls_words(c->tls);
+        PlTlsError error = pl_tls_error(words);
+        PlTcpAnswer answer = { 0 };
+
+        /* who has come through a handshake is alive */
+        if (c->stage == STAGE_TALK && error == PL_TLS_CLOSED) {
+                error = PL_TLS_REFUSED;
+                words = "closed after the handshake";
+        }
+
+        pl_attempt_trace(a, PL_TRACE_FAILED, words, strlen(words));
+        pl_tls_verdict(error, words, &answer.verdict);
+        if (a->tls == PL_PROBE_TLS_AUTO && (error == PL_TLS_CLOSED || error == PL_TLS_ABSENT)) {
+                a->way = PL_WAY_PLAIN;
+                if (c->asked_plain)
+                        answer = c->plain;
+                else if (error == PL_TLS_ABSENT) {
+                        ask_again(a, PL_WAY_PLAIN); /* it was TLS, and is no more */
+                        return;
+                }
+        }
+        conclude(a, &answer);
+}
+
+static void close_tls(PlAttempt *a, const PlVerdict *v) {
+        Connection *c = a->state;
+
+        pl_tls_close(c->tls);
+        c->verdict = *v;
+        c->stage = STAGE_CLOSE;
+        (void)sd_event_source_set_io_events(c->io, EPOLLIN);
+}
+
+static void on_handshake(PlAttempt *a) {
+        Connection *c = a->state;
+        uint8_t buf[PL_TCP_HELLO_MAX];
+        PlVerdict v = { .kind = PL_VERDICT_UP };
+        char about[PL_TLS_WORDS_MAX];
+        uint32_t events;
+        size_t size;
+        int r = pl_tls_handshake(c->tls, &events);
+
+        if (r == -EAGAIN) {
+                (void)sd_event_source_set_io_events(c->io, events);
+                return;
+        }
+        if (a->trace && r != -EPROTO)
+                pl_attempt_trace(a, PL_TRACE_TLS, about, pl_tls_describe(c->tls, about));
+        if (r == -EKEYREJECTED)
+                pl_tls_verdict(PL_TLS_UNTRUSTED, pl_tls_words(c->tls), &v);
+        if (r == -EKEYREJECTED || (r >= 0 && c->quiet)) {
+                close_tls(a, &v);
+                return;
+        }
+        if (r >= 0) {
+                size = talk_of(a)->hello(a->user, a->database, buf);
+                r = pl_tls_send(c->tls, buf, size);
+                pl_attempt_trace(a, PL_TRACE_SENT, buf, size);
+                c->stage = STAGE_TALK;
+                (void)sd_event_source_set_io_events(c->io, EPOLLIN);
+        }
+        if (r < 0)
+                tls_failed(a);
+}
+
+static void begin_tls(PlAttempt *a) {
+        Connection *c = a->state;
+        PlTcpAnswer none = { 0 };
+        int r = 0;
+
+        c->stage = STAGE_HANDSHAKE;
+        if (!c->shared->tls)
+                r = pl_tls_context_new(&c->shared->tls);
+        if (r >= 0)
+                r = pl_tls_new(c->shared->tls, c->fd, a->host, &a->address->sa, a->tls_verify,
+                               &c->tls);
+        if (r < 0) {
+                pl_probe_transport(PL_HTTP_LOCAL, &none.verdict);
+                conclude(a, &none);
+                return;
+        }
+        on_handshake(a);
+}
+
+/* The answer to the request for TLS: one byte. */
+static void on_request(PlAttempt *a) {
+        Connection *c = a->state;
+        uint8_t buf[PL_TCP_HELLO_MAX], byte = 0;
+        /* what is sent in plain after an 'S' would be somebody else's: it is left to the handshake
+         */
+        ssize_t n = recv(c->fd, &byte, 1, MSG_DONTWAIT);
+        PlTcpAnswer answer = { 0 };
+
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
-        eof = n <= 0;
+        pl_attempt_trace(a, PL_TRACE_RECEIVED, &byte, (size_t)PL_MAX(n, (ssize_t)0));
+        if (n > 0 && byte == 'S' && a->tls != PL_PROBE_TLS_NO) {
+                begin_tls(a);
+                return;
+        }
+        if (n > 0 && byte == 'S')
+                a->memory.noisy = true; /* it logs that no handshake comes */
+        if (n > 0 && c->quiet && (byte == 'S' || byte == 'N')) {
+                answer.verdict.kind = PL_VERDICT_UP;
+                conclude(a, &answer);
+        } else if (n > 0 && byte == 'N' && a->tls == PL_PROBE_TLS_YES) {
+                pl_tls_verdict(PL_TLS_ABSENT, "", &answer.verdict);
+                conclude(a, &answer);
+        } else if (n > 0 && byte == 'N' &&
+                   send_plain(a, buf, talk_of(a)->hello(a->user, a->database, buf)) > 0) {
+                c->stage = STAGE_TALK;
+        } else {
+                /* an error, or no Postgres: its parser has the words */
+                c->answer[0] = byte;
+                c->n_answer = n > 0 ? 1 : 0;
+                c->stage = STAGE_TALK;
+                if (talk_of(a)->parse(c->answer, c->n_answer, n <= 0, &answer) == PL_PROBE_DONE)
+                        conclude(a, &answer);
+        }
+}
+
+/* Return: as recv(2), with negative errno. */
+static ssize_t receive(Connection *c) {
+        ssize_t n;
+
+        if (c->tls)
+                return pl_tls_recv(c->tls, c->answer + c->n_answer, ANSWER_MAX - c->n_answer);
+        n = recv(c->fd, c->answer + c->n_answer, ANSWER_MAX - c->n_answer, MSG_DONTWAIT);
+        return n < 0 ? -errno : n;
+}
+
+static void say_goodbye(const PlAttempt *a, bool wanted) {
+        const PlTcpTalk *talk = talk_of(a);
+        const Connection *c = a->state;
+
+        if (c->tls) {
+                if (wanted)
+                        (void)pl_tls_send(c->tls, talk->goodbye, talk->goodbye_size);
+                pl_tls_close(c->tls);
+        } else if (wanted) {
+                (void)send_plain(a, talk->goodbye, talk->goodbye_size);
+        }
+}
+
+static void on_answer(PlAttempt *a) {
+        Connection *c = a->state;
+        PlTcpAnswer answer = { 0 };
+        ssize_t n = receive(c);
+
+        if (n == -EAGAIN || n == -EINTR)
+                return;
+        if (n <= 0 && c->tls && c->n_answer == 0) {
+                tls_failed(a);
+                return;
+        }
         if (n > 0) {
                 pl_attempt_trace(a, PL_TRACE_RECEIVED, c->answer + c->n_answer, (size_t)n);
                 c->n_answer += (size_t)n;
         }
-        if (talk->parse(c->answer, c->n_answer, eof, &v, &goodbye) == PL_PROBE_DONE) {
-                if (goodbye)
-                        (void)!send(c->fd, talk->goodbye, talk->goodbye_size,
-                                    MSG_NOSIGNAL | MSG_DONTWAIT);
-                finish(a, &v);
+        if (talk_of(a)->parse(c->answer, c->n_answer, n <= 0, &answer) == PL_PROBE_MORE) {
+                if (c->n_answer < ANSWER_MAX)
+                        return;
+                answer = (PlTcpAnswer){ 0 };
+                pl_verdict_set(&answer.verdict, PL_VERDICT_DISPUTED, "garbage",
+                               "the answer does not end");
+        }
+        if (answer.better != PL_WAY_PLAIN && a->way == PL_WAY_PLAIN && !c->quiet &&
+            a->tls == PL_PROBE_TLS_AUTO && !c->asked_plain) {
+                c->asked_plain = true;
+                c->plain = answer;
+                ask_again(a, answer.better);
                 return;
         }
-        if (c->n_answer < ANSWER_MAX)
-                return;
-        pl_verdict_set(&v, PL_VERDICT_DISPUTED, "garbage", "the answer does not end");
-        finish(a, &v);
+        say_goodbye(a, answer.goodbye);
+        conclude(a, &answer);
 }
 
 /* Connected, or failed to: say hello. */
@@ -115,6 +353,11 @@ static void on_connected(PlAttempt *a) {
 
         if (r == 0)
                 return;
+        if (r < 0 && c->asked_plain) {
+                a->way = PL_WAY_PLAIN;
+                conclude(a, &c->plain);
+                return;
+        }
         if (r < 0) {
                 stop(a);
                 a->handlers->unreachable(a, pl_transport_error(-r));
@@ -127,21 +370,36 @@ static void on_connected(PlAttempt *a) {
                 finish(a, &v);
                 return;
         }
+        c->stage = stage_after_connect(a);
         (void)sd_event_source_set_io_events(c->io, EPOLLIN);
+        if (c->stage == STAGE_HANDSHAKE)
+                begin_tls(a);
+}
+
+static void on_close(PlAttempt *a) {
+        Connection *c = a->state;
+        PlTcpAnswer answer = { .verdict = c->verdict };
+        uint8_t rest[256];
+
+        if (pl_tls_recv(c->tls, rest, sizeof(rest)) != -EAGAIN)
+                conclude(a, &answer);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        static void (*const stages[])(PlAttempt *) = {
+                [STAGE_CONNECT] = on_connected,   [STAGE_REQUEST] = on_request,
+                [STAGE_HANDSHAKE] = on_handshake, [STAGE_TALK] = on_answer,
+                [STAGE_CLOSE] = on_close,
+        };
         PlAttempt *a = userdata;
 
-        if (a->connected)
-                on_answer(a);
-        else
-                on_connected(a);
+        stages[((Connection *)a->state)->stage](a);
         return 0;
 }
 
-static int dial(sd_event *event, PlAttempt *a) {
+static int dial(PlAttempt *a) {
         Connection *c = a->state;
+        bool greeted;
         int r, one = 1;
 
         c->fd = socket(a->address->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -151,15 +409,26 @@ static int dial(sd_event *event, PlAttempt *a) {
         if (connect(c->fd, &a->address->sa, a->address->size) < 0 && errno != EINPROGRESS)
                 return -errno;
         /* on this host the handshake is over when connect() returns: one wake-up less */
-        r = talk_of(a) ? greet(a) : 0;
+        r = talk_of(a) && a->way != PL_WAY_TLS ? greet(a) : 0;
         if (r < 0)
                 return r;
-        a->connected = r > 0;
-        r = sd_event_add_io(event, &c->io, c->fd, a->connected ? EPOLLIN : EPOLLOUT, on_io, a);
+        greeted = r > 0;
+        a->connected = a->connected || greeted;
+        c->stage = greeted ? stage_after_connect(a) : STAGE_CONNECT;
+        r = sd_event_add_io(c->shared->event, &c->io, c->fd, greeted ? EPOLLIN : EPOLLOUT, on_io,
+                            a);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(c->io, "probe-tcp");
         return 0;
+}
+
+static PlProbeWay first_way(const PlAttempt *a) {
+        if (!talk_of(a) || a->tls == PL_PROBE_TLS_NO)
+                return PL_WAY_PLAIN;
+        if (a->tls == PL_PROBE_TLS_YES)
+                return talk_of(a)->starttls ? PL_WAY_STARTTLS : PL_WAY_TLS;
+        return a->way;
 }
 
 static int start(void *shared, PlAttempt *a) {
@@ -168,11 +437,14 @@ static int start(void *shared, PlAttempt *a) {
 
         if (!c)
                 return -ENOMEM;
+        memset(c, 0, offsetof(Connection, answer));
+        c->shared = shared;
         c->fd = -EBADF;
-        c->io = NULL;
-        c->n_answer = 0;
+        a->way = first_way(a);
+        c->quiet = talk_of(a) && talk_of(a)->starttls && a->way != PL_WAY_TLS &&
+                   pl_tcp_is_quiet(&a->memory, pl_clock_usec(CLOCK_MONOTONIC));
         a->state = c;
-        r = dial(shared, a);
+        r = dial(a);
         if (r < 0)
                 stop(a);
         return r;
@@ -184,23 +456,43 @@ static bool is_connected(const PlAttempt *a) {
 
 static void late(PlAttempt *a, PlVerdict *ret) {
         const Connection *c = a->state;
+        PlTcpAnswer answer = { 0 };
 
-        if (c->n_answer == 0)
-                pl_verdict_set(ret, PL_VERDICT_SILENT, "timeout",
-                               "it accepts connections, but did not answer within the deadline");
+        if (c->stage == STAGE_CLOSE)
+                answer.verdict = c->verdict;
+        else if (c->asked_plain && c->stage != STAGE_TALK)
+                answer = c->plain;
         else
-                pl_verdict_set(ret, PL_VERDICT_SILENT, "timeout",
-                               "its answer did not end within the deadline");
+                pl_verdict_set(&answer.verdict, PL_VERDICT_SILENT, "timeout",
+                               c->stage == STAGE_HANDSHAKE ? "it accepts connections, but did not "
+                                                             "end a TLS handshake in time"
+                               : c->n_answer == 0 ? "it accepts connections, but did not answer "
+                                                    "within the deadline"
+                                                  : "its answer did not end within the deadline");
+        if (c->asked_plain && c->stage != STAGE_TALK)
+                a->way = PL_WAY_PLAIN;
+        pl_tcp_learn(&a->memory, c->quiet, &answer, pl_clock_usec(CLOCK_MONOTONIC), ret);
         stop(a);
 }
 
 static int open_shared(sd_event *event, void **ret) {
-        *ret = sd_event_ref(event);
+        Shared *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->event = sd_event_ref(event);
+        *ret = s;
         return 0;
 }
 
 static void close_shared(void *shared) {
-        sd_event_unref(shared);
+        Shared *s = shared;
+
+        if (!s)
+                return;
+        pl_tls_context_free(s->tls);
+        sd_event_unref(s->event);
+        free(s);
 }
 
 const PlTransport pl_transport_tcp = {

@@ -31,8 +31,13 @@ struct PlAttempt {
         const PlAttemptHandlers *handlers;
         PlProbeKind kind;
         const char *user, *database; /* Postgres; may be NULL */
-        PlHttpSpec spec;             /* of the kinds that speak HTTP */
+        const char *host;            /* ProbeHost=; NULL: the address */
+        PlProbeTls tls;
+        bool tls_verify;
+        PlHttpSpec spec; /* of the kinds that speak HTTP */
         PlHttpProbe http;
+        PlProbeWay way;     /* that worked last in this run; the transport's, as is the memory */
+        PlTcpMemory memory; /* of the kinds that speak another protocol */
         const PlProbeAddress *address;
         bool connected;
         PlTrace *trace;       /* of somebody who wants to know; borrowed, NULL: nobody does */

@@ -42,9 +42,7 @@ static const struct {
         [PL_HTTP_CLOSED] = { PL_VERDICT_SILENT, "closed",
                              "the connection was closed without an answer" },
         [PL_HTTP_GARBAGE] = { PL_VERDICT_DISPUTED, "garbage", "the answer is not HTTP" },
-        [PL_HTTP_TLS] = { PL_VERDICT_IMPAIRED, "tls",
-                          "it speaks TLS on this port, the probe does not: set ProbePort= to a "
-                          "plain port, or Probe=tcp" },
+        [PL_HTTP_TLS] = { PL_VERDICT_DISPUTED, "tls", PL_VERDICT_TLS },
         [PL_HTTP_LOCAL] = { PL_VERDICT_NONE, "local", "the probe could not be sent" },
 };
 

@@ -11,6 +11,20 @@
 
 #include "lib/base/quote.h"
 
+/* An alert, or silence and a close, is how TLS servers take a plain question. */
+static bool is_tls(const uint8_t *data, size_t n, PlTcpAnswer *ret) {
+        if (!pl_verdict_if_tls(data, n, &ret->verdict))
+                return false;
+        ret->better = PL_WAY_TLS;
+        return true;
+}
+
+static void closed(PlTcpAnswer *ret) {
+        pl_verdict_set(&ret->verdict, PL_VERDICT_SILENT, "closed",
+                       "the connection was closed without an answer");
+        ret->better = PL_WAY_TLS;
+}
+
 /*
  * --- Postgres: a start-up packet out, the server's first words in.
  *
@@ -20,8 +34,22 @@
  * reads on to ReadyForQuery: slots that are reserved for superusers are refused only then, with
  * 53300.
  *
+ * Each refusal is a FATAL line in the server's log, so after one that will not change by itself the
+ * quiet question is asked: SSLRequest, and after its answer a close. What was tried on PostgreSQL
+ * 15 and pgbouncer 1.18, and what they logged:
+ *   connect, close                         nothing; nobody but the kernel has answered
+ *   SSLRequest, 'N', close                 nothing; the postmaster has forked a process that
+ * answers SSLRequest, 'S', close                 "could not accept SSL connection: EOF detected"
+ *   SSLRequest, 'S', handshake, close      "Connection reset by peer" (session tickets were unread)
+ *   the same, but read on to the end       nothing
+ *   a part of a packet, close              "incomplete startup packet"
+ *   CancelRequest of nobody                "PID 1 in cancel request did not match any process"
+ *   GSSENCRequest, 'G' or 'N', close       nothing; before 12 a FATAL line
+ * A server that starts up or is full answers the quiet question as well: it proves life, no more.
+ *
  * Source: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Formats"; SQLSTATEs:
- * appendix A; the rule that any other error means "up" is libpq's PQping().
+ * appendix A; the rule that any other error means "up" is libpq's PQping(). pgbouncer gives all its
+ * own errors the SQLSTATE 08P01 (its src/objects.c and src/client.c).
  */
 
 #define NAME_MAX_BYTES 128 /* the server itself cuts at 63 (NAMEDATALEN) */
@@ -30,6 +58,9 @@
 #define MESSAGE_MAX 30000u
 /* The bare text of an error of before protocol 3.0. */
 #define OLD_ERROR_MAX 1024u
+
+#define TLS_ALONE    "it lets in nobody without TLS; set ProbeTLS=auto: "
+#define POOLER_ALONE "it cannot reach the server behind it: "
 
 static uint32_t get32(const uint8_t *p) {
         return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -93,6 +124,10 @@ static bool contains(const char *s, size_t n, const char *needle) {
         return memmem(s, n, needle, strlen(needle)) != NULL;
 }
 
+/* For how long the quiet question is asked after a refusal. */
+#define QUIET_REFUSED_USEC (10 * PL_USEC_PER_MIN)
+#define QUIET_FULL_USEC    PL_USEC_PER_MIN
+
 /*
  * SQLSTATEs with a meaning of their own. 57P03 covers opposite things that only the text tells
  * apart; with another lc_messages the text matches nothing and the server counts as starting.
@@ -100,62 +135,101 @@ static bool contains(const char *s, size_t n, const char *needle) {
 static const struct {
         const char *sqlstate, *text; /* text NULL: any */
         PlVerdictKind kind;
-        const char *reason;
+        const char *reason; /* ends in ": ": the server's words follow */
+        uint64_t quiet_usec;
+        PlProbeWay better;
 } states[] = {
-        { "57P03", "shutting down", PL_VERDICT_DISPUTED, "shutting down" },
+        { "57P03", "shutting down", PL_VERDICT_IMPAIRED, "shutting down" },
         { "57P03", "recovery mode", PL_VERDICT_STARTING, "recovering after a crash" },
         { "57P03", "starting up", PL_VERDICT_STARTING, "starting up" },
         { "57P03", "not yet", PL_VERDICT_STARTING, "recovering, not consistent yet" },
-        { "57P03", "not accepting", PL_VERDICT_IMPAIRED, "a standby with hot_standby = off" },
-        { "57P03", NULL, PL_VERDICT_STARTING, "cannot connect now" },
-        { "57P01", NULL, PL_VERDICT_DISPUTED, "shutting down" },
-        { "57P02", NULL, PL_VERDICT_DISPUTED, "a server process has crashed" },
-        { "53300", NULL, PL_VERDICT_IMPAIRED, "full" },
-        { "53100", NULL, PL_VERDICT_IMPAIRED, "disk full" },
-        { "53200", NULL, PL_VERDICT_IMPAIRED, "out of memory" },
-        { "58030", NULL, PL_VERDICT_IMPAIRED, "I/O error" },
-        { "XX001", NULL, PL_VERDICT_IMPAIRED, "data corrupted" },
-        { "XX002", NULL, PL_VERDICT_IMPAIRED, "index corrupted" },
+        { "57P03", "not accepting", PL_VERDICT_IMPAIRED, "a standby with hot_standby = off",
+          QUIET_FULL_USEC },
+        { "57P03", NULL, PL_VERDICT_STARTING, "cannot connect now: " },
+        { "57P01", NULL, PL_VERDICT_IMPAIRED, "shutting down: " },
+        { "57P02", NULL, PL_VERDICT_STARTING, "a server process has crashed: " },
+        { "53300", NULL, PL_VERDICT_IMPAIRED, "full: ", QUIET_FULL_USEC },
+        { "53100", NULL, PL_VERDICT_IMPAIRED, "disk full: ", QUIET_FULL_USEC },
+        { "53200", NULL, PL_VERDICT_IMPAIRED, "out of memory: ", QUIET_FULL_USEC },
+        { "58030", NULL, PL_VERDICT_IMPAIRED, "I/O error: ", QUIET_FULL_USEC },
+        { "XX001", NULL, PL_VERDICT_IMPAIRED, "data corrupted: ", QUIET_REFUSED_USEC },
+        { "XX002", NULL, PL_VERDICT_IMPAIRED, "index corrupted: ", QUIET_REFUSED_USEC },
+        /* hostssl lines alone: "no encryption" from 14 on, "SSL off" before */
+        { "28000", "no encryption", PL_VERDICT_DISPUTED, TLS_ALONE, QUIET_REFUSED_USEC,
+          PL_WAY_STARTTLS },
+        { "28000", "SSL off", PL_VERDICT_DISPUTED, TLS_ALONE, QUIET_REFUSED_USEC, PL_WAY_STARTTLS },
+        { "28000", "valid client certificate", PL_VERDICT_DISPUTED,
+          "it wants a certificate of its clients, and the probe has none; with Probe=tcp it is not "
+          "asked for one: ",
+          QUIET_REFUSED_USEC },
+        /* pgbouncer: what it says of itself and of the server behind it, then what it says of us */
+        { "08P01", "SSL required", PL_VERDICT_DISPUTED, TLS_ALONE, QUIET_REFUSED_USEC,
+          PL_WAY_STARTTLS },
+        { "08P01", "no more connections", PL_VERDICT_IMPAIRED, "full: ", QUIET_FULL_USEC },
+        { "08P01", "shut", PL_VERDICT_IMPAIRED, "shutting down: " },
+        { "08P01", "config error", PL_VERDICT_IMPAIRED, "it refuses everyone: ", QUIET_FULL_USEC },
+        { "08P01", "login has been failing", PL_VERDICT_IMPAIRED, POOLER_ALONE, QUIET_FULL_USEC },
+        { "08P01", "cannot connect", PL_VERDICT_IMPAIRED, POOLER_ALONE, QUIET_FULL_USEC },
+        { "08P01", "server down", PL_VERDICT_IMPAIRED, POOLER_ALONE, QUIET_FULL_USEC },
+        { "08P01", "connect failed", PL_VERDICT_IMPAIRED, POOLER_ALONE, QUIET_FULL_USEC },
+        { "08P01", "wait_timeout", PL_VERDICT_IMPAIRED, POOLER_ALONE, QUIET_FULL_USEC },
+        { "08P01", NULL, PL_VERDICT_DISPUTED,
+          "it refuses the probe; if that is as it should be, set Probe=tcp: ", QUIET_REFUSED_USEC },
 };
 
-static void postgres_error(const uint8_t *p, size_t n, PlVerdict *ret) {
+/* The verdict of a SQLSTATE: the row's words, the server's where the row wants them, and the code.
+ */
+static void judge_state(const char *code, const char *text, size_t n_text, PlTcpAnswer *ret) {
+        const char *reason = "", *words;
+        size_t i = 0, n_reason;
+        char quoted[96];
+
+        while (i < PL_ARRAY_SIZE(states) &&
+               (!pl_streq(states[i].sqlstate, code) ||
+                (states[i].text && (!text || !contains(text, n_text, states[i].text)))))
+                i++;
+        words = pl_quote(text ? text : "", n_text, quoted, sizeof(quoted));
+        ret->quiet_usec = QUIET_REFUSED_USEC;
+        ret->verdict.kind = PL_VERDICT_UP;
+        if (i < PL_ARRAY_SIZE(states)) {
+                ret->verdict.kind = states[i].kind;
+                ret->quiet_usec = states[i].quiet_usec;
+                ret->better = states[i].better;
+                reason = states[i].reason;
+        }
+        n_reason = strlen(reason);
+        if (n_reason > 0 && reason[n_reason - 1] != ' ')
+                words = "";
+        pl_verdict_set(&ret->verdict, ret->verdict.kind, code, "%s%s (SQLSTATE %s)", reason, words,
+                       code);
+}
+
+static void postgres_error(const uint8_t *p, size_t n, PlTcpAnswer *ret) {
         size_t n_state = 0, n_text = 0;
         const char *state = error_field(p, n, 'C', &n_state);
         const char *text = error_field(p, n, 'M', &n_text);
-        char code[6], quoted[120];
+        char code[6];
 
         if (!state || n_state != 5) {
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
+                pl_verdict_set(&ret->verdict, PL_VERDICT_DISPUTED, "garbage",
                                "an error without an SQLSTATE: not a Postgres server");
                 return;
         }
-        (void)pl_quote(text ? text : "", n_text, quoted, sizeof(quoted));
         memcpy(code, state, 5);
         code[5] = '\0';
         for (size_t i = 0; i < 5; i++)
                 if (!((code[i] >= '0' && code[i] <= '9') || (code[i] >= 'A' && code[i] <= 'Z')))
                         code[i] = '?';
-        for (size_t i = 0; i < PL_ARRAY_SIZE(states); i++) {
-                if (!pl_streq(states[i].sqlstate, code))
-                        continue;
-                if (states[i].text && (!text || !contains(text, n_text, states[i].text)))
-                        continue;
-                if (states[i].text)
-                        pl_verdict_set(ret, states[i].kind, code, "%s", states[i].reason);
-                else
-                        pl_verdict_set(ret, states[i].kind, code, "%s: %s", states[i].reason,
-                                       quoted);
-                return;
-        }
-        pl_verdict_set(ret, PL_VERDICT_UP, code, "%s", quoted);
+        judge_state(code, text, n_text, ret);
 }
 
-static void judge_garbage(const uint8_t *data, size_t n, PlVerdict *ret) {
+static void judge_garbage(const uint8_t *data, size_t n, PlTcpAnswer *ret) {
         char quoted[48];
 
-        if (pl_verdict_if_tls(data, n, ret))
+        if (is_tls(data, n, ret))
                 return;
-        pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage", "not a Postgres server: it says \"%s\"",
+        pl_verdict_set(&ret->verdict, PL_VERDICT_DISPUTED, "garbage",
+                       "not a Postgres server: it says \"%s\"",
                        pl_quote(data, PL_MIN(n, (size_t)40), quoted, sizeof(quoted)));
 }
 
@@ -163,7 +237,7 @@ static void judge_garbage(const uint8_t *data, size_t n, PlVerdict *ret) {
  * A postmaster that cannot fork answers with 'E' and bare text up to a NUL (the protocol before
  * 3.0, report_fork_failure_to_client()); its "length" is then text, far above any real one.
  */
-static PlProbeStep old_error(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
+static PlProbeStep old_error(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret) {
         size_t most = PL_MIN(n, (size_t)OLD_ERROR_MAX);
         const uint8_t *end = memchr(data, 0, most);
         size_t len = end ? (size_t)(end - data) : most;
@@ -180,7 +254,8 @@ static PlProbeStep old_error(const uint8_t *data, size_t n, bool eof, PlVerdict 
                 judge_garbage(data, n, ret);
                 return PL_PROBE_DONE;
         }
-        pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "fork", "cannot start a server process: %s",
+        pl_verdict_set(&ret->verdict, PL_VERDICT_IMPAIRED, "fork",
+                       "cannot start a server process: %s",
                        pl_quote(data + 1, len - 1, quoted, sizeof(quoted)));
         return PL_PROBE_DONE;
 }
@@ -190,12 +265,11 @@ static bool is_type(uint8_t c, bool let_in) {
         return memchr(let_in ? "RENvSKZ" : "RENv", c, let_in ? 7 : 4) != NULL;
 }
 
-static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                                  bool *ret_goodbye) {
+static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret) {
         bool let_in = false;
         size_t i = 0;
 
-        *ret_goodbye = false;
+        *ret = (PlTcpAnswer){ 0 };
         while (n - i >= 5) {
                 uint8_t type = data[i];
                 uint32_t len = get32(data + i + 1);
@@ -214,7 +288,7 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVer
                 if (type == 'R' && len >= 8 && n - i >= 9) {
                         if (get32(body) != 0) {
                                 /* it asks for a password: it serves */
-                                pl_verdict_set(ret, PL_VERDICT_UP, "", "%s", "");
+                                pl_verdict_set(&ret->verdict, PL_VERDICT_UP, "", "%s", "");
                                 return PL_PROBE_DONE;
                         }
                         if (len != 8) { /* AuthenticationOk is nothing but its code */
@@ -230,8 +304,8 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVer
                         return PL_PROBE_DONE;
                 }
                 if (type == 'Z') {
-                        pl_verdict_set(ret, PL_VERDICT_UP, "", "%s", "");
-                        *ret_goodbye = true;
+                        pl_verdict_set(&ret->verdict, PL_VERDICT_UP, "", "%s", "");
+                        ret->goodbye = true;
                         return PL_PROBE_DONE;
                 }
                 i += (size_t)len + 1;
@@ -243,13 +317,12 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVer
         if (!eof)
                 return PL_PROBE_MORE;
         if (n == 0)
-                pl_verdict_set(ret, PL_VERDICT_SILENT, "closed",
-                               "the connection was closed without an answer");
+                closed(ret);
         else if (let_in)
-                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "closed",
+                pl_verdict_set(&ret->verdict, PL_VERDICT_IMPAIRED, "closed",
                                "closed after authentication, before it was ready");
         else
-                pl_verdict_set(ret, PL_VERDICT_SILENT, "closed",
+                pl_verdict_set(&ret->verdict, PL_VERDICT_SILENT, "closed",
                                "the connection was closed in the middle of an answer");
         return PL_PROBE_DONE;
 }
@@ -257,7 +330,7 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlVer
 static const uint8_t postgres_goodbye[5] = { 'X', 0, 0, 0, 4 }; /* Terminate */
 
 const PlTcpTalk pl_tcp_postgres = { postgres_hello, postgres_parse, postgres_goodbye,
-                                    sizeof(postgres_goodbye) };
+                                    sizeof(postgres_goodbye), true };
 
 /*
  * --- Redis: PING out, one line of RESP in. Without a password: NOAUTH means that it serves (and
@@ -308,7 +381,7 @@ static bool is_error_word(const uint8_t *line, size_t n) {
         return i > 2 && (i == n || line[i] == ' ');
 }
 
-static void judge_line(const uint8_t *line, size_t n, PlVerdict *ret) {
+static void judge_line(const uint8_t *line, size_t n, PlTcpAnswer *ret) {
         char quoted[128];
 
         for (size_t i = 0; i < PL_ARRAY_SIZE(answers); i++) {
@@ -319,20 +392,20 @@ static void judge_line(const uint8_t *line, size_t n, PlVerdict *ret) {
                 /* "+PONGO" and "-BUSYBODY" are not ours */
                 if (n > len && line[len] != ' ' && line[len] != ',')
                         continue;
-                pl_verdict_set(ret, answers[i].kind, answers[i].code, "%s",
+                pl_verdict_set(&ret->verdict, answers[i].kind, answers[i].code, "%s",
                                answers[i].reason
                                                ? answers[i].reason
                                                : pl_quote(line + 1, n - 1, quoted, sizeof(quoted)));
                 return;
         }
-        if (pl_verdict_if_tls(line, n, ret))
+        if (is_tls(line, n, ret))
                 return;
         if (line[0] == '-' && is_error_word(line, n))
                 /* a word that a later Redis may know: it answers, but not PONG */
-                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "error", "answers PING with %s",
+                pl_verdict_set(&ret->verdict, PL_VERDICT_IMPAIRED, "error", "answers PING with %s",
                                pl_quote(line + 1, n - 1, quoted, sizeof(quoted)));
         else
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
+                pl_verdict_set(&ret->verdict, PL_VERDICT_DISPUTED, "garbage",
                                "not a Redis server: it says \"%s\"",
                                pl_quote(line, PL_MIN(n, (size_t)40), quoted, sizeof(quoted)));
 }
@@ -345,11 +418,10 @@ static size_t redis_hello(const char *user, const char *database,
         return sizeof(ping) - 1;
 }
 
-static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                               bool *ret_goodbye) {
+static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret) {
         const uint8_t *end = memmem(data, PL_MIN(n, (size_t)REDIS_LINE_MAX), "\r\n", 2);
 
-        *ret_goodbye = false;
+        *ret = (PlTcpAnswer){ 0 };
         if (end && end > data) {
                 judge_line(data, (size_t)(end - data), ret);
                 return PL_PROBE_DONE;
@@ -360,16 +432,57 @@ static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlVerdic
                 return PL_PROBE_DONE;
         }
         if (n >= REDIS_LINE_MAX) {
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
+                pl_verdict_set(&ret->verdict, PL_VERDICT_DISPUTED, "garbage",
                                "not a Redis server: its first line does not end");
                 return PL_PROBE_DONE;
         }
         if (!eof)
                 return PL_PROBE_MORE;
-        pl_verdict_set(ret, PL_VERDICT_SILENT, "closed", "%s",
-                       n == 0 ? "the connection was closed without an answer"
-                              : "the connection was closed in the middle of an answer");
+        if (n == 0)
+                closed(ret);
+        else
+                pl_verdict_set(&ret->verdict, PL_VERDICT_SILENT, "closed",
+                               "the connection was closed in the middle of an answer");
         return PL_PROBE_DONE;
 }
 
-const PlTcpTalk pl_tcp_redis = { redis_hello, redis_parse, NULL, 0 };
+const PlTcpTalk pl_tcp_redis = { redis_hello, redis_parse };
+
+/* --- which question is asked next, and what its answer means beside the ones before --- */
+
+const uint8_t pl_tcp_starttls[8] = { 0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f }; /* SSLRequest */
+
+bool pl_tcp_is_quiet(const PlTcpMemory *m, uint64_t now_usec) {
+        return !m->noisy && (m->unanswered || now_usec < m->quiet_until_usec);
+}
+
+static void learn_quiet(PlTcpMemory *m, PlVerdict *v) {
+        bool answered = v->kind == PL_VERDICT_UP;
+
+        if (answered)
+                *v = m->told;
+        else
+                m->quiet_until_usec = 0;
+        m->alive = answered && m->unanswered;
+        m->unanswered = false;
+}
+
+void pl_tcp_learn(PlTcpMemory *m, bool quiet, const PlTcpAnswer *a, uint64_t now_usec,
+                  PlVerdict *ret) {
+        *ret = a->verdict;
+        if (quiet) {
+                learn_quiet(m, ret);
+                return;
+        }
+        m->unanswered = a->verdict.kind == PL_VERDICT_SILENT &&
+                        pl_streq(a->verdict.code, "timeout");
+        m->alive = m->alive && m->unanswered;
+        m->quiet_until_usec = a->quiet_usec ? now_usec + a->quiet_usec : 0;
+        m->told = a->verdict;
+        if (m->unanswered)
+                pl_verdict_set(&m->told, PL_VERDICT_IMPAIRED, "timeout",
+                               "it answers, but begins no session within the deadline: its disk "
+                               "hangs, or the server behind a pooler is gone");
+        if (m->alive)
+                *ret = m->told;
+}

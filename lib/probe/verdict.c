@@ -21,8 +21,6 @@ void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const ch
 bool pl_verdict_if_tls(const uint8_t *data, size_t n, PlVerdict *ret) {
         if (n < 3 || (data[0] != 21 && data[0] != 22) || data[1] != 3 || data[2] > 4)
                 return false;
-        pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "tls",
-                       "it speaks TLS on this port, the probe does not: set ProbePort= to a plain "
-                       "port, or Probe=tcp");
+        pl_verdict_set(ret, PL_VERDICT_DISPUTED, "tls", "%s", PL_VERDICT_TLS);
         return true;
 }

@@ -43,7 +43,9 @@ typedef enum PlProbeStep {
 void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const char *format, ...)
                 PL_PRINTF(4, 5);
 
+/* To a plain question that met TLS. */
+#define PL_VERDICT_TLS "it speaks TLS on this port, and was not asked in TLS: set ProbeTLS=auto"
+
 /** pl_verdict_if_tls() - do the first bytes of an answer belong to TLS (RFC 8446, 5.1: an alert or
- * a handshake record)? Then the verdict is written: the service may well serve, but not to this
- * probe, so it is degraded, with the remedy; a restart would not help. */
+ * a handshake record)? Then the verdict is written: alive, with the remedy. */
 bool pl_verdict_if_tls(const uint8_t *data, size_t n, PlVerdict *ret);

@@ -9,11 +9,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
-        bool goodbye = true;
-        PlProbeStep step = pl_tcp_postgres.parse(data, n, eof, ret, &goodbye);
+        PlTcpAnswer a = { .goodbye = true };
+        PlProbeStep step = pl_tcp_postgres.parse(data, n, eof, &a);
 
-        must(!goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP &&
-                          memmem(data, n, "R\0\0\0\x08\0\0\0\0", 9)));
+        *ret = a.verdict;
+        must(!a.goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP &&
+                            memmem(data, n, "R\0\0\0\x08\0\0\0\0", 9)));
         return step;
 }
 

@@ -8,10 +8,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
-        bool goodbye = true;
-        PlProbeStep step = pl_tcp_redis.parse(data, n, eof, ret, &goodbye);
+        PlTcpAnswer a = { .goodbye = true };
+        PlProbeStep step = pl_tcp_redis.parse(data, n, eof, &a);
 
-        must(!goodbye);
+        *ret = a.verdict;
+        must(!a.goodbye);
         return step;
 }
 

@@ -119,6 +119,12 @@ static void bench_report(const Tool *t, const struct rusage *before, uint64_t wa
                      after.ru_nvcsw - before->ru_nvcsw, after.ru_maxrss);
 }
 
+static PlProbeTls tls_from_word(const char *s) {
+        return pl_streq(s, "yes")  ? PL_PROBE_TLS_YES
+               : pl_streq(s, "no") ? PL_PROBE_TLS_NO
+                                   : PL_PROBE_TLS_AUTO;
+}
+
 /* What points into argv or these arrays is good for the whole run. */
 static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                           uint64_t *for_usec) {
@@ -130,6 +136,9 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                 { "model", required_argument, NULL, 'm' },
                 { "user", required_argument, NULL, 'u' },
                 { "database", required_argument, NULL, 'd' },
+                { "host", required_argument, NULL, 'h' },
+                { "tls", required_argument, NULL, 'T' },
+                { "verify", no_argument, NULL, 'v' },
                 { "until", required_argument, NULL, 'U' },
                 { "bench", required_argument, NULL, 'b' },
                 { "for", required_argument, NULL, 'f' },
@@ -141,43 +150,35 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
 
         target->expect = expect;
         target->models = models;
-        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-                switch (c) {
-                case 't':
-                        r = pl_parse_sec(optarg, &target->timeout_usec);
-                        break;
-                case 'i':
-                        r = pl_parse_sec(optarg, &target->interval_usec);
-                        break;
-                case 'f':
-                        r = pl_parse_sec(optarg, for_usec);
-                        break;
-                case 'p':
-                        target->path = optarg;
-                        break;
-                case 'e':
-                        if (n_expect < PL_EXPECT_MAX)
-                                expect[n_expect++] = optarg;
-                        break;
-                case 'm':
-                        if (n_models < 8)
-                                models[n_models++] = optarg;
-                        break;
-                case 'u':
-                        target->user = optarg;
-                        break;
-                case 'd':
-                        target->database = optarg;
-                        break;
-                case 'U':
-                        t->until = optarg;
-                        break;
-                case 'b':
-                        t->bench = strtoul(optarg, NULL, 10);
-                        break;
-                default:
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+                const char **text = c == 'p'   ? &target->path
+                                    : c == 'u' ? &target->user
+                                    : c == 'd' ? &target->database
+                                    : c == 'h' ? &target->host
+                                    : c == 'U' ? &t->until
+                                               : NULL;
+                uint64_t *sec = c == 't'   ? &target->timeout_usec
+                                : c == 'i' ? &target->interval_usec
+                                : c == 'f' ? for_usec
+                                           : NULL;
+
+                if (c == '?')
                         return false;
-                }
+                if (text)
+                        *text = optarg;
+                else if (sec)
+                        r = PL_MIN(r, pl_parse_sec(optarg, sec));
+                else if (c == 'e' && n_expect < PL_EXPECT_MAX)
+                        expect[n_expect++] = optarg;
+                else if (c == 'm' && n_models < 8)
+                        models[n_models++] = optarg;
+                else if (c == 'b')
+                        t->bench = strtoul(optarg, NULL, 10);
+                else if (c == 'T')
+                        target->tls = tls_from_word(optarg);
+                else if (c == 'v')
+                        target->tls_verify = true;
+        }
         return r >= 0 && argc - optind >= 2;
 }
 

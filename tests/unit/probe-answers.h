@@ -6,7 +6,7 @@
  * come, whether the connection ends, and the verdict.
  */
 
-#include "lib/probe/verdict.h"
+#include "lib/probe/tcp.h"
 #include "unit.h"
 
 #define BYTES(s) s, sizeof(s) - 1
@@ -18,10 +18,11 @@ typedef struct Answer {
         PlVerdictKind kind;        /* PL_VERDICT_NONE: wants more */
         const char *code, *reason; /* reason: a part of it */
         bool goodbye;
+        PlProbeWay better;
+        unsigned quiet_min;
 } Answer;
 
-typedef PlProbeStep Parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret,
-                          bool *ret_goodbye);
+typedef PlProbeStep Parse(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret);
 
 static inline void check_verdict(const char *name, const PlVerdict *v, PlVerdictKind kind,
                                  const char *code, const char *reason) {
@@ -31,36 +32,38 @@ static inline void check_verdict(const char *name, const PlVerdict *v, PlVerdict
 }
 
 static inline void check_answer(const Answer *row, Parse *parse) {
-        PlVerdict v = { 0 };
-        bool goodbye = false;
-        PlProbeStep step = parse((const uint8_t *)row->data, row->n, row->eof, &v, &goodbye);
+        PlTcpAnswer a;
+        PlProbeStep step = parse((const uint8_t *)row->data, row->n, row->eof, &a);
 
         if (row->kind == PL_VERDICT_NONE) {
                 ck_assert_msg(step == PL_PROBE_MORE, "%s: a verdict too early: %s", row->name,
-                              v.reason);
+                              a.verdict.reason);
                 return;
         }
         ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict", row->name);
-        check_verdict(row->name, &v, row->kind, row->code, row->reason);
-        ck_assert_msg(goodbye == row->goodbye, "%s: goodbye", row->name);
+        check_verdict(row->name, &a.verdict, row->kind, row->code, row->reason);
+        ck_assert_msg(a.goodbye == row->goodbye, "%s: goodbye", row->name);
+        ck_assert_msg(a.better == row->better, "%s: another way: %d", row->name, a.better);
+        ck_assert_msg(a.quiet_usec == row->quiet_min * PL_USEC_PER_MIN, "%s: quiet for %" PRIu64,
+                      row->name, a.quiet_usec);
 }
 
 /* However the bytes are cut into packets, a verdict that comes early is the verdict of the whole.
  */
 static inline void check_packets(const Answer *row, Parse *parse) {
-        PlVerdict whole = { 0 }, v = { 0 };
-        bool goodbye;
+        PlTcpAnswer whole, a;
 
-        if (parse((const uint8_t *)row->data, row->n, false, &whole, &goodbye) == PL_PROBE_MORE)
+        if (parse((const uint8_t *)row->data, row->n, false, &whole) == PL_PROBE_MORE)
                 return;
         for (size_t n = 0; n < row->n; n++) {
                 /* an exact-size copy: a read beyond the bytes received is seen by the sanitizer */
                 uint8_t *copy = malloc(n ? n : 1);
 
                 memcpy(copy, row->data, n);
-                if (parse(copy, n, false, &v, &goodbye) == PL_PROBE_DONE)
-                        ck_assert_msg(v.kind == whole.kind, "%s: after %zu bytes: %d (%s)",
-                                      row->name, n, v.kind, v.reason);
+                if (parse(copy, n, false, &a) == PL_PROBE_DONE)
+                        ck_assert_msg(a.verdict.kind == whole.verdict.kind,
+                                      "%s: after %zu bytes: %d (%s)", row->name, n, a.verdict.kind,
+                                      a.verdict.reason);
                 free(copy);
         }
 }

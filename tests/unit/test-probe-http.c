@@ -94,7 +94,7 @@ static const Round rows[] = {
         { "garbage", PL_PROBE_GRAFANA, NULL, NULL, false, { { "/api/health", 0, "", NULL,
           PL_HTTP_GARBAGE } }, PL_VERDICT_DISPUTED, "garbage", "not HTTP" },
         { "TLS", PL_PROBE_OLLAMA, NULL, NULL, false, { { "/api/version", 0, "", NULL,
-          PL_HTTP_TLS } }, PL_VERDICT_IMPAIRED, "tls", "TLS" },
+          PL_HTTP_TLS } }, PL_VERDICT_DISPUTED, "tls", "set ProbeTLS=auto" },
         { "no descriptors left here", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 0, "", NULL,
           PL_HTTP_LOCAL } }, PL_VERDICT_NONE, "local", "" },
 };

@@ -47,14 +47,15 @@ static const Answer rows[] = {
         { "a word with escapes", BYTES("-FUTURE \x1b[2J\r\n"), false, PL_VERDICT_IMPAIRED, "error",
           "\\x1b[2J" },
         { "nothing", BYTES(""), false, PL_VERDICT_NONE },
-        { "closed at once", BYTES(""), true, PL_VERDICT_SILENT, "closed", "without" },
+        { "closed at once", BYTES(""), true, PL_VERDICT_SILENT, "closed", "without", false,
+          PL_WAY_TLS },
         { "HTTP", BYTES("HTTP/1.1 400 Bad Request\r\n"), false, PL_VERDICT_DISPUTED, "garbage",
           "HTTP" },
         { "a Postgres error", BYTES("E\0\0\0\x40SFATAL"), false, PL_VERDICT_DISPUTED, "garbage",
           "not a Redis" },
         { "SSH", BYTES("SSH-2.0-OpenSSH_9.2\r\n"), false, PL_VERDICT_DISPUTED, "garbage", "SSH-2.0" },
-        { "TLS alert", BYTES("\x15\x03\x03\0\x02\x02\x46"), true, PL_VERDICT_IMPAIRED, "tls",
-          "TLS" },
+        { "TLS alert", BYTES("\x15\x03\x03\0\x02\x02\x46"), true, PL_VERDICT_DISPUTED, "tls",
+          "TLS", false, PL_WAY_TLS },
         { "one strange byte", BYTES("x"), false, PL_VERDICT_NONE },
         { "one strange byte, closed", BYTES("x"), true, PL_VERDICT_DISPUTED, "garbage", "\"x\"" },
         { "NULs", BYTES("\0\0\0\0"), false, PL_VERDICT_DISPUTED, "garbage", "\\x00" },
@@ -81,31 +82,27 @@ END_TEST
 
 START_TEST(endless_line) {
         uint8_t data[1536];
-        PlVerdict v = { 0 };
-        bool goodbye;
+        PlTcpAnswer a;
 
         memset(data, 'A', sizeof(data));
         data[0] = '+';
-        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data) - 1, false, &v, &goodbye),
-                         PL_PROBE_MORE);
-        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data), false, &v, &goodbye),
-                         PL_PROBE_DONE);
-        ck_assert_int_eq(v.kind, PL_VERDICT_DISPUTED);
+        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data) - 1, false, &a), PL_PROBE_MORE);
+        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data), false, &a), PL_PROBE_DONE);
+        ck_assert_int_eq(a.verdict.kind, PL_VERDICT_DISPUTED);
 }
 END_TEST
 
 /* What Redis 7 says of protected mode, in full. */
 START_TEST(long_line) {
         char data[1066 + 2];
-        PlVerdict v = { 0 };
-        bool goodbye;
+        PlTcpAnswer a;
 
         memset(data, 'a', sizeof(data));
         memcpy(data, "-DENIED ", 8);
         memcpy(data + sizeof(data) - 2, "\r\n", 2);
-        ck_assert_int_eq(pl_tcp_redis.parse((uint8_t *)data, sizeof(data), false, &v, &goodbye),
+        ck_assert_int_eq(pl_tcp_redis.parse((uint8_t *)data, sizeof(data), false, &a),
                          PL_PROBE_DONE);
-        ck_assert_int_eq(v.kind, PL_VERDICT_UP);
+        ck_assert_int_eq(a.verdict.kind, PL_VERDICT_UP);
 }
 END_TEST
 

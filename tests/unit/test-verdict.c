@@ -42,7 +42,7 @@ START_TEST(tls_records) {
         ck_assert_msg(pl_verdict_if_tls((const uint8_t *)records[_i].data, records[_i].n, &v) ==
                                       records[_i].tls,
                       "%s", records[_i].name);
-        ck_assert_int_eq(v.kind, records[_i].tls ? PL_VERDICT_IMPAIRED : PL_VERDICT_NONE);
+        ck_assert_int_eq(v.kind, records[_i].tls ? PL_VERDICT_DISPUTED : PL_VERDICT_NONE);
 }
 END_TEST
 
