@@ -182,9 +182,11 @@ static void say_engine_cannot(PlEnforcer *e, PlHeld *h, uint32_t cannot) {
 
 static void tell_engine(PlEnforcer *e, PlHeld *h) {
         _cleanup_free_ char *body = NULL;
+        const PlEngineInfo *engine = pl_engine_info(e->registry->engine);
         const PlDockerHost host = {
                 .hierarchy = e->mounts->hierarchy[PL_CONTROLLER_CPU],
                 .n_cpus = e->registry->options.host.n_cpus,
+                .podman = engine && engine->podman,
                 .quota_period_usec = h->service ? h->service->cpu_quota_period_usec : 0,
         };
         PlLimits limits = { 0 };

@@ -532,6 +532,8 @@ static int parse_host_config(const json_t *host, PlHostConfig *h) {
                 if (r < 0)
                         return r;
         }
+        h->restart_tries = int_of(json_object_get(host, "RestartPolicy"), "MaximumRetryCount", 0,
+                                  INT32_MAX, 0);
         return dup_member(json_object_get(host, "RestartPolicy"), "Name", NAME_MAX_BYTES,
                           &h->restart_policy);
 }

@@ -78,8 +78,9 @@ typedef struct PlHostConfig {
                                      */
         char *cgroup_parent;
         char *network_mode;
-        char *restart_policy; /* "no", "always", "unless-stopped", "on-failure" */
-        bool auto_remove;     /* --rm: gone with its end */
+        char *restart_policy;  /* "no", "always", "unless-stopped", "on-failure" */
+        bool auto_remove;      /* --rm: gone with its end */
+        int64_t restart_tries; /* of on-failure; 0: without end */
 } PlHostConfig;
 
 /* Where it can be reached. */

@@ -311,6 +311,19 @@ static const struct {
 _Static_assert(0 PL_RESOURCES(TOLD) == PL_ARRAY_SIZE(tellers) + 1, "each is told by a teller");
 #undef TOLD
 
+/* What the container has already, said again, so that the engine keeps it. */
+static int tell_restart_policy(Update *u) {
+        const PlHostConfig *h = u->have;
+        json_t *policy;
+
+        if (!u->host->podman || json_object_size(u->body) == 0)
+                return 0;
+        policy = json_pack("{s:s, s:I}", "Name",
+                           h->restart_policy && *h->restart_policy ? h->restart_policy : "no",
+                           "MaximumRetryCount", (json_int_t)h->restart_tries);
+        return json_object_set_new(u->body, "RestartPolicy", policy) < 0 ? -ENOMEM : 0;
+}
+
 int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
                             const PlDockerHost *host, char **ret, uint32_t *ret_not) {
         _cleanup_json_ json_t *body = json_object();
@@ -327,6 +340,9 @@ int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
                 if (r < 0)
                         return r;
         }
+        r = tell_restart_policy(&u);
+        if (r < 0)
+                return r;
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
                 if (wanted(&u, i) && !(told & UINT32_C(1) << i))
                         cannot(&u, i);

@@ -21,6 +21,7 @@ typedef struct PlDockerHost {
         /* CPUQuotaPeriodSec= of the policy. NanoCpus means 100 ms, so any other period is told as
          * CpuPeriod and CpuQuota; 0: no matter */
         uint64_t quota_period_usec;
+        bool podman; /* Podman 5 takes a body without RestartPolicy for "no" (podman#29790) */
 } PlDockerHost;
 
 /**
