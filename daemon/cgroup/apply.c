@@ -197,21 +197,41 @@ static uint64_t read_v2_period(int dir_fd) {
         return !space || pl_parse_uint64(space + 1, &usec) < 0 ? 0 : usec;
 }
 
+/* The kernel has refused the second of two writes: take back the first. Return: error. */
+static int refused(Target *t, int error, const char *first, const char *before) {
+        const char *file = t->file;
+
+        (void)write_value(t, first, before);
+        t->file = file;
+        return error;
+}
+
 /* Two files, and between the two writes the ratio must not exceed both the old one and the new one:
- * the kernel refuses a ratio above the parent's. */
+ * the kernel refuses a ratio above the parent's. When it refuses the second, the first goes back:
+ * half of a change may leave a fraction of either limit. */
 static int write_v1_quota(Target *t, const char *quota, bool unlimited, uint64_t current_usec,
                           uint64_t period_usec) {
+        char before[32];
         int r;
 
         current_usec = current_usec ?: read_v1_period(t->g->dir_fd[t->c]);
         if (period_usec == current_usec || unlimited)
                 return write_value(t, "cpu.cfs_quota_us", quota);
         if (period_usec < current_usec) {
-                r = write_value(t, "cpu.cfs_quota_us", quota);
-                return r < 0 ? r : write_number(t, "cpu.cfs_period_us", period_usec);
+                r = read_line(t->g->dir_fd[t->c], "cpu.cfs_quota_us", before, sizeof(before));
+                if (r >= 0)
+                        r = write_value(t, "cpu.cfs_quota_us", quota);
+                if (r < 0)
+                        return r;
+                r = write_number(t, "cpu.cfs_period_us", period_usec);
+                return r < 0 ? refused(t, r, "cpu.cfs_quota_us", before) : 0;
         }
+        (void)snprintf(before, sizeof(before), "%" PRIu64, current_usec);
         r = write_number(t, "cpu.cfs_period_us", period_usec);
-        return r < 0 ? r : write_value(t, "cpu.cfs_quota_us", quota);
+        if (r < 0)
+                return r;
+        r = write_value(t, "cpu.cfs_quota_us", quota);
+        return r < 0 ? refused(t, r, "cpu.cfs_period_us", before) : 0;
 }
 
 static int write_v2_quota(Target *t, const char *quota, bool unlimited, uint64_t current_usec,

@@ -45,6 +45,24 @@ teardown() { end; }
     becomes web TasksMax 50
 }
 
+@test "a quota that the group above does not allow leaves the container what it had" {
+    is_v2 && skip 'on v2 quota and period are one file, and no group above refuses them'
+    local group parent
+    run_bb quick
+    parent=$(dirname "$(group_of quick cpu)")/above
+    mkdir "$parent"
+    echo 60000 >"$parent/cpu.cfs_quota_us"
+    run_bb other --cgroup-parent "${parent#/sys/fs/cgroup/cpu}" --cpu-period 5000 --cpu-quota 2750
+    group=$(group_of other cpu)
+    policy_is <<<$'[Service quota]\nMatch=name:other\nCPUQuota=90%\nCPUQuotaPeriodSec=100ms'
+    daemon_begin
+    wait_until 10 said 'other: CPUQuota= not applied'
+    # 55 percent, not a twentieth of that
+    [ "$(cat "$group"/cpu.cfs_quota_us) $(cat "$group"/cpu.cfs_period_us)" = '2750 5000' ]
+    docker rm -f other >/dev/null
+    find /sys/fs/cgroup -mindepth 3 -maxdepth 4 -type d -path "*${parent#/sys/fs/cgroup/cpu}" -exec rmdir {} + 2>/dev/null || true
+}
+
 @test "a swap limit is in force" {
     is_v2 || [ -f /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || skip "kernel without swap accounting"
     daemon_begin
