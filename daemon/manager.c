@@ -40,6 +40,7 @@ struct PlManager {
         bool unsettled; /* logs and health still use the old policy */
         PlSources sources;
         PlStatusLine *line;
+        PlAsks *asks;
         PlEndpoints endpoints;
         PlCtlServer *ctl;
         bool control_bound; /* we made the socket, so we remove it; not with socket activation */
@@ -425,8 +426,12 @@ static int open_status(PlManager *m) {
                 .policy = &m->policy,
                 .archive_dir = m->options.archive_dir,
         };
+        m->asks = pl_asks_new(&m->sources);
+        if (!m->asks)
+                return -ENOMEM;
         m->endpoints = (PlEndpoints){
                 .from = &m->sources,
+                .asks = m->asks,
                 .logs = m->logs,
                 .reload = on_reload,
                 .userdata = m,
@@ -479,6 +484,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->ctl = pl_ctl_server_free(m->ctl);
         m->oom = pl_oom_explainer_free(m->oom);
         m->registry = pl_registry_free(m->registry); /* its containers' values go with it */
+        m->asks = pl_asks_free(m->asks);
         m->enforcer = pl_enforcer_free(m->enforcer);
         pl_cg_mounts_deinit(&m->mounts);
         free(m->policy.error);

@@ -25,6 +25,9 @@ static int help(PlCtl *ctl);
 static const PlCommand commands[] = {
         { "status", "", pl_ctl_cmd_status, "all containers: health, limits, usage", NULL },
         { "show", "NAME", pl_ctl_cmd_show, "everything about one container", NULL },
+        { "probe", "NAME", pl_ctl_cmd_probe, "ask a service now, and show what it answers",
+          "Prints each address that is tried, what is sent and what comes, and the verdict,\n"
+          "without secrets. It is no evidence and changes nothing." },
         { "top", "", pl_ctl_cmd_top, "status, again and again, with CPU in use", NULL },
         { "events", "", pl_ctl_cmd_events, "what happens from now on", NULL },
         { "wait", "NAME", pl_ctl_cmd_wait, "until it is --for healthy, or --timeout",
@@ -174,7 +177,8 @@ static const struct {
           "(local time), RFC 3339, or seconds since 1970.\n"
           "SPAN is a time span of systemd.time(7): 90s, 2min, 1h 30min." },
         { "exit-status", "0  all is well; the request was carried out; the state was reached\n"
-                         "1  something is unhealthy or out of line; a request was refused\n"
+                         "1  something is unhealthy or out of line, probe found it not up; a\n"
+                         "   request was refused\n"
                          "2  wrong usage\n"
                          "3  there is no daemon, or it may not be asked" },
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show top events wait reload rotate logs check import adopt-logs help
+set -l commands status show probe top events wait reload rotate logs check import adopt-logs help
 
 function __plimsollctl_names
     set -l control
@@ -22,6 +22,7 @@ complete -c plimsollctl -s h -l help -d 'Show help'
 
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'All containers: health, limits, usage'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a show -d 'Everything about one container'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a probe -d 'Ask a service now, and show what it answers'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a top -d 'Status, again and again, with CPU in use'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'What happens from now on'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a wait -d 'Until a container is in a state'
@@ -33,12 +34,12 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a adopt-
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a logs -d 'Archives and log as one'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'Of a command or a topic'
 
-complete -c plimsollctl -n '__fish_seen_subcommand_from show wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
+complete -c plimsollctl -n '__fish_seen_subcommand_from show probe wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from help' -a "$commands names times exit-status"
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -l policy -r -F -d 'Another policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
-complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent created running paused restarting removing exited dead'
+complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent finished created running paused restarting removing exited dead'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'At most so long'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two looks'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -s n -l iterations -x -d 'So many looks'

@@ -59,6 +59,7 @@ typedef struct PlCtl {
 /* One per command; that of adopt-logs is in ctl/adopt/command.h. Return: an exit status. */
 int pl_ctl_cmd_status(PlCtl *ctl);
 int pl_ctl_cmd_show(PlCtl *ctl);
+int pl_ctl_cmd_probe(PlCtl *ctl);
 int pl_ctl_cmd_top(PlCtl *ctl);
 int pl_ctl_cmd_events(PlCtl *ctl);
 int pl_ctl_cmd_wait(PlCtl *ctl);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * plimsollctl status and show: one look.
+ * plimsollctl status, show and probe: one look.
  */
 
 #include <errno.h>
@@ -61,5 +61,30 @@ int pl_ctl_cmd_show(PlCtl *ctl) {
                 json_decref(problems);
         }
         json_decref(container);
+        return r;
+}
+
+int pl_ctl_cmd_probe(PlCtl *ctl) {
+        const PlViewOptions o = pl_ctl_view_options();
+        _cleanup_free_ char *path = pl_ctl_client_path(ctl->client, ctl->arguments[0], "/probe");
+        _cleanup_free_ char *text = NULL;
+        json_t *answer = NULL;
+        const char *verdict;
+        long code = 0;
+        int r = path ? pl_ctl_client_request(ctl->client, "POST", path, &code, &answer) : -ENOMEM;
+
+        if (r < 0)
+                return pl_ctl_failed(ctl, r);
+        if (code != 200) {
+                r = pl_ctl_refused(answer);
+        } else {
+                if (ctl->json)
+                        pl_ctl_print_json(answer);
+                else
+                        print_view(pl_view_probe(answer, &o, &text), &text);
+                verdict = json_string_value(json_object_get(answer, "verdict"));
+                r = verdict && pl_streq(verdict, "up") ? PL_EXIT_GOOD : PL_EXIT_BAD;
+        }
+        json_decref(answer);
         return r;
 }

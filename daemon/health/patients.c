@@ -877,6 +877,11 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
                                        : 0,
                 .gave_up = p->restart.gave_up,
                 .flapping = p->health.flapping,
+                .unprobed = p->unprobed,
         };
         return true;
+}
+
+int pl_healthd_ask(PlHealthd *h, const char *id, PlProbeAnswered answered, void *userdata) {
+        return pl_prober_ask(h->prober, id, answered, userdata);
 }

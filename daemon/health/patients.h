@@ -17,6 +17,7 @@
 #include "lib/health/restart.h"
 #include "lib/policy/document.h"
 #include "lib/probe/http.h"
+#include "probe/prober.h"
 
 typedef struct PlHealthd PlHealthd;
 
@@ -129,11 +130,16 @@ typedef struct PlHealthdView {
         PlProbeKind kind;      /* PL_PROBE_NONE: not probed */
         unsigned restarts;     /* ours, within the budget's window */
         bool gave_up, flapping;
-        const char *service; /* of an absent one */
+        const char *service;  /* of an absent one */
+        const char *unprobed; /* why not, although a probe is wanted; static, NULL: not known */
 } PlHealthdView;
 
 /** pl_healthd_get() - Return: false when the container is not known. */
 bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret);
+
+/** pl_healthd_ask() - its probe, now, for somebody who wants to see it; it is no evidence. See
+ * pl_prober_ask(). */
+int pl_healthd_ask(PlHealthd *h, const char *id, PlProbeAnswered answered, void *userdata);
 
 /** pl_healthd_next_absent() - required services without a container; start with *iter = 0.
  * Return: false at the end. */

@@ -91,6 +91,14 @@ static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *stat
                               "plimsollctl show NAME says how its log is kept");
 }
 
+/* Asks, and changes nothing: whoever may read may do this. The prober bounds how often. */
+static json_t *post_probe(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        const PlEndpoints *e = userdata;
+        const PlSubject *s = pl_registry_find(e->from->registry, q->name);
+
+        return s ? pl_ask(e->asks, s, q) : no_container(q->name, status);
+}
+
 /* Each has its place in plimsollctl(1). */
 const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
@@ -99,5 +107,6 @@ const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/events", NULL, PL_CTL_CONNECTED },
         { "POST", "/v1/reload", post_reload, PL_CTL_CONNECTED },
         { "POST", "/v1/containers/*/rotate", post_rotate, PL_CTL_CONNECTED },
+        { "POST", "/v1/containers/*/probe", post_probe, PL_CTL_CONNECTED },
         {},
 };

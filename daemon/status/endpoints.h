@@ -6,11 +6,12 @@
  */
 
 #include "control/server.h"
-#include "status/sources.h"
+#include "status/ask.h"
 
 /* What the rows need; all borrowed. */
 typedef struct PlEndpoints {
         const PlSources *from;
+        PlAsks *asks;
         PlLogs *logs;
         /* 0, or negative errno with *ret_message (owned by the caller): every error of the policy
          */

@@ -575,6 +575,128 @@ int pl_view_show(const json_t *container, const PlViewOptions *o, char **ret) {
         return print_to(print_container, container, o, ret);
 }
 
+/* --- a probe's conversation */
+
+static PlTint verdict_tint(const char *verdict) {
+        static const struct {
+                const char *word;
+                PlTint tint;
+        } tints[] = {
+                { "up", PL_TINT_GOOD },       { "finished", PL_TINT_GOOD },
+                { "starting", PL_TINT_WARN }, { "impaired", PL_TINT_WARN },
+                { "disputed", PL_TINT_WARN }, { "silent", PL_TINT_BAD },
+                { "dead", PL_TINT_BAD },
+        };
+
+        for (size_t i = 0; verdict && i < PL_ARRAY_SIZE(tints); i++)
+                if (pl_streq(tints[i].word, verdict))
+                        return tints[i].tint;
+        return PL_TINT_DIM;
+}
+
+/* Of a text that the daemon has escaped already: its backslashes stay. NULL: out of memory. */
+static char *clean_again(const char *s, const PlLook *look) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        while (*s) {
+                _cleanup_free_ char *piece = strndup(s, strcspn(s, "\\"));
+                _cleanup_free_ char *clean = piece ? pl_text_clean(piece, look) : NULL;
+
+                if (!clean) {
+                        (void)fclose(f);
+                        free(text);
+                        return NULL;
+                }
+                s += strlen(piece);
+                (void)fprintf(f, "%s%s", clean, *s ? "\\" : "");
+                s += *s == '\\';
+        }
+        return pl_take_text(f, &text);
+}
+
+/* "  > GET /health HTTP/1.1": what was sent, what came, and between them what happened. */
+static int print_step(FILE *f, const json_t *step, const PlLook *look, const char **direction) {
+        const char *what = text_of(step, "what"), *text = text_of(step, "text");
+        _cleanup_free_ char *clean = clean_again(text ? text : "", look);
+        PlTint tint = PL_TINT_NONE;
+        const char *mark = *direction;
+
+        if (!clean)
+                return -ENOMEM;
+        if (!what)
+                return 0;
+        if (pl_streq(what, "address") || pl_streq(what, "note") || pl_streq(what, "tls")) {
+                mark = pl_streq(what, "address") ? "" : "  ";
+                tint = pl_streq(what, "address") ? PL_TINT_STRONG : PL_TINT_DIM;
+        } else if (pl_streq(what, "failed")) {
+                mark = "  ";
+                tint = PL_TINT_BAD;
+        } else if (pl_streq(what, "sent")) {
+                *direction = mark = look->utf8 ? "→ " : "> ";
+        } else if (!pl_streq(what, "header")) {
+                *direction = mark = look->utf8 ? "← " : "< ";
+        } else {
+                tint = PL_TINT_DIM;
+        }
+        (void)fputs("  ", f);
+        pl_text_tint(f, look, PL_TINT_DIM, mark);
+        pl_text_wrap(f, look, tint, 2 + pl_text_width(mark, look), *mark ? 6 : 4, clean);
+        return 0;
+}
+
+static int print_verdict(FILE *f, const json_t *c, const PlLook *look) {
+        const char *verdict = text_of(c, "verdict"), *reason = text_of(c, "reason");
+        const char *code = text_of(c, "code"), *remedy = text_of(c, "remedy");
+        uint64_t took = number_of(c, "took_usec");
+        char span[PL_FORMAT_MAX];
+        bool why = reason && *reason;
+        int r;
+
+        if (!json_is_true(json_object_get(c, "asked")))
+                r = print_field(f, look, "no probe", PL_TINT_WARN, "%s", why ? reason : "?");
+        else
+                r = print_field(f, look, "verdict", verdict_tint(verdict), "%s%s%s%s%s%s",
+                                verdict ? verdict : "?", why ? ": " : "", why ? reason : "",
+                                code ? " [" : "", code ? code : "", code ? "]" : "");
+        if (r == 0 && remedy)
+                r = print_field(f, look, "remedy", PL_TINT_NONE, "%s", remedy);
+        if (r == 0 && took != PL_UNLIMITED)
+                r = print_field(f, look, "took", PL_TINT_NONE, "%s", pl_format_sec(took, span));
+        return r;
+}
+
+static int print_probe(FILE *f, const json_t *c, const PlViewOptions *o) {
+        const PlLook *look = &o->look;
+        const char *name = text_of(c, "name"), *service = text_of(c, "service");
+        const char *probe = text_of(c, "probe"), *direction = "  ";
+        _cleanup_free_ char *clean_name = pl_text_clean(name ? name : "?", look);
+        _cleanup_free_ char *clean_service = pl_text_clean(service ? service : "", look);
+        const json_t *step;
+        int r = 0;
+        size_t i;
+
+        if (!clean_name || !clean_service)
+                return -ENOMEM;
+        pl_text_tint(f, look, verdict_tint(text_of(c, "verdict")), look->utf8 ? "● " : "* ");
+        pl_text_tint(f, look, PL_TINT_STRONG, clean_name);
+        if (service)
+                (void)fprintf(f, "  service %s", clean_service);
+        if (probe)
+                (void)fprintf(f, "  probe %s", probe);
+        (void)fputc('\n', f);
+        json_array_foreach(json_object_get(c, "conversation"), i, step) if (r == 0) r =
+                        print_step(f, step, look, &direction);
+        return r == 0 ? print_verdict(f, c, look) : r;
+}
+
+int pl_view_probe(const json_t *conversation, const PlViewOptions *o, char **ret) {
+        return print_to(print_probe, conversation, o, ret);
+}
+
 /* --- the table */
 
 enum {

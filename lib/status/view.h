@@ -34,6 +34,9 @@ int pl_view_status(const json_t *status, const PlViewOptions *o, char **ret);
 /** pl_view_show() - everything about one container. Return: 0, -ENOMEM. */
 int pl_view_show(const json_t *container, const PlViewOptions *o, char **ret);
 
+/** pl_view_probe() - a probe's conversation, and its verdict. Return: 0, -ENOMEM. */
+int pl_view_probe(const json_t *conversation, const PlViewOptions *o, char **ret);
+
 /** pl_view_event() - one event as one line, newline included. Return: 0, -ENOMEM. */
 int pl_view_event(const json_t *event, const PlViewOptions *o, char **ret);
 

@@ -13,6 +13,7 @@ static const struct {
 } takers[] = {
         { "status", "control json" },
         { "show", "control json" },
+        { "probe", "control json" },
         { "top", "control json interval iterations" },
         { "events", "control json" },
         { "wait", "control json for timeout" },

@@ -407,6 +407,68 @@ START_TEST(test_show) {
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+        const char *name;
+        bool utf8;
+        const char *document, *text;
+} conversations[] = {
+        { "HTTP", false,
+          "{'name':'web','service':'shop','probe':'http','asked':true,'verdict':'disputed','code':'404',"
+          "'reason':'HTTP 404 for /','remedy':null,'took_usec':3200,'conversation':["
+          "{'what':'address','text':'10.0.0.1:80'},{'what':'failed','text':'connection refused'},"
+          "{'what':'address','text':'127.0.0.1:8080'},{'what':'sent','text':'GET / HTTP/1.1'},"
+          "{'what':'header','text':'Host: x'},{'what':'status','text':'HTTP/1.1 404 Not Found'},"
+          "{'what':'header','text':'Server: nginx'},{'what':'body','text':'no \\u001b[31m'}]}",
+          "* web  service shop  probe http\n"
+          "  10.0.0.1:80\n"
+          "    connection refused\n"
+          "  127.0.0.1:8080\n"
+          "  > GET / HTTP/1.1\n"
+          "  > Host: x\n"
+          "  < HTTP/1.1 404 Not Found\n"
+          "  < Server: nginx\n"
+          "  < no \\x1b[31m\n"
+          "  verdict  disputed: HTTP 404 for / [404]\n"
+          "  took     3.2ms\n" },
+        { "up", true,
+          "{'name':'db','probe':'redis','asked':true,'verdict':'up','reason':'','took_usec':900,"
+          "'conversation':[{'what':'address','text':'10.0.0.1:6379'},{'what':'sent','text':'PING\\\\r\\\\n'},"
+          "{'what':'received','text':'+PONG'}]}",
+          "● db  probe redis\n"
+          "  10.0.0.1:6379\n"
+          "  → PING\\r\\n\n"
+          "  ← +PONG\n"
+          "  verdict  up\n"
+          "  took     900us\n" },
+        { "no probe", false,
+          "{'name':'job','service':null,'probe':null,'asked':false,'verdict':'none','code':null,"
+          "'reason':'it is paused','remedy':'docker unpause job','took_usec':null,'conversation':[]}",
+          "* job\n"
+          "  no probe it is paused\n"
+          "  remedy   docker unpause job\n" },
+        { "nothing of it", false, "{}", "* ?\n  no probe ?\n" },
+        { "odd", false, "{'name':1,'asked':true,'verdict':[],'conversation':[1,{},{'what':'x'}]}",
+          "* ?\n  < \n  verdict  ?\n" },
+};
+/* clang-format on */
+
+START_TEST(test_probe) {
+        const PlViewOptions o = { .look = { .utf8 = conversations[_i].utf8 } };
+        _cleanup_free_ char *json = strdup(conversations[_i].document), *text = NULL;
+        json_t *document;
+
+        for (char *quote = json; (quote = strchr(quote, '\'')); quote++)
+                *quote = '"';
+        document = json_loads(json, 0, NULL);
+        ck_assert_msg(document != NULL, "%s", conversations[_i].name);
+        ck_assert_int_eq(pl_view_probe(document, &o, &text), 0);
+        ck_assert_msg(pl_streq(text, conversations[_i].text), "%s:\n%s", conversations[_i].name,
+                      text);
+        json_decref(document);
+}
+END_TEST
+
 int main(void) {
         TCase *cases = tcase_create("all");
 
@@ -421,5 +483,6 @@ int main(void) {
         tcase_add_test(cases, test_top);
         tcase_add_loop_test(cases, test_odd_documents, 0, PL_ARRAY_SIZE(odd));
         tcase_add_test(cases, test_show);
+        tcase_add_loop_test(cases, test_probe, 0, PL_ARRAY_SIZE(conversations));
         return run_case(cases);
 }
