@@ -405,6 +405,7 @@ typedef struct Request {
         Turn turn;
         union {
                 PlEngineListReply list;
+                PlEngineNetworksReply networks;
                 PlEngineInspectReply inspect;
                 PlEngineEnvironmentReply environment;
                 PlEngineReply simple;
@@ -581,6 +582,16 @@ static void reply_list(Request *q, int error, const char *message) {
         free(ids);
 }
 
+static void reply_networks(Request *q, int error, const char *message) {
+        _cleanup_free_ PlNetworkInfo *networks = NULL;
+        size_t n = 0;
+
+        if (error == 0)
+                error = pl_docker_parse_networks(q->answer.data, q->answer.size, &networks, &n);
+        buffer_deinit(&q->answer);
+        q->reply.networks(q->userdata, error, networks, n);
+}
+
 static int take_container(Request *q, PlContainer **ret) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
         int r = pl_docker_parse_inspect(q->answer.data, q->answer.size, &c);
@@ -640,6 +651,10 @@ static const Kind kind_version = { "/version", NULL, LANE_OWN, TIMEOUT(ping_usec
                                    .reply = on_version_reply };
 static const Kind kind_list = {
         "/containers/json?all=1", NULL, LANE_CHANGE, TIMEOUT(read_usec), .reply = reply_list,
+        .versioned = true
+};
+static const Kind kind_networks = {
+        "/networks",      NULL, LANE_INSPECT, TIMEOUT(read_usec), .reply = reply_networks,
         .versioned = true
 };
 static const Kind kind_inspect = { "/containers/",         "/json",
@@ -1096,10 +1111,10 @@ static void fail_requests(PlEngine *e, RequestList *l, int error) {
  * matched by prefix where health_status is among them (moby 25798), and "died" and "remove" are
  * Podman's words, which tells of no kill when it stops a container.
  */
-#define FILTERS                                                                                    \
-        "{\"type\":[\"container\"],\"event\":[\"create\",\"start\",\"update\",\"rename\","         \
-        "\"pause\",\"unpause\",\"kill\",\"stop\",\"die\",\"oom\",\"health_status\",\"destroy\"%s]" \
-        "}"
+#define FILTERS                                                                                 \
+        "{\"type\":[\"container\",\"network\"],\"event\":[\"create\",\"start\",\"update\","     \
+        "\"rename\",\"pause\",\"unpause\",\"kill\",\"stop\",\"die\",\"oom\",\"health_status\"," \
+        "\"destroy\",\"connect\",\"disconnect\"%s]}"
 #define FILTERS_PODMAN ",\"died\",\"remove\""
 
 static size_t on_header(char *data, size_t one, size_t size, void *userdata) {
@@ -1161,7 +1176,7 @@ static uint64_t since_nsec(const PlEngine *e) {
 }
 
 static int subscribe(PlEngine *e) {
-        char filters[320], path[1024];
+        char filters[400], path[1280];
         uint64_t since = since_nsec(e);
         char *escaped;
         int r;
@@ -1586,6 +1601,14 @@ int pl_engine_list(PlEngine *e, PlEngineListReply reply_to, void *userdata) {
 
         if (q)
                 q->reply.list = reply_to;
+        return ask_for(e, q, NULL);
+}
+
+int pl_engine_networks(PlEngine *e, PlEngineNetworksReply reply_to, void *userdata) {
+        Request *q = request_new(e, &kind_networks, userdata);
+
+        if (q)
+                q->reply.networks = reply_to;
         return ask_for(e, q, NULL);
 }
 

@@ -93,12 +93,15 @@ typedef void (*PlEngineInspectReply)(void *userdata, const char *id, int error, 
  * with an error. */
 typedef void (*PlEngineEnvironmentReply)(void *userdata, const char *id, int error,
                                          char *const *environment);
+typedef void (*PlEngineNetworksReply)(void *userdata, int error, const PlNetworkInfo *networks,
+                                      size_t n);
 /* With error 0 the message is the engine's warnings ("… not supported, discarded"), or NULL. */
 typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const char *message);
 
 /* All: 0 and exactly one callback later; or a negative errno and no callback: -ENOTCONN, -ENOMEM,
  * -EINVAL for an id that is none, -ENOBUFS when too many wait already. */
 int pl_engine_list(PlEngine *e, PlEngineListReply reply, void *userdata);
+int pl_engine_networks(PlEngine *e, PlEngineNetworksReply reply, void *userdata);
 int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata);
 /* What a service may repeat in its answers and nobody may read there. */
 int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply,

@@ -75,7 +75,99 @@ static bool is_outdated(const PlSubject *s) {
         return s->inspect_again || s->inspect_due;
 }
 
+/* --- networks: an inspection tells their names, but not whether the host has a way into them ---
+ */
+
+static bool add_network(PlRegistry *g, const PlNetworkInfo *info) {
+        PlNetworkInfo *grown = reallocarray(g->networks, g->n_networks + 1, sizeof(*grown));
+
+        if (!grown)
+                return false;
+        g->networks = grown;
+        g->networks[g->n_networks++] = *info;
+        return true;
+}
+
+static const PlNetworkInfo *find_network(const PlRegistry *g, const PlNetwork *n) {
+        for (size_t i = 0; i < g->n_networks; i++)
+                if (pl_streq(g->networks[i].id, n->id) || pl_streq(g->networks[i].name, n->id))
+                        return &g->networks[i];
+        return NULL;
+}
+
+/* Every engine has these, and they are what they are called. */
+static bool is_predefined(const PlNetwork *n) {
+        return pl_streq(n->name, "bridge") || pl_streq(n->name, "host") ||
+               pl_streq(n->name, "none");
+}
+
+/* Return: whether something else is known than before. */
+static bool mark_networks(const PlRegistry *g, PlContainer *c, bool *ret_unknown) {
+        bool changed = false;
+
+        for (size_t i = 0; i < c->reach.n_networks; i++) {
+                PlNetwork *n = &c->reach.networks[i];
+                const PlNetworkInfo *info = find_network(g, n);
+
+                if (!info) {
+                        *ret_unknown = *ret_unknown || (*n->id && !is_predefined(n));
+                        continue;
+                }
+                changed = changed || n->apart != info->apart;
+                n->apart = info->apart;
+        }
+        return changed;
+}
+
+/* It was removed while we asked: do not ask again. */
+static void take_as_plain(PlRegistry *g, const PlContainer *c) {
+        for (size_t i = 0; i < c->reach.n_networks; i++) {
+                PlNetworkInfo info = { 0 };
+
+                if (find_network(g, &c->reach.networks[i]))
+                        continue;
+                memcpy(info.id, c->reach.networks[i].id, sizeof(info.id));
+                (void)add_network(g, &info);
+        }
+}
+
+static void on_networks(void *userdata, int error, const PlNetworkInfo *networks, size_t n) {
+        PlRegistry *g = userdata;
+        bool unknown = false;
+        PlSubject *s;
+
+        if (error < 0) {
+                if (g->connected)
+                        pl_log_warning("Cannot list networks: %s; every one is taken for reachable",
+                                       strerror(-error));
+                return;
+        }
+        g->networks_asked = false;
+        free(TAKE_PTR(g->networks));
+        g->n_networks = 0;
+        for (size_t i = 0; i < n; i++)
+                if (!add_network(g, &networks[i]))
+                        return;
+        PL_MAP_FOREACH(s, g->subjects) {
+                if (!s->facts)
+                        continue;
+                if (mark_networks(g, s->facts, &unknown))
+                        g->handlers->inspected(g->userdata, s, !is_outdated(s));
+                take_as_plain(g, s->facts);
+        }
+}
+
+static void learn_networks(PlRegistry *g, PlContainer *c) {
+        bool unknown = false;
+
+        (void)mark_networks(g, c, &unknown);
+        if (unknown && g->connected && !g->networks_asked &&
+            pl_engine_networks(g->engine, on_networks, g) >= 0)
+                g->networks_asked = true;
+}
+
 void pl_registry_take(PlRegistry *g, PlSubject *s, PlContainer *c) {
+        learn_networks(g, c);
         set_facts(g, s, c, false);
         g->handlers->inspected(g->userdata, s, !is_outdated(s));
 }
@@ -214,7 +306,7 @@ static void on_connected(void *userdata, const PlEngineInfo *info) {
         free(g->engine_error);
         g->engine_error = NULL;
         g->sync_pending = 0;
-        g->syncing = g->listed = false;
+        g->syncing = g->listed = g->networks_asked = false;
         PL_MAP_FOREACH(s, g->subjects)
         s->inspect_for_sync = false;
         g->handlers->engine(g->userdata, info);
@@ -256,6 +348,13 @@ static void on_event(void *userdata, PlEvent *e) {
                 if (s)
                         subject_remove(g, s);
                 pl_reporter_changed(g->reporter);
+                return;
+        }
+        if (e->action == PL_EVENT_NETWORK) {
+                /* at a start and at an end as well, where other events follow */
+                s = pl_map_get(g->subjects, e->id);
+                if (s && s->facts && pl_container_is_live(s->facts))
+                        pl_registry_inspect(g, s);
                 return;
         }
         s = ensure(g, e->id);
@@ -389,6 +488,7 @@ PlRegistry *pl_registry_free(PlRegistry *g) {
         pl_map_free(g->subjects);
         pl_state_dir_free(g->state_dir);
         pl_policy_unref(g->policy);
+        free(g->networks);
         free(g->engine_error);
         sd_event_unref(g->event);
         free(g);

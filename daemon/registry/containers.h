@@ -59,6 +59,10 @@ typedef struct PlRegistry {
         PlStateDir *state_dir;
         PlMap *subjects; /* id → PlSubject */
 
+        PlNetworkInfo *networks; /* that containers are in, asked for when one is not known */
+        size_t n_networks;
+        bool networks_asked; /* the answer is due; or it was no, until the engine is back */
+
         PlEngine *engine;
         bool connected;
         char *engine_error;    /* why it is not */

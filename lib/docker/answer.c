@@ -298,19 +298,26 @@ static int id_list_add(IdList *l, const char *id) {
         return 0;
 }
 
+static int take_id(void *userdata, const json_t *element) {
+        const char *id = string_of(element, "Id");
+
+        if (!id || !pl_is_id(id))
+                return -EBADMSG;
+        return id_list_add(userdata, id);
+}
+
+/* What becomes of an element. Return: 0, negative errno. */
+typedef int (*Take)(void *userdata, const json_t *element);
+
 /* One element at a time: the tree of a list of thousands would be tens of megabytes. */
-static int parse_element(const char *text, size_t size, IdList *l) {
+static int parse_element(const char *text, size_t size, Take take, void *userdata) {
         _cleanup_json_ json_t *element = NULL;
-        const char *id;
         int r;
 
         r = load_object(text, size, &element);
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
-        id = string_of(element, "Id");
-        if (!id || !pl_is_id(id))
-                return -EBADMSG;
-        return id_list_add(l, id);
+        return take(userdata, element);
 }
 
 static void skip_space(const char **p, const char *end) {
@@ -318,7 +325,7 @@ static void skip_space(const char **p, const char *end) {
                 (*p)++;
 }
 
-static int parse_elements(const char *p, const char *end, IdList *l) {
+static int parse_elements(const char *p, const char *end, Take take, void *userdata) {
         JsonScan scan;
         int r;
 
@@ -334,7 +341,7 @@ static int parse_elements(const char *p, const char *end, IdList *l) {
                         r = scan_value(p, (size_t)(end - p), &scan);
                         if (r < 0)
                                 return -EBADMSG;
-                        r = parse_element(p, scan.end, l);
+                        r = parse_element(p, scan.end, take, userdata);
                         if (r < 0)
                                 return r;
                         p += scan.end;
@@ -353,12 +360,55 @@ int pl_docker_parse_list(const char *body, size_t size, char (**ret_ids)[PL_ID_M
         IdList l = {};
         int r;
 
-        r = parse_elements(body, body + size, &l);
+        r = parse_elements(body, body + size, take_id, &l);
         if (r < 0) {
                 free(l.ids);
                 return r;
         }
         *ret_ids = l.ids;
+        *ret_n = l.n;
+        return 0;
+}
+
+typedef struct NetworkList {
+        PlNetworkInfo *items;
+        size_t n;
+} NetworkList;
+
+/* A macvlan or ipvlan keeps its parent interface, which is the host's, apart from its containers
+ * (ip-link(8), Docker's "Macvlan network driver"); an overlay lies in a namespace of its own. */
+static bool is_apart(const char *driver) {
+        return driver && (pl_streq(driver, "macvlan") || pl_streq(driver, "ipvlan") ||
+                          pl_streq(driver, "overlay"));
+}
+
+static int take_network(void *userdata, const json_t *element) {
+        NetworkList *l = userdata;
+        PlNetworkInfo *grown;
+
+        if (l->n % 16 == 0) {
+                grown = reallocarray(l->items, l->n + 16, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                l->items = grown;
+        }
+        grown = &l->items[l->n++];
+        copy_cut(string_of(element, "Id"), grown->id, sizeof(grown->id));
+        copy_cut(string_of(element, "Name"), grown->name, sizeof(grown->name));
+        grown->apart = is_apart(string_of(element, "Driver"));
+        return 0;
+}
+
+int pl_docker_parse_networks(const char *body, size_t size, PlNetworkInfo **ret, size_t *ret_n) {
+        NetworkList l = {};
+        int r;
+
+        r = parse_elements(body, body + size, take_network, &l);
+        if (r < 0) {
+                free(l.items);
+                return r;
+        }
+        *ret = l.items;
         *ret_n = l.n;
         return 0;
 }
@@ -622,6 +672,7 @@ static int parse_networks(const json_t *settings, PlContainer *c) {
                 r = dup_cut(name, NAME_MAX_BYTES, &net->name);
                 if (r < 0)
                         return r;
+                copy_cut(string_of(value, "NetworkID"), net->id, sizeof(net->id));
                 parse_ip(AF_INET, string_of(value, "IPAddress"), net->ip);
                 parse_ip(AF_INET6, string_of(value, "GlobalIPv6Address"), net->ip6);
         }
@@ -1126,6 +1177,25 @@ static uint64_t parse_time_nsec(const json_t *root) {
         return (uint64_t)nsec;
 }
 
+/* The actor is the network; its attributes name the container. Podman has it the other way round.
+ */
+static int parse_network_event(const json_t *root, const json_t *actor, PlEvent *ret) {
+        const char *action = string_of(root, "Action"), *id;
+        PlEvent e = { .action = PL_EVENT_NETWORK, .exit_code = -1 };
+
+        if (!action || (!pl_streq(action, "connect") && !pl_streq(action, "disconnect")))
+                return -ENOMSG;
+        id = string_of(json_object_get(actor, "Attributes"), "container");
+        if (!id)
+                id = string_of(actor, "ID");
+        if (!id || !pl_is_id(id))
+                return -ENOMSG;
+        memcpy(e.id, id, PL_ID_MAX);
+        e.time_nsec = parse_time_nsec(root);
+        *ret = e;
+        return 0;
+}
+
 int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret) {
         _cleanup_json_ json_t *root = NULL;
         const json_t *actor, *attributes;
@@ -1140,9 +1210,11 @@ int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret) {
         type = string_of(root, "Type");
         if (!type)
                 return -EBADMSG;
+        actor = json_object_get(root, "Actor");
+        if (pl_streq(type, "network"))
+                return parse_network_event(root, actor, ret);
         if (!pl_streq(type, "container"))
                 return -ENOMSG;
-        actor = json_object_get(root, "Actor");
         attributes = json_object_get(actor, "Attributes");
         action = string_of(root, "Action");
         id = string_of(actor, "ID");

@@ -47,6 +47,15 @@ char *pl_docker_parse_error(const char *body, size_t size);
  * bounded. Return: owned by the caller, NULL when there are none. */
 char *pl_docker_parse_warnings(const char *body, size_t size);
 
+typedef struct PlNetworkInfo {
+        char id[PL_ID_MAX], name[PL_ID_MAX]; /* cut; Podman calls a network by its name */
+        bool apart; /* its driver leaves the host without a way to its containers */
+} PlNetworkInfo;
+
+/** pl_docker_parse_networks() - body of GET /networks. @ret: array of n, owned by the caller.
+ * Return: 0, -EBADMSG, -ENOMEM. */
+int pl_docker_parse_networks(const char *body, size_t size, PlNetworkInfo **ret, size_t *ret_n);
+
 /* --- one container --- */
 
 /* Limits on what is kept of one container; more is cut (labels, mounts …). */
@@ -80,6 +89,8 @@ typedef enum PlEventAction {
         PL_EVENT_OOM,
         PL_EVENT_HEALTH_STATUS,
         PL_EVENT_DESTROY, /* Podman: remove */
+        PL_EVENT_NETWORK, /* it was connected to a network, or disconnected; nothing else is filled
+                           */
         _PL_EVENT_N,
 } PlEventAction;
 
@@ -99,6 +110,7 @@ typedef struct PlEvent {
 
 void pl_event_deinit(PlEvent *e);
 
-/** pl_docker_parse_event() - one line of GET /events. @ret: pl_event_deinit() it.
+/** pl_docker_parse_event() - one line of GET /events: of a container, or of a network that gets or
+ * loses one. @ret: pl_event_deinit() it.
  * Return: 0, -EBADMSG, -ENOMEM; -ENOMSG for an event that does not concern a container. */
 int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret);

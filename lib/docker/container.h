@@ -50,6 +50,7 @@ typedef struct PlStop {
 
 typedef struct PlNetwork {
         char *name;
+        char id[PL_ID_MAX];   /* of the network; cut; empty: not known yet */
         char ip[46], ip6[46]; /* textual; empty: none */
         bool apart;           /* the host cannot reach its addresses */
 } PlNetwork;

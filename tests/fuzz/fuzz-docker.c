@@ -66,9 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const char *body = (const char *)data;
         char(*ids)[PL_ID_MAX] = NULL;
         PlEngineInfo info = {};
+        PlNetworkInfo *networks = NULL;
         size_t n = 0;
 
         check_inspect(body, size);
+        if (pl_docker_parse_networks(body, size, &networks, &n) == 0)
+                free(networks);
         if (pl_docker_parse_list(body, size, &ids, &n) == 0) {
                 for (size_t i = 0; i < n; i++)
                         expect(pl_is_id(ids[i]));

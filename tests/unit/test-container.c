@@ -51,8 +51,9 @@ static void show(FILE *f, const PlContainer *c) {
         for (size_t i = 0; i < c->n_labels; i++)
                 fprintf(f, " L:%s=%s", c->labels[i].key, c->labels[i].value);
         for (size_t i = 0; i < c->reach.n_networks; i++)
-                fprintf(f, " N:%s=%s,%s", c->reach.networks[i].name, c->reach.networks[i].ip,
-                        c->reach.networks[i].ip6);
+                fprintf(f, " N:%s=%s,%s%s%s", c->reach.networks[i].name, c->reach.networks[i].ip,
+                        c->reach.networks[i].ip6, c->reach.networks[i].id[0] ? "#" : "",
+                        c->reach.networks[i].id);
         for (size_t i = 0; i < c->reach.n_ports; i++)
                 fprintf(f, " P:%u%s=%s:%u", c->reach.ports[i].container_port,
                         c->reach.ports[i].udp ? "u" : "", c->reach.ports[i].host_ip,
@@ -159,6 +160,11 @@ static const struct {
           BODY("\"NetworkSettings\":{\"Networks\":{\"a\":{\"IPAddress\":\"10.0.0.2\"},"
                "\"b\":{\"IPAddress\":\"\",\"GlobalIPv6Address\":\"fd00::2\"}}}"),
           "n unknown image=i N:a=10.0.0.2, N:b=,fd00::2" },
+        { "a network's id, and Podman's, cut",
+          BODY("\"NetworkSettings\":{\"Networks\":{\"a\":{\"NetworkID\":\"" A64 "\"},"
+               "\"b\":{\"NetworkID\":\"b" A64 "\"},\"c\":{\"NetworkID\":7}}}"),
+          "n unknown image=i N:a=,#" A64
+          " N:b=,#baaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa N:c=," },
         { "the old IPAddress is not asked",
           BODY("\"NetworkSettings\":{\"IPAddress\":\"10.0.0.2\",\"Networks\":{}}"),
           "n unknown image=i" },

@@ -218,6 +218,11 @@ END_TEST
         "\",\"Attributes\":{" attributes "}},\"scope\":\"local\",\"time\":1700000000," \
         "\"timeNano\":1700000000123456789}"
 
+#define NETWORK_EVENT(action, id, attributes)                                      \
+        "{\"Type\":\"network\",\"Action\":\"" action "\",\"Actor\":{\"ID\":\"" id  \
+        "\",\"Attributes\":{" attributes "\"name\":\"lan\",\"type\":\"bridge\"}}," \
+        "\"time\":1700000000,\"timeNano\":1700000000123456789}"
+
 static const struct {
         const char *name, *line;
         int r;
@@ -255,7 +260,9 @@ static const struct {
         { "exec, payload", EVENT("exec_create: start: die", "\"name\":\"n\""), 0, PL_EVENT_OTHER,
           -1 },
         { "starting", EVENT("starting", "\"name\":\"n\""), 0, PL_EVENT_OTHER, -1 },
-        { "a network's", "{\"Type\":\"network\",\"Action\":\"connect\"}", -ENOMSG },
+        { "a volume's", "{\"Type\":\"volume\",\"Action\":\"mount\"}", -ENOMSG },
+        { "a network's, of nobody", "{\"Type\":\"network\",\"Action\":\"connect\"}", -ENOMSG },
+        { "a network's own", NETWORK_EVENT("create", B64, ""), -ENOMSG },
         { "legacy fields", "{\"status\":\"start\",\"id\":\"" A64 "\",\"time\":1}", -EBADMSG },
         { "no actor", "{\"Type\":\"container\",\"Action\":\"start\"}", -EBADMSG },
         { "short id", "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"ab\"}}",
@@ -285,6 +292,56 @@ START_TEST(test_event) {
         ck_assert_uint_eq(e.time_nsec, 1700000000123456789u);
         ck_assert_msg((e.action == PL_EVENT_CREATE) == (e.born != NULL), "%s: born", t->name);
         pl_event_deinit(&e);
+}
+END_TEST
+
+/* A network's event is about the container that it gets or loses; Podman names that one alone. */
+START_TEST(test_network_event) {
+        static const char *const lines[] = {
+                NETWORK_EVENT("connect", B64, "\"container\":\"" A64 "\","),
+                NETWORK_EVENT("disconnect", B64, "\"container\":\"" A64 "\","),
+                NETWORK_EVENT("connect", A64, ""),
+        };
+        PlEvent e;
+
+        ck_assert_int_eq(pl_docker_parse_event(lines[_i], strlen(lines[_i]), &e), 0);
+        ck_assert_int_eq(e.action, PL_EVENT_NETWORK);
+        ck_assert_str_eq(e.id, A64);
+        ck_assert_str_eq(e.name, "");
+        ck_assert_uint_eq(e.time_nsec, 1700000000123456789u);
+        pl_event_deinit(&e);
+}
+END_TEST
+
+static const struct {
+        const char *name, *body, *shown; /* "ID,NAME", '!': apart; NULL: -EBADMSG */
+} networks[] = {
+        { "none", "[]", "" },
+        { "drivers",
+          "[{\"Id\":\"1\",\"Name\":\"a\",\"Driver\":\"bridge\"},"
+          "{\"Id\":\"2\",\"Name\":\"b\",\"Driver\":\"macvlan\"},"
+          "{\"Id\":\"3\",\"Name\":\"c\",\"Driver\":\"ipvlan\"},"
+          "{\"Id\":\"4\",\"Name\":\"d\",\"Driver\":\"overlay\"},"
+          "{\"Id\":\"5\",\"Name\":\"e\",\"Driver\":\"weave\"}]",
+          "1,a 2,b! 3,c! 4,d! 5,e " },
+        { "mistyped", "[{\"Id\":1,\"Driver\":[]}]", ", " },
+        { "no list", "{}", NULL },
+        { "half", "[{\"Id\":\"1\"", NULL },
+        { "no objects", "[1]", NULL },
+};
+
+START_TEST(test_networks) {
+        _cleanup_free_ PlNetworkInfo *list = NULL;
+        char shown[256] = "";
+        size_t n = 0;
+        int r = pl_docker_parse_networks(networks[_i].body, strlen(networks[_i].body), &list, &n);
+
+        ck_assert_msg(r == (networks[_i].shown ? 0 : -EBADMSG), "%s: %d", networks[_i].name, r);
+        for (size_t i = 0; i < n; i++)
+                (void)snprintf(shown + strlen(shown), sizeof(shown) - strlen(shown), "%s,%s%s ",
+                               list[i].id, list[i].name, list[i].apart ? "!" : "");
+        ck_assert_msg(!networks[_i].shown || pl_streq(shown, networks[_i].shown), "%s: %s",
+                      networks[_i].name, shown);
 }
 END_TEST
 
@@ -355,6 +412,8 @@ int main(void) {
         tcase_add_loop_test(c, test_error, 0, PL_ARRAY_SIZE(errors));
         tcase_add_test(c, test_warnings);
         tcase_add_loop_test(c, test_event, 0, PL_ARRAY_SIZE(events));
+        tcase_add_loop_test(c, test_network_event, 0, 3);
+        tcase_add_loop_test(c, test_networks, 0, PL_ARRAY_SIZE(networks));
         tcase_add_test(c, test_event_bounds);
         tcase_add_test(c, test_event_born);
         return run_case(c);

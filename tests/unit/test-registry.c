@@ -405,6 +405,100 @@ START_TEST(missed_event_lists_again) {
 }
 END_TEST
 
+static void network_event(const char *action, const char *id) {
+        static unsigned sec; /* an event of the same time is the same event */
+
+        fake_do(&fake,
+                "{\"op\":\"raw\",\"data\":\"{\\\"Type\\\":\\\"network\\\",\\\"Action\\\":"
+                "\\\"%s\\\",\\\"Actor\\\":{\\\"ID\\\":\\\"n\\\",\\\"Attributes\\\":"
+                "{\\\"container\\\":\\\"%s\\\"}},\\\"time\\\":%u}\\n\"}",
+                action, id, ++sec);
+}
+
+/* No event of the container tells that its addresses are others now. */
+START_TEST(network_events) {
+        sync_all();
+        network_event("connect", ID_B); /* it does not run */
+        network_event("connect", "cccccccccccccccccccccccccccccccc"
+                                 "cccccccccccccccccccccccccccccccc"); /* not known */
+        run_through();
+        ck_assert_uint_eq(n_of("inspected A") + n_of("inspected B"), 0);
+        ck_assert_uint_eq(pl_map_size(registry->subjects), 2);
+
+        fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"inspect\":{\"NetworkSettings\":"
+                       "{\"Networks\":{\"bridge\":{\"IPAddress\":\"\"}}}}}");
+        network_event("disconnect", ID_A);
+        RUN_UNTIL(n_of("inspected A") == 1);
+        ck_assert_str_eq(subject(ID_A)->facts->reach.networks[0].ip, "");
+        fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"inspect\":{\"NetworkSettings\":"
+                       "{\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.9\"}}}}}");
+        network_event("connect", ID_A);
+        RUN_UNTIL(n_of("inspected A") == 2);
+        ck_assert_str_eq(subject(ID_A)->facts->reach.networks[0].ip, "172.17.0.9");
+}
+END_TEST
+
+#define IN_LAN                                                                              \
+        "{\"op\":\"set\",\"name\":\"web\",\"inspect\":{\"NetworkSettings\":{\"Networks\":{" \
+        "\"lan\":"                                                                          \
+        "{\"NetworkID\":\"id-of-lan\",\"IPAddress\":\"192.0.2.7\"}}}}}"
+
+static bool is_apart(void) {
+        const PlContainer *c = subject(ID_A)->facts;
+
+        for (size_t i = 0; i < c->reach.n_networks; i++)
+                if (c->reach.networks[i].apart)
+                        return pl_streq(c->reach.networks[i].name, "lan");
+        return false;
+}
+
+/* Whether the host has a way into a network is asked once, when one is not known. */
+START_TEST(networks_are_asked_once) {
+        fake_do(&fake, IN_LAN);
+        fake_do(&fake,
+                "{\"op\":\"fault\",\"path\":\"/networks\",\"kind\":\"document\",\"document\":"
+                "[{\"Id\":\"id-of-lan\",\"Name\":\"lan\",\"Driver\":\"macvlan\"}]}");
+        sync_all();
+        RUN_UNTIL(subject(ID_A)->facts && is_apart());
+        ck_assert_int_eq(n_requests("GET /networks"), 1);
+        pl_registry_inspect(registry, subject(ID_A));
+        RUN_UNTIL(n_of("inspected A") > 0);
+        run_through();
+        ck_assert(is_apart());
+        ck_assert_int_eq(n_requests("GET /networks"), 1);
+}
+END_TEST
+
+/* A network that is gone when the answer comes is not asked for again. */
+START_TEST(network_is_gone) {
+        fake_do(&fake, IN_LAN);
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/networks\",\"kind\":\"document\","
+                       "\"document\":[]}");
+        sync_all();
+        RUN_UNTIL(registry->n_networks > 0);
+        pl_registry_inspect(registry, subject(ID_A));
+        RUN_UNTIL(n_of("inspected A") > 0);
+        run_through();
+        ck_assert(!is_apart());
+        ck_assert_int_eq(n_requests("GET /networks"), 1);
+}
+END_TEST
+
+START_TEST(networks_are_refused) {
+        fake_do(&fake, IN_LAN);
+        fake_do(&fake,
+                "{\"op\":\"fault\",\"path\":\"/networks\",\"kind\":\"status\",\"status\":500,"
+                "\"message\":\"no\"}");
+        sync_all();
+        RUN_UNTIL(n_requests("GET /networks") == 1);
+        pl_registry_inspect(registry, subject(ID_A));
+        RUN_UNTIL(n_of("inspected A") > 0);
+        run_through();
+        ck_assert(!is_apart());
+        ck_assert_int_eq(n_requests("GET /networks"), 1);
+}
+END_TEST
+
 /* What is known stays known, and is called old until everything has been looked at again. */
 START_TEST(lost_engine_is_stale) {
         sync_all();
@@ -563,6 +657,10 @@ int main(void) {
         tcase_add_test(t, no_engine);
         tcase_add_test(t, engine_changed_by_policy);
         tcase_add_test(t, engine_of_the_command_line);
+        tcase_add_test(t, network_events);
+        tcase_add_test(t, networks_are_asked_once);
+        tcase_add_test(t, network_is_gone);
+        tcase_add_test(t, networks_are_refused);
         tcase_add_test(t, find);
         tcase_add_test(t, policy_matches_anew);
         tcase_add_test(t, freed);
