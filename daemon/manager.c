@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "enforce/enforcer.h"
 #include "enforce/queue.h"
 #include "health/act.h"
@@ -43,6 +44,7 @@ struct PlManager {
         PlAsks *asks;
         PlEndpoints endpoints;
         PlCtlServer *ctl;
+        int locks[2];       /* of the directories that are ours alone; -EBADF: not held */
         bool control_bound; /* we made the socket, so we remove it; not with socket activation */
         bool stopping;
 };
@@ -271,6 +273,30 @@ static int load_policy(PlManager *m, const PlHost *host, PlPolicy **ret, char **
         return r;
 }
 
+/* Two of us would undo each other's limits, and cut each other's logs. Who changes nothing takes no
+ * lock, and disturbs nobody. Return: 0; -EBUSY, -errno with the message, owned by the caller. */
+static int take_locks(PlManager *m, char **ret_message) {
+        const char *paths[] = { m->options.state_dir, m->options.archive_dir };
+        pid_t pid = 0;
+        int r = 0, n = 0;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(paths) && r >= 0; i++) {
+                if (m->locks[i] >= 0)
+                        continue;
+                r = pl_lock_directory(paths[i], &m->locks[i], &pid);
+                if (r == -EBUSY)
+                        n = asprintf(ret_message,
+                                     "Another plimsolld (pid %d) uses %s: stop it, or give this "
+                                     "one directories of its own (--state, --archive)",
+                                     pid, paths[i]);
+                else if (r < 0)
+                        n = asprintf(ret_message, "Cannot lock %s: %s", paths[i], strerror(-r));
+        }
+        if (n < 0)
+                *ret_message = NULL;
+        return r;
+}
+
 static void swap_policy(PlManager *m, PlPolicy *policy) {
         PlPolicy *old;
 
@@ -290,6 +316,16 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
         (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
                          pl_clock_usec(CLOCK_MONOTONIC));
         r = load_policy(m, &m->registry->options.host, &policy, &message);
+        if (r >= 0 && !policy->daemon.dry_run && !m->options.dry_run) {
+                _cleanup_free_ char *refusal = NULL;
+
+                r = take_locks(m, &refusal);
+                if (r < 0) {
+                        policy = pl_policy_unref(policy);
+                        free(message);
+                        message = TAKE_PTR(refusal);
+                }
+        }
         free(m->policy.error);
         m->policy.error = NULL;
         if (r < 0) {
@@ -441,10 +477,12 @@ static int open_status(PlManager *m) {
 
 int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager **ret) {
         _cleanup_(pl_manager_freep) PlManager *m = calloc(1, sizeof(*m));
+        _cleanup_free_ char *message = NULL;
         int r;
 
         if (!m)
                 return -ENOMEM;
+        m->locks[0] = m->locks[1] = -EBADF;
         m->event = sd_event_ref(event);
         m->options = *options;
         m->policy.file = options->policy_file;
@@ -454,6 +492,11 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
                 r = open_kernel(m);
         if (r >= 0)
                 r = open_logs(m);
+        if (r >= 0 && !pl_registry_is_dry_run(m->registry)) {
+                r = take_locks(m, &message);
+                if (r < 0)
+                        pl_log_error("%s", message ?: strerror(-r));
+        }
         if (r >= 0)
                 r = pl_health_act_new(m->registry, m->enforcer->systemd, &health_handlers, m,
                                       &m->health);

@@ -4,7 +4,7 @@
  * plimsolld: options, signals and the event loop around the manager.
  *
  * Exit statuses follow sysexits.h, as systemd.exec(5) knows them: 0, 64 usage, 71 the system
- * refuses, 77 not permitted, 78 the policy is wrong.
+ * refuses, 75 another one is at work, 77 not permitted, 78 the policy is wrong.
  */
 
 #include <errno.h>
@@ -147,6 +147,8 @@ static int status_of(int error) {
         case -EACCES:
         case -EPERM:
                 return EX_NOPERM;
+        case -EBUSY: /* another plimsolld */
+                return EX_TEMPFAIL;
         case -ENOENT: /* the directory for the socket, the state or the archives */
         case -ENOTDIR:
         case -EROFS:
@@ -158,7 +160,9 @@ static int status_of(int error) {
 }
 
 static const char *reason_of(int error) {
-        return error == -EBADMSG ? "the policy has errors" : strerror(-error);
+        return error == -EBADMSG ? "the policy has errors"
+               : error == -EBUSY ? "another one is at work"
+                                 : strerror(-error);
 }
 
 /* plimsollctl asks for these paths, and runs in another directory. Return: 0, -errno. */

@@ -19,6 +19,43 @@ teardown() { end; }
 
 daemon() { "$BUILD_DIR/daemon/plimsolld" "$@"; }
 
+@test "a second plimsolld with the same state or archives is refused, and names the first" {
+    daemon_begin
+    run timeout 20 "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" --control "$T/second.sock" --state "$T/state" --archive "$T/other"
+    echo "$output"
+    [ "$status" -eq 75 ]
+    [[ $output == *"Another plimsolld (pid $DAEMON) uses $T/state: stop it"* ]]
+    mkdir "$T/elsewhere"
+    run timeout 20 "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" --control "$T/second.sock" --state "$T/elsewhere" --archive "$T/archive"
+    echo "$output"
+    [ "$status" -eq 75 ]
+    [[ $output == *"Another plimsolld (pid $DAEMON) uses $T/archive: stop it"* ]]
+    # the end of the first one frees it, a violent one as well
+    daemon_end KILL
+    daemon_begin
+}
+
+@test "a dry run beside another plimsolld stays one, whatever a reload says" {
+    local other
+    daemon_begin
+    { echo '[Daemon]'; echo 'DryRun=yes'; grep Engine= "$T/plimsoll.conf" || true; } >"$T/second.conf"
+    "$BUILD_DIR/daemon/plimsolld" --policy "$T/second.conf" --control "$T/second.sock" --state "$T/state" --archive "$T/archive" >"$T/second.log" 2>&1 3>&- 4>&- &
+    other=$!
+    wait_until 10 test -S "$T/second.sock"
+    sed -i 's/DryRun=yes/DryRun=no/' "$T/second.conf"
+    kill -HUP "$other"
+    wait_until 10 grep -q "stays in force: Another plimsolld (pid $DAEMON) uses $T/state" "$T/second.log" || { cat "$T/second.log"; kill "$other"; false; }
+    "$BUILD_DIR/daemon/plimsollctl" --control "$T/second.sock" --json status | jq -e .dry_run
+    # and is free to act when the first one is gone
+    daemon_end
+    kill -HUP "$other"
+    wait_until 10 gives false dry_run_of_second || { cat "$T/second.log"; kill "$other"; false; }
+    kill "$other"
+    wait "$other"
+}
+
+dry_run_of_second() { "$BUILD_DIR/daemon/plimsollctl" --control "$T/second.sock" --json status | jq .dry_run; }
+
 @test "READY comes after the first full reconcile" {
     run_bb web
     daemon_begin
