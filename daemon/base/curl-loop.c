@@ -52,6 +52,13 @@ static int curl_error(CURL *easy, CURLcode code) {
                 return -ECONNRESET;
         case CURLE_WRITE_ERROR: /* the receiver has had enough */
                 return -EMSGSIZE;
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_SSL_CERTPROBLEM:
+        case CURLE_SSL_CIPHER:
+                return -EPROTO;
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+                return -EKEYREJECTED;
         case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9: anything that is no HTTP at all */
         case CURLE_WEIRD_SERVER_REPLY:
         case CURLE_BAD_CONTENT_ENCODING:
@@ -193,7 +200,8 @@ int pl_curl_new(sd_event *event, void (*dispatched)(void *userdata), void *userd
         _cleanup_(pl_curl_freep) PlCurl *c = NULL;
         int r;
 
-        /* No TLS and nothing else that has global state: unix sockets and plain HTTP need none. */
+        /* Nothing that has global state: unix sockets and plain HTTP need none, and since 1.1.0
+         * OpenSSL begins by itself (OPENSSL_init_ssl(3)), as GnuTLS does since 3.3. */
         if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
                 return -ENOMEM;
         c = calloc(1, sizeof(*c));

@@ -21,7 +21,8 @@ typedef struct PlCurl PlCurl;
 typedef void (*PlCurlDone)(void *userdata, CURL *easy, int error, int fd);
 
 /**
- * pl_curl_new() - also initialises libcurl, without TLS
+ * pl_curl_new() - also initialises libcurl, without TLS: its library does that for itself when it
+ * is needed, which for most daemons is never
  * @dispatched: called whenever libcurl has worked, before any done(): what write callbacks have put
  *              aside can be used now; or NULL
  * Return: 0, -ENOMEM or sd-event's error.

@@ -2,7 +2,9 @@
 
 /*
  * Probe transport, HTTP: one request after another over libcurl, each bounded in head, body and
- * time.
+ * time; in TLS where a plain answer asks for it, or where it has been so before.
+ *
+ * A name in ProbeHost= changes what is said (Host header, SNI), never who is asked.
  *
  * No redirects, no proxies from the environment, no reuse of connections (a kept connection says
  * nothing about accept()), no name resolution. HTTP/0.9 is allowed so that bytes that are not HTTP
@@ -33,6 +35,7 @@ typedef struct Request {
         size_t n_headers;
         size_t n_head_bytes; /* of all responses of this request, interim ones included */
         bool head_too_long, got_status;
+        struct curl_slist *connect_to; /* the address, where the URL has a name; NULL: the URL's */
         char error[CURL_ERROR_SIZE];
 } Request;
 
@@ -120,7 +123,7 @@ static CURL *handle_new(void) {
                 return NULL;
         if (curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK ||
             curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") != CURLE_OK ||
-            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http") != CURLE_OK ||
+            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
             curl_easy_setopt(easy, CURLOPT_USERAGENT, "plimsolld/" PLIMSOLL_VERSION) != CURLE_OK) {
                 curl_easy_cleanup(easy);
                 return NULL;
@@ -130,6 +133,7 @@ static CURL *handle_new(void) {
         (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
         (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
         (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
         (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -146,11 +150,13 @@ static void request_free(Request *r) {
         if (r->easy) {
                 (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, NULL);
                 (void)curl_easy_setopt(r->easy, CURLOPT_VERBOSE, 0L);
+                (void)curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, NULL);
                 if (s->n_idle < PL_ARRAY_SIZE(s->idle))
                         s->idle[s->n_idle++] = r->easy;
                 else
                         curl_easy_cleanup(r->easy);
         }
+        curl_slist_free_all(r->connect_to);
         free(r->body);
         free(r->headers);
         free(r);
@@ -228,7 +234,80 @@ static bool is_connected(const PlAttempt *a) {
         return usec > 0;
 }
 
+static bool has_shaken_hands(const Request *r) {
+        curl_off_t usec = 0;
+
+        (void)curl_easy_getinfo(r->easy, CURLINFO_APPCONNECT_TIME_T, &usec);
+        return usec > 0;
+}
+
+/* What is to be done with an answer, as far as TLS goes. */
+typedef enum Next {
+        NEXT_JUDGE,   /* it is an answer */
+        NEXT_AGAIN,   /* ask the same again, the way that stands in the attempt now */
+        NEXT_VERDICT, /* written */
+} Next;
+
+static Next after_plain(PlAttempt *a, const PlHttpAnswer *answer, PlVerdict *ret) {
+        bool told = answer->error == PL_HTTP_TLS ||
+                    (answer->error == PL_HTTP_OK &&
+                     pl_tls_is_asked_for(answer->status, answer->body, answer->body_size));
+        bool closed = answer->error == PL_HTTP_CLOSED && !answer->got_status;
+        PlHttpProbe copy = a->http;
+
+        if (a->tls == PL_PROBE_TLS_NO && told) {
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "tls", "%s", PL_VERDICT_TLS);
+                return NEXT_VERDICT;
+        }
+        if (a->tls == PL_PROBE_TLS_NO || a->asked_plain || (!told && !closed))
+                return NEXT_JUDGE;
+        if (pl_probe_http_answer(&a->spec, &copy, answer, pl_clock_usec(CLOCK_REALTIME),
+                                 &a->plain) != PL_PROBE_DONE)
+                return NEXT_JUDGE;
+        a->asked_plain = true;
+        a->way = PL_WAY_TLS;
+        return NEXT_AGAIN;
+}
+
+static Next after_tls(PlAttempt *a, const Request *r, int error, const PlHttpAnswer *answer,
+                      PlVerdict *ret) {
+        const char *words = r->error;
+        PlTlsError e;
+
+        if (answer->got_status ||
+            (error != -EPROTO && error != -EKEYREJECTED && error != -ECONNRESET))
+                return NEXT_JUDGE;
+        e = error == -EKEYREJECTED ? PL_TLS_UNTRUSTED : pl_tls_error(words);
+        /* who has come through a handshake is alive */
+        if (e == PL_TLS_CLOSED && has_shaken_hands(r)) {
+                e = PL_TLS_REFUSED;
+                words = "closed after the handshake";
+        }
+        if (a->tls == PL_PROBE_TLS_AUTO && (e == PL_TLS_CLOSED || e == PL_TLS_ABSENT)) {
+                a->way = PL_WAY_PLAIN;
+                if (!a->asked_plain && e == PL_TLS_ABSENT)
+                        return NEXT_AGAIN; /* it was TLS, and is no more */
+                if (a->asked_plain) {
+                        *ret = a->plain;
+                        return NEXT_VERDICT;
+                }
+        }
+        pl_tls_verdict(e, words, ret);
+        return NEXT_VERDICT;
+}
+
 static int request(Shared *s, PlAttempt *a);
+
+/* The next request of this round. */
+static void go_on(Shared *s, PlAttempt *a) {
+        PlVerdict v;
+
+        a->handlers->connected(a);
+        if (request(s, a) >= 0)
+                return;
+        pl_probe_transport(PL_HTTP_LOCAL, &v);
+        a->handlers->verdict(a, &v);
+}
 
 static void on_done(void *userdata, CURL *easy, int error, int fd) {
         PlAttempt *a = userdata;
@@ -237,42 +316,92 @@ static void on_done(void *userdata, CURL *easy, int error, int fd) {
         PlHttpAnswer answer;
         PlProbeStep step;
         PlVerdict v;
+        Next next;
 
-        a->connected = is_connected(a) || r->got_status;
+        /* libcurl calls it connected when TLS is, too */
+        a->connected = is_connected(a) || r->got_status || error == -EPROTO ||
+                       error == -EKEYREJECTED;
         answer_of(r, error, a->connected, &answer);
         a->state = NULL;
+        if (!a->connected && a->asked_plain) { /* gone between two questions */
+                request_free(r);
+                a->way = PL_WAY_PLAIN;
+                a->connected = true;
+                v = a->plain;
+                a->handlers->verdict(a, &v);
+                return;
+        }
         if (!a->connected) {
                 request_free(r);
                 a->handlers->unreachable(a, answer.error);
                 return;
         }
-        step = pl_probe_http_answer(&a->spec, &a->http, &answer, pl_clock_usec(CLOCK_REALTIME), &v);
+        next = a->way == PL_WAY_PLAIN ? after_plain(a, &answer, &v)
+                                      : after_tls(a, r, error, &answer, &v);
+        step = next == NEXT_AGAIN ? PL_PROBE_MORE : PL_PROBE_DONE;
+        if (next == NEXT_JUDGE)
+                step = pl_probe_http_answer(&a->spec, &a->http, &answer,
+                                            pl_clock_usec(CLOCK_REALTIME), &v);
         request_free(r);
-        if (step == PL_PROBE_MORE) {
-                a->handlers->connected(a);
-                if (request(s, a) >= 0)
-                        return;
-                pl_probe_transport(PL_HTTP_LOCAL, &v);
+        if (step == PL_PROBE_MORE)
+                go_on(s, a);
+        else
+                a->handlers->verdict(a, &v);
+}
+
+/* Without verification anything that encrypts will do: see probe/tls.c. */
+static void set_tls(CURL *easy, bool verify) {
+        const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+        bool is_openssl = info->ssl_version && pl_startswith(info->ssl_version, "OpenSSL");
+
+        /* libcurl keeps the certificates that it has read from a bundle (reading them takes 40 ms
+         * of CPU), but not where there is a directory of them beside it */
+        if (info->age >= CURLVERSION_SEVENTH && info->cainfo)
+                (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                               verify ? (long)CURL_SSLVERSION_DEFAULT
+                                      : (long)CURL_SSLVERSION_TLSv1);
+        (void)curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
+                               verify || !is_openssl ? NULL : "DEFAULT@SECLEVEL=0");
+}
+
+/* Return: 0, -ENOMEM. */
+static int set_url(Request *r, const PlAttempt *a) {
+        const char *scheme = a->way == PL_WAY_PLAIN ? "http" : "https";
+        char address[PL_PROBE_ADDRESS_TEXT_MAX], to[PL_PROBE_ADDRESS_TEXT_MAX + 2];
+        _cleanup_free_ char *url = NULL;
+
+        (void)pl_probe_address_format(a->address, address);
+        if (asprintf(&url, "%s://%s%s", scheme, a->host ? a->host : address,
+                     pl_probe_http_path(&a->spec, &a->http)) < 0) {
+                url = NULL;
+                return -ENOMEM;
         }
-        a->handlers->verdict(a, &v);
+        if (a->host) {
+                (void)snprintf(to, sizeof(to), "::%s", address); /* whatever host and port */
+                r->connect_to = curl_slist_append(NULL, to);
+                if (!r->connect_to)
+                        return -ENOMEM;
+        }
+        if (curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, r->connect_to) != CURLE_OK ||
+            curl_easy_setopt(r->easy, CURLOPT_URL, url) != CURLE_OK)
+                return -ENOMEM;
+        return 0;
 }
 
 static int request(Shared *s, PlAttempt *a) {
-        char address[PL_PROBE_ADDRESS_TEXT_MAX];
-        _cleanup_free_ char *url = NULL;
         Request *r = calloc(1, sizeof(*r));
 
         if (!r)
                 return -ENOMEM;
         r->shared = s;
-        if (asprintf(&url, "http://%s%s", pl_probe_address_format(a->address, address),
-                     pl_probe_http_path(&a->spec, &a->http)) < 0) {
-                url = NULL;
-                goto fail;
-        }
         r->easy = s->n_idle > 0 ? s->idle[--s->n_idle] : handle_new();
-        if (!r->easy || curl_easy_setopt(r->easy, CURLOPT_URL, url) != CURLE_OK)
+        if (!r->easy || set_url(r, a) < 0)
                 goto fail;
+        if (a->way != PL_WAY_PLAIN)
+                set_tls(r->easy, a->tls_verify);
         (void)curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, a);
         (void)curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, a);
         (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error);
@@ -288,12 +417,22 @@ fail:
 }
 
 static int start(void *shared, PlAttempt *a) {
+        a->asked_plain = false;
+        if (a->tls != PL_PROBE_TLS_AUTO)
+                a->way = a->tls == PL_PROBE_TLS_YES ? PL_WAY_TLS : PL_WAY_PLAIN;
         return request(shared, a);
 }
 
 static void late(PlAttempt *a, PlVerdict *ret) {
+        const Request *r = a->state;
         PlHttpAnswer answer;
 
+        if (a->asked_plain && a->way != PL_WAY_PLAIN && !has_shaken_hands(r)) {
+                a->way = PL_WAY_PLAIN;
+                *ret = a->plain;
+                stop(a);
+                return;
+        }
         answer_of(a->state, -ETIMEDOUT, true, &answer);
         if (answer.error == PL_HTTP_OK || answer.error == PL_HTTP_CLOSED)
                 answer.error = PL_HTTP_TIMEOUT;

@@ -38,6 +38,8 @@ struct PlAttempt {
         PlHttpProbe http;
         PlProbeWay way;     /* that worked last in this run; the transport's, as is the memory */
         PlTcpMemory memory; /* of the kinds that speak another protocol */
+        PlVerdict plain;    /* HTTP: of the plain question, while TLS is tried after it */
+        bool asked_plain;   /* it is */
         const PlProbeAddress *address;
         bool connected;
         PlTrace *trace;       /* of somebody who wants to know; borrowed, NULL: nobody does */

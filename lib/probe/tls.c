@@ -6,6 +6,8 @@
 
 #include "lib/probe/tls.h"
 
+#include <strings.h>
+
 /*
  * First match wins. An alert is the other side's word, so alerts come first. Source: OpenSSL 3,
  * ssl/ssl_err.c; GnuTLS 3.7, lib/errors.c and lib/alert.c; libcurl, lib/vtls/openssl.c and gtls.c.
@@ -43,6 +45,19 @@ PlTlsError pl_tls_error(const char *words) {
                 if (strstr(words, known[i].words))
                         return known[i].error;
         return PL_TLS_REFUSED;
+}
+
+bool pl_tls_is_asked_for(unsigned status, const char *body, size_t n) {
+        static const char *const signs[] = { "https", "ssl", "tls" };
+
+        if (status != 400 && status != 497)
+                return false;
+        n = PL_MIN(n, (size_t)KIB(2));
+        for (size_t i = 0; i < PL_ARRAY_SIZE(signs); i++)
+                for (size_t j = 0, len = strlen(signs[i]); j + len <= n; j++)
+                        if (strncasecmp(body + j, signs[i], len) == 0)
+                                return true;
+        return false;
 }
 
 void pl_tls_verdict(PlTlsError error, const char *words, PlVerdict *ret) {

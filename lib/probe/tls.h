@@ -35,5 +35,15 @@ typedef enum PlTlsError {
  */
 PlTlsError pl_tls_error(const char *words);
 
+/**
+ * pl_tls_is_asked_for() - does an HTTP answer to a plain question say that it should have been TLS?
+ * @status: 400 or 497 is worth a look
+ *
+ * Go: "Client sent an HTTP request to an HTTPS server." nginx: "The plain HTTP request was sent to
+ * HTTPS port". Apache: "You're speaking plain HTTP to an SSL-enabled server port." Tomcat: "This
+ * combination of host and port requires TLS." A false alarm costs a try at TLS.
+ */
+bool pl_tls_is_asked_for(unsigned status, const char *body, size_t n);
+
 /** pl_tls_verdict() - @words: as above, quoted into the reason where they say more than we do */
 void pl_tls_verdict(PlTlsError error, const char *words, PlVerdict *ret);

@@ -11,6 +11,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -193,6 +194,7 @@ int main(int argc, char **argv) {
         Tool t = {};
         int r;
 
+        (void)signal(SIGPIPE, SIG_IGN); /* as plimsolld does */
         if (!parse_options(argc, argv, &t, &target, &for_usec))
                 return 2;
         target.kind = kind_from_word(argv[optind++]);
