@@ -168,7 +168,7 @@ json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
                 .extra = json_object(),
         };
 
-        c.health = health_of(from, s, &c.reason);
+        c.health.state = health_of(from, s, &c.health.reason);
         add_log(from, s, &c);
         add_usage(from, s, &c);
         add_kills(from, s, &c);
@@ -195,8 +195,7 @@ static void add_absent(const PlSources *from, json_t *containers) {
                         .service = v.service,
                         .image = "",
                         .phase = "absent",
-                        .health = v.state,
-                        .reason = v.reason,
+                        .health = { v.state, v.reason, 0 },
                         .wanted = &none,
                         .in_force = &none,
                         .memory_bytes = PL_UNLIMITED,

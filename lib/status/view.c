@@ -47,6 +47,13 @@ static uint64_t number_of(const json_t *object, const char *key) {
         return n < 0 ? PL_UNLIMITED : (uint64_t)n;
 }
 
+/* 0 when it is not known. */
+static uint64_t count_of(const json_t *object, const char *key) {
+        uint64_t n = number_of(object, key);
+
+        return n == PL_UNLIMITED ? 0 : n;
+}
+
 static bool bool_of(const json_t *object, const char *key) {
         return json_is_true(json_object_get(object, key));
 }
@@ -133,6 +140,19 @@ static bool limit_in_line(const json_t *limit, const char *resource) {
         return fabs(a - b) <= slack;
 }
 
+/* "2026-11-24T00:10:12Z" to an age in words. Return: false when it is no such time. */
+static bool age_text(const char *when, uint64_t now_usec, char ret[static PL_FORMAT_MAX]) {
+        struct tm tm = {};
+
+        if (!when || !strptime(when, "%Y-%m-%dT%H:%M:%SZ", &tm))
+                return false;
+        uint64_t usec = (uint64_t)timegm(&tm) * PL_USEC_PER_SEC;
+        if (usec > now_usec)
+                return false;
+        (void)pl_format_sec((now_usec - usec) / PL_USEC_PER_SEC * PL_USEC_PER_SEC, ret);
+        return true;
+}
+
 static PlTint health_tint(const char *health) {
         static const struct {
                 const char *word;
@@ -140,11 +160,28 @@ static PlTint health_tint(const char *health) {
         } tints[] = {
                 { "healthy", PL_TINT_GOOD },  { "starting", PL_TINT_WARN },
                 { "degraded", PL_TINT_WARN }, { "unhealthy", PL_TINT_BAD },
-                { "absent", PL_TINT_BAD },
+                { "absent", PL_TINT_BAD },    { "finished", PL_TINT_GOOD },
         };
 
         for (size_t i = 0; health && i < PL_ARRAY_SIZE(tints); i++)
                 if (pl_streq(tints[i].word, health))
+                        return tints[i].tint;
+        return PL_TINT_DIM;
+}
+
+static PlTint verdict_tint(const char *verdict) {
+        static const struct {
+                const char *word;
+                PlTint tint;
+        } tints[] = {
+                { "up", PL_TINT_GOOD },       { "finished", PL_TINT_GOOD },
+                { "starting", PL_TINT_WARN }, { "impaired", PL_TINT_WARN },
+                { "disputed", PL_TINT_WARN }, { "silent", PL_TINT_BAD },
+                { "dead", PL_TINT_BAD },
+        };
+
+        for (size_t i = 0; verdict && i < PL_ARRAY_SIZE(tints); i++)
+                if (pl_streq(tints[i].word, verdict))
                         return tints[i].tint;
         return PL_TINT_DIM;
 }
@@ -288,15 +325,17 @@ int pl_view_is_good(const json_t *status) {
 static const char *const known[] = {
         "id",       "name",   "service",  "image",     "phase",         "health",         "reason",
         "limits",   "log",    "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
-        "findings", "models",
+        "findings", "models", "verdicts", "recovery",  "health_since",
 };
 
-static int print_title(FILE *f, const json_t *c, const PlLook *look) {
+static int print_title(FILE *f, const json_t *c, const PlViewOptions *o) {
+        const PlLook *look = &o->look;
         const char *name = text_of(c, "name"), *service = text_of(c, "service");
         const char *phase = text_of(c, "phase"), *health = text_of(c, "health");
         _cleanup_free_ char *clean_name = pl_text_clean(name ? name : "?", look);
         _cleanup_free_ char *clean_service = pl_text_clean(service ? service : "", look);
         PlTint tint = health_tint(health);
+        char age[PL_FORMAT_MAX];
 
         if (!clean_name || !clean_service)
                 return -ENOMEM;
@@ -306,6 +345,8 @@ static int print_title(FILE *f, const json_t *c, const PlLook *look) {
                 (void)fprintf(f, "  service %s", clean_service);
         (void)fprintf(f, "  %s, ", phase ? phase : "unknown");
         pl_text_tint(f, look, tint, health ? health : "unknown");
+        if (age_text(text_of(c, "health_since"), o->now_usec, age))
+                (void)fprintf(f, " for %s", age);
         (void)fputc('\n', f);
         return 0;
 }
@@ -470,15 +511,12 @@ static int print_container_findings(FILE *f, const json_t *c, const PlLook *look
 }
 
 static int print_counters(FILE *f, const json_t *c, const PlLook *look) {
-        uint64_t restarts = number_of(c, "restarts"), kills = number_of(c, "oom_kills");
-        uint64_t repairs = number_of(c, "drift_repairs");
+        uint64_t kills = count_of(c, "oom_kills");
 
-        return print_field(f, look, "counted",
-                           kills > 0 && kills != PL_UNLIMITED ? PL_TINT_BAD : PL_TINT_NONE,
+        return print_field(f, look, "counted", kills > 0 ? PL_TINT_BAD : PL_TINT_NONE,
                            "restarts %" PRIu64 ", OOM kills %" PRIu64 ", drift repairs %" PRIu64
                            "%s",
-                           restarts == PL_UNLIMITED ? 0 : restarts,
-                           kills == PL_UNLIMITED ? 0 : kills, repairs == PL_UNLIMITED ? 0 : repairs,
+                           count_of(c, "restarts"), kills, count_of(c, "drift_repairs"),
                            bool_of(c, "repairs_paused") ? "; repairs are paused" : "");
 }
 
@@ -542,14 +580,73 @@ static int print_histories(FILE *f, const json_t *c, const PlViewOptions *o) {
         return r;
 }
 
+/* What it was lately, the newest first: when that began, and why. */
+static int print_verdicts(FILE *f, const json_t *list, const PlViewOptions *o) {
+        const json_t *v;
+        int r = 0;
+        size_t i;
+
+        json_array_foreach(list, i, v) {
+                const char *verdict = text_of(v, "verdict"), *evidence = text_of(v, "evidence");
+                uint64_t n = number_of(v, "count");
+                char first[PL_FORMAT_MAX] = "?", last[PL_FORMAT_MAX] = "?", times[128] = "";
+
+                (void)age_text(text_of(v, "first_at"), o->now_usec, first);
+                if (n > 1 && n != PL_UNLIMITED &&
+                    age_text(text_of(v, "last_at"), o->now_usec, last))
+                        (void)snprintf(times, sizeof(times), " (%" PRIu64 " times, last %s ago)", n,
+                                       last);
+                if (r == 0)
+                        r = print_field(f, &o->look, i == 0 ? "verdicts" : "",
+                                        verdict_tint(verdict), "%s ago %s%s%s%s", first,
+                                        verdict ? verdict : "?", evidence && *evidence ? ": " : "",
+                                        evidence ? evidence : "", times);
+        }
+        return r;
+}
+
+/* Who has restarted it, what is left of the budget, and why nothing is done now. */
+static int print_recovery(FILE *f, const json_t *recovery, const PlViewOptions *o) {
+        const json_t *restarts = json_object_get(recovery, "restarts");
+        const json_t *budget = json_object_get(recovery, "budget");
+        const json_t *gave_up = json_object_get(recovery, "gave_up");
+        const char *why = text_of(json_object_get(recovery, "no_restart"), "text");
+        const char *reason = text_of(gave_up, "reason");
+        uint64_t left = number_of(budget, "left"), window = number_of(budget, "window_usec");
+        char text[128] = "", age[PL_FORMAT_MAX], span[PL_FORMAT_MAX];
+        int r = 0;
+
+        if (!json_is_object(recovery))
+                return 0;
+        if (why)
+                r = print_field(f, &o->look, "restart", PL_TINT_WARN, "not now: %s", why);
+        if (r == 0 && age_text(text_of(gave_up, "at"), o->now_usec, age))
+                r = print_field(f, &o->look, "gave up", PL_TINT_BAD, "%s ago%s%s", age,
+                                reason ? ": " : "", reason ? reason : "");
+        if (left != PL_UNLIMITED && window != PL_UNLIMITED)
+                (void)snprintf(text, sizeof(text), "; %" PRIu64 " of %" PRIu64 " left in %s", left,
+                               number_of(budget, "max"), pl_format_sec(window, span));
+        if (r == 0)
+                r = print_field(f, &o->look, "restarts", PL_TINT_NONE,
+                                "%" PRIu64 " by plimsolld, %" PRIu64 " by the engine, %" PRIu64
+                                " by others%s",
+                                count_of(restarts, "plimsolld"), count_of(restarts, "engine"),
+                                count_of(restarts, "others"), text);
+        return r;
+}
+
 static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
         const PlLook *look = &o->look;
         const char *image = text_of(c, "image"), *id = text_of(c, "id");
         const char *reason = text_of(c, "reason");
-        int r = print_title(f, c, look);
+        int r = print_title(f, c, o);
 
         if (r == 0 && reason)
                 r = print_field(f, look, "reason", health_tint(text_of(c, "health")), "%s", reason);
+        if (r == 0)
+                r = print_recovery(f, json_object_get(c, "recovery"), o);
+        if (r == 0)
+                r = print_verdicts(f, json_object_get(c, "verdicts"), o);
         if (r == 0)
                 r = print_field(f, look, "image", PL_TINT_NONE, "%s", image ? image : "unknown");
         if (r == 0)
@@ -576,23 +673,6 @@ int pl_view_show(const json_t *container, const PlViewOptions *o, char **ret) {
 }
 
 /* --- a probe's conversation */
-
-static PlTint verdict_tint(const char *verdict) {
-        static const struct {
-                const char *word;
-                PlTint tint;
-        } tints[] = {
-                { "up", PL_TINT_GOOD },       { "finished", PL_TINT_GOOD },
-                { "starting", PL_TINT_WARN }, { "impaired", PL_TINT_WARN },
-                { "disputed", PL_TINT_WARN }, { "silent", PL_TINT_BAD },
-                { "dead", PL_TINT_BAD },
-        };
-
-        for (size_t i = 0; verdict && i < PL_ARRAY_SIZE(tints); i++)
-                if (pl_streq(tints[i].word, verdict))
-                        return tints[i].tint;
-        return PL_TINT_DIM;
-}
 
 /* Of a text that the daemon has escaped already: its backslashes stay. NULL: out of memory. */
 static char *clean_again(const char *s, const PlLook *look) {
@@ -739,19 +819,6 @@ static const PlColumn columns[] = {
 };
 
 /* ---- the head ---- */
-
-/* "2026-11-24T00:10:12Z" to an age in words. Return: false when it is no such time. */
-static bool age_text(const char *when, uint64_t now_usec, char ret[static PL_FORMAT_MAX]) {
-        struct tm tm = {};
-
-        if (!when || !strptime(when, "%Y-%m-%dT%H:%M:%SZ", &tm))
-                return false;
-        uint64_t usec = (uint64_t)timegm(&tm) * PL_USEC_PER_SEC;
-        if (usec > now_usec)
-                return false;
-        (void)pl_format_sec((now_usec - usec) / PL_USEC_PER_SEC * PL_USEC_PER_SEC, ret);
-        return true;
-}
 
 static int print_engine(FILE *f, const json_t *status, const PlLook *look) {
         const json_t *engine = json_object_get(status, "engine");

@@ -41,6 +41,19 @@ static bool put_bool(json_t *object, const char *key, bool b) {
         return pl_json_put(object, key, json_boolean(b));
 }
 
+/* RFC 3339 in UTC, so that scripts need no zone. 0 and infinity: not loaded yet. */
+static json_t *time_new(uint64_t usec) {
+        if (usec == 0 || usec == PL_TIME_INFINITY)
+                return json_null();
+        time_t t = (time_t)(usec / PL_USEC_PER_SEC);
+        struct tm tm;
+        char buf[64];
+
+        if (!gmtime_r(&t, &tm) || strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+                return json_null();
+        return json_string(buf);
+}
+
 static json_t *value_new(PlResource r, const PlValue *v) {
         if (!v || !v->set)
                 return json_null();
@@ -138,14 +151,94 @@ json_t *pl_wire_container(const PlContainerStatus *c) {
         if (o && put_text(o, "id", c->id) && put_text(o, "name", c->name) &&
             put_text(o, "service", c->service) && put_text(o, "image", c->image) &&
             put_text(o, "phase", c->phase) &&
-            put_text(o, "health", pl_health_state_to_string(c->health)) &&
-            put_text(o, "reason", c->reason) && pl_json_put(o, "limits", limits_new(c)) &&
-            pl_json_put(o, "usage", usage_new(c)) && pl_json_put(o, "log", log_new(c)) &&
-            pl_json_put_number(o, "restarts", c->restarts) &&
+            put_text(o, "health", pl_health_state_to_string(c->health.state)) &&
+            put_text(o, "reason", c->health.reason) &&
+            pl_json_put(o, "health_since", time_new(c->health.since_usec)) &&
+            pl_json_put(o, "limits", limits_new(c)) && pl_json_put(o, "usage", usage_new(c)) &&
+            pl_json_put(o, "log", log_new(c)) && pl_json_put_number(o, "restarts", c->restarts) &&
             pl_json_put_number(o, "oom_kills", c->oom_kills) &&
             pl_json_put_number(o, "drift_repairs", c->drift_repairs) &&
             put_bool(o, "repairs_paused", c->paused_repairs) &&
             (!c->extra || json_object_update_missing(o, c->extra) == 0))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *history_entry_new(const PlHistoryEntry *e) {
+        json_t *o = json_object();
+
+        if (o && put_text(o, "verdict", e->verdict) &&
+            put_text(o, "code", *e->code ? e->code : NULL) &&
+            put_text(o, "evidence", e->evidence) &&
+            pl_json_put(o, "first_at", time_new(e->first_usec)) &&
+            pl_json_put(o, "last_at", time_new(e->last_usec)) &&
+            pl_json_put_number(o, "count", e->n))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+json_t *pl_wire_history(const PlHistory *h) {
+        json_t *list = json_array();
+        const PlHistoryEntry *e;
+
+        for (unsigned i = 0; list && (e = pl_history_get(h, i)); i++)
+                if (json_array_append_new(list, history_entry_new(e)) < 0) {
+                        json_decref(list);
+                        return NULL;
+                }
+        return list;
+}
+
+static json_t *restarts_new(const PlRecovery *r) {
+        json_t *o = json_object();
+
+        if (o && pl_json_put_number(o, "plimsolld", r->by_plimsolld) &&
+            pl_json_put_number(o, "engine", r->by_engine) &&
+            pl_json_put_number(o, "others", r->by_others))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *budget_new(const PlRecovery *r) {
+        unsigned left = r->budget.n - PL_MIN(r->budget_used, r->budget.n);
+
+        if (r->action != PL_ON_UNHEALTHY_RESTART)
+                return json_null();
+        return json_pack("{s:i,s:i,s:I}", "max", (int)r->budget.n, "left", (int)left, "window_usec",
+                         (json_int_t)r->budget.window_usec);
+}
+
+static json_t *gave_up_new(const PlRecovery *r) {
+        json_t *o = r->gave_up_usec > 0 ? json_object() : json_null();
+
+        if (r->gave_up_usec == 0 || (o && pl_json_put(o, "at", time_new(r->gave_up_usec)) &&
+                                     put_text(o, "reason", r->gave_up_why)))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
+static json_t *no_restart_new(const PlRecovery *r) {
+        if (!*r->no_restart_text)
+                return json_null();
+        return json_pack("{s:s,s:o}", "why", r->no_restart, "text", text_new(r->no_restart_text));
+}
+
+json_t *pl_wire_recovery(const PlRecovery *r) {
+        static const char *const actions[] = {
+                [PL_ON_UNHEALTHY_NONE] = "none",
+                [PL_ON_UNHEALTHY_RESTART] = "restart",
+                [PL_ON_UNHEALTHY_UNIT] = "unit",
+        };
+        json_t *o = json_object();
+
+        if (o && pl_json_put(o, "action", json_string(actions[r->action])) &&
+            pl_json_put(o, "restarts", restarts_new(r)) &&
+            pl_json_put(o, "budget", budget_new(r)) && pl_json_put(o, "gave_up", gave_up_new(r)) &&
+            pl_json_put(o, "no_restart", no_restart_new(r)))
                 return o;
         json_decref(o);
         return NULL;
@@ -174,19 +267,6 @@ static json_t *engine_new(const PlStatus *s) {
                 return o;
         json_decref(o);
         return NULL;
-}
-
-/* RFC 3339 in UTC, so that scripts need no zone. 0 and infinity: not loaded yet. */
-static json_t *time_new(uint64_t usec) {
-        if (usec == 0 || usec == PL_TIME_INFINITY)
-                return json_null();
-        time_t t = (time_t)(usec / PL_USEC_PER_SEC);
-        struct tm tm;
-        char buf[64];
-
-        if (!gmtime_r(&t, &tm) || strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-                return json_null();
-        return json_string(buf);
 }
 
 static json_t *policy_new(const PlStatus *s) {

@@ -11,14 +11,20 @@
 #include <jansson.h>
 
 #include "lib/docker/container.h"
+#include "lib/health/history.h"
 #include "lib/health/machine.h"
 #include "lib/limits/resource.h"
+
+typedef struct PlWireHealth {
+        PlHealthState state;
+        const char *reason;  /* why not healthy, or NULL */
+        uint64_t since_usec; /* CLOCK_REALTIME; 0: not known */
+} PlWireHealth;
 
 /* Everything is borrowed for the call. */
 typedef struct PlContainerStatus {
         const char *id, *name, *service, *image, *phase; /* service NULL: no section matches */
-        PlHealthState health;
-        const char *reason; /* why not healthy, or NULL */
+        PlWireHealth health;
         const PlLimits *wanted, *in_force;
         const char *const (
                         *owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
@@ -31,6 +37,24 @@ typedef struct PlContainerStatus {
         bool paused_repairs; /* a stand-off with another manager */
         json_t *extra;       /* members to add ("oom_reports", …); borrowed, may be NULL */
 } PlContainerStatus;
+
+/** pl_wire_history() - "verdicts", the newest first. Return: new reference, NULL: out of memory. */
+json_t *pl_wire_history(const PlHistory *h);
+
+/* What is done about its health. */
+typedef struct PlRecovery {
+        PlOnUnhealthy action;
+        uint64_t by_plimsolld, by_engine, by_others; /* restarts */
+        PlBudget budget;                             /* n 0: none */
+        unsigned budget_used;
+        uint64_t gave_up_usec;       /* CLOCK_REALTIME; 0: it has not */
+        const char *gave_up_why;     /* borrowed; NULL: not known */
+        const char *no_restart;      /* pl_no_restart_word() */
+        const char *no_restart_text; /* borrowed; "" where there is nothing to say */
+} PlRecovery;
+
+/** pl_wire_recovery() - "recovery". Return: new reference, NULL: out of memory. */
+json_t *pl_wire_recovery(const PlRecovery *r);
 
 typedef enum PlFindingSeverity {
         PL_FINDING_CRITICAL, /* data will be lost, or something is open to everybody */

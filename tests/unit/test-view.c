@@ -59,8 +59,7 @@ static json_t *container(const Sample *s) {
                                 .service = s->service,
                                 .image = "image:1",
                                 .phase = s->phase,
-                                .health = s->health,
-                                .reason = s->reason,
+                                .health = { s->health, s->reason, LOADED },
                                 .wanted = &wanted,
                                 .in_force = &in_force,
                                 .owner_errors = s->errors,
@@ -364,14 +363,15 @@ START_TEST(test_odd_documents) {
 END_TEST
 
 START_TEST(test_show) {
-        const PlViewOptions o = { .look = { .columns = 80 } };
+        const PlViewOptions o = { .look = { .columns = 80 },
+                                  .now_usec = LOADED + 5 * PL_USEC_PER_MIN };
         static const Sample sample = {
                 "a",          "svc",  "running", PL_HEALTH_UNHEALTHY,  "why not",
                 GIB(1),       GIB(2), MIB(512),  95 * PL_USEC_PER_SEC, 3,
                 engine_error, true
         };
         static const char *const parts[] = {
-                "* a  service svc  running, unhealthy\n",
+                "* a  service svc  running, unhealthy for 5min\n",
                 "  reason   why not\n",
                 "  image    image:1\n",
                 "  memory   512M of 2G (25%), working set 256M, peak 512M\n",
@@ -403,6 +403,63 @@ START_TEST(test_show) {
         ck_assert_int_eq(pl_view_show(c, &o, &text), 0);
         for (size_t i = 0; i < PL_ARRAY_SIZE(parts); i++)
                 ck_assert_msg(strstr(text, parts[i]) != NULL, "no \"%s\" in\n%s", parts[i], text);
+        json_decref(c);
+}
+END_TEST
+
+/* What is told of health beside the reason. */
+START_TEST(test_show_health) {
+        const PlViewOptions o = { .now_usec = LOADED + 10 * PL_USEC_PER_MIN };
+        PlHistory history = {};
+        PlRecovery recovery = {
+                .action = PL_ON_UNHEALTHY_RESTART,
+                .by_plimsolld = 1,
+                .by_others = 2,
+                .budget = { 3, 10 * PL_USEC_PER_MIN },
+                .budget_used = 1,
+                .gave_up_usec = LOADED + 9 * PL_USEC_PER_MIN,
+                .gave_up_why = "refused",
+                .no_restart = "docker-passes",
+                .no_restart_text = "Docker's own check passes: disputed",
+        };
+        static const char expected[] =
+                        "  restart  not now: Docker's own check passes: disputed\n"
+                        "  gave up  1min ago: refused\n"
+                        "  restarts 1 by plimsolld, 0 by the engine, 2 by others; 2 of 3 left in "
+                        "10min\n"
+                        "  verdicts 2min ago disputed: HTTP 404 for /health; \\x1b (3 times, last "
+                        "30s ago)\n"
+                        "           5min ago up\n";
+        json_t *c = container(&samples[1]);
+        _cleanup_free_ char *text = NULL;
+
+        pl_history_add(&history, "up", "", "", LOADED + 5 * PL_USEC_PER_MIN);
+        for (unsigned i = 0; i < 3; i++)
+                pl_history_add(&history, "disputed", "404", "HTTP 404 for /health; \x1b",
+                               LOADED + 8 * PL_USEC_PER_MIN + i * 45 * PL_USEC_PER_SEC);
+        ck_assert_int_eq(json_object_set_new(c, "verdicts", pl_wire_history(&history)), 0);
+        ck_assert_int_eq(json_object_set_new(c, "recovery", pl_wire_recovery(&recovery)), 0);
+        ck_assert_int_eq(pl_view_show(c, &o, &text), 0);
+        ck_assert_msg(strstr(text, expected), "%s", text);
+        json_decref(c);
+}
+END_TEST
+
+/* A container that is well, where nothing is wanted: a line about restarts, and no more. */
+START_TEST(test_show_well) {
+        const PlViewOptions o = { .now_usec = LOADED };
+        PlRecovery recovery = { .no_restart = "serves", .no_restart_text = "" };
+        json_t *c = container(&samples[0]);
+        _cleanup_free_ char *text = NULL;
+
+        ck_assert_int_eq(json_object_set_new(c, "recovery", pl_wire_recovery(&recovery)), 0);
+        ck_assert_int_eq(json_object_set_new(c, "verdicts", json_array()), 0);
+        ck_assert_int_eq(pl_view_show(c, &o, &text), 0);
+        ck_assert_msg(strstr(text, "  restarts 0 by plimsolld, 0 by the engine, 0 by others\n"),
+                      "%s", text);
+        ck_assert_msg(!strstr(text, "not now") && !strstr(text, "gave up") &&
+                                      !strstr(text, "verdicts") && !strstr(text, "recovery"),
+                      "%s", text);
         json_decref(c);
 }
 END_TEST
@@ -483,6 +540,8 @@ int main(void) {
         tcase_add_test(cases, test_top);
         tcase_add_loop_test(cases, test_odd_documents, 0, PL_ARRAY_SIZE(odd));
         tcase_add_test(cases, test_show);
+        tcase_add_test(cases, test_show_health);
+        tcase_add_test(cases, test_show_well);
         tcase_add_loop_test(cases, test_probe, 0, PL_ARRAY_SIZE(conversations));
         return run_case(cases);
 }

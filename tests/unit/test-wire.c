@@ -40,7 +40,8 @@ START_TEST(test_container_blank) {
 
         assert_dump(pl_wire_container(&c),
                     "{\"id\":\"0\",\"name\":\"web\",\"service\":null,\"image\":\"nginx:1\","
-                    "\"phase\":\"running\",\"health\":\"unknown\",\"reason\":null,\"limits\":{},"
+                    "\"phase\":\"running\",\"health\":\"unknown\",\"reason\":null,"
+                    "\"health_since\":null,\"limits\":{},"
                     "\"usage\":{\"memory_bytes\":null,\"memory_peak_bytes\":null,"
                     "\"working_set_bytes\":null,\"cpu_usec\":null,"
                     "\"pids\":null},\"log\":{\"path\":null,\"method\":null,\"why\":null,\"size_"
@@ -139,7 +140,7 @@ START_TEST(test_container_hostile) {
         huge[MIB(1) - 1] = '\0';
         c.name = "a\xff\xc0\x80"
                  "b";
-        c.reason = huge;
+        c.health.reason = huge;
         c.restarts = UINT64_MAX - 1; /* beyond what JSON integers hold here */
         json_t *extra = json_pack("{s:s,s:i}", "name", "mine", "pressure", 7);
         c.extra = extra;
@@ -153,6 +154,56 @@ START_TEST(test_container_hostile) {
         ck_assert_int_eq(json_integer_value(json_object_get(j, "pressure")), 7);
         json_decref(j);
         json_decref(extra);
+}
+END_TEST
+
+START_TEST(test_history) {
+        PlHistory h = {};
+
+        assert_dump(pl_wire_history(&h), "[]");
+        pl_history_add(&h, "up", "", "", 1700000000 * PL_USEC_PER_SEC);
+        pl_history_add(&h, "disputed", "404", "HTTP \xff", 1700000060 * PL_USEC_PER_SEC);
+        pl_history_add(&h, "disputed", "404", "HTTP \xff", 1700000070 * PL_USEC_PER_SEC);
+        assert_dump(pl_wire_history(&h),
+                    "[{\"verdict\":\"disputed\",\"code\":\"404\",\"evidence\":\"HTTP \\\\xff\","
+                    "\"first_at\":\"2023-11-14T22:14:20Z\",\"last_at\":\"2023-11-14T22:14:30Z\","
+                    "\"count\":2},{\"verdict\":\"up\",\"code\":null,\"evidence\":\"\","
+                    "\"first_at\":\"2023-11-14T22:13:20Z\",\"last_at\":\"2023-11-14T22:13:20Z\","
+                    "\"count\":1}]");
+}
+END_TEST
+
+static const struct {
+        PlRecovery recovery;
+        const char *dump;
+} recoveries[] = {
+        { { .no_restart = "serves", .no_restart_text = "" },
+          "{\"action\":\"none\",\"restarts\":{\"plimsolld\":0,\"engine\":0,\"others\":0},"
+          "\"budget\":null,\"gave_up\":null,\"no_restart\":null}" },
+        { { .action = PL_ON_UNHEALTHY_RESTART,
+            .by_plimsolld = 1,
+            .by_engine = 2,
+            .by_others = 3,
+            .budget = { 3, 600 * PL_USEC_PER_SEC },
+            .budget_used = 5,
+            .gave_up_usec = 1700000000 * PL_USEC_PER_SEC,
+            .no_restart = "gave-up",
+            .no_restart_text = "gave up" },
+          "{\"action\":\"restart\",\"restarts\":{\"plimsolld\":1,\"engine\":2,\"others\":3},"
+          "\"budget\":{\"max\":3,\"left\":0,\"window_usec\":600000000},"
+          "\"gave_up\":{\"at\":\"2023-11-14T22:13:20Z\",\"reason\":null},"
+          "\"no_restart\":{\"why\":\"gave-up\",\"text\":\"gave up\"}}" },
+        { { .action = PL_ON_UNHEALTHY_UNIT,
+            .budget = { 3, 600 },
+            .no_restart = "unit-started",
+            .no_restart_text = "its unit" },
+          "{\"action\":\"unit\",\"restarts\":{\"plimsolld\":0,\"engine\":0,\"others\":0},"
+          "\"budget\":null,\"gave_up\":null,"
+          "\"no_restart\":{\"why\":\"unit-started\",\"text\":\"its unit\"}}" },
+};
+
+START_TEST(test_recovery) {
+        assert_dump(pl_wire_recovery(&recoveries[_i].recovery), recoveries[_i].dump);
 }
 END_TEST
 
@@ -232,6 +283,8 @@ int main(void) {
         tcase_add_test(cases, test_container_blank);
         tcase_add_loop_test(cases, test_limit, 0, PL_ARRAY_SIZE(limits));
         tcase_add_test(cases, test_container_hostile);
+        tcase_add_test(cases, test_history);
+        tcase_add_loop_test(cases, test_recovery, 0, PL_ARRAY_SIZE(recoveries));
         tcase_add_test(cases, test_finding);
         tcase_add_test(cases, test_status);
         tcase_add_test(cases, test_event);
