@@ -26,6 +26,8 @@ typedef struct PlPatientFacts {
         int exit_code;
         uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
         char restart_policy[16];
+        char name[64]; /* quoted */
+        bool auto_remove;
 } PlPatientFacts;
 
 typedef struct PlPatient {
@@ -51,7 +53,10 @@ typedef struct PlMissing {
         const PlService *service;
         uint64_t since_usec; /* 0: it has one */
         bool said;
+        char reason[PL_HEALTH_REASON_MAX];
 } PlMissing;
+
+#define NO_CONTAINER "no container matches its section"
 
 struct PlHealthd {
         sd_event *event;
@@ -84,13 +89,11 @@ static int load_missing(PlHealthd *h) {
 
                 if (!s->probe.required)
                         continue;
-                list[n].service = s;
+                (void)snprintf(list[n].reason, sizeof(list[n].reason), NO_CONTAINER);
                 for (size_t j = 0; j < h->n_missing; j++)
-                        if (pl_streq(h->missing[j].service->name, s->name)) {
-                                list[n].since_usec = h->missing[j].since_usec;
-                                list[n].said = h->missing[j].said;
-                        }
-                n++;
+                        if (pl_streq(h->missing[j].service->name, s->name))
+                                list[n] = h->missing[j];
+                list[n++].service = s;
         }
         free(h->missing);
         h->missing = list;
@@ -115,7 +118,7 @@ static void say(PlHealthd *h, const PlMissing *m, PlHealthState from, PlHealthSt
                 .to = to,
                 .sign = PL_SIGN_GONE,
                 .lasted_usec = lasted_usec,
-                .reason = to == PL_HEALTH_ABSENT ? "no container matches its section" : "",
+                .reason = to == PL_HEALTH_ABSENT ? m->reason : "",
         };
         PlHealthdReport report = {
                 .service = m->service->name,
@@ -152,6 +155,32 @@ static uint64_t check_missing(PlHealthd *h) {
         return at;
 }
 
+/* The engine does not tell who removed a container, but what happened to it before. */
+static void note_removal(PlHealthd *h, const PlPatient *p) {
+        char ending[PL_REASON_MAX];
+        const char *how = pl_ending_describe(&p->ending, ending, sizeof(ending));
+
+        for (size_t i = 0; i < h->n_missing; i++) {
+                PlMissing *m = &h->missing[i];
+
+                if (m->service != p->service)
+                        continue;
+                if (pl_ending_was_requested(&p->ending))
+                        (void)snprintf(m->reason, sizeof(m->reason),
+                                       NO_CONTAINER ": %s was stopped and removed on request",
+                                       p->facts.name);
+                else if (*how)
+                        (void)snprintf(m->reason, sizeof(m->reason),
+                                       NO_CONTAINER ": %s was removed%s; before that: %s",
+                                       p->facts.name,
+                                       p->facts.auto_remove ? " at its end, as --rm says" : "",
+                                       how);
+                else
+                        (void)snprintf(m->reason, sizeof(m->reason),
+                                       NO_CONTAINER ": %s was removed on request", p->facts.name);
+        }
+}
+
 bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret) {
         while (*iter < h->n_missing) {
                 const PlMissing *m = &h->missing[(*iter)++];
@@ -160,7 +189,7 @@ bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret
                         continue;
                 *ret = (PlHealthdView){
                         .state = PL_HEALTH_ABSENT,
-                        .reason = "no container matches its section",
+                        .reason = m->reason,
                         .since_usec = m->since_usec,
                         .latency_usec = PL_UNLIMITED,
                         .kind = PL_PROBE_NONE,
@@ -276,6 +305,8 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,
         };
+        p->facts.auto_remove = c->host.auto_remove;
+        (void)pl_quote(c->name ?: "", strlen(c->name ?: ""), p->facts.name, sizeof(p->facts.name));
         (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
                        c->host.restart_policy ?: "");
 }
@@ -850,6 +881,8 @@ void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
         if (gone && pl_health_step(&p->health, &config, &f,
                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), &change))
                 report(h, p, &f, &change);
+        if (gone)
+                note_removal(h, p);
         pl_prober_remove(h->prober, id);
         (void)pl_map_remove(h->patients, id);
         free(p);

@@ -145,3 +145,20 @@ json_t *pl_ask(PlAsks *a, const PlSubject *s, const PlCtlRequest *request) {
                 ask_service(q);
         return NULL;
 }
+
+json_t *pl_ask_absent(const PlSources *from, const char *service) {
+        PlHealthdView v;
+        size_t iter = 0;
+
+        while (pl_healthd_next_absent(pl_health_act_patients(from->health), &iter, &v))
+                if (pl_streq(v.service, service))
+                        return pl_conversation(&(PlConversation){
+                                        .id = "",
+                                        .name = v.service,
+                                        .service = v.service,
+                                        .why = v.reason,
+                                        .remedy = "start it, with docker compose up -d for "
+                                                  "instance",
+                        });
+        return NULL;
+}

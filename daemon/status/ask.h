@@ -17,3 +17,7 @@ PlAsks *pl_asks_free(PlAsks *a);
 /** pl_ask() - of an endpoint: answers later, or at once where there is no probe. Return: as
  * PlCtlEndpoint.answer. */
 json_t *pl_ask(PlAsks *a, const PlSubject *s, const PlCtlRequest *q);
+
+/** pl_ask_absent() - of a required service without a container: why there is nothing to ask. New
+ * reference; NULL: it is none, or out of memory. */
+json_t *pl_ask_absent(const PlSources *from, const char *service);

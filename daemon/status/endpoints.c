@@ -11,15 +11,21 @@
 #include "status/findings.h"
 #include "status/snapshot.h"
 
-static json_t *no_container(const char *name, unsigned *status) {
-        _cleanup_free_ char *message = NULL;
+static json_t *no_container(const PlEndpoints *e, const char *name, unsigned *status) {
+        const char *similar = pl_snapshot_similar(e->from, name);
+        _cleanup_free_ char *message = NULL, *remedy = NULL;
 
         *status = 404;
         if (asprintf(&message, "no container or service \"%s\"", name) < 0) {
                 message = NULL;
                 return NULL;
         }
-        return pl_ctl_problem(message, "plimsollctl status lists all of them");
+        if (asprintf(&remedy, "%s%s%splimsollctl status lists all of them",
+                     similar ? "did you mean " : "", similar ?: "", similar ? "? " : "") < 0) {
+                remedy = NULL;
+                return NULL;
+        }
+        return pl_ctl_problem(message, remedy);
 }
 
 static json_t *get_status(void *userdata, const PlCtlRequest *q, unsigned *status) {
@@ -30,9 +36,12 @@ static json_t *get_status(void *userdata, const PlCtlRequest *q, unsigned *statu
 
 static json_t *get_container(void *userdata, const PlCtlRequest *q, unsigned *status) {
         const PlEndpoints *e = userdata;
-        PlSubject *s = pl_registry_find(e->from->registry, q->name);
+        const PlSubject *s = pl_registry_find(e->from->registry, q->name);
+        json_t *absent = s ? NULL : pl_snapshot_absent(e->from, q->name);
 
-        return s ? pl_snapshot_container(e->from, s) : no_container(q->name, status);
+        if (s)
+                return pl_snapshot_container(e->from, s);
+        return absent ?: no_container(e, q->name, status);
 }
 
 static json_t *get_findings(void *userdata, const PlCtlRequest *q, unsigned *status) {
@@ -78,14 +87,14 @@ static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *stat
         int r;
 
         if (!s)
-                return no_container(q->name, status);
+                return no_container(e, q->name, status);
         r = e->logs ? pl_logs_rotate_now(e->logs, s->id, &why) : -EOPNOTSUPP;
         if (r >= 0) {
                 *status = 202;
                 return json_pack("{s:b}", "started", 1);
         }
         if (r == -ENOENT)
-                return no_container(q->name, status);
+                return no_container(e, q->name, status);
         *status = 409;
         return pl_ctl_problem(why && *why ? why : strerror(-r),
                               "plimsollctl show NAME says how its log is kept");
@@ -95,8 +104,11 @@ static json_t *post_rotate(void *userdata, const PlCtlRequest *q, unsigned *stat
 static json_t *post_probe(void *userdata, const PlCtlRequest *q, unsigned *status) {
         const PlEndpoints *e = userdata;
         const PlSubject *s = pl_registry_find(e->from->registry, q->name);
+        json_t *absent = s ? NULL : pl_ask_absent(e->from, q->name);
 
-        return s ? pl_ask(e->asks, s, q) : no_container(q->name, status);
+        if (s)
+                return pl_ask(e->asks, s, q);
+        return absent ?: no_container(e, q->name, status);
 }
 
 /* Each has its place in plimsollctl(1). */

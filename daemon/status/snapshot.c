@@ -6,10 +6,19 @@
 
 #include "status/snapshot.h"
 
+#include "base/clock.h"
 #include "lib/base/message.h"
+#include "lib/base/similar.h"
 #include "lib/status/summary.h"
 #include "lib/status/wire.h"
 #include "status/findings.h"
+
+/* CLOCK_MONOTONIC to CLOCK_REALTIME. */
+static uint64_t realtime_of(uint64_t usec) {
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
+
+        return usec == 0 || usec > now ? 0 : pl_clock_usec(CLOCK_REALTIME) - (now - usec);
+}
 
 static PlHealthState health_of(const PlSources *from, const PlSubject *s, const char **ret_reason) {
         PlHealthdView v;
@@ -149,6 +158,15 @@ static void add_log(const PlSources *from, const PlSubject *s, PlContainerStatus
         c->log_archived_bytes = log.archived_bytes;
 }
 
+static void add_health(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
+        const PlHealthd *patients = pl_health_act_patients(from->health);
+        PlHealthdView v;
+
+        if (!pl_healthd_get(patients, s->id, &v))
+                return;
+        c->health = (PlWireHealth){ v.state, v.reason, realtime_of(v.since_usec) };
+}
+
 json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
         const PlHeld *h = s->held;
         const PlModels *models = pl_health_act_models(from->health, s);
@@ -168,7 +186,7 @@ json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
                 .extra = json_object(),
         };
 
-        c.health.state = health_of(from, s, &c.health.reason);
+        add_health(from, s, &c);
         add_log(from, s, &c);
         add_usage(from, s, &c);
         add_kills(from, s, &c);
@@ -182,33 +200,65 @@ json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
         return o;
 }
 
-/* Rows for required services without a container. */
-static void add_absent(const PlSources *from, json_t *containers) {
-        const PlLimits none = {};
+static json_t *absent_new(const PlHealthdView *v) {
+        static const PlLimits none = {};
+        PlContainerStatus c = {
+                .id = "",
+                .name = v->service,
+                .service = v->service,
+                .image = "",
+                .phase = "absent",
+                .health = { v->state, v->reason, realtime_of(v->since_usec) },
+                .wanted = &none,
+                .in_force = &none,
+                .memory_bytes = PL_UNLIMITED,
+                .memory_peak_bytes = PL_UNLIMITED,
+                .working_set_bytes = PL_UNLIMITED,
+                .cpu_usec = PL_UNLIMITED,
+                .pids = PL_UNLIMITED,
+                .log_size_bytes = PL_UNLIMITED,
+                .log_archived_bytes = PL_UNLIMITED,
+        };
+
+        return pl_wire_container(&c);
+}
+
+json_t *pl_snapshot_absent(const PlSources *from, const char *service) {
         PlHealthdView v;
         size_t iter = 0;
 
-        while (pl_healthd_next_absent(pl_health_act_patients(from->health), &iter, &v)) {
-                PlContainerStatus c = {
-                        .id = "",
-                        .name = v.service,
-                        .service = v.service,
-                        .image = "",
-                        .phase = "absent",
-                        .health = { v.state, v.reason, 0 },
-                        .wanted = &none,
-                        .in_force = &none,
-                        .memory_bytes = PL_UNLIMITED,
-                        .memory_peak_bytes = PL_UNLIMITED,
-                        .working_set_bytes = PL_UNLIMITED,
-                        .cpu_usec = PL_UNLIMITED,
-                        .pids = PL_UNLIMITED,
-                        .log_size_bytes = PL_UNLIMITED,
-                        .log_archived_bytes = PL_UNLIMITED,
-                };
+        while (pl_healthd_next_absent(pl_health_act_patients(from->health), &iter, &v))
+                if (pl_streq(v.service, service))
+                        return absent_new(&v);
+        return NULL;
+}
 
-                (void)json_array_append_new(containers, pl_wire_container(&c));
-        }
+/* Rows for required services without a container. */
+static void add_absent(const PlSources *from, json_t *containers) {
+        PlHealthdView v;
+        size_t iter = 0;
+
+        while (pl_healthd_next_absent(pl_health_act_patients(from->health), &iter, &v))
+                (void)json_array_append_new(containers, absent_new(&v));
+}
+
+/* Sections first, then containers. */
+static const char *name_at(const void *userdata, size_t i) {
+        const PlSources *from = userdata;
+        const PlPolicy *policy = from->registry->policy;
+        const PlSubject *s;
+
+        if (i < policy->n_services)
+                return policy->services[i]->name;
+        i -= policy->n_services;
+        PL_MAP_FOREACH(s, from->registry->subjects)
+        if (i-- == 0)
+                return pl_subject_name(s);
+        return NULL;
+}
+
+const char *pl_snapshot_similar(const PlSources *from, const char *name) {
+        return pl_similar(name, name_at, from);
 }
 
 json_t *pl_snapshot_status(const PlSources *from) {

@@ -17,5 +17,13 @@ char *pl_snapshot_line(const PlSources *from);
 /** pl_snapshot_container() - "containers" has one of these for each. New reference, or NULL. */
 json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s);
 
+/** pl_snapshot_absent() - of a required service without a container. New reference; NULL: it is
+ * none, or out of memory. */
+json_t *pl_snapshot_absent(const PlSources *from, const char *service);
+
+/** pl_snapshot_similar() - the name of a container or service that was probably meant. Return:
+ * borrowed until the loop goes on; NULL: none is near. */
+const char *pl_snapshot_similar(const PlSources *from, const char *name);
+
 /** pl_snapshot_status() - the whole document. New reference, or NULL. */
 json_t *pl_snapshot_status(const PlSources *from);

@@ -163,3 +163,44 @@ run_answer() {
     done
     [ "$(health web)" = healthy ]
 }
+
+@test "a required service without a container has a row, a page, and says what became of the last one" {
+    policy_is <<<$'[Service db]\nMatch=name:db\nRequired=yes\nMemoryMax=64M\n[Service late]\nMatch=name:late\nRequired=yes'
+    run_bb db
+    daemon_begin
+    becomes db MemoryMax $((64 * MIB))
+    docker rm -f db >/dev/null
+    wait_until 20 gives absent status_of db .health
+    run -1 ctl show db
+    [[ $output == *"db  service db  absent, absent for "* ]]
+    [[ $output == *"no container matches its section: db was stopped and removed on request"* ]]
+    run -1 ctl show late
+    [[ $output == *"no container matches its section"* ]]
+    run -1 ctl --json show db
+    jq -e '.health == "absent" and .id == "" and (.health_since | test("Z$"))' <<<"$output"
+    run -1 ctl probe db
+    [[ $output == *"no probe"*"no container matches its section"* ]]
+    run -1 ctl status
+    [[ $output == *"db"*"absent"* ]]
+}
+
+@test "of a container that was gone with its end, that is said" {
+    policy_is <<<$'[Service db]\nMatch=name:db\nRequired=yes'
+    docker run -d --rm --name db "$BB" sh -c 'sleep 3; exit 7' >/dev/null
+    daemon_begin
+    wait_until 25 gives absent status_of db .health
+    run -1 ctl show db
+    [[ $output == *"db was removed at its end, as --rm says"*"exit code 7"* ]]
+}
+
+@test "a name that is nearly right is suggested" {
+    policy_is <<<$'[Service postgres]\nMatch=name:shop-db-1'
+    run_bb shop-db-1
+    daemon_begin
+    run -1 ctl show postgers
+    [[ $output == *'no container or service "postgers"'*"did you mean postgres?"* ]]
+    run -1 ctl probe shop-db-2
+    [[ $output == *"did you mean shop-db-1?"* ]]
+    run -1 ctl show xyz
+    [[ $output != *"did you mean"* && $output == *"plimsollctl status"* ]]
+}
