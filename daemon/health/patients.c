@@ -364,6 +364,7 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
                 .user = place.user,
                 .database = place.database,
                 .path = policy->path ? policy->path : place.path,
+                .prefix = place.prefix,
                 .expect = policy->expect,
                 .models = policy->ollama_models,
                 .host = policy->host,

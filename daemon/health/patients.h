@@ -16,7 +16,7 @@
 #include "lib/health/machine.h"
 #include "lib/health/restart.h"
 #include "lib/policy/document.h"
-#include "lib/probe/http.h"
+#include "lib/probe/ollama.h"
 #include "probe/prober.h"
 
 typedef struct PlHealthd PlHealthd;

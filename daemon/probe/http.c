@@ -17,6 +17,8 @@
 #include "base/curl-loop.h"
 #include "probe/transport.h"
 
+#define STREAM_MAX MIB(64) /* of a listing; 170,000 models */
+
 /* What all attempts share. */
 typedef struct Shared {
         PlCurl *curl;
@@ -28,10 +30,12 @@ typedef struct Shared {
 typedef struct Request {
         Shared *shared;
         CURL *easy;
+        char address[PL_PROBE_ADDRESS_TEXT_MAX];
         char *body; /* grows to PL_HTTP_BODY_MAX and a NUL */
         size_t n_body, allocated;
         bool cut;
-        char *headers; /* of the response under way, NUL terminated */
+        size_t n_streamed; /* bytes that were not kept */
+        char *headers;     /* of the response under way, NUL terminated */
         size_t n_headers;
         size_t n_head_bytes; /* of all responses of this request, interim ones included */
         bool head_too_long, got_status;
@@ -39,12 +43,26 @@ typedef struct Request {
         char error[CURL_ERROR_SIZE];
 } Request;
 
+/* A listing is judged as it comes, and not kept: it is as long as it is. */
+static size_t on_stream(PlAttempt *a, const char *data, size_t n) {
+        Request *r = a->state;
+
+        r->n_streamed += n;
+        r->cut = r->n_streamed > STREAM_MAX || !pl_probe_http_feed(&a->spec, &a->http, data, n);
+        return r->cut ? 0 : n;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *userdata) {
         PlAttempt *a = userdata;
         Request *r = a->state;
+        long status = 0;
         size_t take;
 
         n *= size;
+        if (a->http.now.streams)
+                (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+        if (status == 200)
+                return on_stream(a, data, n);
         take = PL_MIN(n, (size_t)PL_HTTP_BODY_MAX - r->n_body);
         if (r->n_body + take + 1 > r->allocated) {
                 size_t wanted = PL_MAX(r->allocated, (size_t)512);
@@ -214,6 +232,7 @@ static void answer_of(const Request *r, int error, bool connected, PlHttpAnswer 
                 .body = r->body ? r->body : "",
                 .body_size = r->n_body,
                 .body_cut = r->cut,
+                .asked = r->address,
         };
         ret->error = error_of(r, error, connected);
         if (ret->got_status || ret->error == PL_HTTP_LOCAL)
@@ -259,11 +278,11 @@ static Next after_plain(PlAttempt *a, const PlHttpAnswer *answer, PlVerdict *ret
                 pl_verdict_set(ret, PL_VERDICT_DISPUTED, "tls", "%s", PL_VERDICT_TLS);
                 return NEXT_VERDICT;
         }
-        if (a->tls == PL_PROBE_TLS_NO || a->asked_plain || (!told && !closed))
+        if (a->tls == PL_PROBE_TLS_NO || a->asked_plain || a->http.rare || (!told && !closed))
                 return NEXT_JUDGE;
         if (pl_probe_http_answer(&a->spec, &copy, answer, pl_clock_usec(CLOCK_REALTIME),
                                  &a->plain) != PL_PROBE_DONE)
-                return NEXT_JUDGE;
+                pl_answer_unexpected(answer, a->http.now.path, &a->plain);
         a->asked_plain = true;
         a->way = PL_WAY_TLS;
         return NEXT_AGAIN;
@@ -309,6 +328,23 @@ static void go_on(Shared *s, PlAttempt *a) {
         a->handlers->verdict(a, &v);
 }
 
+/* A redirect may lead to the same place with TLS: that is tried as after an answer that asks for
+ * it.
+ */
+static PlProbeStep judge(PlAttempt *a, const PlHttpAnswer *answer, PlVerdict *ret) {
+        bool tls = a->http.now.tls;
+        PlProbeStep step;
+
+        step = pl_probe_http_answer(&a->spec, &a->http, answer, pl_clock_usec(CLOCK_REALTIME), ret);
+        if (step == PL_PROBE_MORE && a->http.now.tls && !tls && a->way == PL_WAY_PLAIN &&
+            a->tls == PL_PROBE_TLS_AUTO) {
+                pl_answer_unexpected(answer, a->http.now.path, &a->plain);
+                a->asked_plain = true;
+                a->way = PL_WAY_TLS;
+        }
+        return step;
+}
+
 static void on_done(void *userdata, CURL *easy, int error, int fd) {
         PlAttempt *a = userdata;
         Request *r = a->state;
@@ -340,8 +376,7 @@ static void on_done(void *userdata, CURL *easy, int error, int fd) {
                                       : after_tls(a, r, error, &answer, &v);
         step = next == NEXT_AGAIN ? PL_PROBE_MORE : PL_PROBE_DONE;
         if (next == NEXT_JUDGE)
-                step = pl_probe_http_answer(&a->spec, &a->http, &answer,
-                                            pl_clock_usec(CLOCK_REALTIME), &v);
+                step = judge(a, &answer, &v);
         request_free(r);
         if (step == PL_PROBE_MORE)
                 go_on(s, a);
@@ -370,17 +405,17 @@ static void set_tls(CURL *easy, bool verify) {
 /* Return: 0, -ENOMEM. */
 static int set_url(Request *r, const PlAttempt *a) {
         const char *scheme = a->way == PL_WAY_PLAIN ? "http" : "https";
-        char address[PL_PROBE_ADDRESS_TEXT_MAX], to[PL_PROBE_ADDRESS_TEXT_MAX + 2];
+        char to[PL_PROBE_ADDRESS_TEXT_MAX + 2];
         _cleanup_free_ char *url = NULL;
 
-        (void)pl_probe_address_format(a->address, address);
-        if (asprintf(&url, "%s://%s%s", scheme, a->host ? a->host : address,
-                     pl_probe_http_path(&a->spec, &a->http)) < 0) {
+        (void)pl_probe_address_format(a->address, r->address);
+        if (asprintf(&url, "%s://%s%s", scheme, a->host ? a->host : r->address, a->http.now.path) <
+            0) {
                 url = NULL;
                 return -ENOMEM;
         }
         if (a->host) {
-                (void)snprintf(to, sizeof(to), "::%s", address); /* whatever host and port */
+                (void)snprintf(to, sizeof(to), "::%s", r->address); /* whatever host and port */
                 r->connect_to = curl_slist_append(NULL, to);
                 if (!r->connect_to)
                         return -ENOMEM;

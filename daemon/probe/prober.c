@@ -17,6 +17,7 @@
 #include "lib/base/map.h"
 #include "lib/base/strv.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/ollama.h"
 #include "probe/transport.h"
 
 #define HURRY_USEC  PL_USEC_PER_SEC
@@ -26,6 +27,8 @@
 #define RUNNING_MAX 128                      /* descriptors in use at once */
 #define ASKS_MAX    16                       /* conversations that somebody wants to see */
 #define ASK_USEC    PL_USEC_PER_SEC          /* between two with one service */
+/* For what is only of interest: it may take longer than a sign of life. */
+#define RARE_TIMEOUT_USEC (10 * PL_USEC_PER_SEC)
 
 static const PlTransport *const transports[] = { &pl_transport_tcp, &pl_transport_http };
 
@@ -41,12 +44,12 @@ typedef struct Target {
         PlProbeKind kind;
         PlProbeAddresses addresses;
         uint64_t interval_usec, timeout_usec;
-        char *user, *database, *path, *host;
+        char *user, *database, *path, *prefix, *host;
         PlProbeTls tls;
         bool tls_verify;
         char **expect_texts, **models;
         PlExpectList *expect;
-        PlOllamaFacts *ollama; /* what the last rounds learnt; NULL: another kind */
+        PlOllamaLook *ollama; /* what rounds learn of its models; NULL: another kind */
 } Target;
 
 typedef struct Probe {
@@ -58,11 +61,13 @@ typedef struct Probe {
         uint64_t due_usec; /* CLOCK_MONOTONIC; of the next round */
         bool hurry;
         bool running; /* a round is under way: one attempt after another until one connects */
-        uint64_t began_usec;
-        uint64_t deadline_usec; /* of the round, or of this attempt to connect */
-        unsigned good;          /* index of the address that answered last */
-        unsigned n_failed;      /* attempts of this round: 0: good is asked; then the others */
-        PlVerdict first;        /* of the first attempt that failed to connect */
+        bool rare;    /* and it asks what is only of interest */
+        uint64_t began_usec, allowed_usec; /* of the round */
+        uint64_t latency_usec;             /* of the last round that was for a sign of life */
+        uint64_t deadline_usec;            /* of the round, or of this attempt to connect */
+        unsigned good;                     /* index of the address that answered last */
+        unsigned n_failed; /* attempts of this round: 0: good is asked; then the others */
+        PlVerdict first;   /* of the first attempt that failed to connect */
         PlAttempt attempt;
         uint64_t asked_usec; /* when somebody wanted to see it last; 0: never */
         Ask *ask;            /* NULL: it is of the schedule */
@@ -107,6 +112,7 @@ static void target_deinit(Target *t) {
         free(t->database);
         free(t->path);
         free(t->host);
+        free(t->prefix);
         pl_strv_free(t->expect_texts);
         pl_strv_free(t->models);
         pl_expect_list_free(t->expect);
@@ -174,24 +180,47 @@ static void answer(Probe *p, const PlVerdict *v, uint64_t latency) {
         p->ask->answered(p->ask->userdata, p->id, v, latency, p->ask->trace);
 }
 
+static bool begin(Probe *p, bool rare);
+
+/* The verdict stands, and the service is well: is there more to ask? */
+static void begin_rare(Probe *p) {
+        PlProber *b = p->prober;
+
+        if (p->running || b->n_running >= RUNNING_MAX || p->transport != &pl_transport_http ||
+            !pl_probe_http_rare(&p->attempt.spec, &p->attempt.http, now_usec(b),
+                                p->target.interval_usec))
+                return;
+        if (begin(p, true))
+                arm(b);
+}
+
 /* Calls the handler, so the probe may be gone afterwards. */
 static void finish(Probe *p, const PlVerdict *v) {
         PlProber *b = p->prober;
-        uint64_t now = now_usec(b), latency = now - p->began_usec;
+        uint64_t now = now_usec(b);
         PlVerdict copy = *v;
         char id[PL_ID_MAX];
 
         if (p->ask) {
-                answer(p, &copy, latency);
+                answer(p, &copy, now - p->began_usec);
                 return;
         }
         if (p->attempt.connected)
                 p->good = address_of(p);
         stop(p);
-        p->due_usec = now + interval_of(p) + up_to(interval_of(p) / 5);
+        if (!p->rare) {
+                p->latency_usec = now - p->began_usec;
+                p->due_usec = now + interval_of(p) + up_to(interval_of(p) / 5);
+        }
         arm(b);
+        if (p->rare && copy.kind != PL_VERDICT_UP && copy.kind != PL_VERDICT_IMPAIRED)
+                return; /* nobody was reached: the next round tells */
         memcpy(id, p->id, sizeof(id));
-        b->handlers->verdict(b->userdata, id, &copy, latency, p->target.ollama);
+        b->handlers->verdict(b->userdata, id, &copy, p->latency_usec,
+                             p->target.ollama ? &p->target.ollama->facts : NULL);
+        p = pl_map_get(b->probes, id);
+        if (p)
+                begin_rare(p);
 }
 
 static int transport_start(Probe *p) {
@@ -214,7 +243,7 @@ static void unreachable(Probe *p, PlHttpError error);
 
 /* Return: false when the probe ended at once (and may be gone). */
 static bool start_attempt(Probe *p) {
-        uint64_t now = now_usec(p->prober), end = p->began_usec + p->target.timeout_usec;
+        uint64_t now = now_usec(p->prober), end = p->began_usec + p->allowed_usec;
         char text[PL_PROBE_ADDRESS_TEXT_MAX];
         int r;
 
@@ -261,6 +290,20 @@ static void unreachable(Probe *p, PlHttpError error) {
         go_on(p, &v, error != PL_HTTP_LOCAL);
 }
 
+/* What was learnt of where a service answers is not for one that may be another. */
+static void begin_talk(Probe *p) {
+        const PlProbeAddresses *a = &p->target.addresses;
+        bool guess = false;
+
+        if (p->transport != &pl_transport_http)
+                return;
+        for (size_t i = 1; i < a->n; i++)
+                guess = guess || a->items[i].port != a->items[0].port;
+        if (guess && !p->attempt.http.known)
+                p->attempt.http = (PlHttpProbe){ .ollama = p->target.ollama };
+        pl_probe_http_begin(&p->attempt.spec, &p->attempt.http);
+}
+
 /* A port that is a guess may be another service's: nothing but an answer as it should be says that
  * it is the one. */
 static void settle(Probe *p, const PlVerdict *v) {
@@ -273,7 +316,7 @@ static void settle(Probe *p, const PlVerdict *v) {
                 return;
         }
         p->attempt.connected = false;
-        pl_probe_http_begin(&p->attempt.http);
+        begin_talk(p);
         go_on(p, v, true);
 }
 
@@ -284,7 +327,7 @@ static Probe *probe_of(PlAttempt *a) {
 static void on_connected(PlAttempt *a) {
         Probe *p = probe_of(a);
 
-        p->deadline_usec = p->began_usec + p->target.timeout_usec;
+        p->deadline_usec = p->began_usec + p->allowed_usec;
 }
 
 static void on_unreachable(PlAttempt *a, PlHttpError error) {
@@ -302,21 +345,25 @@ static const PlAttemptHandlers attempt_handlers = {
 };
 
 /* Return: false when the round ended at once (and the probe may be gone). */
-static bool begin(Probe *p) {
+static bool begin(Probe *p, bool rare) {
         PlProber *b = p->prober;
 
         p->running = true;
+        p->rare = rare;
         b->n_running++;
         p->began_usec = now_usec(b);
+        p->allowed_usec = rare ? PL_MAX(p->target.timeout_usec, RARE_TIMEOUT_USEC)
+                               : p->target.timeout_usec;
         p->n_failed = 0;
         p->first = (PlVerdict){ 0 };
         p->attempt.traced_usec = p->began_usec;
-        pl_probe_http_begin(&p->attempt.http);
+        if (!rare)
+                begin_talk(p);
         return start_attempt(p);
 }
 
 static void late(Probe *p) {
-        uint64_t end = p->began_usec + p->target.timeout_usec;
+        uint64_t end = p->began_usec + p->allowed_usec;
         PlAttempt *a = &p->attempt;
         PlVerdict v;
 
@@ -352,7 +399,7 @@ static bool walk(PlProber *b, const PlMap *probes, uint64_t now, unsigned *n) {
                         continue;
                 }
                 (*n)++;
-                if (!begin(p))
+                if (!begin(p, false))
                         return false;
         }
         return true;
@@ -423,9 +470,10 @@ static bool same_target(const Target *a, const PlProbeTarget *b) {
                memcmp(a->addresses.items, b->addresses->items,
                       b->addresses->n * sizeof(a->addresses.items[0])) == 0 &&
                pl_streq_null(a->user, b->user) && pl_streq_null(a->database, b->database) &&
-               pl_streq_null(a->path, b->path) && pl_streq_null(a->host, b->host) &&
-               a->tls == b->tls && a->tls_verify == b->tls_verify &&
-               pl_strv_equal(a->expect_texts, b->expect) && pl_strv_equal(a->models, b->models);
+               pl_streq_null(a->path, b->path) && pl_streq_null(a->prefix, b->prefix) &&
+               pl_streq_null(a->host, b->host) && a->tls == b->tls &&
+               a->tls_verify == b->tls_verify && pl_strv_equal(a->expect_texts, b->expect) &&
+               pl_strv_equal(a->models, b->models);
 }
 
 static int copy_text(char **to, const char *from) {
@@ -445,7 +493,8 @@ static int target_init(Target *t, const PlProbeTarget *from) {
         t->tls = from->tls;
         t->tls_verify = from->tls_verify;
         if (copy_text(&t->user, from->user) < 0 || copy_text(&t->database, from->database) < 0 ||
-            copy_text(&t->path, from->path) < 0 || copy_text(&t->host, from->host) < 0 ||
+            copy_text(&t->path, from->path) < 0 || copy_text(&t->prefix, from->prefix) < 0 ||
+            copy_text(&t->host, from->host) < 0 ||
             !(t->expect_texts = pl_strv_copy(from->expect)) ||
             !(t->models = pl_strv_copy(from->models)))
                 return -ENOMEM;
@@ -467,6 +516,7 @@ static PlProbeTarget target_of(const Target *t) {
                 .user = t->user,
                 .database = t->database,
                 .path = t->path,
+                .prefix = t->prefix,
                 .expect = t->expect_texts,
                 .models = t->models,
                 .host = t->host,
@@ -500,6 +550,9 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
                 .tls_verify = t->tls_verify,
                 .spec = { .talk = pl_probe_kind_info(t->kind)->http,
                           .path = t->path,
+                          .prefix = t->prefix,
+                          .host = t->host,
+                          .port = t->addresses.port,
                           .expect = t->expect,
                           .models = t->models },
                 .http.ollama = t->ollama,
@@ -549,12 +602,20 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
         return other;
 }
 
+/* A sign of life is wanted now; what is only of interest can wait. */
+static void drop_rare(Probe *p) {
+        if (p->running && p->rare)
+                stop(p);
+}
+
 void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {
         Probe *p = pl_map_get(b->probes, id);
 
         if (!p || p->hurry == hurry)
                 return;
         p->hurry = hurry;
+        if (hurry)
+                drop_rare(p);
         if (!p->running && hurry)
                 p->due_usec = PL_MIN(p->due_usec, now_usec(b) + interval_of(p));
         arm(b);
@@ -563,7 +624,10 @@ void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {
 void pl_prober_soon(PlProber *b, const char *id) {
         Probe *p = pl_map_get(b->probes, id);
 
-        if (!p || p->running)
+        if (!p)
+                return;
+        drop_rare(p);
+        if (p->running)
                 return;
         p->due_usec = now_usec(b);
         arm(b);
@@ -591,7 +655,9 @@ int pl_prober_ask(PlProber *b, const char *id, PlProbeAnswered answered, void *u
         p->ask->answered = answered;
         p->ask->userdata = userdata;
         p->attempt.trace = p->ask->trace;
-        p->attempt.way = of->attempt.way; /* what the rounds before have learnt */
+        p->attempt.way = of->attempt.way;   /* what the rounds before have learnt */
+        p->attempt.http = of->attempt.http; /* it asks where the schedule asks */
+        p->attempt.http.ollama = p->target.ollama;
         p->due_usec = now_usec(b);
         if (of->asked_usec > 0)
                 p->due_usec = PL_MAX(p->due_usec, of->asked_usec + ASK_USEC);

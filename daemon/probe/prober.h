@@ -12,15 +12,16 @@
 #include <systemd/sd-event.h>
 
 #include "lib/probe/address.h"
-#include "lib/probe/http.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/ollama.h"
 #include "lib/probe/trace.h"
 
 typedef struct PlProber PlProber;
 
 typedef struct PlProbeHandlers {
-        /* One per round, from the loop, never from inside a call of the prober. The probe may be
-         * set or removed in here. @ollama: NULL but for Ollama; borrowed. */
+        /* One per round, from the loop, never from inside a call of the prober; now and then one
+         * more, with what is only of interest. The probe may be set or removed in here. @ollama:
+         * NULL but for Ollama; borrowed. */
         void (*verdict)(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                         const PlOllamaFacts *ollama);
 } PlProbeHandlers;
@@ -36,6 +37,7 @@ typedef struct PlProbeTarget {
         uint64_t interval_usec, timeout_usec;
         const char *user, *database; /* Postgres; may be NULL */
         const char *path;            /* ProbePath=, or NULL */
+        const char *prefix;          /* the path that HTTP is served below; "" or NULL: the root */
         char *const *expect;         /* ProbeExpect=, validated, or NULL */
         char *const *models;         /* OllamaModels=, or NULL */
         const char *host;            /* ProbeHost=, or NULL */

@@ -23,7 +23,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
-#include <regex.h>
 #include <signal.h>
 #include <strings.h>
 
@@ -638,9 +637,6 @@ static int set_budget(Parser *p, const Key *key, Section *s, const char *value) 
 /* --- texts: values with a grammar of their own */
 
 #define SOCKET_PATH_MAX 107 /* sun_path with its NUL is 108, unix(7) */
-#define REGEX_MAX       512
-#define REGEX_NODES_MAX \
-        2048 /* length times repetitions: glibc's compiler copies, and is quadratic in it */
 
 /* Replaces an owned string; empty resets it to NULL. */
 static int replace(char **field, const char *value) {
@@ -789,109 +785,20 @@ static int set_match(Parser *p, const Key *key, Section *s, const char *value) {
         return -EINVAL;
 }
 
-static bool status_valid(const char *s) {
-        char first[4] = "", last[4] = "";
-        uint64_t a, b;
-
-        if (strlen(s) != 3 && (strlen(s) != 7 || s[3] != '-'))
-                return false;
-        memcpy(first, s, 3);
-        memcpy(last, s + strlen(s) - 3, 3);
-        return pl_parse_uint64(first, &a) == 0 && pl_parse_uint64(last, &b) == 0 && a >= 100 &&
-               a <= b && b <= 599;
-}
-
-/* Bounds what regcomp(3) allocates and regexec(3) does: "a{9999}{9999}", back-references. */
-static const char *check_regex_size(const char *s) {
-        const char *begin = s;
-        uint64_t nodes = strlen(s);
-
-        if (strlen(s) > REGEX_MAX)
-                return "a regular expression of more than 512 bytes";
-        for (; *s; s++) {
-                if (*s == '\\' && s[1]) {
-                        if (s[1] >= '1' && s[1] <= '9')
-                                return "a back-reference; they can take for ever";
-                        s++;
-                } else if (*s == '{') {
-                        uint64_t largest = 1, n = 0;
-
-                        if (s[1 + strspn(s + 1, "0123456789,")] != '}')
-                                continue; /* a brace, not a repetition */
-                        for (const char *c = s + 1; *c != '}'; c++) {
-                                n = *c == ',' ? 0
-                                              : PL_MIN(n * 10 + (uint64_t)(*c - '0'),
-                                                       UINT64_C(100000));
-                                largest = PL_MAX(largest, n);
-                        }
-                        nodes *= largest;
-                } else if (*s == '+' && s > begin && strchr(")+*?}", s[-1]))
-                        nodes *= 2; /* (a)+ is compiled as (a)(a)*, and so ((a)+)+ as four */
-                if (nodes > REGEX_NODES_MAX)
-                        return "its length, times its {n} and 2 for each (…)+, is more than 2048";
-        }
-        return NULL;
-}
-
-static int check_regex(Parser *p, const Key *key, const char *value, const char *s) {
-        const char *wrong = check_regex_size(s);
-        char message[128];
-        regex_t re;
-        int r;
-
-        if (wrong)
-                return refuse(p, key, value, wrong);
-        r = regcomp(&re, s, REG_EXTENDED | REG_NOSUB);
-        if (r == REG_ESPACE)
-                return -ENOMEM;
-        if (r != 0) {
-                size_t n = (size_t)snprintf(message, sizeof(message), "not a regular expression: ");
-
-                regerror(r, &re, message + n, sizeof(message) - n);
-                return refuse(p, key, value, message);
-        }
-        regfree(&re);
-        return 0;
-}
-
 static int set_expect(Parser *p, const Key *key, Section *s, const char *value) {
-        static const char token[] =
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         char ***list = &s->service->probe.expect;
-        const char *rest;
+        char why[PL_EXPECT_WHY_MAX];
         int r;
 
         if (!*value) {
                 *list = pl_strv_free(*list);
                 return 0;
         }
-        rest = strchr(value, ':');
-        rest = rest ? rest + 1 : "";
-        if (pl_startswith(value, "status:")) {
-                if (!status_valid(rest))
-                        return refuse(p, key, value,
-                                      "expected a status or a range, such as status:200-299");
-        } else if (pl_startswith(value, "json:")) {
-                if (rest[0] != '/' || !strchr(rest, '='))
-                        return refuse(p, key, value,
-                                      "expected a JSON pointer and a value, such as "
-                                      "json:/database=ok");
-        } else if (pl_startswith(value, "header:")) {
-                size_t n = strspn(rest, token);
-
-                if (n == 0 || rest[n] != '=')
-                        return refuse(p, key, value,
-                                      "expected a header and its value, such as "
-                                      "header:Content-Type=application/json");
-        } else if (pl_startswith(value, "body:")) {
-                if (!*rest)
-                        return refuse(p, key, value, "nothing follows the colon");
-                r = check_regex(p, key, value, rest);
-                if (r != 0)
-                        return r;
-        } else
-                return -EINVAL;
-        return pl_strv_append(list, PL_POLICY_LIST_MAX, value);
+        r = pl_expect_valid(value, why);
+        if (r < 0)
+                return r == -EINVAL && *why ? refuse(p, key, value, why) : r;
+        r = pl_strv_append(list, PL_EXPECT_MAX, value);
+        return r == -E2BIG ? refuse(p, key, value, "too many of them; at most 16") : r;
 }
 
 /* Splits at white space and commas; each word must pass. Return: as a setter. */
@@ -1229,29 +1136,26 @@ static void check_against_host(Parser *p, const Section *s) {
         }
 }
 
+/* A key that only some probes heed. The kind that is inferred may be one of them. */
+static void check_probe_key(Parser *p, const Section *s, const char *key, bool heeded,
+                            const char *needs) {
+        if (is_set(s, key) && !heeded && s->service->probe.kind != PL_PROBE_AUTO)
+                complain(p, PL_SEVERITY_WARNING, s, key, "%s= has no effect without %s", key,
+                         needs);
+}
+
 static void check_probe(Parser *p, const Section *s) {
         const PlProbePolicy *probe = &s->service->probe;
-        static const struct {
-                const char *key;
-                PlProbeKind needs;
-        } special[] = { { "ProbeExpect", PL_PROBE_HTTP }, { "OllamaModels", PL_PROBE_OLLAMA } };
+        bool http = pl_probe_kind_info(probe->kind)->transport == PL_TRANSPORT_HTTP;
 
         if (probe->timeout_usec > probe->interval_usec)
                 complain(p, PL_SEVERITY_ERROR, s,
                          is_set(s, "ProbeTimeout") ? "ProbeTimeout" : "ProbeInterval",
                          "ProbeTimeout= is longer than ProbeInterval=; a probe would begin before "
-                         "the last "
-                         "one ended");
-        for (size_t i = 0; i < PL_ARRAY_SIZE(special); i++) {
-                if (!is_set(s, special[i].key) || probe->kind == special[i].needs)
-                        continue;
-                /* a model list says well enough which probe is meant; an expectation does not */
-                if (probe->kind == PL_PROBE_AUTO && special[i].needs == PL_PROBE_OLLAMA)
-                        continue;
-                complain(p, PL_SEVERITY_WARNING, s, special[i].key,
-                         "%s= has no effect without Probe=%s", special[i].key,
-                         pl_probe_kind_info(special[i].needs)->word);
-        }
+                         "the last one ended");
+        check_probe_key(p, s, "ProbeExpect", http, "a probe that speaks HTTP");
+        check_probe_key(p, s, "ProbePath", http, "a probe that speaks HTTP");
+        check_probe_key(p, s, "OllamaModels", probe->kind == PL_PROBE_OLLAMA, "Probe=ollama");
         if (is_set(s, "RestartBudget") && probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART)
                 complain(p, PL_SEVERITY_WARNING, s, "RestartBudget",
                          "RestartBudget= has no effect without OnUnhealthy=restart");

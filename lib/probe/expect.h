@@ -12,13 +12,17 @@
  *   header:NAME=VALUE         the header is there with that value; NAME in any case
  *   header:NAME               the header is there
  *
- * The texts come from the policy, which is trusted; the answers are not. Back-references are
- * refused: they make a regular expression's time exponential in what the service sends.
+ * They come on top of a kind's own check, whichever kind it is; a status other than 200 that is
+ * expected replaces it.
+ *
+ * The texts come from the policy, which is trusted; the answers are not. Regular expressions are
+ * bounded in size, and back-references refused: they make their time exponential in what the
+ * service sends.
  */
 
 #include <regex.h>
 
-#include "lib/base/macro.h"
+#include "lib/probe/answer.h"
 
 typedef enum PlExpectKind {
         PL_EXPECT_STATUS,
@@ -49,8 +53,21 @@ typedef struct PlExpectList {
         bool has_status; /* else 200-399, as curl --fail and Kubernetes' httpGet have it */
 } PlExpectList;
 
+/** pl_expect_valid() - the policy's own check: what passes here, pl_expect_list_new() takes
+ * @reterr_why: with -EINVAL: what is wrong, for people; "": it is none of the forms above
+ * Return: 0, -EINVAL, -ENOMEM. */
+#define PL_EXPECT_WHY_MAX 128
+int pl_expect_valid(const char *text, char reterr_why[static PL_EXPECT_WHY_MAX]);
+
 /** pl_expect_list_new() - @texts: NULL terminated or NULL, already validated.
  * Return: 0 and *ret (NULL when there are none), -EINVAL, -E2BIG, -ENOMEM. */
 int pl_expect_list_new(char *const *texts, PlExpectList **ret);
 PlExpectList *pl_expect_list_free(PlExpectList *l); /* returns NULL */
 PL_DEFINE_CLEANUP(PlExpectList *, pl_expect_list_free)
+
+/** pl_expect_status() - is there an expectation of a status that this one meets? @l: may be NULL */
+bool pl_expect_status(const PlExpectList *l, unsigned status);
+
+/** pl_expect_check() - the first expectation that an answer does not meet
+ * @ret: written only then: PL_VERDICT_DISPUTED, "expect" */
+void pl_expect_check(const PlExpectList *l, const PlHttpAnswer *a, PlVerdict *ret);

@@ -1,761 +1,319 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * HTTP probes: what all kinds share (errors of the transport, expectations), then a part for each.
- *
- * Where a kind's body says more, the status alone is not trusted: services answer 200 and write
- * "unhealthy" below it.
+ * HTTP probes: rounds. See the header.
  */
 
 #include "lib/probe/http.h"
 
-#include <jansson.h>
 #include <strings.h>
 
 #include "lib/base/quote.h"
 #include "lib/base/time.h"
-#include "lib/base/unit.h"
 
-void pl_probe_http_begin(PlHttpProbe *p) {
-        p->step = 0;
-        p->status = 0;
-}
-
-const char *pl_probe_http_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        const char *path = s->talk->path(s, p);
-
-        return path && path[0] == '/' ? path : "/";
-}
+#define SEARCH_AGAIN_USEC \
+        (10 * PL_USEC_PER_MIN) /* of a service that is none of what it should be */
+#define RARE_ROUNDS   60
+#define RARE_MAX_USEC (10 * PL_USEC_PER_MIN)
+#define RARE_HURRY    5 /* so much oftener while something was found */
+/* A question that was given up keeps a worker of the service busy until its own timeout ends it:
+ * gunicorn's is 30 s, a database driver's longer. */
+#define HUNG_USEC (2 * PL_USEC_PER_MIN)
 
 static void up(PlVerdict *ret) {
         pl_verdict_set(ret, PL_VERDICT_UP, "", "%s", "");
 }
 
-static const struct {
-        PlVerdictKind kind;
-        const char *code, *reason;
-} errors[_PL_HTTP_ERROR_N] = {
-        [PL_HTTP_REFUSED] = { PL_VERDICT_SILENT, "refused", "connection refused" },
-        [PL_HTTP_UNREACHABLE] = { PL_VERDICT_DISPUTED, "unreachable", "address unreachable" },
-        [PL_HTTP_TIMEOUT] = { PL_VERDICT_SILENT, "timeout",
-                              "no complete answer within the deadline" },
-        [PL_HTTP_CLOSED] = { PL_VERDICT_SILENT, "closed",
-                             "the connection was closed without an answer" },
-        [PL_HTTP_GARBAGE] = { PL_VERDICT_DISPUTED, "garbage", "the answer is not HTTP" },
-        [PL_HTTP_TLS] = { PL_VERDICT_DISPUTED, "tls", PL_VERDICT_TLS },
-        [PL_HTTP_LOCAL] = { PL_VERDICT_NONE, "local", "the probe could not be sent" },
-};
+/* --- places: where it may answer --- */
 
-void pl_probe_transport(PlHttpError error, PlVerdict *ret) {
-        PlHttpError e = (unsigned)error < _PL_HTTP_ERROR_N ? error : PL_HTTP_GARBAGE;
-
-        pl_verdict_set(ret, errors[e].kind, errors[e].code, "%s", errors[e].reason);
-}
-
-static void judge_error(const PlHttpAnswer *a, PlVerdict *ret) {
-        PlHttpError e = a->error;
-
-        pl_probe_transport(e, ret);
-        if (!a->got_status)
-                return;
-        if (e == PL_HTTP_TIMEOUT)
-                pl_verdict_set(ret, PL_VERDICT_SILENT, "timeout",
-                               "HTTP %u, but the answer did not end within the deadline",
-                               a->status);
-        else if (e == PL_HTTP_CLOSED)
-                pl_verdict_set(ret, PL_VERDICT_SILENT, "closed",
-                               "HTTP %u, but the connection was closed in the middle of the answer",
-                               a->status);
-        else if (e == PL_HTTP_GARBAGE)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "garbage",
-                               "HTTP %u, but what follows is not valid HTTP", a->status);
-}
-
-/* The value of a header, without the blanks around it; NULL: not there. */
-static const char *find_header(const char *headers, const char *name, size_t *ret_n) {
-        size_t len = strlen(name);
-
-        for (const char *p = headers; p && *p;) {
-                const char *end = strpbrk(p, "\r\n");
-                size_t n = end ? (size_t)(end - p) : strlen(p);
-
-                if (n > len && p[len] == ':' && strncasecmp(p, name, len) == 0) {
-                        const char *v = p + len + 1;
-                        const char *stop = p + n;
-
-                        while (v < stop && (*v == ' ' || *v == '\t'))
-                                v++;
-                        while (stop > v && (stop[-1] == ' ' || stop[-1] == '\t'))
-                                stop--;
-                        *ret_n = (size_t)(stop - v);
-                        return v;
-                }
-                p = end ? end + strspn(end, "\r\n") : NULL;
-        }
-        return NULL;
-}
-
-static void unmet(const PlExpect *e, const char *what, PlVerdict *ret) {
-        char quoted[72];
-
-        pl_verdict_set(ret, PL_VERDICT_DISPUTED, "expect", "%s; ProbeExpect=%s", what,
-                       pl_quote(e->text, strlen(e->text), quoted, sizeof(quoted)));
-}
-
-/* RFC 6901. Return: borrowed, or NULL. */
-static const json_t *resolve(const json_t *v, const char *pointer) {
-        while (*pointer && v) {
-                char key[256];
-                size_t n = 0;
-
-                pointer++; /* the slash */
-                for (; *pointer && *pointer != '/'; pointer++) {
-                        char c = *pointer;
-
-                        if (c == '~')
-                                c = *++pointer == '0' ? '~' : '/';
-                        if (n + 1 == sizeof(key))
-                                return NULL;
-                        key[n++] = c;
-                }
-                key[n] = '\0';
-                if (json_is_object(v)) {
-                        v = json_object_get(v, key);
-                } else if (json_is_array(v)) {
-                        size_t digits = strspn(key, "0123456789");
-
-                        if (n == 0 || n > 6 || digits != n || (n > 1 && key[0] == '0'))
-                                return NULL;
-                        v = json_array_get(v, strtoul(key, NULL, 10));
-                } else {
-                        return NULL;
-                }
-        }
-        return v;
-}
-
-static void check_json(const PlExpect *e, const PlHttpAnswer *a, PlVerdict *ret) {
-        json_t *root = json_loadb(a->body ? a->body : "", a->body_size, JSON_DECODE_ANY, NULL);
-        const json_t *v = root ? resolve(root, e->name) : NULL;
-        char seen[64], quoted[48];
-        bool met;
-
-        if (!root)
-                unmet(e, a->body_cut ? "the answer is longer than 64K" : "the answer is not JSON",
-                      ret);
-        else if (!v || json_is_null(v)) {
-                if (v && e->value && pl_streq(e->value, "null"))
-                        up(ret);
-                else
-                        unmet(e, v ? "it is null" : "it is not in the answer", ret);
-        } else if (!e->value) {
-                up(ret);
-        } else {
-                _cleanup_free_ char *dump =
-                                json_is_string(v) ? strndup(json_string_value(v),
-                                                            json_string_length(v))
-                                                  : json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY |
-                                                                                  JSON_SORT_KEYS);
-
-                /* a string with an embedded NUL must not pass for its beginning */
-                met = dump && pl_streq(dump, e->value) &&
-                      (!json_is_string(v) || json_string_length(v) == strlen(e->value));
-                if (met) {
-                        up(ret);
-                } else {
-                        (void)snprintf(seen, sizeof(seen), "it is %s",
-                                       pl_quote(dump ? dump : "", dump ? strlen(dump) : 0, quoted,
-                                                sizeof(quoted)));
-                        unmet(e, seen, ret);
-                }
-        }
-        json_decref(root);
-}
-
-static void check_body(const PlExpect *e, const PlHttpAnswer *a, PlVerdict *ret) {
-        regmatch_t m = { .rm_so = 0, .rm_eo = (regoff_t)a->body_size };
-
-        /* REG_STARTEND (a GNU and BSD extension): the body may hold NULs */
-        if (a->body && regexec(&e->regex, a->body, 1, &m, REG_STARTEND) == 0)
-                up(ret);
-        else
-                unmet(e, "the body does not match", ret);
-}
-
-static void check_header(const PlExpect *e, const PlHttpAnswer *a, PlVerdict *ret) {
+static size_t count(const char *const *list) {
         size_t n = 0;
-        const char *v = find_header(a->headers, e->name, &n);
-        char seen[64], quoted[48];
 
-        if (!v) {
-                unmet(e, "the header is not there", ret);
-        } else if (e->value && (n != strlen(e->value) || memcmp(v, e->value, n) != 0)) {
-                (void)snprintf(seen, sizeof(seen), "it is %s",
-                               pl_quote(v, n, quoted, sizeof(quoted)));
-                unmet(e, seen, ret);
-        } else {
-                up(ret);
-        }
+        while (list && list[n])
+                n++;
+        return n;
 }
 
-static bool is_expected(const PlExpect *e, unsigned status) {
-        for (unsigned i = 0; i < e->n_ranges; i++)
-                if (status >= e->ranges[i].from && status <= e->ranges[i].to)
+static bool has_prefix(const PlHttpSpec *s) {
+        return s->prefix && s->prefix[0] == '/' && s->prefix[1];
+}
+
+static unsigned count_places(const PlHttpSpec *s) {
+        if (s->path)
+                return 1;
+        return (unsigned)count(s->talk->paths) << (has_prefix(s) && s->talk->ignores_prefix);
+}
+
+/* Each of the kind's paths below its prefix, and then below the root. */
+static void place_path(const PlHttpSpec *s, unsigned place, char ret[static PL_HTTP_PATH_MAX]) {
+        size_t paths = count(s->talk->paths), n = 0;
+        const char *own = s->path ? s->path : s->talk->paths[place % paths];
+
+        if (!s->path && place < paths && has_prefix(s))
+                for (n = strlen(s->prefix); n > 0 && s->prefix[n - 1] == '/';)
+                        n--;
+        if (own[0] != '/' || n + strlen(own) >= PL_HTTP_PATH_MAX)
+                (void)snprintf(ret, PL_HTTP_PATH_MAX, "/");
+        else
+                (void)snprintf(ret, PL_HTTP_PATH_MAX, "%.*s%s", (int)n, n ? s->prefix : "", own);
+}
+
+/* Where it answers, as far as is known. */
+static void home(const PlHttpSpec *s, const PlHttpProbe *p, char ret[static PL_HTTP_PATH_MAX]) {
+        if (*p->moved)
+                (void)snprintf(ret, PL_HTTP_PATH_MAX, "%s", p->moved);
+        else
+                place_path(s, p->place, ret);
+}
+
+void pl_probe_http_begin(const PlHttpSpec *s, PlHttpProbe *p) {
+        p->step = 0;
+        p->rare = p->followed = p->served = false;
+        p->now.streams = false;
+        p->searching = !p->known && p->searched_usec == 0;
+        if (p->searching) {
+                p->place = 0;
+                p->best = (PlVerdict){};
+        }
+        home(s, p, p->now.path);
+}
+
+bool pl_probe_http_sibling(PlHttpProbe *p, const char *own, const char *other) {
+        size_t n = strcspn(p->now.path, "?"), n_own = strlen(own);
+
+        if (n < n_own || memcmp(p->now.path + n - n_own, own, n_own) != 0 ||
+            n - n_own + strlen(other) >= PL_HTTP_PATH_MAX)
+                return false;
+        (void)snprintf(p->now.path + n - n_own, PL_HTTP_PATH_MAX - (n - n_own), "%s", other);
+        return true;
+}
+
+/* How much an answer that is not as expected tells of the place: who wants a login is more likely
+ * the service than who has no such path. */
+static int rank(unsigned status) {
+        if (status == 401 || status == 403)
+                return 4;
+        if (status == 404)
+                return 1;
+        return status >= 300 && status < 400 ? 3 : 2;
+}
+
+/* It is at none of its places: all that were asked are named. */
+static void nowhere(const PlHttpSpec *s, PlVerdict *ret) {
+        char path[PL_HTTP_PATH_MAX], quoted[48], list[112] = "";
+        unsigned n = count_places(s);
+
+        for (unsigned i = 0; i < n; i++) {
+                size_t len = strlen(list);
+
+                place_path(s, i, path);
+                (void)snprintf(list + len, sizeof(list) - len, "%s%s", i > 0 ? ", " : "",
+                               pl_quote(path, strlen(path), quoted, sizeof(quoted)));
+        }
+        pl_verdict_set(ret, PL_VERDICT_DISPUTED, "404",
+                       "HTTP 404 for %s: set ProbePath= to where it is served", list);
+}
+
+/* It has not answered as it should. Return: whether another place is to be asked. */
+static bool search(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
+                   uint64_t realtime_usec, PlVerdict *ret) {
+        unsigned n = count_places(s);
+
+        if (a->status >= 500)
+                return false;
+        if (*p->moved) {
+                p->moved[0] = '\0';
+                p->known = false;
+        }
+        if (p->known || n == 1)
+                return false;
+        if (!p->searching) {
+                if (a->status == p->best_status)
+                        *ret = p->best;
+                if (a->status != p->best_status || realtime_usec < p->searched_usec ||
+                    realtime_usec - p->searched_usec >= SEARCH_AGAIN_USEC)
+                        p->searched_usec = 0;
+                return false;
+        }
+        if (p->best.kind == PL_VERDICT_NONE || rank(a->status) > rank(p->best_status)) {
+                p->best = *ret;
+                p->best_place = p->place;
+                p->best_status = a->status;
+        }
+        if (p->place + 1 < n) {
+                p->place++;
+                p->step = 0;
+                p->followed = false;
+                place_path(s, p->place, p->now.path);
+                return true;
+        }
+        if (p->best_status == 404)
+                nowhere(s, &p->best);
+        *ret = p->best;
+        p->place = p->best_place;
+        p->searched_usec = realtime_usec;
+        return false;
+}
+
+/* --- one answer --- */
+
+static bool wants_location(const PlExpectList *l) {
+        for (size_t i = 0; l && i < l->n; i++)
+                if (l->items[i].kind == PL_EXPECT_HEADER &&
+                    strcasecmp(l->items[i].name, "Location") == 0)
                         return true;
         return false;
 }
 
-/* The policy's expectations come on top of the kind's own check. A good verdict keeps its reason.
- */
-static void check_expectations(const PlExpectList *l, const PlHttpAnswer *a, PlVerdict *ret) {
-        PlVerdict v = { .kind = PL_VERDICT_UP };
+/* Return: PL_PROBE_MORE: it is followed; PL_PROBE_DONE with *ret written when it leads in a circle,
+ * and else as it was. */
+static PlProbeStep follow(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
+                          PlVerdict *ret) {
+        char to[PL_HTTP_PATH_MAX], first[PL_HTTP_PATH_MAX], code[8];
+        PlLead lead = pl_answer_lead(a, p->now.path, s->port, s->host, to);
 
-        for (size_t i = 0; l && i < l->n && v.kind == PL_VERDICT_UP; i++) {
-                const PlExpect *e = &l->items[i];
-                char seen[32];
-
-                switch (e->kind) {
-                case PL_EXPECT_STATUS:
-                        if (!is_expected(e, a->status)) {
-                                (void)snprintf(seen, sizeof(seen), "HTTP %u", a->status);
-                                unmet(e, seen, &v);
-                        }
-                        break;
-                case PL_EXPECT_JSON:
-                        check_json(e, a, &v);
-                        break;
-                case PL_EXPECT_BODY:
-                        check_body(e, a, &v);
-                        break;
-                case PL_EXPECT_HEADER:
-                        check_header(e, a, &v);
-                        break;
-                }
+        place_path(s, p->place, first);
+        if ((lead == PL_LEAD_HERE || (lead == PL_LEAD_TLS && !p->now.tls)) && !p->followed &&
+            p->step == 0 && !wants_location(s->expect)) {
+                p->now.tls = p->now.tls || lead == PL_LEAD_TLS;
+                p->followed = true;
+                memcpy(p->now.path, to, sizeof(to));
+                memcpy(p->moved, to, sizeof(to));
+                return PL_PROBE_MORE;
         }
-        if (v.kind != PL_VERDICT_UP)
-                *ret = v;
+        if (lead == PL_LEAD_ITSELF || (lead == PL_LEAD_HERE && pl_streq(to, first))) {
+                (void)snprintf(code, sizeof(code), "%u", a->status % 1000);
+                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u that redirects to itself",
+                               a->status);
+        }
+        return PL_PROBE_DONE;
+}
+
+/* Of what was found after a redirect, say so. */
+static void add_lead(const PlHttpProbe *p, PlVerdict *ret) {
+        size_t n = strlen(ret->reason);
+        char quoted[48];
+
+        if (p->followed && ret->kind == PL_VERDICT_DISPUTED)
+                (void)snprintf(ret->reason + n, sizeof(ret->reason) - n, " (redirected to %s)",
+                               pl_quote(p->now.path, strcspn(p->now.path, "?"), quoted,
+                                        sizeof(quoted)));
+}
+
+static void judge_error(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
+                        uint64_t realtime_usec, PlVerdict *ret) {
+        char quoted[64];
+
+        pl_answer_error(a, ret);
+        if (ret->kind != PL_VERDICT_SILENT)
+                return;
+        if (p->searching && p->best.kind != PL_VERDICT_NONE)
+                *ret = p->best; /* another place did answer, just now */
+        else if (a->error == PL_HTTP_TIMEOUT && s->talk->rare_blocks && p->hung > 0 &&
+                 realtime_usec >= p->hung_usec && realtime_usec - p->hung_usec < HUNG_USEC)
+                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "timeout",
+                               "%s does not answer while an earlier question hangs: %s",
+                               pl_quote(p->now.path, strlen(p->now.path), quoted, sizeof(quoted)),
+                               s->talk->rare_hint);
+}
+
+/* What is only of interest: at worst it is impaired. */
+static PlProbeStep answer_rare(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
+                               uint64_t realtime_usec, PlVerdict *ret) {
+        char asked[64], served[PL_HTTP_PATH_MAX], quoted[64];
+        PlVerdict v = {};
+        size_t n;
+
+        home(s, p, served);
+        (void)pl_quote(p->now.path, strcspn(p->now.path, "?"), asked, sizeof(asked));
+        (void)pl_quote(served, strlen(served), quoted, sizeof(quoted));
+        if (a->error == PL_HTTP_OK && a->status < 500) {
+                p->hung = 0;
+                if (s->talk->rare_answer(s, p, a, &v) == PL_PROBE_MORE)
+                        return PL_PROBE_MORE;
+        } else if (a->error == PL_HTTP_OK) {
+                p->hung = 0;
+                pl_answer_unexpected(a, p->now.path, &v);
+                n = strlen(v.reason);
+                (void)snprintf(v.reason + n, sizeof(v.reason) - n, "; %s answers", quoted);
+        } else if (a->error == PL_HTTP_TIMEOUT && s->talk->rare_blocks && p->hung++ == 0) {
+                p->hung_usec = realtime_usec; /* once is no evidence */
+        } else if (a->error == PL_HTTP_TIMEOUT || a->error == PL_HTTP_CLOSED ||
+                   a->error == PL_HTTP_GARBAGE) {
+                p->hung_usec = realtime_usec;
+                pl_verdict_set(&v, PL_VERDICT_IMPAIRED, "hangs", "%s %s, %s does: %s", asked,
+                               a->error == PL_HTTP_TIMEOUT ? "does not answer"
+                                                           : "breaks off its answer",
+                               quoted, s->talk->rare_hint);
+        }
+        if (v.kind != PL_VERDICT_NONE)
+                p->found = v;
+        if (p->found.kind != PL_VERDICT_IMPAIRED && p->hung == 0)
+                p->rare_due_usec += p->rare_period_usec - p->rare_period_usec / RARE_HURRY;
+        if (p->found.kind == PL_VERDICT_IMPAIRED)
+                *ret = p->found;
+        else
+                up(ret);
+        return PL_PROBE_DONE;
 }
 
 PlProbeStep pl_probe_http_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
                                  uint64_t realtime_usec, PlVerdict *ret) {
+        bool expected;
+
+        if (p->rare)
+                return answer_rare(s, p, a, realtime_usec, ret);
         if (a->error != PL_HTTP_OK) {
-                judge_error(a, ret);
+                judge_error(s, p, a, realtime_usec, ret);
                 return PL_PROBE_DONE;
         }
-        if (s->talk->answer(s, p, a, realtime_usec, ret) == PL_PROBE_MORE)
+        /* what the policy expects is good, whatever the kind knows of it; 200 says too little */
+        expected = a->status != 200 && pl_expect_status(s->expect, a->status);
+        ret->kind = PL_VERDICT_NONE;
+        if (expected)
+                up(ret);
+        else if (follow(s, p, a, ret) == PL_PROBE_MORE)
                 return PL_PROBE_MORE;
+        else if (ret->kind == PL_VERDICT_NONE &&
+                 s->talk->answer(s, p, a, realtime_usec, ret) == PL_PROBE_MORE)
+                return PL_PROBE_MORE;
+        add_lead(p, ret);
+        if (ret->kind == PL_VERDICT_DISPUTED || (a->status >= 500 && !expected)) {
+                if (search(s, p, a, realtime_usec, ret))
+                        return PL_PROBE_MORE;
+        } else {
+                p->known = true;
+        }
         if (ret->kind == PL_VERDICT_UP)
-                check_expectations(s->expect, a, ret);
+                pl_expect_check(s->expect, a, ret);
+        p->served = ret->kind == PL_VERDICT_UP && !expected;
+        if (p->served && p->found.kind == PL_VERDICT_IMPAIRED)
+                *ret = p->found;
         return PL_PROBE_DONE;
 }
 
-/* The body as a JSON object. Return: new reference, or NULL with *ret written ("not PRODUCT: …"),
- * for an answer of any status. */
-static json_t *load_json(const PlHttpAnswer *a, const char *product, PlVerdict *ret) {
-        json_t *o = json_loadb(a->body ? a->body : "", a->body_size, 0, NULL);
-        char code[8], quoted[48];
-
-        if (json_is_object(o))
-                return o;
-        json_decref(o);
-        (void)snprintf(code, sizeof(code), "%u", a->status % 1000);
-        if (a->body_cut)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
-                               "not %s: HTTP %u with more than 64K of body", product, a->status);
-        else
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "not %s: HTTP %u with \"%s\"",
-                               product, a->status,
-                               pl_quote(a->body ? a->body : "", PL_MIN(a->body_size, (size_t)40),
-                                        quoted, sizeof(quoted)));
-        return NULL;
+bool pl_probe_http_feed(const PlHttpSpec *s, PlHttpProbe *p, const char *data, size_t n) {
+        return s->talk->feed && s->talk->feed(s, p, data, n);
 }
 
-/* The verdict for a status that the kind does not know. */
-static void unexpected(const PlHttpSpec *s, const PlHttpProbe *p, const PlHttpAnswer *a,
-                       PlVerdict *ret) {
-        const char *path = pl_probe_http_path(s, p);
-        char code[8], quoted[64];
-
-        (void)snprintf(code, sizeof(code), "%u", a->status % 1000);
-        (void)pl_quote(path, strlen(path), quoted, sizeof(quoted));
-        if (a->status == 404)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
-                               "HTTP 404 for %s: set ProbePath= if it is served elsewhere", quoted);
-        else if (a->status == 401 || a->status == 403)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
-                               "HTTP %u for %s: if that is as it should be, set "
-                               "ProbeExpect=status:%u",
-                               a->status, quoted, a->status);
-        else if (a->status == 429)
-                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, code, "HTTP 429 for %s: too many requests",
-                               quoted);
-        else
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u for %s", a->status, quoted);
-}
-
-/* A member's text, quoted into buf; "" when it is not a string. */
-static const char *string_of(const json_t *o, const char *key, char *buf, size_t size) {
-        const json_t *v = json_object_get(o, key);
-
-        if (!json_is_string(v))
-                return pl_quote("", 0, buf, size);
-        return pl_quote(json_string_value(v), json_string_length(v), buf, size);
-}
-
-/* --- Airflow: the health document of Airflow 2 and 3, component by component.
- *
- * It is not fooled by an interface that answers 200 with a page for every path (Airflow 3 does so
- * for paths of Airflow 2). Source: Airflow documentation, "Checking Airflow Health Status": the
- * status is 200 even when a component is unhealthy; a component whose status is null is not part of
- * the deployment. */
-
-/* Airflow's own default is 30 s (scheduler_health_check_threshold); people raise it. A component
- * that calls itself healthy is believed up to here. */
-#define HEARTBEAT_CREDIBLE_USEC (10 * PL_USEC_PER_MIN)
-
-static const struct {
-        const char *key, *heartbeat;
-        bool vital; /* without it nothing is scheduled */
-} components[] = {
-        { "metadatabase", NULL, true },
-        { "scheduler", "latest_scheduler_heartbeat", true },
-        { "triggerer", "latest_triggerer_heartbeat", false },
-        { "dag_processor", "latest_dag_processor_heartbeat", false },
-};
-
-/* Appends "; text" within the buffer. */
-static void append(char *buf, size_t size, const char *text) {
-        size_t n = strlen(buf);
-
-        (void)snprintf(buf + n, size - n, "%s%s", n > 0 ? "; " : "", text);
-}
-
-/* Is the component failing? Then what about it. */
-static bool judge_component(size_t i, const json_t *o, uint64_t now, char *buf, size_t size) {
-        const json_t *status = json_object_get(o, "status");
-        const json_t *beat = components[i].heartbeat ? json_object_get(o, components[i].heartbeat)
-                                                     : NULL;
-        bool healthy = json_is_string(status) && pl_streq(json_string_value(status), "healthy");
-        char quoted[32], since[PL_FORMAT_MAX];
-        uint64_t at, age;
-
-        if (!status || json_is_null(status))
-                return false; /* not part of this deployment */
-        if (json_is_string(beat) && pl_parse_time(json_string_value(beat), json_string_length(beat),
-                                                  PL_TIME_ISO8601, &at) == 0) {
-                at /= PL_NSEC_PER_USEC;
-                age = now > at ? (now - at) / PL_USEC_PER_SEC * PL_USEC_PER_SEC : 0;
-                if (healthy && age <= HEARTBEAT_CREDIBLE_USEC)
-                        return false;
-                (void)snprintf(buf, size, "%s %sheartbeat %s old", components[i].key,
-                               healthy ? "calls itself healthy, but its " : "",
-                               pl_format_sec(age, since));
-                return true;
-        }
-        if (healthy)
+bool pl_probe_http_rare(const PlHttpSpec *s, PlHttpProbe *p, uint64_t now_usec,
+                        uint64_t interval_usec) {
+        if (p->rare || !s->talk->rare_begin)
                 return false;
-        if (components[i].heartbeat && json_is_null(beat))
-                (void)snprintf(buf, size, "%s has never sent a heartbeat", components[i].key);
-        else
-                (void)snprintf(buf, size, "%s %s", components[i].key,
-                               json_is_string(status)
-                                               ? string_of(o, "status", quoted, sizeof(quoted))
-                                               : "has a status that is no text");
+        if (!p->served) {
+                if (p->hung == 0)
+                        p->rare_due_usec = 0;
+                return false;
+        }
+        if (now_usec < p->rare_due_usec)
+                return false;
+        home(s, p, p->now.path);
+        p->step = 0;
+        if (!s->talk->rare_begin(s, p))
+                return false;
+        p->rare = true;
+        p->rare_period_usec =
+                        PL_MIN(RARE_ROUNDS * interval_usec, PL_MAX(RARE_MAX_USEC, interval_usec));
+        p->rare_due_usec = now_usec + p->rare_period_usec / RARE_HURRY;
         return true;
 }
-
-static bool judge_components(const json_t *root, uint64_t now, PlVerdict *ret) {
-        char vital[PL_REASON_MAX] = "", other[PL_REASON_MAX] = "", one[96];
-        const char *first = "";
-        bool known = false;
-
-        for (size_t i = 0; i < PL_ARRAY_SIZE(components); i++) {
-                const json_t *o = json_object_get(root, components[i].key);
-
-                if (!json_is_object(o))
-                        continue;
-                known = true;
-                if (!judge_component(i, o, now, one, sizeof(one)))
-                        continue;
-                if (!*first)
-                        first = components[i].key;
-                append(components[i].vital ? vital : other, PL_REASON_MAX, one);
-        }
-        if (!known || !json_is_object(json_object_get(root, "metadatabase")))
-                return false;
-        if (*vital) {
-                if (*other)
-                        append(vital, sizeof(vital), other);
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, first, "%s", vital);
-        } else if (*other) {
-                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, first, "%s", other);
-        } else {
-                up(ret);
-        }
-        return true;
-}
-
-static bool airflow_judge(const char *body, size_t size, uint64_t realtime_usec, PlVerdict *ret) {
-        json_t *root = json_loadb(body ? body : "", size, 0, NULL);
-        bool known = json_is_object(root) && judge_components(root, realtime_usec, ret);
-
-        json_decref(root);
-        return known;
-}
-
-static const char *airflow_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        if (s->path)
-                return s->path;
-        return p->variant == 0 ? "/api/v2/monitor/health" : "/health";
-}
-
-static PlProbeStep airflow_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                  uint64_t realtime_usec, PlVerdict *ret) {
-        json_t *root;
-
-        if (a->status < 500 && airflow_judge(a->body, a->body_size, realtime_usec, ret))
-                return PL_PROBE_DONE;
-        /* the other version's path, once a round; what answers is kept for the next round */
-        if (!s->path && p->step == 0 && a->status < 500) {
-                p->step = 1;
-                p->variant ^= 1;
-                return PL_PROBE_MORE;
-        }
-        if (a->status >= 300) {
-                unexpected(s, p, a, ret);
-                return PL_PROBE_DONE;
-        }
-        root = load_json(a, "Airflow", ret);
-        if (root)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "200",
-                               "not Airflow: the answer does not mention a metadatabase");
-        json_decref(root);
-        return PL_PROBE_DONE;
-}
-
-const PlHttpTalk pl_http_airflow = { airflow_path, airflow_answer };
-
-/* --- Ollama: does it answer, are the models there that the stack needs, and what is loaded.
- *
- * Source: Ollama API reference: GET /api/version, /api/ps (loaded: size, size_vram), /api/tags
- * (installed). A model named without a tag is "NAME:latest". The order is version, ps, tags, so
- * that the last answer brings the verdict. */
-
-enum {
-        STEP_VERSION,
-        STEP_PS,
-        STEP_TAGS,
-};
-
-static const char *ollama_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        static const char *const paths[] = { "/api/version", "/api/ps", "/api/tags" };
-
-        if (p->step == STEP_VERSION && s->path)
-                return s->path;
-        return paths[PL_MIN(p->step, (unsigned)STEP_TAGS)];
-}
-
-static uint64_t get_size(const json_t *o, const char *key) {
-        const json_t *v = json_object_get(o, key);
-
-        return json_is_integer(v) && json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v)
-                                                               : 0;
-}
-
-/* "llama3" and "llama3:latest" are the same; "llama3:8b" is another. */
-static bool same_model(const char *have, const char *want) {
-        size_t n = strlen(want);
-
-        if (pl_streq(have, want))
-                return true;
-        return !strchr(want, ':') && strncmp(have, want, n) == 0 && pl_streq(have + n, ":latest");
-}
-
-static const char *model_name(const json_t *m) {
-        const char *s = json_string_value(json_object_get(m, "name"));
-
-        return s ? s : json_string_value(json_object_get(m, "model"));
-}
-
-static const json_t *find_model(const json_t *models, const char *want) {
-        size_t i;
-        const json_t *m;
-
-        json_array_foreach(models, i, m) {
-                const char *name = model_name(m);
-
-                if (name && same_model(name, want))
-                        return m;
-        }
-        return NULL;
-}
-
-static void take_loaded(const json_t *root, PlOllamaFacts *f) {
-        const json_t *models = json_object_get(root, "models"), *m;
-        size_t i;
-
-        json_array_foreach(models, i, m) {
-                const char *name = model_name(m);
-                PlOllamaModel *to = &f->loaded[f->n_loaded];
-
-                if (!name || f->n_loaded == PL_HTTP_OLLAMA_LOADED_MAX)
-                        continue;
-                (void)pl_quote(name, strlen(name), to->name, sizeof(to->name));
-                to->size_bytes = get_size(m, "size");
-                to->vram_bytes = PL_MIN(get_size(m, "size_vram"), to->size_bytes);
-                f->n_loaded++;
-        }
-}
-
-static void take_largest(const json_t *m, PlOllamaFacts *f) {
-        const char *name = model_name(m);
-        uint64_t size = get_size(m, "size");
-
-        if (!f || !name || size <= f->largest_bytes)
-                return;
-        f->largest_bytes = size;
-        (void)pl_quote(name, strlen(name), f->largest_name, sizeof(f->largest_name));
-}
-
-static PlProbeStep judge_version(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                 PlVerdict *ret) {
-        json_t *o;
-        char version[32];
-
-        if (a->status != 200) {
-                unexpected(s, p, a, ret);
-                return PL_PROBE_DONE;
-        }
-        o = load_json(a, "Ollama", ret);
-        if (!o)
-                return PL_PROBE_DONE;
-        (void)string_of(o, "version", version, sizeof(version));
-        json_decref(o);
-        if (!*version) {
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "200",
-                               "not Ollama: the answer has no version");
-                return PL_PROBE_DONE;
-        }
-        up(ret);
-        if (p->ollama) {
-                *p->ollama = (PlOllamaFacts){ 0 };
-                p->step = STEP_PS;
-                return PL_PROBE_MORE;
-        }
-        if (s->models && s->models[0]) {
-                p->step = STEP_TAGS;
-                return PL_PROBE_MORE;
-        }
-        return PL_PROBE_DONE;
-}
-
-static void judge_tags(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a, PlVerdict *ret) {
-        json_t *o = a->status == 200 ? load_json(a, "Ollama", ret) : NULL;
-        const json_t *models = json_object_get(o, "models"), *m;
-        char list[120] = "", quoted[48];
-        unsigned n_missing = 0;
-        size_t i;
-
-        up(ret);
-        if (!s->models || !s->models[0]) {
-                json_array_foreach(models, i, m) take_largest(m, p->ollama);
-                json_decref(o);
-                return;
-        }
-        if (!json_is_array(models)) {
-                json_decref(o);
-                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "tags",
-                               "it answers, but does not list its models (HTTP %u)", a->status);
-                return;
-        }
-        for (char *const *want = s->models; *want; want++) {
-                m = find_model(models, *want);
-                if (m) {
-                        take_largest(m, p->ollama);
-                        continue;
-                }
-                n_missing++;
-                i = strlen(list);
-                (void)snprintf(list + i, sizeof(list) - i, "%s%s", i > 0 ? ", " : "",
-                               pl_quote(*want, strlen(*want), quoted, sizeof(quoted)));
-        }
-        json_decref(o);
-        if (n_missing > 0)
-                pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "models", "%s not installed: %s",
-                               n_missing == 1 ? "a required model is" : "required models are",
-                               list);
-}
-
-static PlProbeStep ollama_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                 uint64_t realtime_usec, PlVerdict *ret) {
-        json_t *o;
-
-        switch (p->step) {
-        case STEP_VERSION:
-                return judge_version(s, p, a, ret);
-        case STEP_PS:
-                /* before Ollama 0.1.33 there is no /api/ps: nothing is known about loaded models */
-                o = a->status == 200 ? json_loadb(a->body ? a->body : "", a->body_size, 0, NULL)
-                                     : NULL;
-                if (p->ollama)
-                        take_loaded(o, p->ollama);
-                json_decref(o);
-                p->step = STEP_TAGS;
-                return PL_PROBE_MORE;
-        default:
-                judge_tags(s, p, a, ret);
-                return PL_PROBE_DONE;
-        }
-}
-
-const PlHttpTalk pl_http_ollama = { ollama_path, ollama_answer };
-
-/* --- Grafana: /api/health says whether its database answers; 200 with "ok", 503 with "failing".
- * Source: Grafana HTTP API reference, "Health API". The body decides, not the status. */
-
-static const char *grafana_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        return s->path ? s->path : "/api/health";
-}
-
-static PlProbeStep grafana_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                  uint64_t realtime_usec, PlVerdict *ret) {
-        json_t *o;
-        char database[32], code[8];
-
-        if (a->status != 200 && a->status != 503) {
-                unexpected(s, p, a, ret);
-                return PL_PROBE_DONE;
-        }
-        o = load_json(a, "Grafana", ret);
-        if (!o)
-                return PL_PROBE_DONE;
-        (void)string_of(o, "database", database, sizeof(database));
-        (void)snprintf(code, sizeof(code), "%u", a->status);
-        if (!*database)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
-                               "not Grafana: the answer says nothing about its database");
-        else if (!pl_streq(database, "ok"))
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "its database is %s", database);
-        else if (a->status != 200)
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u, though its database is ok",
-                               a->status);
-        else
-                up(ret);
-        json_decref(o);
-        return PL_PROBE_DONE;
-}
-
-const PlHttpTalk pl_http_grafana = { grafana_path, grafana_answer };
-
-/* --- Prometheus and MLflow: services whose health is a status and a line of text.
- *
- * Prometheus (management API): /-/ready is 503 while the write-ahead log is replayed and during
- * shutdown; /-/healthy answers 200 as long as the process serves. Ready implies healthy, so the
- * second request is only made when the first one fails. MLflow: /health answers "OK". */
-
-static const char *prometheus_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        if (s->path)
-                return s->path;
-        return p->step == 0 ? "/-/ready" : "/-/healthy";
-}
-
-static PlProbeStep prometheus_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                     uint64_t realtime_usec, PlVerdict *ret) {
-        char code[8];
-
-        (void)snprintf(code, sizeof(code), "%u", a->status % 1000);
-        if (p->step == 0) {
-                if (a->status == 200 || s->path) {
-                        if (a->status == 200)
-                                up(ret);
-                        else
-                                unexpected(s, p, a, ret);
-                        return PL_PROBE_DONE;
-                }
-                if (a->status != 503) {
-                        unexpected(s, p, a, ret);
-                        return PL_PROBE_DONE;
-                }
-                p->status = a->status;
-                p->step = 1;
-                return PL_PROBE_MORE;
-        }
-        if (a->status == 200)
-                pl_verdict_set(ret, PL_VERDICT_STARTING, "503",
-                               "healthy, not ready: replaying its log or shutting down");
-        else
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code,
-                               "not ready (HTTP %u), not healthy (HTTP %u)", p->status, a->status);
-        return PL_PROBE_DONE;
-}
-
-const PlHttpTalk pl_http_prometheus = { prometheus_path, prometheus_answer };
-
-static const char *mlflow_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        return s->path ? s->path : "/health";
-}
-
-static PlProbeStep mlflow_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                 uint64_t realtime_usec, PlVerdict *ret) {
-        size_t n = a->body_size;
-        char quoted[48];
-
-        if (a->status != 200) {
-                unexpected(s, p, a, ret);
-                return PL_PROBE_DONE;
-        }
-        while (n > 0 && strchr(" \t\r\n", a->body[n - 1]) && a->body[n - 1])
-                n--;
-        if (n == 2 && memcmp(a->body, "OK", 2) == 0)
-                up(ret);
-        else
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, "200",
-                               "HTTP 200 with \"%s\" instead of OK",
-                               pl_quote(a->body ? a->body : "", PL_MIN(n, (size_t)40), quoted,
-                                        sizeof(quoted)));
-        return PL_PROBE_DONE;
-}
-
-const PlHttpTalk pl_http_mlflow = { mlflow_path, mlflow_answer };
-
-/* Generic: path and expectations come from the policy. */
-static const char *generic_path(const PlHttpSpec *s, const PlHttpProbe *p) {
-        return s->path ? s->path : "/";
-}
-
-/* A redirect is an answer, unless it leads back to where it came from. */
-static bool redirects_to_itself(const PlHttpSpec *s, const PlHttpProbe *p, const PlHttpAnswer *a) {
-        const char *path = pl_probe_http_path(s, p);
-        size_t n = 0;
-        const char *location = find_header(a->headers, "Location", &n);
-
-        if (!location)
-                return false;
-        if (n >= 7 && strncasecmp(location, "http://", 7) == 0) {
-                const char *slash = memchr(location + 7, '/', n - 7);
-
-                n = slash ? n - (size_t)(slash - location) : 0;
-                location = slash;
-        }
-        return n == strlen(path) && memcmp(location, path, n) == 0;
-}
-
-static PlProbeStep generic_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
-                                  uint64_t realtime_usec, PlVerdict *ret) {
-        char code[8];
-
-        if (s->expect && s->expect->has_status) {
-                up(ret); /* the expectation decides */
-        } else if (a->status >= 300 && a->status < 400 && redirects_to_itself(s, p, a)) {
-                (void)snprintf(code, sizeof(code), "%u", a->status);
-                pl_verdict_set(ret, PL_VERDICT_DISPUTED, code, "HTTP %u that redirects to itself",
-                               a->status);
-        } else if (a->status >= 200 && a->status < 400) {
-                up(ret);
-        } else {
-                unexpected(s, p, a, ret);
-        }
-        return PL_PROBE_DONE;
-}
-
-const PlHttpTalk pl_http_generic = { generic_path, generic_answer };

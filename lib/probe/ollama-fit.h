@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "lib/base/macro.h"
-#include "lib/probe/http.h"
+#include "lib/probe/ollama.h"
 
 typedef enum PlOllamaFit {
         PL_OLLAMA_FITS,

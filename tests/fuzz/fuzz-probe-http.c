@@ -3,14 +3,16 @@
  * Answers of any HTTP service to each kind of probe. An input is a text: the kind and words that
  * set things, on the first line; then answers, each after a line "%% STATUS", with their headers up
  * to an empty line. A round must end within as many requests as the longest kind needs, with paths
- * that are paths; when the answers run out the last one is given again.
+ * that are paths; when the answers run out the last one is given again. Rounds for what is only of
+ * interest never find anything worse than an impairment.
  */
 #include "fuzz-verdict.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/ollama.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REQUESTS_MAX 3
+#define REQUESTS_MAX 8 /* two paths below a prefix and the root, a redirect each */
 #define NOW_USEC     (UINT64_C(1790000000) * PL_USEC_PER_SEC)
 
 static char *const expectations[] = {
@@ -50,10 +52,25 @@ static char *next_answer(const char **p, const char *end, PlHttpAnswer *ret) {
         return copy;
 }
 
-static void one_round(const PlHttpSpec *s, PlHttpProbe *p, const char *data, const char *end) {
-        PlVerdict v;
+/* A body that streams comes in pieces, and not with the answer. */
+static void stream(const PlHttpSpec *s, PlHttpProbe *p, PlHttpAnswer *a) {
+        size_t n = a->body_size;
 
-        pl_probe_http_begin(p);
+        if (!p->now.streams || a->status != 200)
+                return;
+        a->body_size = 0;
+        for (size_t i = 0, piece = n % 7 + 1; i < n; i += piece)
+                if (!pl_probe_http_feed(s, p, a->body + i, PL_MIN(piece, n - i)))
+                        return;
+}
+
+static void check_question(const PlHttpQuestion *q) {
+        must(q->path[0] == '/' && memchr(q->path, '\0', sizeof(q->path)));
+        must(!strpbrk(q->path, " \r\n#"));
+}
+
+static void one_round(const PlHttpSpec *s, PlHttpProbe *p, const char *data, const char *end,
+                      PlVerdict *ret) {
         for (unsigned i = 0;; i++) {
                 const char *again = data;
                 PlHttpAnswer a;
@@ -62,23 +79,41 @@ static void one_round(const PlHttpSpec *s, PlHttpProbe *p, const char *data, con
 
                 if (data == end)
                         data = again;
-                must(i < REQUESTS_MAX && pl_probe_http_path(s, p)[0] == '/');
-                memset(&v, 0xA5, sizeof(v));
-                step = pl_probe_http_answer(s, p, &a, NOW_USEC, &v);
+                must(i < REQUESTS_MAX);
+                check_question(&p->now);
+                a.asked = "172.17.0.2:80";
+                memset(ret, 0xA5, sizeof(*ret));
+                stream(s, p, &a);
+                step = pl_probe_http_answer(s, p, &a, NOW_USEC, ret);
                 free(copy);
                 if (step == PL_PROBE_DONE)
                         break;
         }
-        check_verdict(&v);
-        for (unsigned i = 0; p->ollama && i < p->ollama->n_loaded; i++)
-                check_line(p->ollama->loaded[i].name, sizeof(p->ollama->loaded[i].name));
+        check_verdict(ret);
+}
+
+static void rounds(const PlHttpSpec *s, PlHttpProbe *p, const char *data, const char *end) {
+        PlVerdict v;
+
+        /* more than once: the kinds keep what they have learnt */
+        for (unsigned i = 0; i < 3; i++) {
+                uint64_t now = NOW_USEC + i * PL_USEC_PER_DAY;
+
+                pl_probe_http_begin(s, p);
+                one_round(s, p, data, end, &v);
+                if (!pl_probe_http_rare(s, p, now, PL_USEC_PER_SEC))
+                        continue;
+                must(v.kind == PL_VERDICT_UP || v.kind == PL_VERDICT_IMPAIRED);
+                one_round(s, p, data, end, &v);
+                must(v.kind == PL_VERDICT_UP || v.kind == PL_VERDICT_IMPAIRED);
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const char *text = (const char *)data, *end = text + size;
         const char *eol = memmem(text, size, "\n%% ", 4);
         size_t n = eol ? (size_t)(eol - text) : size;
-        PlOllamaFacts facts = { 0 };
+        PlOllamaLook look = { 0 };
         PlHttpProbe p = { 0 };
         PlHttpSpec s = { .talk = pl_probe_kind_info(PL_PROBE_HTTP)->http };
 
@@ -90,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (has(text, n, "models"))
                 s.models = models;
         if (has(text, n, "facts"))
-                p.ollama = &facts;
+                p.ollama = &look;
         if (has(text, n, "path"))
                 s.path = "/here";
         if (has(text, n, "expect")) {
@@ -99,9 +134,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 must(pl_expect_list_new(expectations, &l) == 0);
                 s.expect = l;
         }
-        /* twice: the kinds keep what they have learnt */
-        one_round(&s, &p, eol + 4, end);
-        one_round(&s, &p, eol + 4, end);
+        if (has(text, n, "prefix"))
+                s.prefix = "/a/";
+        rounds(&s, &p, eol + 4, end);
+        for (unsigned i = 0; i < look.facts.n_loaded; i++)
+                check_line(look.facts.loaded[i].name, sizeof(look.facts.loaded[i].name));
+        check_line(look.facts.largest_name, sizeof(look.facts.largest_name));
         pl_expect_list_free((PlExpectList *)s.expect);
         return 0;
 }

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Rounds of HTTP probes as rows: what is asked, what is answered, and the verdict.
+ * Rounds of HTTP probes as rows: what is asked, what is answered, and the verdict; and the round
+ * after it that asks what is only of interest.
  */
 
-#include "lib/probe/http.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/ollama.h"
 #include "probe-answers.h"
 
 #define NOW (UINT64_C(1767225600) * PL_USEC_PER_SEC) /* 2026-01-01T00:00:00Z */
@@ -19,15 +20,21 @@ typedef struct Reply {
         PlHttpError error;
 } Reply;
 
+#define REPLIES_MAX 6
+
 typedef struct Round {
         const char *name;
         PlProbeKind kind;
         const char *path;   /* ProbePath= */
         const char *expect; /* ProbeExpect=, one */
-        bool models;
-        Reply replies[4];
+        bool models;        /* OllamaModels=llama3 mistral:7b */
+        Reply replies[REPLIES_MAX];
         PlVerdictKind verdict;
         const char *code, *reason; /* reason: a part of it */
+        const char *prefix, *host;
+        Reply rare[3]; /* nothing: it is not asked */
+        PlVerdictKind rare_verdict;
+        const char *rare_code, *rare_reason;
 } Round;
 
 static inline PlExpectList *expectations(const char *text) {
@@ -38,42 +45,79 @@ static inline PlExpectList *expectations(const char *text) {
         return l;
 }
 
+/* As the transport does it: a listing comes in pieces and is not kept. */
+static inline PlProbeStep give(const PlHttpSpec *spec, PlHttpProbe *probe, const Reply *reply,
+                               size_t piece, uint64_t now, PlVerdict *ret) {
+        size_t n = strlen(reply->body);
+        bool streams = probe->now.streams && reply->status == 200;
+        PlHttpAnswer a = {
+                .error = reply->error,
+                .got_status = reply->status != 0,
+                .status = reply->status,
+                .headers = reply->headers,
+                .body_size = streams ? 0 : n,
+                .asked = "172.17.0.2:3000",
+        };
+        PlProbeStep step;
+
+        for (size_t i = 0; streams && i < n; i += piece) {
+                size_t some = PL_MIN(piece, n - i);
+                char *copy = malloc(some);
+
+                ck_assert_ptr_nonnull(copy);
+                memcpy(copy, reply->body + i, some);
+                if (!pl_probe_http_feed(spec, probe, copy, some))
+                        i = n;
+                free(copy);
+        }
+        /* exact size: reads beyond it are seen by the sanitizer */
+        a.body = strdup(streams ? "" : reply->body);
+        ck_assert_ptr_nonnull(a.body);
+        step = pl_probe_http_answer(spec, probe, &a, now, ret);
+        free((char *)a.body);
+        return step;
+}
+
+static inline void check_replies(const char *name, const PlHttpSpec *spec, PlHttpProbe *probe,
+                                 const Reply *replies, size_t max, size_t piece, uint64_t now,
+                                 PlVerdict *ret) {
+        PlProbeStep step = PL_PROBE_MORE;
+        size_t i;
+
+        for (i = 0; step == PL_PROBE_MORE && i < max && replies[i].path; i++) {
+                ck_assert_msg(pl_streq(probe->now.path, replies[i].path), "%s: asks %s", name,
+                              probe->now.path);
+                step = give(spec, probe, &replies[i], piece, now, ret);
+        }
+        ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict, asks %s", name, probe->now.path);
+        ck_assert_msg(i == max || !replies[i].path, "%s: a verdict before the last answer: %s",
+                      name, ret->reason);
+}
+
 static inline void check_round(const Round *row) {
         static char *const models[] = { (char *)"llama3", (char *)"mistral:7b", NULL };
         PlExpectList *expect = expectations(row->expect);
+        PlOllamaLook look = {};
         PlHttpSpec spec = {
                 .talk = pl_probe_kind_info(row->kind)->http,
                 .path = row->path,
+                .prefix = row->prefix,
+                .host = row->host,
+                .port = 3000,
                 .expect = expect,
                 .models = row->models ? models : NULL,
         };
-        PlHttpProbe probe = {};
+        PlHttpProbe probe = { .ollama = row->kind == PL_PROBE_OLLAMA ? &look : NULL };
         PlVerdict v = {};
-        PlProbeStep step = PL_PROBE_MORE;
-        size_t i = 0;
 
-        pl_probe_http_begin(&probe);
-        for (; step == PL_PROBE_MORE && i < 4 && row->replies[i].path; i++) {
-                const Reply *reply = &row->replies[i];
-                PlHttpAnswer a = {
-                        .error = reply->error,
-                        .got_status = reply->status != 0,
-                        .status = reply->status,
-                        .headers = reply->headers,
-                        .body_size = strlen(reply->body),
-                };
-
-                ck_assert_msg(pl_streq(pl_probe_http_path(&spec, &probe), reply->path),
-                              "%s: asks %s", row->name, pl_probe_http_path(&spec, &probe));
-                /* exact size: reads beyond it are seen by the sanitizer */
-                a.body = strdup(reply->body);
-                ck_assert_ptr_nonnull(a.body);
-                step = pl_probe_http_answer(&spec, &probe, &a, NOW, &v);
-                free((char *)a.body);
-        }
-        ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict", row->name);
-        ck_assert_msg(i == 4 || !row->replies[i].path, "%s: verdict before the last answer",
-                      row->name);
+        pl_probe_http_begin(&spec, &probe);
+        check_replies(row->name, &spec, &probe, row->replies, REPLIES_MAX, 1, NOW, &v);
         check_verdict(row->name, &v, row->verdict, row->code, row->reason);
+        if (row->rare[0].path) {
+                ck_assert_msg(pl_probe_http_rare(&spec, &probe, NOW, PL_USEC_PER_SEC),
+                              "%s: nothing more is asked", row->name);
+                check_replies(row->name, &spec, &probe, row->rare, 3, 7, NOW, &v);
+                check_verdict(row->name, &v, row->rare_verdict, row->rare_code, row->rare_reason);
+        }
         pl_expect_list_free(expect);
 }

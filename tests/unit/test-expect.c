@@ -29,6 +29,8 @@ static const struct {
         { "status:299-200", -EINVAL },
         { "status:200,", -EINVAL },
         { "status:1,2", -EINVAL },
+        { "body:(a{999}){999}", -EINVAL },
+        { "body:^(OK|\"OK\")$", 0 },
         { "status:200,201,202,203,204,205,206,207,208", -EINVAL },
         { "json:a=b", -EINVAL },
         { "json:/a~2=b", -EINVAL },
@@ -47,9 +49,12 @@ START_TEST(expect_syntax) {
         char *const texts[] = { (char *)expects[_i].text, NULL };
         _cleanup_(pl_expect_list_freep) PlExpectList *l = NULL;
         int r = pl_expect_list_new(texts, &l);
+        char why[PL_EXPECT_WHY_MAX] = "";
 
         ck_assert_msg(r == expects[_i].r, "%s: %d", expects[_i].text, r);
         ck_assert_msg((l != NULL) == (r == 0), "%s", expects[_i].text);
+        /* what the policy's check accepts the probe accepts */
+        ck_assert_msg(pl_expect_valid(expects[_i].text, why) == r, "%s: %s", expects[_i].text, why);
 }
 END_TEST
 

@@ -4,6 +4,7 @@
  * Generic HTTP, expectations and errors of the transport.
  */
 
+#include "lib/probe/http.h"
 #include "probe-rounds.h"
 
 /* clang-format off */
@@ -14,13 +15,24 @@ static const Round rows[] = {
         { "http 204", PL_PROBE_HTTP, "/up", NULL, false, { { "/up", 204, "" } }, PL_VERDICT_UP, "",
           "" },
         { "http redirect", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 302, "",
-          "Location: /login\r\n" } }, PL_VERDICT_UP, "", "" },
+          "Location: /login\r\n" }, { "/login", 200, "" } }, PL_VERDICT_UP, "", "" },
+        { "http redirect to what fails", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 302, "",
+          "Location: /app/\r\n" }, { "/app/", 404, "" } }, PL_VERDICT_DISPUTED, "404",
+          "HTTP 404 for /app/" },
+        { "http two redirects", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 302, "",
+          "Location: web\r\n" }, { "/web", 301, "", "Location: /web/\r\n" } }, PL_VERDICT_UP, "",
+          "" },
+        { "http redirect, and its Location is wanted", PL_PROBE_HTTP, NULL, "header:location=/login",
+          false, { { "/", 302, "", "Location: /login\r\n" } }, PL_VERDICT_UP, "", "" },
+        { "http redirect to another host", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 302, "",
+          "Location: http://192.0.2.1/login\r\n" } }, PL_VERDICT_UP, "", "" },
         { "http redirect to TLS", PL_PROBE_HTTP, "/a", NULL, false, { { "/a", 301, "",
           "Location: https://h/a\r\n" } }, PL_VERDICT_UP, "", "" },
         { "http redirect to itself", PL_PROBE_HTTP, "/a", NULL, false, { { "/a", 301, "",
           "Server: x\r\nlocation:  /a \r\n" } }, PL_VERDICT_DISPUTED, "301", "redirects to itself" },
         { "http redirect to itself, absolute", PL_PROBE_HTTP, "/a", NULL, false, { { "/a", 307, "",
-          "Location: http://other:80/a\r\n" } }, PL_VERDICT_DISPUTED, "307", "redirects to itself" },
+          "Location: http://172.17.0.2:3000/a\r\n" } }, PL_VERDICT_DISPUTED, "307",
+          "redirects to itself" },
         { "http redirect without a path", PL_PROBE_HTTP, "/a", NULL, false, { { "/a", 307, "",
           "Location: http://other\r\n" } }, PL_VERDICT_UP, "", "" },
         { "http 401", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 401, "" } }, PL_VERDICT_DISPUTED,
@@ -31,9 +43,18 @@ static const Round rows[] = {
           PL_VERDICT_DISPUTED, "expect", "HTTP 200; ProbeExpect=status:401" },
         { "http 404", PL_PROBE_HTTP, "/x", NULL, false, { { "/x", 404, "" } }, PL_VERDICT_DISPUTED,
           "404", "/x" },
+        { "http 405", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 405, "" } }, PL_VERDICT_DISPUTED,
+          "405", "set ProbeExpect=status:405" },
+        { "http 405 expected", PL_PROBE_HTTP, NULL, "status:405", false, { { "/", 405, "" } },
+          PL_VERDICT_UP, "", "" },
+        { "http host not allowed", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 400,
+          "Invalid host header" } }, PL_VERDICT_DISPUTED, "400", "set ProbeHost=" },
+        { "http 503 with its reason", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 503,
+          "{\"error\":{\"message\":\"no \\u001bdisk\"}}" } }, PL_VERDICT_IMPAIRED, "503",
+          "HTTP 503 for /: \"no \\x1bdisk\"" },
         { "http 429", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 429, "" } }, PL_VERDICT_IMPAIRED,
           "429", "too many" },
-        { "http 500", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 500, "" } }, PL_VERDICT_DISPUTED,
+        { "http 500", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 500, "" } }, PL_VERDICT_IMPAIRED,
           "500", "HTTP 500" },
         { "http status 999", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 999, "" } },
           PL_VERDICT_DISPUTED, "999", "HTTP 999" },
@@ -86,9 +107,13 @@ static const Round rows[] = {
         { "slow loris", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 0, "", NULL, PL_HTTP_TIMEOUT } },
           PL_VERDICT_SILENT, "timeout", "deadline" },
         { "slow body", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 200, "", NULL,
-          PL_HTTP_TIMEOUT } }, PL_VERDICT_SILENT, "timeout", "HTTP 200, but the answer did not end" },
+          PL_HTTP_TIMEOUT } }, PL_VERDICT_DISPUTED, "timeout", "HTTP 200, but the answer did not end" },
         { "body shorter than promised", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 200, "", NULL,
-          PL_HTTP_CLOSED } }, PL_VERDICT_SILENT, "closed", "middle" },
+          PL_HTTP_CLOSED } }, PL_VERDICT_DISPUTED, "closed", "middle" },
+        { "closed", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 0, "", NULL, PL_HTTP_CLOSED } },
+          PL_VERDICT_SILENT, "closed", "closed without an answer" },
+        { "no route", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 0, "", NULL, PL_HTTP_UNREACHABLE } },
+          PL_VERDICT_DISPUTED, "unreachable", "unreachable" },
         { "chunks of garbage", PL_PROBE_HTTP, NULL, NULL, false, { { "/", 200, "", NULL,
           PL_HTTP_GARBAGE } }, PL_VERDICT_DISPUTED, "garbage", "not valid" },
         { "garbage", PL_PROBE_GRAFANA, NULL, NULL, false, { { "/api/health", 0, "", NULL,
@@ -127,6 +152,7 @@ START_TEST(big_bodies) {
                                            .body_cut = f % 2 };
                         PlVerdict v = { 0 };
 
+                        pl_probe_http_begin(&spec, &probe);
                         while (pl_probe_http_answer(&spec, &probe, &a, NOW, &v) == PL_PROBE_MORE)
                                 ;
                         ck_assert_msg(v.kind == PL_VERDICT_DISPUTED, "%s, kind %zu", fills[f], k);
@@ -146,6 +172,7 @@ START_TEST(big_bodies) {
                                    .body_size = PL_HTTP_BODY_MAX };
                 PlVerdict v = { 0 };
 
+                pl_probe_http_begin(&spec, &probe);
                 ck_assert_int_eq(pl_probe_http_answer(&spec, &probe, &a, NOW, &v), PL_PROBE_DONE);
                 ck_assert_msg(v.kind == PL_VERDICT_UP, "NULs before the match: %s", v.reason);
                 pl_expect_list_free(expect);
