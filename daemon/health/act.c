@@ -125,6 +125,8 @@ static int priority_of(const PlHealthdReport *r) {
 static const char *message_of(const PlHealthdReport *r, int priority) {
         if (r->change->flapping)
                 return PL_MESSAGE_HEALTH_FLAPPING;
+        if (r->change->to == PL_HEALTH_DEGRADED && pl_startswith(r->change->reason, "disputed"))
+                return PL_MESSAGE_HEALTH_DISPUTED;
         return priority == LOG_ERR ? PL_MESSAGE_HEALTH_FAILED : PL_MESSAGE_HEALTH_CHANGED;
 }
 
