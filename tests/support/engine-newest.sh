@@ -6,26 +6,17 @@
 set -euo pipefail
 
 here=$(cd -P "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-SUITE=unstable
+# shellcheck source=tests/support/debian.sh
+. "$here/debian.sh"
 
 newest_die() {
     echo "engine-newest.sh: $*" >&2
     return 1
 }
 
-newest_key() { cksum <"$here/engine-newest.sh" | cut -d' ' -f1; }
+newest_key() { cat "$here"/{engine-newest,debian}.sh | cksum | cut -d' ' -f1; }
 
 newest_complete() { [ -f "$1/$(newest_key)/complete" ]; }
-
-# newest_mirror - the host's own, where it is Debian's
-newest_mirror() {
-    local uri=''
-    # shellcheck disable=SC2016 # apt substitutes these
-    [ "$(. /etc/os-release && printf '%s' "$ID")" != debian ] ||
-        uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
-            awk -v c="$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")" '$2 == c && !u { u = $1 } END { print u }')
-    printf '%s' "${uri:-http://deb.debian.org/debian}"
-}
 
 # newest_wrapper ROOT PROGRAM - in a mount namespace: mounts of the host's still come in, none goes out
 newest_wrapper() {
@@ -50,12 +41,7 @@ newest_build() {
     # shellcheck disable=SC2064 # this very directory
     trap "rm -rf '$work'" EXIT
     trap 'exit 130' INT TERM HUP
-    # the suite's index is valid for a week; an engine that is older than that will do as well
-    mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
-        --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --dpkgopt='path-exclude=/usr/share/man/*' --include=docker.io,docker-cli,docker-compose \
-        "$SUITE" "$work/root" \
-        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(newest_mirror) $SUITE main"
+    debian_unpack unstable "$work/root" docker.io docker-cli docker-compose
     rm -rf "${cache:?}"/*
     root=$cache/$(newest_key)
     mkdir -p "$root/bin"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Container images without a registry: real Postgres, Redis and Prometheus out of Debian packages,
-# a busybox, and stand-ins (standin.c) for the services that Debian does not have.
+# Container images without a registry: real services out of Debian packages, a busybox, and for the
+# services that Debian does not have stand-ins (standin.c) and a Python that repeats answers (replay.py).
 #   images.sh build CACHE                  tarballs below CACHE, made once per content of this file
 #   images.sh has CACHE                    are they made?
 #   images.sh load CACHE SOCKET [NAME…]    into an engine; all of them without a name
@@ -23,6 +23,9 @@ airflow3 apache/airflow:3-standin
 ollama ollama/ollama:standin
 grafana grafana/grafana:standin
 mlflow mlflow/mlflow:standin
+replay plimsoll/replay:1
+nginx nginx:debian
+pgbouncer pgbouncer/pgbouncer:debian
 END
 }
 
@@ -50,6 +53,8 @@ images_config() {
             'HEALTHCHECK --interval=10s CMD wget -q -O /dev/null http://127.0.0.1:3000/api/health'
         ;;
     mlflow) printf '%s\n' 'EXPOSE 5000' 'CMD ["/standin", "mlflow"]' ;;
+    nginx) printf '%s\n' 'EXPOSE 80' 'CMD ["nginx", "-g", "daemon off;"]' ;;
+    pgbouncer) printf '%s\n' 'USER 70' 'EXPOSE 6432' 'CMD ["pgbouncer", "/etc/pgbouncer/pgbouncer.ini"]' ;;
     esac
 }
 
@@ -63,7 +68,7 @@ images_sources() {
         sort -u
 }
 
-images_key() { cat "$here/images.sh" "$here/standin.c" /etc/os-release <(uname -m) | sha256sum | cut -c1-16; }
+images_key() { cat "$here"/{images.sh,standin.c,replay.py} /etc/os-release <(uname -m) | sha256sum | cut -c1-16; }
 
 # base DIR - what every image has: a shell, users, and the directories that programs expect
 base() {
@@ -159,6 +164,34 @@ scrape_configs:
 END
 }
 
+# The programs that the services' command lines begin with are all the one that repeats answers.
+image_replay() {
+    local dir=$1 python name
+    python=$(find "$root/usr/bin" -name 'python3.*[0-9]' -print -quit)
+    take "$dir" "$python" "$root"/usr/lib/"${python##*/}"/lib-dynload/*.so
+    cp -r "$root/usr/lib/${python##*/}" "$dir/usr/lib/"
+    rm -rf "$dir/usr/lib/${python##*/}"/{ensurepip,lib2to3,pydoc_data,distutils,unittest}
+    ln -s "${python##*/}" "$dir/usr/bin/python3"
+    cp "$here/replay.py" "$dir/replay"
+    chmod 755 "$dir/replay"
+    for name in airflow grafana-server mlflow ollama prometheus; do ln -s /replay "$dir/usr/bin/$name"; done
+    # compiled once, and not at each start
+    chroot "$dir" /usr/bin/python3 -c 'import runpy; runpy.run_path("/replay", run_name="compile")'
+}
+
+image_nginx() {
+    local dir=$1
+    take "$dir" "$root/usr/sbin/nginx"
+    ln -s ../sbin/nginx "$dir/usr/bin/nginx"
+    mkdir -p "$dir"/etc/nginx "$dir"/var/{lib,log}/nginx "$dir/usr/share/nginx"
+    ln -s /dev/stderr "$dir/var/log/nginx/error.log"
+}
+
+image_pgbouncer() {
+    take "$1" "$root/usr/sbin/pgbouncer"
+    ln -s ../sbin/pgbouncer "$1/usr/bin/pgbouncer"
+}
+
 image_standin() {
     cp "$standin" "$1/standin"
 }
@@ -191,7 +224,7 @@ images_build() {
     mmdebstrap --quiet --variant=extract --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/javascript/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/lib/*/libLLVM*' \
-        --include=postgresql,redis-server,prometheus \
+        --include=postgresql,redis-server,prometheus,nginx,pgbouncer,python3 \
         "$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")" "$root" "$work/sources.list"
     # shellcheck disable=SC2034 # used by take()
     loader=$(find -L "$root"/lib* -maxdepth 3 -name 'ld-linux*.so.*' -print -quit)
