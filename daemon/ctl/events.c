@@ -153,7 +153,7 @@ int pl_ctl_cmd_wait(PlCtl *ctl) {
 
         if (!is_state(ctl->wait_for)) {
                 pl_ctl_say("--for %s: not a state; healthy, degraded, unhealthy, starting, absent, "
-                           "running, exited … are",
+                           "finished, running, exited … are",
                            ctl->wait_for);
                 return PL_EXIT_USAGE;
         }

@@ -210,7 +210,7 @@ static bool serves(const PlPatient *p) {
         if (is_failure(p->health.last.kind) || p->health.last.kind == PL_VERDICT_STARTING)
                 return false;
         return p->health.state == PL_HEALTH_HEALTHY || p->health.state == PL_HEALTH_DEGRADED ||
-               p->health.state == PL_HEALTH_UNKNOWN;
+               p->health.state == PL_HEALTH_UNKNOWN || p->health.state == PL_HEALTH_FINISHED;
 }
 
 static const char *waits_for(const PlHealthd *h, const PlPatient *p, PlHealthState *ret_state) {
@@ -264,7 +264,16 @@ static PlHealthConfig config_of(const PlPatient *p) {
                 .failures = policy ? policy->failures : DEFAULT_FAILURES,
                 .start_period_usec = PL_MAX(start, p->facts.healthcheck.start_period_usec),
                 .flap = policy ? policy->flap_budget : DEFAULT_FLAP,
+                .on_start_timeout = policy && policy->on_start_timeout == PL_ON_UNHEALTHY_RESTART,
+                .on_exit = policy && policy->on_exit == PL_ON_UNHEALTHY_RESTART,
         };
+}
+
+/* The engine's word for "no" is empty, too. */
+static bool is_started_once(const PlPatient *p) {
+        const char *policy = p->facts.restart_policy;
+
+        return !*policy || pl_streq(policy, "no");
 }
 
 static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
@@ -279,12 +288,15 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .started_usec = p->started_usec,
                 .oom_usec = p->oom_usec,
                 .by_request = pl_ending_was_requested(&p->ending),
+                .own = pl_restart_is_under_way(&p->restart),
+                .between = pl_restart_is_under_way(&p->restart) &&
+                           p->facts.started_usec == p->restart.ran_usec,
+                .once = is_started_once(p),
+                .may_finish = is_started_once(p) ||
+                              pl_startswith(p->facts.restart_policy, "on-failure"),
                 .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
         };
 
-        /* between our own stop and start: no change, even if it exited with 0 */
-        if (p->facts.phase == PL_PHASE_EXITED && p->ending.ender == PL_ENDER_PLIMSOLL)
-                f.phase = PL_PHASE_RESTARTING;
         f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
         f.waits_for = waits_for(h, p, &f.waits_state);
         return f;
@@ -315,7 +327,11 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
  * the container ended; only where OnUnhealthy= wants something to be done --- */
 
 static bool is_concerned(const PlPatient *p) {
-        return p->service && p->service->probe.on_unhealthy != PL_ON_UNHEALTHY_NONE;
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+
+        return policy && (policy->on_unhealthy != PL_ON_UNHEALTHY_NONE ||
+                          policy->on_start_timeout != PL_ON_UNHEALTHY_NONE ||
+                          policy->on_exit != PL_ON_UNHEALTHY_NONE);
 }
 
 static void recall(PlHealthd *h, PlPatient *p) {
@@ -406,12 +422,17 @@ static uint32_t draw(void) {
 }
 
 static PlRestartRules rules_of(const PlPatient *p) {
-        if (!p->service)
-                return (PlRestartRules){ .action = PL_ON_UNHEALTHY_NONE };
-        return (PlRestartRules){
-                .action = p->service->probe.on_unhealthy,
-                .budget = p->service->probe.restart_budget,
-        };
+        const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
+        PlRestartRules rules = { .action = PL_ON_UNHEALTHY_NONE };
+
+        if (!policy)
+                return rules;
+        rules = (PlRestartRules){ policy->on_unhealthy, policy->restart_budget };
+        if (p->facts.phase == PL_PHASE_EXITED && policy->on_exit != PL_ON_UNHEALTHY_NONE)
+                rules.action = policy->on_exit;
+        else if (pl_health_is_late(&p->health) && policy->on_start_timeout != PL_ON_UNHEALTHY_NONE)
+                rules.action = policy->on_start_timeout;
+        return rules;
 }
 
 /* Is there a verdict on the present run, or its end? */
@@ -621,7 +642,7 @@ static bool step(PlHealthd *h, PlPatient *p) {
         if (f.crashes > 0 && f.phase == PL_PHASE_RUNNING)
                 p->wakeup_usec = PL_MIN(p->wakeup_usec, PL_MAX(p->started_usec + PL_CRASH_CALM_USEC,
                                                                now + PL_USEC_PER_SEC));
-        pl_prober_hurry(h->prober, p->id, pl_health_wants_hurry(&p->health));
+        pl_prober_hurry(h->prober, p->id, pl_health_hurry(&p->health));
         if (changed)
                 report(h, p, &f, &change);
         decide(h, p);

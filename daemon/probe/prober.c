@@ -20,7 +20,7 @@
 #include "lib/probe/ollama.h"
 #include "probe/transport.h"
 
-#define HURRY_USEC  PL_USEC_PER_SEC
+#define FIRST_USEC  PL_USEC_PER_SEC          /* the first round comes within a fifth of this */
 #define BATCH_MAX   16                       /* rounds begun in one wake-up */
 #define BATCH_USEC  (20 * PL_USEC_PER_MSEC)  /* between full batches */
 #define SLACK_USEC  (250 * PL_USEC_PER_MSEC) /* by which a wake-up may be late */
@@ -58,8 +58,9 @@ typedef struct Probe {
         Target target;
         const PlTransport *transport;
 
-        uint64_t due_usec; /* CLOCK_MONOTONIC; of the next round */
-        bool hurry;
+        uint64_t due_usec;   /* CLOCK_MONOTONIC; of the next round */
+        uint64_t hurry_usec; /* instead of the interval; 0: no hurry */
+        uint64_t ended_usec; /* the last round; 0: there was none */
         bool running; /* a round is under way: one attempt after another until one connects */
         bool rare;    /* and it asks what is only of interest */
         uint64_t began_usec, allowed_usec; /* of the round */
@@ -93,7 +94,8 @@ static uint64_t up_to(uint64_t n) {
 }
 
 static uint64_t interval_of(const Probe *p) {
-        return p->hurry ? PL_MIN(HURRY_USEC, p->target.interval_usec) : p->target.interval_usec;
+        return p->hurry_usec > 0 ? PL_MIN(p->hurry_usec, p->target.interval_usec)
+                                 : p->target.interval_usec;
 }
 
 static uint64_t now_usec(const PlProber *b) {
@@ -210,6 +212,7 @@ static void finish(Probe *p, const PlVerdict *v) {
         stop(p);
         if (!p->rare) {
                 p->latency_usec = now - p->began_usec;
+                p->ended_usec = now;
                 p->due_usec = now + interval_of(p) + up_to(interval_of(p) / 5);
         }
         arm(b);
@@ -488,7 +491,7 @@ static int target_init(Target *t, const PlProbeTarget *from) {
 
         t->kind = from->kind;
         t->addresses = *from->addresses;
-        t->interval_usec = PL_MAX(from->interval_usec, HURRY_USEC / 10);
+        t->interval_usec = PL_MAX(from->interval_usec, PL_USEC_PER_SEC / 10);
         t->timeout_usec = PL_MAX(from->timeout_usec, PL_USEC_PER_MSEC);
         t->tls = from->tls;
         t->tls_verify = from->tls_verify;
@@ -587,7 +590,7 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
         r = probe_new(b, id, t, transport, &p);
         if (r < 0)
                 return r;
-        p->hurry = !old || old->hurry;
+        p->hurry_usec = old ? old->hurry_usec : FIRST_USEC;
         p->due_usec = now_usec(b) + up_to(interval_of(p) / 5);
         if (old) {
                 (void)pl_map_remove(b->probes, id);
@@ -608,16 +611,18 @@ static void drop_rare(Probe *p) {
                 stop(p);
 }
 
-void pl_prober_hurry(PlProber *b, const char *id, bool hurry) {
+void pl_prober_hurry(PlProber *b, const char *id, uint64_t usec) {
         Probe *p = pl_map_get(b->probes, id);
 
-        if (!p || p->hurry == hurry)
+        if (!p || p->hurry_usec == usec)
                 return;
-        p->hurry = hurry;
-        if (hurry)
+        p->hurry_usec = usec;
+        if (usec > 0)
                 drop_rare(p);
-        if (!p->running && hurry)
-                p->due_usec = PL_MIN(p->due_usec, now_usec(b) + interval_of(p));
+        /* what is due stays due */
+        if (!p->running && p->ended_usec > 0 && p->due_usec > now_usec(b))
+                p->due_usec = PL_MAX(now_usec(b),
+                                     p->ended_usec + interval_of(p) + up_to(interval_of(p) / 5));
         arm(b);
 }
 

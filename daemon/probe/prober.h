@@ -55,8 +55,9 @@ PL_DEFINE_CLEANUP(PlProber *, pl_prober_free)
  * -ENOMEM. */
 int pl_prober_set(PlProber *p, const char *id, const PlProbeTarget *target);
 
-/** pl_prober_hurry() - once a second instead of each interval, while something is to be settled. */
-void pl_prober_hurry(PlProber *p, const char *id, bool hurry);
+/** pl_prober_hurry() - the next round this much after the last one, where that is sooner than the
+ * interval: while something is to be settled. 0: at the interval. */
+void pl_prober_hurry(PlProber *p, const char *id, uint64_t usec);
 
 /** pl_prober_soon() - ask at once, out of turn; unknown ids are fine. */
 void pl_prober_soon(PlProber *p, const char *id);

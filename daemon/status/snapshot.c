@@ -62,6 +62,10 @@ static void count_health(const PlSources *from, const PlSubject *s, PlSummary *s
 
         if (health == PL_HEALTH_UNKNOWN)
                 return;
+        if (health == PL_HEALTH_FINISHED) {
+                sum->n_finished++;
+                return;
+        }
         sum->n_watched++;
         if (health == PL_HEALTH_HEALTHY) {
                 sum->n_healthy++;

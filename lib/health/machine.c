@@ -15,6 +15,7 @@ static const char *const names[_PL_HEALTH_N] = {
         [PL_HEALTH_UNKNOWN] = "unknown",     [PL_HEALTH_STARTING] = "starting",
         [PL_HEALTH_HEALTHY] = "healthy",     [PL_HEALTH_DEGRADED] = "degraded",
         [PL_HEALTH_UNHEALTHY] = "unhealthy", [PL_HEALTH_ABSENT] = "absent",
+        [PL_HEALTH_FINISHED] = "finished",
 };
 
 const char *pl_health_state_to_string(PlHealthState s) {
@@ -28,16 +29,14 @@ PlHealthState pl_health_state_from_string(const char *s) {
         return _PL_HEALTH_N;
 }
 
-/* --- the reasons that people read; the table below does not depend on them */
+/* --- the reasons that people read; the tables do not depend on them --- */
 
 /* Signs that need no more words than these. */
 static const char *const plain[_PL_SIGN_N] = {
         [PL_SIGN_NOTHING] = "runs; no probe and no healthcheck say more",
         [PL_SIGN_GONE] = "there is no such container",
         [PL_SIGN_RESTARTING] = "the engine is restarting it",
-        [PL_SIGN_PAUSED] = "paused",
-        [PL_SIGN_DISPUTED] = "it answers, but Docker's healthcheck says unhealthy",
-        [PL_SIGN_OOM] = "a process in it was killed for lack of memory",
+        [PL_SIGN_PAUSED] = "impaired: paused",
 };
 
 static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {
@@ -47,30 +46,93 @@ static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {
                 (void)snprintf(buf, size, "exited with code %d", f->exit_code);
 }
 
-static void explain_failure(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
+/* What its probe heard, or Docker's check says; how often. */
+static void explain_evidence(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
         char times[32] = "";
-        const char *doubt = "";
 
         if (h->n_fail > 1)
                 (void)snprintf(times, sizeof(times), " (%u times in a row)", h->n_fail);
-        /* why this is only reported, and not acted on */
-        if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
-                doubt = f->stale ? "" : "; Docker's healthcheck says healthy";
-        else if (!h->proven)
-                doubt = h->was_up && f->probed ? "; it has not answered since its probe was changed"
-                                               : "; it has not been seen to serve since it started";
-        (void)snprintf(buf, size, "%s%s%s",
-                       f->probed ? h->last.reason : "Docker's healthcheck says unhealthy",
-                       f->probed ? times : "", doubt);
+        if (f->probed)
+                (void)snprintf(buf, size, "%s%s", h->last.reason, times);
+        else
+                (void)snprintf(buf, size, "Docker's healthcheck says unhealthy");
+}
+
+/* For how long it has been starting, in whole seconds. */
+static uint64_t starts_for(const PlHealth *h, const PlHealthFacts *f, uint64_t now) {
+        uint64_t from = PL_MAX(f->started_usec, h->loading_usec);
+        uint64_t age = from > 0 && now > from ? now - from : 0;
+
+        return age - age % PL_USEC_PER_SEC;
+}
+
+/* The most likely cause, and the line of the policy that ends it. Those that its probe disputes
+ * bring both with them. */
+static void explain_dispute(const PlHealth *h, const PlHealthFacts *f, uint64_t now, char *buf,
+                            size_t size) {
+        char evidence[PL_REASON_MAX + 32], text[PL_FORMAT_MAX], more[PL_FORMAT_MAX];
+        uint64_t age = starts_for(h, f, now);
+
+        explain_evidence(h, f, evidence, sizeof(evidence));
+        switch (h->row->cause) {
+        case PL_CAUSE_DOCKER_FAILS:
+                (void)snprintf(buf, size,
+                               "it answers, but Docker's healthcheck says unhealthy: that asks for "
+                               "more, or at another place; Probe=none leaves the word to it");
+                break;
+        case PL_CAUSE_DOCKER_PASSES:
+                (void)snprintf(buf, size,
+                               "%s, but Docker's healthcheck says healthy: the probe asks at the "
+                               "wrong place, or not in its protocol; ProbePort= names its port, "
+                               "Probe=none leaves the word to Docker",
+                               evidence);
+                break;
+        case PL_CAUSE_LOADS_LONG:
+                (void)snprintf(buf, size,
+                               "still starting after %s: %s; ProbeStartPeriod=%s waits "
+                               "longer",
+                               pl_format_sec(age, text), h->last.reason,
+                               pl_format_sec((2 * age / PL_USEC_PER_MIN + 1) * PL_USEC_PER_MIN,
+                                             more));
+                break;
+        case PL_CAUSE_NEVER_UP:
+                if (h->was_up && f->probed)
+                        (void)snprintf(buf, size,
+                                       "%s; it has not answered since its probe was "
+                                       "changed, which asks at the wrong place; "
+                                       "ProbePort= names its port",
+                                       evidence);
+                else
+                        (void)snprintf(buf, size,
+                                       "%s; it has not been seen to serve since it "
+                                       "started: %s; OnStartTimeout=restart restarts it",
+                                       evidence,
+                                       f->probed ? "it hangs, is still at work, or serves "
+                                                   "elsewhere "
+                                                   "(ProbePort=, or Probe=none)"
+                                                 : "it hangs, or its healthcheck is wrong");
+                break;
+        default:
+                (void)snprintf(buf, size, "%s", evidence);
+        }
+}
+
+static void explain_start(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
+        const char *why = f->probed ? h->last.reason : "";
+
+        if (!f->probed && f->docker == PL_DOCKER_HEALTH_STARTING)
+                why = "its healthcheck is starting";
+        else if (!f->probed && f->docker == PL_DOCKER_HEALTH_UNHEALTHY)
+                why = "Docker's healthcheck says unhealthy";
+        if (f->held)
+                (void)snprintf(buf, size, "%s%s%s holds it back", why, *why ? "; " : "", f->held);
+        else
+                (void)snprintf(buf, size, "%s", why);
 }
 
 /* Why a sign: one line into buf; "" where the state says it all. */
 static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign,
                          uint64_t now_usec, char *buf, size_t size) {
-        char text[PL_FORMAT_MAX];
-        uint64_t age = f->started_usec > 0 && now_usec > f->started_usec
-                                       ? now_usec - f->started_usec
-                                       : 0;
         int n;
 
         (void)snprintf(buf, size, "%s", plain[sign] ? plain[sign] : "");
@@ -80,8 +142,13 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                         (void)snprintf(buf, size, "created, never started");
                 break;
         case PL_SIGN_STOPPED:
+        case PL_SIGN_FINISHED:
         case PL_SIGN_EXITED:
                 explain_end(f, buf, size);
+                break;
+        case PL_SIGN_RESTARTING:
+                if (f->own)
+                        (void)snprintf(buf, size, "plimsolld is restarting it");
                 break;
         case PL_SIGN_CRASHING:
                 n = snprintf(buf, size,
@@ -89,29 +156,36 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                 if (n > 0 && (size_t)n < size)
                         explain_end(f, buf + n, size - (size_t)n);
                 break;
-        case PL_SIGN_LOADING:
-        case PL_SIGN_FAILS_EARLY:
-                (void)snprintf(buf, size, "%s",
-                               f->probed ? h->last.reason : "its healthcheck is starting");
-                break;
-        case PL_SIGN_LOADING_LONG:
-                age -= age % PL_USEC_PER_SEC;
-                (void)snprintf(buf, size, "still starting after %s: %s", pl_format_sec(age, text),
-                               h->last.reason);
+        case PL_SIGN_STARTING:
+                explain_start(h, f, buf, size);
                 break;
         case PL_SIGN_FAILS:
-                explain_failure(h, f, buf, size);
+                explain_evidence(h, f, buf, size);
+                if (f->frozen)
+                        (void)snprintf(buf + strlen(buf), size - strlen(buf),
+                                       "; it is frozen at its memory limit (OomKillDisable)");
+                break;
+        case PL_SIGN_DISPUTED:
+                n = snprintf(buf, size, "disputed: ");
+                explain_dispute(h, f, now_usec, buf + n, size - (size_t)n);
                 break;
         case PL_SIGN_PART_ONCE:
         case PL_SIGN_PART:
-                (void)snprintf(buf, size, "%s", h->last.reason);
+                (void)snprintf(buf, size, "impaired: %s", h->last.reason);
+                break;
+        case PL_SIGN_KILLED:
+                (void)snprintf(buf, size, "impaired: %s",
+                               f->frozen ? "frozen at its memory limit: OomKillDisable keeps the "
+                                           "kernel from killing, so whatever needs memory there "
+                                           "stops; raise MemoryMax="
+                                         : "a process in it was killed for lack of memory");
                 break;
         default:
                 break;
         }
 }
 
-/* --- the machine */
+/* --- the machine --- */
 
 #define U PL_HEALTH_UNKNOWN
 #define S PL_HEALTH_STARTING
@@ -119,34 +193,31 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
 #define D PL_HEALTH_DEGRADED
 #define B PL_HEALTH_UNHEALTHY
 #define A PL_HEALTH_ABSENT
+#define F PL_HEALTH_FINISHED
 
-/*
- * Rows where all columns agree are facts; the others are uncertain, and keep the state it had.
- * Loading never leads to unhealthy: a database that replays its log would start over at a restart.
- */
+/* Rows where all columns agree are facts; the others are uncertain, and keep the state it had. */
 /* clang-format off */
 static const uint8_t table[_PL_SIGN_N][_PL_HEALTH_N] = {
-        /*                  from:   U  S  H  D  B  A */
-        [PL_SIGN_KEEP]          = { U, S, H, D, B, U },
-        [PL_SIGN_NOTHING]       = { U, U, U, U, U, U },
-        [PL_SIGN_GONE]          = { A, A, A, A, A, A },
-        [PL_SIGN_STOPPED]       = { A, A, A, A, A, A },
-        [PL_SIGN_EXITED]        = { B, B, B, B, B, B },
-        [PL_SIGN_CRASHING]      = { B, B, B, B, B, B },
-        [PL_SIGN_RESTARTING]    = { S, S, S, S, B, S },
-        [PL_SIGN_PAUSED]        = { D, D, D, D, D, D },
-        [PL_SIGN_STARTED]       = { S, S, S, S, S, S },
-        [PL_SIGN_LOADING]       = { S, S, S, S, S, S },
-        [PL_SIGN_LOADING_LONG]  = { D, D, D, D, D, D },
-        [PL_SIGN_FAILS_EARLY]   = { S, S, S, S, S, S },
-        [PL_SIGN_FAILS_ONCE]    = { U, S, H, D, B, S },
-        [PL_SIGN_FAILS]         = { B, B, B, B, B, B },
-        [PL_SIGN_PART_ONCE]     = { D, D, H, D, B, D },
-        [PL_SIGN_PART]          = { D, D, D, D, D, D },
-        [PL_SIGN_DISPUTED]      = { D, D, D, D, D, D },
-        [PL_SIGN_OOM]           = { D, D, D, D, D, D },
-        [PL_SIGN_SERVES_ONCE]   = { H, H, H, D, B, H },
-        [PL_SIGN_SERVES]        = { H, H, H, H, H, H },
+        /*                  from:   U  S  H  D  B  A  F */
+        [PL_SIGN_STALE]         = { U, S, H, D, B, A, F },
+        [PL_SIGN_KEEP]          = { U, S, H, D, B, U, U },
+        [PL_SIGN_NOTHING]       = { U, U, U, U, U, U, U },
+        [PL_SIGN_GONE]          = { A, A, A, A, A, A, A },
+        [PL_SIGN_STOPPED]       = { A, A, A, A, A, A, A },
+        [PL_SIGN_FINISHED]      = { F, F, F, F, F, F, F },
+        [PL_SIGN_EXITED]        = { B, B, B, B, B, B, B },
+        [PL_SIGN_CRASHING]      = { B, B, B, B, B, B, B },
+        [PL_SIGN_RESTARTING]    = { S, S, S, S, B, S, S },
+        [PL_SIGN_PAUSED]        = { D, D, D, D, D, D, D },
+        [PL_SIGN_STARTING]      = { S, S, S, S, S, S, S },
+        [PL_SIGN_FAILS_ONCE]    = { U, S, H, D, B, S, S },
+        [PL_SIGN_FAILS]         = { B, B, B, B, B, B, B },
+        [PL_SIGN_DISPUTED]      = { D, D, D, D, D, D, D },
+        [PL_SIGN_PART_ONCE]     = { D, D, H, D, B, D, D },
+        [PL_SIGN_PART]          = { D, D, D, D, D, D, D },
+        [PL_SIGN_KILLED]        = { D, D, D, D, D, D, D },
+        [PL_SIGN_SERVES_ONCE]   = { H, H, H, D, B, H, H },
+        [PL_SIGN_SERVES]        = { H, H, H, H, H, H, H },
 };
 /* clang-format on */
 
@@ -156,6 +227,7 @@ static const uint8_t table[_PL_SIGN_N][_PL_HEALTH_N] = {
 #undef D
 #undef B
 #undef A
+#undef F
 
 static PlHealthState next_state(PlHealthSign sign, PlHealthState from) {
         return (PlHealthState)table[sign][from];
@@ -167,15 +239,17 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
         if (v->kind == PL_VERDICT_NONE)
                 return;
         h->last = *v;
+        h->n_heard++;
         h->n_up = h->n_part = h->n_fail = 0;
+        h->n_silent = v->kind == PL_VERDICT_SILENT ? h->n_silent + 1 : 0;
         switch (v->kind) {
         case PL_VERDICT_UP:
                 h->n_up = n_up + 1;
-                h->was_up = h->answered = true;
+                h->was_up = h->answered = h->ever_up = true;
                 break;
         case PL_VERDICT_IMPAIRED:
                 h->n_part = n_part + 1;
-                h->was_up = h->answered = true;
+                h->was_up = h->answered = h->ever_up = true;
                 break;
         case PL_VERDICT_DISPUTED:
         case PL_VERDICT_SILENT:
@@ -188,94 +262,155 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v) {
 
 void pl_health_reprobe(PlHealth *h) {
         h->answered = false;
-        h->n_fail = 0;
+        h->n_fail = h->n_silent = 0;
 }
 
-static uint64_t start_deadline(const PlHealthConfig *c, const PlHealthFacts *f) {
-        return f->started_usec == 0 ? 0 : f->started_usec + c->start_period_usec;
+/* A service that says itself that it starts again has its start period again. */
+static uint64_t start_deadline(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f) {
+        uint64_t from = h->last.kind == PL_VERDICT_STARTING && f->probed
+                                        ? PL_MAX(f->started_usec, h->loading_usec)
+                                        : f->started_usec;
+
+        return f->started_usec == 0 ? 0 : from + c->start_period_usec;
 }
 
-static bool oom_is_recent(const PlHealthFacts *f, uint64_t now) {
-        return f->oom_usec > 0 && now < f->oom_usec + PL_HEALTH_OOM_USEC;
+/* --- what is known, as lib/health/judge takes it --- */
+
+static PlEvidence evidence_of(const PlHealth *h, const PlHealthFacts *f) {
+        static const PlEvidence evidence[_PL_VERDICT_N] = {
+                [PL_VERDICT_NONE] = PL_EVIDENCE_UNHEARD,
+                [PL_VERDICT_UP] = PL_EVIDENCE_UP,
+                [PL_VERDICT_STARTING] = PL_EVIDENCE_STARTING,
+                [PL_VERDICT_IMPAIRED] = PL_EVIDENCE_IMPAIRED,
+                [PL_VERDICT_DISPUTED] = PL_EVIDENCE_DISPUTED,
+                [PL_VERDICT_SILENT] = PL_EVIDENCE_SILENT,
+        };
+
+        return f->probed ? evidence[h->last.kind] : PL_EVIDENCE_NO_PROBE;
 }
 
-/* Of a running container, by its own healthcheck alone. */
-static PlHealthSign docker_sign(const PlHealthFacts *f, uint64_t now) {
-        switch (f->docker) {
-        case PL_DOCKER_HEALTH_HEALTHY:
-                return oom_is_recent(f, now) ? PL_SIGN_OOM : PL_SIGN_SERVES;
-        case PL_DOCKER_HEALTH_UNHEALTHY:
+/* Of a container that runs: is it not up yet, and may it take its time? The first good answer ends
+ * that; and as long as a limit of ours holds it back, it does not end. */
+static bool is_early(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                     uint64_t now) {
+        bool up = f->probed ? h->answered && h->last.kind != PL_VERDICT_STARTING : h->docker_passed;
+
+        return !up && (now < start_deadline(h, c, f) || f->held);
+}
+
+static PlRun run_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                    uint64_t now) {
+        if (!f->stale && !f->present)
+                return PL_RUN_GONE;
+        switch (f->stale ? PL_PHASE_RUNNING : f->phase) {
+        case PL_PHASE_CREATED:
+                return PL_RUN_CREATED;
+        case PL_PHASE_REMOVING:
+                return PL_RUN_STOPPED;
+        case PL_PHASE_EXITED:
+        case PL_PHASE_DEAD:
+                if (f->by_request)
+                        return PL_RUN_STOPPED;
+                if (f->between)
+                        return PL_RUN_RESTARTING;
+                return f->exit_code == 0 && f->may_finish && !f->by_engine && !c->on_exit
+                                       ? PL_RUN_DONE
+                                       : PL_RUN_FAILED;
+        case PL_PHASE_PAUSED:
+                return PL_RUN_PAUSED;
+        case PL_PHASE_RESTARTING:
+                return f->crashes > 0 ? PL_RUN_FAILED : PL_RUN_RESTARTING;
+        default:
+                break;
+        }
+        if (f->crashes > 0 && !f->stale)
+                return PL_RUN_LOOPS;
+        return is_early(h, c, f, now) ? PL_RUN_EARLY : PL_RUN_RUNS;
+}
+
+/* --- from the verdict to a sign: is it settled? --- */
+
+static bool was_killed(const PlHealthFacts *f, uint64_t now) {
+        return f->frozen || (f->oom_usec > 0 && now < f->oom_usec + PL_HEALTH_OOM_USEC);
+}
+
+static PlHealthSign up_sign(const PlHealth *h, const PlHealthFacts *f, uint64_t now) {
+        if (was_killed(f, now))
+                return PL_SIGN_KILLED;
+        return !f->probed || h->n_up >= PL_HEALTH_CONFIRM ? PL_SIGN_SERVES : PL_SIGN_SERVES_ONCE;
+}
+
+static PlHealthSign disputed_sign(const PlHealth *h, const PlHealthConfig *c,
+                                  const PlHealthFacts *f) {
+        bool failed = f->probed &&
+                      (h->last.kind == PL_VERDICT_DISPUTED || h->last.kind == PL_VERDICT_SILENT);
+
+        return failed && h->n_fail < PL_MAX(c->failures, 1u) ? PL_SIGN_FAILS_ONCE
+                                                             : PL_SIGN_DISPUTED;
+}
+
+/* Dead, if it is settled; only silence counts for that. Docker has counted already. */
+static PlHealthSign dead_sign(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                              PlRun run) {
+        if (run == PL_RUN_FAILED)
+                return f->crashes > 0 ? PL_SIGN_CRASHING : PL_SIGN_EXITED;
+        if (run == PL_RUN_LOOPS && h->row->cause == PL_CAUSE_LOOPS)
+                return PL_SIGN_CRASHING;
+        if (!f->probed || h->n_silent >= PL_MAX(c->failures, 1u))
                 return PL_SIGN_FAILS;
-        case PL_DOCKER_HEALTH_STARTING:
-                return PL_SIGN_LOADING;
-        default:
-                return oom_is_recent(f, now) ? PL_SIGN_OOM : PL_SIGN_NOTHING;
-        }
+        return disputed_sign(h, c, f);
 }
 
-static PlHealthSign probe_sign(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
-                               uint64_t now) {
-        bool early = now < start_deadline(c, f);
-
-        switch (h->last.kind) {
-        case PL_VERDICT_UP:
-                if (f->docker == PL_DOCKER_HEALTH_UNHEALTHY && !f->stale)
-                        return PL_SIGN_DISPUTED;
-                if (oom_is_recent(f, now))
-                        return PL_SIGN_OOM;
-                return h->n_up >= PL_HEALTH_CONFIRM ? PL_SIGN_SERVES : PL_SIGN_SERVES_ONCE;
-        case PL_VERDICT_IMPAIRED:
-                return h->n_part >= PL_HEALTH_CONFIRM ? PL_SIGN_PART : PL_SIGN_PART_ONCE;
-        case PL_VERDICT_STARTING:
-                return early ? PL_SIGN_LOADING : PL_SIGN_LOADING_LONG;
-        case PL_VERDICT_DISPUTED:
-        case PL_VERDICT_SILENT:
-                if (early && !h->was_up)
-                        return PL_SIGN_FAILS_EARLY;
-                return h->n_fail >= PL_MAX(c->failures, 1u) ? PL_SIGN_FAILS : PL_SIGN_FAILS_ONCE;
-        default:
-                return early ? PL_SIGN_STARTED : PL_SIGN_KEEP;
-        }
-}
-
-static PlHealthSign sign_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                             uint64_t now) {
-        if (!f->stale) {
-                if (!f->present)
-                        return PL_SIGN_GONE;
-                switch (f->phase) {
-                case PL_PHASE_CREATED:
-                        return PL_SIGN_NOTHING;
-                case PL_PHASE_REMOVING:
-                        return PL_SIGN_STOPPED;
-                case PL_PHASE_EXITED:
-                case PL_PHASE_DEAD:
-                        return f->by_request       ? PL_SIGN_STOPPED
-                               : f->crashes > 0    ? PL_SIGN_CRASHING
-                               : f->exit_code == 0 ? PL_SIGN_STOPPED
-                                                   : PL_SIGN_EXITED;
-                case PL_PHASE_PAUSED:
+        PlRun run = run_of(h, c, f, now);
+        PlJudgeFacts known = {
+                .run = run,
+                .evidence = evidence_of(h, f),
+                /* an old "unhealthy" proves nothing */
+                .docker = f->stale && f->docker == PL_DOCKER_HEALTH_UNHEALTHY
+                                          ? PL_DOCKER_HEALTH_NONE
+                                          : f->docker,
+                .answered = h->answered,
+                .passed = h->docker_passed,
+        };
+
+        if (f->stale && !f->probed)
+                return PL_SIGN_STALE;
+        h->row = pl_judge(&known);
+        if (run == PL_RUN_EARLY)
+                h->n_fail = h->n_silent = 0;
+        switch (h->row->judgement) {
+        case PL_JUDGEMENT_UNKNOWN:
+                return run != PL_RUN_CREATED && was_killed(f, now) ? PL_SIGN_KILLED
+                                                                   : PL_SIGN_NOTHING;
+        case PL_JUDGEMENT_ABSENT:
+                return run == PL_RUN_GONE ? PL_SIGN_GONE : PL_SIGN_STOPPED;
+        case PL_JUDGEMENT_FINISHED:
+                return PL_SIGN_FINISHED;
+        case PL_JUDGEMENT_UP:
+                return up_sign(h, f, now);
+        case PL_JUDGEMENT_IMPAIRED:
+                if (run == PL_RUN_PAUSED)
                         return PL_SIGN_PAUSED;
-                case PL_PHASE_RESTARTING:
-                        return f->crashes > 0 ? PL_SIGN_CRASHING : PL_SIGN_RESTARTING;
-                default:
-                        break;
-                }
-                /* it runs between two crashes, and may even answer */
-                if (f->crashes > 0)
-                        return PL_SIGN_CRASHING;
+                return h->n_part >= PL_HEALTH_CONFIRM ? PL_SIGN_PART : PL_SIGN_PART_ONCE;
+        case PL_JUDGEMENT_STARTING:
+                return run == PL_RUN_RESTARTING ? PL_SIGN_RESTARTING : PL_SIGN_STARTING;
+        case PL_JUDGEMENT_DISPUTED:
+                return disputed_sign(h, c, f);
+        case PL_JUDGEMENT_DEAD:
+                return dead_sign(h, c, f, run);
+        default:
+                return PL_SIGN_KEEP;
         }
-        if (f->probed)
-                return probe_sign(h, c, f, now);
-        return f->stale ? PL_SIGN_KEEP : docker_sign(f, now);
 }
 
 /* How many raw changes lie within the window. */
 static unsigned flips_within(const PlHealth *h, uint64_t window, uint64_t now) {
         unsigned n = 0;
 
-        for (unsigned i = 0; i < PL_MIN(h->n_flips, (unsigned)PL_HEALTH_FLIPS_MAX); i++)
-                n += now - h->flips[i] < window;
+        for (unsigned i = 0; i < PL_MIN(h->flips.n, (unsigned)PL_HEALTH_FLIPS_MAX); i++)
+                n += now - h->flips.usec[i] < window;
         return n;
 }
 
@@ -289,14 +424,14 @@ static void damp(PlHealth *h, const PlHealthConfig *c, bool flipped, bool by_han
         unsigned n;
 
         if (by_hand || c->flap.n == 0) {
-                h->n_flips = 0;
+                h->flips.n = 0;
                 h->flapping = false;
                 return;
         }
         if (flipped)
-                h->flips[h->n_flips++ % PL_HEALTH_FLIPS_MAX] = now;
-        if (h->n_flips == 2 * PL_HEALTH_FLIPS_MAX)
-                h->n_flips = PL_HEALTH_FLIPS_MAX;
+                h->flips.usec[h->flips.n++ % PL_HEALTH_FLIPS_MAX] = now;
+        if (h->flips.n == 2 * PL_HEALTH_FLIPS_MAX)
+                h->flips.n = PL_HEALTH_FLIPS_MAX;
         n = flips_within(h, c->flap.window_usec, now);
         if (n > flap_limit(c))
                 h->flapping = true;
@@ -304,26 +439,29 @@ static void damp(PlHealth *h, const PlHealthConfig *c, bool flipped, bool by_han
                 h->flapping = false;
 }
 
-static void begin_run(PlHealth *h, uint64_t started_usec) {
-        h->started_usec = started_usec;
-        h->n_up = h->n_part = h->n_fail = 0;
+static void begin_run(PlHealth *h, const PlHealthFacts *f) {
+        h->started_usec = f->started_usec;
+        h->own_run = f->own;
+        h->loading_usec = 0;
+        h->n_up = h->n_part = h->n_fail = h->n_silent = h->n_heard = 0;
         h->was_up = h->answered = h->docker_passed = false;
         h->last = (PlVerdict){ 0 };
 }
 
 /* See pl_health_is_broken(). Only a settled failure counts: one good answer in between is a sign of
  * life and restarts the count. */
-static bool is_proven(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
+static bool is_proven(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                      PlHealthSign sign) {
         switch (sign) {
         case PL_SIGN_EXITED:
         case PL_SIGN_CRASHING:
+                return c->on_exit || !f->once || h->ever_up;
         case PL_SIGN_RESTARTING:
-                return true; /* it does not run */
+                return h->raw == PL_HEALTH_UNHEALTHY; /* it does not run */
         case PL_SIGN_FAILS:
-                if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
-                        return false;
-                return (h->answered && f->probed) ||
-                       (h->docker_passed && f->docker == PL_DOCKER_HEALTH_UNHEALTHY);
+                return true;
+        case PL_SIGN_DISPUTED:
+                return pl_health_is_late(h) && c->on_start_timeout && !f->waits_for;
         default:
                 return false;
         }
@@ -345,105 +483,134 @@ static bool attribute(PlHealth *h, const PlHealthFacts *f, PlHealthSign sign) {
         }
         /* the dependency is back and the count restarted: only a settled failure is its own */
         if (was && sign != PL_SIGN_FAILS_ONCE && sign != PL_SIGN_SERVES_ONCE &&
-            sign != PL_SIGN_PART_ONCE && sign != PL_SIGN_KEEP && sign != PL_SIGN_RESTARTING)
+            sign != PL_SIGN_PART_ONCE && sign != PL_SIGN_KEEP && sign != PL_SIGN_STALE &&
+            sign != PL_SIGN_RESTARTING)
                 h->attributed = false;
         return was && !h->attributed;
 }
 
-/* Signs whose reason moves while the state stays. */
-static bool has_detail(PlHealthSign sign) {
-        return sign == PL_SIGN_NOTHING || sign == PL_SIGN_FAILS || sign == PL_SIGN_PART ||
-               sign == PL_SIGN_LOADING || sign == PL_SIGN_LOADING_LONG ||
-               sign == PL_SIGN_FAILS_EARLY;
+/* Signs that leave the state as it was, and with it the reason. */
+static bool is_unsettled(PlHealthSign sign) {
+        return sign == PL_SIGN_STALE || sign == PL_SIGN_KEEP || sign == PL_SIGN_FAILS_ONCE ||
+               sign == PL_SIGN_PART_ONCE || sign == PL_SIGN_SERVES_ONCE ||
+               sign == PL_SIGN_RESTARTING;
 }
 
 static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                            PlHealthSign sign, uint64_t now_usec) {
-        char why[PL_REASON_MAX + 128];
+        bool blames = h->attributed || sign == PL_SIGN_DISPUTED || sign == PL_SIGN_PART;
+        char why[PL_HEALTH_REASON_MAX];
+        int n = 0;
 
         explain_sign(h, f, sign, now_usec, why, sizeof(why));
-        if (h->flapping)
-                (void)snprintf(h->reason, sizeof(h->reason),
-                               "flapping: %u changes of state within its FlapBudget= window%s%s",
-                               flips_within(h, c->flap.window_usec, now_usec), *why ? "; " : "",
-                               why);
-        else if (h->attributed && f->waits_for)
-                (void)snprintf(h->reason, sizeof(h->reason), "%s; %s, which it needs, is %s", why,
-                               f->waits_for, pl_health_state_to_string(f->waits_state));
-        else
-                (void)snprintf(h->reason, sizeof(h->reason), "%s", why);
+        if (h->damped)
+                n = snprintf(h->reason, sizeof(h->reason),
+                             "flapping: %u changes of state within its FlapBudget= window%s",
+                             flips_within(h, c->flap.window_usec, now_usec), *why ? "; " : "");
+        n += snprintf(h->reason + n, sizeof(h->reason) - (size_t)n, "%s", why);
+        if (blames && f->waits_for && (size_t)n < sizeof(h->reason))
+                (void)snprintf(h->reason + n, sizeof(h->reason) - (size_t)n,
+                               "; %s, which it needs, is %s", f->waits_for,
+                               pl_health_state_to_string(f->waits_state));
+}
+
+/* What the facts say of this run. */
+static void take_facts(PlHealth *h, const PlHealthFacts *f, uint64_t now_usec) {
+        if (f->started_usec != h->started_usec)
+                begin_run(h, f);
+        if (h->waited && !f->waits_for && h->attributed)
+                h->n_fail = h->n_silent = 0;
+        h->waited = f->waits_for != NULL;
+        if (!f->stale && f->phase == PL_PHASE_RUNNING && f->docker == PL_DOCKER_HEALTH_HEALTHY)
+                h->docker_passed = h->ever_up = true;
+        if (h->last.kind != PL_VERDICT_STARTING)
+                h->loading_usec = 0;
+        else if (h->loading_usec == 0)
+                h->loading_usec = h->was_up ? now_usec : f->started_usec;
+}
+
+/* That it has ended is none: damping hides only what a running one is said to be. */
+static bool is_opinion(PlHealthSign sign) {
+        return sign != PL_SIGN_EXITED && sign != PL_SIGN_CRASHING;
+}
+
+/* The way through our own restart is no flapping, nor is the next death of what we have started:
+ * the restart's budget bounds both. */
+static bool is_flip(PlHealth *h, const PlHealthFacts *f, PlHealthState before) {
+        bool own = f->own || h->own_run;
+
+        if (h->raw == before || before == PL_HEALTH_UNKNOWN)
+                return false;
+        if (h->raw != PL_HEALTH_STARTING && h->raw != PL_HEALTH_HEALTHY)
+                h->own_run = false;
+        return !own;
 }
 
 bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFacts *facts,
                     uint64_t now_usec, PlHealthChange *ret) {
-        PlHealthState before = h->state, raw_before = h->raw, to;
-        bool was_flapping = h->flapping, alarm;
+        PlHealthState before = h->state, raw_before = h->raw;
+        bool was_damped = h->damped, alarm, changed;
         PlHealthSign sign;
 
-        if (facts->started_usec != h->started_usec)
-                begin_run(h, facts->started_usec);
-        if (h->waited && !facts->waits_for && h->attributed)
-                h->n_fail = 0;
-        h->waited = facts->waits_for != NULL;
-        if (!facts->stale && facts->phase == PL_PHASE_RUNNING &&
-            facts->docker == PL_DOCKER_HEALTH_HEALTHY)
-                h->docker_passed = true;
-
+        take_facts(h, facts, now_usec);
         sign = sign_of(h, config, facts, now_usec);
-        if (sign == PL_SIGN_FAILS_EARLY)
-                h->n_fail = 0;
-        h->proven = is_proven(h, facts, sign);
         h->raw = next_state(sign, h->raw);
+        h->proven = is_proven(h, config, facts, sign);
         h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
         alarm = attribute(h, facts, sign);
-        damp(h, config, h->raw != raw_before && raw_before != PL_HEALTH_UNKNOWN,
-             sign == PL_SIGN_GONE || sign == PL_SIGN_STOPPED, now_usec);
-        to = h->flapping ? PL_HEALTH_DEGRADED : h->raw;
+        damp(h, config, is_flip(h, facts, raw_before),
+             sign == PL_SIGN_GONE || sign == PL_SIGN_STOPPED || sign == PL_SIGN_FINISHED, now_usec);
+        h->damped = h->flapping && is_opinion(sign);
+        h->state = h->damped ? PL_HEALTH_DEGRADED : h->raw;
 
-        if (to == before && h->flapping == was_flapping && !alarm) {
-                /* the same state may have a new reason: it is shown, not reported */
-                if (!h->flapping && has_detail(sign))
-                        compose_reason(h, config, facts, sign, now_usec);
+        changed = h->state != before || alarm || h->damped != was_damped;
+        /* the same state may have a new reason: it is shown, not reported */
+        if (changed || !is_unsettled(sign))
+                compose_reason(h, config, facts, sign, now_usec);
+        if (!changed)
                 return false;
-        }
-        compose_reason(h, config, facts, sign, now_usec);
         *ret = (PlHealthChange){
                 .from = before,
-                .to = to,
+                .to = h->state,
                 .sign = sign,
                 .attributed = h->attributed,
-                .flapping = h->flapping && !was_flapping,
+                .flapping = h->damped && !was_damped,
                 .lasted_usec = now_usec - h->since_usec,
                 .reason = h->reason,
         };
-        if (to != before)
+        if (h->state != before)
                 h->since_usec = now_usec;
-        h->state = to;
-        return to != before || alarm || h->flapping != was_flapping;
+        return true;
 }
 
 uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
                           const PlHealthFacts *facts, uint64_t now_usec) {
         uint64_t at = PL_TIME_INFINITY, t;
 
-        t = start_deadline(config, facts);
+        t = start_deadline(h, config, facts);
         if (facts->present && h->raw == PL_HEALTH_STARTING && t > now_usec)
                 at = t;
         t = facts->oom_usec + PL_HEALTH_OOM_USEC;
         if (facts->oom_usec > 0 && t > now_usec)
                 at = PL_MIN(at, t);
         if (h->flapping)
-                for (unsigned i = 0; i < PL_MIN(h->n_flips, (unsigned)PL_HEALTH_FLIPS_MAX); i++) {
-                        t = h->flips[i] + config->flap.window_usec;
+                for (unsigned i = 0; i < PL_MIN(h->flips.n, (unsigned)PL_HEALTH_FLIPS_MAX); i++) {
+                        t = h->flips.usec[i] + config->flap.window_usec;
                         if (t > now_usec)
                                 at = PL_MIN(at, t);
                 }
         return at;
 }
 
-bool pl_health_wants_hurry(const PlHealth *h) {
+uint64_t pl_health_hurry(const PlHealth *h) {
+        static const uint64_t early[] = PL_HEALTH_EARLY_USEC;
+
         if (h->raw == PL_HEALTH_STARTING)
-                return h->n_fail == 0;
+                return h->n_heard == 0                      ? early[0]
+                       : h->n_heard <= PL_ARRAY_SIZE(early) ? early[h->n_heard - 1]
+                                                            : 0;
         return (h->raw == PL_HEALTH_UNHEALTHY || h->raw == PL_HEALTH_DEGRADED) && h->n_up > 0 &&
-               h->n_up < PL_HEALTH_CONFIRM;
+                                               h->n_up < PL_HEALTH_CONFIRM
+                               ? PL_USEC_PER_SEC
+                               : 0;
 }

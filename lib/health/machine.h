@@ -6,12 +6,15 @@
  *
  * Evidence is of two sorts: verdicts of probes come as a stream and are folded into streaks;
  * everything else (phase, Docker's health, crash loop, OOM, a lost engine, dependencies) is a set
- * of facts that holds now. Both are reduced to one sign; table[sign][state] is the next state.
+ * of facts that holds now. lib/health/judge makes one of the verdicts up, impaired, starting,
+ * disputed, dead and finished of both; here that is settled (one failure is none), damped, put down
+ * to a dependency, and published: table[sign][state] is the next state.
  * Pure: time is a parameter, CLOCK_MONOTONIC microseconds throughout.
  */
 
 #include "lib/base/macro.h"
 #include "lib/docker/container.h"
+#include "lib/health/judge.h"
 #include "lib/health/restart.h"
 #include "lib/probe/verdict.h"
 
@@ -22,6 +25,7 @@ typedef enum PlHealthState {
         PL_HEALTH_DEGRADED,
         PL_HEALTH_UNHEALTHY,
         PL_HEALTH_ABSENT,
+        PL_HEALTH_FINISHED, /* a job that has ended well */
         _PL_HEALTH_N,
 } PlHealthState;
 
@@ -30,25 +34,25 @@ PlHealthState pl_health_state_from_string(const char *s); /* _PL_HEALTH_N: unkno
 
 /* What all evidence amounts to at one moment. */
 typedef enum PlHealthSign {
-        PL_SIGN_KEEP,       /* nothing new is known: engine lost, or no verdict yet */
-        PL_SIGN_NOTHING,    /* runs, and neither a probe nor a healthcheck says more; or not yet
-                             * started */
-        PL_SIGN_GONE,       /* there is no container */
-        PL_SIGN_STOPPED,    /* by a person, or finished with 0 */
-        PL_SIGN_EXITED,     /* ended by itself with an error */
+        PL_SIGN_STALE,   /* the engine is lost, and no probe says more */
+        PL_SIGN_KEEP,    /* nothing new is known: no verdict yet */
+        PL_SIGN_NOTHING, /* runs, and neither a probe nor a healthcheck says more; or not yet
+                          * started */
+        PL_SIGN_GONE,    /* there is no container */
+        PL_SIGN_STOPPED, /* by a person */
+        PL_SIGN_FINISHED,
+        PL_SIGN_EXITED,     /* ended by itself, and should not have */
         PL_SIGN_CRASHING,   /* ends again and again */
-        PL_SIGN_RESTARTING, /* the engine is bringing it back */
+        PL_SIGN_RESTARTING, /* the engine is bringing it back, or we are */
         PL_SIGN_PAUSED,
-        PL_SIGN_STARTED,      /* runs, within the start period, nothing heard yet */
-        PL_SIGN_LOADING,      /* says that it is not ready */
-        PL_SIGN_LOADING_LONG, /* … beyond the start period */
-        PL_SIGN_FAILS_EARLY,  /* down, within the start period, and was not up since its start */
-        PL_SIGN_FAILS_ONCE,   /* down, fewer times in a row than the policy allows */
-        PL_SIGN_FAILS,
-        PL_SIGN_PART_ONCE, /* degraded, once */
+        PL_SIGN_STARTING,
+        PL_SIGN_FAILS_ONCE, /* dead or disputed, fewer times in a row than the policy allows */
+        PL_SIGN_FAILS,      /* dead */
+        PL_SIGN_DISPUTED,
+        PL_SIGN_PART_ONCE, /* impaired, once */
         PL_SIGN_PART,
-        PL_SIGN_DISPUTED,    /* the probe is content, Docker's healthcheck is not */
-        PL_SIGN_OOM,         /* serves, but a process was killed for lack of memory just now */
+        PL_SIGN_KILLED,      /* serves, but a process was killed for lack of memory just now, or it
+                              * is frozen at its limit */
         PL_SIGN_SERVES_ONCE, /* up, once */
         PL_SIGN_SERVES,
         _PL_SIGN_N,
@@ -59,13 +63,20 @@ typedef enum PlHealthSign {
 /* A survived OOM kill keeps a service degraded for this long. */
 #define PL_HEALTH_OOM_USEC (5 * PL_USEC_PER_MIN)
 
+/* While it starts it is asked this much after each of its first answers, and then at the policy's
+ * interval: most services are up within seconds, and the others have better things to do. */
+#define PL_HEALTH_EARLY_USEC \
+        { PL_USEC_PER_SEC, 2 * PL_USEC_PER_SEC, 4 * PL_USEC_PER_SEC }
+
 #define PL_HEALTH_FLIPS_MAX  32
-#define PL_HEALTH_REASON_MAX 384 /* a reason, its frame, and a service's name */
+#define PL_HEALTH_REASON_MAX 512 /* a reason, its frame, and a service's name */
 
 typedef struct PlHealthConfig {
         unsigned failures; /* ProbeFailures=, at least 1; none of the start period counts */
         uint64_t start_period_usec; /* the longer of the policy's and Docker's own */
         PlBudget flap;              /* n 0: no damping */
+        bool on_start_timeout;      /* OnStartTimeout=restart: not up in time is dead */
+        bool on_exit;               /* OnExit=restart: it is no job, whenever it ends */
 } PlHealthConfig;
 
 /* What holds now. Texts are borrowed for the call. */
@@ -74,6 +85,12 @@ typedef struct PlHealthFacts {
         bool stale;      /* the engine is lost: phase and Docker's health are old */
         bool probed;     /* verdicts are to be expected */
         bool by_request; /* ended because somebody asked the engine for it */
+        bool by_engine;  /* ended because the engine did */
+        bool own;        /* our own restart is under way, up to the first verdict of the new run */
+        bool between;    /* … and that has not begun */
+        bool once;       /* its restart policy is no */
+        bool may_finish; /* … or on-failure: exit code 0 is its good end */
+        bool frozen;     /* at its memory limit, and the kernel may not kill (OomKillDisable) */
         PlPhase phase;
         int exit_code;
         PlDockerHealth docker;
@@ -81,28 +98,42 @@ typedef struct PlHealthFacts {
         unsigned crashes;      /* ends in the crash window; 0: not looping */
         uint64_t oom_usec;     /* last OOM kill that the container survived; 0: none */
         const char *ending;    /* how it ended, in words; NULL: by exit_code */
+        const char *held; /* "CPUQuota=8%": a limit of ours that slows it down now; NULL: none */
         const char *waits_for; /* a dependency (After=) that does not serve; NULL: none */
         PlHealthState waits_state;
 } PlHealthFacts;
+
+/* Times of raw changes, a ring. */
+typedef struct PlFlips {
+        uint64_t usec[PL_HEALTH_FLIPS_MAX];
+        unsigned n;
+} PlFlips;
 
 /* Begins as zeroes, which are unknown, but for since_usec. */
 typedef struct PlHealth {
         PlHealthState state;           /* published */
         PlHealthState raw;             /* before damping */
         uint64_t since_usec;           /* of state */
-        PlVerdict last;                /* latest verdict */
+        const PlJudgeRow *row;         /* the last verdict; static */
+        PlVerdict last;                /* the latest of its probe */
         unsigned n_up, n_part, n_fail; /* streaks; at most one is not 0 */
+        unsigned n_silent;             /* of n_fail, the latest in a row */
+        unsigned n_heard;              /* in this run */
         bool was_up;                   /* in this run, by its probe */
         bool answered;                 /* … by the probe as it is now */
         bool docker_passed;            /* Docker's healthcheck was, in this run */
+        bool ever_up;                  /* … in any run: it is no job */
         uint64_t started_usec;         /* of this run */
-        bool attributed;               /* a dependency is to blame for the present failure */
-        bool waited;                   /* a dependency was down at the last step */
-        bool reprieved; /* unhealthy for its past alone: a crash loop, running again */
-        bool proven;    /* unhealthy, and known to be dead: see pl_health_is_broken() */
-        bool flapping;
-        uint64_t flips[PL_HEALTH_FLIPS_MAX]; /* times of raw changes; a ring */
-        unsigned n_flips;
+        uint64_t loading_usec; /* since when it says that it is starting, once more; 0: it does not
+                                */
+        bool own_run;          /* begun by us: its way up is no flapping */
+        bool attributed;       /* a dependency is to blame for the present failure */
+        bool waited;           /* a dependency was down at the last step */
+        bool reprieved;        /* unhealthy for its past alone: a crash loop, running again */
+        bool proven;           /* known to be dead: see pl_health_is_broken() */
+        bool flapping;         /* by the count of its changes */
+        bool damped;           /* … and published as such */
+        PlFlips flips;
         char reason[PL_HEALTH_REASON_MAX]; /* of state; "" when there is nothing to say */
 } PlHealth;
 
@@ -133,9 +164,19 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
 uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
                           const PlHealthFacts *facts, uint64_t now_usec);
 
-/** pl_health_wants_hurry() - would an early answer settle something (starting, recovering)?
- * Failures are counted at the policy's interval. */
-bool pl_health_wants_hurry(const PlHealth *h);
+/** pl_health_hurry() - how soon would an answer settle something (starting, recovering)? Failures
+ * are counted at the policy's interval. Return: microseconds; 0: there is no hurry. */
+uint64_t pl_health_hurry(const PlHealth *h);
+
+/** pl_health_judgement() - the last verdict, not yet settled. */
+static inline PlJudgement pl_health_judgement(const PlHealth *h) {
+        return h->row ? h->row->judgement : PL_JUDGEMENT_NONE;
+}
+
+/** pl_health_is_late() - it runs, its start period is over, and it was never up. */
+static inline bool pl_health_is_late(const PlHealth *h) {
+        return h->row && h->row->cause == PL_CAUSE_NEVER_UP && !h->was_up;
+}
 
 /** pl_health_is_failing() - is it unhealthy by its own fault? Damping does not hide this. A crash
  * loop that runs just now is left to run. */
@@ -144,14 +185,13 @@ static inline bool pl_health_is_failing(const PlHealth *h) {
 }
 
 /**
- * pl_health_is_broken() - … and proven to be dead, so that a restart may help and cannot harm?
+ * pl_health_is_broken() - is it dead, settled, and by its own fault, so that a restart may help and
+ * cannot harm?
  *
- * A failing probe alone is no proof. It may ask the wrong address, or too early: a database that is
- * being filled for the first time does not listen yet, and a restart in the middle of it leaves
- * half of the data, or none. A running container is dead when it has served in this run and no
- * longer does, or when Docker's healthcheck passed in this run and fails now; never while it
- * passes.
+ * A failing probe alone is no proof: see lib/health/judge. Nor is the end of a job, which is what
+ * ends under the restart policy no and has never been up: it would do its work twice. A service
+ * that is not up in time is dead where the policy says so.
  */
 static inline bool pl_health_is_broken(const PlHealth *h) {
-        return pl_health_is_failing(h) && h->proven;
+        return h->proven && !h->attributed && !h->reprieved;
 }

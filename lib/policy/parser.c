@@ -1156,7 +1156,9 @@ static void check_probe(Parser *p, const Section *s) {
         check_probe_key(p, s, "ProbeExpect", http, "a probe that speaks HTTP");
         check_probe_key(p, s, "ProbePath", http, "a probe that speaks HTTP");
         check_probe_key(p, s, "OllamaModels", probe->kind == PL_PROBE_OLLAMA, "Probe=ollama");
-        if (is_set(s, "RestartBudget") && probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART)
+        if (is_set(s, "RestartBudget") && probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART &&
+            probe->on_start_timeout != PL_ON_UNHEALTHY_RESTART &&
+            probe->on_exit != PL_ON_UNHEALTHY_RESTART)
                 complain(p, PL_SEVERITY_WARNING, s, "RestartBudget",
                          "RestartBudget= has no effect without OnUnhealthy=restart");
 }

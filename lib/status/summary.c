@@ -17,7 +17,11 @@
 static void write_health(FILE *f, const PlSummary *s) {
         _cleanup_free_ char *name = NULL, *reason = NULL;
 
-        fprintf(f, "%u/%u healthy", s->n_healthy, s->n_watched);
+        if (s->n_watched > 0)
+                fprintf(f, "%u/%u healthy%s", s->n_healthy, s->n_watched,
+                        s->n_finished > 0 ? ", " : "");
+        if (s->n_finished > 0)
+                fprintf(f, "%u finished", s->n_finished);
         if (!s->worst_name)
                 return;
         name = pl_escape(s->worst_name, REASON_MAX);
@@ -51,7 +55,7 @@ static void write_line(FILE *f, const PlSummary *s) {
                 fputs("reading containers", f);
                 return;
         }
-        if (s->n_watched > 0) {
+        if (s->n_watched + s->n_finished > 0) {
                 write_health(f, s);
                 fputs("; ", f);
         }

@@ -17,8 +17,9 @@ typedef struct PlSummary {
         const char *policy_error; /* first line, or NULL */
         unsigned n_governed;      /* containers that a section or [Defaults] governs */
         unsigned n_required_absent;
-        unsigned n_healthy; /* of the governed, running ones */
-        unsigned n_watched; /* governed ones whose health is known, plus the absent */
+        unsigned n_healthy;  /* of the governed, running ones */
+        unsigned n_finished; /* jobs that have ended well, counted apart */
+        unsigned n_watched;  /* governed ones whose health is known, plus the absent */
         const char *worst_name, *worst_health, *worst_reason; /* the worst one, or NULL */
         unsigned n_limits_wanted, n_limits_in_force; /* containers with limits; all in force */
         unsigned n_standoffs;

@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
                         return 2;
                 }
                 if (t.bench)
-                        pl_prober_hurry(t.prober, id, false);
+                        pl_prober_hurry(t.prober, id, 0);
         }
         if (t.bench || t.until) {
                 r = sd_event_add_time_relative(t.event, NULL, CLOCK_MONOTONIC, for_usec, 0, on_end,

@@ -10,15 +10,19 @@
 
 /*
  * A script is a string, one step per character and second:
- *   u d p s   a verdict: up, down, partly (degraded), starting; n: none
+ *   u d x p s a verdict: up, silent, disputed, impaired, starting; n: none
  *   .         nothing happens        _  ten seconds pass
  *   R         the container starts anew               q  its probe is changed
  *   E Z       it exits with code 3, with code 0    B  it ends by request     X  it is gone
+ *   Y         it exits with code 0, as the engine ends
  *   C         a crash loop is seen   K  it is over
  *   P r       it is paused, runs again             G  the engine restarts it
+ *   o         we are restarting it   O  … no more
  *   H S N     Docker says healthy, unhealthy, starting
- *   O         an OOM kill            L  the engine is lost   l  and is back
+ *   k         an OOM kill            f  it is frozen at its limit
+ *   L         the engine is lost     l  and is back
  *   W w       a dependency fails, is back
+ *   1 F       restart policy no, on-failure      h  a limit of ours holds it back
  */
 /* clang-format off */
 static const struct {
@@ -26,74 +30,123 @@ static const struct {
         bool unprobed;
         PlBudget flap;
         const char *states; /* the first letters of all changes, in order; '*' after an attributed one,
-                             * '!' after a flapping one */
+                             * '!' after a flapping one; finished is f */
         const char *reason; /* part of the last */
 } rows[] = {
         { "comes up", "u", false, { 0 }, "h", "" },
         { "comes up slowly", "dddu", false, { 0 }, "sh", "" },
         { "says nothing at first", ".", false, { 0 }, "s", "" },
         { "says why it is not up yet", ".dd", false, { 0 }, "s", "connection refused" },
-        { "never comes up", "dddddddddddddddddddddddddddddddddd", false, { 0 }, "su",
-          "connection refused (5 times in a row); it has not been seen to serve since it started" },
+        { "never comes up", "dddddddddddddddddddddddddddddddddd", false, { 0 }, "sd",
+          "disputed: connection refused (5 times in a row); it has not been seen to serve since it "
+          "started: it hangs, is still at work, or serves elsewhere (ProbePort=, or Probe=none); "
+          "OnStartTimeout=restart restarts it" },
         { "failures of the start period do not count", "ddddddddddddddddddddddddddddddd", false,
           { 0 }, "s", "connection refused" },
-        { "loading, then silent", "sss__________ddd", false, { 0 }, "sdu", "(3 times in a row); it has" },
+        { "our own limit holds it back", "hdddddddddddddddddddddddddddddddddd", false, { 0 }, "s",
+          "connection refused; CPUQuota=8% holds it back" },
+        { "our own limit, and then it is up", "hddddddddddddddddddddddddddddddddddu", false, { 0 }, "sh",
+          "" },
+        { "loading, then silent", "sss__________ddd", false, { 0 }, "sd", "(3 times in a row); it has" },
         { "one failure is forgiven", "uuduuu", false, { 0 }, "h", "" },
         { "two failures are forgiven", "uudduu", false, { 0 }, "h", "" },
         { "three are not", "uuddd", false, { 0 }, "hu", "connection refused (3 times in a row)" },
         { "recovery needs two answers", "uuddduu", false, { 0 }, "huh", "" },
         { "one good answer is not enough", "uudddududud", false, { 0 }, "hu", "" },
-        { "degraded needs two", "uuppuu", false, { 0 }, "hdh", "" },
-        { "degraded once is forgiven", "uupuu", false, { 0 }, "h", "" },
-        { "degraded at first sight", "p", false, { 0 }, "d", "full" },
+        { "answers otherwise", "uuxxx", false, { 0 }, "hd", "disputed: HTTP 401 (3 times in a row)" },
+        { "answers otherwise, once", "uuxu", false, { 0 }, "h", "" },
+        { "answers otherwise, then not at all", "uuxxxddd", false, { 0 }, "hdu",
+          "connection refused (6 times in a row)" },
+        { "not at all, then otherwise", "uudddx", false, { 0 }, "hud", "disputed: HTTP 401" },
+        { "answers otherwise, or not at all", "uuxdxdxd", false, { 0 }, "hd", "disputed: " },
+        { "always answered otherwise", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", false, { 0 }, "sd",
+          "disputed: HTTP 401" },
+        { "impaired needs two", "uuppuu", false, { 0 }, "hdh", "" },
+        { "impaired once is forgiven", "uupuu", false, { 0 }, "h", "" },
+        { "impaired at first sight", "p", false, { 0 }, "d", "impaired: full" },
+        { "impaired, and Docker's check fails", "uuppS", false, { 0 }, "hd", "impaired: full" },
         { "loading", "sss", false, { 0 }, "s", "loading" },
         { "loading for long is no failure", "ssss__________ss", false, { 0 }, "sd",
-          "still starting after" },
+          "disputed: still starting after 106s: loading; ProbeStartPeriod=4min waits longer" },
         { "crash recovery while healthy", "uusssuu", false, { 0 }, "hsh", "" },
+        { "crash recovery has a start period of its own", "uu__________sssuu", false, { 0 }, "hsh", "" },
         { "no verdict is no failure", "uunnnnnn", false, { 0 }, "h", "" },
         { "restart", "uuRdddu", false, { 0 }, "hsh", "" },
         { "failures after the first answer count", "uuRuddd", false, { 0 }, "hshu", "refused" },
         { "exit with an error", "uuE", false, { 0 }, "hu", "exited with code 3" },
-        { "finished", "uuZ", false, { 0 }, "ha", "exited with code 0" },
+        { "a service that ends with 0", "uuZ", false, { 0 }, "hu", "exited with code 0" },
+        { "a job is finished", "1.Z", true, { 0 }, "f", "exited with code 0" },
+        { "a job under on-failure is finished", "F.Z", true, { 0 }, "f", "exited with code 0" },
+        { "a job failed", "F.E", true, { 0 }, "u", "exited with code 3" },
+        { "a job is finished, again and again", "1.ZR.ZR.ZR.Z", true, { 0 }, "fufufuf", "" },
+        { "a job ended with the engine", "1.Y", true, { 0 }, "u", "" },
+        { "a job is finished, and the engine is lost", "1.ZLl", true, { 0 }, "f", "" },
         { "stopped by a person", "uuB", false, { 0 }, "ha", "exited with code 137" },
+        { "stopped, and the engine is lost", "uuBLl", true, { 0 }, "a", "" },
         { "removed", "uuX", false, { 0 }, "ha", "no such container" },
         { "restarted by the engine", "uuGRu", false, { 0 }, "hsh", "" },
         { "crash loop", "uuEGREGREC.RuuuK", false, { 0 }, "hususuh", "" },
         { "paused", "uuPru", false, { 0 }, "hdh", "" },
         { "paused, one failure after", "uuPrd", false, { 0 }, "hdh", "" },
-        { "probe content, Docker not", "uuSu", false, { 0 }, "hd", "Docker's healthcheck" },
+        { "probe content, Docker not", "uuSu", false, { 0 }, "hd",
+          "disputed: it answers, but Docker's healthcheck says unhealthy: " },
         { "and settled", "uuSuHuu", false, { 0 }, "hdh", "" },
-        { "Docker content, probe not", "uuHddd", false, { 0 }, "hu",
-          "connection refused (3 times in a row); Docker's healthcheck says healthy" },
-        { "its probe is changed, to no good", "uuqddd", false, { 0 }, "hu",
-          "connection refused (3 times in a row); it has not answered since its probe was changed" },
-        { "its probe is changed: the count begins anew", "uuddqdd", false, { 0 }, "h", "" },
-        { "oom survived", "uuO.u", false, { 0 }, "hd", "lack of memory" },
-        { "oom forgotten", "uuO______________________________uu", false, { 0 }, "hdh", "" },
+        { "Docker content, probe not", "uuHddd", false, { 0 }, "hd",
+          "disputed: connection refused (3 times in a row), but Docker's healthcheck says healthy: " },
+        { "its probe is changed, to no good", "uuq______ddd", false, { 0 }, "hd",
+          "disputed: connection refused (3 times in a row); it has not answered since its probe was "
+          "changed" },
+        { "its probe is changed: the count begins anew", "u______uddqdd", false, { 0 }, "h", "" },
+        { "oom survived", "uuk.u", false, { 0 }, "hd",
+          "impaired: a process in it was killed for lack of memory" },
+        { "oom forgotten", "uuk______________________________uu", false, { 0 }, "hdh", "" },
+        { "frozen at its limit, and answers", "uuf", false, { 0 }, "hd", "impaired: frozen at its" },
+        { "frozen at its limit", "uufddd", false, { 0 }, "hdu", "; it is frozen at its memory limit" },
+        { "frozen at its limit, without a probe", ".f", true, { 0 }, "d", "impaired: frozen" },
         { "engine lost, probe goes on", "uuLuddd", false, { 0 }, "hu", "refused" },
         { "engine lost while exited is not known", "uuLE", false, { 0 }, "h", "" },
         { "engine back", "uuLEl", false, { 0 }, "hu", "exited" },
         { "dependency down", "uuWddd", false, { 0 }, "hu*", "; postgres, which it needs, is unhealthy" },
+        { "dependency down, never up", "Wdddddddddddddddddddddddddddddddddd", false, { 0 }, "sd",
+          "disputed: connection refused (6 times in a row); " },
+        { "dependency down, impaired by it", "uuWpp", false, { 0 }, "hd",
+          "impaired: full; postgres, which it needs, is unhealthy" },
         { "dependency back, healthy again", "uuWdddwuu", false, { 0 }, "hu*h", "" },
         { "dependency back, fails on", "uuWdddwddd", false, { 0 }, "hu*u", "3 times" },
         { "dependency back, not yet judged", "uuWdddwdd", false, { 0 }, "hu*", "postgres" },
         { "own failure first", "uudddWdd", false, { 0 }, "hu", "refused" },
+        { "our own restart, told as nothing else", "uudddoZR.uuO", false, { 0 }, "hush", "" },
+        { "our own restart of what was never up", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxoE", false, { 0 }, "sds",
+          "plimsolld is restarting it" },
+        { "a person stops it meanwhile", "uudddoB", false, { 0 }, "hua", "" },
+        { "our own restart, and the new run ends", "uudddoZRE", false, { 0 }, "husu", "code 3" },
+        { "it was not started after all", "uudddoEO", false, { 0 }, "hu", "exited with code 3" },
         { "flaps", "uuddduuddduuddduuddd", false, { 4, 600 * PL_USEC_PER_SEC }, "huhuhd!",
-          "flapping: 5 changes" },
+          "flapping: 7 changes" },
         { "flaps, then calms down as healthy",
           "uuddduuddduuddduudduu"
           "____________________________________________________________uu",
           false, { 4, 600 * PL_USEC_PER_SEC }, "huhuhd!h", "" },
         { "flaps, then is removed", "uuddduuddduuddduudddX", false, { 4, 600 * PL_USEC_PER_SEC },
           "huhuhd!a", "no such" },
+        { "flaps, then exits", "uuddduuddduuddduudddE", false, { 4, 600 * PL_USEC_PER_SEC },
+          "huhuhd!u", "exited with code 3" },
+        { "flaps, exits, and is restarted by the engine", "uuddduuddduuddduudddEGRu", false,
+          { 4, 600 * PL_USEC_PER_SEC }, "huhuhd!ud!", "flapping: " },
+        { "flaps, and its reason goes with the times", "uuddduuddduuddduudddxxx", false,
+          { 4, 600 * PL_USEC_PER_SEC }, "huhuhd!", "HTTP 401" },
         { "flaps slowly, within the budget", "uuddd__________uu__________ddd__________uu", false,
           { 4, 100 * PL_USEC_PER_SEC }, "huhuh", "" },
+        { "our own restarts are no flapping", "uudddoGRuuOdddoGRuuOdddoGRuuOdddoGRuuOddd", false,
+          { 4, 600 * PL_USEC_PER_SEC }, "hushushushushu", "connection refused (3 times in a row)" },
         { "no probe, no healthcheck", "...", true, { 0 }, "", "" },
         { "Docker alone: healthy", "H", true, { 0 }, "h", "" },
         { "Docker alone: starting", "NH", true, { 0 }, "sh", "" },
         { "Docker alone: flips", "HSHS", true, { 0 }, "huhu", "Docker's healthcheck says unhealthy" },
-        { "Docker alone: never passed", "NS", true, { 0 }, "su",
-          "Docker's healthcheck says unhealthy; it has not been seen to serve since it started" },
+        { "Docker alone: never passed", "NS", true, { 0 }, "s", "Docker's healthcheck says unhealthy" },
+        { "Docker alone: never passed, and its time is over", "NS____", true, { 0 }, "sd",
+          "disputed: Docker's healthcheck says unhealthy; it has not been seen to serve since it "
+          "started: it hangs, or its healthcheck is wrong; OnStartTimeout=restart restarts it" },
         { "Docker alone, engine lost", "HLSS", true, { 0 }, "h", "" },
         { "no evidence, exits", ".E", true, { 0 }, "u", "exited with code 3" },
 };
@@ -125,6 +178,7 @@ static void step(World *w) {
 static void act(World *w, char c) {
         static const PlVerdict up = { .kind = PL_VERDICT_UP }, none = { .kind = PL_VERDICT_NONE };
         static const PlVerdict down = { PL_VERDICT_SILENT, "refused", "connection refused" };
+        static const PlVerdict odd = { PL_VERDICT_DISPUTED, "401", "HTTP 401" };
         static const PlVerdict part = { PL_VERDICT_IMPAIRED, "53300", "full" };
         static const PlVerdict loading = { PL_VERDICT_STARTING, "LOADING", "loading" };
         PlHealthFacts *f = &w->facts;
@@ -132,14 +186,22 @@ static void act(World *w, char c) {
         switch (c) {
         case 'u': pl_health_probe(&w->health, &up); break;
         case 'd': pl_health_probe(&w->health, &down); break;
+        case 'x': pl_health_probe(&w->health, &odd); break;
         case 'p': pl_health_probe(&w->health, &part); break;
         case 's': pl_health_probe(&w->health, &loading); break;
         case 'n': pl_health_probe(&w->health, &none); break;
         case 'q': pl_health_reprobe(&w->health); break;
         case '_': w->now += 9 * PL_USEC_PER_SEC; break;
-        case 'R': f->phase = PL_PHASE_RUNNING; f->started_usec = w->now; break;
+        case 'R': f->between = false; f->phase = PL_PHASE_RUNNING; f->started_usec = w->now; break;
         case 'E': f->phase = PL_PHASE_EXITED; f->exit_code = 3; f->by_request = false; break;
         case 'Z': f->phase = PL_PHASE_EXITED; f->exit_code = 0; f->by_request = false; break;
+        case 'Y': f->phase = PL_PHASE_EXITED; f->exit_code = 0; f->by_request = false; f->by_engine = true; break;
+        case 'o': f->own = f->between = true; break;
+        case 'O': f->own = f->between = false; break;
+        case '1': f->once = f->may_finish = true; break;
+        case 'F': f->may_finish = true; break;
+        case 'h': f->held = "CPUQuota=8%"; break;
+        case 'f': f->frozen = true; break;
         case 'B': f->phase = PL_PHASE_EXITED; f->exit_code = 137; f->by_request = true; break;
         case 'X': f->present = false; break;
         case 'C': f->crashes = 3; break;
@@ -150,7 +212,7 @@ static void act(World *w, char c) {
         case 'H': f->docker = PL_DOCKER_HEALTH_HEALTHY; break;
         case 'S': f->docker = PL_DOCKER_HEALTH_UNHEALTHY; break;
         case 'N': f->docker = PL_DOCKER_HEALTH_STARTING; break;
-        case 'O': f->oom_usec = w->now; break;
+        case 'k': f->oom_usec = w->now; break;
         case 'L': f->stale = true; break;
         case 'l': f->stale = false; break;
         case 'W': f->waits_for = "postgres"; f->waits_state = PL_HEALTH_UNHEALTHY; break;
@@ -185,12 +247,16 @@ START_TEST(scripts) {
                       rows[_i].name, w.states, rows[_i].states, w.health.reason);
         ck_assert_msg(strstr(w.health.reason, rows[_i].reason) != NULL, "%s: reason %s",
                       rows[_i].name, w.health.reason);
+        if (w.health.state == PL_HEALTH_DEGRADED && !w.health.flapping)
+                ck_assert_msg(pl_startswith(w.health.reason, "disputed: ") ||
+                                              pl_startswith(w.health.reason, "impaired: "),
+                              "%s: reason %s", rows[_i].name, w.health.reason);
 }
 END_TEST
 
 /* However evidence comes: no state without a cause, no report without a change. */
 START_TEST(random_walks) {
-        static const char letters[] = "uuuudddppssn._REZBXCKPrGHSNOLlWwq";
+        static const char letters[] = "uuuudddxxppssn._REZYBXCKPrGHSNkfLlWwqoO1Fh";
         uint64_t seed = 88172645463325252u + (uint64_t)_i * 7919;
         World w;
 
@@ -198,7 +264,7 @@ START_TEST(random_walks) {
         w.config.flap = (PlBudget){ (unsigned)_i % 5, 60 * PL_USEC_PER_SEC };
         for (int n = 0; n < 4000; n++) {
                 PlHealthState before = w.health.state;
-                bool was_flapping = w.health.flapping, was_attributed = w.health.attributed;
+                bool was_damped = w.health.damped, was_attributed = w.health.attributed;
                 PlHealthChange c;
                 uint64_t wake;
 
@@ -209,13 +275,19 @@ START_TEST(random_walks) {
                         w.facts.present = true;
                 if (pl_health_step(&w.health, &w.config, &w.facts, w.now, &c)) {
                         ck_assert(c.from == before && c.to == w.health.state);
-                        ck_assert(c.from != c.to || was_flapping != w.health.flapping ||
+                        ck_assert(c.from != c.to || was_damped != w.health.damped ||
                                   (was_attributed && !w.health.attributed));
                 } else {
                         ck_assert_int_eq(w.health.state, before);
                 }
-                ck_assert(w.health.flapping || w.health.state == w.health.raw);
-                ck_assert(!w.health.flapping || w.health.state == PL_HEALTH_DEGRADED);
+                ck_assert(w.health.damped || w.health.state == w.health.raw);
+                ck_assert(!w.health.damped || w.health.state == PL_HEALTH_DEGRADED);
+                ck_assert(w.health.flapping || !w.health.damped);
+                /* whatever was before: that it has ended is seen */
+                ck_assert(w.facts.stale || !w.facts.present || w.facts.between ||
+                          w.facts.phase != PL_PHASE_EXITED || w.health.state == PL_HEALTH_ABSENT ||
+                          w.health.state == PL_HEALTH_UNHEALTHY ||
+                          w.health.state == PL_HEALTH_FINISHED);
                 ck_assert(!w.health.attributed || w.health.raw == PL_HEALTH_UNHEALTHY);
                 ck_assert(w.facts.stale || w.facts.present || w.health.state == PL_HEALTH_ABSENT);
                 /* nothing that runs is broken without proof */
@@ -223,8 +295,7 @@ START_TEST(random_walks) {
                     w.facts.phase == PL_PHASE_RUNNING) {
                         ck_assert(w.facts.docker != PL_DOCKER_HEALTH_HEALTHY);
                         ck_assert(w.health.answered || w.health.docker_passed);
-                        ck_assert(w.health.last.kind == PL_VERDICT_DISPUTED ||
-                                  w.health.last.kind == PL_VERDICT_SILENT);
+                        ck_assert(w.health.last.kind == PL_VERDICT_SILENT);
                 }
                 ck_assert_uint_lt(strlen(w.health.reason), sizeof(w.health.reason));
                 /* the same evidence at the same moment changes nothing more */
@@ -268,7 +339,6 @@ START_TEST(failures_count_from_the_end_of_the_start_period) {
                 act(&w, 'd');
                 step(&w);
         }
-        ck_assert(pl_health_wants_hurry(&w.health));
         w.now += 30 * PL_USEC_PER_SEC;
         step(&w);
         for (int i = 0; i < 2; i++) {
@@ -276,76 +346,120 @@ START_TEST(failures_count_from_the_end_of_the_start_period) {
                 act(&w, 'd');
                 step(&w);
                 /* at the interval that the policy sets */
-                ck_assert(!pl_health_wants_hurry(&w.health));
+                ck_assert_uint_eq(pl_health_hurry(&w.health), 0);
         }
         ck_assert_str_eq(w.states, "s");
         act(&w, 'd');
         step(&w);
-        ck_assert_str_eq(w.states, "su");
+        ck_assert_str_eq(w.states, "sd");
 }
 END_TEST
 
+/* A start may take minutes: it is asked four times soon, and then at the interval. */
 START_TEST(hurries) {
+        static const uint64_t soon[] = { 1, 2, 4, 0, 0, 0 };
         World w;
 
         begin(&w, 0);
-        act(&w, 's');
         w.config.start_period_usec = PL_USEC_PER_MIN;
         step(&w);
-        ck_assert(pl_health_wants_hurry(&w.health));
-        act(&w, 'u');
-        step(&w);
-        ck_assert(!pl_health_wants_hurry(&w.health));
-        for (int i = 0; i < 3; i++) {
-                act(&w, 'd');
+        ck_assert_uint_eq(pl_health_hurry(&w.health), PL_USEC_PER_SEC);
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(soon); i++) {
+                act(&w, i % 2 ? 's' : 'd');
                 step(&w);
-                ck_assert(!pl_health_wants_hurry(&w.health));
+                ck_assert_uint_eq(pl_health_hurry(&w.health), soon[i] * PL_USEC_PER_SEC);
         }
         act(&w, 'u');
         step(&w);
-        ck_assert(pl_health_wants_hurry(&w.health));
+        ck_assert_uint_eq(pl_health_hurry(&w.health), 0);
+        for (int i = 0; i < 3; i++) {
+                act(&w, 'd');
+                step(&w);
+                ck_assert_uint_eq(pl_health_hurry(&w.health), 0);
+        }
+        act(&w, 'u');
+        step(&w);
+        ck_assert_uint_eq(pl_health_hurry(&w.health), PL_USEC_PER_SEC);
 }
 END_TEST
 
-/* What may be restarted. The start period is long over; D stands for three failures. */
+/* What may be restarted. The start period is long over; D stands for three silences, T for three
+ * other answers. */
 static const struct {
         const char *name, *script;
         bool unprobed, failing, broken;
+        bool on_start_timeout, on_exit;
 } proofs[] = {
         { "was up, is silent", "uD", false, true, true },
         { "was partly up, is silent", "pD", false, true, true },
-        { "was never up", "DDDD", false, true, false },
-        { "only ever said that it loads", "ssD", false, true, false },
+        { "was up, answers otherwise", "uT", false, false, false },
+        { "was up, answers otherwise, then is silent", "uTD", false, true, true },
+        { "was up, answers otherwise or is silent", "uxdxdxdxd", false, false, false },
+        { "was up, impaired", "upppp", false, false, false },
+        { "was up, says that it starts", "usssss", false, false, false },
+        { "was never up", "DDDD", false, false, false },
+        { "was never up, which the policy calls dead", "DDDD", false, false, true,
+          .on_start_timeout = true },
+        { "… but Docker's check passes", "HDDDD", false, false, false, .on_start_timeout = true },
+        { "… but it answers otherwise", "TTTT", false, false, false, .on_start_timeout = true },
+        { "… but it says that it starts", "ssss", false, false, false, .on_start_timeout = true },
+        { "… but a dependency is down", "WDDDD", false, false, false, .on_start_timeout = true },
+        { "… but a limit of ours holds it back", "hDDDD", false, false, false,
+          .on_start_timeout = true },
+        { "… Docker's check alone", "NS", true, false, true, .on_start_timeout = true },
+        { "only ever said that it loads", "ssD", false, false, false },
         { "not settled", "uudd", false, false, false },
         { "one good answer in between", "uDu", false, true, false },
         { "a good answer, and not settled again", "uDudd", false, true, false },
         { "a good answer, and settled again", "uDuD", false, true, true },
-        { "the changed probe was never answered", "uqDD", false, true, false },
+        { "the changed probe was never answered", "uqDD", false, false, false },
+        { "… and was up, so it is not late", "uqDD", false, false, false,
+          .on_start_timeout = true },
         { "the changed probe was answered, is silent", "uDquD", false, true, true },
-        { "the probe is changed while it is silent", "uDqD", false, true, false },
+        { "the probe is changed while it is silent", "uDqD", false, false, false },
         { "the changed probe was never answered, Docker's check fails", "HuqDS", false, true,
           true },
-        { "Docker's check passes", "HuD", false, true, false },
-        { "Docker's check passes since", "uDH", false, true, false },
+        { "Docker's check passes", "HuD", false, false, false },
+        { "Docker's check passes since", "uDH", false, false, false },
         { "Docker's check passed, too, and fails", "HuDS", false, true, true },
         { "Docker's check is not through", "NuD", false, true, true },
         { "Docker's check alone passed, and fails", "HDS", false, true, true },
-        { "Docker's check alone passes", "HD", false, true, false },
-        { "Docker's check never passed either", "NDS", false, true, false },
-        { "Docker's check passed before plimsolld came", "SD", false, true, false },
-        { "only the last run was up", "uDRDDDD", false, true, false },
-        { "only in the last run Docker's check passed", "HDSRNDSD", false, true, false },
+        { "Docker's check passed and fails, the probe is answered otherwise", "HTS", false, false,
+          false },
+        { "Docker's check passed and fails, the probe is content", "HuuS", false, false, false },
+        { "Docker's check passed and fails, impaired", "HppS", false, false, false },
+        { "Docker's check alone passes", "HD", false, false, false },
+        { "Docker's check never passed either", "NDS", false, false, false },
+        { "Docker's check passed before plimsolld came", "SD", false, false, false },
+        { "only the last run was up", "uDRDDDD", false, false, false },
+        { "only in the last run Docker's check passed", "HDSRNDSD", false, false, false },
         { "a dependency's fault", "uWD", false, false, false },
-        { "no probe: Docker's check never passed", "NS", true, true, false },
+        { "no probe: Docker's check never passed", "NS", true, false, false },
         { "no probe: it passed, and fails", "NHS", true, true, true },
-        { "no probe: it passed in the last run", "HSRNS", true, true, false },
+        { "no probe: it passed in the last run", "HSRNS", true, false, false },
         { "ended with an error, never up", "DE", false, true, true },
         { "ended with an error while Docker's word was good", "HE", false, true, true },
-        { "finished", "uZ", false, false, false },
+        { "ended with 0, though it is always started", "uZ", false, true, true },
+        { "finished", "1uZ", false, false, false },
+        { "finished under on-failure", "FuZ", false, false, false },
+        { "finished, and is to run again", "1uZ", false, true, true, .on_exit = true },
+        { "failed under no, never up", "1DE", false, true, false },
+        { "failed under no, never up, Docker's check neither", "1NE", true, true, false },
+        { "failed under no, never up, and is to run again", "1DE", false, true, true,
+          .on_exit = true },
+        { "failed under no, was up", "1uE", false, true, true },
+        { "failed under no, Docker's check passed", "1HE", true, true, true },
+        { "failed under no, was up in an earlier run", "1uDRDE", false, true, true },
+        { "failed under on-failure, never up", "FDE", false, true, true },
+        { "ended with the engine", "uY", false, true, true },
+        { "ended with the engine under on-failure", "FuY", false, true, true },
         { "stopped by a person", "uDB", false, false, false },
+        { "paused", "uDP", false, false, false },
         { "crash loop, runs just now", "EREREC.R", false, false, false },
         { "crash loop, ended", "EREREC.", false, true, true },
+        { "crash loop of a job, ended", "1EREREC.", false, true, false },
         { "between the halves of a restart", "uDG", false, true, true },
+        { "between the halves of our own restart", "uDoE", false, true, true },
 };
 
 START_TEST(proof) {
@@ -353,10 +467,12 @@ START_TEST(proof) {
 
         begin(&w, 0);
         w.facts.probed = !proofs[_i].unprobed;
+        w.config.on_start_timeout = proofs[_i].on_start_timeout;
+        w.config.on_exit = proofs[_i].on_exit;
         for (const char *c = proofs[_i].script; *c; c++)
-                for (int n = *c == 'D' ? 3 : 1; n > 0; n--) {
+                for (int n = *c == 'D' || *c == 'T' ? 3 : 1; n > 0; n--) {
                         w.now += PL_USEC_PER_SEC;
-                        act(&w, *c == 'D' ? 'd' : *c);
+                        act(&w, *c == 'D' ? 'd' : *c == 'T' ? 'x' : *c);
                         step(&w);
                 }
         ck_assert_msg(pl_health_is_failing(&w.health) == proofs[_i].failing &&

@@ -127,7 +127,7 @@ static void probe(PlProbeKind kind, bool dead) {
                 to.n = 2;
         }
         ck_assert_int_ge(pl_prober_set(prober, ID, &target), 0);
-        pl_prober_hurry(prober, ID, false);
+        pl_prober_hurry(prober, ID, 0);
         for (int i = 0; i < 200 && n_verdicts == 0; i++)
                 ck_assert_int_ge(sd_event_run(service.event, 50 * PL_USEC_PER_MSEC), 0);
         ck_assert_uint_eq(n_verdicts, 1);

@@ -20,6 +20,10 @@ static const struct {
           "4/5 healthy: airflow unhealthy (scheduler heartbeat 95 s old); limits 5/5; logs 12.0M "
           "of "
           "150.0M; 2 findings" },
+        { "a job has finished",
+          { UP, .n_governed = 3, .n_healthy = 2, .n_watched = 2, .n_finished = 1 },
+          "2/2 healthy, 1 finished; limits 0/0" },
+        { "a job alone", { UP, .n_governed = 1, .n_finished = 1 }, "1 finished; limits 0/0" },
         { "no health known",
           { UP, .n_governed = 2, .n_limits_wanted = 2, .n_limits_in_force = 1 },
           "limits 1/2" },
