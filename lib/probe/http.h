@@ -89,20 +89,19 @@ struct PlHttpTalk {
         bool (*feed)(const PlHttpSpec *s, PlHttpProbe *p, const char *data, size_t n);
 };
 
-/* One row per kind: its constant (PL_PROBE_*), its word in the policy, transport, port, talk
- * (pl_http_*), and the images it is known by: the last component of their names, without tag. */
+/* One row per kind: its constant (PL_PROBE_*), its word in the policy, transport, and talk
+ * (pl_http_*). Ports and images are lib/probe/place's. */
 /* clang-format off */
-#define PL_HTTP_KINDS(ROW)                                                                         \
-        ROW(AIRFLOW, "airflow", HTTP, 8080, airflow, "airflow")                                    \
-        ROW(OLLAMA, "ollama", HTTP, 11434, ollama, "ollama")                                       \
-        ROW(GRAFANA, "grafana", HTTP, 3000, grafana, "grafana grafana-oss grafana-enterprise")     \
-        ROW(MLFLOW, "mlflow", HTTP, 5000, mlflow, "mlflow")                                        \
-        ROW(PROMETHEUS, "prometheus", HTTP, 9090, prometheus, "prometheus")                        \
-        ROW(HTTP, "http", HTTP, 0, generic, "")
+#define PL_HTTP_KINDS(ROW)                         \
+        ROW(AIRFLOW, "airflow", HTTP, airflow)     \
+        ROW(OLLAMA, "ollama", HTTP, ollama)        \
+        ROW(GRAFANA, "grafana", HTTP, grafana)     \
+        ROW(MLFLOW, "mlflow", HTTP, mlflow)        \
+        ROW(PROMETHEUS, "prometheus", HTTP, prometheus) \
+        ROW(HTTP, "http", HTTP, generic)
 /* clang-format on */
 
-#define PL_HTTP_DECLARE(constant, word, transport, port, talk, images) \
-        extern const PlHttpTalk pl_http_##talk;
+#define PL_HTTP_DECLARE(constant, word, transport, talk) extern const PlHttpTalk pl_http_##talk;
 PL_HTTP_KINDS(PL_HTTP_DECLARE)
 #undef PL_HTTP_DECLARE
 

@@ -11,9 +11,9 @@
 #define TALK_TCP(talk)  .tcp = &pl_tcp_##talk,
 #define TALK_HTTP(talk) .http = &pl_http_##talk,
 /* clang-format off */
-#define ROW(constant, name, transport_, port_, talk, images_)                             \
-        [PL_PROBE_##constant] = { .word = name, .transport = PL_TRANSPORT_##transport_,  \
-                                  .port = port_, .images = images_, TALK_##transport_(talk) },
+#define ROW(constant, name, transport_, talk)                                           \
+        [PL_PROBE_##constant] = { .word = name, .transport = PL_TRANSPORT_##transport_, \
+                                  TALK_##transport_(talk) },
 #define WORD(constant, name, ...) { name, PL_PROBE_##constant },
 /* clang-format on */
 

@@ -13,11 +13,11 @@
  * connection is the answer. */
 /* clang-format off */
 #define PL_PROBE_KINDS(ROW)                                                                        \
-        ROW(AUTO, "auto", NONE, 0, , "")                                                           \
-        ROW(NONE, "none", NONE, 0, , "")                                                           \
+        ROW(AUTO, "auto", NONE, )                                                                  \
+        ROW(NONE, "none", NONE, )                                                                  \
         PL_TCP_KINDS(ROW)                                                                          \
         PL_HTTP_KINDS(ROW)                                                                         \
-        ROW(TCP, "tcp", CONNECT, 0, , "")
+        ROW(TCP, "tcp", CONNECT, )
 /* clang-format on */
 
 #define PL_PROBE_ENUM(constant, ...) PL_PROBE_##constant,
@@ -44,10 +44,8 @@ typedef enum PlTransportKind {
 typedef struct PlProbeKindInfo {
         const char *word;
         PlTransportKind transport;
-        uint16_t port;          /* 0: none of its own */
         const PlTcpTalk *tcp;   /* with PL_TRANSPORT_TCP, else NULL */
         const PlHttpTalk *http; /* with PL_TRANSPORT_HTTP, else NULL */
-        const char *images;     /* separated by spaces */
 } PlProbeKindInfo;
 
 /** pl_probe_kind_info() - Return: never NULL; of what is no kind, the row of PL_PROBE_NONE. */

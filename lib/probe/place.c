@@ -511,7 +511,6 @@ static void read_airflow_server(Finder *f, Role role) {
 }
 
 static void read_airflow_scheduler(Finder *f) {
-        f->place->kind = PL_PROBE_HTTP;
         f->place->path = "/health";
         if (!is_true(env(f, "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK")))
                 f->why = why_no_health_server;

@@ -11,13 +11,12 @@
 #include "lib/probe/tls.h"
 #include "lib/probe/verdict.h"
 
-/* One row per kind: its constant (PL_PROBE_*), its word in the policy, transport, port, talk
- * (pl_tcp_*), and the images it is known by: the last component of their names, without tag. */
+/* One row per kind: its constant (PL_PROBE_*), its word in the policy, transport, and talk
+ * (pl_tcp_*). Ports and images are lib/probe/place's. */
 /* clang-format off */
-#define PL_TCP_KINDS(ROW)                                                                          \
-        ROW(POSTGRES, "postgres", TCP, 5432, postgres,                                             \
-            "postgres postgresql postgis pgvector timescaledb timescaledb-ha")                     \
-        ROW(REDIS, "redis", TCP, 6379, redis, "redis redis-stack redis-stack-server valkey keydb")
+#define PL_TCP_KINDS(ROW)                         \
+        ROW(POSTGRES, "postgres", TCP, postgres)  \
+        ROW(REDIS, "redis", TCP, redis)
 /* clang-format on */
 
 #define PL_TCP_HELLO_MAX 320
@@ -70,7 +69,6 @@ bool pl_tcp_is_quiet(const PlTcpMemory *m, uint64_t now_usec);
 void pl_tcp_learn(PlTcpMemory *m, bool quiet, const PlTcpAnswer *a, uint64_t now_usec,
                   PlVerdict *ret);
 
-#define PL_TCP_DECLARE(constant, word, transport, port, talk, images) \
-        extern const PlTcpTalk pl_tcp_##talk;
+#define PL_TCP_DECLARE(constant, word, transport, talk) extern const PlTcpTalk pl_tcp_##talk;
 PL_TCP_KINDS(PL_TCP_DECLARE)
 #undef PL_TCP_DECLARE

@@ -285,6 +285,31 @@ redis_start() {
     is 'down refused connection refused (127.0.0.1:*'
 }
 
+@test "a second port is a guess: only the right answer counts there" {
+    local odd closed
+    PORT=$(free_port) closed=$(free_port)
+    redis_start
+    until_verdict up redis "127.0.0.1:$PORT"
+    probe redis "127.0.0.1:$closed" "127.0.0.1:$PORT"
+    is 'up - '
+    python3 "$SUPPORT/hostile.py" --serve 'HTTP behind redis' 3>&- 4>&- >"$T/odd" &
+    PIDS="$PIDS $!"
+    for _ in $(seq 100); do
+        [ ! -s "$T/odd" ] || break
+        sleep 0.05
+    done
+    odd=$(head -n 1 "$T/odd")
+    probe redis "127.0.0.1:$odd"
+    is 'disputed garbage *'
+    probe redis "127.0.0.1:$closed" "127.0.0.1:$odd"
+    is "silent refused connection refused (127.0.0.1:$closed)"
+    # what answers where it is most likely is believed
+    probe redis "127.0.0.1:$odd" "127.0.0.1:$PORT"
+    is 'disputed garbage *'
+    probe redis "127.0.0.1:$closed" "127.0.0.1:$odd" "127.0.0.1:$PORT"
+    is 'up - '
+}
+
 @test "servers that lie, stall, babble and break off" {
     run python3 "$SUPPORT/hostile.py" "$TOOL"
     echo "$output"
