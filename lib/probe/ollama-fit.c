@@ -53,11 +53,25 @@ static bool on_gpu(const PlOllamaFacts *f) {
         return false;
 }
 
+/* What the largest model needs of the limit: as Ollama itself says once it is loaded, which counts
+ * its context and buffers; else by its weights. */
+static uint64_t needed_bytes(const PlOllamaFacts *f, bool *ret_known) {
+        for (unsigned i = 0; i < f->n_loaded; i++) {
+                const PlOllamaModel *m = &f->loaded[i];
+
+                *ret_known = m->size_bytes > 0 && pl_ollama_same_model(m->name, f->largest_name);
+                if (*ret_known)
+                        return m->size_bytes - m->vram_bytes;
+        }
+        *ret_known = false;
+        return f->largest_bytes + f->largest_bytes / OVERHEAD_DIVISOR;
+}
+
 PlOllamaFit pl_ollama_judge(const PlOllamaFacts *f, uint64_t limit_bytes, uint64_t usage_bytes,
                             uint64_t inactive_file_bytes, char *ret, size_t size) {
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX], c[PL_FORMAT_MAX], d[PL_FORMAT_MAX];
-        uint64_t needed = f->largest_bytes + f->largest_bytes / OVERHEAD_DIVISOR;
-        uint64_t loaded = loaded_bytes(f), working;
+        bool known;
+        uint64_t needed = needed_bytes(f, &known), loaded = loaded_bytes(f), working;
 
         ret[0] = '\0';
         if (limit_bytes == PL_UNLIMITED || limit_bytes == 0)
@@ -65,10 +79,11 @@ PlOllamaFit pl_ollama_judge(const PlOllamaFacts *f, uint64_t limit_bytes, uint64
         /* a GPU may hold what the limit does not */
         if (needed > limit_bytes && !on_gpu(f)) {
                 (void)snprintf(ret, size,
-                               "model %s (%s) cannot fit: it needs about %s and MemoryMax is %s; "
+                               "model %s (%s) cannot fit: it needs %s%s and MemoryMax is %s; "
                                "raise MemoryMax or use a smaller model",
                                f->largest_name, pl_format_bytes(f->largest_bytes, a),
-                               pl_format_bytes(needed, b), pl_format_bytes(limit_bytes, c));
+                               known ? "" : "about ", pl_format_bytes(needed, b),
+                               pl_format_bytes(limit_bytes, c));
                 return PL_OLLAMA_TOO_BIG;
         }
         if (loaded <= limit_bytes / 10 * 9)

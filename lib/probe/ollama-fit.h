@@ -5,7 +5,8 @@
  * Ollama under a limit: do its models fit, and what does it really use?
  *
  * Ollama itself takes memory.max − memory.current for free memory, page cache included: after it
- * has read a model from disk it sees no room for it. What counts is the working set.
+ * has read a model from disk it sees no room for it, and older releases refuse it then. What counts
+ * is the working set.
  */
 
 #include <jansson.h>

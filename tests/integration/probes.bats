@@ -104,9 +104,9 @@ background() {
     pg_make db
     pg_start db -w
     probe --user nobody postgres "127.0.0.1:$PORT"
-    is 'up 28000 role "nobody" does not exist'
+    is 'up 28000 role "nobody" does not exist (SQLSTATE 28000)'
     probe --user app --database nowhere postgres "127.0.0.1:$PORT"
-    is 'up 3D000 database "nowhere" does not exist'
+    is 'up 3D000 database "nowhere" does not exist (SQLSTATE 3D000)'
     echo 'host all all 192.0.2.0/24 trust' >"$T/db/pg_hba.conf"
     inside pg_ctl -D "$t/db" reload >/dev/null
     sleep 0.3
@@ -126,13 +126,13 @@ background() {
     sleep 2
     # refused only after authentication
     probe --user web --database postgres postgres "127.0.0.1:$PORT"
-    is 'degraded 53300 full: remaining connection slots are reserved*'
+    is 'impaired 53300 full: remaining connection slots are reserved*'
     for _ in 1 2; do
         background psql -h 127.0.0.1 -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
     done
     sleep 1
     probe --user app --database postgres postgres "127.0.0.1:$PORT"
-    is 'degraded 53300 full: sorry, too many clients already'
+    is 'impaired 53300 full: sorry, too many clients already (SQLSTATE 53300)'
 }
 
 @test "Postgres: killed, recovers, serves again; a standby is starting until it is consistent" {
@@ -171,13 +171,13 @@ background() {
     background psql -h "$t/db" -p "$PORT" -U app -d postgres -c 'select pg_sleep(30)'
     sleep 0.5
     inside pg_ctl -D "$t/db" -m smart -W stop >/dev/null
-    until_verdict down --user app --database postgres postgres "127.0.0.1:$PORT"
-    [[ $output == *"down 57P03 shutting down"* ]] || { echo "$output"; false; }
+    until_verdict impaired --user app --database postgres postgres "127.0.0.1:$PORT"
+    [[ $output == *"impaired 57P03 shutting down"* ]] || { echo "$output"; false; }
 }
 
 @test "Postgres: not there" {
     probe postgres "127.0.0.1:$(free_port)"
-    is 'down refused connection refused (127.0.0.1:*'
+    is 'silent refused connection refused (127.0.0.1:*'
 }
 
 # redis_start OPTION… - on $PORT
@@ -221,15 +221,15 @@ redis_start() {
     redis_start --maxclients 2
     until_verdict up redis "127.0.0.1:$PORT"
     for _ in 1 2; do background redis-cli -p "$PORT" subscribe x; done
-    until_verdict degraded redis "127.0.0.1:$PORT"
-    is '*degraded maxclients full: *'
+    until_verdict impaired redis "127.0.0.1:$PORT"
+    is '*impaired maxclients full: *'
 }
 
 @test "Redis: a replica without its master" {
     PORT=$(free_port)
     redis_start --replicaof 127.0.0.1 "$(free_port)" --replica-serve-stale-data no
-    until_verdict degraded redis "127.0.0.1:$PORT"
-    is '*degraded MASTERDOWN the link to its master is down*'
+    until_verdict impaired redis "127.0.0.1:$PORT"
+    is '*impaired MASTERDOWN the link to its master is down*'
 }
 
 @test "Redis: busy with a script" {
@@ -237,8 +237,8 @@ redis_start() {
     redis_start --busy-reply-threshold 100
     until_verdict up redis "127.0.0.1:$PORT"
     background redis-cli -p "$PORT" eval 'while true do end' 0
-    until_verdict degraded redis "127.0.0.1:$PORT"
-    is '*degraded BUSY BUSY Redis is busy*'
+    until_verdict impaired redis "127.0.0.1:$PORT"
+    is '*impaired BUSY BUSY Redis is busy*'
 }
 
 @test "Redis: protected mode" {
@@ -256,7 +256,7 @@ redis_start() {
     until_verdict up redis "127.0.0.1:$PORT"
     kill -STOP "$REDIS"
     probe --timeout 500ms redis "127.0.0.1:$PORT"
-    is 'down timeout it accepts connections, but did not answer*'
+    is 'silent timeout it accepts connections, but did not answer*'
     kill -CONT "$REDIS"
 }
 
@@ -271,9 +271,33 @@ redis_start() {
     probe --path /api/v1/status/runtimeinfo --expect json:/status=success http "127.0.0.1:$PORT"
     is 'up - '
     probe grafana "127.0.0.1:$PORT"
-    is 'down 404 HTTP 404 for /api/health*'
+    is 'disputed 404 HTTP 404 for /api/health*'
     probe redis "127.0.0.1:$PORT"
-    is 'down garbage not a Redis server: it says "HTTP/1.1 400*'
+    is 'disputed garbage not a Redis server: it says "HTTP/1.1 400*'
+}
+
+@test "Prometheus below a path, with a login: how it is asked, and the line that ends a dispute" {
+    PORT=$(free_port)
+    echo 'global: {}' >"$T/p.yml"
+    printf 'basic_auth_users:\n  a: $2b$12$hNf2lSsxfm0.i4a.1kVpSOVyBCfIB51VRjgBUyv6kdnyTlgWj81Ay\n' >"$T/web.yml"
+    background prometheus "--config.file=$t/p.yml" "--storage.tsdb.path=$t/data" \
+        "--web.listen-address=127.0.0.1:$PORT" "--web.external-url=http://prom.example.org/prom/"
+    until_verdict up --prefix /prom/ prometheus "127.0.0.1:$PORT"
+    probe --path /prom/-/ready prometheus "127.0.0.1:$PORT"
+    is 'up - '
+    probe prometheus "127.0.0.1:$PORT"
+    is 'disputed 404 HTTP 404 for /-/ready: set ProbePath= to where it is served'
+    # its / leads to /prom/graph by way of /prom/: a redirect is followed once
+    probe http "127.0.0.1:$PORT"
+    is 'up - '
+
+    PORT=$(free_port)
+    background prometheus "--config.file=$t/p.yml" "--storage.tsdb.path=$t/data2" \
+        "--web.listen-address=127.0.0.1:$PORT" "--web.config.file=$t/web.yml"
+    until_verdict disputed prometheus "127.0.0.1:$PORT"
+    is '*disputed 401 HTTP 401 for /-/ready: it wants authentication; *set ProbeExpect=status:401'
+    probe --expect status:401 prometheus "127.0.0.1:$PORT"
+    is 'up - '
 }
 
 @test "several addresses: the first that connects, and it is remembered" {
@@ -282,7 +306,7 @@ redis_start() {
     until_verdict up redis "127.0.0.1:$(free_port)" "127.0.0.1:$PORT"
     [ "$(grep -c . <<<"$output")" = 1 ] || [[ ${lines[-1]} == up* ]]
     probe redis "127.0.0.1:$(free_port)" "127.0.0.1:$(free_port)"
-    is 'down refused connection refused (127.0.0.1:*'
+    is 'silent refused connection refused (127.0.0.1:*'
 }
 
 @test "a second port is a guess: only the right answer counts there" {

@@ -133,6 +133,7 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                 { "timeout", required_argument, NULL, 't' },
                 { "interval", required_argument, NULL, 'i' },
                 { "path", required_argument, NULL, 'p' },
+                { "prefix", required_argument, NULL, 'x' },
                 { "expect", required_argument, NULL, 'e' },
                 { "model", required_argument, NULL, 'm' },
                 { "user", required_argument, NULL, 'u' },
@@ -153,6 +154,7 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
         target->models = models;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 const char **text = c == 'p'   ? &target->path
+                                    : c == 'x' ? &target->prefix
                                     : c == 'u' ? &target->user
                                     : c == 'd' ? &target->database
                                     : c == 'h' ? &target->host
