@@ -202,8 +202,9 @@ static bool socket_may_knock(PlEngineSocket *s) {
 /* Unread bytes that are kept at most; libcurl hands over 1.6 MB at once at most. */
 #define PL_EVENT_STREAM_MAX MIB(8)
 
-/* What the engine's ring holds, doubled: more cannot come twice. */
-#define PL_EVENT_STREAM_SEEN 512
+/* What the engine's ring holds, and much more: what was told for one container is asked for again
+ * before it is restarted. */
+#define PL_EVENT_STREAM_SEEN 2048
 
 typedef struct PlEventStream {
         char *data;
@@ -288,14 +289,25 @@ static bool is_new(PlEventStream *s, const PlEvent *e) {
         s->seen[s->n_seen % PL_EVENT_STREAM_SEEN].time_nsec = e->time_nsec;
         s->seen[s->n_seen % PL_EVENT_STREAM_SEEN].hash = hash;
         s->n_seen++;
-        s->last_nsec = PL_MAX(s->last_nsec, e->time_nsec);
         return true;
+}
+
+/* @told: by the stream, so that everything before it was told as well. Return: false when the
+ * handler has said so. */
+static bool dispatch_event(PlEventStream *s, PlEvent *e, bool told,
+                           bool (*handler)(void *, PlEvent *), void *userdata) {
+        bool go_on;
+
+        if (told)
+                s->last_nsec = PL_MAX(s->last_nsec, e->time_nsec);
+        go_on = !is_new(s, e) || handler(userdata, e);
+        pl_event_deinit(e);
+        return go_on;
 }
 
 static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
                           bool (*handler)(void *, PlEvent *), void *userdata) {
         PlEvent e;
-        bool go_on;
         int r;
 
         if (size > 0 && line[size - 1] == '\r')
@@ -309,9 +321,7 @@ static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
                 s->damaged = true;
                 return true;
         }
-        go_on = !is_new(s, &e) || handler(userdata, &e);
-        pl_event_deinit(&e);
-        return go_on;
+        return dispatch_event(s, &e, true, handler, userdata);
 }
 
 /*
@@ -390,9 +400,7 @@ typedef struct Kind Kind;
 typedef struct Turn {
         PlEngineCheck check;
         uint64_t since_usec; /* CLOCK_REALTIME, of the events; 0: none are asked for */
-        PlEvent *events;     /* owned */
-        size_t n_events;
-        uint64_t stop_usec; /* what it takes beside the engine's own time: the stop timeout */
+        uint64_t stop_usec;  /* what it takes beside the engine's own time: the stop timeout */
 } Turn;
 
 typedef struct Request {
@@ -668,7 +676,7 @@ static const Kind kind_update = {
         "/containers/",        "/update",    LANE_CHANGE,       TIMEOUT(update_usec),
         .reply = reply_simple, .post = true, .versioned = true,
 };
-/* What the engine did to one container lately; it answers at once, from its ring. */
+/* What happened to one container lately; the engine answers at once, from its ring. */
 static const Kind kind_history = { "/events", NULL, LANE_INSPECT, TIMEOUT(read_usec),
                                    .versioned = true };
 
@@ -698,13 +706,6 @@ static const unsigned lane_width[_LANE_N] = {
         [LANE_OWN] = 2, [LANE_CHANGE] = 2, [LANE_INSPECT] = 4, [LANE_STOP] = 16, [LANE_START] = 4,
 };
 
-static void forget_events(Request *q) {
-        for (size_t i = 0; i < q->turn.n_events; i++)
-                pl_event_deinit(&q->turn.events[i]);
-        free(TAKE_PTR(q->turn.events));
-        q->turn.n_events = 0;
-}
-
 static Request *request_free(Request *q) {
         if (!q)
                 return NULL;
@@ -712,7 +713,6 @@ static Request *request_free(Request *q) {
                 curl_easy_cleanup(q->easy);
         curl_slist_free_all(q->headers);
         buffer_deinit(&q->answer);
-        forget_events(q);
         free(q->body);
         free(q);
         return NULL;
@@ -738,14 +738,27 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         return buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
 }
 
+/*
+ * What changes a container or says why it ended. Not exec_* (three for each healthcheck), and not
+ * restart, which says nothing that start, kill and die did not. Of a stop between two runs of a
+ * container that keeps crashing "stop" is the only word (tried: Docker 20.10, 28.5). Filters are
+ * matched by prefix where health_status is among them (moby 25798), and "died" and "remove" are
+ * Podman's words, which tells of no kill when it stops a container.
+ */
+#define EVENTS                                                                                  \
+        "\"event\":[\"create\",\"start\",\"update\",\"rename\",\"pause\",\"unpause\",\"kill\"," \
+        "\"stop\",\"die\",\"oom\",\"health_status\",\"destroy\",\"connect\",\"disconnect\"%s]"
+#define EVENTS_PODMAN ",\"died\",\"remove\""
+
 /* Of one container, up to now: then the engine's answer has an end. */
 static int format_history(const Request *q, char *buf, size_t size) {
         uint64_t until = pl_clock_usec(CLOCK_REALTIME), since = q->turn.since_usec;
-        char filters[PL_ID_MAX + 64];
+        char filters[512];
         char *escaped;
 
         (void)snprintf(filters, sizeof(filters),
-                       "{\"type\":[\"container\"],\"container\":[\"%s\"]}", q->id);
+                       "{\"type\":[\"container\"],\"container\":[\"%s\"]," EVENTS "}", q->id,
+                       q->engine->info.podman ? EVENTS_PODMAN : "");
         escaped = curl_easy_escape(NULL, filters, 0);
         if (!escaped)
                 return -ENOMEM;
@@ -760,7 +773,7 @@ static int format_history(const Request *q, char *buf, size_t size) {
 
 static int format_path(const Request *q, char *buf, size_t size) {
         const Kind *k = q->now;
-        char version[32] = "", query[512] = "";
+        char version[32] = "", query[1000] = "";
         int r;
 
         if (k->versioned)
@@ -780,7 +793,7 @@ static int prepare(Request *q) {
         PlEngine *e = q->engine;
         const Kind *k = q->now;
         uint64_t timeout_usec = *(const uint64_t *)((const char *)&e->tuning + k->timeout_offset);
-        char path[768];
+        char path[1280];
         int r;
 
         if (k == &kind_ping && e->state == CONNECTED)
@@ -871,36 +884,30 @@ static void stop_running(PlEngine *e, Request *q) {
 
 static int start(PlEngine *e, Request *q);
 
-/* The end of a stream that the engine has ended; what cannot be read is left out. */
-static void take_history(Request *q) {
+static bool on_event(void *userdata, PlEvent *event);
+
+/* The stream may be late, and may have lost some: what it has not told is told now. */
+static void tell_history(PlEngine *e, const Request *q) {
         const char *p = q->answer.data, *end = p + q->answer.size, *line_end;
-        PlEvent *events = NULL;
-        size_t n = 0;
+        PlEvent event;
 
         for (; p < end; p = line_end + 1) {
                 line_end = memchr(p, '\n', (size_t)(end - p));
-                if (!line_end || n == PL_EVENT_STREAM_SEEN)
+                if (!line_end)
                         break;
-                if (n % 16 == 0) {
-                        PlEvent *more = reallocarray(events, n + 16, sizeof(*events));
-
-                        if (!more)
-                                break;
-                        events = more;
-                }
-                if (line_end - p <= (ptrdiff_t)PL_DOCKER_RECORD_MAX &&
-                    pl_docker_parse_event(p, (size_t)(line_end - p), &events[n]) == 0)
-                        n++;
+                if (line_end - p > (ptrdiff_t)PL_DOCKER_RECORD_MAX ||
+                    pl_docker_parse_event(p, (size_t)(line_end - p), &event) < 0)
+                        continue;
+                if (!pl_streq(event.id, q->id))
+                        pl_event_deinit(&event);
+                else if (!dispatch_event(&e->stream.events, &event, false, on_event, e))
+                        break;
         }
-        q->turn.events = events;
-        q->turn.n_events = n;
 }
 
-/* What it is and what has happened to it: what follows from that? Return: 0, or why nothing does.
- */
+/* It is this, and what has happened to it was told. Return: 0, or why nothing follows. */
 static int look(PlEngine *e, Request *q) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
-        PlEngineLook l = { .events = q->turn.events, .n_events = q->turn.n_events };
         uint64_t stop_usec;
         PlEngineAct act;
         int r;
@@ -909,10 +916,7 @@ static int look(PlEngine *e, Request *q) {
         if (r < 0)
                 return r;
         stop_usec = c->stop.timeout_usec;
-        l.container = TAKE_PTR(c);
-        act = q->turn.check(q->userdata, q->id, &l);
-        pl_container_free(l.container);
-        forget_events(q);
+        act = q->turn.check(q->userdata, q->id, &c);
         if (act == PL_ENGINE_NOTHING)
                 return -ECANCELED;
         if (e->freed || e->state != CONNECTED)
@@ -929,11 +933,13 @@ static int next_step(PlEngine *e, Request *q, int error) {
 
         if (q->now == &kind_history) {
                 if (error == 0)
-                        take_history(q);
+                        tell_history(e, q);
                 buffer_deinit(&q->answer);
+                if (e->freed || e->state != CONNECTED)
+                        return -ECONNRESET;
                 q->now = &kind_inspect;
         } else {
-                r = error < 0 ? error : look(e, q);
+                r = look(e, q);
                 if (r < 0)
                         return r;
         }
@@ -1104,19 +1110,6 @@ static void fail_requests(PlEngine *e, RequestList *l, int error) {
 #define SINCE_MARGIN_NSEC NSEC_PER_SEC
 #define ERROR_BODY_MAX    KIB(16)
 
-/*
- * What changes a container or says why it ended. Not exec_* (three for each healthcheck), and not
- * restart, which says nothing that start, kill and die did not. Of a stop between two runs of a
- * container that keeps crashing "stop" is the only word (tried: Docker 20.10, 28.5). Filters are
- * matched by prefix where health_status is among them (moby 25798), and "died" and "remove" are
- * Podman's words, which tells of no kill when it stops a container.
- */
-#define FILTERS                                                                                 \
-        "{\"type\":[\"container\",\"network\"],\"event\":[\"create\",\"start\",\"update\","     \
-        "\"rename\",\"pause\",\"unpause\",\"kill\",\"stop\",\"die\",\"oom\",\"health_status\"," \
-        "\"destroy\",\"connect\",\"disconnect\"%s]}"
-#define FILTERS_PODMAN ",\"died\",\"remove\""
-
 static size_t on_header(char *data, size_t one, size_t size, void *userdata) {
         PlEngine *e = userdata;
 
@@ -1181,7 +1174,9 @@ static int subscribe(PlEngine *e) {
         char *escaped;
         int r;
 
-        (void)snprintf(filters, sizeof(filters), FILTERS, e->info.podman ? FILTERS_PODMAN : "");
+        (void)snprintf(filters, sizeof(filters),
+                       "{\"type\":[\"container\",\"network\"]," EVENTS "}",
+                       e->info.podman ? EVENTS_PODMAN : "");
         escaped = curl_easy_escape(NULL, filters, 0);
         if (!escaped)
                 return -ENOMEM;

@@ -138,21 +138,15 @@ typedef enum PlEngineAct {
         PL_ENGINE_RESTART,
 } PlEngineAct;
 
-/* Borrowed for the call. */
-typedef struct PlEngineLook {
-        PlContainer *container; /* TAKE it by setting it to NULL */
-        const PlEvent *events;  /* of this container alone, the oldest first, as far as the engine
-                                   remembers; some may be known already */
-        size_t n_events;
-} PlEngineLook;
-
-/* Return: what is sent at once; the reply tells what became of it. Where this was not called, or
+/* Called when its turn has come; what has happened to it was told by event() before. c is of this
+ * moment, borrowed; TAKE it by setting *c to NULL.
+ * Return: what is sent at once; the reply tells what became of it. Where this was not called, or
  * said NOTHING, nothing was done to the container. */
-typedef PlEngineAct (*PlEngineCheck)(void *userdata, const char *id, PlEngineLook *look);
+typedef PlEngineAct (*PlEngineCheck)(void *userdata, const char *id, PlContainer **c);
 
 /* @act: what it will be, if nothing else has happened: many may wait for containers to stop, and a
  * few to be started
- * @since_usec: CLOCK_REALTIME, of the events that are looked at; 0: of none
+ * @since_usec: CLOCK_REALTIME, of the events that are looked at, a minute ago at most; 0: of none
  * Replies: -ECANCELED: not wanted any more; -EALREADY: it had stopped, or started, before;
  * -ETIMEDOUT without a call of @check: the engine hung. */
 int pl_engine_turn(PlEngine *e, PlEngineAct act, const char *id, uint64_t since_usec,

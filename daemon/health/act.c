@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
+#include "health/point.h"
 #include "lib/base/message.h"
 #include "lib/base/unit-name.h"
 #include "lib/base/unit.h"
@@ -30,11 +32,15 @@ struct PlHealthAct {
         PlMap *asked;  /* id → Asked, owned */
 };
 
-/* A restart that the engine was asked for and has not answered yet. */
+/* A step of a restart that the engine was asked for and has not answered yet. */
 typedef struct Asked {
         char id[PL_ID_MAX];
-        bool sent; /* its turn has come */
+        PlRestartVerb sent; /* NOTHING: its turn has not come */
 } Asked;
+
+/* Who stopped it just before, or stops it while we do, is seen in what the engine remembers of so
+ * long a time. */
+#define LOOK_BACK_USEC (10 * PL_USEC_PER_SEC)
 
 /* Return: NULL: out of memory. */
 static Asked *asked_new(PlHealthAct *a, const char *id) {
@@ -171,33 +177,71 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
         pl_reporter_changed(a->registry->reporter);
 }
 
+/* What the engine was asked to do, for messages. */
+static const struct {
+        const char *act, *done;
+        PlEngineAct how;
+} steps[_PL_RESTART_VERB_N] = {
+        [PL_RESTART_STOP] = { "stop", "stopped", PL_ENGINE_STOP },
+        [PL_RESTART_START] = { "start", "started", PL_ENGINE_START },
+        [PL_RESTART_WHOLE] = { "restart", "restarted", PL_ENGINE_RESTART },
+};
+
+/* Return: what the state machine makes of it. */
+static int report_reply(PlHealthAct *a, PlSubject *s, PlRestartVerb sent, int error,
+                        const char *message) {
+        if (sent == PL_RESTART_NOTHING) {
+                pl_log_debug("%.12s: its restart was not sent: %s", s->id,
+                             message ?: strerror(-error));
+                return -ECANCELED;
+        }
+        if (error == -ECONNRESET || error == -ETIMEDOUT)
+                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
+                                  NULL,
+                                  "the engine did not say whether it %s it (%s); inspecting it "
+                                  "before anything else",
+                                  steps[sent].done, strerror(-error));
+        else if (error < 0 && error != -EALREADY)
+                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
+                                  NULL, "the engine did not %s it: %s", steps[sent].act,
+                                  message ?: strerror(-error));
+        return error;
+}
+
 static void on_restart_reply(void *userdata, const char *id, int error, const char *message) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
         Asked *asked = pl_map_get(a->asked, id);
-        bool sent = asked && asked->sent;
+        PlRestartVerb sent = asked ? asked->sent : PL_RESTART_NOTHING;
 
-        if (!s || !sent)
-                pl_log_debug("%.12s: its restart was not sent: %s", id,
-                             message ?: strerror(-error));
-        else if (error == -ECONNRESET || error == -ETIMEDOUT)
-                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
-                                  NULL,
-                                  "the engine did not say whether it restarted it (%s); inspecting "
-                                  "it before anything else",
-                                  strerror(-error));
-        else if (error < 0)
-                pl_subject_report(a->registry->reporter, s, LOG_ERR, PL_MESSAGE_RESTARTED, message,
-                                  NULL, "the engine did not restart it: %s",
-                                  message ?: strerror(-error));
-        pl_healthd_restarted(a->patients, id, error);
         asked_free(a, asked);
-        if (s && sent)
+        if (!s)
+                return;
+        if (error == 0)
+                pl_health_point(sent == PL_RESTART_STOP ? PL_HEALTH_POINT_STOPPED
+                                                        : PL_HEALTH_POINT_STARTED);
+        pl_healthd_restarted(a->patients, id, report_reply(a, s, sent, error, message));
+        if (sent != PL_RESTART_NOTHING)
                 pl_registry_inspect(a->registry, s); /* its event may be lost */
 }
 
+/* docker compose makes the new one as HASH_NAME, stops and removes the old one, and gives its name
+ * to the new one; docker-compose 1 gives HASH_NAME to the old one. HASH is of the old one's id, the
+ * first twelve digits. Sources: docker/compose, pkg/compose/convergence.go, recreateContainer();
+ * compose/service.py, recreate_container(). */
+static bool is_replaced(const PlHealthAct *a, const PlSubject *s) {
+        char prefix[14];
+        const PlSubject *other;
+
+        (void)snprintf(prefix, sizeof(prefix), "%.12s_", s->id);
+        PL_MAP_FOREACH(other, a->registry->subjects)
+        if (pl_startswith(pl_subject_name(other), prefix))
+                return true;
+        return false;
+}
+
 /* Its turn has come, however long that took. */
-static PlEngineAct on_restart_check(void *userdata, const char *id, PlEngineLook *look) {
+static PlEngineAct on_turn(void *userdata, const char *id, PlContainer **c) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
         Asked *asked = pl_map_get(a->asked, id);
@@ -206,44 +250,85 @@ static PlEngineAct on_restart_check(void *userdata, const char *id, PlEngineLook
 
         /* something has happened to it that we do not know yet: decide again when we do */
         if (!s || !asked || s->inspect_in_flight || s->inspect_due ||
-            pl_registry_is_dry_run(a->registry))
+            pl_registry_is_dry_run(a->registry) || is_replaced(a, s))
                 return PL_ENGINE_NOTHING;
-        pl_registry_take(a->registry, s, TAKE_PTR(look->container));
-        if (pl_healthd_begin_restart(a->patients, id, &restart) == PL_RESTART_NOTHING)
+        pl_registry_take(a->registry, s, TAKE_PTR(*c));
+        asked->sent = pl_healthd_begin_restart(a->patients, id, &restart);
+        if (asked->sent == PL_RESTART_NOTHING)
                 return PL_ENGINE_NOTHING;
-        asked->sent = true;
         pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED,
                           restart.reason, NULL, "restarting it, %u of at most %u in %s: %s",
                           restart.n, restart.budget->n,
                           pl_format_sec(restart.budget->window_usec, window), restart.reason);
-        return PL_ENGINE_RESTART;
+        pl_health_point(PL_HEALTH_POINT_INTENT);
+        return steps[asked->sent].how;
 }
 
-/* In the middle of a restart: the look that decided on the start was the one before. */
-static PlEngineAct on_start_check(void *userdata, const char *id, PlEngineLook *look) {
+/* In the middle of a restart. What was stopped for it is started, whatever the policy says by now,
+ * unless a person has done otherwise. */
+static PlEngineAct on_start_turn(void *userdata, const char *id, PlContainer **c) {
         PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
         Asked *asked = pl_map_get(a->asked, id);
 
-        if (!asked)
+        if (!s || !asked)
                 return PL_ENGINE_NOTHING;
-        asked->sent = true;
+        pl_registry_take(a->registry, s, TAKE_PTR(*c));
+        if (!pl_healthd_begin_start(a->patients, id, is_replaced(a, s)))
+                return PL_ENGINE_NOTHING;
+        asked->sent = PL_RESTART_START;
+        pl_health_point(PL_HEALTH_POINT_STARTING);
         return PL_ENGINE_START;
 }
 
-static int ask(PlHealthAct *a, const char *id, PlEngineAct act, PlEngineCheck check) {
+static uint64_t look_since(const PlHealthAct *a, const PlSubject *s) {
+        uint64_t since = pl_healthd_stopped_since(a->patients, s->id);
+
+        return (since ?: pl_clock_usec(CLOCK_REALTIME)) - LOOK_BACK_USEC;
+}
+
+static int ask(PlHealthAct *a, const PlSubject *s, PlEngineAct act, PlEngineCheck check) {
         Asked *asked;
         int r;
 
-        /* it was not governed for a while */
-        if (pl_map_get(a->asked, id))
-                return -EALREADY;
-        asked = asked_new(a, id);
+        /* cancelled, or not governed for a while; its turn decides all the same */
+        if (pl_map_get(a->asked, s->id))
+                return 0;
+        asked = asked_new(a, s->id);
         if (!asked)
                 return -ENOMEM;
-        r = pl_engine_turn(a->registry->engine, act, id, 0, check, on_restart_reply, a);
+        r = pl_engine_turn(a->registry->engine, act, s->id, look_since(a, s), check,
+                           on_restart_reply, a);
         if (r < 0)
                 asked_free(a, asked);
         return r;
+}
+
+/* Nothing is sent: it is for what the engine remembers. */
+static PlEngineAct on_look(void *userdata, const char *id, PlContainer **c) {
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        if (s)
+                pl_registry_take(a->registry, s, TAKE_PTR(*c));
+        return PL_ENGINE_NOTHING;
+}
+
+static void on_look_reply(void *userdata, const char *id, int error, const char *message) {
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        if (s && error != -ECANCELED)
+                pl_registry_inspect(a->registry, s);
+}
+
+static int look(PlHealthAct *a, PlSubject *s) {
+        int r = pl_engine_turn(a->registry->engine, PL_ENGINE_START, s->id, look_since(a, s),
+                               on_look, on_look_reply, a);
+
+        if (r < 0)
+                pl_registry_inspect(a->registry, s); /* or all of them, when the engine is back */
+        return 0;
 }
 
 static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const char *reason) {
@@ -254,10 +339,9 @@ static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const 
                 return -ENOENT;
         switch (verb) {
         case PL_RESTART_LOOK:
-                pl_registry_inspect(a->registry, s);
-                return 0;
+                return look(a, s);
         case PL_RESTART_START:
-                return ask(a, id, PL_ENGINE_START, on_start_check);
+                return ask(a, s, PL_ENGINE_START, on_start_turn);
         case PL_RESTART_QUEUE:
                 break;
         default:
@@ -268,7 +352,16 @@ static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const 
                                   reason, NULL, "would be restarted (dry run): %s", reason);
                 return 1;
         }
-        return ask(a, id, PL_ENGINE_RESTART, on_restart_check);
+        return ask(a, s, pl_container_is_live(s->facts) ? PL_ENGINE_STOP : PL_ENGINE_START,
+                   on_turn);
+}
+
+static void on_left(void *userdata, const char *id, const char *what) {
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED, what, NULL,
+                          "%s by a person during our restart: left as it is", what);
 }
 
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {
@@ -373,6 +466,7 @@ static void on_touched(void *userdata) {
 static const PlHealthdHandlers handlers = {
         .changed = on_changed,
         .restart = on_restart,
+        .left = on_left,
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
         .ollama = on_ollama,

@@ -41,6 +41,7 @@ typedef struct PlPatient {
         PlRestart restart;
         uint64_t looked_usec;   /* CLOCK_MONOTONIC, of the last inspection */
         uint64_t measured_usec; /* CLOCK_MONOTONIC, of the last verdict */
+        bool replaced;          /* in the middle of a restart a new container came for it */
         bool remembered;        /* restart and ending are kept outside */
         PlProbeKind kind;       /* PL_PROBE_NONE: not probed now */
         const char *unprobed;   /* why not, although a probe is wanted; static */
@@ -316,8 +317,8 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
                 .exit_code = c->exit_code,
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,
+                .auto_remove = c->host.auto_remove,
         };
-        p->facts.auto_remove = c->host.auto_remove;
         (void)pl_quote(c->name ?: "", strlen(c->name ?: ""), p->facts.name, sizeof(p->facts.name));
         (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
                        c->host.restart_policy ?: "");
@@ -450,19 +451,21 @@ static bool answers(const PlPatient *p) {
 }
 
 static PlRestartFacts restart_facts(const PlHealthd *h, const PlPatient *p, uint64_t now) {
+        uint64_t real = pl_clock_usec(CLOCK_REALTIME);
         PlRestartFacts f = {
                 .broken = pl_health_is_broken(&p->health) && !answers(p),
                 .failing = pl_health_is_failing(&p->health),
                 .healthy = p->health.state == PL_HEALTH_HEALTHY,
                 .stale = h->stale,
-                .requested = pl_ending_is_requested(&p->ending, pl_clock_usec(CLOCK_REALTIME)),
+                .requested = p->replaced || pl_ending_is_requested(&p->ending, real),
                 .healthy_since_usec = p->health.since_usec,
                 .phase = p->facts.phase,
                 .started_usec = p->facts.started_usec,
                 .looked_usec = p->looked_usec,
+                .received = p->ending.own.term_usec > 0,
                 .own_end = p->ending.ender == PL_ENDER_PLIMSOLL,
                 .end_told = p->ending.told,
-                .whole = true, /* the engine's own restart does it all */
+                .whole = p->facts.auto_remove,
                 .judged = is_judged(p),
                 .measurable = p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE,
                 .measured_usec = p->measured_usec,
@@ -479,7 +482,7 @@ static void go_on(PlHealthd *h, PlPatient *p, PlRestartVerb verb) {
         int r = h->handlers->restart(h->userdata, p->id, verb, p->health.reason);
 
         if (r < 0)
-                pl_restart_answered(&p->restart, -ECONNRESET,
+                pl_restart_answered(&p->restart, -ECANCELED,
                                     pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), draw());
 }
 
@@ -524,6 +527,11 @@ static void carry_out(PlHealthd *h, PlPatient *p, PlRestartVerb verb, uint64_t u
         }
 }
 
+/* Is it a person's act that it is as it is? */
+static bool is_left(const PlRestartFacts *f) {
+        return f->requested || f->phase == PL_PHASE_PAUSED || f->phase == PL_PHASE_REMOVING;
+}
+
 static void decide(PlHealthd *h, PlPatient *p) {
         uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until = PL_TIME_INFINITY;
         PlRestartFacts f = restart_facts(h, p, now);
@@ -533,6 +541,13 @@ static void decide(PlHealthd *h, PlPatient *p) {
 
         verb = pl_restart_step(&p->restart, &rules, &f, now, draw(), &until);
         remember(h, p, &before, p->ending.ender);
+        if (pl_restart_is_under_way(&before) && before.stage != PL_RESTART_DONE &&
+            p->restart.stage == PL_RESTART_IDLE && is_left(&f))
+                h->handlers->left(h->userdata, p->id,
+                                  p->replaced ? "replaced" : pl_ending_act(&p->ending));
+        /* nothing that happens from now on is its doing */
+        if (pl_restart_is_under_way(&before) && !pl_restart_is_under_way(&p->restart))
+                pl_ending_own_until(&p->ending, pl_clock_usec(CLOCK_REALTIME));
         before = p->restart;
         carry_out(h, p, verb, until);
         remember(h, p, &before, p->ending.ender);
@@ -575,6 +590,30 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
                 .budget = &p->service->probe.restart_budget,
         };
         return verb;
+}
+
+bool pl_healthd_begin_start(PlHealthd *h, const char *id, bool replaced) {
+        PlPatient *p = pl_map_get(h->patients, id);
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        PlRestartFacts f;
+
+        if (!p)
+                return false;
+        p->replaced = p->replaced || replaced;
+        f = restart_facts(h, p, now);
+        return pl_restart_turn_to_start(&p->restart, &f, now);
+}
+
+uint64_t pl_healthd_stopped_since(const PlHealthd *h, const char *id) {
+        const PlPatient *p = pl_map_get(h->patients, id);
+
+        return p && pl_restart_is_under_way(&p->restart) ? p->ending.own.usec : 0;
+}
+
+bool pl_healthd_is_restarting(const PlHealthd *h, const char *id) {
+        const PlPatient *p = pl_map_get(h->patients, id);
+
+        return p && pl_restart_is_under_way(&p->restart);
 }
 
 /* What the engine did, as far as it told. */
@@ -865,6 +904,8 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         ender = p->ending.ender;
         if (event->action == PL_EVENT_START && is_started_anew(p))
                 pl_restart_forgive(&p->restart);
+        if (event->action == PL_EVENT_START)
+                p->replaced = false;
         pl_ending_event(&p->ending, event);
         remember(h, p, &before, ender);
 }

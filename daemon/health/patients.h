@@ -48,6 +48,9 @@ typedef struct PlHealthdHandlers {
          * possible.
          */
         int (*restart)(void *userdata, const char *id, PlRestartVerb verb, const char *reason);
+        /* A restart was left half done, because a person has done otherwise meanwhile. @what: a
+         * word: stopped, killed, paused, replaced. */
+        void (*left)(void *userdata, const char *id, const char *what);
         void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
         /* The budget is spent, the container stays as it is. Called once. */
         void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
@@ -113,6 +116,19 @@ typedef struct PlHealthdRestart {
 /** pl_healthd_begin_restart() - its turn has come, and the latest inspection has been told.
  * Return: what to send: STOP, START or WHOLE, and the intent is on disk; NOTHING: decline. */
 PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret);
+
+/** pl_healthd_begin_start() - in the middle of a restart: the turn for its start has come, and the
+ * latest inspection has been told. @replaced: a new container is about to take its place. Return:
+ * whether to start it. */
+bool pl_healthd_begin_start(PlHealthd *h, const char *id, bool replaced);
+
+/** pl_healthd_stopped_since() - Return: when plimsolld has begun to stop it for a restart that is
+ * under way, CLOCK_REALTIME; 0: it has not. */
+uint64_t pl_healthd_stopped_since(const PlHealthd *h, const char *id);
+
+/** pl_healthd_is_restarting() - Return: whether a restart is under way that has to be finished,
+ * whatever the policy says meanwhile. */
+bool pl_healthd_is_restarting(const PlHealthd *h, const char *id);
 
 /** pl_healthd_restarted() - the engine's answer to what was sent; as pl_restart_answered(). */
 void pl_healthd_restarted(PlHealthd *h, const char *id, int error);

@@ -15,8 +15,9 @@
 /* Older requests did not cause an end: stop timeouts are seconds, 10 by default, and a SIGTERM that
  * a program ignored means nothing an hour later. */
 #define REQUEST_USEC (10 * PL_USEC_PER_MIN)
-/* The engine's clock for the stop timeout begins a little before its event. */
-#define TIMEOUT_SLACK_USEC PL_USEC_PER_SEC
+/* The engine waits for the stop timeout after it has told of the signal (tried: 20.10, 28.5), so
+ * its SIGKILL is never earlier; this much is for a clock that is being set. */
+#define TIMEOUT_SLACK_USEC (50 * PL_USEC_PER_MSEC)
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
 /* The kernel's record and the end of the first process are milliseconds apart. */
@@ -53,9 +54,16 @@ static bool is_asked_for(const PlEnding *e, uint64_t at) {
         return within(e->kill_usec, at, REQUEST_USEC) || within(e->term_usec, at, REQUEST_USEC);
 }
 
+/* Our own stop ends what a person has paused, too, by its SIGKILL. */
+static PlEnder own_ender(const PlEnding *e, uint64_t at) {
+        return is_asked_for(e, at) || e->paused_usec > 0 ? PL_ENDER_REQUEST : PL_ENDER_PLIMSOLL;
+}
+
 static PlEnder ender_of(const PlEnding *e, uint64_t at) {
-        if (is_own(e, at) && !is_asked_for(e, at))
+        if (is_own(e, at) && own_ender(e, at) == PL_ENDER_PLIMSOLL)
                 return PL_ENDER_PLIMSOLL;
+        if (is_own(e, at) && !is_asked_for(e, at))
+                return PL_ENDER_REQUEST;
         if (e->exit_code != 0 && e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
                 return oom_ender(e, at);
         if (within(e->kill_usec, at, REQUEST_USEC) && within(e->term_usec, at, REQUEST_USEC) &&
@@ -84,7 +92,7 @@ static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
                 return false;
         if (own->term_usec == at || own->kill_usec == at)
                 return true; /* the same event again */
-        if (own->term_usec == 0 && signal == stop_signal(e)) {
+        if (own->term_usec == 0 && (signal == stop_signal(e) || signal == 0)) {
                 own->term_usec = at;
                 return true;
         }
@@ -94,6 +102,12 @@ static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
                 return true;
         }
         return false;
+}
+
+/* A person's act that came before the end, and is known only now. */
+static void told_late(PlEnding *e, uint64_t at) {
+        if (e->ender == PL_ENDER_PLIMSOLL && at <= e->end_usec)
+                e->ender = PL_ENDER_REQUEST;
 }
 
 static void take_kill(PlEnding *e, int signal, uint64_t at) {
@@ -107,8 +121,7 @@ static void take_kill(PlEnding *e, int signal, uint64_t at) {
                 e->kill_usec = at;
         else
                 e->term_usec = at;
-        if (e->ender == PL_ENDER_PLIMSOLL && at <= e->end_usec)
-                e->ender = PL_ENDER_REQUEST; /* its event comes late */
+        told_late(e, at);
 }
 
 /* It comes after die (Podman: before it), and only from a request; STOPSIGNAL may be any signal. */
@@ -144,7 +157,7 @@ static void take_start(PlEnding *e, uint64_t at) {
         /* our own restart is over when its start has come */
         if (at >= e->own.usec)
                 e->own = (PlOwnStop){ 0 };
-        e->term_usec = e->kill_usec = 0;
+        e->term_usec = e->kill_usec = e->paused_usec = 0;
         e->ender = PL_ENDER_NONE;
         e->told = false;
         e->start_usec = at;
@@ -176,6 +189,13 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 break;
         case PL_EVENT_STOP:
                 take_stop(e, at);
+                break;
+        case PL_EVENT_PAUSE:
+                e->paused_usec = at;
+                told_late(e, at);
+                break;
+        case PL_EVENT_UNPAUSE:
+                e->paused_usec = 0;
                 break;
         default:
                 break;
@@ -223,9 +243,8 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
                 e->exit_code = c->exit_code;
                 e->end_usec = c->finished_usec;
                 /* it ran when last seen: the event is lost, and with it the reason */
-                e->ender = !is_own(e, c->finished_usec)        ? PL_ENDER_UNSEEN
-                           : is_asked_for(e, c->finished_usec) ? PL_ENDER_REQUEST
-                                                               : PL_ENDER_PLIMSOLL;
+                e->ender = is_own(e, c->finished_usec) ? own_ender(e, c->finished_usec)
+                                                       : PL_ENDER_UNSEEN;
         }
         if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST &&
             e->ender != PL_ENDER_PLIMSOLL && e->ender != PL_ENDER_HOST_OOM)
@@ -245,6 +264,12 @@ unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_us
         for (unsigned i = 0; i < PL_MIN(e->n_ends, (unsigned)PL_CRASHES_MAX); i++)
                 n += within(e->ends[i], realtime_usec, PL_CRASH_WINDOW_USEC);
         return n >= PL_CRASH_MIN ? n : 0;
+}
+
+const char *pl_ending_act(const PlEnding *e) {
+        if (e->paused_usec > 0 && e->term_usec == 0 && e->kill_usec == 0)
+                return "paused";
+        return e->kill_usec > 0 && e->term_usec == 0 ? "killed" : "stopped";
 }
 
 bool pl_ending_was_requested(const PlEnding *e) {

@@ -46,6 +46,7 @@ typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
         PlOwnStop own;
         PlStop stop;                      /* as last seen in inspect */
+        uint64_t paused_usec;             /* it is paused since; 0: it is not */
         uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
         uint64_t start_usec, end_usec;    /* of the last run */
         PlEnder ender;                    /* of the last end */
@@ -78,6 +79,10 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
 /** pl_ending_crashes() - Return: the number of ends in the window when that is a crash loop under
  * way (not running, or not for long), else 0. */
 unsigned pl_ending_crashes(const PlEnding *e, bool running, uint64_t realtime_usec);
+
+/** pl_ending_act() - what a person did to it that runs, or to end it, in a word: stopped, killed,
+ * paused. */
+const char *pl_ending_act(const PlEnding *e);
 
 /** pl_ending_was_requested() - did somebody ask for this end? Then we never restart it. An end that
  * nobody saw counts as requested. */

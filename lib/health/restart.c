@@ -99,6 +99,7 @@ static void enter(PlRestart *r, PlRestartStage stage, uint64_t now_usec) {
         r->stage = stage;
         r->since_usec = now_usec;
         r->looking = false;
+        r->looking_usec = 0;
 }
 
 static PlRestartVerb decide(PlRestart *r, const PlRestartRules *rules, const PlRestartFacts *f,
@@ -188,6 +189,24 @@ static PlRestartVerb after_end(PlRestart *r, const PlRestartFacts *f, uint64_t n
         return PL_RESTART_START;
 }
 
+/* It runs on, and the engine may still be at it; not for long, if its first signal was not heard
+ * of. */
+static PlRestartVerb while_it_runs(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
+                                   uint64_t *ret_usec) {
+        uint64_t until =
+                        f->received ? r->until_usec
+                                    : PL_MIN(r->until_usec, r->since_usec + PL_RESTART_SETTLE_USEC);
+
+        if (now_usec < until)
+                return wait_until(until, ret_usec);
+        if (f->looked_usec >= until)
+                return end(r, now_usec); /* the engine did nothing */
+        if (r->looking_usec == until)
+                return PL_RESTART_NOTHING;
+        r->looking_usec = until;
+        return PL_RESTART_LOOK;
+}
+
 /* The stop was answered, or whatever it was is without an answer. */
 static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
                            uint32_t random, uint64_t *ret_usec) {
@@ -205,13 +224,7 @@ static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_u
                 return after_end(r, f, now_usec, random, ret_usec);
         case PL_PHASE_RUNNING:
         case PL_PHASE_RESTARTING:
-                if (now_usec < r->until_usec)
-                        return wait_until(r->until_usec, ret_usec);
-                if (f->looked_usec >= r->until_usec)
-                        return end(r, now_usec); /* the engine did nothing */
-                r->since_usec = r->until_usec;
-                r->looking = false;
-                return look(r);
+                return while_it_runs(r, f, now_usec, ret_usec);
         default: /* somebody has paused it, or removes it */
                 return end(r, now_usec);
         }
@@ -288,6 +301,14 @@ PlRestartVerb pl_restart_turn(PlRestart *r, const PlRestartRules *rules,
         return r->sent;
 }
 
+bool pl_restart_turn_to_start(PlRestart *r, const PlRestartFacts *facts, uint64_t now_usec) {
+        if (r->stage != PL_RESTART_SENT || r->sent != PL_RESTART_START || facts->requested ||
+            facts->phase != PL_PHASE_EXITED || facts->started_usec != r->ran_usec)
+                return false;
+        r->until_usec = now_usec + PL_RESTART_UNSURE_USEC;
+        return true;
+}
+
 static void not_sent(PlRestart *r, int error, uint64_t now_usec, uint32_t random) {
         r->not_before_usec = now_usec +
                              (error > 0 ? backoff(r->streak + 1, random) : PL_RESTART_RETRY_USEC);
@@ -306,12 +327,16 @@ void pl_restart_answered(PlRestart *r, int error, uint64_t now_usec, uint32_t ra
                         book(r, now_usec, random);
                 enter(r, r->sent == PL_RESTART_STOP ? PL_RESTART_LOOKS : PL_RESTART_DONE, now_usec);
                 break;
-        case -EALREADY: /* somebody else did */
-                enter(r, r->sent == PL_RESTART_STOP ? PL_RESTART_LOOKS : PL_RESTART_DONE, now_usec);
-                break;
         case -ECONNRESET:
         case -ETIMEDOUT:
                 enter(r, PL_RESTART_UNSURE, now_usec);
+                break;
+        case -ECANCELED: /* the engine has stopped it, and did nothing since */
+                r->sent = PL_RESTART_STOP;
+                enter(r, PL_RESTART_LOOKS, now_usec);
+                break;
+        case -EALREADY: /* it had ended, or somebody has started it: seen in a moment */
+                enter(r, r->sent == PL_RESTART_STOP ? PL_RESTART_LOOKS : PL_RESTART_DONE, now_usec);
                 break;
         case -ENOENT:
         case -EBUSY:

@@ -93,6 +93,7 @@ typedef struct PlRestartFacts {
         PlPhase phase;
         uint64_t started_usec;  /* CLOCK_REALTIME, of the present or last run */
         uint64_t looked_usec;   /* CLOCK_MONOTONIC; when these two were learnt */
+        bool received;          /* the engine has sent a signal of our stop */
         bool own_end;           /* … it ended because plimsolld stopped it */
         bool end_told;          /* … and the event of that has come, and with it all before it */
         bool whole;             /* a stop would remove it (--rm) */
@@ -118,12 +119,13 @@ typedef struct PlRestart {
         bool fired;            /* unit: started for this failure already */
 
         PlRestartStage stage;
-        PlRestartVerb sent;  /* STOP, START, WHOLE: the last that was sent */
-        uint64_t ran_usec;   /* CLOCK_REALTIME, the start of the run that is restarted */
-        uint64_t since_usec; /* CLOCK_MONOTONIC, of the stage */
-        uint64_t until_usec; /* CLOCK_MONOTONIC; the engine may be at what was sent until then */
-        bool looking;        /* the look of this stage was asked for */
-        bool booked;         /* this restart counts */
+        PlRestartVerb sent;    /* STOP, START, WHOLE: the last that was sent */
+        uint64_t ran_usec;     /* CLOCK_REALTIME, the start of the run that is restarted */
+        uint64_t since_usec;   /* CLOCK_MONOTONIC, of the stage */
+        uint64_t until_usec;   /* CLOCK_MONOTONIC; the engine may be at what was sent until then */
+        bool looking;          /* the look of this stage was asked for */
+        uint64_t looking_usec; /* … and one more, for this time; 0: not yet */
+        bool booked;           /* this restart counts */
 } PlRestart;
 
 /**
@@ -158,10 +160,18 @@ PlRestartVerb pl_restart_turn(PlRestart *r, const PlRestartRules *rules,
                               const PlRestartFacts *facts, uint64_t now_usec);
 
 /**
+ * pl_restart_turn_to_start() - in the middle of a restart: START can be sent now, and @facts are of
+ * this moment
+ * Return: whether it still is what has to be done.
+ */
+bool pl_restart_turn_to_start(PlRestart *r, const PlRestartFacts *facts, uint64_t now_usec);
+
+/**
  * pl_restart_answered() - what became of the verb that was sent, or of the place in the queue
- * @error: 0; -EALREADY: there was nothing to do; -ECONNRESET, -ETIMEDOUT: nobody knows; -ENOENT,
- *         -EBUSY: nothing was done; other negative errno: the engine tried and failed. Without a
- * turn before it, whatever it is: nothing was sent; positive: nor will it be (dry run)
+ * @error: 0; -ECONNRESET, -ETIMEDOUT: nobody knows; -ENOENT, -EBUSY: nothing was done; -EALREADY:
+ *         it had been done by somebody else; -ECANCELED: a START was not sent; other negative
+ *         errno: the engine tried and failed. Without a turn before it, whatever it is: nothing was
+ *         sent; positive: nor will it be (dry run)
  */
 void pl_restart_answered(PlRestart *r, int error, uint64_t now_usec, uint32_t random);
 

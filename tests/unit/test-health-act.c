@@ -135,8 +135,13 @@ static json_int_t n_in_flight(void) {
         return n;
 }
 
+static json_int_t n_stops(void) {
+        return n_requests("POST /containers/ID/stop");
+}
+
+/* Of them all, --rm included. */
 static json_int_t n_restarts(void) {
-        return n_requests("POST /containers/ID/restart");
+        return n_requests("POST /containers/ID/start") + n_requests("POST /containers/ID/restart");
 }
 
 static void fails(const char *name) {
@@ -154,6 +159,7 @@ START_TEST(restarted) {
         begin_well(RESTART, (PlRegistryOptions){});
         fails("web");
         RUN_ON_UNTIL(n_starts > 0);
+        ck_assert_int_eq(n_stops(), 1);
         ck_assert_int_eq(n_restarts(), 1);
         ck_assert_str_eq(said("web", "unhealthy: ")->message_id, PL_MESSAGE_HEALTH_FAILED);
         ck_assert_int_eq(said("web", "unhealthy: ")->priority, LOG_ERR);
@@ -219,7 +225,7 @@ START_TEST(waits_and_is_cancelled) {
         RUN_UNTIL(said("web", "unhealthy: ") && !subject(ID_A)->inspect_in_flight);
         while (n_requests("GET /containers/ID/json") < asked + 2)
                 ck_assert_int_ge(sd_event_run(event, 10 * PL_USEC_PER_MSEC), 0);
-        ck_assert_int_eq(n_restarts(), 0);
+        ck_assert_int_eq(n_stops(), 0);
         switch (meanwhile[_i].what) {
         case RECOVERS:
                 fake_do(&fake, "{\"op\":\"health_status: healthy\",\"name\":\"web\","
@@ -246,7 +252,7 @@ START_TEST(waits_and_is_cancelled) {
         }
         release();
         if (meanwhile[_i].sent) {
-                RUN_ON_UNTIL(n_restarts() > 0);
+                RUN_ON_UNTIL(n_stops() > 0);
                 return;
         }
         /* The answer that was held is in our socket then, and the loop takes it. A question of our
@@ -254,7 +260,7 @@ START_TEST(waits_and_is_cancelled) {
         RUN_UNTIL(n_in_flight() == 0);
         while (sd_event_run(event, 0) > 0)
                 ;
-        ck_assert_msg(n_restarts() == 0, "%s: it was sent", name);
+        ck_assert_msg(n_stops() == 0, "%s: it was sent", name);
         ck_assert_msg(n_said("restarting it") == 0, "%s: it was said", name);
         if (pl_healthd_get(pl_health_act_patients(act), ID_A, &v))
                 ck_assert_msg(v.restarts == 0, "%s: it costs", name);
@@ -265,9 +271,9 @@ static const struct {
         const char *name, *fault, *said;
         unsigned n; /* in the budget: what the engine did or tried */
 } answers[] = {
-        { "lost", "\"kind\":\"drop\"", "the engine did not say whether it restarted it", 0 },
+        { "lost", "\"kind\":\"drop\"", "the engine did not say whether it stopped it", 0 },
         { "refused", "\"kind\":\"status\",\"status\":500,\"message\":\"cannot stop it\"",
-          "the engine did not restart it: cannot stop it", 1 },
+          "the engine did not stop it: cannot stop it", 1 },
 };
 
 /* Said, and looked at before anything else is done. */
@@ -275,14 +281,15 @@ START_TEST(not_done) {
         PlHealthdView v;
 
         begin_well(RESTART, (PlRegistryOptions){});
-        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/restart$\",%s}", answers[_i].fault);
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/stop$\",%s}", answers[_i].fault);
         fails("web");
         RUN_ON_UNTIL(said("web", answers[_i].said));
         ck_assert_int_eq(said("web", answers[_i].said)->priority, LOG_ERR);
         ck_assert_uint_eq(n_said("restarting it, 1 of at most 5"), 1);
         RUN_UNTIL(!subject(ID_A)->inspect_in_flight);
         run_through();
-        ck_assert_int_eq(n_restarts(), 1); /* not as fast as it can */
+        ck_assert_int_eq(n_stops(), 1); /* not as fast as it can */
+        ck_assert_int_eq(n_restarts(), 0);
         ck_assert(pl_healthd_get(pl_health_act_patients(act), ID_A, &v));
         ck_assert_uint_eq(v.restarts, answers[_i].n);
 }

@@ -181,6 +181,8 @@ static void setup(void) {
                                                .image = (char *)"a",
                                                .started_usec = started_usec,
                                                .stop.timeout_usec = 10 * SEC,
+                                               /* --rm: one request, and one answer */
+                                               .host.auto_remove = true,
                                                .host.restart_policy = (char *)"no" };
                 (void)snprintf(containers[i].id, PL_ID_MAX, "%064x", i + 1);
         }
@@ -320,6 +322,8 @@ START_TEST(one_restart_for_one_death) {
                 answered(i, answers[i].error);
                 switch (answers[i].after) {
                 case SAME_RUN:
+                        if (answers[i].error == -ECONNRESET || answers[i].error == -ETIMEDOUT)
+                                happens(i, PL_EVENT_KILL, 15); /* the engine has got it */
                         runs(i, PL_DOCKER_HEALTH_UNHEALTHY);
                         break;
                 case SAME_RUN_ENDED:

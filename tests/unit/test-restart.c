@@ -154,15 +154,21 @@ START_TEST(surrender_and_cool_off) {
 END_TEST
 
 /*
- * One restart, step by step. What happens is one letter, and what it is answered by follows it:
- *   - step: W wait, M measure, Q queue, C cancel, L look, S start, G give up, . nothing
- *   T its turn: s stop, S start, W whole, . declined
- *   0 the engine has done it  l its answer is lost  a already done  e refused  n no such container
- * b conflict d will not be done (dry run)  z could not be sent: no answer to any of these and
- * facts, which have no answer either: i inspected   x it has ended by our stop, told   X … by our
- * stop, not told yet   E by itself, told t that event comes now   r a new run   j a verdict on it
- * k it is up   p a person asks for its end   P it is paused   R --rm   v a verdict of the present
- * run   m it is probed   D it is dead _ ten seconds   F another policy
+ * One restart, step by step. What happens is one letter, and what it is answered by follows it.
+ *
+ * -  a step: W wait, M measure, Q queue, C cancel, L look, S start, G give up, . nothing
+ *
+ * T  its turn: s stop, S start, W whole, . declined
+ *
+ * >  the turn of its start: S start, . declined
+ *
+ * Answers of the engine: 0 done, l lost, a already done, e refused, n no such container, b
+ * conflict, d will not be done (dry run), z not sent, c its start not sent.
+ *
+ * Facts: i inspected, x it has ended by our stop (told), X … (not told yet), E it has ended by
+ * itself (told), t that event comes, r a new run, j a verdict on it, k it is up, p a person asks
+ * for its end, P it is paused, R --rm, v a verdict on the present run, m it is probed, D it is
+ * dead, N no signal of ours was heard of, G one was, _ ten seconds, F another policy.
  */
 /* clang-format off */
 static const struct {
@@ -203,6 +209,12 @@ static const struct {
         { "conflict: it did nothing", "D-QTsb-W", 0, PL_RESTART_IDLE },
         { "somebody else has stopped it", "D-QTsa-Lip-.", 0, PL_RESTART_IDLE },
         { "somebody else has started it", "DE-QTSa-Lirjk-.", 0, PL_RESTART_IDLE },
+        { "it never came to the engine", "D-QTslN-Li-W_-L-.i-Q", 0, PL_RESTART_WAITS },
+        { "… or was only slow", "D-QTslN-Li-W_-LGi-Wix-S", 1, PL_RESTART_SENT },
+        { "its start is not sent", "D-QTs0-Lix-Sc-Li-S>S0-Lirj-W", 1, PL_RESTART_IDLE },
+        { "a person acts while its start waits", "D-QTs0-Lix-Sp>.c-Li-.", 1, PL_RESTART_IDLE },
+        { "a person starts it while its start waits", "D-QTs0-Lix-Sr>.c-Lij-W", 1, PL_RESTART_IDLE },
+        { "… and just then", "D-QTs0-Lix-S>Sa-Lirj-W", 1, PL_RESTART_IDLE },
         { "gone", "D-QTsn", 0, PL_RESTART_IDLE },
         { "its start is refused", "D-QTs0-Lix-Se-W_-Q", 1, PL_RESTART_WAITS },
         { "another policy meanwhile: it is finished", "D-QTs0F-Lix-S0-Lirj-W", 1, PL_RESTART_IDLE },
@@ -225,6 +237,9 @@ static bool happens(Course *c, char what) {
         case 'l': pl_restart_answered(&c->r, -ECONNRESET, c->now, 0); break;
         case 'e': pl_restart_answered(&c->r, -EIO, c->now, 0); break;
         case 'a': pl_restart_answered(&c->r, -EALREADY, c->now, 0); break;
+        case 'c': pl_restart_answered(&c->r, -ECANCELED, c->now, 0); break;
+        case 'N': f->received = false; break;
+        case 'G': f->received = true; break;
         case 'n': pl_restart_answered(&c->r, -ENOENT, c->now, 0); break;
         case 'b': pl_restart_answered(&c->r, -EBUSY, c->now, 0); break;
         case 'd': pl_restart_answered(&c->r, 1, c->now, 0); break;
@@ -257,6 +272,7 @@ START_TEST(course) {
                      .f = { .phase = PL_PHASE_RUNNING,
                             .started_usec = 7,
                             .judged = true,
+                            .received = true,
                             .stop_timeout_usec = 10 * SEC },
                      .now = 1000 * SEC };
         const char *name = courses[_i].name;
@@ -270,6 +286,8 @@ START_TEST(course) {
                         continue;
                 if (*p == '-')
                         said = steps[pl_restart_step(&c.r, &c.rules, &c.f, c.now, 0, &until)];
+                else if (*p == '>')
+                        said = pl_restart_turn_to_start(&c.r, &c.f, c.now) ? 'S' : '.';
                 else if (*p == 'T')
                         said = verbs[pl_restart_turn(&c.r, &c.rules, &c.f, c.now)];
                 else
