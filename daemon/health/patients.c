@@ -37,6 +37,7 @@ typedef struct PlPatient {
         uint64_t started_usec; /* CLOCK_MONOTONIC, of facts.started_usec */
         uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
         PlHealth health;
+        PlHistory history;
         PlEnding ending;
         PlRestart restart;
         uint64_t looked_usec;   /* CLOCK_MONOTONIC, of the last inspection */
@@ -47,6 +48,7 @@ typedef struct PlPatient {
         const char *unprobed;   /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
         uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
+        bool heard;           /* a verdict of its probe, since the last step */
 } PlPatient;
 
 /* A required service, and since when it has no container. */
@@ -667,6 +669,31 @@ static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
         h->handlers->changed(h->userdata, &r);
 }
 
+/* Keeps the verdict that was just made. The reason is that of the published state, which may lag
+ * behind while nothing is settled. */
+static void note_verdict(PlPatient *p, const PlHealthFacts *f) {
+        static const char *const docker[] = {
+                [PL_DOCKER_HEALTH_NONE] = "",
+                [PL_DOCKER_HEALTH_STARTING] = "Docker's check is starting",
+                [PL_DOCKER_HEALTH_HEALTHY] = "Docker's check passes",
+                [PL_DOCKER_HEALTH_UNHEALTHY] = "Docker's check fails",
+        };
+        PlJudgement judgement = pl_health_judgement(&p->health);
+        bool runs = f->phase == PL_PHASE_RUNNING;
+        const char *what = runs ? (f->probed ? p->health.last.reason : "") : f->ending;
+        const char *check = runs ? docker[f->docker] : "";
+        char evidence[PL_EVIDENCE_MAX];
+
+        if (judgement == PL_JUDGEMENT_NONE || (f->stale && !f->probed))
+                return;
+        (void)snprintf(evidence, sizeof(evidence), "%s%s%s", what, *what && *check ? "; " : "",
+                       check);
+        pl_history_add(&p->history, pl_judgement_to_string(judgement),
+                       runs && f->probed ? p->health.last.code : "", evidence, p->heard,
+                       pl_clock_usec(CLOCK_REALTIME));
+        p->heard = false;
+}
+
 /* Return: whether something changed that others may depend on. */
 static bool step(PlHealthd *h, PlPatient *p) {
         PlHealthConfig config = config_of(p);
@@ -677,6 +704,7 @@ static bool step(PlHealthd *h, PlPatient *p) {
         PlHealthFacts f = facts_of(h, p, ending);
 
         changed = pl_health_step(&p->health, &config, &f, now, &change);
+        note_verdict(p, &f);
         p->wakeup_usec = pl_health_wakeup(&p->health, &config, &f, now);
         if (f.crashes > 0 && f.phase == PL_PHASE_RUNNING)
                 p->wakeup_usec = PL_MIN(p->wakeup_usec, PL_MAX(p->started_usec + PL_CRASH_CALM_USEC,
@@ -742,6 +770,7 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
         if (v->kind != PL_VERDICT_NONE)
                 p->measured_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         pl_health_probe(&p->health, v);
+        p->heard = v->kind != PL_VERDICT_NONE;
         if (is_failure(v->kind) && !failed) {
                 look_at_dependencies(h, p);
                 h->handlers->doubted(h->userdata, p->id);
@@ -975,6 +1004,44 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
                 .flapping = p->health.flapping,
                 .unprobed = p->unprobed,
         };
+        return true;
+}
+
+static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p, uint64_t now) {
+        PlHealthConfig config = config_of(p);
+        uint64_t start = p->started_usec + config.start_period_usec;
+        PlNoRestartFacts f = {
+                .restart = restart_facts(h, p, now),
+                .governed = p->service,
+                .row = p->health.row,
+                .docker = p->facts.healthcheck.status,
+                .n_failed = p->health.n_silent,
+                .failures = config.failures,
+                .start_left_usec = start > now && !p->health.answered ? start - now : 0,
+        };
+
+        if (p->health.attributed)
+                f.waits_for = waits_for(h, p, &f.waits_state);
+        return f;
+}
+
+bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
+        const PlPatient *p = pl_map_get(h->patients, id);
+        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        PlNoRestartFacts f;
+
+        if (!p)
+                return false;
+        f = no_restart_facts(h, p, now);
+        f.dry_run = dry_run;
+        *ret = (PlHealthdDetail){
+                .history = &p->history,
+                .rules = rules_of(p),
+                .gave_up_usec = p->restart.gave_up ? p->restart.gave_up_usec : 0,
+        };
+        ret->budget_used = pl_restart_count(&p->restart, &ret->rules.budget, now);
+        ret->no_restart = pl_no_restart(&p->restart, &ret->rules, &f, now, ret->no_restart_text,
+                                        sizeof(ret->no_restart_text));
         return true;
 }
 

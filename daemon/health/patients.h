@@ -13,7 +13,9 @@
 #include "lib/docker/container.h"
 #include "lib/docker/answer.h"
 #include "lib/health/ending.h"
+#include "lib/health/history.h"
 #include "lib/health/machine.h"
+#include "lib/health/no-restart.h"
 #include "lib/health/restart.h"
 #include "lib/policy/document.h"
 #include "lib/probe/ollama.h"
@@ -152,6 +154,20 @@ typedef struct PlHealthdView {
 
 /** pl_healthd_get() - Return: false when the container is not known. */
 bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret);
+
+/* What is told of one container alone; borrowed until the next call into this module. */
+typedef struct PlHealthdDetail {
+        const PlHistory *history;
+        PlRestartRules rules;
+        unsigned budget_used;
+        uint64_t gave_up_usec; /* CLOCK_MONOTONIC; 0: it has not */
+        PlNoRestart no_restart;
+        char no_restart_text[PL_HEALTH_REASON_MAX];
+} PlHealthdDetail;
+
+/** pl_healthd_detail() - @dry_run: nothing is done, whatever is due. Return: false when the
+ * container is not known. */
+bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret);
 
 /** pl_healthd_ask() - its probe, now, for somebody who wants to see it; it is no evidence. See
  * pl_prober_ask(). */

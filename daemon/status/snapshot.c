@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "lib/base/message.h"
 #include "lib/base/similar.h"
+#include "lib/base/unit.h"
 #include "lib/status/summary.h"
 #include "lib/status/wire.h"
 #include "status/findings.h"
@@ -162,6 +163,30 @@ static void add_log(const PlSources *from, const PlSubject *s, PlContainerStatus
         c->log_archived_bytes = log.archived_bytes;
 }
 
+static void add_recovery(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
+        char why[PL_HEALTH_REASON_MAX], span[PL_FORMAT_MAX];
+        PlHealthdDetail d;
+        PlRecovery r;
+
+        if (!pl_healthd_detail(pl_health_act_patients(from->health), s->id,
+                               pl_registry_is_dry_run(from->registry), &d))
+                return;
+        r = (PlRecovery){
+                .action = d.rules.action,
+                .by_engine = s->facts->restart_count,
+                .budget = d.rules.budget,
+                .budget_used = d.budget_used,
+                .gave_up_usec = realtime_of(d.gave_up_usec),
+                .gave_up_why = why,
+                .no_restart = pl_no_restart_word(d.no_restart),
+                .no_restart_text = d.no_restart_text,
+        };
+        (void)snprintf(why, sizeof(why), "%u restart%s in %s did not help", r.budget.n,
+                       pl_plural(r.budget.n), pl_format_sec(r.budget.window_usec, span));
+        (void)json_object_set_new(c->extra, "verdicts", pl_wire_history(d.history));
+        (void)json_object_set_new(c->extra, "recovery", pl_wire_recovery(&r));
+}
+
 static void add_health(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
         const PlHealthd *patients = pl_health_act_patients(from->health);
         PlHealthdView v;
@@ -169,6 +194,7 @@ static void add_health(const PlSources *from, const PlSubject *s, PlContainerSta
         if (!pl_healthd_get(patients, s->id, &v))
                 return;
         c->health = (PlWireHealth){ v.state, v.reason, realtime_of(v.since_usec) };
+        add_recovery(from, s, c);
 }
 
 json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {

@@ -28,7 +28,7 @@ static bool same_words(const char *a, const char *b) {
 }
 
 void pl_history_add(PlHistory *h, const char *verdict, const char *code, const char *evidence,
-                    uint64_t realtime_usec) {
+                    bool anew, uint64_t realtime_usec) {
         PlHistoryEntry *e = h->n > 0 ? &h->entries[(h->n - 1) % PL_HISTORY_MAX] : NULL;
         char text[PL_EVIDENCE_MAX];
 
@@ -40,6 +40,8 @@ void pl_history_add(PlHistory *h, const char *verdict, const char *code, const c
                         h->n = PL_HISTORY_MAX;
                 *e = (PlHistoryEntry){ .verdict = verdict, .first_usec = realtime_usec };
                 (void)snprintf(e->code, sizeof(e->code), "%s", code);
+        } else if (!anew) {
+                return;
         }
         memcpy(e->evidence, text, sizeof(e->evidence));
         e->last_usec = realtime_usec;

@@ -32,9 +32,10 @@ typedef struct PlHistory {
  * pl_history_add() - a verdict
  * @verdict:  static
  * @evidence: copied; cut. Numbers in it may change while it stays the same: "… 95 s old"
+ * @anew:     it was found anew, and counts; otherwise the same as before is no news
  */
 void pl_history_add(PlHistory *h, const char *verdict, const char *code, const char *evidence,
-                    uint64_t realtime_usec);
+                    bool anew, uint64_t realtime_usec);
 
 /** pl_history_get() - the i-th, the newest first. Return: borrowed; NULL: there are no more. */
 const PlHistoryEntry *pl_history_get(const PlHistory *h, unsigned i);

@@ -42,73 +42,88 @@ const char *pl_no_restart_word(PlNoRestart why) {
         return names[(unsigned)why < _PL_NO_RESTART_N ? why : PL_NO_RESTART_SERVES].word;
 }
 
-static bool budget_is_spent(const PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
-                            uint64_t now) {
-        return action == PL_ON_UNHEALTHY_RESTART &&
-               pl_restart_count(r, budget, now) >=
-                               PL_MIN(budget->n, (unsigned)PL_RESTART_TIMES_MAX);
+static bool budget_is_spent(const PlRestart *r, const PlRestartRules *rules, uint64_t now) {
+        return rules->action == PL_ON_UNHEALTHY_RESTART &&
+               pl_restart_count(r, &rules->budget, now) >=
+                               PL_MIN(rules->budget.n, (unsigned)PL_RESTART_TIMES_MAX);
 }
 
-/* It is not known to be dead: what else is it? */
-static PlNoRestart not_dead(const PlNoRestartFacts *f, bool wanted) {
-        if (f->job)
-                return PL_NO_RESTART_JOB;
-        if (f->impaired)
-                return PL_NO_RESTART_IMPAIRED;
-        if (!wanted)
-                return PL_NO_RESTART_POLICY;
-        if (f->starting)
-                return PL_NO_RESTART_STARTING;
-        if (f->docker_passes)
+static PlNoRestart of_dispute(const PlNoRestartFacts *f) {
+        if (f->docker == PL_DOCKER_HEALTH_HEALTHY)
                 return PL_NO_RESTART_DOCKER;
-        if (f->never_up)
-                return PL_NO_RESTART_NEVER_UP;
-        if (f->disputed)
-                return PL_NO_RESTART_DISPUTED;
+        return f->row->cause == PL_CAUSE_NEVER_UP ? PL_NO_RESTART_NEVER_UP : PL_NO_RESTART_DISPUTED;
+}
+
+/* It may be dead, but that is not settled, or not its own fault, or the end of a job. */
+static PlNoRestart of_death(const PlNoRestartFacts *f, bool wanted) {
         if (f->waits_for)
                 return PL_NO_RESTART_DEPENDENCY;
-        return PL_NO_RESTART_UNSETTLED;
+        if (f->row->cause == PL_CAUSE_PHASE)
+                return PL_NO_RESTART_JOB;
+        return wanted ? PL_NO_RESTART_UNSETTLED : PL_NO_RESTART_POLICY;
 }
 
-static PlNoRestart why_not(const PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
+/* There is no proof: what does the last verdict say? */
+static PlNoRestart not_proven(const PlNoRestartFacts *f, bool wanted) {
+        switch (f->row ? f->row->judgement : PL_JUDGEMENT_NONE) {
+        case PL_JUDGEMENT_FINISHED:
+                return PL_NO_RESTART_JOB;
+        case PL_JUDGEMENT_IMPAIRED:
+                return PL_NO_RESTART_IMPAIRED;
+        case PL_JUDGEMENT_STARTING:
+                return PL_NO_RESTART_STARTING;
+        case PL_JUDGEMENT_DISPUTED:
+                return of_dispute(f);
+        case PL_JUDGEMENT_DEAD:
+                return of_death(f, wanted);
+        default:
+                return PL_NO_RESTART_SERVES;
+        }
+}
+
+static PlNoRestart why_not(const PlRestart *r, const PlRestartRules *rules,
                            const PlNoRestartFacts *f, uint64_t now) {
-        bool wanted = action != PL_ON_UNHEALTHY_NONE;
-        bool cause = f->restart.broken || (f->restart.failing && action == PL_ON_UNHEALTHY_UNIT);
+        bool wanted = rules->action != PL_ON_UNHEALTHY_NONE;
+        bool cause = f->restart.broken ||
+                     (f->restart.failing && rules->action == PL_ON_UNHEALTHY_UNIT);
 
         if (f->restart.healthy)
                 return PL_NO_RESTART_SERVES;
-        if (f->under_way)
+        if (pl_restart_is_under_way(r))
                 return PL_NO_RESTART_UNDER_WAY;
         if (f->restart.stale)
                 return PL_NO_RESTART_STALE;
         if (f->restart.requested)
                 return PL_NO_RESTART_STOPPED;
-        if (f->paused)
+        if (f->restart.phase == PL_PHASE_PAUSED)
                 return PL_NO_RESTART_PAUSED;
         if (!f->governed)
                 return PL_NO_RESTART_UNGOVERNED;
         if (!cause)
-                return not_dead(f, wanted);
+                return not_proven(f, wanted);
         if (!wanted)
                 return PL_NO_RESTART_POLICY;
         if (r->gave_up)
                 return PL_NO_RESTART_GAVE_UP;
-        if (action == PL_ON_UNHEALTHY_UNIT && r->fired)
+        if (rules->action == PL_ON_UNHEALTHY_UNIT && r->fired)
                 return PL_NO_RESTART_FIRED;
         if (now < f->restart.engine_until_usec)
                 return PL_NO_RESTART_ENGINE;
         if (now < r->not_before_usec)
                 return PL_NO_RESTART_BACKOFF;
-        if (budget_is_spent(r, action, budget, now))
+        if (budget_is_spent(r, rules, now))
                 return PL_NO_RESTART_BUDGET;
-        if (f->queued)
+        if (r->stage == PL_RESTART_WAITS)
                 return PL_NO_RESTART_QUEUED;
+        if (r->stage == PL_RESTART_MEASURES)
+                return PL_NO_RESTART_UNSETTLED;
         return f->dry_run ? PL_NO_RESTART_DRY_RUN : PL_NO_RESTART_DUE;
 }
 
 /* What takes the place of %s. */
-static void explain(PlNoRestart why, const PlRestart *r, const PlBudget *budget,
+static void explain(PlNoRestart why, const PlRestart *r, const PlRestartRules *rules,
                     const PlNoRestartFacts *f, uint64_t now, char *buf, size_t size) {
+        const PlBudget *budget = &rules->budget;
         char span[PL_FORMAT_MAX];
 
         buf[0] = '\0';
@@ -124,7 +139,9 @@ static void explain(PlNoRestart why, const PlRestart *r, const PlBudget *budget,
                                pl_health_state_to_string(f->waits_state));
                 break;
         case PL_NO_RESTART_UNSETTLED:
-                if (f->n_failed > 0)
+                if (r->stage == PL_RESTART_MEASURES)
+                        (void)snprintf(buf, size, ": it is asked once more");
+                else if (f->n_failed > 0)
                         (void)snprintf(buf, size, ": %u of %u failures in a row",
                                        PL_MIN(f->n_failed, f->failures), f->failures);
                 break;
@@ -142,13 +159,13 @@ static void explain(PlNoRestart why, const PlRestart *r, const PlBudget *budget,
         }
 }
 
-PlNoRestart pl_no_restart(const PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
+PlNoRestart pl_no_restart(const PlRestart *r, const PlRestartRules *rules,
                           const PlNoRestartFacts *f, uint64_t now_usec, char *buf, size_t size) {
-        PlNoRestart why = why_not(r, action, budget, f, now_usec);
+        PlNoRestart why = why_not(r, rules, f, now_usec);
         const char *text = names[why].text, *hole = strstr(text, "%s");
         char detail[PL_HEALTH_REASON_MAX];
 
-        explain(why, r, budget, f, now_usec, detail, sizeof(detail));
+        explain(why, r, rules, f, now_usec, detail, sizeof(detail));
         if (hole)
                 (void)snprintf(buf, size, "%.*s%s%s", (int)(hole - text), text, detail, hole + 2);
         else

@@ -13,7 +13,7 @@
 
 typedef enum PlNoRestart {
         PL_NO_RESTART_DUE,        /* nothing stands in the way: it comes at once */
-        PL_NO_RESTART_SERVES,     /* there is no reason for one */
+        PL_NO_RESTART_SERVES,     /* nothing says that there is a reason for one */
         PL_NO_RESTART_UNDER_WAY,  /* there is one */
         PL_NO_RESTART_QUEUED,     /* it waits for its turn */
         PL_NO_RESTART_STALE,      /* the engine is not connected */
@@ -42,13 +42,9 @@ typedef enum PlNoRestart {
 typedef struct PlNoRestartFacts {
         PlRestartFacts restart; /* as for pl_restart_step() */
         bool governed, dry_run;
-        bool under_way, queued; /* a restart of ours */
-        bool job;               /* it does not run, and nothing says that it should */
-        bool paused;
-        bool starting, never_up; /* within its start period, or by its own word; beyond it */
-        bool docker_passes;      /* its own healthcheck */
-        bool impaired, disputed;
-        const char *waits_for; /* a dependency that failed before it; NULL: none */
+        const PlJudgeRow *row; /* the last verdict; NULL: none */
+        PlDockerHealth docker;
+        const char *waits_for; /* a dependency that its failure is put down to; NULL: none */
         PlHealthState waits_state;
         unsigned n_failed, failures; /* in a row; ProbeFailures= */
         uint64_t start_left_usec;    /* of the start period; 0: it is over */
@@ -59,9 +55,9 @@ const char *pl_no_restart_word(PlNoRestart why);
 
 /**
  * pl_no_restart() - why there is none now
- * @r, @action, @budget: as for pl_restart_step()
+ * @r, @rules: as for pl_restart_step()
  * @now_usec: CLOCK_MONOTONIC
  * @buf:      the reason in words, one line; "" for PL_NO_RESTART_DUE and _SERVES
  */
-PlNoRestart pl_no_restart(const PlRestart *r, PlOnUnhealthy action, const PlBudget *budget,
+PlNoRestart pl_no_restart(const PlRestart *r, const PlRestartRules *rules,
                           const PlNoRestartFacts *f, uint64_t now_usec, char *buf, size_t size);

@@ -45,6 +45,10 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
         return true;
 }
 
+bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
+        return false;
+}
+
 bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret) {
         if (!is_absent || (*iter)++ > 0)
                 return false;

@@ -48,7 +48,7 @@ START_TEST(history) {
 
         for (unsigned i = 0; i < PL_ARRAY_SIZE(rows[_i].added) && rows[_i].added[i].verdict; i++)
                 pl_history_add(&h, rows[_i].added[i].verdict, rows[_i].added[i].code,
-                               rows[_i].added[i].evidence, 1000 + i);
+                               rows[_i].added[i].evidence, true, 1000 + i);
         for (unsigned i = 0; (e = pl_history_get(&h, i)); i++) {
                 size_t n = strlen(text);
 
@@ -66,11 +66,24 @@ START_TEST(wraps) {
         PlHistory h = {};
 
         for (unsigned i = 0; i < 100; i++) {
-                pl_history_add(&h, words[i % 3], "", "", i);
+                pl_history_add(&h, words[i % 3], "", "", true, i);
                 for (unsigned k = 0; k < PL_MIN(i + 1, (unsigned)PL_HISTORY_MAX); k++)
                         ck_assert_uint_eq(pl_history_get(&h, k)->last_usec, i - k);
                 ck_assert_ptr_null(pl_history_get(&h, PL_MIN(i + 1, (unsigned)PL_HISTORY_MAX)));
         }
+}
+END_TEST
+
+/* Looked at again, it is the same, and nobody has found it anew. */
+START_TEST(no_news) {
+        PlHistory h = {};
+
+        pl_history_add(&h, "dead", "", "refused", false, 1);
+        pl_history_add(&h, "dead", "", "refused", false, 2);
+        ck_assert_uint_eq(pl_history_get(&h, 0)->n, 1);
+        ck_assert_uint_eq(pl_history_get(&h, 0)->last_usec, 1);
+        pl_history_add(&h, "up", "", "", false, 3);
+        ck_assert_str_eq(pl_history_get(&h, 0)->verdict, "up");
 }
 END_TEST
 
@@ -80,8 +93,8 @@ START_TEST(long_evidence) {
 
         memset(text, 'x', sizeof(text) - 1);
         text[sizeof(text) - 1] = '\0';
-        pl_history_add(&h, "up", "", text, 1);
-        pl_history_add(&h, "up", "", text, 2);
+        pl_history_add(&h, "up", "", text, true, 1);
+        pl_history_add(&h, "up", "", text, true, 2);
         ck_assert_uint_eq(pl_history_get(&h, 0)->n, 2);
         ck_assert_uint_eq(strlen(pl_history_get(&h, 0)->evidence), PL_EVIDENCE_MAX - 1);
 }
@@ -92,6 +105,7 @@ int main(void) {
 
         tcase_add_loop_test(t, history, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, wraps);
+        tcase_add_test(t, no_news);
         tcase_add_test(t, long_evidence);
         return run_case(t);
 }

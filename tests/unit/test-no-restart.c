@@ -9,7 +9,11 @@
 #define NOW (1000 * SEC)
 
 #define DEAD .restart = { .broken = true, .failing = true }, .governed = true
-#define WELL .governed = true
+#define SAYS(x)                                        \
+        .governed = true, .row = &(const PlJudgeRow) { \
+                x                                      \
+        }
+#define VERDICT(j, c) .judgement = PL_JUDGEMENT_##j, .cause = PL_CAUSE_##c
 
 /* clang-format off */
 static const struct {
@@ -24,35 +28,58 @@ static const struct {
         { "dead", { DEAD }, PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_DUE, "" },
         { "up", { .restart.healthy = true, .governed = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_SERVES, "" },
-        { "Docker's check passes", { WELL, .docker_passes = true, .disputed = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "Docker's check passes",
+          { SAYS(VERDICT(DISPUTED, DOCKER_PASSES)), .docker = PL_DOCKER_HEALTH_HEALTHY }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_DOCKER, "Docker's own check passes: disputed" },
-        { "disputed", { WELL, .disputed = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "disputed", { SAYS(VERDICT(DISPUTED, EVIDENCE)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_DISPUTED, "it is alive for all we know: disputed" },
-        { "impaired", { WELL, .impaired = true, .docker_passes = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "impaired",
+          { SAYS(VERDICT(IMPAIRED, EVIDENCE)), .docker = PL_DOCKER_HEALTH_HEALTHY }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_IMPAIRED, "it serves, though impaired" },
-        { "a job", { WELL, .job = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "a job", { SAYS(VERDICT(FINISHED, PHASE)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_JOB, "a job that has ended: OnExit= is none" },
         { "a person's stop", { DEAD, .restart.requested = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_STOPPED, "stopped by a person" },
-        { "a person's stop, though nothing is wanted", { DEAD, .restart.requested = true }, PL_ON_UNHEALTHY_NONE, {}, 3,
+        { "a person's stop, though nothing is wanted",
+          { DEAD, .restart.requested = true }, PL_ON_UNHEALTHY_NONE, {}, 3,
           PL_NO_RESTART_STOPPED, "stopped by a person" },
-        { "paused", { DEAD, .paused = true }, PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_PAUSED, "it is paused" },
+        { "paused",
+          { DEAD, .restart.phase = PL_PHASE_PAUSED }, PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_PAUSED, "it is paused" },
         { "nothing is wanted", { DEAD }, PL_ON_UNHEALTHY_NONE, {}, 3,
           PL_NO_RESTART_POLICY, "policy: OnUnhealthy=none" },
         { "no section", { .restart.broken = true }, PL_ON_UNHEALTHY_NONE, {}, 3,
           PL_NO_RESTART_UNGOVERNED, "no section of the policy governs it" },
-        { "starting", { WELL, .starting = true, .start_left_usec = 40 * SEC }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "starting",
+          { SAYS(VERDICT(STARTING, EVIDENCE)), .start_left_usec = 40 * SEC }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_STARTING, "it is starting, 40s of its start period are left" },
-        { "says that it is not ready", { WELL, .starting = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "says that it is not ready", { SAYS(VERDICT(STARTING, EVIDENCE)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_STARTING, "it is starting" },
-        { "never up", { WELL, .never_up = true, .disputed = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "never up", { SAYS(VERDICT(DISPUTED, NEVER_UP)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_NEVER_UP, "it has not been up since its start: OnStartTimeout= is none" },
-        { "a dependency", { WELL, .waits_for = "postgres", .waits_state = PL_HEALTH_UNHEALTHY },
+        { "a dependency",
+          { SAYS(VERDICT(DEAD, EVIDENCE)), .waits_for = "postgres", .waits_state = PL_HEALTH_UNHEALTHY },
           PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_DEPENDENCY, "waits for postgres, which is unhealthy" },
-        { "not settled", { WELL, .n_failed = 1, .failures = 3 }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "not settled",
+          { SAYS(VERDICT(DEAD, EVIDENCE)), .n_failed = 1, .failures = 3 }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_UNSETTLED, "not settled yet: 1 of 3 failures in a row" },
-        { "answers again", { WELL, .failures = 3 }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "not settled, and nothing is wanted", { SAYS(VERDICT(DEAD, EVIDENCE)), .n_failed = 1, .failures = 3 },
+          PL_ON_UNHEALTHY_NONE, {}, 3, PL_NO_RESTART_POLICY, "policy: OnUnhealthy=none" },
+        { "answers again", { SAYS(VERDICT(UP, EVIDENCE)), .failures = 3 }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+          PL_NO_RESTART_SERVES, "" },
+        { "nothing says anything", { SAYS(VERDICT(UNKNOWN, EVIDENCE)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+          PL_NO_RESTART_SERVES, "" },
+        { "no verdict yet", { .governed = true }, PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_SERVES, "" },
+        { "another answer, and Docker's check passes",
+          { SAYS(VERDICT(DISPUTED, EVIDENCE)), .docker = PL_DOCKER_HEALTH_HEALTHY }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+          PL_NO_RESTART_DOCKER, "Docker's own check passes: disputed" },
+        { "disputed, and nothing is wanted", { SAYS(VERDICT(DISPUTED, EVIDENCE)) }, PL_ON_UNHEALTHY_NONE, {}, 3,
+          PL_NO_RESTART_DISPUTED, "it is alive for all we know: disputed" },
+        { "a job that has failed", { SAYS(VERDICT(DEAD, PHASE)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+          PL_NO_RESTART_JOB, "a job that has ended: OnExit= is none" },
+        { "a loop that runs just now", { SAYS(VERDICT(DEAD, LOOPS)) }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_UNSETTLED, "not settled yet" },
+        { "asked once more", { DEAD }, PL_ON_UNHEALTHY_RESTART, { .stage = PL_RESTART_MEASURES }, 3,
+          PL_NO_RESTART_UNSETTLED, "not settled yet: it is asked once more" },
         { "gave up", { DEAD }, PL_ON_UNHEALTHY_RESTART, { .gave_up = true }, 3,
           PL_NO_RESTART_GAVE_UP, "gave up: 3 restarts in 10min did not help" },
         { "gave up after one", { DEAD }, PL_ON_UNHEALTHY_RESTART, { .gave_up = true }, 1,
@@ -62,25 +89,27 @@ static const struct {
           PL_NO_RESTART_BUDGET, "the budget is spent: 2 restarts in 10min did not help" },
         { "backoff", { DEAD }, PL_ON_UNHEALTHY_RESTART, { .not_before_usec = NOW + 90 * SEC }, 3,
           PL_NO_RESTART_BACKOFF, "backoff, for another 90s" },
-        { "the engine is at it", { DEAD, .restart.engine_until_usec = PL_TIME_INFINITY }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "the engine is at it",
+          { DEAD, .restart.engine_until_usec = PL_TIME_INFINITY }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_ENGINE, "the engine's own restart policy comes first" },
         { "the engine is lost", { DEAD, .restart.stale = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
           PL_NO_RESTART_STALE, "the engine is not connected" },
-        { "under way", { DEAD, .under_way = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "under way", { DEAD }, PL_ON_UNHEALTHY_RESTART, { .stage = PL_RESTART_SENT }, 3,
           PL_NO_RESTART_UNDER_WAY, "one is under way" },
-        { "in the queue", { DEAD, .queued = true }, PL_ON_UNHEALTHY_RESTART, {}, 3,
+        { "in the queue", { DEAD }, PL_ON_UNHEALTHY_RESTART, { .stage = PL_RESTART_WAITS }, 3,
           PL_NO_RESTART_QUEUED, "it waits for its turn: others are being restarted" },
         { "its unit was started", { DEAD }, PL_ON_UNHEALTHY_UNIT, { .fired = true }, 3,
           PL_NO_RESTART_FIRED, "its unit was started for this" },
-        { "dry run", { DEAD, .dry_run = true }, PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_DRY_RUN, "dry run" },
+        { "dry run",
+          { DEAD, .dry_run = true }, PL_ON_UNHEALTHY_RESTART, {}, 3, PL_NO_RESTART_DRY_RUN, "dry run" },
 };
 /* clang-format on */
 
 START_TEST(reason) {
-        PlBudget budget = { rows[_i].budget, 10 * PL_USEC_PER_MIN };
+        PlRestartRules rules = { rows[_i].action, { rows[_i].budget, 10 * PL_USEC_PER_MIN } };
         char text[PL_HEALTH_REASON_MAX];
-        PlNoRestart why = pl_no_restart(&rows[_i].restart, rows[_i].action, &budget,
-                                        &rows[_i].facts, NOW, text, sizeof(text));
+        PlNoRestart why = pl_no_restart(&rows[_i].restart, &rules, &rows[_i].facts, NOW, text,
+                                        sizeof(text));
 
         ck_assert_msg(why == rows[_i].why, "%s: %s", rows[_i].name, pl_no_restart_word(why));
         ck_assert_msg(pl_streq(text, rows[_i].text), "%s: %s", rows[_i].name, text);
@@ -118,12 +147,10 @@ START_TEST(agrees_with_the_decision) {
                                      .healthy_since_usec = NOW },
                         .governed = true,
                 };
-                PlOnUnhealthy action = (bits >> 11) % 3;
-                PlBudget budget = { 1, 10 * PL_USEC_PER_MIN };
+                PlRestartRules rules = { (bits >> 11) % 3, { 1, 10 * PL_USEC_PER_MIN } };
                 uint64_t at = 0;
                 char text[PL_HEALTH_REASON_MAX];
-                PlNoRestart why = pl_no_restart(&r, action, &budget, &f, NOW, text, sizeof(text));
-                PlRestartRules rules = { action, budget };
+                PlNoRestart why = pl_no_restart(&r, &rules, &f, NOW, text, sizeof(text));
                 PlRestartVerb verb = pl_restart_step(&r, &rules, &f.restart, NOW, 0, &at);
                 bool acts = verb == PL_RESTART_QUEUE || verb == PL_RESTART_UNIT;
 

@@ -437,9 +437,9 @@ START_TEST(test_show_health) {
         json_t *c = container(&samples[1]);
         _cleanup_free_ char *text = NULL;
 
-        pl_history_add(&history, "up", "", "", LOADED + 5 * PL_USEC_PER_MIN);
+        pl_history_add(&history, "up", "", "", true, LOADED + 5 * PL_USEC_PER_MIN);
         for (unsigned i = 0; i < 3; i++)
-                pl_history_add(&history, "disputed", "404", "HTTP 404 for /health; \x1b",
+                pl_history_add(&history, "disputed", "404", "HTTP 404 for /health; \x1b", true,
                                LOADED + 8 * PL_USEC_PER_MIN + i * 45 * PL_USEC_PER_SEC);
         ck_assert_int_eq(json_object_set_new(c, "verdicts", pl_wire_history(&history)), 0);
         ck_assert_int_eq(json_object_set_new(c, "recovery", pl_wire_recovery(&recovery)), 0);

@@ -161,9 +161,9 @@ START_TEST(test_history) {
         PlHistory h = {};
 
         assert_dump(pl_wire_history(&h), "[]");
-        pl_history_add(&h, "up", "", "", 1700000000 * PL_USEC_PER_SEC);
-        pl_history_add(&h, "disputed", "404", "HTTP \xff", 1700000060 * PL_USEC_PER_SEC);
-        pl_history_add(&h, "disputed", "404", "HTTP \xff", 1700000070 * PL_USEC_PER_SEC);
+        pl_history_add(&h, "up", "", "", true, 1700000000 * PL_USEC_PER_SEC);
+        pl_history_add(&h, "disputed", "404", "HTTP \xff", true, 1700000060 * PL_USEC_PER_SEC);
+        pl_history_add(&h, "disputed", "404", "HTTP \xff", true, 1700000070 * PL_USEC_PER_SEC);
         assert_dump(pl_wire_history(&h),
                     "[{\"verdict\":\"disputed\",\"code\":\"404\",\"evidence\":\"HTTP \\\\xff\","
                     "\"first_at\":\"2023-11-14T22:14:20Z\",\"last_at\":\"2023-11-14T22:14:30Z\","
