@@ -119,6 +119,10 @@ static int priority_of(const PlHealthdReport *r) {
         case PL_HEALTH_DEGRADED:
                 return LOG_WARNING;
         case PL_HEALTH_ABSENT:
+                /* whether its service is left without any is said after a moment: it may be made
+                 * anew */
+                if (r->id && c->sign == PL_SIGN_GONE)
+                        return LOG_INFO;
                 return r->required ? LOG_ERR : LOG_INFO;
         case PL_HEALTH_HEALTHY:
                 return c->from == PL_HEALTH_UNHEALTHY || c->from == PL_HEALTH_DEGRADED ? LOG_NOTICE

@@ -38,6 +38,7 @@ typedef struct PlPatient {
         uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
         PlHealth health;
         PlHistory history;
+        PlRuns runs;
         PlEnding ending;
         PlRestart restart;
         uint64_t looked_usec;   /* CLOCK_MONOTONIC, of the last inspection */
@@ -905,6 +906,9 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         p->looked_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* an answer would be about the last run */
+        pl_runs_inspect(&p->runs, c,
+                        pl_restart_is_under_way(&p->restart) &&
+                                        p->facts.started_usec == p->restart.ran_usec);
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = set_probe(h, p, c, netns);
@@ -1036,6 +1040,7 @@ bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealt
         f.dry_run = dry_run;
         *ret = (PlHealthdDetail){
                 .history = &p->history,
+                .runs = &p->runs,
                 .rules = rules_of(p),
                 .gave_up_usec = p->restart.gave_up ? p->restart.gave_up_usec : 0,
         };

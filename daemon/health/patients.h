@@ -17,6 +17,7 @@
 #include "lib/health/machine.h"
 #include "lib/health/no-restart.h"
 #include "lib/health/restart.h"
+#include "lib/health/runs.h"
 #include "lib/policy/document.h"
 #include "lib/probe/ollama.h"
 #include "probe/prober.h"
@@ -158,6 +159,7 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret);
 /* What is told of one container alone; borrowed until the next call into this module. */
 typedef struct PlHealthdDetail {
         const PlHistory *history;
+        const PlRuns *runs;
         PlRestartRules rules;
         unsigned budget_used;
         uint64_t gave_up_usec; /* CLOCK_MONOTONIC; 0: it has not */

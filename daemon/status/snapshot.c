@@ -173,7 +173,9 @@ static void add_recovery(const PlSources *from, const PlSubject *s, PlContainerS
                 return;
         r = (PlRecovery){
                 .action = d.rules.action,
-                .by_engine = s->facts->restart_count,
+                .by_plimsolld = d.runs->by_plimsolld,
+                .by_engine = d.runs->by_engine,
+                .by_others = d.runs->by_others,
                 .budget = d.rules.budget,
                 .budget_used = d.budget_used,
                 .gave_up_usec = realtime_of(d.gave_up_usec),
@@ -183,6 +185,7 @@ static void add_recovery(const PlSources *from, const PlSubject *s, PlContainerS
         };
         (void)snprintf(why, sizeof(why), "%u restart%s in %s did not help", r.budget.n,
                        pl_plural(r.budget.n), pl_format_sec(r.budget.window_usec, span));
+        c->restarts = r.by_plimsolld + r.by_engine + r.by_others;
         (void)json_object_set_new(c->extra, "verdicts", pl_wire_history(d.history));
         (void)json_object_set_new(c->extra, "recovery", pl_wire_recovery(&r));
 }

@@ -204,3 +204,196 @@ run_answer() {
     run -1 ctl show xyz
     [[ $output != *"did you mean"* && $output == *"plimsollctl status"* ]]
 }
+
+# why NAME - for scripts, why there is no restart
+why() { ctl --json show "$1" | jq -r '.recovery.no_restart.why // "-"'; }
+
+# ends_up NAME WHY [SECONDS]
+ends_up() {
+    wait_until "${3:-20}" gives "$2" why "$1" || fail "$1: $(why "$1") instead of $2: $(ctl show "$1")"
+}
+
+@test "show tells the last verdicts, and that nothing is restarted because Docker's own check passes" {
+    policy_is <<<$'[Service web]\nMatch=name:web\nProbe=http\nProbePort=80\nProbePath=/health\nProbeInterval=1s\nProbeTimeout=500ms\nProbeFailures=2\nProbeStartPeriod=1s\nOnUnhealthy=restart'
+    run_answer web 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n' --health-cmd true --health-interval 1s
+    daemon_begin
+    turns web healthy
+    answers web 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'
+    ends_up web docker-passes
+    turns web degraded
+    run -1 ctl show web
+    [[ $output == *"web  service web  running, degraded for "* ]]
+    [[ $output == *"reason   disputed: "*404* ]]
+    [[ $output == *"restart  not now: Docker's own check passes: disputed"* ]]
+    [[ $output == *"restarts 0 by plimsolld, 0 by the engine, 0 by others; 3 of 3 left in 10min"* ]]
+    [[ $output =~ verdicts\ [0-9a-z\ ]+ago\ disputed:\ HTTP\ 404\ [^$'\n']*\;\ "Docker's check passes" ]]
+    [[ $output =~ ago\ up ]]
+    run -1 ctl --json show web
+    jq -e '.verdicts[0].verdict == "disputed" and .verdicts[0].code == "404" and .verdicts[1].verdict == "up" and
+        (.verdicts | length) <= 5 and .verdicts[0].count >= 2 and .recovery.action == "restart" and
+        .recovery.budget == {"max": 3, "left": 3, "window_usec": 600000000} and .recovery.gave_up == null and
+        .recovery.no_restart.text == "Docker'"'"'s own check passes: disputed"' <<<"$output"
+    [ "$(grep -c 'web: degraded: disputed: ' "$LOG")" = 1 ]
+    unsaid 'web: restarting'
+}
+
+@test "a surrender is shown with its time and its reason, and what was done before it" {
+    policy_is <<<$'[Service web]\nMatch=name:web\nProbe=none\nOnUnhealthy=restart\nRestartBudget=1/10min'
+    docker run -d --name web --health-cmd true --health-interval 1s "$BB" sh -c 'sleep 3; exit 3' >/dev/null
+    daemon_begin
+    ends_up web gave-up 60
+    run -1 ctl show web
+    [[ $output == *"restart  not now: gave up: 1 restart in 10min did not help"* ]]
+    [[ $output =~ gave\ up\ +[0-9a-z\ ]+ago:\ 1\ restart\ in\ 10min\ did\ not\ help ]]
+    [[ $output == *"restarts 1 by plimsolld, 0 by the engine, 0 by others; 0 of 1 left in 10min"* ]]
+    [[ $output == *"counted  restarts 1,"* ]]
+    run -1 ctl --json show web
+    jq -e '.restarts == 1 and (.recovery.gave_up.at | test("^20.*Z$")) and .recovery.budget.left == 0 and
+        .verdicts[0].verdict == "dead" and (.verdicts[0].evidence | test("exit code 3"))' <<<"$output"
+    # a person's start begins anew
+    docker start web >/dev/null
+    wait_until 10 gives 1 restarted_by web others
+    run ctl --json show web
+    jq -e '.recovery.gave_up == null' <<<"$output"
+}
+
+# restarted_by NAME WHO
+restarted_by() { ctl --json show "$1" | jq ".recovery.restarts.$2"; }
+
+@test "restarts of the engine and of people are told apart" {
+    policy_is <<<$'[Service web]\nMatch=name:web\nProbe=none'
+    docker run -d --name web --restart always "$BB" sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
+    daemon_begin
+    wait_until 5 gives 0 restarted_by web others
+    docker restart -t 5 web >/dev/null
+    wait_until 10 gives 1 restarted_by web others
+    kill -9 "$(pid_of web)"
+    wait_until 10 gives 1 restarted_by web engine
+    [ "$(restarted_by web others)" = 1 ]
+    [ "$(restarted_by web plimsolld)" = 0 ]
+}
+
+@test "why nothing is restarted: a person's stop, a job, the policy, a start period, a pause" {
+    policy_is <<'END'
+[Service stopped]
+Match=name:stopped
+OnUnhealthy=restart
+[Service job]
+Match=name:job
+OnUnhealthy=restart
+[Service failed]
+Match=name:failed
+OnUnhealthy=restart
+[Service none]
+Match=name:none
+OnUnhealthy=none
+[Service early]
+Match=name:early
+Probe=tcp
+ProbePort=80
+ProbeStartPeriod=5min
+OnUnhealthy=restart
+[Service late]
+Match=name:late
+Probe=tcp
+ProbePort=80
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=1
+ProbeStartPeriod=1s
+OnUnhealthy=restart
+[Service paused]
+Match=name:paused
+OnUnhealthy=restart
+END
+    run_bb stopped
+    docker run -d --name job "$BB" true >/dev/null
+    docker run -d --name failed "$BB" false >/dev/null
+    docker run -d --name none --restart always --health-cmd 'test -e /ok' --health-interval 1s --health-retries 1 "$BB" \
+        sh -c 'touch /ok; sleep 1000' >/dev/null
+    run_bb early
+    run_bb late
+    run_bb paused
+    daemon_begin
+    docker stop -t 0 stopped >/dev/null
+    docker pause paused >/dev/null
+    ends_up stopped stopped
+    ends_up early starting
+    ends_up late never-up
+    ends_up paused paused
+    turns none healthy
+    docker exec none rm /ok
+    ends_up none policy
+    run ctl show none
+    [[ $output == *"restart  not now: policy: OnUnhealthy=none"* ]]
+    run ctl show early
+    [[ $output == *"restart  not now: it is starting, "*" of its start period are left"* ]]
+    docker unpause paused >/dev/null
+    # what has ended before plimsolld came is a person's business; what it sees end is a job
+    docker start job failed >/dev/null
+    ends_up job job
+    ends_up failed job
+    run ctl show job
+    [[ $output == *"finished"*"restart  not now: a job that has ended: OnExit= is none"* ]]
+    unsaid 'restarting it'
+}
+
+@test "what waits for another service says for which" {
+    policy_is <<'END'
+[Service db]
+Match=name:db
+Probe=none
+OnUnhealthy=none
+[Service web]
+Match=name:web
+Probe=none
+After=db
+OnUnhealthy=restart
+END
+    local name
+    for name in db web; do
+        docker run -d --name "$name" --health-cmd 'test -e /ok' --health-interval 1s --health-retries 1 "$BB" \
+            sh -c 'touch /ok; sleep 1000' >/dev/null
+    done
+    daemon_begin
+    turns db healthy
+    turns web healthy
+    docker exec db rm /ok
+    turns db unhealthy
+    docker exec web rm /ok
+    turns web unhealthy
+    ends_up web dependency
+    run -1 ctl show web
+    [[ $output == *"restart  not now: waits for db, which is unhealthy"* ]]
+}
+
+@test "a finished job is good: counted apart, no problem, exit status 0" {
+    policy_is <<<$'[Service migrate]\nMatch=name:migrate\n[Service web]\nMatch=name:web\nProbe=http\nProbePort=80'
+    run_answer web 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+    docker run -d --name migrate "$BB" sleep 1 >/dev/null
+    daemon_begin
+    turns migrate finished
+    turns web healthy
+    run -0 ctl status
+    [[ $output == *"1/1 healthy, 1 finished"* ]]
+    [[ $output == *"● finished"* ]]
+    run -0 ctl show migrate
+    run -0 ctl wait migrate --for finished
+    wait_until 5 grep -q '^STATUS=.*1/1 healthy, 1 finished' "$T/notify.log"
+    [ "$(ctl --json status | jq -r .summary)" = "$(tac "$T/notify.log" | sed -n 's/^STATUS=//p' | head -n 1)" ]
+}
+
+@test "the removal of a required service's container is no alarm yet: it may be made anew" {
+    policy_is <<<$'[Service web]\nMatch=name:web\nRequired=yes'
+    docker run -d --name web --health-cmd true --health-interval 1s "$BB" sh -c 'sleep 3; exit 3' >/dev/null
+    daemon_begin
+    turns web unhealthy
+    ctl --json events >"$T/events" 3>&- &
+    sleep 0.3
+    ctl status >/dev/null || true
+    docker rm web >/dev/null
+    wait_until 5 grep -q '"health":"absent"' "$T/events"
+    run_bb web
+    wait_until 5 gives running status_of web .phase
+    jq -es 'map(select(.health == "absent")) | length == 1 and .[0].priority == 6' "$T/events"
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Runs: see the header.
+ */
+
+#include "lib/health/runs.h"
+
+void pl_runs_inspect(PlRuns *r, const PlContainer *c, bool own) {
+        bool anew = r->started_usec > 0 && c->started_usec != r->started_usec;
+        unsigned by_engine = c->restart_count;
+
+        /* between two inspections there may have been several */
+        if (r->known)
+                by_engine -= PL_MIN(r->engine_count, c->restart_count);
+        r->by_engine += by_engine;
+        if (r->known && anew && own)
+                r->by_plimsolld++;
+        else if (r->known && anew && by_engine == 0)
+                r->by_others++;
+        r->known = true;
+        r->started_usec = c->started_usec;
+        r->engine_count = c->restart_count;
+}
