@@ -173,13 +173,13 @@ static void add_address(const Probe *p, PlVerdict *v) {
 }
 
 static void answer(Probe *p, const PlVerdict *v, uint64_t latency) {
-        _cleanup_(probe_freep) Probe *gone = p;
         PlProber *b = p->prober;
 
         stop(p);
         (void)pl_map_remove(b->asks, p->id);
         arm(b);
         p->ask->answered(p->ask->userdata, p->id, v, latency, p->ask->trace);
+        probe_free(p);
 }
 
 static bool begin(Probe *p, bool rare);
