@@ -293,6 +293,11 @@ static Next after_tls(PlAttempt *a, const Request *r, int error, const PlHttpAns
         const char *words = r->error;
         PlTlsError e;
 
+        if (answer->error == PL_HTTP_OK &&
+            pl_tls_wants_certificate(answer->status, answer->body, answer->body_size)) {
+                pl_tls_verdict(PL_TLS_CERTIFICATE, PL_TLS_NO_CERTIFICATE, ret);
+                return NEXT_VERDICT;
+        }
         if (answer->got_status ||
             (error != -EPROTO && error != -EKEYREJECTED && error != -ECONNRESET))
                 return NEXT_JUDGE;

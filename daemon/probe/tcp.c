@@ -276,6 +276,9 @@ static void on_request(PlAttempt *a) {
         } else if (n > 0 && byte == 'N' && a->tls == PL_PROBE_TLS_YES) {
                 pl_tls_verdict(PL_TLS_ABSENT, "", &answer.verdict);
                 conclude(a, &answer);
+        } else if (n > 0 && byte == 'N' && c->asked_plain) {
+                a->way = PL_WAY_PLAIN; /* it has said what it has to say */
+                conclude(a, &c->plain);
         } else if (n > 0 && byte == 'N' &&
                    send_plain(a, buf, talk_of(a)->hello(a->user, a->database, buf)) > 0) {
                 c->stage = STAGE_TALK;
@@ -341,6 +344,8 @@ static void on_answer(PlAttempt *a) {
                 ask_again(a, answer.better);
                 return;
         }
+        if (a->tls == PL_PROBE_TLS_NO)
+                pl_tcp_kept_plain(&answer);
         say_goodbye(a, answer.goodbye);
         conclude(a, &answer);
 }

@@ -59,7 +59,6 @@ static void closed(PlTcpAnswer *ret) {
 /* The bare text of an error of before protocol 3.0. */
 #define OLD_ERROR_MAX 1024u
 
-#define TLS_ALONE    "it lets in nobody without TLS; set ProbeTLS=auto: "
 #define POOLER_ALONE "it cannot reach the server behind it: "
 
 static uint32_t get32(const uint8_t *p) {
@@ -154,17 +153,15 @@ static const struct {
         { "58030", NULL, PL_VERDICT_IMPAIRED, "I/O error: ", QUIET_FULL_USEC },
         { "XX001", NULL, PL_VERDICT_IMPAIRED, "data corrupted: ", QUIET_REFUSED_USEC },
         { "XX002", NULL, PL_VERDICT_IMPAIRED, "index corrupted: ", QUIET_REFUSED_USEC },
-        /* hostssl lines alone: "no encryption" from 14 on, "SSL off" before */
-        { "28000", "no encryption", PL_VERDICT_DISPUTED, TLS_ALONE, QUIET_REFUSED_USEC,
-          PL_WAY_STARTTLS },
-        { "28000", "SSL off", PL_VERDICT_DISPUTED, TLS_ALONE, QUIET_REFUSED_USEC, PL_WAY_STARTTLS },
+        /* "no encryption" from 14 on, "SSL off" before: perhaps there is an entry for TLS */
+        { "28000", "no encryption", PL_VERDICT_UP, "", QUIET_REFUSED_USEC, PL_WAY_STARTTLS },
+        { "28000", "SSL off", PL_VERDICT_UP, "", QUIET_REFUSED_USEC, PL_WAY_STARTTLS },
         { "28000", "valid client certificate", PL_VERDICT_DISPUTED,
           "it wants a certificate of its clients, and the probe has none; with Probe=tcp it is not "
           "asked for one: ",
           QUIET_REFUSED_USEC },
         /* pgbouncer: what it says of itself and of the server behind it, then what it says of us */
-        { "08P01", "SSL required", PL_VERDICT_DISPUTED, TLS_ALONE, QUIET_REFUSED_USEC,
-          PL_WAY_STARTTLS },
+        { "08P01", "SSL required", PL_VERDICT_DISPUTED, "", QUIET_REFUSED_USEC, PL_WAY_STARTTLS },
         { "08P01", "no more connections", PL_VERDICT_IMPAIRED, "full: ", QUIET_FULL_USEC },
         { "08P01", "shut", PL_VERDICT_IMPAIRED, "shutting down: " },
         { "08P01", "config error", PL_VERDICT_IMPAIRED, "it refuses everyone: ", QUIET_FULL_USEC },
@@ -451,6 +448,15 @@ const PlTcpTalk pl_tcp_redis = { redis_hello, redis_parse };
 /* --- which question is asked next, and what its answer means beside the ones before --- */
 
 const uint8_t pl_tcp_starttls[8] = { 0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f }; /* SSLRequest */
+
+void pl_tcp_kept_plain(PlTcpAnswer *a) {
+        PlVerdict v = a->verdict;
+
+        if (a->better == PL_WAY_STARTTLS)
+                pl_verdict_set(&a->verdict, PL_VERDICT_DISPUTED, v.code,
+                               "it does not let the probe in without TLS; set ProbeTLS=auto: %s",
+                               v.reason);
+}
 
 bool pl_tcp_is_quiet(const PlTcpMemory *m, uint64_t now_usec) {
         return !m->noisy && (m->unanswered || now_usec < m->quiet_until_usec);

@@ -43,6 +43,10 @@ typedef struct PlTcpTalk {
         bool starttls; /* pl_tcp_starttls is understood, and is the quiet question */
 } PlTcpTalk;
 
+/** pl_tcp_kept_plain() - it will not be asked in TLS, which the answer hints at: that is its fault.
+ */
+void pl_tcp_kept_plain(PlTcpAnswer *a);
+
 /* Asks a Postgres server for TLS. It answers with one byte, 'S' (the handshake may begin) or 'N',
  * whatever its state, and logs nothing when the connection then ends in order. */
 extern const uint8_t pl_tcp_starttls[8];

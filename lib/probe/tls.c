@@ -47,17 +47,23 @@ PlTlsError pl_tls_error(const char *words) {
         return PL_TLS_REFUSED;
 }
 
-bool pl_tls_is_asked_for(unsigned status, const char *body, size_t n) {
-        static const char *const signs[] = { "https", "ssl", "tls" };
+static bool contains(const char *body, size_t n, const char *sign) {
+        size_t len = strlen(sign);
 
-        if (status != 400 && status != 497)
-                return false;
         n = PL_MIN(n, (size_t)KIB(2));
-        for (size_t i = 0; i < PL_ARRAY_SIZE(signs); i++)
-                for (size_t j = 0, len = strlen(signs[i]); j + len <= n; j++)
-                        if (strncasecmp(body + j, signs[i], len) == 0)
-                                return true;
+        for (size_t i = 0; i + len <= n; i++)
+                if (strncasecmp(body + i, sign, len) == 0)
+                        return true;
         return false;
+}
+
+bool pl_tls_is_asked_for(unsigned status, const char *body, size_t n) {
+        return (status == 400 || status == 497) &&
+               (contains(body, n, "https") || contains(body, n, "ssl") || contains(body, n, "tls"));
+}
+
+bool pl_tls_wants_certificate(unsigned status, const char *body, size_t n) {
+        return status == 400 && contains(body, n, PL_TLS_NO_CERTIFICATE);
 }
 
 void pl_tls_verdict(PlTlsError error, const char *words, PlVerdict *ret) {

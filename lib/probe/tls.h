@@ -45,5 +45,9 @@ PlTlsError pl_tls_error(const char *words);
  */
 bool pl_tls_is_asked_for(unsigned status, const char *body, size_t n);
 
+/** pl_tls_wants_certificate() - an HTTP answer in TLS, as nginx has it. */
+#define PL_TLS_NO_CERTIFICATE "No required SSL certificate was sent"
+bool pl_tls_wants_certificate(unsigned status, const char *body, size_t n);
+
 /** pl_tls_verdict() - @words: as above, quoted into the reason where they say more than we do */
 void pl_tls_verdict(PlTlsError error, const char *words, PlVerdict *ret);

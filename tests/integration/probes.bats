@@ -112,6 +112,46 @@ background() {
     sleep 0.3
     probe --user app postgres "127.0.0.1:$PORT"
     is 'up 28000 no pg_hba.conf entry*'
+    # whether TLS would help is not known where it is not tried
+    probe --tls no --user app postgres "127.0.0.1:$PORT"
+    is 'disputed 28000 it does not let the probe in without TLS; set ProbeTLS=auto: no pg_hba.conf entry*'
+}
+
+# rounds NUMBER OPTION… - one after another, 200 ms apart
+rounds() { run timeout 60 "$TOOL" --interval 200ms --rounds "$@"; }
+
+@test "Postgres: a refusal is logged once, not at each round" {
+    pg_make db
+    pg_start db -w
+    rounds 15 --user nobody postgres "127.0.0.1:$PORT"
+    is 'up 28000 role "nobody" does not exist*'
+    [ "$(grep -c FATAL "$T/db/log")" = 1 ]
+    # and in TLS, where the server speaks it
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=db \
+        -keyout "$T/db/server.key" -out "$T/db/server.crt" 2>/dev/null
+    chown 70:70 "$T/db/server.key"
+    echo 'ssl = on' >>"$T/db/postgresql.conf"
+    inside pg_ctl -D "$t/db" reload >/dev/null
+    sleep 0.5
+    rounds 15 --user nobody postgres "127.0.0.1:$PORT"
+    [ "$(grep -c FATAL "$T/db/log")" = 2 ]
+    clean_log 'SSL connection|reset by peer|incomplete|unexpected'
+}
+
+@test "Postgres: whose processes hang is not silent, one that hangs itself is" {
+    pg_make db
+    pg_start db -w
+    # a lock that each new session needs
+    background psql -h "$t/db" -p "$PORT" -U app -d postgres -c \
+        'begin; lock pg_authid in access exclusive mode; select pg_sleep(60)'
+    sleep 2
+    until_verdict impaired --timeout 500ms --user app --database postgres postgres "127.0.0.1:$PORT"
+    [[ $output == *"impaired timeout it answers, but begins no session"* ]] || { echo "$output"; false; }
+    kill -STOP "$(head -n 1 "$T/db/postmaster.pid")"
+    rounds 6 --timeout 500ms --user app --database postgres postgres "127.0.0.1:$PORT"
+    is 'silent timeout it accepts connections*'
+    [[ $output != *impaired* ]]
+    kill -CONT "$(head -n 1 "$T/db/postmaster.pid")"
 }
 
 @test "Postgres: full for all, and full but for superusers" {

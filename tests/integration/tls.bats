@@ -20,6 +20,7 @@ certificates() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=svc.example \
         -addext subjectAltName=DNS:svc.example -keyout "$E/tls/key.pem" -out "$E/tls/cert.pem" 2>/dev/null
     cat >"$E/tls/nginx.conf" <<'END'
+user root;
 events {}
 http {
     access_log off;
@@ -62,7 +63,8 @@ services_begin() {
     local tls=(-v "$E/tls:/tls:ro")
     docker run -d --name web "${tls[@]}" nginx:debian nginx -c /tls/nginx.conf -g 'daemon off;' >/dev/null
     docker run -d --name prom "${tls[@]}" prom/prometheus:debian prometheus \
-        --config.file=/etc/prometheus/prometheus.yml --web.config.file=/tls/web.yml >/dev/null
+        --config.file=/etc/prometheus/prometheus.yml --web.config.file=/tls/web.yml \
+        --storage.tsdb.path=/prometheus >/dev/null
     docker run -d --name py "${tls[@]}" plimsoll/replay:1 python3 /tls/https.py >/dev/null
     docker run -d --name cache "${tls[@]}" redis:debian redis-server --port 0 --tls-port 6379 \
         --tls-cert-file /tls/cert.pem --tls-key-file /tls/key.pem --tls-auth-clients no >/dev/null
@@ -171,9 +173,8 @@ not_healthy() { [[ $(health "$1") != healthy && $(health "$1") != unhealthy ]]; 
         --tls-cert-file /tls/cert.pem --tls-key-file /tls/key.pem --tls-ca-cert-file /tls/cert.pem >/dev/null
     started=$(starts_of)
     daemon_begin
-    turns web degraded
-    tells web 'HTTP 400'
-    turns cache degraded
+    for name in web cache; do turns "$name" degraded; done
+    tells web 'No required SSL certificate was sent.*set Probe=tcp'
     tells cache 'wants a certificate of its clients.*set Probe=tcp'
     sleep 3
     [ "$(starts_of)" = "$started" ]

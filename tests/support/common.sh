@@ -47,7 +47,7 @@ packages_of() {
     engine) echo "iproute2 util-linux procps busybox-static mmdebstrap ca-certificates $(packages_of_docker)" ;;
     python) echo "python3" ;;
     integration)
-        echo "bats jq curl python3 valgrind zstd xfsprogs btrfs-progs"
+        echo "bats jq curl openssl python3 valgrind zstd xfsprogs btrfs-progs"
         ;;
     bench) echo "python3 zstd logrotate xfsprogs btrfs-progs" ;;
     deb) echo "debhelper dpkg-dev fakeroot ?systemd-dev" ;;

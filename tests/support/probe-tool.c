@@ -5,6 +5,7 @@
  *
  *   probe-tool [OPTION…] KIND IP:PORT…          one round: "VERDICT CODE REASON"
  *   probe-tool --until VERDICT [OPTION…] …      rounds, a line each, until that verdict
+ *   probe-tool --rounds N [OPTION…] …           so many rounds, a line each that is another
  *   probe-tool --bench N --for SEC [OPTION…] …  N probes at --interval: CPU and memory of this
  * process
  */
@@ -24,6 +25,7 @@ typedef struct Tool {
         PlProber *prober;
         const char *until;
         unsigned long n_rounds, n_up, bench;
+        unsigned long rounds; /* ends after so many; 0: see until */
         uint64_t latency_usec;
         bool ended;
         char line[300]; /* last printed */
@@ -58,7 +60,7 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
                 (void)printf("loaded %s %" PRIu64 "\n", ollama->loaded[i].name,
                              ollama->loaded[i].size_bytes);
         (void)fflush(stdout);
-        if (!t->until || pl_streq(t->until, word)) {
+        if (t->rounds > 0 ? t->n_rounds >= t->rounds : !t->until || pl_streq(t->until, word)) {
                 t->ended = true;
                 pl_prober_remove(t->prober, id);
                 (void)sd_event_exit(t->event, 0);
@@ -142,6 +144,7 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                 { "tls", required_argument, NULL, 'T' },
                 { "verify", no_argument, NULL, 'v' },
                 { "until", required_argument, NULL, 'U' },
+                { "rounds", required_argument, NULL, 'r' },
                 { "bench", required_argument, NULL, 'b' },
                 { "for", required_argument, NULL, 'f' },
                 {},
@@ -175,6 +178,8 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                         expect[n_expect++] = optarg;
                 else if (c == 'm' && n_models < 8)
                         models[n_models++] = optarg;
+                else if (c == 'r')
+                        t->rounds = strtoul(optarg, NULL, 10);
                 else if (c == 'b')
                         t->bench = strtoul(optarg, NULL, 10);
                 else if (c == 'T')
@@ -219,7 +224,7 @@ int main(int argc, char **argv) {
                 if (t.bench)
                         pl_prober_hurry(t.prober, id, 0);
         }
-        if (t.bench || t.until) {
+        if (t.bench || t.until || t.rounds) {
                 r = sd_event_add_time_relative(t.event, NULL, CLOCK_MONOTONIC, for_usec, 0, on_end,
                                                &t);
                 if (r < 0)

@@ -112,6 +112,7 @@ typedef enum Manner {
         POSTGRES,             /* in plain "no encryption", and 'S' to the request for TLS */
         POSTGRES_PLAIN,       /* 'N' */
         POSTGRES_FULL,        /* in plain 53300, and 'S' */
+        POSTGRES_HBA,         /* as POSTGRES, and 'N' */
 } Manner;
 
 typedef struct Server {
@@ -126,7 +127,10 @@ typedef struct Server {
         char name[64];                               /* SNI of the last handshake */
 } Server;
 
-#define GO_400        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+#define GO_400 "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+#define NGINX_400                                                \
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 52\r\n\r\n" \
+        "<center>No required SSL certificate was sent</center"
 #define OK_200        "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"database\":\"ok\"}"
 #define NOT_FOUND_404 "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
 #define ASKS_ENCRYPTION \
@@ -137,7 +141,7 @@ static void answer_plain(Server *s, int fd, const uint8_t *data, size_t n) {
         s->n_plain++;
         if (s->manner == PLAIN)
                 (void)!send(fd, s->answer, s->n_answer, MSG_NOSIGNAL);
-        else if (s->manner == POSTGRES)
+        else if (s->manner == POSTGRES || s->manner == POSTGRES_HBA)
                 (void)!send(fd, ASKS_ENCRYPTION, sizeof(ASKS_ENCRYPTION) - 1, MSG_NOSIGNAL);
         else if (s->manner == POSTGRES_PLAIN)
                 (void)!send(fd, s->answer, s->n_answer, MSG_NOSIGNAL);
@@ -179,6 +183,7 @@ static void answer_tls(Server *s, int fd) {
 
 static void serve(Server *s, int fd) {
         bool postgres = s->manner >= POSTGRES;
+        bool has_none = s->manner == POSTGRES_PLAIN || s->manner == POSTGRES_HBA;
         uint8_t data[512];
         ssize_t n = recv(fd, data, sizeof(data), MSG_PEEK);
 
@@ -186,10 +191,10 @@ static void serve(Server *s, int fd) {
                 return;
         if (postgres && n == 8 && memcmp(data, pl_tcp_starttls, 8) == 0) {
                 (void)!recv(fd, data, 8, 0);
-                (void)!send(fd, s->manner == POSTGRES_PLAIN ? "N" : "S", 1, MSG_NOSIGNAL);
+                (void)!send(fd, has_none ? "N" : "S", 1, MSG_NOSIGNAL);
                 n = recv(fd, data, sizeof(data), MSG_PEEK);
                 if (n <= 0) {
-                        s->n_rude += s->manner != POSTGRES_PLAIN;
+                        s->n_rude += !has_none;
                         return;
                 }
         }
@@ -361,6 +366,8 @@ static const struct {
           PL_PROBE_TLS_AUTO, false, 2, PL_VERDICT_DISPUTED, "tls", "set Probe=tcp", 1, 2, 0 },
         { "HTTPS, the same in TLS 1.2", WANTS_CERTIFICATE_12, PL_PROBE_GRAFANA, OK_200,
           PL_PROBE_TLS_AUTO, false, 2, PL_VERDICT_DISPUTED, "tls", "set Probe=tcp", 1, 2, 0 },
+        { "HTTPS, nginx' words for it", SILENT_CLOSE, PL_PROBE_GRAFANA, NGINX_400, PL_PROBE_TLS_AUTO, false,
+          2, PL_VERDICT_DISPUTED, "tls", "No required SSL certificate was sent", 1, 2, 2 },
         { "HTTPS, not to be trusted", SILENT_CLOSE, PL_PROBE_GRAFANA, OK_200, PL_PROBE_TLS_AUTO, true,
           2, PL_VERDICT_DISPUTED, "certificate", "set ProbeHost=", 1, 2, 0 },
         { "Postgres, hostssl lines alone", POSTGRES, PL_PROBE_POSTGRES, "R\0\0\0\x08\0\0\0\3",
@@ -374,6 +381,8 @@ static const struct {
         { "Postgres without TLS where TLS is wanted", POSTGRES_PLAIN, PL_PROBE_POSTGRES,
           "R\0\0\0\x08\0\0\0\3", PL_PROBE_TLS_YES, false, 2, PL_VERDICT_DISPUTED, "tls",
           "does not speak TLS", 0, 0, 0 },
+        { "Postgres without TLS, no entry for us", POSTGRES_HBA, PL_PROBE_POSTGRES, "", PL_PROBE_TLS_AUTO,
+          false, 3, PL_VERDICT_UP, "28000", "no pg_hba.conf entry, no encryption (SQLSTATE", 1, 0, 0 },
         { "Postgres is full: a handshake without a question from then on", POSTGRES_FULL,
           PL_PROBE_POSTGRES, "", PL_PROBE_TLS_AUTO, false, 3, PL_VERDICT_IMPAIRED, "53300", "full", 1, 2,
           0 },
