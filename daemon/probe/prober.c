@@ -166,10 +166,8 @@ static void arm(PlProber *b) {
 /* Where it went wrong belongs to reasons that are about reaching it. */
 static void add_address(const Probe *p, PlVerdict *v) {
         char text[PL_PROBE_ADDRESS_TEXT_MAX];
-        size_t n = strlen(v->reason);
 
-        (void)snprintf(v->reason + n, sizeof(v->reason) - n, " (%s)",
-                       pl_probe_address_format(p->attempt.address, text));
+        pl_verdict_add(v, " (%s)", pl_probe_address_format(p->attempt.address, text));
 }
 
 static void answer(Probe *p, const PlVerdict *v, uint64_t latency) {

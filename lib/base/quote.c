@@ -41,6 +41,19 @@ size_t pl_utf8_decode(const char *text, size_t size, uint32_t *ret) {
         return n;
 }
 
+char *pl_utf8_trim(char *s) {
+        size_t end = strlen(s), at = end;
+        uint32_t unused;
+
+        while (at > 0 && end - at < 3 && ((unsigned char)s[at - 1] & 0xc0) == 0x80)
+                at--;
+        if (at > 0 && (unsigned char)s[at - 1] >= 0xc0)
+                at--;
+        if (at < end && pl_utf8_decode(s + at, end - at, &unused) != end - at)
+                s[at] = '\0';
+        return s;
+}
+
 /* Must not reach a terminal or a one-line message as it is. */
 static bool is_dangerous(uint32_t c) {
         return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||

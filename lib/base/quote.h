@@ -34,3 +34,7 @@ const char *pl_quote(const void *data, size_t n, char *buf, size_t size);
  * Return: its length in bytes, 1 to 4 (a NUL has length 1); 0 when there is none that is UTF-8
  * (overlong, a surrogate, cut, above U+10FFFF, or size is 0). */
 size_t pl_utf8_decode(const char *s, size_t size, uint32_t *ret);
+
+/** pl_utf8_trim() - drop a character that a full buffer has cut off at the end of a text. Return:
+ * s. */
+char *pl_utf8_trim(char *s);

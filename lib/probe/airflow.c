@@ -44,6 +44,7 @@ static void append(char *buf, size_t size, const char *separator, const char *te
         size_t n = strlen(buf);
 
         (void)snprintf(buf + n, size - n, "%s%s", n > 0 ? separator : "", text);
+        (void)pl_utf8_trim(buf);
 }
 
 /* Return: false: no time, or none that can be read. */

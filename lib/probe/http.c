@@ -18,7 +18,8 @@
 #define RARE_HURRY    5 /* so much oftener while something was found */
 /* A question that was given up keeps a worker of the service busy until its own timeout ends it:
  * gunicorn's is 30 s, a database driver's longer. */
-#define HUNG_USEC (2 * PL_USEC_PER_MIN)
+#define HUNG_USEC       (2 * PL_USEC_PER_MIN)
+#define HUNG_AGAIN_USEC (30 * PL_USEC_PER_SEC)
 
 static void up(PlVerdict *ret) {
         pl_verdict_set(ret, PL_VERDICT_UP, "", "%s", "");
@@ -111,7 +112,7 @@ static void nowhere(const PlHttpSpec *s, PlVerdict *ret) {
                                pl_quote(path, strlen(path), quoted, sizeof(quoted)));
         }
         pl_verdict_set(ret, PL_VERDICT_DISPUTED, "404",
-                       "HTTP 404 for %s: set ProbePath= to where it is served", list);
+                       "HTTP 404 for %s: set ProbePath= to where it is served", pl_utf8_trim(list));
 }
 
 /* It has not answered as it should. Return: whether another place is to be asked. */
@@ -191,11 +192,10 @@ static PlProbeStep follow(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswe
 
 /* Of what was found after a redirect, say so. */
 static void add_lead(const PlHttpProbe *p, PlVerdict *ret) {
-        size_t n = strlen(ret->reason);
         char quoted[48];
 
         if (p->followed && ret->kind == PL_VERDICT_DISPUTED)
-                (void)snprintf(ret->reason + n, sizeof(ret->reason) - n, " (redirected to %s)",
+                pl_verdict_add(ret, " (redirected to %s)",
                                pl_quote(p->now.path, strcspn(p->now.path, "?"), quoted,
                                         sizeof(quoted)));
 }
@@ -222,7 +222,6 @@ static PlProbeStep answer_rare(const PlHttpSpec *s, PlHttpProbe *p, const PlHttp
                                uint64_t realtime_usec, PlVerdict *ret) {
         char asked[64], served[PL_HTTP_PATH_MAX], quoted[64];
         PlVerdict v = {};
-        size_t n;
 
         home(s, p, served);
         (void)pl_quote(p->now.path, strcspn(p->now.path, "?"), asked, sizeof(asked));
@@ -234,10 +233,12 @@ static PlProbeStep answer_rare(const PlHttpSpec *s, PlHttpProbe *p, const PlHttp
         } else if (a->error == PL_HTTP_OK) {
                 p->hung = 0;
                 pl_answer_unexpected(a, p->now.path, &v);
-                n = strlen(v.reason);
-                (void)snprintf(v.reason + n, sizeof(v.reason) - n, "; %s answers", quoted);
+                pl_verdict_add(&v, "; %s answers", quoted);
         } else if (a->error == PL_HTTP_TIMEOUT && s->talk->rare_blocks && p->hung++ == 0) {
-                p->hung_usec = realtime_usec; /* once is no evidence */
+                /* once is no evidence, but it is worth another look */
+                p->hung_usec = realtime_usec;
+                p->rare_due_usec -= p->rare_period_usec / RARE_HURRY;
+                p->rare_due_usec += PL_MIN(p->rare_period_usec / RARE_HURRY, HUNG_AGAIN_USEC);
         } else if (a->error == PL_HTTP_TIMEOUT || a->error == PL_HTTP_CLOSED ||
                    a->error == PL_HTTP_GARBAGE) {
                 p->hung_usec = realtime_usec;

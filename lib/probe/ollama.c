@@ -203,7 +203,7 @@ static void judge_wanted(const PlHttpSpec *s, const PlOllamaLook *look, PlVerdic
         if (n_missing > 0)
                 pl_verdict_set(ret, PL_VERDICT_IMPAIRED, "models", "%s not installed: %s",
                                n_missing == 1 ? "a required model is" : "required models are",
-                               list);
+                               pl_utf8_trim(list));
 }
 
 static PlProbeStep rare_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,

@@ -16,6 +16,17 @@ void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const ch
         va_start(ap, format);
         (void)vsnprintf(v->reason, sizeof(v->reason), format, ap);
         va_end(ap);
+        (void)pl_utf8_trim(v->reason);
+}
+
+void pl_verdict_add(PlVerdict *v, const char *format, ...) {
+        size_t n = strlen(v->reason), size = sizeof(v->reason) - n;
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(v->reason + n, size, format, ap);
+        va_end(ap);
+        (void)pl_utf8_trim(v->reason);
 }
 
 bool pl_verdict_if_tls(const uint8_t *data, size_t n, PlVerdict *ret) {

@@ -43,6 +43,9 @@ typedef enum PlProbeStep {
 void pl_verdict_set(PlVerdict *v, PlVerdictKind kind, const char *code, const char *format, ...)
                 PL_PRINTF(4, 5);
 
+/** pl_verdict_add() - go on with its reason, likewise. */
+void pl_verdict_add(PlVerdict *v, const char *format, ...) PL_PRINTF(2, 3);
+
 /* To a plain question that met TLS. */
 #define PL_VERDICT_TLS "it speaks TLS on this port, and was not asked in TLS: set ProbeTLS=auto"
 

@@ -103,6 +103,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_all(data + 1, size - 1, data[0] % 16 + 1u, &pieces);
         must(whole.n == pieces.n && whole.r == pieces.r && whole.complete == pieces.complete);
         must(memcmp(whole.entries, pieces.entries, sizeof(whole.entries)) == 0);
+        /* jansson swallows a NUL that follows a word */
+        if (memchr(data + 1, '\0', size - 1))
+                return 0;
         /* of members that come twice jansson keeps one, at either depth */
         root = json_loadb((const char *)data + 1, size - 1, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
                           NULL);

@@ -93,18 +93,18 @@ START_TEST(mlflow_hangs) {
                 { ok, 0, PL_VERDICT_UP, "" },
                 { hangs, 0, PL_VERDICT_UP, "" }, /* it may be its first */
                 { late, 10, PL_VERDICT_IMPAIRED, "/health does not answer while an earlier" },
-                { ok, 100, PL_VERDICT_UP, "" },
-                { ok, 120, PL_VERDICT_UP, "" },
-                { hangs, 120, PL_VERDICT_IMPAIRED,
+                { ok, 29, PL_VERDICT_UP, "" },
+                { ok, 30, PL_VERDICT_UP, "" },
+                { hangs, 30, PL_VERDICT_IMPAIRED,
                   "search does not answer, /health does: its database, most likely" },
-                { ok, 130, PL_VERDICT_IMPAIRED, "its database" },
-                { late, 140, PL_VERDICT_IMPAIRED, "/health does not answer while" },
-                { late, 239, PL_VERDICT_IMPAIRED, "/health does not answer while" },
-                { late, 241, PL_VERDICT_SILENT, "deadline" }, /* that is not from our question */
-                { ok, 250, PL_VERDICT_IMPAIRED, "its database" },
-                { found, 250, PL_VERDICT_UP, "" },
-                { ok, 260, PL_VERDICT_UP, "" },
-                { late, 270, PL_VERDICT_SILENT, "deadline" },
+                { ok, 40, PL_VERDICT_IMPAIRED, "its database" },
+                { late, 50, PL_VERDICT_IMPAIRED, "/health does not answer while" },
+                { late, 149, PL_VERDICT_IMPAIRED, "/health does not answer while" },
+                { late, 151, PL_VERDICT_SILENT, "deadline" }, /* that is not from our question */
+                { ok, 160, PL_VERDICT_IMPAIRED, "its database" },
+                { found, 160, PL_VERDICT_UP, "" },
+                { ok, 170, PL_VERDICT_UP, "" },
+                { late, 180, PL_VERDICT_SILENT, "deadline" },
         };
         PlVerdict v;
 

@@ -21,13 +21,14 @@ typedef struct Service {
         int fd;
         uint16_t port;
         const char *answer;
+        const char *hangs; /* a request that begins so is not answered; NULL: none */
         unsigned n_asked;
 } Service;
 
 static Service service;
 static PlProber *prober;
 static unsigned n_verdicts, n_answered;
-static PlVerdict answered_verdict;
+static PlVerdict answered_verdict, last_verdict;
 static char *conversation; /* "what text|what text" */
 static uint64_t answered_usec[4];
 
@@ -37,6 +38,10 @@ static int on_request(sd_event_source *source, int fd, uint32_t events, void *us
 
         if (recv(fd, request, sizeof(request), MSG_DONTWAIT) > 0) {
                 s->n_asked++;
+                if (s->hangs && strncmp(request, s->hangs, strlen(s->hangs)) == 0) {
+                        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+                        return 0; /* and is left open */
+                }
                 ck_assert_int_gt(send(fd, s->answer, strlen(s->answer), MSG_NOSIGNAL), 0);
         }
         (void)close(fd);
@@ -72,6 +77,7 @@ static void service_begin(const char *answer) {
 
 static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                        const PlOllamaFacts *ollama) {
+        last_verdict = *v;
         n_verdicts++;
 }
 
@@ -214,6 +220,40 @@ START_TEST(one_at_a_time_and_not_often) {
 }
 END_TEST
 
+/* What is only of interest is asked after the verdict, which does not wait for it. */
+START_TEST(rarely) {
+        static const char answer[] = "HTTP/1.1 200 OK\r\n\r\n{\"version\":\"1\",\"models\":[]}";
+
+        service_begin(answer);
+        service.hangs = "GET /api/tags ";
+        probe(PL_PROBE_OLLAMA, false);
+        ck_assert_int_eq(last_verdict.kind, PL_VERDICT_UP);
+        while (service.n_asked < 2) /* /api/ps, and then the one that hangs */
+                ck_assert_int_ge(sd_event_run(service.event, 50 * PL_USEC_PER_MSEC), 0);
+        ck_assert_uint_eq(n_verdicts, 1);
+        /* a sign of life that is wanted now does not wait for it either */
+        pl_prober_soon(prober, ID);
+        for (int i = 0; i < 40 && n_verdicts < 2; i++)
+                ck_assert_int_ge(sd_event_run(service.event, 50 * PL_USEC_PER_MSEC), 0);
+        ck_assert_uint_eq(n_verdicts, 2);
+        ck_assert_int_eq(last_verdict.kind, PL_VERDICT_UP);
+}
+END_TEST
+
+/* It ends at a deadline of its own, and is told. */
+START_TEST(rarely_without_an_answer) {
+        service_begin("HTTP/1.1 200 OK\r\n\r\n{\"version\":\"1\"}");
+        service.hangs = "GET /api/ps ";
+        probe(PL_PROBE_OLLAMA, false);
+        for (int i = 0; i < 300 && n_verdicts < 2; i++)
+                ck_assert_int_ge(sd_event_run(service.event, 50 * PL_USEC_PER_MSEC), 0);
+        ck_assert_uint_eq(n_verdicts, 2);
+        ck_assert_int_eq(last_verdict.kind, PL_VERDICT_IMPAIRED);
+        ck_assert_msg(strstr(last_verdict.reason, "/api/ps does not answer, /api/version does"),
+                      "%s", last_verdict.reason);
+}
+END_TEST
+
 /* Its container is gone, or its probe is another one: the answer comes all the same. */
 START_TEST(removed_meanwhile) {
         service_begin("+PONG\r\n");
@@ -244,6 +284,8 @@ int main(void) {
         tcase_add_test(t, each_address_is_told);
         tcase_add_test(t, no_evidence);
         tcase_add_test(t, one_at_a_time_and_not_often);
+        tcase_add_test(t, rarely);
+        tcase_add_test(t, rarely_without_an_answer);
         tcase_add_test(t, removed_meanwhile);
         tcase_add_test(t, freed_meanwhile);
         return run_case(t);

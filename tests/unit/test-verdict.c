@@ -22,6 +22,34 @@ START_TEST(set_is_bounded) {
 }
 END_TEST
 
+/* What was quoted stays whole characters, wherever the end of the buffer falls. */
+START_TEST(cut_between_characters) {
+        for (size_t before = PL_REASON_MAX - 8; before < PL_REASON_MAX + 2; before++) {
+                char text[PL_REASON_MAX + 32];
+                PlVerdict v = {};
+
+                memset(text, 'x', before);
+                (void)snprintf(text + before, sizeof(text) - before, "ä€😀");
+                for (unsigned add = 0; add < 2; add++) {
+                        size_t n = 0;
+                        uint32_t c;
+
+                        if (add) {
+                                pl_verdict_set(&v, PL_VERDICT_UP, "", "%s", "");
+                                pl_verdict_add(&v, "%s", text);
+                        } else {
+                                pl_verdict_set(&v, PL_VERDICT_UP, "", "%s", text);
+                        }
+                        for (size_t i = 0; v.reason[i]; i += n) {
+                                n = pl_utf8_decode(v.reason + i, strlen(v.reason + i), &c);
+                                ck_assert_msg(n > 0, "%zu: at %zu", before, i);
+                        }
+                        ck_assert_uint_gt(strlen(v.reason), PL_REASON_MAX - 5);
+                }
+        }
+}
+END_TEST
+
 static const struct {
         const char *name, *data;
         size_t n;
@@ -50,6 +78,7 @@ int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_test(t, set_is_bounded);
+        tcase_add_test(t, cut_between_characters);
         tcase_add_loop_test(t, tls_records, 0, PL_ARRAY_SIZE(records));
         return run_case(t);
 }
