@@ -36,7 +36,7 @@ static const char *const plain[_PL_SIGN_N] = {
         [PL_SIGN_NOTHING] = "runs; no probe and no healthcheck say more",
         [PL_SIGN_GONE] = "there is no such container",
         [PL_SIGN_RESTARTING] = "the engine is restarting it",
-        [PL_SIGN_PAUSED] = "impaired: paused",
+        [PL_SIGN_PAUSED] = "paused",
 };
 
 static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {

@@ -37,8 +37,11 @@ teardown() { end; }
 }
 
 @test "an unhealthy container: exit 1, with its name and the reason" {
-    docker run -d --name web --health-cmd false --health-interval 1s --health-retries 1 "$BB" sleep 1000
+    # it has passed before it fails
+    docker run -d --name web --health-cmd 'test -e /tmp/up' --health-interval 1s --health-retries 1 "$BB" sh -c 'touch /tmp/up; sleep 1000'
     daemon_begin
+    wait_until 15 gives healthy status_of web .health
+    docker exec web rm /tmp/up
     wait_until 15 gives unhealthy status_of web .health
     run -1 ctl status
     [[ $output == *web*unhealthy* ]]

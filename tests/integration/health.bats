@@ -33,6 +33,7 @@ END
     # no exec: the engine was not asked to run anything
     [ "$(docker inspect -f '{{len .ExecIDs}}' db)" = 0 ]
     run docker logs db
+    echo "$output" | grep -E "FATAL|EOF" || true
     [[ $output != *FATAL* && $output != *"unexpected EOF"* ]]
     run ctl wait db --for healthy --timeout 5s
     [ "$status" -eq 0 ]

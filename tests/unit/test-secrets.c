@@ -61,8 +61,8 @@ END_TEST
 
 /* What is in no text cannot be shown, however the data is cut off: each beginning of it. */
 START_TEST(cut_anywhere) {
-        static const char all[] = "user=someone&password=hunter22&x=hunter22";
-        static char *const environment[] = { (char *)"A=hunter22", (char *)"B=someone", NULL };
+        static const char all[] = "user=skipper&password=hunter22&x=hunter22";
+        static char *const environment[] = { (char *)"A=hunter22", (char *)"B=skipper", NULL };
         _cleanup_(pl_secrets_freep) PlSecrets *s = NULL;
 
         ck_assert_int_eq(pl_secrets_new(environment, &s), 0);
@@ -71,7 +71,7 @@ START_TEST(cut_anywhere) {
                 _cleanup_free_ char *text = pl_secrets_cut(s, all, n, true, &left);
 
                 ck_assert_ptr_nonnull(text);
-                ck_assert_msg(!strstr(text, "hun") && !strstr(text, "som"), "%zu: %s", n, text);
+                ck_assert_msg(!strstr(text, "hun") && !strstr(text, "ski"), "%zu: %s", n, text);
         }
 }
 END_TEST
