@@ -113,6 +113,8 @@ static const char *last_words(const PlSubject *s, char buf[static PL_LAST_WORDS_
 static int priority_of(const PlHealthdReport *r) {
         const PlHealthChange *c = r->change;
 
+        if (r->minor)
+                return LOG_DEBUG;
         switch (c->to) {
         case PL_HEALTH_UNHEALTHY:
                 return c->attributed ? LOG_NOTICE : LOG_ERR;
@@ -165,6 +167,8 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
                                pl_format_sec(c->lasted_usec - c->lasted_usec % PL_USEC_PER_SEC,
                                              lasted),
                                pl_health_state_to_string(c->from));
+        else if (pl_startswith(c->reason, pl_health_state_to_string(c->to)))
+                (void)snprintf(text, sizeof(text), "%s", c->reason); /* "finished with …" */
         else
                 (void)snprintf(text, sizeof(text), "%s%s%s", pl_health_state_to_string(c->to),
                                *c->reason ? ": " : "", c->reason);

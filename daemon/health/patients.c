@@ -37,6 +37,7 @@ typedef struct PlPatient {
         uint64_t started_usec; /* CLOCK_MONOTONIC, of facts.started_usec */
         uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
         PlHealth health;
+        PlHealthState told; /* the last state that was news */
         PlHistory history;
         PlRuns runs;
         PlEnding ending;
@@ -280,8 +281,34 @@ static bool is_started_once(const PlPatient *p) {
         return !*policy || pl_streq(policy, "no");
 }
 
-static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
+static bool may_finish(const PlPatient *p) {
+        return is_started_once(p) || pl_startswith(p->facts.restart_policy, "on-failure");
+}
+
+/* The policy wants it back, however it ends. */
+static bool is_run_again(const PlPatient *p) {
+        return p->service && p->service->probe.on_exit != PL_ON_UNHEALTHY_NONE;
+}
+
+/*
+ * Nobody saw it end, and it ended well: a job more likely than a service that somebody stopped, and
+ * the better error: neither is restarted. Where OnExit= starts what has ended, doubt is for a stop.
+ */
+static bool was_done_unseen(const PlPatient *p) {
+        return p->ending.ender == PL_ENDER_UNSEEN && p->facts.exit_code == 0 && may_finish(p) &&
+               !is_run_again(p);
+}
+
+/* Ends that were good are no crash loop, however many a person asks for. */
+static unsigned crashes_of(const PlPatient *p) {
         bool runs = p->facts.phase == PL_PHASE_RUNNING;
+
+        return may_finish(p) && p->ending.exit_code == 0 && !is_run_again(p)
+                               ? 0
+                               : pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME));
+}
+
+static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
         PlHealthFacts f = {
                 .present = true,
                 .stale = h->stale,
@@ -291,14 +318,13 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .docker = p->facts.healthcheck.status,
                 .started_usec = p->started_usec,
                 .oom_usec = p->oom_usec,
-                .by_request = pl_ending_was_requested(&p->ending),
+                .by_request = pl_ending_was_requested(&p->ending) && !was_done_unseen(p),
                 .own = pl_restart_is_under_way(&p->restart),
                 .between = pl_restart_is_under_way(&p->restart) &&
                            p->facts.started_usec == p->restart.ran_usec,
                 .once = is_started_once(p),
-                .may_finish = is_started_once(p) ||
-                              pl_startswith(p->facts.restart_policy, "on-failure"),
-                .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
+                .may_finish = may_finish(p),
+                .crashes = crashes_of(p),
         };
 
         f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
@@ -653,7 +679,20 @@ static void wake_at(PlHealthd *h, uint64_t usec) {
         (void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
 }
 
-static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
+/* A start is told by what comes of it, unless the service itself says that it will take long. A job
+ * that is done once more, as each "docker compose up" has it, is done as before. */
+static bool is_news(PlPatient *p, const PlHealthChange *change) {
+        bool done = p->told == PL_HEALTH_FINISHED;
+
+        if (change->to == PL_HEALTH_STARTING)
+                return p->health.last.kind == PL_VERDICT_STARTING;
+        if (done && (change->to == PL_HEALTH_FINISHED || change->to == PL_HEALTH_UNKNOWN))
+                return false;
+        p->told = change->to;
+        return true;
+}
+
+static void report(PlHealthd *h, PlPatient *p, const PlHealthFacts *f,
                    const PlHealthChange *change) {
         PlHealthdReport r = {
                 .id = p->id,
@@ -665,6 +704,7 @@ static void report(PlHealthd *h, const PlPatient *p, const PlHealthFacts *f,
                 .exit_code = p->ending.exit_code,
                 .crashes = f->crashes,
                 .required = p->service && p->service->probe.required,
+                .minor = !is_news(p, change),
         };
 
         h->handlers->changed(h->userdata, &r);

@@ -35,6 +35,7 @@ typedef struct PlHealthdReport {
         int exit_code;
         unsigned crashes; /* of a crash loop */
         bool required;
+        bool minor; /* no news: on its way to a state, or as it was told before */
 } PlHealthdReport;
 
 typedef struct PlHealthdHandlers {

@@ -2,7 +2,8 @@
 
 /*
  * One restart for one death: what is asked for, what is cancelled while it waits, and what follows
- * on each answer. Containers are told by hand; Docker's own healthcheck is the evidence.
+ * on each answer; and what of it is news. Containers are told by hand; Docker's own healthcheck is
+ * the evidence.
  */
 
 #include "health/patients.h"
@@ -32,7 +33,15 @@ static unsigned index_of(const char *id) {
         ck_abort_msg("%s", id);
 }
 
-static void on_changed(void *userdata, const PlHealthdReport *report) {}
+/* A letter for each report that is news: h healthy, s starting, f finished, u unknown … */
+static char news[32];
+
+static void on_changed(void *userdata, const PlHealthdReport *report) {
+        size_t n = strlen(news);
+
+        if (!report->minor && n + 1 < sizeof(news))
+                memcpy(news + n, (char[]){ *pl_health_state_to_string(report->change->to), 0 }, 2);
+}
 
 static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const char *reason) {
         if (verb == PL_RESTART_LOOK || verb == PL_RESTART_CANCEL)
@@ -175,6 +184,7 @@ static void answered(unsigned i, int error) {
 }
 
 static void setup(void) {
+        news[0] = '\0';
         started_usec = realtime() - 60 * SEC;
         for (unsigned i = 0; i < RUNS_MAX; i++) {
                 containers[i] = (PlContainer){ .name = (char *)"a",
@@ -390,6 +400,60 @@ START_TEST(not_again_by_the_next_plimsolld) {
 }
 END_TEST
 
+static void works(unsigned i, int exit_code) {
+        happens(i, PL_EVENT_START, 0);
+        containers[i].started_usec = realtime();
+        runs(i, PL_DOCKER_HEALTH_NONE);
+        ends(i, exit_code);
+}
+
+/* As each "docker compose up" has it: done is done, worth one line, and no crash loop. */
+START_TEST(a_job_is_done_again) {
+        for (unsigned i = 0; i < 6; i++)
+                works(0, 0);
+        ck_assert_str_eq(news, "f");
+        works(0, 1);
+        ck_assert_str_eq(news, "fu"); /* unhealthy */
+        works(0, 0);
+        ck_assert_uint_eq(n_asked[0], 0);
+}
+END_TEST
+
+START_TEST(a_start_is_told_by_what_comes_of_it) {
+        begins(0);
+        runs(0, PL_DOCKER_HEALTH_STARTING);
+        ck_assert_str_eq(news, "");
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        ck_assert_str_eq(news, "h");
+}
+END_TEST
+
+/* Which ended before anybody looked: by code and restart policy, and what starts it again. */
+static const struct {
+        const char *name, *restart_policy, *section;
+        int exit_code;
+        const char *news;
+} unseen[] = {
+        { "a job", "no", NONE, 0, "f" },
+        { "a job by the engine's word for no", "", NONE, 0, "f" },
+        { "a job that may be tried again", "on-failure", RESTART, 0, "f" },
+        { "a service", "unless-stopped", RESTART, 0, "a" },
+        { "a job, or a service, that failed", "no", RESTART, 1, "a" },
+        { "what is started whenever it ends", "no", RESTART "OnExit=restart\n", 0, "a" },
+};
+
+START_TEST(ended_unseen) {
+        load(unseen[_i].section);
+        containers[0].host.restart_policy = (char *)unseen[_i].restart_policy;
+        containers[0].phase = PL_PHASE_EXITED;
+        containers[0].exit_code = unseen[_i].exit_code;
+        containers[0].finished_usec = started_usec + SEC;
+        inspected(0);
+        ck_assert_msg(pl_streq(news, unseen[_i].news), "%s: %s", unseen[_i].name, news);
+        ck_assert_uint_eq(n_asked[0], 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("restarts");
 
@@ -402,5 +466,8 @@ int main(void) {
         tcase_add_test(t, one_restart_for_one_death);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
+        tcase_add_test(t, a_job_is_done_again);
+        tcase_add_test(t, a_start_is_told_by_what_comes_of_it);
+        tcase_add_loop_test(t, ended_unseen, 0, (int)PL_ARRAY_SIZE(unseen));
         return run_case(t);
 }
