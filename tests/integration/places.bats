@@ -4,7 +4,7 @@
 
 load helper
 
-setup_file() { engine_begin --images "busybox postgres redis prometheus"; }
+setup_file() { engine_begin --images "busybox postgres redis prometheus pgbouncer"; }
 teardown_file() { engine_end; }
 
 setup() { begin; }
@@ -54,6 +54,23 @@ reason_is() { [[ $(reason "$1") == $2 ]] || fail "$1: $(reason "$1")"; }
     listens env 5435
     listens both 5437
     never_restarted long short env both
+}
+
+@test "pgbouncer: its own port, and the other one that images use" {
+    local port
+    policy
+    for port in 6432 5432; do
+        docker run -d --name "pool-$port" pgbouncer/pgbouncer:debian sh -c "
+            printf '\"postgres\" \"secret\"\n' >/tmp/users
+            printf '[databases]\n* = host=127.0.0.1\n[pgbouncer]\nlisten_addr = *\nlisten_port = $port\n' >/tmp/ini
+            printf 'unix_socket_dir =\nauth_type = md5\nauth_file = /tmp/users\n' >>/tmp/ini
+            exec pgbouncer /tmp/ini" >/dev/null
+    done
+    daemon_begin
+    turns pool-6432 healthy
+    turns pool-5432 healthy
+    listens pool-5432 5432
+    never_restarted pool-6432 pool-5432
 }
 
 @test "Redis: --port on the command line and through a shell, and another one that is only published" {
