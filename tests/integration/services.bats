@@ -48,22 +48,22 @@ every() {
     done
 }
 
-# because NAME PATTERN - unhealthy, and why
+# because NAME STATE PATTERN - and why
 # shellcheck disable=SC2053 # a pattern
 because() {
-    turns "$1" unhealthy 20
-    [[ $(reason "$1") == $2 ]] || fail "$1 is unhealthy: $(reason "$1"); expected $2"
+    turns "$1" "$2" 20
+    [[ $(reason "$1") == $3 ]] || fail "$1 is $2: $(reason "$1"); expected $3"
 }
 
 @test "each is healthy, and says which part of it fails when one does" {
     all_services
     every sick
-    because airflow2 'scheduler heartbeat 1h* old*'
-    because airflow3 'scheduler heartbeat 1h* old*'
-    because grafana 'its database is failing*'
-    because mlflow 'HTTP 500 for /health*'
-    because ollama 'HTTP 500 for /api/version*'
-    said 'airflow2: unhealthy: scheduler heartbeat'
+    because airflow2 degraded 'impaired: scheduler heartbeat 1h* old*'
+    because airflow3 degraded 'impaired: scheduler heartbeat 1h* old*'
+    because grafana degraded 'impaired: its database is failing*'
+    because mlflow degraded 'impaired: HTTP 500 for /health*'
+    because ollama degraded 'impaired: HTTP 500 for /api/version: "runner failed"*'
+    said 'airflow2: degraded: impaired: scheduler heartbeat'
     every sick off
     local name
     for name in "${NAMES[@]}"; do turns "$name" healthy; done
@@ -74,22 +74,22 @@ because() {
     local name flag
     all_services
     every page
-    because airflow2 'not Airflow: HTTP 200 with *Welcome*'
-    because airflow3 'not Airflow: HTTP 200 with *Welcome*'
-    because grafana 'not Grafana: HTTP 200 with *Welcome*'
-    because mlflow 'HTTP 200 with *Welcome* instead of OK*'
-    because ollama 'not Ollama: HTTP 200 with *Welcome*'
+    because airflow2 degraded 'disputed: not Airflow: HTTP 200 with *Welcome*'
+    because airflow3 degraded 'disputed: not Airflow: HTTP 200 with *Welcome*'
+    because grafana degraded 'disputed: not Grafana: HTTP 200 with *Welcome*'
+    because mlflow degraded 'disputed: not MLflow: HTTP 200 with *Welcome* instead of OK*'
+    because ollama degraded 'disputed: not Ollama: HTTP 200 with *Welcome*'
     every page off
     for flag in garbage endless loop slow down; do
         for name in "${NAMES[@]}"; do turns "$name" healthy; done
         every $flag
         for name in "${NAMES[@]}"; do
             case $flag in
-            garbage) because "$name" 'the answer is not HTTP*' ;;
-            endless) because "$name" '*HTTP 200*' ;;
-            loop) because "$name" 'HTTP 302 for /*' ;;
-            slow) because "$name" 'no complete answer within the deadline*' ;;
-            down) because "$name" 'the connection was closed without an answer*' ;;
+            garbage) because "$name" degraded 'disputed: the answer is not HTTP*' ;;
+            endless) because "$name" degraded 'disputed: *HTTP 200*' ;;
+            loop) because "$name" degraded 'disputed: HTTP 302 that redirects to itself*' ;;
+            slow) because "$name" unhealthy 'no complete answer within the deadline*' ;;
+            down) because "$name" unhealthy 'the connection was closed without an answer*' ;;
             esac
         done
         every $flag off
@@ -105,7 +105,7 @@ END
     docker run -d --name ollama ollama/ollama:standin >/dev/null
     daemon_begin
     turns ollama degraded
-    [ "$(reason ollama)" = 'a required model is not installed: nomic-embed-text' ]
+    [ "$(reason ollama)" = 'impaired: a required model is not installed: nomic-embed-text' ]
     policy_is <<'END'
 [Service ollama-gpu]
 Match=name:ollama
@@ -123,7 +123,7 @@ MemoryMax=1G
 END
     docker run -d --name ollama ollama/ollama:standin >/dev/null
     daemon_begin
-    wait_until 20 said 'ollama: model llama3.2:1b \(1.2G\) cannot fit: it needs about 1.4G and MemoryMax is 1.0G'
+    wait_until 20 said 'ollama: model llama3.2:1b \(1.2G\) cannot fit: it needs 1.2G and MemoryMax is 1.0G'
     turns ollama healthy
 }
 
@@ -176,7 +176,7 @@ END
     [ "$(health several)" = healthy ]
     address=$(docker inspect -f '{{.NetworkSettings.Networks.backend.IPAddress}}' several)
     inside ip route add unreachable "$address"
-    because several 'address unreachable (*'
+    because several degraded 'disputed: address unreachable (*'
     inside ip route flush type unreachable
     turns several healthy
     docker rm -f several >/dev/null
@@ -221,9 +221,9 @@ END
     DAEMON_WRAPPER='setpriv --regid 4242 --keep-groups' daemon_begin
     turns published healthy
     docker exec published touch /run/standin/sick
-    because published 'its database is failing*'
+    because published degraded 'impaired: its database is failing*'
     docker run -d --name private --no-healthcheck grafana/grafana:standin >/dev/null
-    because private '* (*:3000)*'
+    because private degraded 'disputed: connection refused (*:3000)*'
     inside iptables -F OUTPUT
     turns private healthy
 }
