@@ -137,7 +137,7 @@ static int priority_of(const PlHealthdReport *r) {
 static const char *message_of(const PlHealthdReport *r, int priority) {
         if (r->change->flapping)
                 return PL_MESSAGE_HEALTH_FLAPPING;
-        if (r->change->to == PL_HEALTH_DEGRADED && pl_startswith(r->change->reason, "disputed"))
+        if (r->change->to == PL_HEALTH_DEGRADED && r->change->sign == PL_SIGN_DISPUTED)
                 return PL_MESSAGE_HEALTH_DISPUTED;
         return priority == LOG_ERR ? PL_MESSAGE_HEALTH_FAILED : PL_MESSAGE_HEALTH_CHANGED;
 }
@@ -153,6 +153,7 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
         const PlLogField fields[] = {
                 { "PLIMSOLL_HEALTH", pl_health_state_to_string(c->to) },
                 { "PLIMSOLL_HEALTH_BEFORE", pl_health_state_to_string(c->from) },
+                { "PLIMSOLL_VERDICT", pl_judgement_to_string(r->judgement) },
                 { "PLIMSOLL_REASON", *c->reason ? c->reason : NULL },
                 { "PLIMSOLL_WAITS_FOR", r->waits_for },
                 { "PLIMSOLL_PROBE_CODE", *r->verdict->code ? r->verdict->code : NULL },

@@ -129,6 +129,7 @@ static void say(PlHealthd *h, const PlMissing *m, PlHealthState from, PlHealthSt
                 .service = m->service->name,
                 .change = &change,
                 .verdict = &none,
+                .judgement = PL_JUDGEMENT_ABSENT,
                 .required = true,
         };
 
@@ -700,6 +701,7 @@ static void report(PlHealthd *h, PlPatient *p, const PlHealthFacts *f,
                 .change = change,
                 .waits_for = change->attributed ? f->waits_for : NULL,
                 .verdict = &p->health.last,
+                .judgement = pl_health_judgement(&p->health),
                 .ender = p->ending.ender,
                 .exit_code = p->ending.exit_code,
                 .crashes = f->crashes,

@@ -31,6 +31,7 @@ typedef struct PlHealthdReport {
         const PlHealthChange *change;
         const char *waits_for;    /* the dependency that a failure is put down to, or NULL */
         const PlVerdict *verdict; /* of the last probe; kind NONE: there was none */
+        PlJudgement judgement;    /* … and of all evidence */
         PlEnder ender;            /* PL_ENDER_NONE: it runs */
         int exit_code;
         unsigned crashes; /* of a crash loop */

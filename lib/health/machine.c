@@ -31,6 +31,8 @@ PlHealthState pl_health_state_from_string(const char *s) {
 
 /* --- the reasons that people read; the tables do not depend on them --- */
 
+#define DISPUTED "disputed: "
+
 /* Signs that need no more words than these. */
 static const char *const plain[_PL_SIGN_N] = {
         [PL_SIGN_NOTHING] = "runs; no probe and no healthcheck say more",
@@ -166,7 +168,7 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                                        "; it is frozen at its memory limit (OomKillDisable)");
                 break;
         case PL_SIGN_DISPUTED:
-                n = snprintf(buf, size, "disputed: ");
+                n = snprintf(buf, size, DISPUTED);
                 explain_dispute(h, f, now_usec, buf + n, size - (size_t)n);
                 break;
         case PL_SIGN_PART_ONCE:
@@ -546,10 +548,17 @@ static bool is_flip(PlHealth *h, const PlHealthFacts *f, PlHealthState before) {
         return !own;
 }
 
+/* Degraded is two things, and from one to the other is a change that people must hear of. */
+static bool turns(const PlHealth *h, PlHealthState before, PlHealthSign sign) {
+        return before == PL_HEALTH_DEGRADED && h->raw == before && !h->damped &&
+               !is_unsettled(sign) &&
+               pl_startswith(h->reason, DISPUTED) != (sign == PL_SIGN_DISPUTED);
+}
+
 bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFacts *facts,
                     uint64_t now_usec, PlHealthChange *ret) {
         PlHealthState before = h->state, raw_before = h->raw;
-        bool was_damped = h->damped, alarm, changed;
+        bool was_damped = h->damped, alarm, changed, turned;
         PlHealthSign sign;
 
         take_facts(h, facts, now_usec);
@@ -558,12 +567,13 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
         h->proven = is_proven(h, config, facts, sign);
         h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
         alarm = attribute(h, facts, sign);
-        damp(h, config, is_flip(h, facts, raw_before),
+        turned = turns(h, raw_before, sign);
+        damp(h, config, turned || is_flip(h, facts, raw_before),
              sign == PL_SIGN_GONE || sign == PL_SIGN_STOPPED || sign == PL_SIGN_FINISHED, now_usec);
         h->damped = h->flapping && is_opinion(sign);
         h->state = h->damped ? PL_HEALTH_DEGRADED : h->raw;
 
-        changed = h->state != before || alarm || h->damped != was_damped;
+        changed = h->state != before || alarm || h->damped != was_damped || turned;
         /* the same state may have a new reason: it is shown, not reported */
         if (changed || !is_unsettled(sign))
                 compose_reason(h, config, facts, sign, now_usec);

@@ -138,7 +138,8 @@ typedef struct PlHealth {
 } PlHealth;
 
 typedef struct PlHealthChange {
-        PlHealthState from, to; /* equal when a failure stops being a dependency's fault */
+        PlHealthState from, to; /* equal when a failure stops being a dependency's fault, or what is
+                                   impaired becomes disputed, and the other way */
         PlHealthSign sign;
         bool attributed;      /* to facts.waits_for: report, do not alarm */
         bool flapping;        /* begins to flap; no more changes until it is calm */

@@ -59,6 +59,11 @@ static const struct {
           "connection refused (6 times in a row)" },
         { "not at all, then otherwise", "uudddx", false, { 0 }, "hud", "disputed: HTTP 401" },
         { "answers otherwise, or not at all", "uuxdxdxd", false, { 0 }, "hd", "disputed: " },
+        { "impaired, then otherwise", "uuppxxxx", false, { 0 }, "hdd", "disputed: HTTP 401 (4 times in a row)" },
+        { "otherwise, then impaired", "uuxxxppp", false, { 0 }, "hdd", "impaired: full" },
+        { "impaired and otherwise in turn is flapping", "uuppxxxppxxx", false, { 3, 600 * PL_USEC_PER_SEC },
+          "hdddd!", "flapping: 4 changes of state within its FlapBudget= window; disputed: " },
+        { "otherwise, and otherwise again", "uuxxxxxxx", false, { 0 }, "hd", "disputed: HTTP 401" },
         { "always answered otherwise", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", false, { 0 }, "sd",
           "disputed: HTTP 401" },
         { "impaired needs two", "uuppuu", false, { 0 }, "hdh", "" },
@@ -265,6 +270,7 @@ START_TEST(random_walks) {
         for (int n = 0; n < 4000; n++) {
                 PlHealthState before = w.health.state;
                 bool was_damped = w.health.damped, was_attributed = w.health.attributed;
+                bool was_disputed = pl_startswith(w.health.reason, "disputed: ");
                 PlHealthChange c;
                 uint64_t wake;
 
@@ -276,7 +282,9 @@ START_TEST(random_walks) {
                 if (pl_health_step(&w.health, &w.config, &w.facts, w.now, &c)) {
                         ck_assert(c.from == before && c.to == w.health.state);
                         ck_assert(c.from != c.to || was_damped != w.health.damped ||
-                                  (was_attributed && !w.health.attributed));
+                                  (was_attributed && !w.health.attributed) ||
+                                  (c.to == PL_HEALTH_DEGRADED &&
+                                   was_disputed != pl_startswith(w.health.reason, "disputed: ")));
                 } else {
                         ck_assert_int_eq(w.health.state, before);
                 }
