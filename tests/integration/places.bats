@@ -4,7 +4,7 @@
 
 load helper
 
-setup_file() { engine_begin --images "busybox postgres redis prometheus pgbouncer"; }
+setup_file() { engine_begin --images "busybox postgres redis prometheus pgbouncer replay"; }
 teardown_file() { engine_end; }
 
 setup() { begin; }
@@ -142,6 +142,65 @@ reason_is() { [[ $(reason "$1") == $2 ]] || fail "$1: $(reason "$1")"; }
     turns url healthy 30
     listens prom 9091
     never_restarted prom url
+}
+
+# replay NAME PORT ANSWERS [DOCKER-OPTION…] -- COMMAND… - a service whose words are known
+replay() {
+    local name=$1 port=$2 options=()
+    printf '%s' "$3" >"$T/$name.json"
+    chmod 644 "$T/$name.json"
+    shift 3
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    docker run -d --name "$name" -v "$T/$name.json:/answers:ro" -e ANSWERS=/answers -e "REPLAY=$port" "${options[@]}" \
+        plimsoll/replay:1 "$@" >/dev/null
+}
+
+@test "each process of Airflow has its own proof, and what serves no port has none" {
+    local component='{"status": "healthy", "latest_scheduler_heartbeat": "@NOW@"}'
+    local web="[200, {}, {\"metadatabase\": {\"status\": \"healthy\"}, \"scheduler\": $component}]"
+    policy
+    replay web2 8081 "{\"/af/health\": $web}" -e AIRFLOW__WEBSERVER__BASE_URL=https://example.org/af/ \
+        -- airflow webserver -p 8081
+    replay api3 9000 "{\"/api/v2/monitor/health\": $web}" -e AIRFLOW__API__PORT=9000 -- airflow api-server
+    replay scheduler 8974 '{"/health": [200, {}, ""]}' -e AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK=true \
+        -- airflow scheduler
+    replay silent 8974 '{}' -- airflow scheduler
+    replay triggerer 8974 '{}' -- airflow triggerer
+    replay migrate 8974 '{}' -- airflow db migrate
+    daemon_begin
+    turns web2 healthy
+    turns api3 healthy
+    turns scheduler healthy
+    reason_is silent '*ENABLE_HEALTH_CHECK*'
+    reason_is triggerer '*serves no port*'
+    reason_is migrate '*a client or a job*'
+    # a scheduler that says itself that it hangs is told, and the web server is none the worse
+    printf '{"/health": [503, {}, ""]}' >"$T/scheduler.json"
+    turns scheduler degraded
+    [ "$(health web2)" = healthy ]
+    never_restarted web2 api3 scheduler silent triggerer migrate
+}
+
+@test "OLLAMA_HOST in the forms that Ollama takes, and prefixes of Grafana and MLflow" {
+    local version='[200, {}, {"version": "0.12.0"}]' ok='[200, {}, "OK"]'
+    local grafana='[200, {}, {"database": "ok", "version": "12.0.0"}]'
+    policy
+    replay scheme 80 "{\"/api/version\": $version}" -e 'OLLAMA_HOST= "http://0.0.0.0/" ' -- ollama serve
+    replay port 8000 "{\"/api/version\": $version}" -e OLLAMA_HOST=:8000 -- ollama serve
+    replay six 8001 "{\"/api/version\": $version}" -e 'OLLAMA_HOST=[::]:8001/x' -- ollama serve
+    replay wrong 11434 "{\"/api/version\": $version}" -e OLLAMA_HOST=0.0.0.0:99999 -- ollama serve
+    replay sub 3001 "{\"/grafana/api/health\": $grafana}" -e GF_SERVER_HTTP_PORT=3001 \
+        -e 'GF_SERVER_ROOT_URL=%(protocol)s://%(domain)s/grafana/' -e GF_SERVER_SERVE_FROM_SUB_PATH=true -- grafana-server
+    # version 2 stays at the root, version 3 goes below the prefix
+    replay mlflow2 5001 "{\"/health\": $ok}" -- mlflow server --host 0.0.0.0 -p 5001 --static-prefix /ml
+    replay mlflow3 5002 "{\"/ml/health\": $ok}" -e MLFLOW_STATIC_PREFIX=/ml -- mlflow server --host=0.0.0.0 --port=5002
+    daemon_begin
+    for name in scheme port six wrong sub mlflow2 mlflow3; do turns $name healthy; done
+    never_restarted scheme port six wrong sub mlflow2 mlflow3
 }
 
 @test "a network that is taken away and given back takes the probe along" {
