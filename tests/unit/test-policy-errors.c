@@ -179,6 +179,32 @@ static const struct {
 #undef W
 };
 
+/* What the probes themselves advise has an effect, and "check" says nothing against it. */
+static const char *const advised[] = {
+        "Probe=prometheus\nProbeExpect=status:401\n",
+        "Probe=grafana\nProbeExpect=status:302\nProbePath=/grafana/api/health\n",
+        "Probe=mlflow\nProbeExpect=status:200,401-403\nProbeHost=mlflow.example.org\n",
+        "ProbeExpect=status:401\nProbePath=/x\n", /* of whatever its image says */
+        "Probe=http\nProbeExpect=header:Location\nProbeExpect=json:/status\n",
+        "Probe=tcp\n",
+};
+
+START_TEST(advice) {
+        char text[256];
+        const char *texts[] = { text };
+        PlDiagList diag = { 0 };
+        PlPolicy *p;
+        int r;
+
+        (void)snprintf(text, sizeof(text), "[Service a]\nMatch=name:a\n%s", advised[_i]);
+        p = parse_texts(texts, 1, &diag, &r);
+        ck_assert_msg(diag.n == 0, "%s%s", text, diag.n ? diag.items[0].message : "");
+        ck_assert_int_eq(r, 0);
+        pl_policy_unref(p);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
 START_TEST(problem) {
         PlDiagList diag = { 0 };
         PlPolicy *p;
@@ -251,6 +277,7 @@ END_TEST
 int main(void) {
         TCase *tc = tcase_create("policy-errors");
 
+        tcase_add_loop_test(tc, advice, 0, PL_ARRAY_SIZE(advised));
         tcase_add_loop_test(tc, problem, 0, PL_ARRAY_SIZE(problems));
         tcase_add_loop_test(tc, boolean, 0, PL_ARRAY_SIZE(booleans));
         tcase_add_test(tc, all_problems_at_once);
