@@ -110,10 +110,12 @@ static void on_engine(void *userdata, const PlEngineInfo *info) {
         PlManager *m = userdata;
 
         pl_logs_set_engine(m->logs, info);
-        if (info)
+        if (info) {
+                pl_healthd_engine(pl_health_act_patients(m->health), info->pid);
                 pl_enforcer_connected(m->enforcer);
-        else
+        } else {
                 pl_healthd_set_stale(pl_health_act_patients(m->health), true);
+        }
 }
 
 static void on_listed(void *userdata) {
@@ -201,10 +203,10 @@ static uint64_t on_limit(void *userdata, const PlSubject *s, PlResource which,
         return pl_enforcer_limit(s, which, ret_policy);
 }
 
-static void on_killed(void *userdata, const PlSubject *s, bool host) {
+static void on_killed(void *userdata, const PlSubject *s, pid_t victim, bool host) {
         PlManager *m = userdata;
 
-        pl_healthd_oom(pl_health_act_patients(m->health), s->id, host);
+        pl_healthd_oom(pl_health_act_patients(m->health), s->id, victim, host);
 }
 
 static const PlOomHandlers oom_handlers = {

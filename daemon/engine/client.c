@@ -159,20 +159,30 @@ static void socket_watch(PlEngineSocket *s, bool on) {
                 (void)watch(s);
 }
 
-static bool engine_lives(const PlEngineSocket *s) {
+/* Return: 0: there is no pid file, or no pid in it; -ENOMEM. */
+static pid_t pid_of_file(const PlEngineSocket *s) {
         _cleanup_free_ char *path = NULL, *text = NULL;
         uint64_t pid;
 
         if (asprintf(&path, "%s/" PIDFILE, s->dir) < 0) {
                 path = NULL;
-                return true;
+                return -ENOMEM;
         }
         if (pl_fs_read(AT_FDCWD, path, PIDFILE_MAX, &text, NULL) < 0)
-                return false;
+                return 0;
         text[strcspn(text, "\n")] = '\0';
-        if (pl_parse_uint64(text, &pid) < 0 || pid == 0 || pid > INT32_MAX)
-                return false;
-        return kill((pid_t)pid, 0) >= 0 || errno == EPERM;
+        return pl_parse_uint64(text, &pid) < 0 || pid > INT32_MAX ? 0 : (pid_t)pid;
+}
+
+static bool engine_lives(const PlEngineSocket *s) {
+        pid_t pid = pid_of_file(s);
+
+        return pid < 0 || (pid > 0 && (kill(pid, 0) >= 0 || errno == EPERM));
+}
+
+/* Whose process answers: the listener, or behind an activator's socket what the pid file says. */
+static pid_t engine_pid(const PlEngineSocket *s, pid_t listener) {
+        return s->activated ? PL_MAX(pid_of_file(s), 0) : listener;
 }
 
 /* Note who serves a connection that works.
@@ -1390,6 +1400,7 @@ static void on_ping_reply(Request *q, int error, const char *message) {
                 return;
         }
         socket_connected(e->socket, q->listener, e->tuning.activator);
+        e->info.pid = engine_pid(e->socket, q->listener);
         e->state = ASKING;
         r = ask(e, &kind_version);
         if (r < 0)
@@ -1409,6 +1420,7 @@ static void on_version_reply(Request *q, int error, const char *message) {
                 lose(e, error, "GET /version: %s", message ?: explain(error));
                 return;
         }
+        info.pid = e->info.pid;
         e->info = info;
         if (info.api.major == 0) {
                 lose(e, -EPROTONOSUPPORT,

@@ -28,6 +28,7 @@ typedef struct PlPatientFacts {
         char restart_policy[16];
         char name[64]; /* quoted */
         bool auto_remove;
+        pid_t main_pid; /* of the present run, or the last one; 0: not known */
 } PlPatientFacts;
 
 typedef struct PlPatient {
@@ -75,6 +76,8 @@ struct PlHealthd {
         sd_event_source *timer;
         sd_event_source *again; /* dependents of what has changed, once per iteration */
         bool stale, synced;
+        uint64_t lost_usec; /* CLOCK_REALTIME, when the engine was lost last; 0: never */
+        pid_t engine_pid;   /* 0: not known */
 };
 
 /* --- required services without a container, and services that others need --- */
@@ -275,17 +278,6 @@ static PlHealthConfig config_of(const PlPatient *p) {
         };
 }
 
-/* The engine's word for "no" is empty, too. */
-static bool is_started_once(const PlPatient *p) {
-        const char *policy = p->facts.restart_policy;
-
-        return !*policy || pl_streq(policy, "no");
-}
-
-static bool may_finish(const PlPatient *p) {
-        return is_started_once(p) || pl_startswith(p->facts.restart_policy, "on-failure");
-}
-
 /* The policy wants it back, however it ends. */
 static bool is_run_again(const PlPatient *p) {
         return p->service && p->service->probe.on_exit != PL_ON_UNHEALTHY_NONE;
@@ -296,20 +288,12 @@ static bool is_run_again(const PlPatient *p) {
  * the better error: neither is restarted. Where OnExit= starts what has ended, doubt is for a stop.
  */
 static bool was_done_unseen(const PlPatient *p) {
-        return p->ending.ender == PL_ENDER_UNSEEN && p->facts.exit_code == 0 && may_finish(p) &&
-               !is_run_again(p);
-}
-
-/* Ends that were good are no crash loop, however many a person asks for. */
-static unsigned crashes_of(const PlPatient *p) {
-        bool runs = p->facts.phase == PL_PHASE_RUNNING;
-
-        return may_finish(p) && p->ending.exit_code == 0 && !is_run_again(p)
-                               ? 0
-                               : pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME));
+        return p->ending.ender == PL_ENDER_UNSEEN && p->facts.exit_code == 0 &&
+               p->ending.may_finish && !is_run_again(p);
 }
 
 static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
+        bool runs = p->facts.phase == PL_PHASE_RUNNING;
         PlHealthFacts f = {
                 .present = true,
                 .stale = h->stale,
@@ -323,9 +307,10 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .own = pl_restart_is_under_way(&p->restart),
                 .between = pl_restart_is_under_way(&p->restart) &&
                            p->facts.started_usec == p->restart.ran_usec,
-                .once = is_started_once(p),
-                .may_finish = may_finish(p),
-                .crashes = crashes_of(p),
+                .once = p->ending.once,
+                .may_finish = p->ending.may_finish,
+                .by_engine = p->ending.ender == PL_ENDER_ENGINE,
+                .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
         };
 
         f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
@@ -335,11 +320,14 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
 
 static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
+        pid_t main_pid = c->pid;
 
         if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
                 age = real > c->started_usec ? real - c->started_usec : 0;
                 p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
         }
+        if (c->pid == 0)
+                main_pid = p->facts.main_pid;
         p->facts = (PlPatientFacts){
                 .phase = c->phase,
                 .healthcheck = c->healthcheck,
@@ -348,6 +336,7 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,
                 .auto_remove = c->host.auto_remove,
+                .main_pid = main_pid,
         };
         (void)pl_quote(c->name ?: "", strlen(c->name ?: ""), p->facts.name, sizeof(p->facts.name));
         (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
@@ -438,7 +427,9 @@ static uint64_t engine_turn(const PlPatient *p, bool requested) {
         const PlContainer c = {
                 .phase = p->facts.phase,
                 .exit_code = p->facts.exit_code,
-                .finished_usec = p->facts.finished_usec,
+                /* its own restart policies are done when it listens */
+                .finished_usec = p->ending.ender == PL_ENDER_ENGINE ? p->ending.engine_back_usec
+                                                                    : p->facts.finished_usec,
                 .host.restart_policy = (char *)p->facts.restart_policy,
         };
 
@@ -910,8 +901,20 @@ void pl_healthd_set_stale(PlHealthd *h, bool stale) {
         if (h->stale == stale)
                 return;
         h->stale = stale;
+        if (stale)
+                h->lost_usec = pl_clock_usec(CLOCK_REALTIME);
         PL_MAP_FOREACH(p, h->patients)
         step_and_tell(h, p);
+}
+
+void pl_healthd_engine(PlHealthd *h, pid_t pid) {
+        bool other = h->engine_pid > 0 && pid > 0 && h->engine_pid != pid;
+        PlPatient *p;
+
+        if (other && h->lost_usec > 0)
+                PL_MAP_FOREACH(p, h->patients)
+        pl_ending_engine(&p->ending, h->lost_usec, pl_clock_usec(CLOCK_REALTIME));
+        h->engine_pid = pid;
 }
 
 static PlPatient *patient_ensure(PlHealthd *h, const char *id) {
@@ -985,14 +988,17 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         remember(h, p, &before, ender);
 }
 
-void pl_healthd_oom(PlHealthd *h, const char *id, bool host) {
+void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host) {
         PlPatient *p = pl_map_get(h->patients, id);
+        PlOomVictim who = PL_OOM_VICTIM_UNKNOWN;
         PlEnder ender;
 
         if (!p)
                 return;
+        if (victim > 0 && p->facts.main_pid > 0)
+                who = victim == p->facts.main_pid ? PL_OOM_VICTIM_MAIN : PL_OOM_VICTIM_CHILD;
         ender = p->ending.ender;
-        pl_ending_oom(&p->ending, host, pl_clock_usec(CLOCK_REALTIME));
+        pl_ending_oom(&p->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
         remember(h, p, &p->restart, ender);
         p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         step_and_tell(h, p);

@@ -90,8 +90,12 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy);
  * without a container is absent. */
 void pl_healthd_set_synced(PlHealthd *h, bool synced);
 
-/** pl_healthd_set_stale() - the engine is lost or back. */
+/** pl_healthd_set_stale() - the engine is lost, or back and everything is known again. */
 void pl_healthd_set_stale(PlHealthd *h, bool stale);
+
+/** pl_healthd_engine() - it is connected; nothing was heard from it yet. @pid: its process; 0: not
+ * known. */
+void pl_healthd_engine(PlHealthd *h, pid_t pid);
 
 /**
  * pl_healthd_update() - after each inspection of a container
@@ -107,9 +111,10 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
 /** pl_healthd_event() - each event of the engine, before the inspection that it causes. */
 void pl_healthd_event(PlHealthd *h, const PlEvent *event);
 
-/** pl_healthd_oom() - the kernel killed a process of this container. @host: for lack of memory on
- * the host, not for the container's own limit. */
-void pl_healthd_oom(PlHealthd *h, const char *id, bool host);
+/** pl_healthd_oom() - the kernel killed a process of this container. @victim: its pid, as the
+ * engine sees it; 0: not known. @host: for lack of memory on the host, not for the container's own
+ * limit. */
+void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host);
 
 /* Borrowed until the next call into this module. */
 typedef struct PlHealthdRestart {

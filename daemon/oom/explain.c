@@ -7,6 +7,7 @@
 #include "oom/explain.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "lib/base/message.h"
@@ -63,6 +64,16 @@ static void sum_limits(const PlOomExplainer *o, PlOomReport *r) {
         }
 }
 
+/* A name for a section: compose's, or the container's. */
+static void propose(const PlSubject *s, PlOomReport *r) {
+        const char *name = s->facts ? pl_container_label(s->facts, "com.docker.compose.service")
+                                    : NULL;
+
+        name = name && pl_service_name_valid(name) ? name : pl_subject_name(s);
+        if (pl_service_name_valid(name))
+                (void)snprintf(r->around.proposed, sizeof(r->around.proposed), "Service %s", name);
+}
+
 static void surround(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
         r->around.host_bytes = o->registry->options.host.memory_bytes;
         r->around.owner = owner_of(o, s, r);
@@ -71,6 +82,8 @@ static void surround(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r
                                s->service->name);
         else if (s->service)
                 (void)snprintf(r->around.section, sizeof(r->around.section), "Defaults");
+        if (!s->service || !s->service->name)
+                propose(s, r);
         if (s->facts && s->facts->setting.name) {
                 r->around.product = s->facts->setting.product;
                 r->around.setting = s->facts->setting.name;
@@ -119,6 +132,14 @@ static Kept *kept_ensure(PlOomExplainer *o, const PlSubject *s) {
         return k;
 }
 
+/* The kernel log has the pids of the first namespace. Source: include/linux/proc_ns.h,
+ * PROC_PID_INIT_INO. */
+static bool sees_host_pids(void) {
+        struct stat st;
+
+        return stat("/proc/self/ns/pid", &st) >= 0 && st.st_ino == 0xEFFFFFFCU;
+}
+
 static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         PlOomExplainer *o = userdata;
         PlSubject *s = pl_map_get(o->registry->subjects, id);
@@ -138,7 +159,8 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         text = pl_oom_text(r);
         if (text)
                 report(o, s, LOG_ERR, PL_MESSAGE_OOM_KILLED, r, text);
-        o->handlers->killed(o->userdata, s, r->cause == PL_OOM_CAUSE_HOST);
+        o->handlers->killed(o->userdata, s, r->kills == 1 && sees_host_pids() ? r->pid : 0,
+                            r->cause == PL_OOM_CAUSE_HOST);
         pl_reporter_changed(o->registry->reporter);
 }
 

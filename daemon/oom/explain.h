@@ -15,8 +15,9 @@ typedef struct PlOomHandlers {
         /* the limit in force, and (PL_UNLIMITED: none) what the policy asks for */
         uint64_t (*limit)(void *userdata, const PlSubject *s, PlResource which,
                           uint64_t *ret_policy);
-        /* reported already; @host: for lack of memory on the host, not for the container's limit */
-        void (*killed)(void *userdata, const PlSubject *s, bool host);
+        /* reported already; @victim: as the engine sees it, 0: not known, or there are more;
+         * @host: for lack of memory on the host, not for the container's limit */
+        void (*killed)(void *userdata, const PlSubject *s, pid_t victim, bool host);
 } PlOomHandlers;
 
 /** pl_oom_explainer_new() - all borrowed, must outlive it. Return: 0, -ENOMEM, -errno (reported).

@@ -29,6 +29,7 @@ typedef struct PlEngineInfo {
         PlApiVersion api_min, api_max; /* what it offers */
         PlApiVersion api;              /* the one to speak; 0.0: there is none that both know */
         bool podman;                   /* Components[].Name says "Podman Engine" */
+        pid_t pid;                     /* its process; 0: not known. Not of the answer */
 } PlEngineInfo;
 
 /** pl_docker_parse_version() - body of GET /version. Return: 0, -EBADMSG, -ENOMEM. */

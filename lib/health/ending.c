@@ -20,8 +20,12 @@
 #define TIMEOUT_SLACK_USEC (50 * PL_USEC_PER_MSEC)
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
-/* The kernel's record and the end of the first process are milliseconds apart. */
-#define OOM_USEC (10 * PL_USEC_PER_SEC)
+/* The kernel's kill of the first process and its end are milliseconds apart; the record of it may
+ * come later. */
+#define OOM_USEC (3 * PL_USEC_PER_SEC)
+/* A first process that ends within this time after one of its children was killed most likely ends
+ * for that. */
+#define OOM_CHILD_USEC PL_USEC_PER_MIN
 
 static bool within(uint64_t then, uint64_t now, uint64_t span) {
         return then > 0 && (now < then || now - then <= span);
@@ -43,11 +47,31 @@ static bool ends_process(int signal) {
                signal == SIGABRT || signal == 37 /* SIGRTMIN+3, a container with systemd */;
 }
 
-/* The engine reports every OOM kill alike; only the kernel log says whose memory ran out. */
+static bool is_near(uint64_t a, uint64_t b, uint64_t span) {
+        return a > 0 && (a > b ? a - b : b - a) <= span;
+}
+
+/* Was the first process the victim? A SIGKILL makes 137 of its exit code, and the times must agree.
+ * The engine reports every OOM kill alike; only the kernel log says whose memory ran out. */
 static PlEnder oom_ender(const PlEnding *e, uint64_t at) {
-        if (within(e->host_oom_usec, at, OOM_USEC))
+        if (e->exit_code != 128 + SIGKILL || e->victim == PL_OOM_VICTIM_CHILD)
+                return PL_ENDER_NONE;
+        if (is_near(e->host_oom_usec, at, OOM_USEC))
                 return PL_ENDER_HOST_OOM;
-        return within(e->oom_usec, at, OOM_USEC) ? PL_ENDER_OOM : PL_ENDER_NONE;
+        return is_near(e->oom_usec, at, OOM_USEC) ? PL_ENDER_OOM : PL_ENDER_NONE;
+}
+
+/* Nobody asked for it. */
+static PlEnder own_accord(const PlEnding *e, uint64_t at) {
+        PlEnder oom = oom_ender(e, at);
+
+        if (oom != PL_ENDER_NONE)
+                return oom;
+        return e->exit_code == 128 + SIGKILL ? PL_ENDER_SIGKILL : PL_ENDER_ITSELF;
+}
+
+static bool was_engine_gone(const PlEnding *e, uint64_t at) {
+        return e->engine_back_usec > 0 && at >= e->engine_lost_usec && at <= e->engine_back_usec;
 }
 
 static bool is_asked_for(const PlEnding *e, uint64_t at) {
@@ -60,18 +84,16 @@ static PlEnder own_ender(const PlEnding *e, uint64_t at) {
 }
 
 static PlEnder ender_of(const PlEnding *e, uint64_t at) {
-        if (is_own(e, at) && own_ender(e, at) == PL_ENDER_PLIMSOLL)
-                return PL_ENDER_PLIMSOLL;
-        if (is_own(e, at) && !is_asked_for(e, at))
-                return PL_ENDER_REQUEST;
-        if (e->exit_code != 0 && e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
+        if (is_own(e, at))
+                return is_asked_for(e, at) ? PL_ENDER_REQUEST : own_ender(e, at);
+        if (e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
                 return oom_ender(e, at);
         if (within(e->kill_usec, at, REQUEST_USEC) && within(e->term_usec, at, REQUEST_USEC) &&
-            e->exit_code == 137)
+            e->exit_code == 128 + SIGKILL)
                 return PL_ENDER_TIMEOUT;
         if (is_asked_for(e, at))
                 return PL_ENDER_REQUEST;
-        return e->exit_code == 137 ? PL_ENDER_SIGKILL : PL_ENDER_ITSELF;
+        return was_engine_gone(e, at) ? PL_ENDER_ENGINE : own_accord(e, at);
 }
 
 static bool is_by_itself(PlEnder ender) {
@@ -111,7 +133,7 @@ static void told_late(PlEnding *e, uint64_t at) {
 }
 
 static void take_kill(PlEnding *e, int signal, uint64_t at) {
-        if (take_own_signal(e, signal, at))
+        if (was_engine_gone(e, at) || take_own_signal(e, signal, at))
                 return;
         /* Podman does not say which */
         if (signal != 0 && !ends_process(signal) && signal != stop_signal(e))
@@ -128,6 +150,8 @@ static void take_kill(PlEnding *e, int signal, uint64_t at) {
 static void take_stop(PlEnding *e, uint64_t at) {
         bool own = is_own(e, at) && (e->own.stop_usec == 0 || e->own.stop_usec == at);
 
+        if (was_engine_gone(e, at))
+                return;
         if (own)
                 e->own.stop_usec = at;
         switch (e->ender) {
@@ -184,7 +208,7 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 e->exit_code = event->exit_code;
                 e->end_usec = at;
                 e->ender = ender_of(e, at);
-                if (is_by_itself(e->ender))
+                if (is_by_itself(e->ender) && (e->exit_code != 0 || !e->may_finish))
                         add_end(e, at);
                 break;
         case PL_EVENT_STOP:
@@ -210,22 +234,42 @@ void pl_ending_own_until(PlEnding *e, uint64_t until_usec) {
         e->own.until_usec = PL_MIN(e->own.until_usec, until_usec);
 }
 
-void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec) {
+void pl_ending_oom(PlEnding *e, PlOomVictim victim, bool host, uint64_t realtime_usec) {
         if (host)
                 e->host_oom_usec = realtime_usec;
         else
                 e->oom_usec = realtime_usec;
+        e->victim = victim;
         /* the kernel's word may arrive after the engine's */
-        if ((e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_ITSELF ||
-             e->ender == PL_ENDER_OOM) &&
-            e->exit_code != 0)
-                e->ender = host ? PL_ENDER_HOST_OOM : PL_ENDER_OOM;
+        if (is_by_itself(e->ender))
+                e->ender = own_accord(e, e->end_usec);
+}
+
+void pl_ending_engine(PlEnding *e, uint64_t lost_usec, uint64_t back_usec) {
+        e->engine_lost_usec = lost_usec;
+        e->engine_back_usec = back_usec;
+}
+
+static bool has_policy(const PlContainer *c, const char *policy) {
+        return c->host.restart_policy && pl_startswith(c->host.restart_policy, policy);
+}
+
+/* An end whose event is lost, and with it the reason; it ran when last seen. */
+static PlEnder unseen_ender(const PlEnding *e, uint64_t at) {
+        if (is_own(e, at))
+                return own_ender(e, at);
+        if (is_asked_for(e, at))
+                return PL_ENDER_UNSEEN;
+        return was_engine_gone(e, at) ? PL_ENDER_ENGINE : PL_ENDER_UNSEEN;
 }
 
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec) {
         bool ended = c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD;
 
         e->stop = c->stop;
+        e->once = !has_policy(c, "always") && !has_policy(c, "unless-stopped") &&
+                  !has_policy(c, "on-failure");
+        e->may_finish = e->once || has_policy(c, "on-failure");
         if (e->counted && c->restart_count > e->restart_count) {
                 /* ends that events reported are in the ring already */
                 unsigned missed = c->restart_count - e->restart_count;
@@ -242,12 +286,11 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
             (e->ender == PL_ENDER_NONE || c->finished_usec > e->end_usec + SAME_END_USEC)) {
                 e->exit_code = c->exit_code;
                 e->end_usec = c->finished_usec;
-                /* it ran when last seen: the event is lost, and with it the reason */
-                e->ender = is_own(e, c->finished_usec) ? own_ender(e, c->finished_usec)
-                                                       : PL_ENDER_UNSEEN;
+                e->ender = unseen_ender(e, c->finished_usec);
         }
-        if (ended && c->oom_killed && e->ender != PL_ENDER_REQUEST &&
-            e->ender != PL_ENDER_PLIMSOLL && e->ender != PL_ENDER_HOST_OOM)
+        /* the engine's mark bears no time, and no victim */
+        if (ended && c->oom_killed && c->exit_code == 128 + SIGKILL && e->oom_usec == 0 &&
+            e->host_oom_usec == 0 && (e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_UNSEEN))
                 e->ender = PL_ENDER_OOM;
         if (pl_container_is_live(c)) {
                 e->ender = PL_ENDER_NONE;
@@ -309,65 +352,88 @@ static const char *code_meaning(int code) {
         }
 }
 
-const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size) {
+/* ", 4 s after the kernel killed a process of it …": a child was the victim. Return: buf. */
+static const char *after_kill(const PlEnding *e, char *buf, size_t size) {
+        uint64_t oom = PL_MAX(e->oom_usec, e->host_oom_usec), ago;
         char text[PL_FORMAT_MAX];
+
+        buf[0] = '\0';
+        if (e->exit_code == 0 || oom == 0 || e->end_usec + OOM_USEC < oom ||
+            (e->end_usec > oom && e->end_usec - oom > OOM_CHILD_USEC))
+                return buf;
+        ago = e->end_usec > oom ? (e->end_usec - oom) / PL_USEC_PER_SEC * PL_USEC_PER_SEC : 0;
+        (void)snprintf(buf, size, ", %s%s the kernel killed a process of it for lack of memory%s",
+                       ago > 0 ? pl_format_sec(ago, text) : "right", " after",
+                       e->host_oom_usec > e->oom_usec ? " on the host" : "");
+        return buf;
+}
+
+static void describe_request(const PlEnding *e, char *buf, size_t size) {
+        uint64_t took = e->kill_usec > e->term_usec ? e->kill_usec - e->term_usec : 0;
+        char text[PL_FORMAT_MAX];
+
+        took = (took + PL_USEC_PER_SEC / 2) / PL_USEC_PER_SEC * PL_USEC_PER_SEC;
+        if (e->ender == PL_ENDER_TIMEOUT)
+                (void)snprintf(buf, size,
+                               "stopped on request, exit code 137: it did not end within the stop "
+                               "timeout (%s), so the engine killed it",
+                               pl_format_sec(took, text));
+        else
+                (void)snprintf(buf, size, "%s, exit code %d",
+                               e->signal == SIGKILL && e->term_usec == 0
+                                               ? "killed on request (docker kill)"
+                                               : "stopped on request",
+                               e->exit_code);
+}
+
+const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size) {
+        static const char *const words[_PL_ENDER_N] = {
+                [PL_ENDER_PLIMSOLL] = "stopped by plimsolld to restart it, exit code ",
+                [PL_ENDER_UNSEEN] = "ended while nobody was watching, exit code ",
+                [PL_ENDER_ENGINE] = "ended with the engine, which was gone, exit code ",
+        };
+        char after[96];
         int code = e->exit_code;
 
         switch (e->ender) {
-        case PL_ENDER_NONE:
-        case _PL_ENDER_N:
-                (void)snprintf(buf, size, "%s", "");
+        case PL_ENDER_REQUEST:
+        case PL_ENDER_TIMEOUT:
+                describe_request(e, buf, size);
                 break;
         case PL_ENDER_ITSELF:
                 if (code == 0)
                         (void)snprintf(buf, size, "finished with exit code 0");
                 else
-                        (void)snprintf(buf, size, "ended by itself with exit code %d%s", code,
-                                       code_meaning(code));
-                break;
-        case PL_ENDER_REQUEST:
-                (void)snprintf(buf, size, "%s, exit code %d",
-                               e->signal == SIGKILL && e->term_usec == 0
-                                               ? "killed on request (docker kill)"
-                                               : "stopped on request",
-                               code);
-                break;
-        case PL_ENDER_TIMEOUT:
-                (void)snprintf(buf, size,
-                               "stopped on request, exit code 137: it did not end within "
-                               "the stop timeout (%s), so the engine killed it",
-                               pl_format_sec(e->kill_usec > e->term_usec
-                                                             ? (e->kill_usec - e->term_usec +
-                                                                PL_USEC_PER_SEC / 2) /
-                                                                               PL_USEC_PER_SEC *
-                                                                               PL_USEC_PER_SEC
-                                                             : 0,
-                                             text));
-                break;
-        case PL_ENDER_PLIMSOLL:
-                (void)snprintf(buf, size, "stopped by plimsolld to restart it, exit code %d", code);
+                        (void)snprintf(buf, size, "ended by itself with exit code %d%s%s", code,
+                                       code_meaning(code), after_kill(e, after, sizeof(after)));
                 break;
         case PL_ENDER_OOM:
                 (void)snprintf(buf, size,
-                               "exit code %d: it reached its memory limit and the kernel "
-                               "killed it",
+                               "exit code %d: it reached its memory limit and the kernel killed it",
                                code);
                 break;
         case PL_ENDER_HOST_OOM:
                 (void)snprintf(buf, size,
-                               "exit code %d: the host itself ran out of memory and the "
-                               "kernel killed it",
+                               "exit code %d: the host itself ran out of memory and the kernel "
+                               "killed it",
                                code);
                 break;
         case PL_ENDER_SIGKILL:
-                (void)snprintf(buf, size,
-                               "exit code 137: SIGKILL, but neither through the engine nor "
-                               "for lack of memory (a kill -9 on the host or inside)");
+                if (*after_kill(e, after, sizeof(after)))
+                        (void)snprintf(buf, size, "ended with exit code 137%s", after);
+                else
+                        (void)snprintf(buf, size,
+                                       "exit code 137: SIGKILL, neither through the engine nor for "
+                                       "lack of memory (a kill -9 on the host or inside), or the "
+                                       "program's own code");
                 break;
+        case PL_ENDER_PLIMSOLL:
         case PL_ENDER_UNSEEN:
-                (void)snprintf(buf, size, "ended with exit code %d while nobody was watching%s",
-                               code, code_meaning(code));
+        case PL_ENDER_ENGINE:
+                (void)snprintf(buf, size, "%s%d%s", words[e->ender], code, code_meaning(code));
                 break;
+        default:
+                (void)snprintf(buf, size, "%s", "");
         }
         return buf;
 }

@@ -30,8 +30,16 @@ typedef enum PlEnder {
         PL_ENDER_HOST_OOM, /* the host ran out of memory */
         PL_ENDER_SIGKILL,  /* 137, and nobody known sent it */
         PL_ENDER_UNSEEN,   /* ended before plimsolld looked */
+        PL_ENDER_ENGINE,   /* the engine ended, or its next life has ended what the last one left */
         _PL_ENDER_N,
 } PlEnder;
+
+/* Whom the kernel killed for lack of memory. */
+typedef enum PlOomVictim {
+        PL_OOM_VICTIM_UNKNOWN,
+        PL_OOM_VICTIM_MAIN, /* the container's first process, which is its end */
+        PL_OOM_VICTIM_CHILD,
+} PlOomVictim;
 
 /* Our own stop, or restart. A stop sends the stop signal once, and SIGKILL once, when the container
  * has not ended within its stop timeout; the engine tells of each, and of the stop. What is more
@@ -45,17 +53,22 @@ typedef struct PlOwnStop {
 typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
         PlOwnStop own;
-        PlStop stop;                      /* as last seen in inspect */
-        uint64_t paused_usec;             /* it is paused since; 0: it is not */
-        uint64_t oom_usec, host_oom_usec; /* the kernel killed a process of it */
-        uint64_t start_usec, end_usec;    /* of the last run */
-        PlEnder ender;                    /* of the last end */
-        bool told;                        /* … whose event has come */
+        PlStop stop;                                 /* as last seen in inspect */
+        uint64_t paused_usec;                        /* it is paused since; 0: it is not */
+        uint64_t oom_usec, host_oom_usec;            /* the kernel killed a process of it */
+        PlOomVictim victim;                          /* of the last of them */
+        uint64_t engine_lost_usec, engine_back_usec; /* CLOCK_REALTIME; another engine process has
+                                                      * come in between; 0: never */
+        uint64_t start_usec, end_usec;               /* of the last run */
+        PlEnder ender;                               /* of the last end */
+        bool told;                                   /* … whose event has come */
         int exit_code, signal;
         uint64_t ends[PL_CRASHES_MAX]; /* ends by itself, CLOCK_REALTIME; a ring */
         unsigned n_ends;
         unsigned restart_count; /* as last seen in inspect */
         bool counted;           /* restart_count is valid */
+        bool once;              /* the engine's restart policy is no */
+        bool may_finish;        /* … or on-failure: an end with 0 is a good one */
 } PlEnding;
 
 /** pl_ending_event() - fold one of the engine's events; repeated and unrelated ones do no harm. */
@@ -71,7 +84,17 @@ void pl_ending_own_until(PlEnding *e, uint64_t until_usec);
 
 /** pl_ending_oom() - the kernel killed a process of this container. @host: not for its own limit.
  */
-void pl_ending_oom(PlEnding *e, bool host, uint64_t realtime_usec);
+void pl_ending_oom(PlEnding *e, PlOomVictim victim, bool host, uint64_t realtime_usec);
+
+/**
+ * pl_ending_engine() - the engine's process is another one than before
+ *
+ * Between these times (CLOCK_REALTIME) nobody could ask the engine for anything, so what ended then
+ * was nobody's request: a dockerd that was killed leaves containers running, and the next one kills
+ * them, without live-restore, before it listens. It then takes its own kill for a person's and may
+ * leave them down (tried: 20.10).
+ */
+void pl_ending_engine(PlEnding *e, uint64_t lost_usec, uint64_t back_usec);
 
 /** pl_ending_inspect() - what inspect says; makes up for events that were lost. */
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec);

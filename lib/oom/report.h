@@ -57,7 +57,8 @@ typedef enum PlOomOwner {
 /* Context that explains a kill; whoever knows it fills it in before the text is made. */
 typedef struct PlOomSurroundings {
         PlOomOwner owner;
-        char section[64];    /* of the policy: "Service web", "Defaults"; "": none governs it */
+        char section[80];    /* of the policy: "Service web", "Defaults"; "": none governs it */
+        char proposed[80];   /* "Service web": a section of its own, where it has none; "": none */
         uint64_t host_bytes; /* 0: unknown */
         uint64_t all_limits_bytes;     /* of all running containers that have one, together */
         unsigned n_unlimited;          /* running containers that have none */

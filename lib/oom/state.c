@@ -49,6 +49,8 @@ static const struct {
         { "limit_group", offsetof(PlOomReport, limit_group), PL_KMSG_GROUP_MAX },
         { "section", offsetof(PlOomReport, around.section),
           sizeof(((PlOomReport *)0)->around.section) },
+        { "proposed", offsetof(PlOomReport, around.proposed),
+          sizeof(((PlOomReport *)0)->around.proposed) },
 };
 
 static json_t *latin1(const char *s) {

@@ -134,11 +134,14 @@ static void print_numbers(FILE *f, const PlOomReport *r) {
         }
 }
 
+/* Where the limit belongs: what stands in [Defaults] holds for every container. */
 static void print_section(FILE *f, const PlOomReport *r) {
-        if (r->around.section[0])
+        if (r->around.proposed[0])
+                fprintf(f, " in a section of its own, [%s]", r->around.proposed);
+        else if (r->around.section[0] && !pl_streq(r->around.section, "Defaults"))
                 fprintf(f, " in [%s]", r->around.section);
         else
-                fputs(" in a section of the policy", f);
+                fputs(" in a [Service] section of its own", f);
 }
 
 /* "peak 4.0G of 4.0G 3 times in an hour; Postgres shared_buffers is 3.0G: lower it, or raise

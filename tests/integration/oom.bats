@@ -144,7 +144,7 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     # no section matches: the limit is the engine's own
     [ "$(report_of other limit_owner)" = engine ]
     [ "$(report_of other limit_bytes)" = $((48 * MIB)) ]
-    report_of other advice | grep -qF 'set MemoryMax=64M in a section of the policy'
+    report_of other advice | grep -q 'set MemoryMax=64M in a section of its own, \[Service '
 }
 
 @test "how often lately is known after a restart of plimsolld, and forgotten with the container" {

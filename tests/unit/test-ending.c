@@ -47,7 +47,23 @@ static const struct {
         { "own limit", "sOn", PL_ENDER_OOM, false, "memory limit" },
         { "own limit, engine's word", "son", PL_ENDER_OOM, false, "memory limit" },
         { "own limit, kernel's word late", "snO", PL_ENDER_OOM, false, "memory limit" },
-        { "a worker died, main gave up with 1", "sO1", PL_ENDER_OOM, false, "exit code 1: it reached" },
+        { "a worker died, main gave up with 1", "sO1", PL_ENDER_ITSELF, false,
+          "ended by itself with exit code 1, right after the kernel killed a process of it for lack of "
+          "memory" },
+        { "a worker died, main gave up later", "sO.......1", PL_ENDER_ITSELF, false,
+          "by itself with exit code 1, 4s after the kernel killed a process of it for lack of memory" },
+        { "a worker died, main gave up, engine's word alone", "so.......1", PL_ENDER_ITSELF, false,
+          "by itself with exit code 1, 4s after the kernel killed" },
+        { "a worker died for the host, main gave up", "sG..1", PL_ENDER_ITSELF, false,
+          "1s after the kernel killed a process of it for lack of memory on the host" },
+        { "a worker died long ago", "sO_.1", PL_ENDER_ITSELF, false, "by itself with exit code 1" },
+        { "a worker died, the kernel's word late", "s1O", PL_ENDER_ITSELF, false, "right after the kernel" },
+        { "a worker was the victim, and main passes its code on", "scn", PL_ENDER_SIGKILL, false,
+          "ended with exit code 137, right after the kernel killed a process of it" },
+        { "main was the victim", "sMn", PL_ENDER_OOM, false, "memory limit" },
+        { "an old kill of a worker, then a kill -9", "sc_.n", PL_ENDER_SIGKILL, false, "kill -9" },
+        { "137 long after a kill of unknown whom", "sO..........n", PL_ENDER_SIGKILL, false,
+          "exit code 137, 5s after the kernel killed" },
         { "oom long ago", "sO_n", PL_ENDER_SIGKILL, false, "kill -9" },
         { "oom, but it finished well", "sO0", PL_ENDER_ITSELF, false, "finished" },
         { "the host", "sGn", PL_ENDER_HOST_OOM, false, "host itself ran out" },
@@ -56,7 +72,9 @@ static const struct {
         { "the host, the kernel's word late", "sonG", PL_ENDER_HOST_OOM, false, "host itself" },
         { "the host, inspected", "sGoniI", PL_ENDER_HOST_OOM, false, "host itself" },
         { "own limit, inspected alone", "sI", PL_ENDER_OOM, false, "memory limit" },
-        { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false, "neither through the engine" },
+        { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false,
+          "exit code 137: SIGKILL, neither through the engine nor for lack of memory (a kill -9 on the "
+          "host or inside), or the program's own code" },
         { "our own", "sptk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "our own, then a crash", "sptk1xs1", PL_ENDER_ITSELF, false, "by itself" },
         { "our own, its start failed", "sptk1xF", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
@@ -80,6 +98,16 @@ static const struct {
         { "the engine went after the first half", "spLi", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "the engine went, somebody else was there", "spL_i", PL_ENDER_UNSEEN, true, "nobody" },
         { "stopped, started, crashed", "st0xs1", PL_ENDER_ITSELF, false, "by itself" },
+        { "ended with the engine", "sg....b<i", PL_ENDER_ENGINE, false,
+          "ended with the engine, which was gone, exit code 137" },
+        { "killed by the next engine", "sg......b<tni", PL_ENDER_ENGINE, false, "with the engine" },
+        { "killed by the next engine, all told", "sg......b<tnx", PL_ENDER_ENGINE, false, "with the engine" },
+        { "stopped by the next engine", "sg......b<t0x", PL_ENDER_ENGINE, false, "with the engine" },
+        { "stopped before the engine went", "st0xg....b", PL_ENDER_REQUEST, true, "on request" },
+        { "being stopped when the engine went", "stg......b<n", PL_ENDER_REQUEST, true, "on request" },
+        { "stopped after the engine came back", "sg....bt0x", PL_ENDER_REQUEST, true, "on request" },
+        { "ended unseen after the engine came back", "sg....b..i", PL_ENDER_UNSEEN, true, "nobody" },
+        { "the engine hung, and is the same", "sg......<tnx", PL_ENDER_REQUEST, true, "on request" },
         { "not seen ending", "si", PL_ENDER_UNSEEN, true, "while nobody was watching" },
         { "seen late", "sin", PL_ENDER_SIGKILL, false, "137" },
 };
@@ -104,6 +132,7 @@ static void watch(PlEnding *e, const PlContainer *c, uint64_t at) {
 /* clang-format off */
 static uint64_t play(PlEnding *e, const char *events) {
         uint64_t at = 1767225600 * SEC;
+        uint64_t lost = 0;
         PlContainer c = { .phase = PL_PHASE_EXITED, .exit_code = 137 };
 
         for (const char *p = events; *p; p++, at += SEC / 2)
@@ -114,8 +143,12 @@ static uint64_t play(PlEnding *e, const char *events) {
                 case 'h': event(e, PL_EVENT_KILL, 1, at); break;
                 case 'u': event(e, PL_EVENT_KILL, 0, at); break;
                 case 'o': event(e, PL_EVENT_OOM, 0, at); break;
-                case 'O': pl_ending_oom(e, false, at); break;
-                case 'G': pl_ending_oom(e, true, at); break;
+                case 'O': pl_ending_oom(e, PL_OOM_VICTIM_UNKNOWN, false, at); break;
+                case 'M': pl_ending_oom(e, PL_OOM_VICTIM_MAIN, false, at); break;
+                case 'c': pl_ending_oom(e, PL_OOM_VICTIM_CHILD, false, at); break;
+                case 'G': pl_ending_oom(e, PL_OOM_VICTIM_UNKNOWN, true, at); break;
+                case 'g': lost = at; break;
+                case 'b': pl_ending_engine(e, lost, at); break;
                 case 'x': event(e, PL_EVENT_STOP, 0, at); break;
                 case 'p': pl_ending_own(e, at, at + 5 * MIN); break;
                 case 'F': pl_ending_own_until(e, at); break;
@@ -180,21 +213,28 @@ START_TEST(crash_loops) {
                 uint64_t apart_usec, later_usec;
                 bool running;
                 unsigned crashes;
+                int exit_code;
+                const char *policy;
         } rows[] = {
-                { "two ends", 2, SEC, SEC, false, 0 },
-                { "three ends", 3, SEC, SEC, false, 3 },
-                { "running just now", 3, SEC, SEC, true, 3 },
-                { "running for long", 3, SEC, 61 * SEC, true, 0 },
-                { "ends far apart", 5, 3 * MIN, SEC, false, 0 },
-                { "long ago", 5, SEC, 6 * MIN, false, 0 },
-                { "more than the ring holds", 99, SEC, SEC, false, 16 },
+                { "three good ends under no", 3, SEC, SEC, false, 0, 0, "no" },
+                { "three good ends under on-failure", 3, SEC, SEC, false, 0, 0, "on-failure" },
+                { "three ends with 0 of what should not end", 3, SEC, SEC, false, 3, 0, "always" },
+                { "three bad ends under no", 3, SEC, SEC, false, 3, 1, "no" },
+                { "two ends", 2, SEC, SEC, false, 0, 1 },
+                { "three ends", 3, SEC, SEC, false, 3, 1 },
+                { "running just now", 3, SEC, SEC, true, 3, 1 },
+                { "running for long", 3, SEC, 61 * SEC, true, 0, 1 },
+                { "ends far apart", 5, 3 * MIN, SEC, false, 0, 1 },
+                { "long ago", 5, SEC, 6 * MIN, false, 0, 1 },
+                { "more than the ring holds", 99, SEC, SEC, false, 16, 1 },
         };
         PlEnding e = { 0 };
         uint64_t at = 1767225600 * SEC;
 
+        watch(&e, &(PlContainer){ .host.restart_policy = (char *)rows[_i].policy }, at);
         for (unsigned i = 0; i < rows[_i].n_dies; i++, at += rows[_i].apart_usec) {
                 event(&e, PL_EVENT_START, 0, at);
-                event(&e, PL_EVENT_DIE, 1, at + SEC / 10);
+                event(&e, PL_EVENT_DIE, rows[_i].exit_code, at + SEC / 10);
         }
         at -= rows[_i].apart_usec;
         if (rows[_i].running)
@@ -229,7 +269,7 @@ int main(void) {
 
         tcase_add_loop_test(t, ending, 0, PL_ARRAY_SIZE(endings));
         tcase_add_loop_test(t, requested, 0, 14);
-        tcase_add_loop_test(t, crash_loops, 0, 7);
+        tcase_add_loop_test(t, crash_loops, 0, 11);
         tcase_add_test(t, restart_count_makes_up);
         return run_case(t);
 }

@@ -454,6 +454,47 @@ START_TEST(ended_unseen) {
 }
 END_TEST
 
+/* The engine is killed, and the next one kills what it finds before it listens: nobody's request.
+ */
+START_TEST(ended_with_the_engine) {
+        static const struct {
+                const char *name, *policy;
+                pid_t next; /* the engine's process, which was 100 */
+                bool late;  /* it ends when the engine is back */
+                PlHealthState state;
+        } ends[] = {
+                { "unless-stopped", "unless-stopped", 101, false, PL_HEALTH_UNHEALTHY },
+                { "no, and it was up", "no", 101, false, PL_HEALTH_UNHEALTHY },
+                { "the same engine, which hung", "unless-stopped", 100, false, PL_HEALTH_ABSENT },
+                { "nobody knows which", "unless-stopped", 0, false, PL_HEALTH_ABSENT },
+                { "a person stops it later", "unless-stopped", 101, true, PL_HEALTH_ABSENT },
+        };
+        PlContainer *c = &containers[0];
+        PlHealthdView v;
+
+        c->host.restart_policy = (char *)ends[_i].policy;
+        pl_healthd_engine(healthd, 100);
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        pl_healthd_set_stale(healthd, true);
+        if (!ends[_i].late)
+                c->finished_usec = realtime();
+        pl_healthd_engine(healthd, ends[_i].next);
+        if (ends[_i].late)
+                c->finished_usec = realtime() + SEC;
+        c->phase = PL_PHASE_EXITED;
+        c->pid = 0;
+        c->exit_code = 0;
+        inspected(0);
+        pl_healthd_set_stale(healthd, false);
+        ck_assert(pl_healthd_get(healthd, c->id, &v));
+        ck_assert_msg(v.state == ends[_i].state, "%s: %s (%s)", ends[_i].name,
+                      pl_health_state_to_string(v.state), v.reason);
+        run_for(6 * SEC);
+        ck_assert_msg(n_asked[0] == (v.state == PL_HEALTH_UNHEALTHY), "%s: %u", ends[_i].name,
+                      n_asked[0]);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("restarts");
 
@@ -464,6 +505,7 @@ int main(void) {
         tcase_add_test(t, what_cannot_be_asked_costs_nothing);
         tcase_add_loop_test(t, cancelled_without_a_reason, 0, 9);
         tcase_add_test(t, one_restart_for_one_death);
+        tcase_add_loop_test(t, ended_with_the_engine, 0, 5);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
         tcase_add_test(t, a_job_is_done_again);

@@ -49,7 +49,8 @@ static const struct {
             .full_permyriad = U },
           "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set in "
           "the engine. Used 4.0G, peak 4.0G, working set 3.9G, swap 0B. Kills: 1 in 10 min, 1 in "
-          "1 h, 2 in 24 h. Advice: set MemoryMax=5G in a section of the policy, or find out what "
+          "1 h, 2 in 24 h. Advice: set MemoryMax=5G in a [Service] section of its own, or find out "
+          "what "
           "grows in it" },
         { "limit of nobody, a section without MemoryMax=, two victims, no log",
           { REPORT, .around.owner = PL_OOM_OWNER_NOBODY, .pid = 0, .victim = "", .kills = 2,
@@ -112,6 +113,18 @@ static const struct {
             .around.all_limits_bytes = U },
           "OOM kill: a process (the kernel log does not tell which) was killed. Kills: 0 in 10 "
           "min, 0 in 1 h, 0 in 24 h" },
+        { "[Defaults] governs it",
+          { REPORT, .around.section = "Defaults", .around.proposed = "Service web" },
+          "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set by "
+          "[Defaults]" NUMBERS
+          ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: raise MemoryMax= to "
+          "5G in a section of its own, [Service web], or find out what grows in it" },
+        { "[Defaults] governs it, which has no fit name",
+          { REPORT, .around.section = "Defaults", .around.owner = PL_OOM_OWNER_ENGINE },
+          "OOM kill: python3 (pid 1234, uid 70, 40.0M) was killed at the limit of 4.0G, set in the "
+          "engine" NUMBERS
+          ". Kills: 1 in 10 min, 1 in 1 h, 2 in 24 h. Advice: set MemoryMax=5G in a "
+          "[Service] section of its own, or find out what grows in it" },
         { "a hostile name",
           { REPORT, .victim = "\x1b[31m\n\xff" },
           "OOM kill: \\x1b[31m\\x0a\\xff (pid 1234, uid 70, 40.0M) was killed at the limit of "

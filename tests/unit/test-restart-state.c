@@ -153,7 +153,7 @@ static const struct {
         { "{\"times\":[],\"more\":{}," REST END("8") "}", 0 },
         { "", -EBADMSG },
         { "[]", -EBADMSG },
-        { "{\"times\":[5]," REST END("9") "}", -EBADMSG },
+        { "{\"times\":[5]," REST END("99") "}", -EBADMSG },
         { "{\"times\":[5]," REST END("-1") "}", -EBADMSG },
         { "{\"times\":[-5]," REST END("1") "}", -EBADMSG },
         { "{\"times\":[1.5]," REST END("1") "}", -EBADMSG },
