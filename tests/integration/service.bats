@@ -128,7 +128,7 @@ dry_run_of_second() { "$BUILD_DIR/daemon/plimsollctl" --control "$T/second.sock"
     daemon_begin
     ctl status >/dev/null
     run timeout 10 nsenter "--net=$(engine netns)" "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" \
-        --control "$T/control.sock" --state "$T/state2" --archive "$T/archive"
+        --control "$T/control.sock" --state "$T/state2" --archive "$T/archive2"
     [ "$status" -ne 0 ]
     [ "$status" -ne 124 ]
     [[ "$output" == *control.sock* ]]
