@@ -472,6 +472,19 @@ static void on_touched(void *userdata) {
         pl_reporter_changed(a->registry->reporter);
 }
 
+static void on_environment(void *userdata, const char *id, int error, char *const *environment) {
+        PlHealthAct *a = userdata;
+
+        pl_healthd_environment(a->patients, id, error == 0 ? environment : NULL);
+}
+
+/* Not to be had: the probe goes on without a login. */
+static void on_environment_wanted(void *userdata, const char *id) {
+        PlHealthAct *a = userdata;
+
+        (void)pl_engine_environment(a->registry->engine, id, on_environment, a);
+}
+
 static const PlHealthdHandlers handlers = {
         .changed = on_changed,
         .restart = on_restart,
@@ -479,6 +492,7 @@ static const PlHealthdHandlers handlers = {
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
         .ollama = on_ollama,
+        .environment = on_environment_wanted,
         .doubted = on_doubted,
         .recall = on_recall,
         .remember = on_remember,

@@ -406,6 +406,7 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
                 .host = policy->host,
                 .tls = policy->tls,
                 .tls_verify = policy->tls_verify,
+                .auth = policy->auth,
         };
         r = pl_prober_set(h->prober, p->id, &target);
         if (r > 0)
@@ -817,7 +818,22 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
                 h->handlers->ollama(h->userdata, id, ollama);
 }
 
-static const PlProbeHandlers probe_handlers = { .verdict = on_verdict };
+static void on_login(void *userdata, const char *id) {
+        PlHealthd *h = userdata;
+
+        if (h->handlers->environment)
+                h->handlers->environment(h->userdata, id);
+}
+
+void pl_healthd_environment(PlHealthd *h, const char *id, char *const *environment) {
+        const PlPatient *p = pl_map_get(h->patients, id);
+
+        if (p)
+                pl_prober_login(h->prober, id,
+                                pl_login_new(pl_probe_kind_info(p->kind)->word, environment));
+}
+
+static const PlProbeHandlers probe_handlers = { .verdict = on_verdict, .login = on_login };
 
 int pl_healthd_new(sd_event *event, const PlHealthdHandlers *handlers, void *userdata,
                    PlHealthd **ret) {

@@ -64,6 +64,9 @@ typedef struct PlHealthdHandlers {
         void (*doubted)(void *userdata, const char *id);
         /* After each probe of an Ollama: what is loaded and what it needs. */
         void (*ollama)(void *userdata, const char *id, const PlOllamaFacts *facts);
+        /* ProbeAuth=: the container's environment is wanted, see pl_healthd_environment(). NULL:
+         * there is none to be had. */
+        void (*environment)(void *userdata, const char *id);
         /* What must outlive plimsolld: read once per container, written at each change. Return:
          * false: nothing is kept, outputs are untouched. */
         bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
@@ -110,6 +113,10 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
 
 /** pl_healthd_event() - each event of the engine, before the inspection that it causes. */
 void pl_healthd_event(PlHealthd *h, const PlEvent *event);
+
+/** pl_healthd_environment() - what the container's environment is, for its probe to log in. Only
+ * what the probe needs is kept of it. @environment: "NAME=value" each; NULL: it could not be had */
+void pl_healthd_environment(PlHealthd *h, const char *id, char *const *environment);
 
 /** pl_healthd_oom() - the kernel killed a process of this container. @victim: its pid, as the
  * engine sees it; 0: not known. @host: for lack of memory on the host, not for the container's own

@@ -39,7 +39,8 @@ typedef struct Request {
         size_t n_headers;
         size_t n_head_bytes; /* of all responses of this request, interim ones included */
         bool head_too_long, got_status;
-        struct curl_slist *connect_to; /* the address, where the URL has a name; NULL: the URL's */
+        struct curl_slist *headers_out; /* with the login; NULL: none */
+        struct curl_slist *connect_to;  /* the address, where the URL has a name; NULL: the URL's */
         char error[CURL_ERROR_SIZE];
 } Request;
 
@@ -169,12 +170,16 @@ static void request_free(Request *r) {
                 (void)curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, NULL);
                 (void)curl_easy_setopt(r->easy, CURLOPT_VERBOSE, 0L);
                 (void)curl_easy_setopt(r->easy, CURLOPT_CONNECT_TO, NULL);
+                (void)curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, NULL);
                 if (s->n_idle < PL_ARRAY_SIZE(s->idle))
                         s->idle[s->n_idle++] = r->easy;
                 else
                         curl_easy_cleanup(r->easy);
         }
         curl_slist_free_all(r->connect_to);
+        for (struct curl_slist *l = r->headers_out; l; l = l->next)
+                explicit_bzero(l->data, strlen(l->data));
+        curl_slist_free_all(r->headers_out);
         free(r->body);
         free(r->headers);
         free(r);
@@ -407,6 +412,19 @@ static void set_tls(CURL *easy, bool verify) {
                                verify || !is_openssl ? NULL : "DEFAULT@SECLEVEL=0");
 }
 
+/* By a header of our own, which can be wiped. Return: 0, -ENOMEM. */
+static int set_login(Request *r, const PlLogin *l) {
+        char header[PL_LOGIN_BASIC_MAX];
+
+        (void)pl_login_basic(l, header);
+        r->headers_out = curl_slist_append(NULL, header);
+        explicit_bzero(header, sizeof(header));
+        if (!r->headers_out ||
+            curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers_out) != CURLE_OK)
+                return -ENOMEM;
+        return 0;
+}
+
 /* Return: 0, -ENOMEM. */
 static int set_url(Request *r, const PlAttempt *a) {
         const char *scheme = a->way == PL_WAY_PLAIN ? "http" : "https";
@@ -438,7 +456,7 @@ static int request(Shared *s, PlAttempt *a) {
                 return -ENOMEM;
         r->shared = s;
         r->easy = s->n_idle > 0 ? s->idle[--s->n_idle] : handle_new();
-        if (!r->easy || set_url(r, a) < 0)
+        if (!r->easy || set_url(r, a) < 0 || (a->login && set_login(r, a->login) < 0))
                 goto fail;
         if (a->way != PL_WAY_PLAIN)
                 set_tls(r->easy, a->tls_verify);

@@ -26,6 +26,7 @@
 #define SLACK_USEC  (250 * PL_USEC_PER_MSEC) /* by which a wake-up may be late */
 #define RUNNING_MAX 128                      /* descriptors in use at once */
 #define ASKS_MAX    16                       /* conversations that somebody wants to see */
+#define LOGIN_USEC  PL_USEC_PER_SEC          /* how long a round waits for a login */
 #define ASK_USEC    PL_USEC_PER_SEC          /* between two with one service */
 /* For what is only of interest: it may take longer than a sign of life. */
 #define RARE_TIMEOUT_USEC (10 * PL_USEC_PER_SEC)
@@ -46,7 +47,7 @@ typedef struct Target {
         uint64_t interval_usec, timeout_usec;
         char *user, *database, *path, *prefix, *host;
         PlProbeTls tls;
-        bool tls_verify;
+        bool tls_verify, auth;
         char **expect_texts, **models;
         PlExpectList *expect;
         PlOllamaLook *ollama; /* what rounds learn of its models; NULL: another kind */
@@ -72,6 +73,8 @@ typedef struct Probe {
         PlAttempt attempt;
         uint64_t asked_usec; /* when somebody wanted to see it last; 0: never */
         Ask *ask;            /* NULL: it is of the schedule */
+        PlLogin *login;      /* NULL: none, or not known yet */
+        bool login_wanted;   /* and not asked for yet */
 } Probe;
 
 struct PlProber {
@@ -126,6 +129,7 @@ static Probe *probe_free(Probe *p) {
                 return NULL;
         stop(p);
         target_deinit(&p->target);
+        pl_login_free(p->login);
         if (p->ask)
                 pl_trace_free(p->ask->trace);
         free(p->ask);
@@ -358,6 +362,7 @@ static bool begin(Probe *p, bool rare) {
         p->n_failed = 0;
         p->first = (PlVerdict){ 0 };
         p->attempt.traced_usec = p->began_usec;
+        p->attempt.login = p->login;
         if (!rare)
                 begin_talk(p);
         return start_attempt(p);
@@ -397,6 +402,12 @@ static bool walk(PlProber *b, const PlMap *probes, uint64_t now, unsigned *n) {
                         continue;
                 if (*n == BATCH_MAX || b->n_running >= RUNNING_MAX) {
                         p->due_usec = now + BATCH_USEC;
+                        continue;
+                }
+                if (p->login_wanted && !p->ask) {
+                        p->login_wanted = false;
+                        p->due_usec = now + LOGIN_USEC;
+                        b->handlers->login(b->userdata, p->id);
                         continue;
                 }
                 (*n)++;
@@ -473,8 +484,8 @@ static bool same_target(const Target *a, const PlProbeTarget *b) {
                pl_streq_null(a->user, b->user) && pl_streq_null(a->database, b->database) &&
                pl_streq_null(a->path, b->path) && pl_streq_null(a->prefix, b->prefix) &&
                pl_streq_null(a->host, b->host) && a->tls == b->tls &&
-               a->tls_verify == b->tls_verify && pl_strv_equal(a->expect_texts, b->expect) &&
-               pl_strv_equal(a->models, b->models);
+               a->tls_verify == b->tls_verify && a->auth == b->auth &&
+               pl_strv_equal(a->expect_texts, b->expect) && pl_strv_equal(a->models, b->models);
 }
 
 static int copy_text(char **to, const char *from) {
@@ -493,6 +504,7 @@ static int target_init(Target *t, const PlProbeTarget *from) {
         t->timeout_usec = PL_MAX(from->timeout_usec, PL_USEC_PER_MSEC);
         t->tls = from->tls;
         t->tls_verify = from->tls_verify;
+        t->auth = from->auth;
         if (copy_text(&t->user, from->user) < 0 || copy_text(&t->database, from->database) < 0 ||
             copy_text(&t->path, from->path) < 0 || copy_text(&t->prefix, from->prefix) < 0 ||
             copy_text(&t->host, from->host) < 0 ||
@@ -523,6 +535,7 @@ static PlProbeTarget target_of(const Target *t) {
                 .host = t->host,
                 .tls = t->tls,
                 .tls_verify = t->tls_verify,
+                .auth = t->auth,
         };
 }
 
@@ -536,6 +549,7 @@ static int probe_new(PlProber *b, const char *id, const PlProbeTarget *target,
                 return -ENOMEM;
         p->prober = b;
         p->transport = transport;
+        p->login_wanted = target->auth && b->handlers->login;
         (void)snprintf(p->id, sizeof(p->id), "%s", id);
         r = target_init(&p->target, target);
         if (r < 0)
@@ -636,6 +650,17 @@ void pl_prober_soon(PlProber *b, const char *id) {
         arm(b);
 }
 
+void pl_prober_login(PlProber *b, const char *id, PlLogin *login) {
+        Probe *p = pl_map_get(b->probes, id);
+
+        if (!p || p->login || !p->target.auth) {
+                pl_login_free(login);
+                return;
+        }
+        p->login = login;
+        pl_prober_soon(b, id);
+}
+
 int pl_prober_ask(PlProber *b, const char *id, PlProbeAnswered answered, void *userdata) {
         Probe *of = pl_map_get(b->probes, id);
         _cleanup_(probe_freep) Probe *p = NULL;
@@ -658,6 +683,7 @@ int pl_prober_ask(PlProber *b, const char *id, PlProbeAnswered answered, void *u
         p->ask->answered = answered;
         p->ask->userdata = userdata;
         p->attempt.trace = p->ask->trace;
+        p->login = pl_login_copy(of->login);
         p->attempt.way = of->attempt.way;   /* what the rounds before have learnt */
         p->attempt.http = of->attempt.http; /* it asks where the schedule asks */
         p->attempt.http.ollama = p->target.ollama;

@@ -13,6 +13,7 @@
 
 #include "lib/probe/address.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/login.h"
 #include "lib/probe/ollama.h"
 #include "lib/probe/trace.h"
 
@@ -24,6 +25,9 @@ typedef struct PlProbeHandlers {
          * NULL but for Ollama; borrowed. */
         void (*verdict)(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                         const PlOllamaFacts *ollama);
+        /* Its login is wanted: pl_prober_login(), at once or later. Called once; no probe may be
+         * set or removed in here. NULL: there are none. */
+        void (*login)(void *userdata, const char *id);
 } PlProbeHandlers;
 
 /* The end of a round that somebody asked for; all borrowed. */
@@ -43,6 +47,7 @@ typedef struct PlProbeTarget {
         const char *host;            /* ProbeHost=, or NULL */
         PlProbeTls tls;              /* ProbeTLS= */
         bool tls_verify;             /* ProbeTLSVerify= */
+        bool auth;                   /* ProbeAuth= */
 } PlProbeTarget;
 
 /** pl_prober_new() - @handlers: borrowed, must outlive the prober. Return: 0, -ENOMEM, -errno. */
@@ -73,5 +78,9 @@ void pl_prober_soon(PlProber *p, const char *id);
  * -EALREADY: somebody else asks just now; -EBUSY: too many are asked; -ENOMEM.
  */
 int pl_prober_ask(PlProber *p, const char *id, PlProbeAnswered answered, void *userdata);
+
+/** pl_prober_login() - how to log in from the next round on; owned by the prober from here on,
+ * which wipes it. A first round waits a second for it. NULL, and unknown ids, are fine. */
+void pl_prober_login(PlProber *p, const char *id, PlLogin *login);
 
 void pl_prober_remove(PlProber *p, const char *id); /* unknown ids are fine */

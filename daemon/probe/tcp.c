@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "lib/probe/kind.h"
+#include "probe/password.h"
 #include "probe/tls.h"
 #include "probe/transport.h"
 
@@ -49,6 +50,8 @@ typedef struct Connection {
         bool asked_plain; /* and then tried in TLS: plain holds its answer */
         PlTcpAnswer plain;
         PlVerdict verdict; /* for STAGE_CLOSE */
+        PlPassword password;
+        unsigned n_replies; /* to challenges */
         size_t n_answer;
         uint8_t answer[ANSWER_MAX];
 } Connection;
@@ -99,8 +102,30 @@ static int send_plain(const PlAttempt *a, const void *buf, size_t size) {
 
         if (n < 0)
                 return errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS ? 0 : -errno;
-        pl_attempt_trace(a, PL_TRACE_SENT, buf, (size_t)n);
         return (size_t)n == size ? 1 : -EPIPE;
+}
+
+/* As send_plain(), the way that this connection goes, and for the trace. */
+static int say(const PlAttempt *a, const void *buf, size_t size, bool secret) {
+        static const char password[] = "the password of its environment is sent";
+        const Connection *c = a->state;
+        int r = c->tls ? pl_tls_send(c->tls, buf, size) : send_plain(a, buf, size);
+
+        if (r > 0 || (r == 0 && c->tls))
+                pl_attempt_trace(a, secret ? PL_TRACE_NOTE : PL_TRACE_SENT, secret ? password : buf,
+                                 secret ? strlen(password) : size);
+        return c->tls && r == 0 ? 1 : r;
+}
+
+static int say_hello(const PlAttempt *a) {
+        uint8_t buf[PL_TCP_HELLO_MAX];
+        size_t size = talk_of(a)->hello(a->user, a->database, a->login, buf);
+        bool secret = a->login && !talk_of(a)->starttls; /* Postgres is told it only when it asks */
+        int r = say(a, buf, size, secret);
+
+        if (a->login)
+                explicit_bzero(buf, size);
+        return r;
 }
 
 static bool requests_tls(const PlAttempt *a) {
@@ -112,13 +137,12 @@ static bool requests_tls(const PlAttempt *a) {
 /* As send_plain(); 1 also when there is nothing to say. */
 static int greet(const PlAttempt *a) {
         const Connection *c = a->state;
-        uint8_t buf[PL_TCP_HELLO_MAX];
 
         if (!talk_of(a) || a->way == PL_WAY_TLS)
                 return check_connected(c->fd);
         if (requests_tls(a))
-                return send_plain(a, pl_tcp_starttls, sizeof(pl_tcp_starttls));
-        return send_plain(a, buf, talk_of(a)->hello(a->user, a->database, buf));
+                return say(a, pl_tcp_starttls, sizeof(pl_tcp_starttls), false);
+        return say_hello(a);
 }
 
 static Stage stage_after_connect(const PlAttempt *a) {
@@ -151,6 +175,8 @@ static void ask_again(PlAttempt *a, PlProbeWay way) {
         int r;
 
         hang_up(c);
+        c->password = (PlPassword){ 0 };
+        c->n_replies = 0;
         a->way = way;
         c->quiet = false;
         r = dial(a);
@@ -203,11 +229,9 @@ static void close_tls(PlAttempt *a, const PlVerdict *v) {
 
 static void on_handshake(PlAttempt *a) {
         Connection *c = a->state;
-        uint8_t buf[PL_TCP_HELLO_MAX];
         PlVerdict v = { .kind = PL_VERDICT_UP };
         char about[PL_TLS_WORDS_MAX];
         uint32_t events;
-        size_t size;
         int r = pl_tls_handshake(c->tls, &events);
 
         if (r == -EAGAIN) {
@@ -223,9 +247,7 @@ static void on_handshake(PlAttempt *a) {
                 return;
         }
         if (r >= 0) {
-                size = talk_of(a)->hello(a->user, a->database, buf);
-                r = pl_tls_send(c->tls, buf, size);
-                pl_attempt_trace(a, PL_TRACE_SENT, buf, size);
+                r = say_hello(a);
                 c->stage = STAGE_TALK;
                 (void)sd_event_source_set_io_events(c->io, EPOLLIN);
         }
@@ -255,7 +277,7 @@ static void begin_tls(PlAttempt *a) {
 /* The answer to the request for TLS: one byte. */
 static void on_request(PlAttempt *a) {
         Connection *c = a->state;
-        uint8_t buf[PL_TCP_HELLO_MAX], byte = 0;
+        uint8_t byte = 0;
         /* what is sent in plain after an 'S' would be somebody else's: it is left to the handshake
          */
         ssize_t n = recv(c->fd, &byte, 1, MSG_DONTWAIT);
@@ -279,15 +301,15 @@ static void on_request(PlAttempt *a) {
         } else if (n > 0 && byte == 'N' && c->asked_plain) {
                 a->way = PL_WAY_PLAIN; /* it has said what it has to say */
                 conclude(a, &c->plain);
-        } else if (n > 0 && byte == 'N' &&
-                   send_plain(a, buf, talk_of(a)->hello(a->user, a->database, buf)) > 0) {
+        } else if (n > 0 && byte == 'N' && say_hello(a) > 0) {
                 c->stage = STAGE_TALK;
         } else {
                 /* an error, or no Postgres: its parser has the words */
                 c->answer[0] = byte;
                 c->n_answer = n > 0 ? 1 : 0;
                 c->stage = STAGE_TALK;
-                if (talk_of(a)->parse(c->answer, c->n_answer, n <= 0, &answer) == PL_PROBE_DONE)
+                if (talk_of(a)->parse(c->answer, c->n_answer, n <= 0, false, &answer) ==
+                    PL_PROBE_DONE)
                         conclude(a, &answer);
         }
 }
@@ -308,11 +330,37 @@ static void say_goodbye(const PlAttempt *a, bool wanted) {
 
         if (c->tls) {
                 if (wanted)
-                        (void)pl_tls_send(c->tls, talk->goodbye, talk->goodbye_size);
+                        (void)say(a, talk->goodbye, talk->goodbye_size, false);
                 pl_tls_close(c->tls);
         } else if (wanted) {
-                (void)send_plain(a, talk->goodbye, talk->goodbye_size);
+                (void)say(a, talk->goodbye, talk->goodbye_size, false);
         }
+}
+
+/* A challenge that is new: reply. Return: false: we cannot; a server that asks serves. */
+static bool reply(PlAttempt *a, const PlTcpAnswer *answer) {
+        Connection *c = a->state;
+        uint8_t buf[PL_PASSWORD_REPLY_MAX];
+        ssize_t n;
+
+        if (answer->n_challenges <= c->n_replies)
+                return true;
+        c->n_replies = answer->n_challenges;
+        n = pl_password_reply(&c->password, a->login, answer->challenge, answer->n_challenge, buf);
+        if (n > 0)
+                n = say(a, buf, (size_t)n, true);
+        explicit_bzero(buf, sizeof(buf));
+        return n > 0;
+}
+
+static PlProbeStep parse(PlAttempt *a, bool eof, PlTcpAnswer *answer) {
+        const Connection *c = a->state;
+        PlProbeStep step = talk_of(a)->parse(c->answer, c->n_answer, eof, a->login != NULL, answer);
+
+        if (step == PL_PROBE_DONE || reply(a, answer))
+                return step;
+        *answer = (PlTcpAnswer){ .verdict.kind = PL_VERDICT_UP };
+        return PL_PROBE_DONE;
 }
 
 static void on_answer(PlAttempt *a) {
@@ -330,7 +378,7 @@ static void on_answer(PlAttempt *a) {
                 pl_attempt_trace(a, PL_TRACE_RECEIVED, c->answer + c->n_answer, (size_t)n);
                 c->n_answer += (size_t)n;
         }
-        if (talk_of(a)->parse(c->answer, c->n_answer, n <= 0, &answer) == PL_PROBE_MORE) {
+        if (parse(a, n <= 0, &answer) == PL_PROBE_MORE) {
                 if (c->n_answer < ANSWER_MAX)
                         return;
                 answer = (PlTcpAnswer){ 0 };

@@ -13,6 +13,7 @@
 #include "lib/probe/address.h"
 #include "lib/probe/http.h"
 #include "lib/probe/kind.h"
+#include "lib/probe/login.h"
 #include "lib/probe/trace.h"
 
 typedef struct PlAttempt PlAttempt;
@@ -34,7 +35,8 @@ struct PlAttempt {
         const char *host;            /* ProbeHost=; NULL: the address */
         PlProbeTls tls;
         bool tls_verify;
-        PlHttpSpec spec; /* of the kinds that speak HTTP */
+        const PlLogin *login; /* ProbeAuth=; NULL: none */
+        PlHttpSpec spec;      /* of the kinds that speak HTTP */
         PlHttpProbe http;
         PlProbeWay way;     /* that worked last in this run; the transport's, as is the memory */
         PlTcpMemory memory; /* of the kinds that speak another protocol */

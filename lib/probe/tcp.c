@@ -28,11 +28,11 @@ static void closed(PlTcpAnswer *ret) {
 /*
  * --- Postgres: a start-up packet out, the server's first words in.
  *
- * It never authenticates: a server that asks for a password is serving. It must not leave error
- * lines in the server's log, so it names a user and a database that exist (POSTGRES_USER,
- * POSTGRES_DB) and says goodbye properly once the server lets it in. After AuthenticationOk it
- * reads on to ReadyForQuery: slots that are reserved for superusers are refused only then, with
- * 53300.
+ * Without a login it never authenticates: a server that asks for a password is serving. It must not
+ * leave error lines in the server's log, so it names a user and a database that exist
+ * (POSTGRES_USER, POSTGRES_DB) and says goodbye properly once the server lets it in. After
+ * AuthenticationOk it reads on to ReadyForQuery: slots that are reserved for superusers are refused
+ * only then, with 53300.
  *
  * Each refusal is a FATAL line in the server's log, so after one that will not change by itself the
  * quiet question is asked: SSLRequest, and after its answer a close. What was tried on PostgreSQL
@@ -80,10 +80,12 @@ static size_t put_string(uint8_t *p, const char *s) {
         return n + 1;
 }
 
-static size_t postgres_hello(const char *user, const char *database,
+static size_t postgres_hello(const char *user, const char *database, const PlLogin *login,
                              uint8_t buf[static PL_TCP_HELLO_MAX]) {
         size_t n = 8;
 
+        if (login)
+                user = login->user;
         if (!user || !*user)
                 user = "postgres";
         if (!database || !*database)
@@ -201,7 +203,16 @@ static void judge_state(const char *code, const char *text, size_t n_text, PlTcp
                        code);
 }
 
-static void postgres_error(const uint8_t *p, size_t n, PlTcpAnswer *ret) {
+/* The login that the policy wants used is no good. */
+static void refuse_login(PlTcpAnswer *ret) {
+        PlVerdict v = ret->verdict;
+
+        pl_verdict_set(&ret->verdict, PL_VERDICT_DISPUTED, v.code,
+                       "it refuses the password of its environment; set ProbeAuth=no: %s",
+                       v.reason);
+}
+
+static void postgres_error(const uint8_t *p, size_t n, bool login, PlTcpAnswer *ret) {
         size_t n_state = 0, n_text = 0;
         const char *state = error_field(p, n, 'C', &n_state);
         const char *text = error_field(p, n, 'M', &n_text);
@@ -218,6 +229,24 @@ static void postgres_error(const uint8_t *p, size_t n, PlTcpAnswer *ret) {
                 if (!((code[i] >= '0' && code[i] <= '9') || (code[i] >= 'A' && code[i] <= 'Z')))
                         code[i] = '?';
         judge_state(code, text, n_text, ret);
+        if (login && pl_streq(code, "28P01"))
+                refuse_login(ret);
+}
+
+/* A message that asks for a password, whole: does it want a reply? Codes: clear text, MD5, SASL,
+ * SASL going on, SASL at its end (which wants none). Others are ways in which we know none. */
+static bool take_challenge(const uint8_t *body, size_t n, PlTcpAnswer *ret) {
+        static const uint8_t codes[] = { 3, 5, 10, 11 };
+        uint32_t code = get32(body);
+
+        if (code == 12)
+                return true;
+        if (code > UINT8_MAX || !memchr(codes, (int)code, sizeof(codes)))
+                return false;
+        ret->challenge = body;
+        ret->n_challenge = n;
+        ret->n_challenges++;
+        return true;
 }
 
 static void judge_garbage(const uint8_t *data, size_t n, PlTcpAnswer *ret) {
@@ -262,7 +291,19 @@ static bool is_type(uint8_t c, bool let_in) {
         return memchr(let_in ? "RENvSKZ" : "RENv", c, let_in ? 7 : 4) != NULL;
 }
 
-static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret) {
+static void postgres_closed(size_t n, bool let_in, PlTcpAnswer *ret) {
+        if (n == 0)
+                closed(ret);
+        else if (let_in)
+                pl_verdict_set(&ret->verdict, PL_VERDICT_IMPAIRED, "closed",
+                               "closed after authentication, before it was ready");
+        else
+                pl_verdict_set(&ret->verdict, PL_VERDICT_SILENT, "closed",
+                               "the connection was closed in the middle of an answer");
+}
+
+static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, bool login,
+                                  PlTcpAnswer *ret) {
         bool let_in = false;
         size_t i = 0;
 
@@ -283,21 +324,25 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlTcp
                         return PL_PROBE_DONE;
                 }
                 if (type == 'R' && len >= 8 && n - i >= 9) {
-                        if (get32(body) != 0) {
+                        bool wants = get32(body) != 0;
+
+                        if (wants && login && n - i < (size_t)len + 1)
+                                break;
+                        if (wants && (!login || !take_challenge(body, len - 4, ret))) {
                                 /* it asks for a password: it serves */
                                 pl_verdict_set(&ret->verdict, PL_VERDICT_UP, "", "%s", "");
                                 return PL_PROBE_DONE;
                         }
-                        if (len != 8) { /* AuthenticationOk is nothing but its code */
+                        if (!wants && len != 8) { /* AuthenticationOk is nothing but its code */
                                 judge_garbage(data, n, ret);
                                 return PL_PROBE_DONE;
                         }
-                        let_in = true;
+                        let_in = let_in || !wants;
                 }
                 if (n - i < (size_t)len + 1)
                         break;
                 if (type == 'E') {
-                        postgres_error(body, len - 4, ret);
+                        postgres_error(body, len - 4, login, ret);
                         return PL_PROBE_DONE;
                 }
                 if (type == 'Z') {
@@ -313,14 +358,7 @@ static PlProbeStep postgres_parse(const uint8_t *data, size_t n, bool eof, PlTcp
         }
         if (!eof)
                 return PL_PROBE_MORE;
-        if (n == 0)
-                closed(ret);
-        else if (let_in)
-                pl_verdict_set(&ret->verdict, PL_VERDICT_IMPAIRED, "closed",
-                               "closed after authentication, before it was ready");
-        else
-                pl_verdict_set(&ret->verdict, PL_VERDICT_SILENT, "closed",
-                               "the connection was closed in the middle of an answer");
+        postgres_closed(n, let_in, ret);
         return PL_PROBE_DONE;
 }
 
@@ -407,18 +445,22 @@ static void judge_line(const uint8_t *line, size_t n, PlTcpAnswer *ret) {
                                pl_quote(line, PL_MIN(n, (size_t)40), quoted, sizeof(quoted)));
 }
 
-static size_t redis_hello(const char *user, const char *database,
+static size_t redis_hello(const char *user, const char *database, const PlLogin *login,
                           uint8_t buf[static PL_TCP_HELLO_MAX]) {
         static const char ping[] = "*1\r\n$4\r\nPING\r\n";
+        char *text = (char *)buf;
+        size_t n = 0;
 
-        memcpy(buf, ping, sizeof(ping) - 1);
-        return sizeof(ping) - 1;
+        if (login)
+                n = (size_t)snprintf(text, PL_TCP_HELLO_MAX, "*2\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n",
+                                     strlen(login->password), login->password);
+        memcpy(buf + n, ping, sizeof(ping) - 1);
+        return n + sizeof(ping) - 1;
 }
 
-static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret) {
+static PlProbeStep pong(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret) {
         const uint8_t *end = memmem(data, PL_MIN(n, (size_t)REDIS_LINE_MAX), "\r\n", 2);
 
-        *ret = (PlTcpAnswer){ 0 };
         if (end && end > data) {
                 judge_line(data, (size_t)(end - data), ret);
                 return PL_PROBE_DONE;
@@ -441,6 +483,33 @@ static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, PlTcpAns
                 pl_verdict_set(&ret->verdict, PL_VERDICT_SILENT, "closed",
                                "the connection was closed in the middle of an answer");
         return PL_PROBE_DONE;
+}
+
+static bool starts(const uint8_t *data, size_t n, const char *with) {
+        return n >= strlen(with) && memcmp(data, with, strlen(with)) == 0;
+}
+
+/* With a login the first line answers AUTH. Whatever it is, PING has an answer of its own; a server
+ * without a password calls AUTH an error. */
+static PlProbeStep redis_parse(const uint8_t *data, size_t n, bool eof, bool login,
+                               PlTcpAnswer *ret) {
+        const uint8_t *end = NULL;
+        PlProbeStep step;
+        bool refused;
+
+        *ret = (PlTcpAnswer){ 0 };
+        if (login && n > 0 && (data[0] == '+' || data[0] == '-'))
+                end = memmem(data, PL_MIN(n, (size_t)REDIS_LINE_MAX), "\r\n", 2);
+        if (!end)
+                return pong(data, n, eof, ret);
+        refused = starts(data, n, "-WRONGPASS") || starts(data, n, "-ERR invalid pass");
+        end += 2;
+        step = pong(end, n - (size_t)(end - data), eof, ret);
+        if (step == PL_PROBE_DONE && refused && ret->verdict.kind == PL_VERDICT_UP) {
+                pl_verdict_set(&ret->verdict, PL_VERDICT_UP, "WRONGPASS", "WRONGPASS");
+                refuse_login(ret);
+        }
+        return step;
 }
 
 const PlTcpTalk pl_tcp_redis = { redis_hello, redis_parse };

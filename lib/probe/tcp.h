@@ -8,6 +8,7 @@
  * A new kind is a row of the table, its talk in tcp.c, and its entry in plimsoll.conf(5).
  */
 
+#include "lib/probe/login.h"
 #include "lib/probe/tls.h"
 #include "lib/probe/verdict.h"
 
@@ -19,7 +20,7 @@
         ROW(REDIS, "redis", TCP, redis)
 /* clang-format on */
 
-#define PL_TCP_HELLO_MAX 320
+#define PL_TCP_HELLO_MAX 1024
 
 /* What an answer says. */
 typedef struct PlTcpAnswer {
@@ -28,16 +29,23 @@ typedef struct PlTcpAnswer {
         PlProbeWay better;   /* not PL_WAY_PLAIN: what the answer to a plain question hints at */
         uint64_t quiet_usec; /* the server logs this refusal: do not cause another one for so long
                               */
+        /* With PL_PROBE_MORE and a login: the body of the last message that wants a reply, and how
+         * many there were. */
+        const uint8_t *challenge;
+        size_t n_challenge;
+        unsigned n_challenges;
 } PlTcpAnswer;
 
 typedef struct PlTcpTalk {
         /* The first bytes to send. @user, @database: NULL or empty: the kind's own; cut where they
-         * are too long. Return: how many were written to buf. */
-        size_t (*hello)(const char *user, const char *database,
+         * are too long. @login: used, its user in place of the other; NULL: none. Return: how many
+         * were written to buf; with a login the caller wipes it. */
+        size_t (*hello)(const char *user, const char *database, const PlLogin *login,
                         uint8_t buf[static PL_TCP_HELLO_MAX]);
         /* Everything received since the hello, from its first byte. @eof: the server has closed;
-         * @ret: good with PL_PROBE_DONE, zeroed before. */
-        PlProbeStep (*parse)(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret);
+         * @login: there is one, and challenges are answered; @ret: good with PL_PROBE_DONE, zeroed
+         * before. */
+        PlProbeStep (*parse)(const uint8_t *data, size_t n, bool eof, bool login, PlTcpAnswer *ret);
         const uint8_t *goodbye;
         size_t goodbye_size;
         bool starttls; /* pl_tcp_starttls is understood, and is the quiet question */

@@ -8,9 +8,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool login;
+
 static PlProbeStep parse(const uint8_t *data, size_t n, bool eof, PlVerdict *ret) {
         PlTcpAnswer a = { .goodbye = true };
-        PlProbeStep step = pl_tcp_postgres.parse(data, n, eof, &a);
+        PlProbeStep step = pl_tcp_postgres.parse(data, n, eof, login, &a);
 
         *ret = a.verdict;
         must(!a.goodbye || (step == PL_PROBE_DONE && ret->kind == PL_VERDICT_UP &&
@@ -24,9 +26,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t n;
 
         must(name);
-        n = pl_tcp_postgres.hello(name, name, buf);
+        n = pl_tcp_postgres.hello(name, name, NULL, buf);
         must(n > 8 && n <= sizeof(buf) && buf[n - 1] == '\0');
         must(((size_t)buf[2] << 8 | buf[3]) == n);
+        login = false;
+        check_stream(parse, data, size);
+        login = true;
         check_stream(parse, data, size);
         return 0;
 }

@@ -154,6 +154,42 @@ rounds() { run timeout 60 "$TOOL" --interval 200ms --rounds "$@"; }
     kill -CONT "$(head -n 1 "$T/db/postmaster.pid")"
 }
 
+@test "Postgres: a password that the environment has, in each way in which a server may ask" {
+    for method in password md5 scram-sha-256; do
+        pg_make "$method"
+        [ "$method" != md5 ] || echo 'password_encryption = md5' >>"$T/$method/postgresql.conf"
+        echo 'log_connections = on' >>"$T/$method/postgresql.conf"
+        pg_start "$method" -w
+        sql "$method" "alter user app password 'secret'"
+        sed -i "s/^host .*/host all all all $method/" "$T/$method/pg_hba.conf"
+        inside pg_ctl -D "$t/$method" reload >/dev/null
+        sleep 0.5
+        probe --env POSTGRES_USER=app --env POSTGRES_PASSWORD=secret --database postgres postgres "127.0.0.1:$PORT"
+        is "up - "
+        grep -q "identity=\"app\" method=$method" "$T/$method/log"
+        probe --env POSTGRES_USER=app --env POSTGRES_PASSWORD=wrong --database postgres postgres "127.0.0.1:$PORT"
+        is 'disputed 28P01 it refuses the password of its environment; set ProbeAuth=no: *'
+    done
+}
+
+@test "HTTP: a user and a password that the environment has" {
+    PORT=$(free_port)
+    python3 -c 'import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        ok = self.headers["Authorization"] == "Basic YWRtaW46c2VjcmV0" # admin:secret
+        self.send_response(200 if ok else 401)
+        self.end_headers()
+        self.wfile.write(b"{\"database\":\"ok\"}" if ok else b"")
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()' "$PORT" >"$T/out" 2>&1 3>&- 4>&- &
+    PIDS="$PIDS $!"
+    until_verdict up --env GF_SECURITY_ADMIN_PASSWORD=secret grafana "127.0.0.1:$PORT"
+    probe --env GF_SECURITY_ADMIN_PASSWORD=wrong grafana "127.0.0.1:$PORT"
+    is 'disputed 401 *'
+    probe grafana "127.0.0.1:$PORT"
+    is 'disputed 401 *'
+}
+
 @test "Postgres: full for all, and full but for superusers" {
     pg_make db
     printf 'max_connections = 5\nsuperuser_reserved_connections = 2\n' >>"$T/db/postgresql.conf"

@@ -146,6 +146,7 @@ not_healthy() { [[ $(health "$1") != healthy && $(health "$1") != unhealthy ]]; 
     mkdir "$T/roots"
     cp "$E/tls/cert.pem" "$T/roots/ca-certificates.crt"
     cp "$E/tls/cert.pem" "$T/roots/$(openssl x509 -hash -noout -in "$E/tls/cert.pem").0"
+    # shellcheck disable=SC2034 # daemon_spawn
     DAEMON_WRAPPER="unshare -m $SUPPORT/with-roots.sh $T/roots"
     daemon_begin
     for name in web db; do

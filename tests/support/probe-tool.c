@@ -27,6 +27,9 @@ typedef struct Tool {
         unsigned long n_rounds, n_up, bench;
         unsigned long rounds; /* ends after so many; 0: see until */
         uint64_t latency_usec;
+        char *environment[9]; /* of the container, for ProbeAuth= */
+        size_t n_environment;
+        PlProbeKind kind;
         bool ended;
         char line[300]; /* last printed */
 } Tool;
@@ -65,6 +68,13 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
                 pl_prober_remove(t->prober, id);
                 (void)sd_event_exit(t->event, 0);
         }
+}
+
+static void on_login(void *userdata, const char *id) {
+        Tool *t = userdata;
+
+        pl_prober_login(t->prober, id,
+                        pl_login_new(pl_probe_kind_info(t->kind)->word, t->environment));
 }
 
 static int on_end(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -141,6 +151,7 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                 { "user", required_argument, NULL, 'u' },
                 { "database", required_argument, NULL, 'd' },
                 { "host", required_argument, NULL, 'h' },
+                { "env", required_argument, NULL, 'E' },
                 { "tls", required_argument, NULL, 'T' },
                 { "verify", no_argument, NULL, 'v' },
                 { "until", required_argument, NULL, 'U' },
@@ -184,6 +195,8 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
                         t->bench = strtoul(optarg, NULL, 10);
                 else if (c == 'T')
                         target->tls = tls_from_word(optarg);
+                else if (c == 'E' && t->n_environment < 8)
+                        t->environment[t->n_environment++] = optarg;
                 else if (c == 'v')
                         target->tls_verify = true;
         }
@@ -191,7 +204,7 @@ static bool parse_options(int argc, char **argv, Tool *t, PlProbeTarget *target,
 }
 
 int main(int argc, char **argv) {
-        static const PlProbeHandlers handlers = { .verdict = on_verdict };
+        static const PlProbeHandlers handlers = { .verdict = on_verdict, .login = on_login };
         PlProbeAddresses addresses = {};
         PlProbeTarget target = { .interval_usec = PL_USEC_PER_SEC,
                                  .timeout_usec = 2 * PL_USEC_PER_SEC,
@@ -204,7 +217,8 @@ int main(int argc, char **argv) {
         (void)signal(SIGPIPE, SIG_IGN); /* as plimsolld does */
         if (!parse_options(argc, argv, &t, &target, &for_usec))
                 return 2;
-        target.kind = kind_from_word(argv[optind++]);
+        target.kind = t.kind = kind_from_word(argv[optind++]);
+        target.auth = t.n_environment > 0;
         for (; optind < argc; optind++)
                 if (parse_address(argv[optind], &addresses) < 0) {
                         (void)fprintf(stderr, "probe-tool: %s: expected IP:PORT\n", argv[optind]);

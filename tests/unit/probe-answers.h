@@ -20,9 +20,11 @@ typedef struct Answer {
         bool goodbye;
         PlProbeWay better;
         unsigned quiet_min;
+        bool login;
+        unsigned n_challenges;
 } Answer;
 
-typedef PlProbeStep Parse(const uint8_t *data, size_t n, bool eof, PlTcpAnswer *ret);
+typedef PlProbeStep Parse(const uint8_t *data, size_t n, bool eof, bool login, PlTcpAnswer *ret);
 
 static inline void check_verdict(const char *name, const PlVerdict *v, PlVerdictKind kind,
                                  const char *code, const char *reason) {
@@ -33,11 +35,13 @@ static inline void check_verdict(const char *name, const PlVerdict *v, PlVerdict
 
 static inline void check_answer(const Answer *row, Parse *parse) {
         PlTcpAnswer a;
-        PlProbeStep step = parse((const uint8_t *)row->data, row->n, row->eof, &a);
+        PlProbeStep step = parse((const uint8_t *)row->data, row->n, row->eof, row->login, &a);
 
         if (row->kind == PL_VERDICT_NONE) {
                 ck_assert_msg(step == PL_PROBE_MORE, "%s: a verdict too early: %s", row->name,
                               a.verdict.reason);
+                ck_assert_msg(a.n_challenges == row->n_challenges, "%s: %u challenges", row->name,
+                              a.n_challenges);
                 return;
         }
         ck_assert_msg(step == PL_PROBE_DONE, "%s: no verdict", row->name);
@@ -53,14 +57,14 @@ static inline void check_answer(const Answer *row, Parse *parse) {
 static inline void check_packets(const Answer *row, Parse *parse) {
         PlTcpAnswer whole, a;
 
-        if (parse((const uint8_t *)row->data, row->n, false, &whole) == PL_PROBE_MORE)
+        if (parse((const uint8_t *)row->data, row->n, false, row->login, &whole) == PL_PROBE_MORE)
                 return;
         for (size_t n = 0; n < row->n; n++) {
                 /* an exact-size copy: a read beyond the bytes received is seen by the sanitizer */
                 uint8_t *copy = malloc(n ? n : 1);
 
                 memcpy(copy, row->data, n);
-                if (parse(copy, n, false, &a) == PL_PROBE_DONE)
+                if (parse(copy, n, false, row->login, &a) == PL_PROBE_DONE)
                         ck_assert_msg(a.verdict.kind == whole.verdict.kind,
                                       "%s: after %zu bytes: %d (%s)", row->name, n, a.verdict.kind,
                                       a.verdict.reason);

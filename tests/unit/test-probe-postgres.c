@@ -158,6 +158,23 @@ static const Answer rows[] = {
           "not a" },
         { "let in, at length", BYTES("R\0\0\0\x09\0\0\0\0xZ\0\0\0\x05I"), false, PL_VERDICT_DISPUTED,
           "garbage", "not a" },
+        { "with a login: clear text", BYTES("R\0\0\0\x08\0\0\0\x03"), false, PL_VERDICT_NONE, .login = true,
+          .n_challenges = 1 },
+        { "with a login: SCRAM going on",
+          BYTES("R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0" "R\0\0\0\x0b\0\0\0\x0br=x"), false,
+          PL_VERDICT_NONE, .login = true, .n_challenges = 2 },
+        { "with a login: SCRAM at its end",
+          BYTES("R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0" "R\0\0\0\x0b\0\0\0\x0br=x"
+                "R\0\0\0\x0b\0\0\0\x0cv=x" "R\0\0\0\x08\0\0\0\0" "Z\0\0\0\x05I"), false,
+          PL_VERDICT_UP, "", "", true, .login = true },
+        { "with a login: half a challenge", BYTES("R\0\0\0\x17\0\0\0\x0aSCRAM-SHA"), false,
+          PL_VERDICT_NONE, .login = true },
+        { "with a login: a way that we do not know", BYTES("R\0\0\0\x08\0\0\0\x07"), false,
+          PL_VERDICT_UP, "", "", .login = true },
+        { "with a login: refused",
+          BYTES("R\0\0\0\x08\0\0\0\x03" ERR("\x5b", "28P01", "password authentication failed for user \"x\"")),
+          false, PL_VERDICT_DISPUTED, "28P01", "set ProbeAuth=no: password authentication failed",
+          .quiet_min = 10, .login = true },
         { "unknown message later", BYTES("R\0\0\0\x08\0\0\0\0q\0\0\0\x08\0\0\0\0"), false,
           PL_VERDICT_DISPUTED, "garbage", "not a" },
 };
@@ -189,10 +206,20 @@ static const struct {
 
 START_TEST(hello) {
         uint8_t buf[PL_TCP_HELLO_MAX];
-        size_t n = pl_tcp_postgres.hello(hellos[_i].user, hellos[_i].database, buf);
+        size_t n = pl_tcp_postgres.hello(hellos[_i].user, hellos[_i].database, NULL, buf);
 
         ck_assert_msg(n == hellos[_i].n, "%s: %zu bytes", hellos[_i].name, n);
         ck_assert_msg(memcmp(buf, hellos[_i].expect, n) == 0, "%s", hellos[_i].name);
+}
+END_TEST
+
+START_TEST(hello_with_login) {
+        PlLogin login = { .user = "u", .password = "secret" };
+        uint8_t buf[PL_TCP_HELLO_MAX];
+        size_t n = pl_tcp_postgres.hello("other", "b", &login, buf);
+
+        ck_assert_ptr_nonnull(memmem(buf, n, "user\0u\0database\0b\0", 18));
+        ck_assert_ptr_null(memmem(buf, n, "secret", 6));
 }
 END_TEST
 
@@ -202,7 +229,7 @@ START_TEST(hello_is_bounded) {
 
         memset(name, 'x', sizeof(name) - 1);
         name[sizeof(name) - 1] = '\0';
-        ck_assert_uint_le(pl_tcp_postgres.hello(name, name, buf), sizeof(buf));
+        ck_assert_uint_le(pl_tcp_postgres.hello(name, name, NULL, buf), sizeof(buf));
 }
 END_TEST
 
@@ -284,6 +311,7 @@ int main(void) {
         tcase_add_loop_test(t, answers, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, packets, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, hello, 0, PL_ARRAY_SIZE(hellos));
+        tcase_add_test(t, hello_with_login);
         tcase_add_test(t, hello_is_bounded);
         tcase_add_loop_test(t, memory, 0, PL_ARRAY_SIZE(memories));
         tcase_add_test(t, told_again);

@@ -46,6 +46,23 @@ static const Answer rows[] = {
           "error", "FUTURE unheard" },
         { "a word with escapes", BYTES("-FUTURE \x1b[2J\r\n"), false, PL_VERDICT_IMPAIRED, "error",
           "\\x1b[2J" },
+        { "with a login", BYTES("+OK\r\n+PONG\r\n"), false, PL_VERDICT_UP, "", "", .login = true },
+        { "with a login, PING to come", BYTES("+OK\r\n"), false, PL_VERDICT_NONE, .login = true },
+        { "with a login, then closed", BYTES("+OK\r\n"), true, PL_VERDICT_SILENT, "closed", "without",
+          false, PL_WAY_TLS, .login = true },
+        { "a login that is wrong",
+          BYTES("-WRONGPASS invalid username-password pair\r\n-NOAUTH Authentication required.\r\n"),
+          false, PL_VERDICT_DISPUTED, "WRONGPASS", "set ProbeAuth=no", .login = true },
+        { "a login that is wrong, before 6",
+          BYTES("-ERR invalid password\r\n-NOAUTH Authentication required.\r\n"), false,
+          PL_VERDICT_DISPUTED, "WRONGPASS", "set ProbeAuth=no", .login = true },
+        { "a login that nobody wants",
+          BYTES("-ERR AUTH <password> called without any password configured\r\n+PONG\r\n"), false,
+          PL_VERDICT_UP, "", "", .login = true },
+        { "a login shows that it is loading", BYTES("+OK\r\n-LOADING Redis is loading\r\n"), false,
+          PL_VERDICT_STARTING, "LOADING", "", .login = true },
+        { "a login, and no Redis", BYTES("HTTP/1.1 400 Bad Request\r\n\r\n"), false,
+          PL_VERDICT_DISPUTED, "garbage", "HTTP", .login = true },
         { "nothing", BYTES(""), false, PL_VERDICT_NONE },
         { "closed at once", BYTES(""), true, PL_VERDICT_SILENT, "closed", "without", false,
           PL_WAY_TLS },
@@ -86,8 +103,9 @@ START_TEST(endless_line) {
 
         memset(data, 'A', sizeof(data));
         data[0] = '+';
-        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data) - 1, false, &a), PL_PROBE_MORE);
-        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data), false, &a), PL_PROBE_DONE);
+        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data) - 1, false, false, &a),
+                         PL_PROBE_MORE);
+        ck_assert_int_eq(pl_tcp_redis.parse(data, sizeof(data), false, false, &a), PL_PROBE_DONE);
         ck_assert_int_eq(a.verdict.kind, PL_VERDICT_DISPUTED);
 }
 END_TEST
@@ -100,9 +118,23 @@ START_TEST(long_line) {
         memset(data, 'a', sizeof(data));
         memcpy(data, "-DENIED ", 8);
         memcpy(data + sizeof(data) - 2, "\r\n", 2);
-        ck_assert_int_eq(pl_tcp_redis.parse((uint8_t *)data, sizeof(data), false, &a),
+        ck_assert_int_eq(pl_tcp_redis.parse((uint8_t *)data, sizeof(data), false, false, &a),
                          PL_PROBE_DONE);
         ck_assert_int_eq(a.verdict.kind, PL_VERDICT_UP);
+}
+END_TEST
+
+START_TEST(hello) {
+        PlLogin login = { .password = "pa ss" };
+        uint8_t buf[PL_TCP_HELLO_MAX];
+        size_t n = pl_tcp_redis.hello(NULL, NULL, NULL, buf);
+
+        ck_assert(n == 14 && memcmp(buf, "*1\r\n$4\r\nPING\r\n", n) == 0);
+        n = pl_tcp_redis.hello(NULL, NULL, &login, buf);
+        ck_assert(n == 39 &&
+                  memcmp(buf, "*2\r\n$4\r\nAUTH\r\n$5\r\npa ss\r\n*1\r\n$4\r\nPING\r\n", n) == 0);
+        memset(login.password, 'x', PL_LOGIN_MAX);
+        ck_assert_uint_le(pl_tcp_redis.hello(NULL, NULL, &login, buf), sizeof(buf));
 }
 END_TEST
 
@@ -111,6 +143,7 @@ int main(void) {
 
         tcase_add_loop_test(t, answers, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, packets, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_test(t, hello);
         tcase_add_test(t, endless_line);
         tcase_add_test(t, long_line);
         return run_case(t);
