@@ -302,15 +302,27 @@ static bool is_new(PlEventStream *s, const PlEvent *e) {
         return true;
 }
 
-/* @told: by the stream, so that everything before it was told as well. Return: false when the
- * handler has said so. */
-static bool dispatch_event(PlEventStream *s, PlEvent *e, bool told,
+typedef enum Source {
+        TOLD,       /* by the stream, and so was everything before it */
+        REMEMBERED, /* asked for */
+        AGAIN,      /* … although it may have been told, when nobody knew the container yet */
+} Source;
+
+/* Says who did something to it. */
+static bool is_evidence(PlEventAction a) {
+        return a == PL_EVENT_KILL || a == PL_EVENT_STOP || a == PL_EVENT_DIE ||
+               a == PL_EVENT_PAUSE || a == PL_EVENT_UNPAUSE;
+}
+
+/* Return: false when the handler has said so. */
+static bool dispatch_event(PlEventStream *s, PlEvent *e, Source source,
                            bool (*handler)(void *, PlEvent *), void *userdata) {
         bool go_on;
 
-        if (told)
+        if (source == TOLD)
                 s->last_nsec = PL_MAX(s->last_nsec, e->time_nsec);
-        go_on = !is_new(s, e) || handler(userdata, e);
+        go_on = (!is_new(s, e) && !(source == AGAIN && is_evidence(e->action))) ||
+                handler(userdata, e);
         pl_event_deinit(e);
         return go_on;
 }
@@ -331,7 +343,7 @@ static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
                 s->damaged = true;
                 return true;
         }
-        return dispatch_event(s, &e, true, handler, userdata);
+        return dispatch_event(s, &e, TOLD, handler, userdata);
 }
 
 /*
@@ -409,6 +421,7 @@ typedef struct Kind Kind;
 /* A look, and what follows from it. */
 typedef struct Turn {
         PlEngineCheck check;
+        bool again;          /* what was told already is told once more */
         uint64_t since_usec; /* CLOCK_REALTIME, of the events; 0: none are asked for */
         uint64_t stop_usec;  /* what it takes beside the engine's own time: the stop timeout */
 } Turn;
@@ -910,7 +923,8 @@ static void tell_history(PlEngine *e, const Request *q) {
                         continue;
                 if (!pl_streq(event.id, q->id))
                         pl_event_deinit(&event);
-                else if (!dispatch_event(&e->stream.events, &event, false, on_event, e))
+                else if (!dispatch_event(&e->stream.events, &event,
+                                         q->turn.again ? AGAIN : REMEMBERED, on_event, e))
                         break;
         }
 }
@@ -1649,12 +1663,15 @@ int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineRepl
 int pl_engine_turn(PlEngine *e, PlEngineAct act, const char *id, uint64_t since_usec,
                    PlEngineCheck check, PlEngineReply reply_to, void *userdata) {
         Request *q = request_new(e,
-                                 act == PL_ENGINE_START ? &kind_turn_to_start : &kind_turn_to_stop,
+                                 act == PL_ENGINE_START || act == PL_ENGINE_NOTHING
+                                                 ? &kind_turn_to_start
+                                                 : &kind_turn_to_stop,
                                  userdata);
 
         if (q) {
                 q->now = since_usec > 0 ? &kind_history : &kind_inspect;
                 q->turn.check = check;
+                q->turn.again = act == PL_ENGINE_NOTHING;
                 q->turn.since_usec = since_usec;
                 q->reply.simple = reply_to;
         }

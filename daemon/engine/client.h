@@ -145,7 +145,8 @@ typedef enum PlEngineAct {
 typedef PlEngineAct (*PlEngineCheck)(void *userdata, const char *id, PlContainer **c);
 
 /* @act: what it will be, if nothing else has happened: many may wait for containers to stop, and a
- * few to be started
+ * few to be started; NOTHING: it is for the look alone, and who did what to the container is told
+ * again, although event() may have told it before
  * @since_usec: CLOCK_REALTIME, of the events that are looked at, a minute ago at most; 0: of none
  * Replies: -ECANCELED: not wanted any more; -EALREADY: it had stopped, or started, before;
  * -ETIMEDOUT without a call of @check: the engine hung. */

@@ -332,7 +332,7 @@ static void on_look_reply(void *userdata, const char *id, int error, const char 
 }
 
 static int look(PlHealthAct *a, PlSubject *s) {
-        int r = pl_engine_turn(a->registry->engine, PL_ENGINE_START, s->id, look_since(a, s),
+        int r = pl_engine_turn(a->registry->engine, PL_ENGINE_NOTHING, s->id, look_since(a, s),
                                on_look, on_look_reply, a);
 
         if (r < 0)
@@ -506,11 +506,25 @@ static const char *host_of(const PlSubject *s) {
         return mode && pl_startswith(mode, "container:") ? mode + strlen("container:") : NULL;
 }
 
+/* What was stopped for a restart is started, although no section governs it any more; the restart
+ * may be that of a plimsolld before this one. */
+static bool is_half_done(const PlHealthAct *a, const PlSubject *s) {
+        PlHealthdView v;
+        PlRestart r;
+        PlEnding e;
+
+        if (pl_healthd_get(a->patients, s->id, &v))
+                return pl_healthd_is_restarting(a->patients, s->id);
+        return pl_state_dir_load_restart(a->registry->state_dir, s->id,
+                                         pl_clock_usec(CLOCK_MONOTONIC), &r, &e) >= 0 &&
+               pl_restart_is_under_way(&r);
+}
+
 static void update(PlHealthAct *a, PlSubject *s) {
         const char *host_id = host_of(s);
         const PlSubject *host = host_id ? pl_map_get(a->registry->subjects, host_id) : NULL;
 
-        if (!s->service) {
+        if (!s->service && !is_half_done(a, s)) {
                 /* not governed: neither probed nor reported */
                 pl_healthd_remove(a->patients, s->id, false);
                 return;

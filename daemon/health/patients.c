@@ -355,10 +355,8 @@ static bool is_concerned(const PlPatient *p) {
 }
 
 static void recall(PlHealthd *h, PlPatient *p) {
-        if (is_concerned(p))
-                p->remembered = h->handlers->recall(h->userdata, p->id,
-                                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC),
-                                                    &p->restart, &p->ending);
+        p->remembered = h->handlers->recall(h->userdata, p->id, pl_clock_usec(CLOCK_MONOTONIC),
+                                            &p->restart, &p->ending);
 }
 
 static void remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnder ender) {
@@ -420,6 +418,9 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
 
 /* --- one restart for one death: facts for lib/health/restart, and what follows from its verbs.
  * What has changed is on disk before the engine hears of it --- */
+
+/* Here the clock is read, and not the loop's: an answer, and the look that is asked for because of
+ * it, may come in the same iteration, and the look is the later one all the same. */
 
 /* An engine that is busy answers late, and what it does meanwhile is ours all the same. */
 #define OWN_ANSWER_USEC (5 * PL_USEC_PER_MIN)
@@ -504,12 +505,12 @@ static void go_on(PlHealthd *h, PlPatient *p, PlRestartVerb verb) {
         int r = h->handlers->restart(h->userdata, p->id, verb, p->health.reason);
 
         if (r < 0)
-                pl_restart_answered(&p->restart, -ECANCELED,
-                                    pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), draw());
+                pl_restart_answered(&p->restart, -ECANCELED, pl_clock_usec(CLOCK_MONOTONIC),
+                                    draw());
 }
 
 static void queue(PlHealthd *h, PlPatient *p) {
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         int r = h->handlers->restart(h->userdata, p->id, PL_RESTART_QUEUE, p->health.reason);
 
         if (r == 0)
@@ -555,7 +556,7 @@ static bool is_left(const PlRestartFacts *f) {
 }
 
 static void decide(PlHealthd *h, PlPatient *p) {
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), until = PL_TIME_INFINITY;
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC), until = PL_TIME_INFINITY;
         PlRestartFacts f = restart_facts(h, p, now);
         PlRestartRules rules = rules_of(p);
         PlRestart before = p->restart;
@@ -578,17 +579,19 @@ static void decide(PlHealthd *h, PlPatient *p) {
 /* If plimsolld ended during a restart, its answer is lost. */
 static void recall_restart(PlHealthd *h, PlPatient *p) {
         recall(h, p);
-        pl_restart_recall(&p->restart, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
+        pl_restart_recall(&p->restart, pl_clock_usec(CLOCK_MONOTONIC));
+        if (p->restart.stage == PL_RESTART_UNSURE)
+                pl_ending_own_unsure(&p->ending);
 }
 
 /* From CLOCK_MONOTONIC to CLOCK_REALTIME. */
 static uint64_t realtime_of(const PlHealthd *h, uint64_t usec) {
-        return pl_clock_usec(CLOCK_REALTIME) + usec - pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        return pl_clock_usec(CLOCK_REALTIME) + usec - pl_clock_usec(CLOCK_MONOTONIC);
 }
 
 PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret) {
         PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         PlRestart before;
         PlRestartFacts f;
         PlRestartRules rules;
@@ -616,7 +619,7 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
 
 bool pl_healthd_begin_start(PlHealthd *h, const char *id, bool replaced) {
         PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         PlRestartFacts f;
 
         if (!p)
@@ -640,10 +643,14 @@ bool pl_healthd_is_restarting(const PlHealthd *h, const char *id) {
 
 /* What the engine did, as far as it told. */
 static void end_restart(PlHealthd *h, PlPatient *p, int error) {
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         PlRestart before = p->restart;
 
         pl_restart_answered(&p->restart, error, now, draw());
+        if (before.stage == PL_RESTART_SENT && error == -EALREADY)
+                pl_ending_not_own(&p->ending);
+        if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_UNSURE)
+                pl_ending_own_unsure(&p->ending);
         if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_UNSURE)
                 pl_ending_own_until(&p->ending, realtime_of(h, p->restart.until_usec));
         else if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_IDLE)
@@ -803,7 +810,7 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
         failed = is_failure(p->health.last.kind);
         p->latency_usec = latency_usec;
         if (v->kind != PL_VERDICT_NONE)
-                p->measured_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+                p->measured_usec = pl_clock_usec(CLOCK_MONOTONIC);
         pl_health_probe(&p->health, v);
         p->heard = v->kind != PL_VERDICT_NONE;
         if (is_failure(v->kind) && !failed) {
@@ -962,9 +969,9 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         if (!p)
                 return -ENOMEM;
         p->service = service;
+        p->looked_usec = pl_clock_usec(CLOCK_MONOTONIC);
         if (!known)
-                recall_restart(h, p);
-        p->looked_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+                recall_restart(h, p); /* … which is none of its looks: see there */
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* an answer would be about the last run */
         pl_runs_inspect(&p->runs, c,
@@ -973,6 +980,9 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = set_probe(h, p, c, netns);
+        if (!known && pl_restart_is_under_way(&p->restart) &&
+            p->restart.ran_usec == c->started_usec)
+                pl_health_proved(&p->health, p->started_usec);
         step_and_tell(h, p);
         again(h); /* a service may have a container now */
         return r;
@@ -1095,7 +1105,7 @@ static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p,
 
 bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
         const PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
         PlNoRestartFacts f;
 
         if (!p)

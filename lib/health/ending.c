@@ -18,6 +18,8 @@
 /* The engine waits for the stop timeout after it has told of the signal (tried: 20.10, 28.5), so
  * its SIGKILL is never earlier; this much is for a clock that is being set. */
 #define TIMEOUT_SLACK_USEC (50 * PL_USEC_PER_MSEC)
+/* From a request of ours to the engine's first signal; tried on a busy machine: 0.1 s. */
+#define RECEIVE_USEC (3 * PL_USEC_PER_SEC)
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
 /* The kernel's kill of the first process and its end are milliseconds apart; the record of it may
@@ -114,6 +116,8 @@ static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
                 return false;
         if (own->term_usec == at || own->kill_usec == at)
                 return true; /* the same event again */
+        if (own->unsure && own->term_usec == 0 && at > own->usec + RECEIVE_USEC)
+                return false;
         if (own->term_usec == 0 && (signal == stop_signal(e) || signal == 0)) {
                 own->term_usec = at;
                 return true;
@@ -190,6 +194,9 @@ static void take_start(PlEnding *e, uint64_t at) {
 void pl_ending_event(PlEnding *e, const PlEvent *event) {
         uint64_t at = event->time_nsec / 1000;
 
+        /* of a run before this one: the engine tells again what it remembers */
+        if (at < e->start_usec && event->action != PL_EVENT_OOM)
+                return;
         switch (event->action) {
         case PL_EVENT_START:
                 take_start(e, at);
@@ -232,6 +239,24 @@ void pl_ending_own(PlEnding *e, uint64_t realtime_usec, uint64_t until_usec) {
 
 void pl_ending_own_until(PlEnding *e, uint64_t until_usec) {
         e->own.until_usec = PL_MIN(e->own.until_usec, until_usec);
+}
+
+void pl_ending_own_unsure(PlEnding *e) {
+        if (e->own.term_usec > e->own.usec + RECEIVE_USEC)
+                pl_ending_not_own(e);
+        else
+                e->own.unsure = true;
+}
+
+void pl_ending_not_own(PlEnding *e) {
+        if (e->own.term_usec > 0)
+                e->term_usec = e->own.term_usec;
+        if (e->own.kill_usec > 0)
+                e->kill_usec = e->own.kill_usec;
+        e->own = (PlOwnStop){ 0 };
+        /* without the event of its end, that is still to be told */
+        if (e->ender == PL_ENDER_PLIMSOLL)
+                e->ender = e->told ? ender_of(e, e->end_usec) : PL_ENDER_UNSEEN;
 }
 
 void pl_ending_oom(PlEnding *e, PlOomVictim victim, bool host, uint64_t realtime_usec) {

@@ -48,6 +48,7 @@ typedef struct PlOwnStop {
         uint64_t usec, until_usec; /* CLOCK_REALTIME; when it was requested, and until when it
                                     * explains an end; 0: there is none */
         uint64_t term_usec, kill_usec, stop_usec; /* its events; 0: not yet */
+        bool unsure;                              /* nobody knows whether the engine got it */
 } PlOwnStop;
 
 typedef struct PlEnding {
@@ -81,6 +82,14 @@ void pl_ending_own(PlEnding *e, uint64_t realtime_usec, uint64_t until_usec);
 /** pl_ending_own_until() - the engine did not do it, or the connection was lost so that nobody
  * knows: it explains no end after this time. Its events may come after its answer. */
 void pl_ending_own_until(PlEnding *e, uint64_t until_usec);
+
+/** pl_ending_own_unsure() - the answer is lost, and perhaps the engine never got it: only a signal
+ * that came soon after is ours. */
+void pl_ending_own_unsure(PlEnding *e);
+
+/** pl_ending_not_own() - the engine says that it had ended before: what was taken for our own
+ * stop's was somebody else's. */
+void pl_ending_not_own(PlEnding *e);
 
 /** pl_ending_oom() - the kernel killed a process of this container. @host: not for its own limit.
  */

@@ -155,6 +155,10 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v);
  * nothing about the silence of the new one. */
 void pl_health_reprobe(PlHealth *h);
 
+/** pl_health_proved() - a plimsolld before this one has found it dead in this run, and has written
+ * that down: it was up, as whatever proved it then. @started_usec: as in the facts. */
+void pl_health_proved(PlHealth *h, uint64_t started_usec);
+
 /** pl_health_step() - bring the state up to the evidence
  * @ret: written when true is returned
  * Return: whether there is a change to report. */

@@ -5,12 +5,11 @@
  *
  * {"times": [USEC, …], "streak": N, "not_before": USEC, "gave_up": BOOL, "gave_up_at": USEC,
  *  "fired": BOOL,
- *  "course": {"stage": PlRestartStage, "sent": PlRestartVerb, "ran": USEC, "since": USEC,
- *             "until": USEC, "booked": BOOL},
- *  "end": {"by": PlEnder, "exit_code": N, "signal": N, "at": USEC, "term": USEC, "kill": USEC,
- *          "own": USEC, "own_until": USEC}},
- * the oldest time first; times are CLOCK_MONOTONIC, those of the end and "ran" the engine's
- * CLOCK_REALTIME. "course" is a restart under way; without it there is none.
+ *  "course": {"stage": PlRestartStage, "sent": PlRestartVerb, "sent_at": USEC, "ran": USEC,
+ * "since": USEC, "until": USEC, "booked": BOOL}, "end": {"by": PlEnder, "exit_code": N, "signal":
+ * N, "at": USEC, "term": USEC, "kill": USEC, "own": USEC, "own_until": USEC}}, the oldest time
+ * first; times are CLOCK_MONOTONIC, those of the end and "ran" the engine's CLOCK_REALTIME.
+ * "course" is a restart under way; without it there is none.
  */
 
 #include "lib/health/restart-state.h"
@@ -43,10 +42,10 @@ static json_t *format_end(const PlEnding *e) {
 }
 
 static json_t *format_course(const PlRestart *r) {
-        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:b}", "stage", (int)r->stage, "sent",
-                         (int)r->sent, "ran", (json_int_t)r->ran_usec, "since",
-                         (json_int_t)r->since_usec, "until", (json_int_t)r->until_usec, "booked",
-                         (int)r->booked);
+        return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:b}", "stage", (int)r->stage, "sent",
+                         (int)r->sent, "sent_at", (json_int_t)r->sent_usec, "ran",
+                         (json_int_t)r->ran_usec, "since", (json_int_t)r->since_usec, "until",
+                         (json_int_t)r->until_usec, "booked", (int)r->booked);
 }
 
 int pl_restart_state_format(const PlRestart *r, const PlEnding *e, char **ret) {
@@ -81,23 +80,24 @@ static bool take_times(const json_t *times, uint64_t now, PlRestart *r) {
 }
 
 static bool take_course(json_t *course, uint64_t now, PlRestart *r) {
-        json_int_t ran, since, until;
+        json_int_t sent_at = 0, ran, since, until;
         int stage, sent, booked;
 
         if (!course)
                 return true;
-        if (json_unpack(course, "{s:i, s:i, s:I, s:I, s:I, s:b}", "stage", &stage, "sent", &sent,
-                        "ran", &ran, "since", &since, "until", &until, "booked", &booked) < 0 ||
+        if (json_unpack(course, "{s:i, s:i, s?:I, s:I, s:I, s:I, s:b}", "stage", &stage, "sent",
+                        &sent, "sent_at", &sent_at, "ran", &ran, "since", &since, "until", &until,
+                        "booked", &booked) < 0 ||
             stage < 0 || stage >= _PL_RESTART_STAGE_N || sent < 0 || sent >= _PL_RESTART_VERB_N ||
-            ran < 0 || since < 0 || until < 0)
+            sent_at < 0 || ran < 0 || since < 0 || until < 0)
                 return false;
-        if ((uint64_t)since > now) /* another boot: whatever it was, it is over */
-                return true;
         r->stage = (PlRestartStage)stage;
         r->sent = (PlRestartVerb)sent;
         r->ran_usec = (uint64_t)ran;
-        r->since_usec = (uint64_t)since;
-        r->until_usec = (uint64_t)until;
+        /* later times are of another boot: what it stopped before is started all the same */
+        r->sent_usec = PL_MIN((uint64_t)sent_at, now);
+        r->since_usec = PL_MIN((uint64_t)since, now);
+        r->until_usec = (uint64_t)since > now ? now : (uint64_t)until;
         r->booked = booked;
         return true;
 }

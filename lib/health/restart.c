@@ -65,7 +65,8 @@ void pl_restart_forgive(PlRestart *r) {
                 .ran_usec = r->ran_usec,
                 .since_usec = r->since_usec,
                 .until_usec = r->until_usec,
-                .looking = r->looking,
+                .sent_usec = r->sent_usec,
+                .looking_usec = r->looking_usec,
         };
 }
 
@@ -98,7 +99,6 @@ static PlRestartVerb judge(const PlRestart *r, const PlRestartRules *rules, cons
 static void enter(PlRestart *r, PlRestartStage stage, uint64_t now_usec) {
         r->stage = stage;
         r->since_usec = now_usec;
-        r->looking = false;
         r->looking_usec = 0;
 }
 
@@ -149,12 +149,14 @@ static PlRestartVerb wait_until(uint64_t usec, uint64_t *ret_usec) {
         return PL_RESTART_WAIT;
 }
 
-/* Facts of before this stage say nothing about it. Return: LOOK once, then NOTHING. */
-static PlRestartVerb look(PlRestart *r) {
-        bool asked = r->looking;
-
-        r->looking = true;
-        return asked ? PL_RESTART_NOTHING : PL_RESTART_LOOK;
+/* There was none since a time that counts. */
+static PlRestartVerb look(PlRestart *r, uint64_t since_usec, uint64_t now_usec,
+                          uint64_t *ret_usec) {
+        if (r->looking_usec >= since_usec && r->looking_usec > 0 &&
+            now_usec < r->looking_usec + PL_RESTART_LOOK_USEC)
+                return wait_until(r->looking_usec + PL_RESTART_LOOK_USEC, ret_usec);
+        r->looking_usec = now_usec;
+        return PL_RESTART_LOOK;
 }
 
 /* Nothing more is to be done about it. */
@@ -185,6 +187,7 @@ static PlRestartVerb after_end(PlRestart *r, const PlRestartFacts *f, uint64_t n
         }
         r->sent = PL_RESTART_START;
         r->until_usec = now_usec + PL_RESTART_UNSURE_USEC;
+        r->sent_usec = now_usec;
         enter(r, PL_RESTART_SENT, now_usec);
         return PL_RESTART_START;
 }
@@ -195,23 +198,20 @@ static PlRestartVerb while_it_runs(PlRestart *r, const PlRestartFacts *f, uint64
                                    uint64_t *ret_usec) {
         uint64_t until =
                         f->received ? r->until_usec
-                                    : PL_MIN(r->until_usec, r->since_usec + PL_RESTART_SETTLE_USEC);
+                                    : PL_MIN(r->until_usec, r->sent_usec + PL_RESTART_RECEIVE_USEC);
 
         if (now_usec < until)
                 return wait_until(until, ret_usec);
         if (f->looked_usec >= until)
                 return end(r, now_usec); /* the engine did nothing */
-        if (r->looking_usec == until)
-                return PL_RESTART_NOTHING;
-        r->looking_usec = until;
-        return PL_RESTART_LOOK;
+        return look(r, until, now_usec, ret_usec);
 }
 
 /* The stop was answered, or whatever it was is without an answer. */
 static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
                            uint32_t random, uint64_t *ret_usec) {
         if (f->looked_usec <= r->since_usec)
-                return look(r);
+                return look(r, r->since_usec, now_usec, ret_usec);
         if (f->requested)
                 return end(r, now_usec);
         if (f->started_usec != r->ran_usec) {
@@ -233,7 +233,7 @@ static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_u
 static PlRestartVerb after_start(PlRestart *r, const PlRestartFacts *f, uint64_t now_usec,
                                  uint64_t *ret_usec) {
         if (f->looked_usec <= r->since_usec)
-                return look(r);
+                return look(r, r->since_usec, now_usec, ret_usec);
         if (f->requested || (f->started_usec != r->ran_usec && f->judged))
                 return end(r, now_usec);
         if (f->started_usec != r->ran_usec)
@@ -297,6 +297,7 @@ PlRestartVerb pl_restart_turn(PlRestart *r, const PlRestartRules *rules,
         r->ran_usec = facts->started_usec;
         r->until_usec = now_usec + stop + PL_RESTART_UNSURE_USEC;
         r->booked = false;
+        r->sent_usec = now_usec;
         enter(r, PL_RESTART_SENT, now_usec);
         return r->sent;
 }
@@ -350,8 +351,9 @@ void pl_restart_answered(PlRestart *r, int error, uint64_t now_usec, uint32_t ra
 }
 
 void pl_restart_recall(PlRestart *r, uint64_t now_usec) {
-        r->looking = true; /* its first inspection is one */
-        r->since_usec = now_usec - 1;
+        /* what the engine remembers is part of a look, and its first inspection is not */
+        r->looking_usec = 0;
+        r->since_usec = now_usec;
         r->until_usec = PL_MIN(r->until_usec, now_usec + PL_USEC_PER_DAY + PL_RESTART_UNSURE_USEC);
         if (r->stage == PL_RESTART_MEASURES || r->stage == PL_RESTART_WAITS)
                 r->stage = PL_RESTART_IDLE;

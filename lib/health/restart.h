@@ -37,6 +37,10 @@
 /* Without an answer, the engine may be at a stop for the container's stop timeout, and at anything
  * for this much longer. */
 #define PL_RESTART_UNSURE_USEC (15 * PL_USEC_PER_SEC)
+/* A stop that the engine has got is told of by its first signal within this time. */
+#define PL_RESTART_RECEIVE_USEC (3 * PL_USEC_PER_SEC)
+/* A look that came to nothing is asked for again this much later. */
+#define PL_RESTART_LOOK_USEC (10 * PL_USEC_PER_SEC)
 /* The event of an end comes within this time, unless it is lost. Until then somebody else's stop or
  * kill, which comes before it, may not have been heard of. */
 #define PL_RESTART_SETTLE_USEC (3 * PL_USEC_PER_SEC)
@@ -93,7 +97,7 @@ typedef struct PlRestartFacts {
         PlPhase phase;
         uint64_t started_usec;  /* CLOCK_REALTIME, of the present or last run */
         uint64_t looked_usec;   /* CLOCK_MONOTONIC; when these two were learnt */
-        bool received;          /* the engine has sent a signal of our stop */
+        bool received;          /* the engine has told of a signal of our stop */
         bool own_end;           /* … it ended because plimsolld stopped it */
         bool end_told;          /* … and the event of that has come, and with it all before it */
         bool whole;             /* a stop would remove it (--rm) */
@@ -123,8 +127,9 @@ typedef struct PlRestart {
         uint64_t ran_usec;     /* CLOCK_REALTIME, the start of the run that is restarted */
         uint64_t since_usec;   /* CLOCK_MONOTONIC, of the stage */
         uint64_t until_usec;   /* CLOCK_MONOTONIC; the engine may be at what was sent until then */
-        bool looking;          /* the look of this stage was asked for */
-        uint64_t looking_usec; /* … and one more, for this time; 0: not yet */
+        uint64_t sent_usec;    /* CLOCK_MONOTONIC, when that was */
+        uint64_t looking_usec; /* CLOCK_MONOTONIC, when this stage's last look was asked for; 0: not
+                                * yet */
         bool booked;           /* this restart counts */
 } PlRestart;
 

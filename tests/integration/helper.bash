@@ -260,3 +260,40 @@ turns() {
 
 # inside COMMAND… - in the engine's network namespace
 inside() { nsenter "--net=$(engine netns)" "$@"; }
+
+# --- restarts -----------------------------------------------------------------------------------
+
+# slow_redis NAME SECONDS [OPTION…] - asked to end, it stops to serve at once, and takes its time to go
+slow_redis() {
+    docker run -d --name "$1" "${@:3}" redis:debian sh -c "
+        trap 'redis-cli shutdown nosave; sleep $2; exit 0' TERM
+        redis-server --protected-mode no --save '' --daemonize yes >/dev/null
+        while :; do sleep 0.1; done" >/dev/null
+}
+
+# hush NAME - it runs on, and does not answer
+hush() { docker exec "$1" redis-cli shutdown nosave >/dev/null 2>&1 || true; }
+
+# watch_begin - from now on the engine's events of containers stand in T/events: ID NAME ACTION
+watch_begin() {
+    command docker events --since "$(date +%s.%N)" --filter type=container \
+        --format '{{.Actor.ID}} {{.Actor.Attributes.name}} {{.Action}}' >"$T/events" 2>/dev/null 3>&- 4>&- &
+}
+
+# happened NAME-OR-ID ACTION - how often since then
+happened() { grep -cE "(^| )$1( [^ ]*)? $2\$" "$T/events" || true; }
+
+# happens NAME-OR-ID ACTION [SECONDS]
+happens() { wait_until "${3:-20}" at_least 1 happened "$1" "$2" || fail "$1: no $2: $(cat "$T/events")"; }
+
+# points_begin VARIABLE=POINT - a plimsolld that dies or stands still in its first restart
+points_begin() {
+    DAEMON_PROGRAM=$BUILD_DIR/tests/support/plimsolld-points DAEMON_WRAPPER="env $1" daemon_begin
+}
+
+# again - the next plimsolld, after one that was killed
+again() {
+    wait "$DAEMON" 2>/dev/null || true
+    : >"$T/notify.log"
+    daemon_begin
+}

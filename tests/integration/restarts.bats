@@ -194,7 +194,7 @@ END
     rmdir "$T/data"
     kill -STOP "$(pid_of cache)"
     wait_until 20 said 'cache: restarting it, 1 of at most 2'
-    wait_until 30 said 'cache: the engine did not restart it: .*data'
+    wait_until 30 said 'cache: the engine did not start it: .*data'
     wait_until 30 said 'cache: restarting it, 2 of at most 2'
     wait_until 30 said 'cache: not restarted any more: 2 restarts in 10min did not help'
     [ "$(health cache)" = unhealthy ]

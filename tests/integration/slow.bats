@@ -133,14 +133,6 @@ END
     wait_until 20 said "sick: restarting it, 1 of at most 1 in 10min: Docker's healthcheck says unhealthy\$"
 }
 
-# slow_redis NAME SECONDS [OPTION…] - asked to end, it stops to serve at once, and takes its time to go
-slow_redis() {
-    docker run -d --name "$1" "${@:3}" redis:debian sh -c "
-        trap 'redis-cli shutdown nosave; sleep $2; exit 0' TERM
-        redis-server --protected-mode no --save '' --daemonize yes >/dev/null
-        while :; do sleep 0.1; done" >/dev/null
-}
-
 # slow_policy BUDGET - for containers whose names begin with s
 slow_policy() {
     policy_is <<END
@@ -153,9 +145,6 @@ OnUnhealthy=restart
 RestartBudget=$1/10min
 END
 }
-
-# hush NAME - it runs on, and does not answer
-hush() { docker exec "$1" redis-cli shutdown nosave >/dev/null 2>&1 || true; }
 
 # runs_of NAME TIME - how often it was started since; the engine takes a name for its prefix, too
 runs_of() { timeout 20 docker events --since "$2" --until "$(date +%s)" -f event=start -f "container=$1" | wc -l; }

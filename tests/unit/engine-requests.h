@@ -89,6 +89,13 @@ static inline int turn_of(const char *id, PlEngineAct act, uint64_t since_usec) 
         return ASK(pl_engine_turn(engine, act, id, since_usec, on_check, on_changed, NULL));
 }
 
+/* A turn that comes to nothing. */
+static inline int look_at(const char *id, uint64_t since_usec) {
+        wanted = PL_ENGINE_NOTHING;
+        return ASK(pl_engine_turn(engine, PL_ENGINE_STOP, id, since_usec, on_check, on_changed,
+                                  NULL));
+}
+
 static inline int stop(void) {
         return turn_of(A64, PL_ENGINE_STOP, 0);
 }

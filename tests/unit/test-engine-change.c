@@ -204,7 +204,7 @@ START_TEST(test_look_sees_what_happened) {
                        "{\"op\":\"kill\",\"name\":\"c0\",\"signal\":1,\"deaf\":true}]");
         ck_assert(run_until(event, &n_events, 1, LONG));
         ck_assert_int_eq(last_event.action, PL_EVENT_PAUSE);
-        ck_assert_int_eq(turn_of(A64, PL_ENGINE_NOTHING, before), 0);
+        ck_assert_int_eq(look_at(A64, before), 0);
         EXPECT_REPLY(1, -ECANCELED);
         ck_assert_uint_eq(checked_events, 2);
         ck_assert_int_eq(last_event.action, PL_EVENT_KILL);
@@ -215,10 +215,16 @@ START_TEST(test_look_sees_what_happened) {
         n = n_events;
         fake_do(&fake, "[{\"op\":\"cut\"}]");
         ck_assert(run_until(event, &n_connected, 2, LONG));
-        ck_assert_int_eq(turn_of(A64, PL_ENGINE_NOTHING, before), 0);
+        ck_assert_int_eq(look_at(A64, before), 0);
         EXPECT_REPLY(2, -ECANCELED);
         run_for(event, SHORT);
         ck_assert_uint_eq(n_events, n + 2); /* c0's and the first one, which it had lost */
+
+        /* a look alone is told all of it again */
+        n = n_events;
+        ck_assert_int_eq(turn_of(A64, PL_ENGINE_NOTHING, before), 0);
+        EXPECT_REPLY(3, -ECANCELED);
+        ck_assert_uint_eq(checked_events, n + 2);
 }
 END_TEST
 

@@ -71,6 +71,7 @@ static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlResta
                 .stage = PL_RESTART_SENT,
                 .sent = PL_RESTART_WHOLE,
                 .ran_usec = started_usec,
+                .sent_usec = now_usec - SEC,
                 .since_usec = now_usec - SEC,
                 .until_usec = now_usec + 24 * SEC,
         };

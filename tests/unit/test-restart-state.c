@@ -20,6 +20,7 @@ START_TEST(course_goes_on) {
         static const char boot[] = ",\"since\":99999999999999,";
         PlRestart r = { .stage = PL_RESTART_SENT,
                         .sent = PL_RESTART_STOP,
+                        .sent_usec = now - SEC,
                         .ran_usec = real,
                         .since_usec = now - SEC,
                         .until_usec = now + 20 * SEC,
@@ -38,14 +39,16 @@ START_TEST(course_goes_on) {
         ck_assert_uint_eq(e_back.own.until_usec, real + MIN);
         pl_restart_recall(&back, now);
         ck_assert_int_eq(back.stage, PL_RESTART_UNSURE);
-        /* … but not beyond a boot */
+        /* … also beyond a boot, where nobody is at it any more: what was stopped has to be started */
         since = strstr(text, ",\"since\":");
         ck_assert_ptr_nonnull(since);
         ck_assert_int_ge(asprintf(&later, "%.*s%s%s", (int)(since - text), text, boot,
                                   strchr(since + 1, ',') + 1),
                          0);
         ck_assert_int_eq(pl_restart_state_parse(later, strlen(later), now, &back, &e_back), 0);
-        ck_assert_int_eq(back.stage, PL_RESTART_IDLE);
+        ck_assert_int_eq(back.stage, PL_RESTART_SENT);
+        ck_assert_uint_eq(back.since_usec, now);
+        ck_assert_uint_eq(back.until_usec, now);
 }
 END_TEST
 

@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a shell of its own
+# A restart is a stop, a look and a start, with the intent on disk: what comes of it when plimsolld is
+# killed at any step. The engine's own events are counted.
+
+load helper
+
+setup_file() { engine_begin --images "busybox redis"; }
+teardown_file() { engine_end; }
+
+setup() {
+    begin
+    policy_is <<'END'
+[Service slow]
+Match=name:s-*
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+RestartBudget=5/10min
+END
+}
+teardown() { end; }
+
+dead() { ! kill -0 "$DAEMON"; }
+
+# once NAME - started again, and only once
+once() {
+    happens "$1" start 30
+    turns "$1" healthy 30
+    sleep 6 # as long as a second one would take
+    [ "$(happened "$1" start)" = 1 ] || fail "$1 was started $(happened "$1" start) times"
+    [ "$(health "$1")" = healthy ]
+}
+
+# dies_at POINT - … in a restart
+dies_at() {
+    slow_redis s-one 0
+    points_begin "PLIMSOLL_RESTART_DIE=$1"
+    turns s-one healthy
+    watch_begin
+    hush s-one
+    wait_until 20 dead || fail "it did not die"
+}
+
+@test "plimsolld dies with the intent on disk, and nothing sent: the next one restarts it once" {
+    dies_at intent
+    again
+    once s-one
+    [ "$(happened s-one kill)" = 1 ]
+}
+
+@test "plimsolld dies between stop and look: the next one starts it once" {
+    dies_at stopped
+    again
+    once s-one
+}
+
+@test "plimsolld dies between look and start: the next one starts it once" {
+    dies_at starting
+    again
+    once s-one
+}
+
+@test "plimsolld dies after the start: the next one leaves it at that" {
+    dies_at started
+    again
+    once s-one
+}
+
+@test "plimsolld dies while the container stops: the next one starts it once, however late it comes" {
+    slow_redis s-one 4
+    slow_redis s-two 4
+    daemon_begin
+    turns s-one healthy
+    turns s-two healthy
+    watch_begin
+    hush s-one
+    happens s-one kill
+    daemon_end KILL
+    again
+    happens s-one start 30
+    turns s-one healthy 30
+    # … and one that comes when the container has ended
+    hush s-two
+    happens s-two kill
+    daemon_end KILL
+    happens s-two die
+    again
+    once s-two
+    once s-one
+    unsaid 'left as it is'
+}
+
+@test "plimsolld dies while the container stops, and a person ends it as well: it stays so" {
+    local name
+    for name in stop kill; do slow_redis s-$name 6; done
+    daemon_begin
+    for name in stop kill; do turns s-$name healthy; done
+    watch_begin
+    for name in stop kill; do hush s-$name; done
+    for name in stop kill; do happens s-$name kill; done
+    daemon_end KILL
+    docker kill s-kill >/dev/null
+    docker stop s-stop >/dev/null
+    again
+    wait_until 20 said "s-stop: stopped by a person during our restart: left as it is"
+    wait_until 20 said "s-kill: killed by a person during our restart: left as it is"
+    sleep 6
+    for name in stop kill; do [ "$(happened s-$name start)" = 0 ]; done
+}
+
+@test "plimsolld dies before it has sent the stop, and a person stops it: it stays so" {
+    dies_at intent
+    sleep 4 # longer than the engine would have taken to tell of ours
+    docker stop s-one >/dev/null
+    again
+    wait_until 20 said "s-one: stopped by a person during our restart: left as it is"
+    turns s-one absent
+    [[ $(reason s-one) == "stopped on request"* ]]
+    sleep 4
+    [ "$(happened s-one start)" = 0 ]
+}
+
+@test "the policy does not want it any more, and plimsolld dies in between: it is finished all the same" {
+    dies_at stopped
+    policy_is <<'END'
+[Service other]
+Match=name:other
+END
+    again
+    happens s-one start
+    sleep 4
+    [ "$(happened s-one start)" = 1 ]
+}
