@@ -19,11 +19,13 @@ starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
 Match=name:one*
 Probe=none
 OnUnhealthy=restart
+OnExit=restart
 RestartBudget=1/10min
 [Service dies-two]
 Match=name:two*
 Probe=none
 OnUnhealthy=restart
+OnExit=restart
 RestartBudget=2/10min
 END
     mkdir "$T/gate"
@@ -87,6 +89,7 @@ END
 Match=name:loop
 Probe=none
 OnUnhealthy=restart
+OnExit=restart
 RestartBudget=5/10min
 END
     daemon_begin
@@ -148,6 +151,7 @@ END
 Match=name:dies
 Probe=none
 OnUnhealthy=restart
+OnExit=restart
 RestartBudget=1/10min
 END
     daemon_begin
@@ -166,6 +170,7 @@ END
 Match=name:dies
 Probe=none
 OnUnhealthy=restart
+OnExit=restart
 RestartBudget=1/10min
 END
     daemon_begin
@@ -206,6 +211,7 @@ END
 Match=name:dies
 Probe=none
 OnUnhealthy=restart
+OnExit=restart
 RestartBudget=2/10min
 END
     daemon_begin
