@@ -1002,7 +1002,7 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         PlRestart before;
         PlEnder ender;
 
-        if (!p)
+        if (!p || pl_ending_is_late(&p->ending, event))
                 return;
         before = p->restart;
         ender = p->ending.ender;

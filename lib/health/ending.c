@@ -20,6 +20,8 @@
 #define TIMEOUT_SLACK_USEC (50 * PL_USEC_PER_MSEC)
 /* From a request of ours to the engine's first signal; tried on a busy machine: 0.1 s. */
 #define RECEIVE_USEC (3 * PL_USEC_PER_SEC)
+/* The engine is asked for the events of so long ago, at most. */
+#define LATE_USEC PL_USEC_PER_MIN
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
 /* The kernel's kill of the first process and its end are milliseconds apart; the record of it may
@@ -181,6 +183,18 @@ static void take_stop(PlEnding *e, uint64_t at) {
         }
 }
 
+bool pl_ending_is_late(const PlEnding *e, const PlEvent *event) {
+        uint64_t at = event->time_nsec / 1000, known = e->start_usec;
+
+        /* a process can be killed before the engine has told of the start */
+        if (event->action == PL_EVENT_OOM)
+                return false;
+        if (event->action == PL_EVENT_START && e->ender != PL_ENDER_NONE)
+                known = PL_MAX(known, e->end_usec);
+        /* further back it is the clock that was set */
+        return at < known && known - at <= LATE_USEC;
+}
+
 static void take_start(PlEnding *e, uint64_t at) {
         /* our own restart is over when its start has come */
         if (at >= e->own.usec)
@@ -194,8 +208,7 @@ static void take_start(PlEnding *e, uint64_t at) {
 void pl_ending_event(PlEnding *e, const PlEvent *event) {
         uint64_t at = event->time_nsec / 1000;
 
-        /* of a run before this one: the engine tells again what it remembers */
-        if (at < e->start_usec && event->action != PL_EVENT_OOM)
+        if (pl_ending_is_late(e, event))
                 return;
         switch (event->action) {
         case PL_EVENT_START:

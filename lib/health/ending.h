@@ -72,6 +72,10 @@ typedef struct PlEnding {
         bool may_finish;        /* … or on-failure: an end with 0 is a good one */
 } PlEnding;
 
+/** pl_ending_is_late() - is this event of a run that is over? The engine may be asked for events
+ * again, among them some that were never heard. They change nothing. */
+bool pl_ending_is_late(const PlEnding *e, const PlEvent *event);
+
 /** pl_ending_event() - fold one of the engine's events; repeated and unrelated ones do no harm. */
 void pl_ending_event(PlEnding *e, const PlEvent *event);
 

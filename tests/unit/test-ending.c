@@ -75,6 +75,11 @@ static const struct {
         { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false,
           "exit code 137: SIGKILL, neither through the engine nor for lack of memory (a kill -9 on the "
           "host or inside), or the program's own code" },
+        { "its start comes late", ".1<<s", PL_ENDER_ITSELF, false, "by itself with exit code 1" },
+        { "its start comes late, stopped", ".t0x<<<s", PL_ENDER_REQUEST, true, "on request" },
+        { "the last run's stop comes late", "s.s<<<t", PL_ENDER_NONE, false, "" },
+        { "the last run's end comes late", "s.s<<<1", PL_ENDER_NONE, false, "" },
+        { "the last run's end and stop come late", "s....s<<<t0x", PL_ENDER_NONE, false, "" },
         { "our own", "sptk1x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "our own, then a crash", "sptk1xs1", PL_ENDER_ITSELF, false, "by itself" },
         { "our own, its start failed", "sptk1xF", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
