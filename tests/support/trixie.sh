@@ -51,7 +51,9 @@ trixie_build() {
     trap "rm -rf '$work'" EXIT
     trap 'exit 130' INT TERM HUP
     root=$work/root out=$work/out
-    debian_unpack trixie "$root" docker-compose valkey-server
+    # a mirror may refuse for a moment
+    debian_unpack trixie "$root" docker-compose valkey-server ||
+        { rm -rf "$root" && sleep 5 && debian_unpack trixie "$root" docker-compose valkey-server; }
     mkdir -p "$out/docker/cli-plugins"
     # it needs the C library alone, and not the newest
     cp -L "$root/usr/libexec/docker/cli-plugins/docker-compose" "$out/docker/cli-plugins/"
