@@ -53,6 +53,7 @@ policy_is() {
 }
 
 # daemon_begin [OPTION…] - plimsolld, ready; T holds its directories, LOG what it says
+# shellcheck disable=SC2120 # tests give options
 daemon_begin() {
     daemon_spawn "$@"
     wait_until 10 ready || fail "plimsolld was not ready in 10 s"

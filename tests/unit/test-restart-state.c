@@ -39,7 +39,8 @@ START_TEST(course_goes_on) {
         ck_assert_uint_eq(e_back.own.until_usec, real + MIN);
         pl_restart_recall(&back, now);
         ck_assert_int_eq(back.stage, PL_RESTART_UNSURE);
-        /* … also beyond a boot, where nobody is at it any more: what was stopped has to be started */
+        /* … also beyond a boot, where nobody is at it any more: what was stopped has to be started
+         */
         since = strstr(text, ",\"since\":");
         ck_assert_ptr_nonnull(since);
         ck_assert_int_ge(asprintf(&later, "%.*s%s%s", (int)(since - text), text, boot,
