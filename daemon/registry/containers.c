@@ -151,8 +151,10 @@ static void on_networks(void *userdata, int error, const PlNetworkInfo *networks
         PL_MAP_FOREACH(s, g->subjects) {
                 if (!s->facts)
                         continue;
+                /* its facts are old where it is being asked for new ones */
                 if (mark_networks(g, s->facts, &unknown))
-                        g->handlers->inspected(g->userdata, s, !is_outdated(s));
+                        g->handlers->inspected(g->userdata, s,
+                                               !is_outdated(s) && !s->inspect_in_flight);
                 take_as_plain(g, s->facts);
         }
 }

@@ -469,6 +469,25 @@ START_TEST(networks_are_asked_once) {
 }
 END_TEST
 
+/* What is told again because its network is known now may be old: it has died meanwhile. */
+START_TEST(networks_tell_no_old_facts) {
+        fake_do(&fake, IN_LAN);
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/networks\",\"kind\":\"document\","
+                       "\"delay\":0.5,\"document\":"
+                       "[{\"Id\":\"id-of-lan\",\"Name\":\"lan\",\"Driver\":\"macvlan\"}]}");
+        sync_all();
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/json\",\"kind\":\"hold\"}");
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
+        RUN_UNTIL(subject(ID_A)->inspect_in_flight);
+        ck_assert(!is_apart());
+        RUN_UNTIL(is_apart());
+        ck_assert_uint_eq(n_of("inspected A"), 0);
+        fake_do(&fake, "{\"op\":\"release\"}");
+        RUN_UNTIL(n_of("inspected A") == 1);
+        ck_assert_int_eq(subject(ID_A)->facts->phase, PL_PHASE_EXITED);
+}
+END_TEST
+
 /* A network that is gone when the answer comes is not asked for again. */
 START_TEST(network_is_gone) {
         fake_do(&fake, IN_LAN);
@@ -659,6 +678,7 @@ int main(void) {
         tcase_add_test(t, engine_of_the_command_line);
         tcase_add_test(t, network_events);
         tcase_add_test(t, networks_are_asked_once);
+        tcase_add_test(t, networks_tell_no_old_facts);
         tcase_add_test(t, network_is_gone);
         tcase_add_test(t, networks_are_refused);
         tcase_add_test(t, find);
