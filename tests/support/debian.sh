@@ -12,7 +12,8 @@ debian_mirror() {
 }
 
 # debian_unpack SUITE ROOT PACKAGE… - with what they depend on; not installed: no maintainer script runs.
-# ROOT must have no spaces in it, which mmdebstrap does not take.
+# ROOT must have no spaces in it, which mmdebstrap does not take. It hands a shell a descriptor by its
+# number, which dash takes only up to 9: those of bats and a lock's are closed.
 debian_unpack() {
     local suite=$1 root=$2 IFS=,
     shift 2
@@ -20,5 +21,6 @@ debian_unpack() {
     mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
         --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --include="$*" "$suite" "$root" \
-        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $suite main"
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $suite main" \
+        3>&- 4>&- 9>&-
 }
