@@ -911,9 +911,12 @@ static bool on_event(void *userdata, PlEvent *event);
 
 /* The stream may be late, and may have lost some: what it has not told is told now. */
 static void tell_history(PlEngine *e, const Request *q) {
-        const char *p = q->answer.data, *end = p + q->answer.size, *line_end;
+        const char *p = q->answer.data, *end, *line_end;
         PlEvent event;
 
+        if (!p) /* there was none */
+                return;
+        end = p + q->answer.size;
         for (; p < end; p = line_end + 1) {
                 line_end = memchr(p, '\n', (size_t)(end - p));
                 if (!line_end)
