@@ -563,14 +563,15 @@ static void decide(PlHealthd *h, PlPatient *p) {
         PlRestartVerb verb;
 
         verb = pl_restart_step(&p->restart, &rules, &f, now, draw(), &until);
+        /* nothing that happens from now on is its doing, and the next plimsolld must know that, too
+         */
+        if (pl_restart_is_under_way(&before) && !pl_restart_is_under_way(&p->restart))
+                pl_ending_own_until(&p->ending, pl_clock_usec(CLOCK_REALTIME));
         remember(h, p, &before, p->ending.ender);
         if (pl_restart_is_under_way(&before) && before.stage != PL_RESTART_DONE &&
             p->restart.stage == PL_RESTART_IDLE && is_left(&f))
                 h->handlers->left(h->userdata, p->id,
                                   p->replaced ? "replaced" : pl_ending_act(&p->ending));
-        /* nothing that happens from now on is its doing */
-        if (pl_restart_is_under_way(&before) && !pl_restart_is_under_way(&p->restart))
-                pl_ending_own_until(&p->ending, pl_clock_usec(CLOCK_REALTIME));
         before = p->restart;
         carry_out(h, p, verb, until);
         remember(h, p, &before, p->ending.ender);

@@ -355,7 +355,9 @@ const char *pl_ending_act(const PlEnding *e) {
 
 bool pl_ending_was_requested(const PlEnding *e) {
         return e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT ||
-               e->ender == PL_ENDER_UNSEEN;
+               e->ender == PL_ENDER_UNSEEN ||
+               /* what a person has paused is not for us to start */
+               (e->ender == PL_ENDER_ENGINE && e->paused_usec > 0);
 }
 
 bool pl_ending_is_requested(const PlEnding *e, uint64_t realtime_usec) {

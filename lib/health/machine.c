@@ -315,7 +315,9 @@ static PlRun run_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFa
                         return PL_RUN_STOPPED;
                 if (f->between)
                         return PL_RUN_RESTARTING;
-                return f->exit_code == 0 && f->may_finish && !f->by_engine && !c->on_exit
+                /* what has served is no job, and a good end with the engine none of its own */
+                return f->exit_code == 0 && f->may_finish && !c->on_exit &&
+                                                       !(f->by_engine && h->ever_up)
                                        ? PL_RUN_DONE
                                        : PL_RUN_FAILED;
         case PL_PHASE_PAUSED:
@@ -351,6 +353,11 @@ static PlHealthSign disputed_sign(const PlHealth *h, const PlHealthConfig *c,
                                                              : PL_SIGN_DISPUTED;
 }
 
+/* Settled: other answers in between are signs of life. */
+static bool is_silent(const PlHealth *h, const PlHealthConfig *c) {
+        return h->n_silent >= PL_MAX(c->failures, 1u);
+}
+
 /* Dead, if it is settled; only silence counts for that. Docker has counted already. */
 static PlHealthSign dead_sign(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                               PlRun run) {
@@ -358,7 +365,7 @@ static PlHealthSign dead_sign(const PlHealth *h, const PlHealthConfig *c, const 
                 return f->crashes > 0 ? PL_SIGN_CRASHING : PL_SIGN_EXITED;
         if (run == PL_RUN_LOOPS && h->row->cause == PL_CAUSE_LOOPS)
                 return PL_SIGN_CRASHING;
-        if (!f->probed || h->n_silent >= PL_MAX(c->failures, 1u))
+        if (!f->probed || is_silent(h, c))
                 return PL_SIGN_FAILS;
         return disputed_sign(h, c, f);
 }
@@ -468,7 +475,8 @@ static bool is_proven(const PlHealth *h, const PlHealthConfig *c, const PlHealth
         case PL_SIGN_FAILS:
                 return true;
         case PL_SIGN_DISPUTED:
-                return pl_health_is_late(h) && c->on_start_timeout && !f->waits_for;
+                return pl_health_is_late(h) && c->on_start_timeout && !f->waits_for &&
+                       (!f->probed || is_silent(h, c));
         default:
                 return false;
         }

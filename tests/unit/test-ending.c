@@ -18,7 +18,7 @@
  * engine says that it failed   L the engine is lost meanwhile   _ a minute   . nothing   < two
  * seconds back: what follows comes late   0 1 v n: die with 0, 1, 139, 137     i inspect says:
  * exited I and OOMKilled   q kill 3 (SIGQUIT)   Q inspect says: SIGQUIT stops it   W and only after
- * 10 s
+ * 10 s   z pause   Z unpause   g the engine goes   b another one is back
  */
 /* clang-format off */
 static const struct {
@@ -105,6 +105,10 @@ static const struct {
         { "stopped, started, crashed", "st0xs1", PL_ENDER_ITSELF, false, "by itself" },
         { "ended with the engine", "sg....b<i", PL_ENDER_ENGINE, false,
           "ended with the engine, which was gone, exit code 137" },
+        { "paused by a person, and ended with the engine", "szg....b<i", PL_ENDER_ENGINE, true,
+          "with the engine" },
+        { "paused for a moment, and ended with the engine", "szZg....b<i", PL_ENDER_ENGINE, false,
+          "with the engine" },
         { "killed by the next engine", "sg......b<tni", PL_ENDER_ENGINE, false, "with the engine" },
         { "killed by the next engine, all told", "sg......b<tnx", PL_ENDER_ENGINE, false, "with the engine" },
         { "stopped by the next engine", "sg......b<t0x", PL_ENDER_ENGINE, false, "with the engine" },
@@ -152,6 +156,8 @@ static uint64_t play(PlEnding *e, const char *events) {
                 case 'M': pl_ending_oom(e, PL_OOM_VICTIM_MAIN, false, at); break;
                 case 'c': pl_ending_oom(e, PL_OOM_VICTIM_CHILD, false, at); break;
                 case 'G': pl_ending_oom(e, PL_OOM_VICTIM_UNKNOWN, true, at); break;
+                case 'z': event(e, PL_EVENT_PAUSE, 0, at); break;
+                case 'Z': event(e, PL_EVENT_UNPAUSE, 0, at); break;
                 case 'g': lost = at; break;
                 case 'b': pl_ending_engine(e, lost, at); break;
                 case 'x': event(e, PL_EVENT_STOP, 0, at); break;

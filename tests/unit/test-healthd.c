@@ -80,8 +80,19 @@ static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlResta
         return true;
 }
 
+static uint64_t realtime(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_REALTIME, &t);
+        return (uint64_t)t.tv_sec * SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* A restart that is over explains nothing that comes later, to the next plimsolld neither. */
 static void on_remember(void *userdata, const char *id, const PlRestart *restart,
-                        const PlEnding *ending) {}
+                        const PlEnding *ending) {
+        if (restart->stage == PL_RESTART_IDLE && ending->own.usec > 0)
+                ck_assert_uint_le(ending->own.until_usec, realtime() + SEC / 10);
+}
 
 static void on_touched(void *userdata) {}
 
@@ -106,13 +117,6 @@ static void load(const char *text) {
         pl_diag_list_deinit(&diag);
         pl_healthd_set_policy(healthd, policy);
         pl_policy_unref(old);
-}
-
-static uint64_t realtime(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t)t.tv_sec * SEC + (uint64_t)t.tv_nsec / 1000;
 }
 
 static void run_for(uint64_t usec) {
