@@ -162,11 +162,13 @@ static PlHeld *held_free(PlHeld *h) {
 
 int pl_enforcer_add(PlEnforcer *e, PlSubject *s) {
         PlHeld *h = held_new(s);
+        int r;
 
         if (!h)
                 return -ENOMEM;
-        if (pl_state_dir_load(e->registry->state_dir, s->id, &h->originals.state) >= 0)
-                h->originals.known = true;
+        r = pl_state_dir_load(e->registry->state_dir, s->id, &h->originals.state);
+        h->originals.known = r >= 0;
+        h->originals.unreadable = r == -EOPNOTSUPP;
         TAILQ_INSERT_TAIL(&e->all, h, all);
         s->held = h;
         return 0;

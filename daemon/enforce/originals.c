@@ -6,6 +6,8 @@
 
 #include "enforce/originals.h"
 
+#include <errno.h>
+
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
 
@@ -24,6 +26,8 @@ int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
 
         if (missing == 0)
                 return 0;
+        if (h->originals.unreadable)
+                return -EOPNOTSUPP; /* said when it was read */
         if (h->subject->provisional) {
                 h->originals.due = true;
         } else if (!h->originals.known) {

@@ -103,6 +103,12 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
                 *ret = s;
                 return 0;
         }
+        if (r == -EOPNOTSUPP) {
+                pl_report(d->reporter, &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
+                          "its state file was written by a later plimsoll: both are left as they "
+                          "are, because what its limits were before cannot be read");
+                return r;
+        }
         pl_report(d->reporter, &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
                   "its state file is broken (%s), so its original limits are lost; kept as "
                   "%.12s….bad",

@@ -26,8 +26,8 @@ PL_DEFINE_CLEANUP(PlStateDir *, pl_state_dir_free)
 /** pl_state_dir_save() - Return: 0, -ENOMEM, -errno; on failure the old file is untouched. */
 int pl_state_dir_save(PlStateDir *d, const PlContainerState *s);
 
-/** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (reported; set aside as ID.bad).
- */
+/** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (reported; set aside as ID.bad);
+ * -EOPNOTSUPP of a later version (reported; left alone, and so should be the container). */
 int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret);
 
 /** pl_state_dir_remove() - of its limits alone. Return: 0 (also when there is none), -errno. */

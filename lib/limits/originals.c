@@ -12,13 +12,17 @@
 #include "lib/base/unit.h"
 
 /*
- * {"id": "…", "managed": ["MemoryMax", …], "original": {"MemoryMax": 4294967296, "AllowedCPUs":
- * "0-3", "TasksMax": "infinity"}, "engine_original": {…}, "squeeze_high": "infinity"}
+ * {"version": 2, "id": "…", "engine": "…", "run_usec": 1700000000000000, "managed": ["MemoryMax",
+ * …], "original": {"MemoryMax": 4294967296, "AllowedCPUs": "0-3", "TasksMax": "infinity"},
+ * "engine_original": {…}, "engine_told": {…}, "engine_asked": {…}, "quota_period": {"original":
+ * 100000, "engine_original": 0, "engine_told": 10000}, "squeeze_high": "infinity"}
  */
 
 void pl_container_state_deinit(PlContainerState *s) {
         pl_limits_deinit(&s->original);
         pl_limits_deinit(&s->engine_original);
+        pl_limits_deinit(&s->engine_told);
+        pl_limits_deinit(&s->engine_asked);
         pl_value_deinit(&s->squeeze_high);
 }
 
@@ -58,10 +62,21 @@ static json_t *mask_to_json(uint32_t mask) {
         return a;
 }
 
+static json_t *period_to_json(const PlQuotaPeriod *p) {
+        return json_pack("{s:I, s:I, s:I}", "original", (json_int_t)p->original_usec,
+                         "engine_original", (json_int_t)p->engine_original_usec, "engine_told",
+                         (json_int_t)p->engine_told_usec);
+}
+
 int pl_state_format(const PlContainerState *s, char **ret) {
-        json_t *o = json_pack("{s:s, s:o, s:o, s:o}", "id", s->id, "managed",
+        json_t *o = json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+                              s->version == 1 ? 1 : PL_STATE_VERSION, "id", s->id, "engine",
+                              s->engine, "run_usec", (json_int_t)s->run_usec, "managed",
                               mask_to_json(s->managed), "original", limits_to_json(&s->original),
-                              "engine_original", limits_to_json(&s->engine_original));
+                              "engine_original", limits_to_json(&s->engine_original), "engine_told",
+                              limits_to_json(&s->engine_told), "engine_asked",
+                              limits_to_json(&s->engine_asked), "quota_period",
+                              period_to_json(&s->period));
         char *text = NULL;
 
         if (o &&
@@ -149,6 +164,71 @@ static int mask_from_json(json_t *a, uint32_t *ret) {
         return 0;
 }
 
+/* Of time: a number that is not negative. Absent: 0. */
+static int usec_from_json(const json_t *o, const char *key, uint64_t *ret) {
+        const json_t *j = json_object_get(o, key);
+
+        if (!j)
+                return 0;
+        if (!json_is_integer(j) || json_integer_value(j) < 0)
+                return -EBADMSG;
+        *ret = (uint64_t)json_integer_value(j);
+        return 0;
+}
+
+static int period_from_json(const json_t *o, PlQuotaPeriod *ret) {
+        int r = json_is_object(o) ? 0 : -EBADMSG;
+
+        if (r >= 0)
+                r = usec_from_json(o, "original", &ret->original_usec);
+        if (r >= 0)
+                r = usec_from_json(o, "engine_original", &ret->engine_original_usec);
+        return r < 0 ? r : usec_from_json(o, "engine_told", &ret->engine_told_usec);
+}
+
+static int version_from_json(const json_t *o, unsigned *ret) {
+        const json_t *j = json_object_get(o, "version");
+
+        if (j && (!json_is_integer(j) || json_integer_value(j) < 1))
+                return -EBADMSG;
+        if (j && json_integer_value(j) > PL_STATE_VERSION)
+                return -EOPNOTSUPP;
+        *ret = j ? (unsigned)json_integer_value(j) : 1;
+        return 0;
+}
+
+/* It is written into messages and compared, no more. */
+static int engine_from_json(const json_t *o, char ret[static PL_ENGINE_IDENTITY_MAX]) {
+        const json_t *j = json_object_get(o, "engine");
+        const char *text = json_string_value(j);
+
+        if (!j)
+                return 0;
+        if (!text || strlen(text) >= PL_ENGINE_IDENTITY_MAX)
+                return -EBADMSG;
+        for (const char *c = text; *c; c++)
+                if (*c <= ' ' || *c > '~')
+                        return -EBADMSG;
+        (void)snprintf(ret, PL_ENGINE_IDENTITY_MAX, "%s", text);
+        return 0;
+}
+
+/* What version 1 has no word for. */
+static int later_members_from_json(const json_t *o, PlContainerState *ret) {
+        json_t *j;
+        int r = engine_from_json(o, ret->engine);
+
+        if (r >= 0)
+                r = usec_from_json(o, "run_usec", &ret->run_usec);
+        if (r >= 0 && (j = json_object_get(o, "engine_told")))
+                r = limits_from_json(j, &ret->engine_told);
+        if (r >= 0 && (j = json_object_get(o, "engine_asked")))
+                r = limits_from_json(j, &ret->engine_asked);
+        if (r >= 0 && (j = json_object_get(o, "quota_period")))
+                r = period_from_json(j, &ret->period);
+        return r;
+}
+
 int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
         PlContainerState s = { 0 };
         const char *id;
@@ -161,12 +241,16 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
         id = json_string_value(json_object_get(o, "id"));
         if (id && pl_is_id(id)) {
                 (void)snprintf(s.id, sizeof(s.id), "%s", id);
-                r = mask_from_json(json_object_get(o, "managed"), &s.managed);
+                r = version_from_json(o, &s.version);
+                if (r >= 0)
+                        r = mask_from_json(json_object_get(o, "managed"), &s.managed);
                 if (r >= 0)
                         r = limits_from_json(json_object_get(o, "original"), &s.original);
                 if (r >= 0)
                         r = limits_from_json(json_object_get(o, "engine_original"),
                                              &s.engine_original);
+                if (r >= 0)
+                        r = later_members_from_json(o, &s);
                 if (r >= 0 && json_object_get(o, "squeeze_high"))
                         r = value_from_json(PL_RESOURCE_MEMORY_HIGH,
                                             json_object_get(o, "squeeze_high"), &s.squeeze_high);

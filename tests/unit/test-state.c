@@ -65,6 +65,28 @@ static const struct {
           -EBADMSG },
         { "original missing", "{\"id\":\"" ID "\",\"managed\":[],\"engine_original\":{}}",
           -EBADMSG },
+        { "all of version 2",
+          "{\"version\":2,\"id\":\"" ID "\",\"engine\":\"ABCD:EFGH/8:1:2\",\"run_usec\":7,"
+          "\"engine_told\":{\"MemoryMax\":67108864,\"CPUQuota\":500000},\"engine_asked\":"
+          "{\"AllowedCPUs\":\"0\"},\"quota_period\":{\"original\":100000,\"engine_original\":5000,"
+          "\"engine_told\":10000}," EMPTY,
+          0 },
+        { "a later version", "{\"version\":3,\"id\":\"" ID "\"," EMPTY, -EOPNOTSUPP },
+        { "a later version that means something else",
+          "{\"version\":3,\"id\":\"" ID "\",\"managed\":{}}", -EOPNOTSUPP },
+        { "version 0", "{\"version\":0,\"id\":\"" ID "\"," EMPTY, -EBADMSG },
+        { "version as a text", "{\"version\":\"2\",\"id\":\"" ID "\"," EMPTY, -EBADMSG },
+        { "an engine that breaks a line",
+          "{\"version\":2,\"id\":\"" ID "\",\"engine\":\"a\\nb\"," EMPTY, -EBADMSG },
+        { "told is no object", "{\"version\":2,\"id\":\"" ID "\",\"engine_told\":1," EMPTY,
+          -EBADMSG },
+        { "asked, but unknown",
+          "{\"version\":2,\"id\":\"" ID "\",\"engine_asked\":{\"Memory\":1}," EMPTY, -EBADMSG },
+        { "a run before all time", "{\"version\":2,\"id\":\"" ID "\",\"run_usec\":-1," EMPTY,
+          -EBADMSG },
+        { "a period as a text",
+          "{\"version\":2,\"id\":\"" ID "\",\"quota_period\":{\"original\":\"1\"}," EMPTY,
+          -EBADMSG },
         { "twice the same", "{\"id\":\"" ID "\",\"id\":\"" ID "\"," EMPTY, -EBADMSG },
 };
 
@@ -82,7 +104,13 @@ START_TEST(parse) {
                 ck_assert_uint_eq(s.managed, t.managed);
                 ck_assert(same_limits(&s.original, &t.original));
                 ck_assert(same_limits(&s.engine_original, &t.engine_original));
+                ck_assert(same_limits(&s.engine_told, &t.engine_told));
+                ck_assert(same_limits(&s.engine_asked, &t.engine_asked));
                 ck_assert(pl_value_equal(&s.squeeze_high, &t.squeeze_high));
+                ck_assert_uint_eq(s.version, t.version);
+                ck_assert_str_eq(s.engine, t.engine);
+                ck_assert_uint_eq(s.run_usec, t.run_usec);
+                ck_assert_mem_eq(&s.period, &t.period, sizeof(s.period));
                 free(again);
                 pl_container_state_deinit(&t);
         }
@@ -122,6 +150,14 @@ START_TEST(directory) {
                          0);
         ck_assert_int_eq(pl_state_dir_load(d, OTHER, &t), -EBADMSG);
         ck_assert_int_eq(faccessat(fd, OTHER ".bad", F_OK, 0), 0);
+
+        /* nor is that of a later version touched */
+        ck_assert_int_eq(pl_fs_replace(fd, OTHER, "{\"version\":3,\"id\":\"" OTHER "\"}",
+                                       strlen("{\"version\":3,\"id\":\"" OTHER "\"}"), 0600, false),
+                         0);
+        ck_assert_int_eq(pl_state_dir_load(d, OTHER, &t), -EOPNOTSUPP);
+        ck_assert_int_eq(faccessat(fd, OTHER, F_OK, 0), 0);
+        ck_assert_int_eq(unlinkat(fd, OTHER, 0), 0);
 
         pl_state_dir_prune(d, keep_other, NULL);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
