@@ -162,7 +162,7 @@ static uint64_t fingerprint(const void *data, size_t size) {
 
 uint64_t pl_log_file_print(int fd, const PlRotateState *s) {
         char data[256];
-        size_t size = s->a > s->head ? PL_MIN(s->a - s->head, (uint64_t)sizeof(data)) : 0;
+        size_t size = s->k > s->head ? PL_MIN(s->k - s->head, (uint64_t)sizeof(data)) : 0;
         ssize_t n = size ? read_at(fd, data, size, s->head) : 0;
 
         return n > 0 && (size_t)n == size ? fingerprint(data, size) : 0;

@@ -56,7 +56,8 @@ void pl_log_file_unlease(PlLogFile *f);
 /** pl_log_file_marker() - Return: gen of the marker that begins at offset; 0: none there. */
 uint64_t pl_log_file_marker(int fd, uint64_t offset);
 
-/** pl_log_file_print() - fingerprint of what stands at s->head, before s->a; 0: nothing there. */
+/** pl_log_file_print() - fingerprint of what stands at s->head, before s->k: true until the marker
+ * stands at s->a, which is looked for first. 0: nothing there. */
 uint64_t pl_log_file_print(int fd, const PlRotateState *s);
 
 /** pl_log_file_see() - what pl_rotate_recover() needs to know of a log. Return: 0 or -errno. */

@@ -251,7 +251,9 @@ static int remake(Job *j, uint64_t size, PlLogSegment *segment) {
         if (s->head + bytes > size || !begins_with(j->log.fd, s->head, segment))
                 return 0;
         s->k = s->head + bytes;
-        return pl_rotate_place(s, s->method, s->k, align, &s->a) < 0 ? 0 : 1;
+        /* there may be no block to free, and the archive counts all the same: it was begun when
+         * the log was longer, or by a method that frees more */
+        return pl_rotate_mark_at(s->k, align, &s->a) < 0 ? 0 : 1;
 }
 
 /*

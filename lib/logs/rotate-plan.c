@@ -106,8 +106,7 @@ uint64_t pl_rotate_free_from(const PlRotateState *s, uint64_t align_bytes) {
         return s->mark & ~(align_bytes - 1);
 }
 
-int pl_rotate_place(const PlRotateState *s, PlLogMethod method, uint64_t k, uint64_t align_bytes,
-                    uint64_t *ret_a) {
+int pl_rotate_mark_at(uint64_t k, uint64_t align_bytes, uint64_t *ret_a) {
         uint64_t a = k & ~(align_bytes - 1);
 
         if (k - a < PL_JSONLOG_MARKER_MIN) {
@@ -115,7 +114,15 @@ int pl_rotate_place(const PlRotateState *s, PlLogMethod method, uint64_t k, uint
                         return -ENODATA;
                 a -= align_bytes;
         }
-        if (k <= s->head)
+        *ret_a = a;
+        return 0;
+}
+
+int pl_rotate_place(const PlRotateState *s, PlLogMethod method, uint64_t k, uint64_t align_bytes,
+                    uint64_t *ret_a) {
+        uint64_t a;
+
+        if (k <= s->head || pl_rotate_mark_at(k, align_bytes, &a) < 0)
                 return -ENODATA;
         if (method == PL_LOG_METHOD_COLLAPSE ? a == 0 : a <= pl_rotate_free_from(s, align_bytes))
                 return -ENODATA;

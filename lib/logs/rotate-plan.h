@@ -97,7 +97,14 @@ const PlRotateWhyInfo *pl_rotate_why_info(PlRotateWhy w);
 uint64_t pl_rotate_keep(uint64_t live_bytes, uint64_t max_size_bytes);
 
 /**
- * pl_rotate_place() - given a cut, where the marker begins
+ * pl_rotate_mark_at() - where the marker that ends at k begins: the last multiple of align_bytes
+ *                       with room for it
+ * Return: 0; -ENODATA: none has.
+ */
+int pl_rotate_mark_at(uint64_t k, uint64_t align_bytes, uint64_t *ret_a);
+
+/**
+ * pl_rotate_place() - the same for a rotation that is to begin: is there anything to free?
  * @k: the cut: a line end
  * @align_bytes: what a must be a multiple of
  * Return: 0; -ENODATA when there would be no whole block to free.

@@ -50,7 +50,8 @@ size_t rotate_make_record(uint64_t n, char buf[static 2 * RECORD_MAX]) {
 typedef struct Check {
         uint64_t next; /* the line that has to come */
         uint64_t lost, doubled, damaged;
-        char *rest; /* an unfinished line */
+        const char *where; /* being read; borrowed */
+        char *rest;        /* an unfinished line */
         size_t n_rest;
 } Check;
 
@@ -76,6 +77,9 @@ static void check_line(Check *c, const char *line, size_t size) {
         n = strtoull(r.log + 5, NULL, 10);
         if (make_text(n, want) + 2 != r.log_size || memcmp(want, r.log, r.log_size - 2) != 0)
                 c->damaged++;
+        /* where it begins tells the cause */
+        if (n < c->next ? c->doubled == 0 : n > c->next && c->lost == 0)
+                printf("  %s: line %" PRIu64 " where %" PRIu64 " was due\n", c->where, n, c->next);
         if (n < c->next)
                 c->doubled++;
         else {
@@ -112,6 +116,7 @@ static void feed_archive(Check *c, PlLogStore *store, const PlStoredArchive *a) 
 
         if (fd < 0 || !z)
                 die(a->file);
+        c->where = a->file;
         while ((n = read(fd, in, sizeof(in))) > 0) {
                 ZSTD_inBuffer i = { in, (size_t)n, 0 };
 
@@ -138,11 +143,12 @@ static void feed_log(Check *c, const char *path, uint64_t head) {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         static char buf[1 << 20];
         uint64_t at = 0;
-        Check before = { .next = 1 };
+        Check before = { .next = 1, .where = "before the head" };
         ssize_t n;
 
         if (fd < 0)
                 die(path);
+        c->where = "the log";
         while ((n = pread(fd, buf, sizeof(buf), (off_t)at)) > 0) {
                 size_t skip = at < head ? (size_t)PL_MIN(head - at, (uint64_t)n) : 0;
 

@@ -397,6 +397,47 @@ START_TEST(punched_before) {
 }
 END_TEST
 
+/* Cut off where the new marker was to stand in the block of the old one, by a method that goes on
+ * with another: the old marker there is no sign that somebody else was at the file. */
+START_TEST(marker_in_the_same_block) {
+        PlRotateRequest req = request(20, true);
+        unsigned n = 1000;
+        PlRotateState s;
+        PlRotateOutcome o;
+        char path[512];
+
+        if (!probe.align_bytes[PL_LOG_METHOD_COLLAPSE])
+                SKIP_HERE("this file system cannot collapse a range");
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        append(0, n);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(o.rotations, 1);
+        req.max_size_bytes = KIB(4); /* so little is kept that a cut near the head is possible */
+        req.facts.wanted = PL_LOG_METHOD_COLLAPSE;
+        req.force = true;
+        ck_assert_int_eq(truncate(log_path, (off_t)o.head_bytes), 0);
+        n = read_back(); /* all is archived */
+        append(n, n + 12);
+        n += 12;
+        crash(&req, _i < 2 ? PL_ROTATE_POINT_COMMITTED : PL_ROTATE_POINT_PUBLISHED);
+        ck_assert_int_eq(pl_log_store_load(store, ID, &s), 0);
+        ck_assert_int_eq(s.method, PL_LOG_METHOD_COLLAPSE);
+        ck_assert_uint_lt(s.a, s.head);
+        pl_rotate_state_deinit(&s);
+        if (_i == 3) {
+                snprintf(path, sizeof(path), "%s/.state/" ID, store_path);
+                ck_assert_int_eq(unlink(path), 0);
+        }
+        req = request(_i == 0 ? 20 : 28, true);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert(o.recovered);
+        ck_assert_uint_eq(read_back(), n);
+        append(n, n + 3000);
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(read_back(), n + 3000);
+}
+END_TEST
+
 /* A stopped container's log that somebody has open is not archived in vain, and not shortened. */
 START_TEST(stopped_and_held) {
         PlRotateRequest req = request(28, false);
@@ -436,6 +477,7 @@ int main(void) {
         tcase_add_loop_test(c, finished_without_a_hole, 0, PL_ARRAY_SIZE(cut_off));
         tcase_add_test(c, finished_by_the_hole_asked_for);
         tcase_add_test(c, punched_before);
+        tcase_add_loop_test(c, marker_in_the_same_block, 0, 4);
         tcase_add_loop_test(c, stopped_and_held, 0, 2);
         return run_case(c);
 }
