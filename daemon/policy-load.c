@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "cgroup/device.h"
 #include "lib/base/unit.h"
 #include "lib/policy/parser.h"
 
@@ -63,6 +64,7 @@ int pl_host_read(const char *proc, PlHost *ret) {
                 .memory_bytes = kib << 10,
                 .n_cpus = (unsigned)PL_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L),
                 .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
+                .device = pl_device_number,
         };
         return 0;
 }

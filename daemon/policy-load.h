@@ -14,7 +14,8 @@
 #include "lib/policy/document.h"
 #include "lib/policy/parser.h"
 
-/** pl_host_read() - what percentages refer to. @proc: "/proc". Return: 0, -EBADMSG, -errno. */
+/** pl_host_read() - what percentages refer to, and how devices are found. @proc: "/proc". Return:
+ * 0, -EBADMSG, -errno. */
 int pl_host_read(const char *proc, PlHost *ret);
 
 /**

@@ -24,8 +24,6 @@
 #include <libcgroup.h>
 #include <link.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "lib/base/unit.h"
 
@@ -349,45 +347,4 @@ int pl_cg_apply(const PlCgroupMounts *m, const PlCgroup *g, const PlStep *step,
         if (ret_file)
                 *ret_file = t.file;
         return r;
-}
-
-/* A partition's disk is the directory above it in sysfs. */
-static dev_t whole_disk(dev_t dev) {
-        char path[96], buf[32];
-        unsigned major, minor;
-        ssize_t n = -1;
-        int fd;
-
-        (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(dev),
-                       minor(dev));
-        if (access(path, F_OK) < 0)
-                return dev;
-        (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(dev), minor(dev));
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) {
-                n = read(fd, buf, sizeof(buf) - 1);
-                (void)close(fd);
-        }
-        if (n <= 0)
-                return dev;
-        buf[n] = '\0';
-        return sscanf(buf, "%u:%u", &major, &minor) == 2 ? makedev(major, minor) : dev;
-}
-
-static int resolve_device(void *userdata, const char *path, char ret[static PL_DEVICE_MAX]) {
-        struct stat st;
-        dev_t dev;
-
-        if (stat(path, &st) < 0)
-                return -errno;
-        dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
-        if (S_ISCHR(st.st_mode) || major(dev) == 0)
-                return -ENODEV;
-        dev = whole_disk(dev);
-        (void)snprintf(ret, PL_DEVICE_MAX, "%u:%u", major(dev), minor(dev));
-        return 0;
-}
-
-int pl_cg_resolve_devices(const PlValue *v, PlValue *ret) {
-        return pl_resource_devices_resolve(v, resolve_device, NULL, ret);
 }

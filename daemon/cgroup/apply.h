@@ -27,14 +27,3 @@ int pl_cg_apply_init(void);
  */
 int pl_cg_apply(const PlCgroupMounts *m, const PlCgroup *g, const PlStep *step,
                 uint64_t quota_period_usec, bool direct, const char **ret_file);
-
-/**
- * pl_cg_resolve_devices() - a value with paths as one with MAJ:MIN, as plans need it
- *
- * As systemd does it: a device node stands for itself, any other path for the device of its file
- * system, a partition for its disk (the kernel limits whole disks alone).
- *
- * Return: 0 and *ret replaced; -ENOMEM; -ENODEV: a path that no block device stands behind; -errno
- *         of the first path that cannot be looked at.
- */
-int pl_cg_resolve_devices(const PlValue *v, PlValue *ret);

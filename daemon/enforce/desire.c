@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "cgroup/apply.h"
+#include "cgroup/device.h"
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
 #include "lib/limits/desired.h"
@@ -23,7 +23,7 @@ static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want) {
 
                 if (pl_resource_info(i)->kind != PL_KIND_DEVICES || !want->v[i].set)
                         continue;
-                r = pl_cg_resolve_devices(&want->v[i], &resolved);
+                r = pl_device_resolve(&want->v[i], &resolved);
                 if (r == -ENOMEM)
                         return r;
                 pl_value_deinit(&want->v[i]);

@@ -243,17 +243,10 @@ static const PlValue *kept_value(const PlHeld *h, PlResource r, PlValue *borrowe
         return h->cgroup && h->reading.in_force.v[r].set ? &h->reading.in_force.v[r] : NULL;
 }
 
-/* systemd names devices by path, as the policy does; want has numbers. */
 static const PlValue *systemd_value(const PlHeld *h, PlResource r, PlValue *borrowed) {
         if (!h->want.v[r].set)
                 return NULL;
-        if (h->withheld & (1U << r))
-                return kept_value(h, r, borrowed);
-        if (pl_resource_info(r)->kind != PL_KIND_DEVICES)
-                return &h->want.v[r];
-        if (h->restoring & (1U << r))
-                return h->want.v[r].text && *h->want.v[r].text ? NULL : &h->want.v[r];
-        return h->service ? &h->service->limits.v[r] : NULL;
+        return h->withheld & (1U << r) ? kept_value(h, r, borrowed) : &h->want.v[r];
 }
 
 static void tell_systemd(PlEnforcer *e, PlHeld *h) {

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/journal.h"
+#include "cgroup/device.h"
 #include "lib/base/backoff.h"
 #include "lib/docker/container.h"
 #include "lib/limits/resource.h"
@@ -346,30 +347,54 @@ static int send_properties(PlSystemd *s, const char *id, const char *scope,
         return 0;
 }
 
+/* A device that is gone, or a path that stands for none, is left out: it cannot be told. */
+static int name_devices(const PlLimits *limits, PlLimits *ret) {
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
+                bool devices = pl_resource_info(i)->kind == PL_KIND_DEVICES;
+                int r = devices ? pl_device_name(&limits->v[i], &ret->v[i])
+                                : pl_value_copy(&limits->v[i], &ret->v[i]);
+
+                if (r < 0 && (!devices || r == -ENOMEM))
+                        return r;
+        }
+        return 0;
+}
+
 int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimits *limits,
                    const PlLimits *base, uint64_t quota_period_usec) {
         _cleanup_(pl_unit_properties_deinit) PlUnitProperties p = { 0 };
+        _cleanup_(pl_limits_deinit) PlLimits named = { 0 };
         int r;
 
         if (!s->supported)
                 return -EOPNOTSUPP;
         if (!s->bus)
                 return -ENOTCONN;
-        r = pl_unit_properties_from_limits(limits, base, quota_period_usec, &p);
+        r = name_devices(limits, &named);
+        if (r >= 0)
+                r = pl_unit_properties_from_limits(&named, base, quota_period_usec, &p);
         if (r < 0)
                 return r;
         return send_properties(s, id, scope, &p);
 }
 
 int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quota_period_usec) {
+        _cleanup_(pl_limits_deinit) PlLimits named = { 0 };
+        int r;
+
         if (!s->supported)
                 return -EOPNOTSUPP;
-        return pl_scope_dropin_write(UNIT_DIR, limits, quota_period_usec);
+        r = limits ? name_devices(limits, &named) : 0;
+        return r < 0 ? r
+                     : pl_scope_dropin_write(UNIT_DIR, limits ? &named : NULL, quota_period_usec);
 }
 
 bool pl_systemd_has_defaults(const PlSystemd *s, const PlLimits *limits,
                              uint64_t quota_period_usec) {
-        return s->supported && pl_scope_dropin_is(UNIT_DIR, limits, quota_period_usec);
+        _cleanup_(pl_limits_deinit) PlLimits named = { 0 };
+
+        return s->supported && name_devices(limits, &named) >= 0 &&
+               pl_scope_dropin_is(UNIT_DIR, &named, quota_period_usec);
 }
 
 bool pl_systemd_has_scopes(const PlSystemd *s) {

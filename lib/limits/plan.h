@@ -84,7 +84,7 @@ void pl_plan_deinit(PlPlan *p);
 
 /**
  * pl_plan_limits() - what to do to one container
- * @want:    desired values; unset ones are left alone; devices as MAJ:MIN (pl_cg_resolve_devices())
+ * @want:    desired values; unset ones are left alone; devices as MAJ:MIN (pl_device_resolve())
  * @have:    a fresh reading
  * @shrink:  may lowering memory kill?
  * @squeeze: from the last round's plan, or zeroed

@@ -90,6 +90,15 @@ static size_t count_pairs(const char *text) {
         return n;
 }
 
+/* Two names of one device: whatever was meant, the lower rate holds both. */
+static void take_lower(PlDeviceRate *rates, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                for (size_t j = i + 1; j < n; j++)
+                        if (pl_streq(rates[i].device, rates[j].device))
+                                rates[i].bytes = rates[j].bytes =
+                                                PL_MIN(rates[i].bytes, rates[j].bytes);
+}
+
 int pl_resource_devices_resolve(const PlValue *v,
                                 int (*resolve)(void *userdata, const char *path,
                                                char ret[static PL_DEVICE_MAX]),
@@ -108,13 +117,12 @@ int pl_resource_devices_resolve(const PlValue *v,
         for (; pl_resource_devices_next(&cursor, &rates[n]); n++) {
                 char device[PL_DEVICE_MAX];
 
-                if (rates[n].device[0] != '/')
-                        continue;
                 r = resolve(userdata, rates[n].device, device);
                 if (r < 0)
                         return r;
                 memcpy(rates[n].device, device, sizeof(device));
         }
+        take_lower(rates, n);
         r = pl_resource_devices_join(rates, n, &text);
         if (r < 0)
                 return r;

@@ -251,9 +251,10 @@ bool pl_resource_devices_next(const char **cursor, PlDeviceRate *ret);
  * Return: 0 and *ret owned by the caller, or -ENOMEM. */
 int pl_resource_devices_join(const PlDeviceRate *rates, size_t n, char **ret);
 
-/** pl_resource_devices_resolve() - a value with paths as one with MAJ:MIN
- * @resolve: fills "MAJ:MIN" for a path, 0 or negative errno; called for paths only
- * Return: 0 with *ret replaced; -ENOMEM; the first error of resolve(). */
+/** pl_resource_devices_resolve() - a value whose devices have other names, as MAJ:MIN for paths
+ * @resolve: fills the new name, 0 or negative errno. Devices that get the same name become one,
+ * with the lowest of their rates Return: 0 with *ret replaced; -ENOMEM; the first error of
+ * resolve(). */
 int pl_resource_devices_resolve(const PlValue *v,
                                 int (*resolve)(void *userdata, const char *path,
                                                char ret[static PL_DEVICE_MAX]),

@@ -105,6 +105,10 @@ static int add(PlUnitProperties *p, PlResource r, const PlValue *v) {
                 return parse_mask(v->text, item);
         case PL_KIND_DEVICES:
                 item->type = PL_UNIT_PROPERTY_DEVICES;
+                if (!v->text || !*v->text)
+                        return 0;
+                item = &p->items[p->n++];
+                *item = (PlUnitProperty){ info->unit_property, PL_UNIT_PROPERTY_DEVICES };
                 return parse_devices(v->text, item);
         default:
                 item->type = PL_UNIT_PROPERTY_UINT64;

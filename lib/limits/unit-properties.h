@@ -17,7 +17,7 @@
 typedef enum PlUnitPropertyType {
         PL_UNIT_PROPERTY_UINT64,  /* t */
         PL_UNIT_PROPERTY_MASK,    /* ay; empty resets to every CPU */
-        PL_UNIT_PROPERTY_DEVICES, /* a(st): path, bytes per second; empty resets */
+        PL_UNIT_PROPERTY_DEVICES, /* a(st): path, bytes per second; empty resets every path */
 } PlUnitPropertyType;
 
 typedef struct PlUnitDevice {
@@ -36,8 +36,8 @@ typedef struct PlUnitProperty {
 } PlUnitProperty;
 
 typedef struct PlUnitProperties {
-        PlUnitProperty items[_PL_RESOURCE_N +
-                             2]; /* + CPUQuotaPeriodUSec, an implied MemorySwapMax */
+        /* + CPUQuotaPeriodUSec, an implied MemorySwapMax, and two resets of devices */
+        PlUnitProperty items[_PL_RESOURCE_N + 4];
         size_t n;
 } PlUnitProperties;
 
@@ -45,7 +45,8 @@ void pl_unit_properties_deinit(PlUnitProperties *p);
 
 /**
  * pl_unit_properties_from_limits() - everything that one SetUnitProperties() call must carry
- * @limits: unset values are left out
+ * @limits: unset values are left out; devices by one path each (pl_device_name()). systemd keeps
+ *          those that it was told before, so a reset of all goes ahead of them
  * @base:   what the engine holds the container to, or NULL. When memory is limited but swap is
  *          not asked for, its MemorySwapMax is told all the same: the engine writes memory.swap.max
  *          = 0 behind systemd's back (moby 51446), and the first property that is set on the scope

@@ -87,6 +87,8 @@ typedef struct PlHost {
         uint64_t memory_bytes; /* MemTotal; base of percentages for memory */
         unsigned n_cpus;       /* online CPUs */
         uint64_t page_bytes;
+        /* MAJ:MIN of a path, as pl_device_number() says it; NULL: devices are not looked at */
+        int (*device)(void *unused, const char *path, char ret[static PL_DEVICE_MAX]);
 } PlHost;
 
 PlPolicy *pl_policy_ref(PlPolicy *p);

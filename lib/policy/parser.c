@@ -395,6 +395,34 @@ static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *r
         return did_you_mean(p, key, value, meant ? meant : with_sign);
 }
 
+/* A disk that is not there now may come; what is none never will be. Return: 0, 1 when refused. */
+static int check_device(Parser *p, const Key *key, const PlDeviceRate *earlier, size_t n,
+                        const PlDeviceRate *rate) {
+        char number[PL_DEVICE_MAX], other[PL_DEVICE_MAX];
+        int r = p->host->device ? p->host->device(NULL, rate->device, number) : -ENOSYS;
+
+        if (r == -ENOSYS)
+                return 0;
+        if (r == -ENOTBLK) {
+                complain_here(p, "%s=: %s is no block device, and on none", key->name,
+                              rate->device);
+                return 1;
+        }
+        if (r < 0)
+                warn_here(p,
+                          "%s=: no block device is found at %s (%s); without one, this has no "
+                          "effect",
+                          key->name, rate->device, strerror(-r));
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (!pl_streq(earlier[i].device, rate->device) && earlier[i].bytes != rate->bytes &&
+                    p->host->device(NULL, earlier[i].device, other) >= 0 && pl_streq(other, number))
+                        warn_here(p,
+                                  "%s=: %s and %s are the same disk (%s); the lower of the two "
+                                  "rates holds",
+                                  key->name, rate->device, earlier[i].device, number);
+        return 0;
+}
+
 /* "/dev/sda 10M": adds to the list, or replaces the device's earlier rate. */
 static int set_bandwidth(Parser *p, const Key *key, Section *s, const char *value) {
         PlResource resource = (PlResource)key->offset;
@@ -427,6 +455,9 @@ static int set_bandwidth(Parser *p, const Key *key, Section *s, const char *valu
                 return -ERANGE;
         memcpy(rates[n].device, value, path_size);
         rates[n].device[path_size] = '\0';
+        r = check_device(p, key, rates, n, &rates[n]);
+        if (r != 0)
+                return r;
         r = pl_resource_devices_join(rates, n + 1, &text);
         if (r < 0)
                 return r;

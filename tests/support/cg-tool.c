@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cgroup/apply.h"
+#include "cgroup/device.h"
 #include "cgroup/read.h"
 #include "cgroup/watch.h"
 #include "lib/base/unit.h"
@@ -92,7 +93,7 @@ static int parse_value(PlResource r, const char *s, PlValue *ret) {
         case PL_KIND_DEVICES: {
                 PlValue paths = { .set = true, .text = (char *)s };
 
-                return pl_cg_resolve_devices(&paths, ret);
+                return pl_device_resolve(&paths, ret);
         }
         }
         return -EINVAL;

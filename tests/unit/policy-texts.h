@@ -13,7 +13,17 @@
 
 #define SVC "[Service a]\nMatch=name:a\n" /* two lines */
 
-static const PlHost host = { GIB(8), 4, 4096 };
+/* /dev/sda and what is on it, a disk that is away, and what is none */
+static int device_of(void *unused, const char *path, char ret[static PL_DEVICE_MAX]) {
+        if (pl_streq(path, "/dev/null") || pl_streq(path, "/proc"))
+                return -ENOTBLK;
+        if (pl_streq(path, "/dev/gone"))
+                return -ENOENT;
+        snprintf(ret, PL_DEVICE_MAX, "%s", pl_streq(path, "/dev/sdb") ? "8:16" : "8:0");
+        return 0;
+}
+
+static const PlHost host = { GIB(8), 4, 4096, device_of };
 
 static inline PlPolicy *parse_texts(const char *const *texts, size_t n, PlDiagList *diag,
                                     int *ret_r) {

@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 
 #include "cgroup/apply.h"
+
+#include "cgroup/device.h"
 #include "cgroup/read.h"
 
 #define NUMBER(n) \
@@ -152,7 +154,7 @@ START_TEST(test_devices) {
         int e;
 
         direct = _i;
-        e = pl_cg_resolve_devices(&paths, &want);
+        e = pl_device_resolve(&paths, &want);
         if (e == -ENODEV || !cg_host_has(&host, PL_CONTROLLER_IO, file))
                 SKIP_HERE("the root is on no block device, or the group has no such file");
         ck_assert_msg(e == 0, "%s", strerror(-e));
@@ -178,10 +180,12 @@ START_TEST(test_devices) {
 END_TEST
 
 START_TEST(test_no_such_device) {
-        PlValue proc = TEXT("/proc 1"), nothing = TEXT("/nonexistent/x 1"), want = {};
+        PlValue proc = TEXT("/proc 1"), null = TEXT("/dev/null 1"),
+                nothing = TEXT("/nonexistent/x 1"), want = {};
 
-        ck_assert_int_eq(pl_cg_resolve_devices(&proc, &want), -ENODEV);
-        ck_assert_int_eq(pl_cg_resolve_devices(&nothing, &want), -ENOENT);
+        ck_assert_int_eq(pl_device_resolve(&proc, &want), -ENOTBLK);
+        ck_assert_int_eq(pl_device_resolve(&null, &want), -ENOTBLK);
+        ck_assert_int_eq(pl_device_resolve(&nothing, &want), -ENOENT);
         ck_assert(!want.set);
 }
 END_TEST

@@ -223,6 +223,10 @@ static int resolve(void *userdata, const char *path, char ret[static PL_DEVICE_M
         ++*(int *)userdata;
         if (pl_streq(path, "/gone"))
                 return -ENOENT;
+        if (path[0] != '/') {
+                snprintf(ret, PL_DEVICE_MAX, "%s", path);
+                return 0;
+        }
         snprintf(ret, PL_DEVICE_MAX, "%s", pl_streq(path, "/dev/sda") ? "8:0" : "8:16");
         return 0;
 }
@@ -232,7 +236,9 @@ START_TEST(devices) {
                 { "", "" },
                 { "/dev/sda 10", "8:0 10" },
                 { "/dev/sdb 5; /dev/sda 10", "8:0 10; 8:16 5" },
-                { "/dev/sdb 5; /srv 10", "8:16 10" }, /* the same device by two paths: the last */
+                { "/dev/sdb 5; /srv 10", "8:16 5" }, /* the same device by two paths: the lower */
+                { "/dev/sdb 10; /srv 5", "8:16 5" },
+                { "8:16 7; /dev/sdb 10; /srv 8", "8:16 7" },
                 { "7:0 5; /dev/sda 10", "7:0 5; 8:0 10" },
                 { "/gone 5", NULL },
         };

@@ -86,11 +86,13 @@ static const struct {
         { "bandwidth",
           .want = "IOReadBandwidthMax=/dev/vda 1048576; /srv/a b 5, "
                   "IOWriteBandwidthMax=/dev/vda infinity",
-          .properties = "IOReadBandwidthMax=/dev/vda:1048576,/srv/a b:5 "
-                        "IOWriteBandwidthMax=/dev/vda:18446744073709551615",
+          .properties = "IOReadBandwidthMax= IOReadBandwidthMax=/dev/vda:1048576,/srv/a b:5 "
+                        "IOWriteBandwidthMax= IOWriteBandwidthMax=/dev/vda:18446744073709551615",
           .dropin = "IOReadBandwidthMax=\nIOReadBandwidthMax=/dev/vda 1048576\n"
                     "IOReadBandwidthMax=/srv/a b 5\n"
                     "IOWriteBandwidthMax=\nIOWriteBandwidthMax=/dev/vda infinity\n" },
+        { "bandwidth lifted: every path that systemd knows", .want = "IOReadBandwidthMax=",
+          .properties = "IOReadBandwidthMax=", .dropin = "IOReadBandwidthMax=\n" },
         { "bandwidth without a number", .want = "IOReadBandwidthMax=/dev/vda", .r = -EINVAL },
 };
 
