@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Originals as JSON. Reading trusts nothing: what it says goes into kernel files.
+ * Originals: what is original, and the record as JSON. Reading trusts nothing: what it says goes
+ * into kernel files.
  */
 
 #include "lib/limits/originals.h"
@@ -262,4 +263,168 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
         }
         *ret = s;
         return 0;
+}
+
+/* --- what is original --- */
+
+#define BIT(r) (UINT32_C(1) << (r))
+
+static void unset(PlValue *v) {
+        pl_value_deinit(v);
+        *v = (PlValue){ 0 };
+}
+
+/* An unset value is what a new group has. */
+static bool same_effect(PlResource r, const PlValue *a, const PlValue *b) {
+        const PlValue fresh = pl_resource_fresh(r);
+
+        return pl_value_equal(a->set ? a : &fresh, b->set ? b : &fresh);
+}
+
+static bool is_that(PlResource r, const PlValue *mine, const PlValue *now) {
+        return mine->set && same_effect(r, mine, now);
+}
+
+uint32_t pl_state_captured(const PlContainerState *s) {
+        return s->managed |
+               (s->managed & BIT(PL_RESOURCE_MEMORY_MAX) ? BIT(PL_RESOURCE_MEMORY_SWAP_MAX) : 0);
+}
+
+/* An unset value replaces, too. */
+static int replace(PlValue *to, const PlValue *from) {
+        if (from->set)
+                return pl_value_copy(from, to);
+        unset(to);
+        return 0;
+}
+
+/* Return: 1, -ENOMEM. */
+static int keep_as_told(PlContainerState *s, PlResource r, const PlValue *now) {
+        const PlValue fresh = pl_resource_fresh(r);
+
+        unset(&s->engine_asked.v[r]);
+        if (same_effect(r, now, &s->engine_original.v[r]))
+                unset(&s->engine_told.v[r]);
+        else if (pl_value_copy(now->set ? now : &fresh, &s->engine_told.v[r]) < 0)
+                return -ENOMEM;
+        return 1;
+}
+
+/* Return: 1, -ENOMEM. */
+static int keep_as_original(PlContainerState *s, PlResource r, const PlValue *now) {
+        if (replace(&s->engine_original.v[r], now) < 0 ||
+            (pl_state_captured(s) & BIT(r) && replace(&s->original.v[r], now) < 0))
+                return -ENOMEM;
+        unset(&s->engine_told.v[r]);
+        return 1;
+}
+
+static int learn_value(PlContainerState *s, PlResource r, const PlValue *now, bool answered) {
+        if (is_that(r, &s->engine_asked.v[r], now) || (answered && s->engine_asked.v[r].set))
+                return keep_as_told(s, r, now);
+        if (is_that(r, &s->engine_told.v[r], now))
+                return 0;
+        if (!same_effect(r, now, &s->engine_original.v[r]))
+                /* version 1 did not say what was told, but only managed values were */
+                return s->version == 1 && s->managed & BIT(r) ? keep_as_told(s, r, now)
+                                                              : keep_as_original(s, r, now);
+        if (!s->engine_told.v[r].set)
+                return 0;
+        unset(&s->engine_told.v[r]);
+        return 1;
+}
+
+static int learn_period(PlContainerState *s, uint64_t now_usec) {
+        PlQuotaPeriod *p = &s->period;
+
+        if (now_usec == p->engine_original_usec ||
+            (p->engine_told_usec > 0 && now_usec == p->engine_told_usec))
+                return 0;
+        p->engine_original_usec = now_usec;
+        p->engine_told_usec = 0;
+        if (p->original_usec > 0)
+                p->original_usec = now_usec ?: PL_QUOTA_PERIOD_DEFAULT_USEC;
+        return 1;
+}
+
+int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_usec, bool answered) {
+        int changed = s->version == 1;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                int k = learn_value(s, r, &now->v[r], answered);
+
+                if (k < 0)
+                        return k;
+                changed |= k;
+        }
+        changed |= learn_period(s, period_usec);
+        s->version = PL_STATE_VERSION;
+        return changed;
+}
+
+int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *reading,
+                     uint64_t run_usec, uint64_t page) {
+        uint32_t ours = 0, missing = mask & ~s->managed, captured;
+        PlContainerState after = { .managed = mask };
+
+        if (reading)
+                for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                        ours |= s->engine_told.v[r].set ? BIT(r) : 0;
+        if (ours)
+                ours &= ~pl_plan_drift(&s->engine_told, reading, page);
+        captured = pl_state_captured(&after) & ~pl_state_captured(s);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const PlValue *from = reading && reading->in_force.v[r].set && !(ours & BIT(r))
+                                                      ? &reading->in_force.v[r]
+                                                      : &s->engine_original.v[r];
+
+                if (captured & BIT(r) && replace(&s->original.v[r], from) < 0)
+                        return -ENOMEM;
+        }
+        if (captured & BIT(PL_RESOURCE_CPU_QUOTA))
+                s->period.original_usec =
+                                reading && !(ours & BIT(PL_RESOURCE_CPU_QUOTA)) &&
+                                                                reading->cpu_period_usec > 0
+                                                ? reading->cpu_period_usec
+                                : s->period.engine_original_usec > 0
+                                                ? s->period.engine_original_usec
+                                                : PL_QUOTA_PERIOD_DEFAULT_USEC;
+        if (reading)
+                s->run_usec = run_usec;
+        s->managed |= missing;
+        return 0;
+}
+
+int pl_state_begin_run(PlContainerState *s, uint64_t run_usec) {
+        uint32_t captured = pl_state_captured(s);
+
+        if (run_usec == s->run_usec)
+                return 0;
+        /* version 1 did not tell runs apart */
+        for (PlResource r = 0; r < _PL_RESOURCE_N && s->run_usec > 0; r++) {
+                const PlValue *engine = &s->engine_original.v[r];
+
+                if (!(captured & BIT(r)) || (r == PL_RESOURCE_TASKS_MAX && !engine->set))
+                        continue;
+                if (replace(&s->original.v[r], engine) < 0)
+                        return -ENOMEM;
+        }
+        if (s->run_usec > 0 && captured & BIT(PL_RESOURCE_CPU_QUOTA))
+                s->period.original_usec =
+                                s->period.engine_original_usec ?: PL_QUOTA_PERIOD_DEFAULT_USEC;
+        s->run_usec = run_usec;
+        return captured != 0;
+}
+
+PlValue pl_state_swap_allowance(const PlContainerState *s) {
+        const PlValue *swap = &s->original.v[PL_RESOURCE_MEMORY_SWAP_MAX];
+
+        if (!(pl_state_captured(s) & BIT(PL_RESOURCE_MEMORY_SWAP_MAX)))
+                return (PlValue){ 0 };
+        return (PlValue){ .set = true, .number = swap->set ? swap->number : PL_UNLIMITED };
+}
+
+bool pl_state_is_needed(const PlContainerState *s) {
+        return s->managed != 0 || s->squeeze_high.set || pl_limits_any(&s->engine_told) ||
+               pl_limits_any(&s->engine_asked);
 }

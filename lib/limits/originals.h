@@ -11,7 +11,7 @@
  */
 
 #include "lib/base/id.h"
-#include "lib/limits/resource.h"
+#include "lib/limits/plan.h"
 
 #define PL_STATE_SIZE_MAX KIB(64)
 
@@ -53,3 +53,65 @@ int pl_state_format(const PlContainerState *s, char **ret);
  * wrong id make it -EBADMSG. Unknown members are ignored.
  * Return: 0, -EBADMSG, -ENOMEM; -EOPNOTSUPP: of a later version, which is to be left alone. */
 int pl_state_parse(const char *text, size_t size, PlContainerState *ret);
+
+/*
+ * Whose value is it? A value in HostConfig is ours where it equals what we told the engine, or what
+ * we asked it for and may have been told no answer. Any other is somebody else's, and what there is
+ * to give back from then on; the engine has written it into the kernel as well.
+ *
+ *   HostConfig shows        and before         what it is
+ *   what was told           -                  ours; the original stays
+ *   what was asked for      -                  ours; told from now on
+ *   the original            something told     original: a person's, or it was given back
+ *   something else          our update was     ours: the form in which the engine keeps it (or
+ * none, just accepted      where it takes a value and does not keep it) something else          -
+ * a person's: a new original
+ *
+ * A person who sets our very value cannot be told from us.
+ *
+ * A run begins with a new group, in which the kernel has what the engine writes from HostConfig.
+ * Without us that would be the engine's originals, so these are the kernel's in a new run, also
+ * after a reboot. Values that somebody wrote into the kernel's files in an older run are gone with
+ * it. (TasksMax that HostConfig leaves open is systemd's default, which stays what it was.)
+ */
+
+/** pl_state_captured() - mask of the values with an original on record: those that are managed, and
+ * the swap allowance that goes along with a memory limit. */
+uint32_t pl_state_captured(const PlContainerState *s);
+
+/**
+ * pl_state_learn() - HostConfig was seen
+ * @now:    its limits (pl_container_limits())
+ * @period_usec: HostConfig.CpuPeriod
+ * @answered: it was asked for after the engine had accepted our last update, and nobody else has
+ *            sent one since
+ * Return: 1: the record has changed, 0, -ENOMEM.
+ */
+int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_usec, bool answered);
+
+/**
+ * pl_state_capture() - record what was there before a first write. Values on record are left alone:
+ * what is in force by now may be ours.
+ * @mask:    values that are to be managed from now on
+ * @reading: of the group before anything of it was written; NULL: there is no group yet, or it is
+ *           only being made: what the engine will write counts
+ * @run_usec: the run that the reading is of
+ * @page:    page size in bytes
+ *
+ * Call pl_state_learn() before. A reading that shows what the engine was told shows no original.
+ * Return: 0, -ENOMEM with the record as it was but for values that are not managed.
+ */
+int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *reading,
+                     uint64_t run_usec, uint64_t page);
+
+/** pl_state_begin_run() - the container runs since run_usec: another run has other originals in the
+ * kernel, see above. Return: 1: the record has changed, 0, -ENOMEM. */
+int pl_state_begin_run(PlContainerState *s, uint64_t run_usec);
+
+/** pl_state_swap_allowance() - how much swap goes along with a memory limit when the policy says
+ * nothing of swap: as much as before plimsoll, for every owner. Return: unset: not on record. */
+PlValue pl_state_swap_allowance(const PlContainerState *s);
+
+/** pl_state_is_needed() - is anything of ours left somewhere, that the record tells from others'?
+ */
+bool pl_state_is_needed(const PlContainerState *s);
