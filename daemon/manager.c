@@ -222,7 +222,13 @@ static uint64_t on_memory(void *userdata, const PlSubject *s, PlUsage *ret_usage
         return pl_enforcer_limit(s, PL_RESOURCE_MEMORY_MAX, &policy);
 }
 
-static const PlHealthActHandlers health_handlers = { .memory = on_memory };
+static void on_slow(void *userdata, const PlSubject *s, PlSlowReading *ret) {
+        const PlManager *m = userdata;
+
+        pl_enforcer_slow(m->enforcer, s, ret);
+}
+
+static const PlHealthActHandlers health_handlers = { .memory = on_memory, .slow = on_slow };
 
 static void on_changed(void *userdata) {
         PlManager *m = userdata;

@@ -183,16 +183,20 @@ static void read_v2_memory(int fd, PlUsage *u) {
         (void)read_number(fd, "memory.swap.current", &u->swap_bytes);
         if (read_whole(fd, "memory.stat", buf))
                 pl_cg_take_key(buf, "inactive_file", &u->inactive_file_bytes);
-        if (read_whole(fd, "memory.events", buf))
+        if (read_whole(fd, "memory.events", buf)) {
                 pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
+                pl_cg_take_key(buf, "high", &u->high_events);
+        }
 }
 
 static void read_v1_cpu(int fd, PlUsage *u) {
         uint64_t nsec = PL_UNLIMITED;
         char buf[FILE_MAX];
 
-        if (read_whole(fd, "cpu.stat", buf))
+        if (read_whole(fd, "cpu.stat", buf)) {
                 pl_cg_take_key(buf, "throttled_time", &nsec);
+                pl_cg_take_key(buf, "nr_throttled", &u->throttled_periods);
+        }
         if (nsec != PL_UNLIMITED)
                 u->throttled_usec = nsec / 1000;
 }
@@ -204,6 +208,7 @@ static void read_v2_cpu(int fd, PlUsage *u) {
                 return;
         pl_cg_take_key(buf, "usage_usec", &u->cpu_usec);
         pl_cg_take_key(buf, "throttled_usec", &u->throttled_usec);
+        pl_cg_take_key(buf, "nr_throttled", &u->throttled_periods);
 }
 
 static void read_v1_cpuacct(int fd, PlUsage *u) {
@@ -336,7 +341,7 @@ int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
         if (!any)
                 return -ENODEV;
 
-        memset(&u, 0xff, sizeof(u)); /* PL_UNLIMITED: unknown */
+        pl_usage_init(&u);
         version_of(m, PL_CONTROLLER_MEMORY)->read_memory(g->dir_fd[PL_CONTROLLER_MEMORY], &u);
         version_of(m, PL_CONTROLLER_CPU)->read_cpu(g->dir_fd[PL_CONTROLLER_CPU], &u);
         version_of(m, PL_CONTROLLER_CPUACCT)->read_cpuacct(g->dir_fd[PL_CONTROLLER_CPUACCT], &u);

@@ -34,10 +34,16 @@ void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *readin
 /* For status and metrics. PL_UNLIMITED: unknown. */
 typedef struct PlUsage {
         uint64_t memory_bytes, memory_peak_bytes, inactive_file_bytes, swap_bytes;
+        uint64_t high_events; /* v2: reclaims because of memory.high */
         uint64_t cpu_usec, throttled_usec;
+        uint64_t throttled_periods;
         uint64_t pids;
         uint64_t oom_kills;
 } PlUsage;
+
+static inline void pl_usage_init(PlUsage *u) {
+        memset(u, 0xff, sizeof(*u));
+}
 
 /** pl_cg_read_usage() - what cannot be read stays PL_UNLIMITED.
  * Return: 0; -ENODEV when the group is gone in every hierarchy. */

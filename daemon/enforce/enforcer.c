@@ -295,9 +295,35 @@ uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_p
                                : PL_UNLIMITED;
 }
 
+/* What the policy asks for and the kernel has; PL_UNLIMITED: nothing. */
+static uint64_t limit_of_ours(const PlHeld *h, PlResource which) {
+        const PlValue *want = &h->want.v[which];
+
+        return h->service && want->set && h->held & ~h->restoring & (1U << which) ? want->number
+                                                                                  : PL_UNLIMITED;
+}
+
+void pl_enforcer_slow(const PlEnforcer *e, const PlSubject *s, PlSlowReading *ret) {
+        PlUsage u;
+
+        *ret = (PlSlowReading){
+                .quota_usec = limit_of_ours(s->held, PL_RESOURCE_CPU_QUOTA),
+                .period_usec = s->held->reading.cpu_period_usec,
+                .high_bytes = limit_of_ours(s->held, PL_RESOURCE_MEMORY_HIGH),
+        };
+        if (ret->quota_usec == PL_UNLIMITED && ret->high_bytes == PL_UNLIMITED)
+                return;
+        pl_enforcer_usage(e, s, &u);
+        ret->cpu_usec = u.cpu_usec;
+        ret->n_throttled = u.throttled_periods;
+        ret->n_high = u.high_events;
+        ret->memory_bytes = u.memory_bytes;
+        if (u.memory_bytes != PL_UNLIMITED && u.inactive_file_bytes <= u.memory_bytes)
+                ret->memory_bytes -= u.inactive_file_bytes;
+}
+
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret) {
-        *ret = (PlUsage){ PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED,
-                          PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED };
+        pl_usage_init(ret);
         if (s->held->cgroup)
                 (void)pl_cg_read_usage(e->mounts, s->held->cgroup, ret);
 }

@@ -10,6 +10,7 @@
 
 #include "cgroup/read.h"
 #include "enforce/context.h"
+#include "lib/health/slow.h"
 
 /**
  * pl_enforcer_new() - @registry, @reporter, @mounts, @handlers: borrowed, must outlive it
@@ -47,3 +48,7 @@ uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_p
 
 /** pl_enforcer_usage() - read now. What the kernel does not tell is PL_UNLIMITED. */
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);
+
+/** pl_enforcer_slow() - the limits of the policy that may make it slow, and what they cost; all but
+ * the time. */
+void pl_enforcer_slow(const PlEnforcer *e, const PlSubject *s, PlSlowReading *ret);

@@ -118,6 +118,8 @@ static int priority_of(const PlHealthdReport *r) {
         switch (c->to) {
         case PL_HEALTH_UNHEALTHY:
                 return c->attributed ? LOG_NOTICE : LOG_ERR;
+        case PL_HEALTH_STARTING:
+                return c->late ? LOG_NOTICE : LOG_INFO;
         case PL_HEALTH_DEGRADED:
                 return LOG_WARNING;
         case PL_HEALTH_ABSENT:
@@ -446,6 +448,16 @@ static void on_doubted(void *userdata, const char *id) {
                 pl_registry_inspect(a->registry, s);
 }
 
+static bool on_slow(void *userdata, const char *id, PlSlowReading *ret) {
+        PlHealthAct *a = userdata;
+        const PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        if (!s)
+                return false;
+        a->handlers->slow(a->userdata, s, ret);
+        return true;
+}
+
 static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
                       PlEnding *ret_ending) {
         PlHealthAct *a = userdata;
@@ -494,6 +506,7 @@ static const PlHealthdHandlers handlers = {
         .ollama = on_ollama,
         .environment = on_environment_wanted,
         .doubted = on_doubted,
+        .slow = on_slow,
         .recall = on_recall,
         .remember = on_remember,
         .touched = on_touched,

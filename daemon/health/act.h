@@ -24,6 +24,8 @@ typedef struct PlModels {
 typedef struct PlHealthActHandlers {
         /* Return: the memory limit in force, PL_UNLIMITED: none, or not known */
         uint64_t (*memory)(void *userdata, const PlSubject *s, PlUsage *ret_usage);
+        /* See pl_enforcer_slow(). */
+        void (*slow)(void *userdata, const PlSubject *s, PlSlowReading *ret);
 } PlHealthActHandlers;
 
 /** pl_health_act_new() - all borrowed, must outlive it. Return: 0, -ENOMEM, -errno (reported). */

@@ -40,6 +40,7 @@ typedef struct PlPatient {
         PlHealth health;
         PlHealthState told; /* the last state that was news */
         PlHistory history;
+        PlSlow slow; /* while it is not up */
         PlRuns runs;
         PlEnding ending;
         PlRestart restart;
@@ -292,6 +293,24 @@ static bool was_done_unseen(const PlPatient *p) {
                p->ending.may_finish && !is_run_again(p);
 }
 
+/* A start that a limit of ours holds back may be over at any moment, and Docker's check tells only
+ * what has changed. */
+#define SLOW_LOOK_USEC (10 * PL_USEC_PER_SEC)
+
+/* Return: which limit of ours holds its start back, and how much; NULL: none does. */
+static const char *held_back_by(PlHealthd *h, PlPatient *p) {
+        bool probed = p->kind != PL_PROBE_NONE;
+        bool up = probed ? p->health.answered : p->health.docker_passed;
+        PlSlowReading now;
+
+        if (up || p->facts.phase != PL_PHASE_RUNNING || !p->service || !h->handlers->slow ||
+            (!probed && p->facts.healthcheck.status == PL_DOCKER_HEALTH_NONE) ||
+            !h->handlers->slow(h->userdata, p->id, &now))
+                return NULL;
+        now.usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        return pl_slow_take(&p->slow, &now);
+}
+
 static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
         bool runs = p->facts.phase == PL_PHASE_RUNNING;
         PlHealthFacts f = {
@@ -322,6 +341,8 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
         pid_t main_pid = c->pid;
 
+        if (c->started_usec != p->facts.started_usec)
+                p->slow = (PlSlow){ 0 };
         if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
                 age = real > c->started_usec ? real - c->started_usec : 0;
                 p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
@@ -686,7 +707,7 @@ static bool is_news(PlPatient *p, const PlHealthChange *change) {
         bool done = p->told == PL_HEALTH_FINISHED;
 
         if (change->to == PL_HEALTH_STARTING)
-                return p->health.last.kind == PL_VERDICT_STARTING;
+                return change->late || p->health.last.kind == PL_VERDICT_STARTING;
         if (done && (change->to == PL_HEALTH_FINISHED || change->to == PL_HEALTH_UNKNOWN))
                 return false;
         p->told = change->to;
@@ -746,12 +767,15 @@ static bool step(PlHealthd *h, PlPatient *p) {
         PlHealthChange change;
         PlHealthFacts f = facts_of(h, p, ending);
 
+        f.held = held_back_by(h, p);
         changed = pl_health_step(&p->health, &config, &f, now, &change);
         note_verdict(p, &f);
         p->wakeup_usec = pl_health_wakeup(&p->health, &config, &f, now);
         if (f.crashes > 0 && f.phase == PL_PHASE_RUNNING)
                 p->wakeup_usec = PL_MIN(p->wakeup_usec, PL_MAX(p->started_usec + PL_CRASH_CALM_USEC,
                                                                now + PL_USEC_PER_SEC));
+        if (f.held)
+                p->wakeup_usec = PL_MIN(p->wakeup_usec, now + SLOW_LOOK_USEC);
         pl_prober_hurry(h->prober, p->id, pl_health_hurry(&p->health));
         if (changed)
                 report(h, p, &f, &change);

@@ -18,6 +18,7 @@
 #include "lib/health/no-restart.h"
 #include "lib/health/restart.h"
 #include "lib/health/runs.h"
+#include "lib/health/slow.h"
 #include "lib/policy/document.h"
 #include "lib/probe/ollama.h"
 #include "probe/prober.h"
@@ -62,6 +63,9 @@ typedef struct PlHealthdHandlers {
         /* A probe has begun to fail. Inspect the container: its addresses may have changed, which
          * no event tells. */
         void (*doubted)(void *userdata, const char *id);
+        /* What may hold it back while it starts; all but the time. NULL: not to be had. Return:
+         * false: nor is it for this one. */
+        bool (*slow)(void *userdata, const char *id, PlSlowReading *ret);
         /* After each probe of an Ollama: what is loaded and what it needs. */
         void (*ollama)(void *userdata, const char *id, const PlOllamaFacts *facts);
         /* ProbeAuth=: the container's environment is wanted, see pl_healthd_environment(). NULL:

@@ -61,7 +61,7 @@ static const PlJudgeRow table[] = {
         { RUNS,          E(IMPAIRED),     ANY,            ANY, ANY, THEN(IMPAIRED, EVIDENCE) },
         { EARLY,         NOT_UP,          ANY,            ANY, ANY, THEN(STARTING, EVIDENCE) },
         { RUNS,          E(UNHEARD),      ANY,            ANY, ANY, THEN(NONE, EVIDENCE) },
-        { RUNS,          E(STARTING),     ANY,            ANY, ANY, THEN(DISPUTED, LOADS_LONG) },
+        { RUNS,          E(STARTING),     ANY,            ANY, ANY, THEN(STARTING, EVIDENCE) },
         { RUNS,          E(DISPUTED),     ANY,            ANY, ANY, THEN(DISPUTED, EVIDENCE) },
         { RUNS,          E(SILENT),       PASSES,         ANY, ANY, THEN(DISPUTED, DOCKER_PASSES) },
         { RUNS,          E(SILENT),       ANY,            YES, ANY, THEN(DEAD, EVIDENCE) },

@@ -69,7 +69,6 @@ typedef enum PlCause {
         PL_CAUSE_DOCKER_FAILS,  /* it answers, and Docker's check fails */
         PL_CAUSE_DOCKER_PASSES, /* it does not answer, and Docker's check passes */
         PL_CAUSE_NEVER_UP,      /* not in this run, as far as is known */
-        PL_CAUSE_LOADS_LONG,    /* says so itself, and the start period is over */
         PL_CAUSE_DOCKER,        /* Docker's check alone says so */
         _PL_CAUSE_N,
 } PlCause;

@@ -60,20 +60,10 @@ static void explain_evidence(const PlHealth *h, const PlHealthFacts *f, char *bu
                 (void)snprintf(buf, size, "Docker's healthcheck says unhealthy");
 }
 
-/* For how long it has been starting, in whole seconds. */
-static uint64_t starts_for(const PlHealth *h, const PlHealthFacts *f, uint64_t now) {
-        uint64_t from = PL_MAX(f->started_usec, h->loading_usec);
-        uint64_t age = from > 0 && now > from ? now - from : 0;
-
-        return age - age % PL_USEC_PER_SEC;
-}
-
 /* The most likely cause, and the line of the policy that ends it. Those that its probe disputes
  * bring both with them. */
-static void explain_dispute(const PlHealth *h, const PlHealthFacts *f, uint64_t now, char *buf,
-                            size_t size) {
-        char evidence[PL_REASON_MAX + 32], text[PL_FORMAT_MAX], more[PL_FORMAT_MAX];
-        uint64_t age = starts_for(h, f, now);
+static void explain_dispute(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
+        char evidence[PL_REASON_MAX + 32];
 
         explain_evidence(h, f, evidence, sizeof(evidence));
         switch (h->row->cause) {
@@ -88,14 +78,6 @@ static void explain_dispute(const PlHealth *h, const PlHealthFacts *f, uint64_t 
                                "wrong place, or not in its protocol; ProbePort= names its port, "
                                "Probe=none leaves the word to Docker",
                                evidence);
-                break;
-        case PL_CAUSE_LOADS_LONG:
-                (void)snprintf(buf, size,
-                               "still starting after %s: %s; ProbeStartPeriod=%s waits "
-                               "longer",
-                               pl_format_sec(age, text), h->last.reason,
-                               pl_format_sec((2 * age / PL_USEC_PER_MIN + 1) * PL_USEC_PER_MIN,
-                                             more));
                 break;
         case PL_CAUSE_NEVER_UP:
                 if (h->was_up && f->probed)
@@ -126,15 +108,13 @@ static void explain_start(const PlHealth *h, const PlHealthFacts *f, char *buf, 
                 why = "its healthcheck is starting";
         else if (!f->probed && f->docker == PL_DOCKER_HEALTH_UNHEALTHY)
                 why = "Docker's healthcheck says unhealthy";
-        if (f->held)
-                (void)snprintf(buf, size, "%s%s%s holds it back", why, *why ? "; " : "", f->held);
-        else
-                (void)snprintf(buf, size, "%s", why);
+        (void)snprintf(buf, size, "%s%s%s%s", why, *why && f->held ? "; " : "", f->held ?: "",
+                       h->late ? "; its start period is over" : "");
 }
 
 /* Why a sign: one line into buf; "" where the state says it all. */
-static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign,
-                         uint64_t now_usec, char *buf, size_t size) {
+static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign sign, char *buf,
+                         size_t size) {
         int n;
 
         (void)snprintf(buf, size, "%s", plain[sign] ? plain[sign] : "");
@@ -169,7 +149,7 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                 break;
         case PL_SIGN_DISPUTED:
                 n = snprintf(buf, size, DISPUTED);
-                explain_dispute(h, f, now_usec, buf + n, size - (size_t)n);
+                explain_dispute(h, f, buf + n, size - (size_t)n);
                 break;
         case PL_SIGN_PART_ONCE:
         case PL_SIGN_PART:
@@ -267,13 +247,8 @@ void pl_health_reprobe(PlHealth *h) {
         h->n_fail = h->n_silent = 0;
 }
 
-/* A service that says itself that it starts again has its start period again. */
-static uint64_t start_deadline(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f) {
-        uint64_t from = h->last.kind == PL_VERDICT_STARTING && f->probed
-                                        ? PL_MAX(f->started_usec, h->loading_usec)
-                                        : f->started_usec;
-
-        return f->started_usec == 0 ? 0 : from + c->start_period_usec;
+static uint64_t start_deadline(const PlHealthConfig *c, const PlHealthFacts *f) {
+        return f->started_usec == 0 ? 0 : f->started_usec + c->start_period_usec;
 }
 
 /* --- what is known, as lib/health/judge takes it --- */
@@ -295,9 +270,9 @@ static PlEvidence evidence_of(const PlHealth *h, const PlHealthFacts *f) {
  * that; and as long as a limit of ours holds it back, it does not end. */
 static bool is_early(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                      uint64_t now) {
-        bool up = f->probed ? h->answered && h->last.kind != PL_VERDICT_STARTING : h->docker_passed;
+        bool up = f->probed ? h->answered : h->docker_passed;
 
-        return !up && (now < start_deadline(h, c, f) || f->held);
+        return !up && (now < start_deadline(c, f) || f->held);
 }
 
 static PlRun run_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
@@ -456,7 +431,7 @@ void pl_health_proved(PlHealth *h, uint64_t started_usec) {
 static void begin_run(PlHealth *h, const PlHealthFacts *f) {
         h->started_usec = f->started_usec;
         h->own_run = f->own;
-        h->loading_usec = 0;
+        h->late = false;
         h->n_up = h->n_part = h->n_fail = h->n_silent = h->n_heard = 0;
         h->was_up = h->answered = h->docker_passed = false;
         h->last = (PlVerdict){ 0 };
@@ -517,7 +492,7 @@ static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthF
         char why[PL_HEALTH_REASON_MAX];
         int n = 0;
 
-        explain_sign(h, f, sign, now_usec, why, sizeof(why));
+        explain_sign(h, f, sign, why, sizeof(why));
         if (h->damped)
                 n = snprintf(h->reason, sizeof(h->reason),
                              "flapping: %u changes of state within its FlapBudget= window%s",
@@ -530,7 +505,7 @@ static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthF
 }
 
 /* What the facts say of this run. */
-static void take_facts(PlHealth *h, const PlHealthFacts *f, uint64_t now_usec) {
+static void take_facts(PlHealth *h, const PlHealthFacts *f) {
         if (f->started_usec != h->started_usec)
                 begin_run(h, f);
         if (h->waited && !f->waits_for && h->attributed)
@@ -538,10 +513,6 @@ static void take_facts(PlHealth *h, const PlHealthFacts *f, uint64_t now_usec) {
         h->waited = f->waits_for != NULL;
         if (!f->stale && f->phase == PL_PHASE_RUNNING && f->docker == PL_DOCKER_HEALTH_HEALTHY)
                 h->docker_passed = h->ever_up = true;
-        if (h->last.kind != PL_VERDICT_STARTING)
-                h->loading_usec = 0;
-        else if (h->loading_usec == 0)
-                h->loading_usec = h->was_up ? now_usec : f->started_usec;
 }
 
 /* That it has ended is none: damping hides only what a running one is said to be. */
@@ -568,17 +539,28 @@ static bool turns(const PlHealth *h, PlHealthState before, PlHealthSign sign) {
                pl_startswith(h->reason, DISPUTED) != (sign == PL_SIGN_DISPUTED);
 }
 
+/* Its start period is over, and for a good reason it still starts: that is told once. */
+static bool grows_late(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
+                       PlHealthSign sign, uint64_t now) {
+        if (h->late || sign != PL_SIGN_STARTING || h->was_up || f->started_usec == 0 ||
+            now < start_deadline(c, f) || (!f->held && h->last.kind != PL_VERDICT_STARTING))
+                return false;
+        h->late = true;
+        return true;
+}
+
 bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFacts *facts,
                     uint64_t now_usec, PlHealthChange *ret) {
         PlHealthState before = h->state, raw_before = h->raw;
-        bool was_damped = h->damped, alarm, changed, turned;
+        bool was_damped = h->damped, alarm, changed, turned, late;
         PlHealthSign sign;
 
-        take_facts(h, facts, now_usec);
+        take_facts(h, facts);
         sign = sign_of(h, config, facts, now_usec);
         h->raw = next_state(sign, h->raw);
         h->proven = is_proven(h, config, facts, sign);
         h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
+        late = grows_late(h, config, facts, sign, now_usec);
         alarm = attribute(h, facts, sign);
         turned = turns(h, raw_before, sign);
         damp(h, config, turned || is_flip(h, facts, raw_before),
@@ -586,7 +568,7 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
         h->damped = h->flapping && is_opinion(sign);
         h->state = h->damped ? PL_HEALTH_DEGRADED : h->raw;
 
-        changed = h->state != before || alarm || h->damped != was_damped || turned;
+        changed = h->state != before || alarm || h->damped != was_damped || turned || late;
         /* the same state may have a new reason: it is shown, not reported */
         if (changed || !is_unsettled(sign))
                 compose_reason(h, config, facts, sign, now_usec);
@@ -598,6 +580,7 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
                 .sign = sign,
                 .attributed = h->attributed,
                 .flapping = h->damped && !was_damped,
+                .late = late,
                 .lasted_usec = now_usec - h->since_usec,
                 .reason = h->reason,
         };
@@ -610,7 +593,7 @@ uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
                           const PlHealthFacts *facts, uint64_t now_usec) {
         uint64_t at = PL_TIME_INFINITY, t;
 
-        t = start_deadline(h, config, facts);
+        t = start_deadline(config, facts);
         if (facts->present && h->raw == PL_HEALTH_STARTING && t > now_usec)
                 at = t;
         t = facts->oom_usec + PL_HEALTH_OOM_USEC;

@@ -98,7 +98,7 @@ typedef struct PlHealthFacts {
         unsigned crashes;      /* ends in the crash window; 0: not looping */
         uint64_t oom_usec;     /* last OOM kill that the container survived; 0: none */
         const char *ending;    /* how it ended, in words; NULL: by exit_code */
-        const char *held; /* "CPUQuota=8%": a limit of ours that slows it down now; NULL: none */
+        const char *held;      /* "CPUQuota=8% holds it back: …": a limit of ours; NULL: none */
         const char *waits_for; /* a dependency (After=) that does not serve; NULL: none */
         PlHealthState waits_state;
 } PlHealthFacts;
@@ -124,25 +124,26 @@ typedef struct PlHealth {
         bool docker_passed;            /* Docker's healthcheck was, in this run */
         bool ever_up;                  /* … in any run: it is no job */
         uint64_t started_usec;         /* of this run */
-        uint64_t loading_usec; /* since when it says that it is starting, once more; 0: it does not
-                                */
-        bool own_run;          /* begun by us: its way up is no flapping */
-        bool attributed;       /* a dependency is to blame for the present failure */
-        bool waited;           /* a dependency was down at the last step */
-        bool reprieved;        /* unhealthy for its past alone: a crash loop, running again */
-        bool proven;           /* known to be dead: see pl_health_is_broken() */
-        bool flapping;         /* by the count of its changes */
-        bool damped;           /* … and published as such */
+        bool late;       /* still starting when its start period is over, which was told */
+        bool own_run;    /* begun by us: its way up is no flapping */
+        bool attributed; /* a dependency is to blame for the present failure */
+        bool waited;     /* a dependency was down at the last step */
+        bool reprieved;  /* unhealthy for its past alone: a crash loop, running again */
+        bool proven;     /* known to be dead: see pl_health_is_broken() */
+        bool flapping;   /* by the count of its changes */
+        bool damped;     /* … and published as such */
         PlFlips flips;
         char reason[PL_HEALTH_REASON_MAX]; /* of state; "" when there is nothing to say */
 } PlHealth;
 
 typedef struct PlHealthChange {
-        PlHealthState from, to; /* equal when a failure stops being a dependency's fault, or what is
-                                   impaired becomes disputed, and the other way */
+        PlHealthState from, to; /* equal when a failure stops being a dependency's fault, what is
+                                   impaired becomes disputed, and the other way, or what starts is
+                                   late */
         PlHealthSign sign;
         bool attributed;      /* to facts.waits_for: report, do not alarm */
         bool flapping;        /* begins to flap; no more changes until it is calm */
+        bool late;            /* its start period is over, and it still starts; told once a run */
         uint64_t lasted_usec; /* how long `from` lasted */
         const char *reason;   /* in the PlHealth */
 } PlHealthChange;

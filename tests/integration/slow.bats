@@ -278,3 +278,64 @@ END
     [ "$(docker inspect -f '{{.State.Running}}' cache)" = true ]
     [ "$(grep -c 'cache: restarting it' "$LOG")" = 1 ]
 }
+
+# What is at work until T/go is there, and then does COMMAND.
+works_until_told() {
+    docker run -d --name "$1" -v "$T/go:/go:ro" redis:debian sh -c "while [ ! -e /go/on ]; do :; done; $2" >/dev/null
+}
+
+@test "what our own quota holds back is starting, with the quota as the cause, and disputed when it is not" {
+    local name started
+    policy_is <<'END'
+[Service starved]
+Match=name:starved*
+CPUQuota=5%
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeStartPeriod=2s
+OnUnhealthy=restart
+OnStartTimeout=restart
+RestartBudget=1/10min
+[Service slept]
+Match=name:slept
+CPUQuota=5%
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeStartPeriod=2s
+OnUnhealthy=restart
+[Service engines]
+Match=name:engines
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeStartPeriod=2s
+END
+    mkdir "$T/go"
+    chmod 755 "$T" "$T/go"
+    daemon_begin
+    works_until_told starved 'exec redis-server --protected-mode no'
+    works_until_told starved-for-nothing 'sleep 1000; exec redis-server'
+    # the limit is there, and not to blame; and a limit that is none of ours
+    docker run -d --name slept redis:debian sh -c 'sleep 1000; exec redis-server' >/dev/null
+    docker run -d --name engines --cpus 0.05 redis:debian sh -c 'while :; do :; done; exec redis-server' >/dev/null
+    started=$(starts_of starved)
+    for name in starved starved-for-nothing; do
+        wait_until 20 said "^$name: starting: .*; CPUQuota=5% holds it back: throttled in [0-9]+% of the time; its start period is over" ||
+            fail "$name is $(health $name): $(reason $name)"
+    done
+    turns slept degraded
+    because slept "disputed: *; it has not been seen to serve since it started: *" || fail "$(reason slept)"
+    turns engines degraded
+    because engines "disputed: *" || fail "$(reason engines)"
+    # by now any failure would have been counted and acted upon
+    for name in starved starved-for-nothing; do gives starting health $name || fail "$name is $(health $name): $(reason $name)"; done
+    unsaid '^starved.*(disputed|unhealthy|restarting it)'
+    ctl show starved | grep -q 'it is starting' || fail "$(ctl show starved)"
+    touch "$T/go/on"
+    turns starved healthy 40
+    [ "$(starts_of starved)" = "$started" ]
+    [ "$(grep -c '^starved: starting' "$LOG")" = 1 ]
+    # this one only waits now: it is not the quota any more, and the policy restarts what is not up in time
+    wait_until 40 said '^starved-for-nothing: degraded: disputed: .*; it has not been seen to serve since it started' ||
+        fail "$(health starved-for-nothing): $(reason starved-for-nothing)"
+    wait_until 40 said '^starved-for-nothing: restarting it, 1 of at most 1'
+}

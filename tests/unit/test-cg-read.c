@@ -63,7 +63,7 @@ static const FileRow v1_files[] = {
         { "cpu/cpu.cfs_quota_us", "25000\n" },
         { "cpu/cpu.cfs_period_us", "50000\n" },
         { "cpu/cpu.shares", "2048\n" },
-        { "cpu/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 9000000\n" },
+        { "cpu/cpu.stat", "nr_periods 3\nnr_throttled 1\nthrottled_time 9000000\n" },
         { "cpuacct/cpuacct.usage", "123456789\n" },
         { "cpuset/cpuset.cpus", "0-1\n" },
         { "pids/pids.max", "max\n" },
@@ -264,6 +264,8 @@ START_TEST(test_usage) {
         ck_assert_uint_eq(u.swap_bytes, 500000);
         ck_assert_uint_eq(u.cpu_usec, 123456);
         ck_assert_uint_eq(u.throttled_usec, 9000);
+        ck_assert_uint_eq(u.throttled_periods, 1);
+        ck_assert_uint_eq(u.high_events, _i == PL_HIERARCHY_V2 ? 9 : NONE);
         ck_assert_uint_eq(u.pids, 7);
         ck_assert_uint_eq(u.oom_kills, 3);
 }

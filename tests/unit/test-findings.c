@@ -110,8 +110,7 @@ static void setup(void) {
         held->subject = subject;
         held->want.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ .set = true, .number = MIB(64) };
         held->want.v[PL_RESOURCE_TASKS_MAX] = (PlValue){ .set = true, .number = 9 };
-        usage = (PlUsage){ PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED,
-                           PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED, PL_UNLIMITED };
+        pl_usage_init(&usage);
         health = (PlHealthdView){ .state = PL_HEALTH_HEALTHY, .latency_usec = PL_UNLIMITED };
         models.text[0] = '\0';
 }
