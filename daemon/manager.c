@@ -172,8 +172,7 @@ static void settle(PlManager *m) {
         if (!m->unsettled)
                 return;
         m->unsettled = false;
-        pl_logs_set_policy(m->logs, &m->registry->policy->daemon,
-                           pl_registry_is_dry_run(m->registry));
+        pl_logs_set_policy(m->logs, m->registry->policy, pl_registry_is_dry_run(m->registry));
         PL_MAP_FOREACH(s, m->registry->subjects) {
                 update_log(m, s);
                 pl_log_paths_update(m->log_paths, s, true);
@@ -454,8 +453,7 @@ static int open_logs(PlManager *m) {
                              strerror(-r));
                 return r;
         }
-        pl_logs_set_policy(m->logs, &m->registry->policy->daemon,
-                           pl_registry_is_dry_run(m->registry));
+        pl_logs_set_policy(m->logs, m->registry->policy, pl_registry_is_dry_run(m->registry));
         return pl_log_paths_new(m->registry, &m->log_paths);
 }
 

@@ -668,6 +668,27 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                 retry_later(e);
 }
 
+/* A section was renamed or removed: what holds for the archives that it has left, once. */
+static void say_strangers(PlLogs *l) {
+        char dir[PL_ARCHIVE_NAME_MAX], age[PL_FORMAT_MAX];
+        PlRetainRule rule;
+        int r;
+
+        while ((r = pl_log_rules_take_stranger(l->rules, dir, &rule)) > 0) {
+                const PlEntry entry = { .priority = LOG_NOTICE, .service = dir };
+
+                if (r == 1)
+                        pl_report(l->reporter, &entry,
+                                  "no section is called so: its log archives are kept as "
+                                  "[Defaults] says, LogMaxFiles=%u LogMaxAge=%s",
+                                  rule.max_files, pl_format_sec(rule.max_age_usec, age));
+                else
+                        pl_report(l->reporter, &entry,
+                                  "no section is called so: its log archives are kept as long as "
+                                  "LogArchiveBudget= allows");
+        }
+}
+
 static void done(PlWork *w, void *userdata, bool ran) {
         Job *j = PL_CONTAINER_OF(w, Job, work);
         PlLogs *l = userdata;
@@ -675,6 +696,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
 
         if (ran && (j->kind == JOB_ROTATE || j->kind == JOB_RETAIN)) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
+                say_strangers(l);
         }
         if (e && ran) {
                 e->busy = false;
@@ -864,13 +886,28 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
                 arm(e);
 }
 
-void pl_logs_set_policy(PlLogs *l, const PlDaemonPolicy *policy, bool dry_run) {
-        bool changed = policy->log_archive_budget_bytes != l->budget_bytes;
+static void tell_sections(PlLogs *l, const PlPolicy *policy) {
+        _cleanup_free_ PlLogSectionRule *rules = calloc(policy->n_services + 1, sizeof(*rules));
+        size_t n = 0;
 
-        l->budget_bytes = policy->log_archive_budget_bytes;
+        for (size_t i = 0; rules && i <= policy->n_services; i++) {
+                const PlService *s =
+                                i < policy->n_services ? policy->services[i] : policy->defaults;
+
+                if (s)
+                        rules[n++] = (PlLogSectionRule){
+                                s->name, { s->log.max_files, s->log.max_age_usec }
+                        };
+        }
+        if (!rules || pl_log_rules_set_sections(l->rules, rules, n) < 0)
+                pl_log_warning("Cannot tell how long archives are kept of whom: out of memory");
+}
+
+void pl_logs_set_policy(PlLogs *l, const PlPolicy *policy, bool dry_run) {
+        l->budget_bytes = policy->daemon.log_archive_budget_bytes;
         l->dry_run = dry_run;
-        if (changed)
-                begin_retain(l);
+        tell_sections(l, policy);
+        begin_retain(l);
 }
 
 /* Return: 1 changed, 0 not, -ENOMEM. */

@@ -41,7 +41,7 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info);
 
 /** pl_logs_set_policy() - what holds for all containers. @dry_run: log what would be done, touch
  * nothing */
-void pl_logs_set_policy(PlLogs *l, const PlDaemonPolicy *policy, bool dry_run);
+void pl_logs_set_policy(PlLogs *l, const PlPolicy *policy, bool dry_run);
 
 /**
  * pl_logs_update() - after each inspect, and after a reload

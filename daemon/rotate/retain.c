@@ -22,9 +22,18 @@ typedef struct Rule {
         PlRetainRule rule;
 } Rule;
 
+typedef struct Section {
+        char dir[PL_ARCHIVE_NAME_MAX]; /* of its archives */
+        PlRetainRule rule;
+        bool known; /* by the policy */
+        bool told;
+} Section;
+
 struct PlLogRules {
         pthread_mutex_t mutex;
         PlMap *by_id;
+        Section *sections; /* those of the policy, and strangers */
+        size_t n_sections;
 };
 
 static void rule_free(Rule *i) {
@@ -53,6 +62,7 @@ PlLogRules *pl_log_rules_free(PlLogRules *r) {
                 PL_MAP_FOREACH(i, r->by_id)
         rule_free(i);
         pl_map_free(r->by_id);
+        free(r->sections);
         (void)pthread_mutex_destroy(&r->mutex);
         free(r);
         return NULL;
@@ -98,18 +108,106 @@ void pl_log_rules_remove(PlLogRules *r, const char *id) {
         (void)pthread_mutex_unlock(&r->mutex);
 }
 
-/* Return: whether somebody has a rule for this group. @ret: a copy. */
-static bool get_rule(PlLogRules *r, const char *group, PlRetainRule *ret) {
+static Section *find_section(Section *sections, size_t n, const char *dir) {
+        for (size_t i = 0; i < n; i++)
+                if (pl_streq(sections[i].dir, dir))
+                        return &sections[i];
+        return NULL;
+}
+
+int pl_log_rules_set_sections(PlLogRules *r, const PlLogSectionRule *sections, size_t n) {
+        size_t n_new = n;
+        Section *new;
+
+        (void)pthread_mutex_lock(&r->mutex);
+        new = calloc(n + r->n_sections + 1, sizeof(*new));
+        for (size_t i = 0; new &&i < n; i++) {
+                pl_archive_dir_name(sections[i].service, new[i].dir);
+                new[i].rule = sections[i].rule;
+                new[i].known = true;
+        }
+        /* who is a stranger still was told already */
+        for (size_t i = 0; new &&i < r->n_sections; i++)
+                if (!r->sections[i].known && !find_section(new, n, r->sections[i].dir))
+                        new[n_new++] = r->sections[i];
+        if (new) {
+                free(r->sections);
+                r->sections = new;
+                r->n_sections = n_new;
+        }
+        (void)pthread_mutex_unlock(&r->mutex);
+        return new ? 0 : -ENOMEM;
+}
+
+int pl_log_rules_take_stranger(PlLogRules *r, char ret[static PL_ARCHIVE_NAME_MAX],
+                               PlRetainRule *ret_rule) {
+        Section *s = NULL;
+        const Section *defaults;
+        char dir[PL_ARCHIVE_NAME_MAX];
+        int found = 0;
+
+        pl_archive_dir_name(NULL, dir);
+        (void)pthread_mutex_lock(&r->mutex);
+        for (size_t i = 0; i < r->n_sections && !s; i++)
+                if (!r->sections[i].known && !r->sections[i].told)
+                        s = &r->sections[i];
+        if (s) {
+                s->told = true;
+                memcpy(ret, s->dir, sizeof(s->dir));
+                defaults = find_section(r->sections, r->n_sections, dir);
+                found = defaults && defaults->known ? 1 : 2;
+                if (found == 1)
+                        *ret_rule = defaults->rule;
+        }
+        (void)pthread_mutex_unlock(&r->mutex);
+        return found;
+}
+
+/* Archives of a service that no section is called. Without memory they are noted the next time. */
+static void note_stranger(PlLogRules *r, const char *dir) {
+        Section *more;
+
+        if (find_section(r->sections, r->n_sections, dir))
+                return;
+        more = reallocarray(r->sections, r->n_sections + 1, sizeof(*more));
+        if (!more)
+                return;
+        r->sections = more;
+        more[r->n_sections] = (Section){ 0 };
+        snprintf(more[r->n_sections++].dir, sizeof(more->dir), "%s", dir);
+}
+
+/*
+ * The rule for a group: that of the container that has its name, else that of the section that its
+ * archives are of, else that of [Defaults]. Return: whether there is one.
+ * @ret_holder: the first digits of that container; "": none
+ */
+static bool get_rule(PlLogRules *r, const char *group, const char *dir, PlRetainRule *ret,
+                     char ret_holder[static 13]) {
+        char defaults[PL_ARCHIVE_NAME_MAX];
+        const Section *s;
         bool found = false;
         const Rule *i;
 
+        *ret_holder = '\0';
         (void)pthread_mutex_lock(&r->mutex);
         PL_MAP_FOREACH(i, r->by_id) {
                 found = pl_streq(i->group, group);
                 if (!found)
                         continue;
                 *ret = i->rule;
+                snprintf(ret_holder, 13, "%.12s", i->id);
                 break;
+        }
+        s = found ? NULL : find_section(r->sections, r->n_sections, dir);
+        if (!found && r->n_sections > 0 && (!s || !s->known)) {
+                pl_archive_dir_name(NULL, defaults);
+                note_stranger(r, dir);
+                s = find_section(r->sections, r->n_sections, defaults);
+        }
+        if (s && s->known) {
+                *ret = s->rule;
+                found = true;
         }
         (void)pthread_mutex_unlock(&r->mutex);
         return found;
@@ -154,16 +252,20 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
         for (; n_groups < n; n_groups++) {
                 PlStoredArchive *a = &archives[n_groups];
                 char *group = group_of(a);
+                char holder[13] = "";
                 bool ruled;
 
                 if (!group)
                         goto out;
-                ruled = req->rules && get_rule(req->rules, group, &rules[n_groups]);
+                ruled = req->rules &&
+                        get_rule(req->rules, group, a->service, &rules[n_groups], holder);
                 entries[n_groups] = (PlRetainEntry){ .group = group,
                                                      .rule = ruled ? &rules[n_groups] : NULL,
                                                      .gen = a->name.gen,
                                                      .to_sec = a->name.to_sec,
                                                      .bytes = a->bytes,
+                                                     .id = a->name.id,
+                                                     .holder = pl_streq(a->name.id, holder),
                                                      .userdata = a };
         }
         ret->total_bytes = pl_retain_plan(entries, n, req->budget_bytes, req->free_bytes,

@@ -26,9 +26,30 @@ PL_DEFINE_CLEANUP(PlLogRules *, pl_log_rules_free)
  */
 int pl_log_rules_set(PlLogRules *r, const char *id, const char *group, const PlRetainRule *rule);
 
-/** pl_log_rules_remove() - no section governs the container, or it is gone: its archives stay until
- * the budget takes them. */
+/** pl_log_rules_remove() - no section governs the container, or it is gone: the rule of the section
+ * that its archives are of holds from now on. */
 void pl_log_rules_remove(PlLogRules *r, const char *id);
+
+typedef struct PlLogSectionRule {
+        const char *service; /* the section's name; NULL: [Defaults] */
+        PlRetainRule rule;
+} PlLogSectionRule;
+
+/**
+ * pl_log_rules_set_sections() - the rules of archives whose container is gone or has another name
+ *
+ * Archives of a service that is none of these (any more) are kept as [Defaults] says, and without
+ * it as long as the budget allows. Return: 0, or -ENOMEM with what was there untouched.
+ */
+int pl_log_rules_set_sections(PlLogRules *r, const PlLogSectionRule *sections, size_t n);
+
+/**
+ * pl_log_rules_take_stranger() - a service of which there are archives and no section, to be told
+ * @ret: its directory @ret_rule: what holds for it; not written when there is no [Defaults]
+ * Return: 1; 2 without [Defaults]; 0 none that was not told already.
+ */
+int pl_log_rules_take_stranger(PlLogRules *r, char ret[static PL_ARCHIVE_NAME_MAX],
+                               PlRetainRule *ret_rule);
 
 typedef struct PlRetainRequest {
         PlLogRules *rules;     /* borrowed; NULL: nobody has one */

@@ -169,26 +169,78 @@ void pl_rotate_reset(PlRotateState *s, uint64_t dev, uint64_t ino) {
         s->head = s->mark = 0;
 }
 
-/* Newest first within a group, so that counting is one pass. */
+static int compare(uint64_t a, uint64_t b) {
+        return a < b ? -1 : a > b;
+}
+
+/* By container and generation. */
+static int compare_run(const void *pa, const void *pb) {
+        const PlRetainEntry *a = pa, *b = pb;
+        int c = strcmp(a->group, b->group);
+
+        if (c == 0)
+                c = strcmp(a->id ?: "", b->id ?: "");
+        return c ?: compare(a->gen, b->gen);
+}
+
+/* Oldest first within a group. The container that has the name comes last; of those that had it
+ * before, times are all that is known: at_sec is that of a container's last archive. */
 static int compare_group(const void *pa, const void *pb) {
         const PlRetainEntry *a = pa, *b = pb;
         int c = strcmp(a->group, b->group);
 
-        if (c != 0)
-                return c;
-        if (a->to_sec != b->to_sec)
-                return a->to_sec < b->to_sec ? 1 : -1;
-        return a->gen < b->gen ? 1 : a->gen > b->gen ? -1 : 0;
+        if (c == 0)
+                c = compare(a->holder, b->holder);
+        if (c == 0)
+                c = compare(a->at_sec, b->at_sec);
+        if (c == 0)
+                c = strcmp(a->id ?: "", b->id ?: "");
+        return c ?: compare(a->gen, b->gen);
 }
 
 static int compare_age(const void *pa, const void *pb) {
         const PlRetainEntry *a = pa, *b = pb;
 
-        if (a->to_sec != b->to_sec)
-                return a->to_sec < b->to_sec ? -1 : 1;
-        if (a->gen != b->gen)
-                return a->gen < b->gen ? -1 : 1;
-        return strcmp(a->group, b->group);
+        return compare(a->at_sec, b->at_sec) ?: compare(a->order, b->order);
+}
+
+static bool same_group(const PlRetainEntry *a, const PlRetainEntry *b) {
+        return pl_streq(a->group, b->group);
+}
+
+static void sort_groups(PlRetainEntry *entries, size_t n, uint64_t now_sec) {
+        uint64_t last = 0;
+
+        qsort(entries, n, sizeof(*entries), compare_run);
+        for (size_t i = n; i-- > 0;) {
+                const PlRetainEntry *after = i + 1 < n ? &entries[i + 1] : NULL;
+
+                if (!after || !same_group(&entries[i], after) ||
+                    !pl_streq(entries[i].id ?: "", after->id ?: ""))
+                        last = PL_MIN(entries[i].to_sec, now_sec);
+                entries[i].at_sec = last;
+        }
+        qsort(entries, n, sizeof(*entries), compare_group);
+}
+
+/* The times of sorted entries, so that none is before those that it follows, and none in the
+ * future: a time that has not come yet says less than that of what was made afterwards. */
+static void settle_times(PlRetainEntry *entries, size_t n, uint64_t now_sec) {
+        uint64_t known = now_sec;
+
+        for (size_t i = n; i-- > 0;) {
+                PlRetainEntry *e = &entries[i];
+
+                if (i + 1 == n || !same_group(e, e + 1))
+                        known = now_sec;
+                e->at_sec = e->to_sec > now_sec ? known : e->to_sec;
+                known = PL_MIN(known, e->at_sec);
+        }
+        for (size_t i = 0; i < n; i++) {
+                entries[i].order = i;
+                if (i > 0 && same_group(&entries[i - 1], &entries[i]))
+                        entries[i].at_sec = PL_MAX(entries[i].at_sec, entries[i - 1].at_sec);
+        }
 }
 
 static bool too_old(const PlRetainEntry *e, uint64_t now_sec, uint64_t *next_sec) {
@@ -197,9 +249,9 @@ static bool too_old(const PlRetainEntry *e, uint64_t now_sec, uint64_t *next_sec
         if (e->rule->max_age_usec == PL_TIME_INFINITY)
                 return false;
         age_sec = e->rule->max_age_usec / PL_USEC_PER_SEC;
-        if (now_sec > e->to_sec && now_sec - e->to_sec > age_sec)
+        if (now_sec - e->at_sec > age_sec)
                 return true;
-        end = e->to_sec + age_sec + 1;
+        end = e->at_sec + age_sec + 1;
         *next_sec = PL_MIN(*next_sec, end);
         return false;
 }
@@ -209,12 +261,14 @@ uint64_t pl_retain_plan(PlRetainEntry *entries, size_t n, uint64_t budget_bytes,
         uint64_t total = 0, next_sec = PL_TIME_INFINITY, freed = 0;
         unsigned in_group = 0;
 
-        if (n > 0)
-                qsort(entries, n, sizeof(*entries), compare_group);
-        for (size_t i = 0; i < n; i++) {
+        if (n > 0) {
+                sort_groups(entries, n, now_sec);
+                settle_times(entries, n, now_sec);
+        }
+        for (size_t i = n; i-- > 0;) {
                 PlRetainEntry *e = &entries[i];
 
-                in_group = i > 0 && pl_streq(e->group, entries[i - 1].group) ? in_group + 1 : 1;
+                in_group = i + 1 < n && same_group(e, e + 1) ? in_group + 1 : 1;
                 e->drop = PL_RETAIN_KEEP;
                 if (e->rule && e->rule->max_files > 0 && in_group > e->rule->max_files)
                         e->drop = PL_RETAIN_DROP_COUNT;

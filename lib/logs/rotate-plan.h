@@ -159,13 +159,22 @@ typedef struct PlRetainEntry {
         const char *group;        /* service and container name: what max_files counts */
         const PlRetainRule *rule; /* NULL: of no service that is known now: only the budget holds */
         uint64_t gen, to_sec, bytes;
+        const char *id;    /* of its container; generations count within it */
+        bool holder;       /* which has the group's name now: the newest of the group */
         PlRetainDrop drop; /* the answer */
         void *userdata;
+        /* worked out: where it stands in its group, and the time that it counts as being from */
+        uint64_t order, at_sec;
 } PlRetainEntry;
 
 /**
  * pl_retain_plan() - mark what has to go: by count, then by age, then the oldest of all until the
  *                    rest is within the budget and free_bytes more have been freed
+ *
+ * A container's archives are ordered by their generation: clocks step. A time that is later than
+ * now, or earlier than that of an archive before it, is wrong, and does not make an archive older
+ * than those before it or newer than those after it.
+ *
  * @entries: sorted on return: oldest first
  * @budget_bytes: of all archives together; PL_UNLIMITED: none
  * @free_bytes: so much has to go in any case (a full disk); 0: nothing

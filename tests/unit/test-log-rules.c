@@ -97,11 +97,53 @@ START_TEST(name_passes_on) {
 }
 END_TEST
 
+#define NEVER PL_TIME_INFINITY
+
+/* A container is gone or has another name: its section's rule holds; its section too: that of
+ * [Defaults], told once. */
+START_TEST(outlives) {
+        const PlLogSectionRule policy[] = { { "db", { 3, NEVER } }, { NULL, { 5, NEVER } } };
+        const PlLogSectionRule renamed[] = { { "database", { 3, NEVER } }, { NULL, { 5, NEVER } } };
+        const PlLogSectionRule bare[] = { { "db", { 2, NEVER } } };
+        char dir[PL_ARCHIVE_NAME_MAX] = "";
+        PlRetainRule rule = { 0 };
+
+        ck_assert_int_eq(pl_log_rules_set_sections(rules, policy, 2), 0);
+        set(OLD, "db/postgres", 4);
+        ck_assert_uint_eq(files_of("db/postgres"), 4);
+        ck_assert_uint_eq(files_of("db/postgres_before"), 3); /* renamed */
+        pl_log_rules_remove(rules, OLD);
+        ck_assert_uint_eq(files_of("db/postgres"), 3);
+        ck_assert_uint_eq(files_of("defaults/web"), 5);
+        ck_assert_int_eq(pl_log_rules_take_stranger(rules, dir, &rule), 0);
+
+        ck_assert_int_eq(pl_log_rules_set_sections(rules, renamed, 2), 0);
+        ck_assert_uint_eq(files_of("db/postgres"), 5);
+        ck_assert_int_eq(pl_log_rules_take_stranger(rules, dir, &rule), 1);
+        ck_assert_str_eq(dir, "db");
+        ck_assert_uint_eq(rule.max_files, 5);
+        ck_assert_int_eq(pl_log_rules_set_sections(rules, renamed, 2), 0); /* another reload */
+        ck_assert_uint_eq(files_of("db/postgres"), 5);
+        ck_assert_int_eq(pl_log_rules_take_stranger(rules, dir, &rule), 0);
+
+        ck_assert_int_eq(pl_log_rules_set_sections(rules, bare, 1), 0); /* the name is back */
+        ck_assert_uint_eq(files_of("db/postgres"), 2);
+        ck_assert_uint_eq(files_of("web/front"), 0);
+        ck_assert_int_eq(pl_log_rules_take_stranger(rules, dir, &rule), 2);
+        ck_assert_str_eq(dir, "web");
+        ck_assert_int_eq(pl_log_rules_take_stranger(rules, dir, &rule), 0);
+        ck_assert_int_eq(pl_log_rules_set_sections(rules, renamed, 2), 0); /* and gone again */
+        ck_assert_uint_eq(files_of("db/postgres"), 5);
+        ck_assert_int_eq(pl_log_rules_take_stranger(rules, dir, &rule), 1);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("rules");
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_test(t, replaced_and_removed);
         tcase_add_loop_test(t, name_passes_on, 0, 2);
+        tcase_add_test(t, outlives);
         return run_case(t);
 }

@@ -207,9 +207,9 @@ START_TEST(left_alone) {
         append(3000);
         ck_assert_int_eq(stat(log_path, &before), 0);
         if (_i == 3) {
-                PlDaemonPolicy d = { .log_archive_budget_bytes = PL_UNLIMITED };
+                const PlPolicy p = { .daemon.log_archive_budget_bytes = PL_UNLIMITED };
 
-                pl_logs_set_policy(logs, &d, true);
+                pl_logs_set_policy(logs, &p, true);
         }
         update(20);
         (void)loop(400);
