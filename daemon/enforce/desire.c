@@ -78,6 +78,7 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
                         continue;
                 h->told.systemd_due = true;
                 h->held &= ~(1U << i); /* the wish has changed: what is in force now is no drift */
+                h->truth.as_wanted &= ~(1U << i);
         }
         pl_limits_deinit(&h->want);
         h->want = want;

@@ -84,14 +84,14 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         PlHeld *h;
 
         TAILQ_FOREACH(h, &e->all, all) {
-                if (h->retry_usec == 0)
+                if (h->retry.at_usec == 0)
                         continue;
-                if (h->retry_usec <= now) {
-                        h->retry_usec = 0;
+                if (h->retry.at_usec <= now) {
+                        h->retry.at_usec = 0;
                         h->fresh = false;
                         pl_queue_put(e, h, PL_QUEUE_KERNEL);
-                } else if (next == 0 || h->retry_usec < next) {
-                        next = h->retry_usec;
+                } else if (next == 0 || h->retry.at_usec < next) {
+                        next = h->retry.at_usec;
                 }
         }
         if (next > 0) {
@@ -250,7 +250,9 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
                 free(h->dry_run_said);
                 h->dry_run_said = NULL;
                 h->unsupported = 0;
-                h->drift.pause_usec = 0;
+                /* the person may have ended the fight: begin anew, and listen */
+                if (pl_drift_end(&h->drift))
+                        h->truth.contested = 0;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
         e->defaults_due = true;
@@ -273,7 +275,8 @@ void pl_enforcer_stop(PlEnforcer *e) {
         e->stopping = true;
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
-                h->held = 0; /* giving back is no drift */
+                h->held = 0; /* giving back is no drift, and no fight */
+                (void)pl_drift_end(&h->drift);
                 (void)pl_desire(e, h);
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }

@@ -9,14 +9,15 @@
 void pl_held_drop_cgroup(PlHeld *h) {
         h->cgroup = pl_cgroup_free(h->cgroup);
         h->cgroup_started_usec = 0;
-        h->watch_due = false;
+        h->watch = (PlHeldWatch){ 0 };
         pl_reading_deinit(&h->reading);
         h->reading = (PlReading){ 0 };
         h->fresh = false;
         h->held = 0;
+        h->truth = (PlHeldTruth){ 0 };
         h->waiting = h->withheld = h->told.engine_withheld = 0;
         h->squeeze = (PlSqueeze){ 0 };
-        h->retry_usec = h->retry_delay_usec = 0;
+        h->retry = (PlHeldRetry){ 0 };
         h->read_mask = 0;
 }
 
@@ -49,4 +50,14 @@ uint32_t pl_held_wanted(const PlHeld *h) {
                 if (h->want.v[r].set)
                         mask |= 1U << r;
         return mask;
+}
+
+uint32_t pl_held_in_force(const PlHeld *h) {
+        if (!h->cgroup)
+                return 0;
+        return pl_held_wanted(h) & h->truth.as_wanted & ~h->truth.contested;
+}
+
+uint32_t pl_held_lacking(const PlHeld *h) {
+        return pl_held_wanted(h) & ~h->unsupported & ~pl_held_in_force(h);
 }

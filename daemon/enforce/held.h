@@ -56,6 +56,25 @@ typedef struct PlHeldTold {
         uint64_t systemd_own_usec;  /* who set properties before this is known */
 } PlHeldTold;
 
+/* The group that is watched for the writes of others. */
+typedef struct PlHeldWatch {
+        bool group_due;      /* the group is to be announced, once its values are written */
+        bool on;             /* whatever is written there is heard of */
+        bool cannot_be_said; /* that it cannot be watched */
+} PlHeldWatch;
+
+/* What may be said to be in force: see pl_held_in_force(). Masks of 1 << PlResource. */
+typedef struct PlHeldTruth {
+        uint32_t as_wanted; /* values that the last reading has as wanted */
+        uint32_t contested; /* values that somebody else keeps changing, until that is over */
+} PlHeldTruth;
+
+/* When to look at it again. */
+typedef struct PlHeldRetry {
+        uint64_t at_usec; /* CLOCK_BOOTTIME; 0: not */
+        uint64_t delay_usec;
+} PlHeldRetry;
+
 typedef struct PlHeld {
         PlSubject *subject;       /* whose values these are; outlives them */
         const PlService *service; /* what want comes from; NULL: leave alone, or give back */
@@ -63,14 +82,15 @@ typedef struct PlHeld {
         PlCgroup *cgroup;             /* NULL: not running, or not found yet */
         uint64_t cgroup_started_usec; /* State.StartedAt that the cgroup was verified against; 0:
                                          not */
-        bool watch_due;               /* the group is to be watched, once its values are written */
+        PlHeldWatch watch;
 
         PlLimits want;
-        uint32_t restoring;   /* mask of values on their way back to the original */
-        PlReading reading;    /* last; trusted while fresh */
-        uint32_t read_mask;   /* the values that the reading covers */
-        bool fresh;           /* nobody has written since it was read */
-        uint32_t held;        /* values that were once in force as wanted in this cgroup */
+        uint32_t restoring; /* mask of values on their way back to the original */
+        PlReading reading;  /* last; trusted while fresh */
+        uint32_t read_mask; /* the values that the reading covers */
+        bool fresh;         /* nobody that is heard of has written since it was read */
+        uint32_t held;      /* values that were once in force as wanted in this cgroup */
+        PlHeldTruth truth;
         uint32_t unsupported; /* said once */
         uint32_t waiting;     /* values kept back by usage */
         uint32_t withheld;    /* values that the kernel does not hold, so no other owner is told */
@@ -79,9 +99,9 @@ typedef struct PlHeld {
         PlHeldOriginals originals;
         PlHeldTold told;
         PlDrift drift;
-        uint64_t retry_usec, retry_delay_usec; /* CLOCK_BOOTTIME; 0: none */
-        char *(*owner_errors)[_PL_OWNER_N];    /* by resource; NULL: there were none yet */
-        char *dry_run_said;                    /* last announcement, to say it once */
+        PlHeldRetry retry;
+        char *(*owner_errors)[_PL_OWNER_N]; /* by resource; NULL: there were none yet */
+        char *dry_run_said;                 /* last announcement, to say it once */
 
         TAILQ_ENTRY(PlHeld) all, queue[_PL_QUEUE_N];
         bool queued[_PL_QUEUE_N];
@@ -101,6 +121,18 @@ bool pl_held_has_error(const PlHeld *h, uint32_t mask, PlOwner o);
 
 /** pl_held_wanted() - mask of values that are wanted now, restored ones included. */
 uint32_t pl_held_wanted(const PlHeld *h);
+
+/**
+ * pl_held_in_force() - the values that are in force, for whoever says so
+ * What was read back last in the container's group decides, never what was planned or written. In a
+ * stand-off nobody knows who wrote last, so contested values are not in force.
+ * Return: mask of 1 << PlResource.
+ */
+uint32_t pl_held_in_force(const PlHeld *h);
+
+/** pl_held_lacking() - wanted values that are not in force, without those that this host cannot
+ * hold at all. */
+uint32_t pl_held_lacking(const PlHeld *h);
 
 /** pl_held_forget_told() - the engine may answer differently from now on. */
 static inline void pl_held_forget_told(PlHeld *h) {

@@ -92,6 +92,7 @@ static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) 
                 return;
         }
         pl_locate_drop(e, h);
+        (void)pl_drift_end(&h->drift); /* whoever wrote there knows nothing of this one yet */
         h->cgroup = g;
         h->cgroup_started_usec = started_usec;
         /* an earlier plimsolld borrowed it: the next plan gives it back, or goes on */
@@ -101,22 +102,31 @@ static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) 
         parent = pl_cgroup_parent(g);
         if (parent)
                 learn_parent(e, parent);
-        h->watch_due = true;
+        h->watch.group_due = true;
 }
 
-void pl_locate_watch(PlEnforcer *e, PlHeld *h) {
+bool pl_locate_watch(PlEnforcer *e, PlHeld *h) {
         int r;
 
-        if (!h->watch_due)
-                return;
-        h->watch_due = false;
-        e->handlers->group(e->userdata, h->subject, h->cgroup);
+        if (h->watch.group_due)
+                e->handlers->group(e->userdata, h->subject, h->cgroup);
+        h->watch.group_due = false;
+        if (h->watch.on || pl_drift_is_standoff(&h->drift))
+                return false;
         r = pl_cg_watch_add(e->watch, h->subject->id, h->cgroup);
-        if (r < 0)
+        h->watch.on = r >= 0;
+        if (r < 0 && !h->watch.cannot_be_said)
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, NULL, NULL, NULL,
                                   "cannot watch its cgroup (%s); drift is found by the sweep every "
                                   "minute only. Is fs.inotify.max_user_watches too low?",
                                   strerror(-r));
+        h->watch.cannot_be_said = r < 0;
+        return h->watch.on;
+}
+
+void pl_locate_unwatch(PlEnforcer *e, PlHeld *h) {
+        pl_cg_watch_remove(e->watch, h->subject->id);
+        h->watch.on = false;
 }
 
 bool pl_locate_by_parent(PlEnforcer *e, PlHeld *h) {

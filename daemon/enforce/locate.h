@@ -20,5 +20,8 @@ void pl_locate(PlEnforcer *e, PlHeld *h);
 void pl_locate_claim(PlEnforcer *e, PlHeld *h);
 /** pl_locate_drop() - the group has gone, or is not this container's any more. */
 void pl_locate_drop(PlEnforcer *e, PlHeld *h);
-/** pl_locate_watch() - from now on, if that is due. Somebody may have written before. */
-void pl_locate_watch(PlEnforcer *e, PlHeld *h);
+/** pl_locate_watch() - announce the group if that is due, and watch it unless in a stand-off.
+ * Return: is it watched from now on? Then somebody may have written before. */
+bool pl_locate_watch(PlEnforcer *e, PlHeld *h);
+/** pl_locate_unwatch() - do not wake up for each write any more. */
+void pl_locate_unwatch(PlEnforcer *e, PlHeld *h);

@@ -83,7 +83,7 @@ static int engine_limits(const PlEnforcer *e, PlHeld *h, PlLimits *ret) {
 }
 
 static const char *kernel_says(const PlHeld *h) {
-        return pl_summary_kernel(pl_held_wanted(h), h->unsupported, h->held);
+        return pl_summary_kernel(pl_held_wanted(h), h->unsupported, pl_held_in_force(h));
 }
 
 static void note_engine_error(PlEnforcer *e, PlHeld *h, const char *why) {

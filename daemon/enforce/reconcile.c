@@ -62,6 +62,8 @@ static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
 #define RETRY_MAX_USEC   PL_USEC_PER_MIN
+/* After an attempt in a stand-off. */
+#define STANDOFF_LOOK_USEC PL_USEC_PER_SEC
 /* With this many containers in the queue, write directly. */
 #define MANY_WAITING 16
 
@@ -70,7 +72,7 @@ static void retry_at(PlEnforcer *e, PlHeld *h, uint64_t usec) {
         uint64_t armed = 0;
         int enabled = SD_EVENT_OFF;
 
-        h->retry_usec = usec;
+        h->retry.at_usec = usec;
         if (usec == 0)
                 return;
         (void)sd_event_source_get_enabled(e->retry, &enabled);
@@ -102,13 +104,13 @@ static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         }
         h->waiting = waiting;
         if (!plan->again && waiting == 0) {
-                h->retry_delay_usec = 0;
+                h->retry.delay_usec = 0;
                 return;
         }
-        h->retry_delay_usec = h->retry_delay_usec == 0
+        h->retry.delay_usec = h->retry.delay_usec == 0
                                               ? RETRY_FIRST_USEC
-                                              : PL_MIN(2 * h->retry_delay_usec, RETRY_MAX_USEC);
-        retry_at(e, h, pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + h->retry_delay_usec);
+                                              : PL_MIN(2 * h->retry.delay_usec, RETRY_MAX_USEC);
+        retry_at(e, h, pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + h->retry.delay_usec);
 }
 
 static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
@@ -132,23 +134,21 @@ static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
 }
 
 /* Return: true when drifted values may be put back now. */
-static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t now) {
-        const char *who = blame(e, h, now);
-        _cleanup_free_ char *text = NULL;
-
+static bool admit_repair(PlEnforcer *e, PlHeld *h, uint32_t drifted, const char *who,
+                         uint64_t now) {
         switch (pl_drift_want_repair(&h->drift, now)) {
         case PL_DRIFT_REPAIR:
                 if (!pl_drift_is_standoff(&h->drift)) {
-                        text = pl_summary_steps(plan, PL_STEP_WRITE, UINT32_MAX);
-                        pl_subject_report(e->reporter, h->subject, LOG_NOTICE,
-                                          PL_MESSAGE_DRIFT_REPAIRED, who, NULL,
-                                          "limits changed by %s, putting back %s", who, text ?: "");
+                        retry_at(e, h, 0);
+                        return true;
                 }
-                retry_at(e, h, pl_drift_is_standoff(&h->drift) ? h->drift.until_usec : 0);
+                h->truth.contested |= drifted;
+                /* nobody hears of the other's next write: look whether it holds */
+                retry_at(e, h, PL_MIN(h->drift.until_usec, now + STANDOFF_LOOK_USEC));
                 return true;
         case PL_DRIFT_STANDOFF_BEGIN:
-                /* do not wake up for each of its writes */
-                pl_cg_watch_remove(e->watch, h->subject->id);
+                h->truth.contested |= drifted;
+                pl_locate_unwatch(e, h);
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_DRIFT_STANDOFF,
                                   who, NULL,
                                   "stand-off: %s keeps changing its limits (%d repairs within a "
@@ -158,10 +158,31 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint64_t 
                 retry_at(e, h, h->drift.until_usec);
                 return false;
         case PL_DRIFT_WAIT:
+                h->truth.contested |= drifted;
                 retry_at(e, h, h->drift.until_usec);
                 return false;
         }
         return false;
+}
+
+/* What somebody else had changed, and what has come of putting it back. */
+static void say_drift(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t drifted,
+                      uint32_t in_force, const char *who) {
+        uint32_t not_back = drifted & ~in_force;
+        _cleanup_free_ char *back = pl_summary_steps(plan, PL_STEP_WRITE, in_force),
+                            *not = pl_summary_steps(plan, PL_STEP_WRITE, not_back);
+
+        if (pl_drift_is_standoff(&h->drift))
+                return;
+        if (back && *back)
+                pl_subject_report(e->reporter, h->subject, LOG_NOTICE, PL_MESSAGE_DRIFT_REPAIRED,
+                                  who, NULL, "limits changed by %s, putting back %s", who, back);
+        if (not &&*not )
+                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
+                                  who, NULL, "limits changed by %s, and cannot be put back: %s",
+                                  who, not );
+        /* it is not in force and that is known: the next attempt repairs nothing new */
+        h->held &= ~not_back;
 }
 
 static void note_refusal(PlEnforcer *e, PlHeld *h, const PlStep *step, const char *file,
@@ -203,8 +224,8 @@ static bool in_a_hurry(const PlEnforcer *e, const PlHeld *h) {
         return h->cgroup_started_usec == 0 || e->queue_length[PL_QUEUE_KERNEL] >= MANY_WAITING;
 }
 
-/* Return: mask of wanted values that were written. */
-static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
+/* @ret_written: mask of wanted values that were written. Return: false when the group has gone. */
+static bool execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t *ret_written) {
         uint64_t period = h->service ? h->service->cpu_quota_period_usec : 0;
         bool direct = in_a_hurry(e, h);
         uint32_t written = 0;
@@ -226,7 +247,7 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 if (r == -ENODEV || r == -ENOENT) {
                         h->fresh = false;
                         pl_registry_inspect(e->registry, h->subject); /* it has just died */
-                        return written;
+                        return false;
                 }
                 if (failed && step->resource == PL_RESOURCE_MEMORY_HIGH)
                         still_held = h->squeeze.high_held;
@@ -249,7 +270,20 @@ static uint32_t execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         }
         if (!h->squeeze.high_held)
                 (void)keep_borrowed_high(e, h, &h->squeeze);
-        return written & pl_held_wanted(h);
+        *ret_written = written & pl_held_wanted(h);
+        return true;
+}
+
+/* Values in force as wanted are held from now on, even where plimsoll had nothing to write. */
+static void note_held(PlEnforcer *e, PlHeld *h) {
+        uint32_t ok = pl_held_wanted(h) & h->reading.supported &
+                      ~pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes);
+
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                if (ok & (1U << i))
+                        (void)pl_held_set_error(h, i, PL_OWNER_KERNEL, NULL);
+        h->held |= ok;
+        h->truth.as_wanted = ok;
 }
 
 /*
@@ -262,17 +296,14 @@ static uint32_t read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
 
         if (pl_cg_read_back(e->mounts, h->cgroup, written, &h->reading) < 0) {
                 h->fresh = false;
+                h->truth.as_wanted &= ~written;
                 return 0;
         }
-        differs = pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes) &
-                  written;
+        note_held(e, h);
+        differs = written & ~h->truth.as_wanted;
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 _cleanup_free_ char *is = NULL, *why = NULL;
 
-                if (written & ~differs & (1U << i)) {
-                        h->held |= 1U << i;
-                        (void)pl_held_set_error(h, i, PL_OWNER_KERNEL, NULL);
-                }
                 if (!(differs & (1U << i)) || h->cgroup_started_usec == 0 ||
                     pl_value_to_string(i, &h->reading.in_force.v[i], &is) < 0 ||
                     asprintf(&why, "kernel reports %s after the write", is) < 0)
@@ -308,9 +339,15 @@ static void say_dry_run(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         h->dry_run_said = TAKE_PTR(text);
 }
 
+static void look_again(PlEnforcer *e, PlHeld *h) {
+        h->fresh = false;
+        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+}
+
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t mask = 0, drifted = 0, written, in_force;
+        uint32_t mask = 0, drifted = 0, written = 0, in_force;
+        const char *who;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
                 if (plan->steps[i].kind == PL_STEP_WRITE || plan->steps[i].kind == PL_STEP_SQUEEZE)
@@ -333,17 +370,19 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         if (mask == 0)
                 return;
         e->touched = true;
-        if (drifted && !admit_repair(e, h, plan, now))
+        who = drifted ? blame(e, h, now) : NULL;
+        if ((drifted && !admit_repair(e, h, drifted, who, now)) || !execute(e, h, plan, &written))
                 return;
-        written = execute(e, h, plan);
-        if (h->cgroup)
-                pl_locate_watch(e, h); /* the values are read back after it */
-        if (!h->cgroup || written == 0)
+        if (pl_locate_watch(e, h) && pl_held_wanted(h) & ~written)
+                look_again(e, h); /* what is not read back now was read before */
+        in_force = written != 0 ? read_back(e, h, written) : 0;
+        if (drifted)
+                say_drift(e, h, plan, drifted, in_force, who);
+        if (written == 0)
                 return;
         h->told.systemd_due = true;
-        in_force = read_back(e, h, written);
         say_in_force(e, h, plan, in_force & h->restoring, PL_MESSAGE_LIMITS_RESTORED, "given back");
-        if (!drifted) /* else admit_repair() has said it */
+        if (!drifted) /* else say_drift() has */
                 say_in_force(e, h, plan, in_force & ~h->restoring, PL_MESSAGE_LIMITS_APPLIED,
                              "in force");
 }
@@ -364,7 +403,7 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         PlReading reading = { 0 };
         int r;
 
-        if (h->fresh && !(mask & ~h->read_mask)) {
+        if (h->fresh && h->watch.on && !(mask & ~h->read_mask)) {
                 pl_cg_refresh(e->mounts, h->cgroup, &h->reading);
                 return 0;
         }
@@ -381,21 +420,10 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         return 0;
 }
 
-/* Values in force as wanted are held from now on, even where plimsoll had nothing to write. */
-static void note_held(PlEnforcer *e, PlHeld *h) {
-        uint32_t ok = pl_held_wanted(h) & h->reading.supported &
-                      ~pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes);
-
-        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
-                if (ok & ~h->held & (1U << i))
-                        (void)pl_held_set_error(h, i, PL_OWNER_KERNEL, NULL);
-        h->held |= ok;
-}
-
 void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         const PlService *service = h->service;
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t held = h->held, unsupported = h->unsupported;
+        uint32_t lacking = pl_held_lacking(h), unsupported = h->unsupported;
         PlPlan plan = { 0 };
         int r;
 
@@ -432,17 +460,12 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         if (plan.n_steps == 0 && pl_drift_settled(&h->drift, now)) {
                 pl_subject_report(e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
                                   "the stand-off is over, limits hold again");
-                e->touched = true;
-                if (h->cgroup)
-                        (void)pl_cg_watch_add(e->watch, h->subject->id, h->cgroup);
+                h->truth.contested = 0;
         }
-        e->touched = e->touched || h->held != held || h->unsupported != unsupported ||
+        e->touched = e->touched || pl_held_lacking(h) != lacking || h->unsupported != unsupported ||
                      h->service != service;
         pl_plan_deinit(&plan);
-        if (h->cgroup && h->watch_due) {
-                pl_locate_watch(e, h);
-                h->fresh = false;
-                pl_queue_put(e, h, PL_QUEUE_KERNEL);
-        }
+        if (h->cgroup && pl_locate_watch(e, h))
+                look_again(e, h);
         pl_queue_put(e, h, PL_QUEUE_OWNERS);
 }

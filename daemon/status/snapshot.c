@@ -45,11 +45,11 @@ static void count_log(const PlSources *from, const PlSubject *s, PlSummary *sum)
 
 static void count_limits(const PlSubject *s, PlSummary *sum) {
         const PlHeld *h = s->held;
-        uint32_t wanted = pl_held_wanted(h);
 
-        if (wanted && h->cgroup) {
+        /* one that runs in a group that nobody has found is held to nothing */
+        if (pl_held_wanted(h) & ~h->unsupported && (h->cgroup || pl_container_is_live(s->facts))) {
                 sum->n_limits_wanted++;
-                if (!(wanted & ~h->unsupported & ~h->held))
+                if (!pl_held_lacking(h))
                         sum->n_limits_in_force++;
         }
         if (pl_drift_is_standoff(&h->drift))
@@ -212,6 +212,7 @@ json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
                 .phase = pl_phase_to_string(s->facts->phase),
                 .wanted = &h->want,
                 .in_force = &h->reading.in_force,
+                .holds = pl_held_in_force(h),
                 .owner_errors = (const char *const(*)[3])h->owner_errors,
                 .restarts = s->facts->restart_count,
                 .drift_repairs = h->drift.repairs,

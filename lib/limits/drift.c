@@ -38,8 +38,14 @@ PlDriftVerdict pl_drift_want_repair(PlDrift *d, uint64_t now_usec) {
 bool pl_drift_settled(PlDrift *d, uint64_t now_usec) {
         if (d->pause_usec == 0 || now_usec - d->last_usec < PL_DRIFT_WINDOW_USEC)
                 return false;
+        return pl_drift_end(d);
+}
+
+bool pl_drift_end(PlDrift *d) {
+        bool was = d->pause_usec > 0;
+
         d->pause_usec = 0;
         d->until_usec = 0;
         d->in_window = 0;
-        return true;
+        return was;
 }

@@ -38,6 +38,10 @@ PlDriftVerdict pl_drift_want_repair(PlDrift *d, uint64_t now_usec);
 /** pl_drift_settled() - values were found in force. Return: true when this ends a stand-off. */
 bool pl_drift_settled(PlDrift *d, uint64_t now_usec);
 
+/** pl_drift_end() - what led to a stand-off is over: a new policy, a new group. Repairs stay
+ * counted. Return: true when there was one. */
+bool pl_drift_end(PlDrift *d);
+
 static inline bool pl_drift_is_standoff(const PlDrift *d) {
         return d->pause_usec > 0;
 }

@@ -96,6 +96,7 @@ static json_t *limit_new(const PlContainerStatus *c, PlResource r) {
             pl_json_put(o, "owner_errors",
                         owner_errors_new(c->owner_errors ? c->owner_errors[r] : NULL)) &&
             put_bool(o, "managed", wanted && wanted->set) &&
+            put_bool(o, "holds", c->holds & (UINT32_C(1) << r)) &&
             put_bool(o, "known", in_force && in_force->set))
                 return o;
         json_decref(o);

@@ -26,6 +26,7 @@ typedef struct PlContainerStatus {
         const char *id, *name, *service, *image, *phase; /* service NULL: no section matches */
         PlWireHealth health;
         const PlLimits *wanted, *in_force;
+        uint32_t holds; /* mask of 1 << PlResource: read back as wanted, where its processes are */
         const char *const (
                         *owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
         uint64_t memory_bytes, memory_peak_bytes, cpu_usec, pids; /* PL_UNLIMITED: unknown */

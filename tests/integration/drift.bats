@@ -125,6 +125,36 @@ repairs() { status_of web .drift_repairs; }
     wait_until 90 is web TasksMax 50
 }
 
+# status_line - the last one that systemd was told
+status_line() { grep '^STATUS=' "$T/notify.log" | tail -n 1; }
+counts() { [[ $(status_line) == *"limits $1"* ]]; }
+
+@test "a stand-off holds nothing, and a reload ends it: what is written then is put back at once" {
+    local fighter file i
+    daemon_begin
+    run_bb web
+    becomes web TasksMax 50
+    wait_until 5 counts 1/1
+    file=$(group_of web pids)/pids.max
+    (while echo 99 >"$file"; do sleep 0.02; done) 3>&- 2>/dev/null &
+    fighter=$!
+    wait_until 15 said 'stand-off' || { kill "$fighter"; fail "nothing was said"; }
+    kill "$fighter"
+    wait "$fighter" || true
+    wait_until 5 counts 0/1 || fail "$(status_line)"
+    gives false status_of web .limits.TasksMax.holds
+    gives true status_of web .limits.MemoryMax.holds
+    run ctl status
+    [ "$status" -eq 1 ]
+    ctl reload
+    becomes web TasksMax 50
+    wait_until 5 counts 1/1 || fail "$(status_line)"
+    for i in 1 2 3; do
+        write_value web TasksMax 97
+        becomes web TasksMax 50
+    done
+}
+
 @test "dry-run changes nothing, and says what it would change" {
     daemon_begin --dry-run
     run_bb web

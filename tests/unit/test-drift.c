@@ -70,6 +70,23 @@ START_TEST(settles) {
 }
 END_TEST
 
+/* A new policy or a new group: repairs are admitted at once, as if nothing had been. */
+START_TEST(ends) {
+        PlDrift d = { 0 };
+        uint64_t now = 1000 * SEC;
+
+        ck_assert(!pl_drift_end(&d));
+        for (unsigned n = 0; n <= PL_DRIFT_BURST; n++)
+                (void)pl_drift_want_repair(&d, ++now);
+        ck_assert(pl_drift_end(&d));
+        ck_assert(!pl_drift_is_standoff(&d));
+        ck_assert_uint_eq(d.repairs, PL_DRIFT_BURST);
+        for (unsigned n = 0; n < PL_DRIFT_BURST; n++)
+                ck_assert_int_eq(pl_drift_want_repair(&d, ++now), PL_DRIFT_REPAIR);
+        ck_assert_int_eq(pl_drift_want_repair(&d, ++now), PL_DRIFT_STANDOFF_BEGIN);
+}
+END_TEST
+
 START_TEST(pause_is_bounded) {
         PlDrift d = { 0 };
         uint64_t now = 1000 * SEC;
@@ -89,6 +106,7 @@ int main(void) {
 
         tcase_add_loop_test(t, verdicts, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, settles);
+        tcase_add_test(t, ends);
         tcase_add_test(t, pause_is_bounded);
         return run_case(t);
 }

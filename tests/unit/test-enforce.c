@@ -279,6 +279,7 @@ START_TEST(not_its_process) {
         RUN_UNTIL(is_settled());
         ck_assert_uint_eq(n_written, 0);
         ck_assert_ptr_null(held()->cgroup);
+        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
 }
 END_TEST
 
@@ -312,6 +313,7 @@ START_TEST(in_force_is_read_back) {
         sync_all();
         RUN_UNTIL(is_settled());
         ck_assert_uint_eq(held()->held, BIT(TASKS_MAX));
+        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
         ck_assert_ptr_nonnull(said("web", "MemoryMax= not in force: kernel reports 128M"));
         ck_assert_str_eq(said("web", "MemoryMax= not in force")->message_id,
                          PL_MESSAGE_LIMITS_FAILED);
@@ -476,8 +478,10 @@ START_TEST(standoff) {
                 drift(GROUP_A);
         ck_assert(!pl_drift_is_standoff(&held()->drift));
         ck_assert_uint_eq(n_said("limits changed by"), PL_DRIFT_BURST);
+        ck_assert_uint_eq(pl_held_lacking(held()), 0);
         drift(GROUP_A);
         ck_assert(pl_drift_is_standoff(&held()->drift));
+        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
         ck_assert_str_eq(said("web", "stand-off: a direct write")->message_id,
                          PL_MESSAGE_DRIFT_STANDOFF);
         ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "1073741824"); /* left alone */
@@ -487,10 +491,80 @@ START_TEST(standoff) {
         sweep(); /* the pause is over */
         ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
         ck_assert(pl_drift_is_standoff(&held()->drift));
+        /* it was read back, but the other one may have written since, and nobody listens */
+        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
         ck_assert_uint_eq(n_said("limits changed by"), PL_DRIFT_BURST); /* not said each time */
         sweep();
         ck_assert(!pl_drift_is_standoff(&held()->drift));
+        ck_assert_uint_eq(pl_held_lacking(held()), 0);
         ck_assert_ptr_nonnull(said("web", "the stand-off is over"));
+        drift(GROUP_A); /* and is seen without a sweep */
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+}
+END_TEST
+
+/* A stand-off ends where the fight may have: its values are repaired at once, and whoever writes
+ * again is noticed. */
+static void by_reload(void) {
+        change_policy(M64);
+}
+
+static void by_new_run(void) {
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
+        group_remove(GROUP_A);
+        sweep(); /* nobody watches it */
+        RUN_UNTIL(!held()->cgroup);
+        group_make(GROUP_A);
+        process_put(PID_A + 1, GROUP_A);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A + 1);
+        RUN_UNTIL(held()->held == BIT(MEMORY_MAX) && is_settled());
+}
+
+static const struct {
+        const char *name;
+        void (*end)(void);
+} standoff_ends[] = { { "a reload", by_reload }, { "a new run", by_new_run } };
+
+START_TEST(standoff_ended) {
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
+        for (unsigned i = 0; i <= PL_DRIFT_BURST; i++)
+                drift(GROUP_A);
+        ck_assert(pl_drift_is_standoff(&held()->drift));
+        standoff_ends[_i].end();
+        ck_assert_msg(!pl_drift_is_standoff(&held()->drift), "%s", standoff_ends[_i].name);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+        ck_assert_uint_eq(pl_held_lacking(held()), 0);
+        drift(GROUP_A);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+}
+END_TEST
+
+/* What the kernel refuses to take back is said so, counted so, and no fight. */
+START_TEST(repair_refused) {
+        make(M64 "TasksMax=9\n");
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled() && pl_held_lacking(held()) == 0);
+        kernel_rules[0] = (KernelRule){ .file = "memory.max", .error = EBUSY };
+        group_put(GROUP_A, "memory.max", "1073741824\n");
+        RUN_UNTIL(n_said("the kernel refused") > 0 && is_settled());
+        ck_assert_uint_eq(n_said("putting back"), 0);
+        ck_assert_ptr_nonnull(said("web", "limits changed by a direct write to the cgroup, and "
+                                          "cannot be put back: MemoryMax=64M (was 1G)"));
+        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
+        for (unsigned i = 0; i < 2 * PL_DRIFT_BURST; i++) {
+                pl_queue_put(enforcer, subject(ID_A)->held, PL_QUEUE_KERNEL);
+                RUN_UNTIL(is_settled());
+        }
+        ck_assert(!pl_drift_is_standoff(&held()->drift));
+        ck_assert_uint_eq(n_said("limits changed by"), 1);
+        kernel_rules[0] = (KernelRule){};
+        sweep();
+        ck_assert_uint_eq(pl_held_lacking(held()), 0);
+        ck_assert_ptr_nonnull(said("web", "limits in force: MemoryMax=64M (was 1G)"));
 }
 END_TEST
 
@@ -657,6 +731,8 @@ int main(void) {
         tcase_add_test(t, not_in_this_kernel);
         tcase_add_loop_test(t, repaired_and_blamed, 0, (int)PL_ARRAY_SIZE(blame_rows));
         tcase_add_test(t, standoff);
+        tcase_add_loop_test(t, standoff_ended, 0, PL_ARRAY_SIZE(standoff_ends));
+        tcase_add_test(t, repair_refused);
         tcase_add_test(t, stale_facts_write_nothing);
         tcase_add_test(t, original_captured_once);
         tcase_add_test(t, original_of_the_one_before);

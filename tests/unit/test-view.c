@@ -45,7 +45,11 @@ static json_t *container(const Sample *s) {
         json_t *findings = json_pack("{s:[o*]}", "findings",
                                      s->finding ? pl_wire_finding(&finding) : NULL);
         PlLimits wanted = {}, in_force = {};
+        uint32_t holds = UINT32_MAX; /* plimsolld's verdict, which knows the page */
         json_t *j;
+
+        if (s->in_force_bytes > s->wanted_bytes || s->wanted_bytes - s->in_force_bytes >= KIB(4))
+                holds &= ~(UINT32_C(1) << PL_RESOURCE_MEMORY_MAX);
 
         wanted.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ s->wanted_bytes > 0, s->wanted_bytes, NULL };
         in_force.v[PL_RESOURCE_MEMORY_MAX] =
@@ -62,6 +66,7 @@ static json_t *container(const Sample *s) {
                                 .health = { s->health, s->reason, LOADED },
                                 .wanted = &wanted,
                                 .in_force = &in_force,
+                                .holds = holds,
                                 .owner_errors = s->errors,
                                 .memory_bytes = s->memory_bytes,
                                 .memory_peak_bytes = s->memory_bytes,

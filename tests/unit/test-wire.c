@@ -57,6 +57,7 @@ static const struct {
         PlValue wanted, in_force;
         const char *errors[3];
         const char *dump;
+        bool holds;
 } limits[] = {
         { "bytes",
           PL_RESOURCE_MEMORY_MAX,
@@ -64,42 +65,43 @@ static const struct {
           { true, GIB(4), NULL },
           {},
           "{\"wanted\":4294967296,\"in_force\":4294967296,\"owner_errors\":[],\"managed\":true,"
-          "\"known\":true}" },
+          "\"holds\":true,\"known\":true}",
+          true },
         { "infinity is null, and managed",
           PL_RESOURCE_MEMORY_MAX,
           { true, PL_UNLIMITED, NULL },
           { true, GIB(1), NULL },
           {},
           "{\"wanted\":null,\"in_force\":1073741824,\"owner_errors\":[],\"managed\":true,"
-          "\"known\":true}" },
+          "\"holds\":false,\"known\":true}" },
         { "left alone is null, and not managed",
           PL_RESOURCE_TASKS_MAX,
           {},
           { true, PL_UNLIMITED, NULL },
           {},
           "{\"wanted\":null,\"in_force\":null,\"owner_errors\":[],\"managed\":false,"
-          "\"known\":true}" },
+          "\"holds\":false,\"known\":true}" },
         { "not read yet",
           PL_RESOURCE_TASKS_MAX,
           { true, 512, NULL },
           {},
           {},
           "{\"wanted\":512,\"in_force\":null,\"owner_errors\":[],\"managed\":true,"
-          "\"known\":false}" },
+          "\"holds\":false,\"known\":false}" },
         { "CPU time is percent",
           PL_RESOURCE_CPU_QUOTA,
           { true, 2000000, NULL },
           { true, 125000, NULL },
           {},
           "{\"wanted\":200,\"in_force\":12.5,\"owner_errors\":[],\"managed\":true,"
-          "\"known\":true}" },
+          "\"holds\":false,\"known\":true}" },
         { "texts",
           PL_RESOURCE_ALLOWED_CPUS,
           { true, 0, (char *)"0-3" },
           {},
           {},
           "{\"wanted\":\"0-3\",\"in_force\":null,\"owner_errors\":[],\"managed\":true,"
-          "\"known\":false}" },
+          "\"holds\":false,\"known\":false}" },
         { "owners",
           PL_RESOURCE_MEMORY_MAX,
           { true, 4096, NULL },
@@ -107,7 +109,7 @@ static const struct {
           { NULL, "no bus", "too \xff low" },
           "{\"wanted\":4096,\"in_force\":4096,\"owner_errors\":[{\"owner\":\"systemd\",\"message\":"
           "\"no bus\"},{\"owner\":\"engine\",\"message\":\"too \\\\xff low\"}],\"managed\":true,"
-          "\"known\":true}" },
+          "\"holds\":false,\"known\":true}" },
 };
 
 START_TEST(test_limit) {
@@ -122,6 +124,7 @@ START_TEST(test_limit) {
         c.wanted = &wanted;
         c.in_force = &in_force;
         c.owner_errors = errors;
+        c.holds = limits[_i].holds ? UINT32_C(1) << r : 0;
 
         json_t *j = pl_wire_container(&c);
         const json_t *all = json_object_get(j, "limits");
