@@ -167,7 +167,6 @@ int pl_enforcer_add(PlEnforcer *e, PlSubject *s) {
         if (!h)
                 return -ENOMEM;
         r = pl_state_dir_load(e->registry->state_dir, s->id, &h->originals.state);
-        h->originals.known = r >= 0;
         h->originals.unreadable = r == -EOPNOTSUPP;
         TAILQ_INSERT_TAIL(&e->all, h, all);
         s->held = h;
@@ -213,6 +212,7 @@ void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event) {
         case PL_EVENT_UPDATE:
                 if (!h->told.update_in_flight && now - h->told.own_update_usec > OWN_UPDATE_USEC) {
                         h->told.others_usec = now;
+                        h->originals.accepted = false; /* it may show theirs */
                         pl_held_forget_told(h);
                 }
                 h->fresh = false;
@@ -226,7 +226,7 @@ void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
         PlHeld *h = s->held;
 
         h->fresh = false;
-        pl_originals_complete(e, h);
+        pl_originals_inspected(e, h);
         if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0)
                 pl_locate_drop(e, h);
         pl_queue_put(e, h, PL_QUEUE_KERNEL);

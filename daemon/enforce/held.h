@@ -32,9 +32,9 @@ typedef enum PlQueue {
 /* What was there before plimsoll. */
 typedef struct PlHeldOriginals {
         PlContainerState state; /* on disk as soon as anything was written */
-        bool due;               /* captured before HostConfig was known, which completes them */
-        bool known;             /* they were captured */
-        bool unreadable;        /* a later plimsoll has written them: nothing may be touched */
+        bool accepted;   /* the engine has taken an update; the next inspection shows what it made
+                          * of it */
+        bool unreadable; /* a later plimsoll has written them: nothing may be touched */
 } PlHeldOriginals;
 
 /* What systemd and the engine were told, and what they answered. Times: CLOCK_BOOTTIME, but for

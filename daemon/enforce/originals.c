@@ -2,6 +2,8 @@
 
 /*
  * Originals: what was there before plimsoll, captured once and kept on disk before the first write.
+ *
+ * What is original is decided in lib/limits/originals; here it is seen and kept.
  */
 
 #include "enforce/originals.h"
@@ -11,71 +13,94 @@
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
 
-/* On v1 the sum of memory and swap moves along with memory. */
-uint32_t pl_originals_companions(const PlEnforcer *e, uint32_t mask) {
-        bool v1 = e->mounts->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
-
-        return v1 && mask & (1U << PL_RESOURCE_MEMORY_MAX) ? 1U << PL_RESOURCE_MEMORY_SWAP_MAX : 0;
+static int host_limits(const PlEnforcer *e, const PlHeld *h, PlLimits *ret) {
+        return pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU], ret);
 }
 
-/* Originals are captured once per container, before the first write: from the kernel where the
- * container already runs, else from what the engine would have written at start. */
-int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
-        uint32_t missing = pl_held_wanted(h) & ~h->originals.state.managed, capture;
-        int r;
+static int keep(PlEnforcer *e, PlHeld *h, bool durable) {
+        int r = pl_state_dir_save(e->registry->state_dir, &h->originals.state, durable);
 
-        if (missing == 0)
-                return 0;
-        if (h->originals.unreadable)
-                return -EOPNOTSUPP; /* said when it was read */
-        if (h->subject->provisional) {
-                h->originals.due = true;
-        } else if (!h->originals.known) {
-                r = pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
-                                        &h->originals.state.engine_original);
-                if (r < 0)
-                        return r;
-                h->originals.known = true;
-        }
-        capture = missing | (pl_originals_companions(e, missing) & ~h->originals.state.managed);
-        for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
-                const PlValue *from;
-
-                if (!(capture & (1U << i)))
-                        continue;
-                from = h->cgroup_started_usec > 0 && h->reading.in_force.v[i].set
-                                       ? &h->reading.in_force.v[i]
-                                       : &h->originals.state.engine_original.v[i];
-                r = pl_value_copy(from, &h->originals.state.original.v[i]);
-                if (r < 0)
-                        return r;
-        }
-        h->originals.state.managed |= missing;
-        r = pl_state_dir_save(e->registry->state_dir, &h->originals.state);
-        if (r < 0) {
-                h->originals.state.managed &= ~missing;
+        if (r < 0)
                 pl_subject_report(e->reporter, h->subject, LOG_ERR, PL_MESSAGE_LIMITS_FAILED,
                                   strerror(-r), NULL,
                                   "limits not touched: what was there before cannot be kept in %s: "
                                   "%s",
                                   e->registry->options.state_dir, strerror(-r));
-        }
         return r;
 }
 
-/* The container was written to before it could be inspected. Now HostConfig says what runc would
- * have written, and that counts as what was there before. */
-void pl_originals_complete(PlEnforcer *e, PlHeld *h) {
-        if (!h->originals.due)
+int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
+        PlContainerState *s = &h->originals.state;
+        uint32_t managed = s->managed;
+        bool started = h->cgroup && h->cgroup_started_usec > 0;
+        int r;
+
+        if ((pl_held_wanted(h) & ~managed) == 0)
+                return 0;
+        if (h->originals.unreadable)
+                return -EOPNOTSUPP; /* said when it was read */
+        r = pl_state_capture(s, pl_held_wanted(h), started ? &h->reading : NULL,
+                             h->cgroup_started_usec, e->registry->options.host.page_bytes);
+        if (r >= 0)
+                r = keep(e, h, false);
+        if (r < 0)
+                s->managed = managed;
+        return r;
+}
+
+int pl_originals_ask(PlEnforcer *e, PlHeld *h, const char *body) {
+        PlHierarchy hierarchy = e->mounts->hierarchy[PL_CONTROLLER_CPU];
+        PlLimits now = { 0 }, after = { 0 };
+        uint64_t period_usec = 0;
+        int r = host_limits(e, h, &now);
+
+        if (r >= 0)
+                r = pl_docker_updated(h->subject->facts, body, hierarchy, &after, &period_usec);
+        if (r >= 0)
+                r = pl_state_ask(&h->originals.state, &now, &after, period_usec);
+        if (r >= 0)
+                /* The engine remembers over a loss of power, and so must we. The kernel does not:
+                 * so captures before this need not wait for the disk. */
+                r = keep(e, h, true);
+        pl_limits_deinit(&now);
+        pl_limits_deinit(&after);
+        return r;
+}
+
+void pl_originals_answered(PlHeld *h, bool taken, bool last) {
+        h->originals.accepted = taken;
+        if (!taken || last)
+                (void)pl_state_answered(&h->originals.state, taken);
+}
+
+void pl_originals_keep(PlEnforcer *e, PlHeld *h) {
+        if (pl_state_is_needed(&h->originals.state))
+                (void)pl_state_dir_save(e->registry->state_dir, &h->originals.state, false);
+        else
+                (void)pl_state_dir_remove(e->registry->state_dir, h->subject->id);
+}
+
+void pl_originals_inspected(PlEnforcer *e, PlHeld *h) {
+        PlContainerState *s = &h->originals.state;
+        const PlContainer *c = h->subject->facts;
+        bool needed = pl_state_is_needed(s), answered;
+        PlLimits now = { 0 };
+        int r, run = 0;
+
+        if (!pl_subject_is_known(h->subject) || h->originals.unreadable)
                 return;
-        h->originals.due = false;
-        if (pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
-                                &h->originals.state.engine_original) < 0)
-                return;
-        h->originals.known = true;
-        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
-                if (h->originals.state.managed & (1U << i) && !h->originals.state.original.v[i].set)
-                        (void)pl_value_copy(&h->originals.state.engine_original.v[i],
-                                            &h->originals.state.original.v[i]);
-        (void)pl_state_dir_save(e->registry->state_dir, &h->originals.state);
+        answered = h->originals.accepted && !h->told.update_in_flight &&
+                   !h->subject->inspect_again && !h->subject->inspect_due;
+        r = host_limits(e, h, &now);
+        if (r >= 0)
+                r = pl_state_learn(s, &now,
+                                   c->host.cpu_period > 0 ? (uint64_t)c->host.cpu_period : 0,
+                                   answered);
+        if (answered)
+                h->originals.accepted = false;
+        if (r >= 0 && pl_container_is_live(c))
+                run = pl_state_begin_run(s, c->started_usec);
+        if ((r > 0 || run > 0) && needed && !pl_registry_is_dry_run(e->registry))
+                pl_originals_keep(e, h);
+        pl_limits_deinit(&now);
 }

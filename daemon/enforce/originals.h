@@ -6,13 +6,21 @@
 
 #include "enforce/context.h"
 
-/** pl_originals_companions() - values that are written together with those of the mask, and so have
- * originals to keep as well. */
-uint32_t pl_originals_companions(const PlEnforcer *e, uint32_t mask);
-
-/** pl_originals_capture() - of all wanted values. Return: 0, on disk; -ENOMEM, -errno (reported):
- * nothing may be written. */
+/** pl_originals_capture() - of all wanted values. Return: 0, on disk; -ENOMEM, -errno (reported),
+ * -EOPNOTSUPP (reported when it was read): nothing may be written. */
 int pl_originals_capture(PlEnforcer *e, PlHeld *h);
 
-/** pl_originals_complete() - the facts have HostConfig now, which an early capture lacked. */
-void pl_originals_complete(PlEnforcer *e, PlHeld *h);
+/** pl_originals_ask() - the engine is about to be told the body of an update. Return: 0, on disk,
+ * through a loss of power; -ENOMEM, -errno (reported): it may not be told. */
+int pl_originals_ask(PlEnforcer *e, PlHeld *h, const char *body);
+
+/** pl_originals_answered() - the engine has taken the update, or refused it; not: it was lost.
+ * @last: nobody will inspect the container any more */
+void pl_originals_answered(PlHeld *h, bool taken, bool last);
+
+/** pl_originals_inspected() - HostConfig was seen. */
+void pl_originals_inspected(PlEnforcer *e, PlHeld *h);
+
+/** pl_originals_keep() - the record has changed, and less is ours than before: on disk while
+ * anything is, else gone. */
+void pl_originals_keep(PlEnforcer *e, PlHeld *h);

@@ -42,7 +42,23 @@ static const PlReading *reading_of(const PlHeld *h) {
         return h->cgroup ? &h->reading : NULL;
 }
 
+/* A memory limit never goes to the engine alone. Return: whether swap goes along with it. */
+static bool swap_goes_along(const PlHeld *h) {
+        return h->want.v[PL_RESOURCE_MEMORY_MAX].set && !h->want.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
+}
+
 static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallback) {
+        if (r == PL_RESOURCE_MEMORY_SWAP_MAX && swap_goes_along(h) &&
+            !(h->restoring & (1U << PL_RESOURCE_MEMORY_MAX))) {
+                *fallback = pl_state_swap_allowance(&h->originals.state);
+                return fallback->set ? fallback : NULL;
+        }
+        if (r == PL_RESOURCE_MEMORY_SWAP_MAX && swap_goes_along(h)) {
+                *fallback = pl_resource_fresh(r);
+                return h->originals.state.engine_original.v[r].set
+                                       ? &h->originals.state.engine_original.v[r]
+                                       : fallback;
+        }
         if (!h->want.v[r].set)
                 return NULL;
         if (!(h->restoring & (1U << r)))
@@ -113,16 +129,13 @@ static void settle_restored(PlEnforcer *e, PlHeld *h) {
         if (done == 0)
                 return;
         h->originals.state.managed &= ~done;
-        keep = h->originals.state.managed | pl_originals_companions(e, h->originals.state.managed);
+        keep = pl_state_captured(&h->originals.state);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (!(keep & (1U << r))) {
                         pl_value_deinit(&h->originals.state.original.v[r]);
                         h->originals.state.original.v[r] = (PlValue){ 0 };
                 }
-        if (h->originals.state.managed == 0)
-                (void)pl_state_dir_remove(e->registry->state_dir, h->subject->id);
-        else
-                (void)pl_state_dir_save(e->registry->state_dir, &h->originals.state);
+        pl_originals_keep(e, h);
         (void)pl_desire(e, h);
 }
 
@@ -135,6 +148,8 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                 h->told.update_in_flight = false;
                 h->told.own_update_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
                 h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
+                if (error != -ECONNRESET && error != -ENOTCONN && error != -ETIMEDOUT)
+                        pl_originals_answered(h, error >= 0, e->stopping);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost() has reported it, and the resync leads here again */
                         pl_held_forget_told(h);
@@ -224,7 +239,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                         note_engine_error(e, h, h->told.engine_failed);
                 return;
         }
-        if (pl_originals_capture(e, h) < 0)
+        if (pl_originals_capture(e, h) < 0 || pl_originals_ask(e, h, body) < 0)
                 return;
         r = pl_engine_update(e->registry->engine, h->subject->id, body, on_updated, e);
         if (r < 0)

@@ -213,7 +213,7 @@ static bool keep_borrowed_high(PlEnforcer *e, PlHeld *h, const PlSqueeze *q) {
                 return true;
         h->originals.state.squeeze_high =
                         (PlValue){ .set = q->high_held, .number = q->high_before };
-        r = pl_state_dir_save(e->registry->state_dir, &h->originals.state);
+        r = pl_state_dir_save(e->registry->state_dir, &h->originals.state, false);
         if (r < 0 && q->high_held)
                 h->originals.state.squeeze_high = (PlValue){ 0 };
         return r >= 0;
@@ -447,9 +447,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                 pl_registry_inspect(e->registry, h->subject);
                 return;
         }
-        h->reading.usual_swap.set = h->originals.state.original.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
-        h->reading.usual_swap.number =
-                        h->originals.state.original.v[PL_RESOURCE_MEMORY_SWAP_MAX].number;
+        h->reading.usual_swap = pl_state_swap_allowance(&h->originals.state);
         r = pl_plan_limits(&h->want, &h->reading,
                            h->service ? h->service->shrink_mode : PL_SHRINK_SAFE, &h->squeeze,
                            e->registry->options.host.page_bytes, &plan);

@@ -70,7 +70,7 @@ static void broken(const PlStateDir *d, const char *id, int error, const char *l
                   "its %s, their file is broken (%s)", lost, strerror(-error));
 }
 
-int pl_state_dir_save(PlStateDir *d, const PlContainerState *s) {
+int pl_state_dir_save(PlStateDir *d, const PlContainerState *s, bool durable) {
         _cleanup_free_ char *text = NULL;
         int r;
 
@@ -79,7 +79,7 @@ int pl_state_dir_save(PlStateDir *d, const PlContainerState *s) {
         r = pl_state_format(s, &text);
         if (r < 0)
                 return r;
-        return pl_fs_replace(d->fd, s->id, text, strlen(text), 0600, false);
+        return pl_fs_replace(d->fd, s->id, text, strlen(text), 0600, durable);
 }
 
 int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {

@@ -23,8 +23,9 @@ int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir *
 PlStateDir *pl_state_dir_free(PlStateDir *d);
 PL_DEFINE_CLEANUP(PlStateDir *, pl_state_dir_free)
 
-/** pl_state_dir_save() - Return: 0, -ENOMEM, -errno; on failure the old file is untouched. */
-int pl_state_dir_save(PlStateDir *d, const PlContainerState *s);
+/** pl_state_dir_save() - @durable: it also survives a loss of power, for which the disk has to be
+ * waited for. Return: 0, -ENOMEM, -errno; on failure the old file is untouched. */
+int pl_state_dir_save(PlStateDir *d, const PlContainerState *s, bool durable);
 
 /** pl_state_dir_load() - Return: 0; -ENOENT none; -EBADMSG broken (reported; set aside as ID.bad);
  * -EOPNOTSUPP of a later version (reported; left alone, and so should be the container). */

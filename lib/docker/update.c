@@ -434,3 +434,39 @@ int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *r
         *ret = l;
         return 0;
 }
+
+static void take_number(const json_t *body, const char *key, int64_t *to) {
+        const json_t *j = json_object_get(body, key);
+
+        if (j)
+                *to = json_integer_value(j);
+}
+
+int pl_docker_updated(const PlContainer *c, const char *body, PlHierarchy hierarchy, PlLimits *ret,
+                      uint64_t *ret_period_usec) {
+        _cleanup_json_ json_t *o = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+        PlContainer after = { .host = c->host };
+        PlHostConfig *h = &after.host;
+        int64_t blkio = h->blkio_weight;
+        const char *cpus = json_string_value(json_object_get(o, "CpusetCpus"));
+        int r;
+
+        if (!o)
+                return -EBADMSG;
+        take_number(o, "Memory", &h->memory);
+        take_number(o, "MemorySwap", &h->memory_swap);
+        take_number(o, "MemoryReservation", &h->memory_reservation);
+        take_number(o, "NanoCpus", &h->nano_cpus);
+        take_number(o, "CpuQuota", &h->cpu_quota);
+        take_number(o, "CpuPeriod", &h->cpu_period);
+        take_number(o, "CpuShares", &h->cpu_shares);
+        take_number(o, "PidsLimit", &h->pids_limit);
+        take_number(o, "BlkioWeight", &blkio);
+        h->blkio_weight = (uint16_t)blkio;
+        if (cpus)
+                h->cpuset_cpus = (char *)cpus;
+        r = pl_container_limits(&after, hierarchy, ret);
+        if (r >= 0)
+                *ret_period_usec = h->cpu_period > 0 ? (uint64_t)h->cpu_period : 0;
+        return r;
+}

@@ -14,6 +14,15 @@
  * Return: 0 or -ENOMEM. */
 int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret);
 
+/**
+ * pl_docker_updated() - HostConfig as limits, after an update that is accepted
+ * @body: from pl_docker_format_update()
+ * @ret_period_usec: HostConfig.CpuPeriod
+ * Return: 0, -ENOMEM, -EBADMSG: no such body.
+ */
+int pl_docker_updated(const PlContainer *c, const char *body, PlHierarchy hierarchy, PlLimits *ret,
+                      uint64_t *ret_period_usec);
+
 /* What the engine's rules depend on besides the container. */
 typedef struct PlDockerHost {
         PlHierarchy hierarchy; /* the one that holds the cpu and io controllers: weights */

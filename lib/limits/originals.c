@@ -362,6 +362,37 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
         return changed;
 }
 
+int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after,
+                 uint64_t period_usec) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const PlValue fresh = pl_resource_fresh(r);
+
+                if (!same_effect(r, &now->v[r], &after->v[r]) &&
+                    pl_value_copy(after->v[r].set ? &after->v[r] : &fresh, &s->engine_asked.v[r]) <
+                                    0)
+                        return -ENOMEM;
+        }
+        if (period_usec != s->period.engine_original_usec)
+                s->period.engine_told_usec = period_usec;
+        return 0;
+}
+
+int pl_state_answered(PlContainerState *s, bool taken) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                PlValue asked = s->engine_asked.v[r];
+                int k;
+
+                if (!asked.set)
+                        continue;
+                s->engine_asked.v[r] = (PlValue){ 0 };
+                k = taken ? keep_as_told(s, r, &asked) : 0;
+                pl_value_deinit(&asked);
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}
+
 int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *reading,
                      uint64_t run_usec, uint64_t page) {
         uint32_t ours = 0, missing = mask & ~s->managed, captured;

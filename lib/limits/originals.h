@@ -90,6 +90,19 @@ uint32_t pl_state_captured(const PlContainerState *s);
 int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_usec, bool answered);
 
 /**
+ * pl_state_ask() - the engine is about to be told
+ * @now, @after: HostConfig's limits before and after; what differs is asked for
+ * @period_usec: HostConfig.CpuPeriod after
+ * Return: 0, -ENOMEM.
+ */
+int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after,
+                 uint64_t period_usec);
+
+/** pl_state_answered() - the engine has taken what it was asked for (nobody will look at HostConfig
+ * any more), or has refused all of it. Return: 0, -ENOMEM. */
+int pl_state_answered(PlContainerState *s, bool taken);
+
+/**
  * pl_state_capture() - record what was there before a first write. Values on record are left alone:
  * what is in force by now may be ours.
  * @mask:    values that are to be managed from now on

@@ -160,6 +160,31 @@ START_TEST(test_update) {
 }
 END_TEST
 
+/* What the engine shows afterwards is what it was told, and nothing is left to tell. */
+START_TEST(test_updated) {
+        const __typeof__(rows[0]) *t = &rows[_i];
+        _cleanup_(pl_limits_deinit) PlLimits want = limits_of(t->want), after = { 0 };
+        const PlContainer c = { .host = t->have };
+        _cleanup_free_ char *body = NULL;
+        uint64_t period_usec = 0;
+        uint32_t untold;
+
+        ck_assert_int_eq(pl_docker_format_update(&want, &t->have, &t->host, &body, &untold), 0);
+        if (!body)
+                return;
+        ck_assert_int_eq(pl_docker_updated(&c, body, t->host.hierarchy, &after, &period_usec), 0);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (want.v[r].set && want.v[r].number != PL_UNLIMITED &&
+                    pl_resource_info(r)->engine & PL_ENGINE_TOLD && !(untold & (1U << r)) &&
+                    pl_resource_info(r)->kind != PL_KIND_WEIGHT &&
+                    pl_resource_info(r)->kind != PL_KIND_CPU_TIME)
+                        ck_assert_msg(pl_value_equal(&want.v[r], &after.v[r]), "%s: %s", t->name,
+                                      pl_resource_info(r)->name);
+        ck_assert_int_eq(pl_docker_updated(&c, "Memory", t->host.hierarchy, &after, &period_usec),
+                         -EBADMSG);
+}
+END_TEST
+
 /* CpuShares that the engine is told for a weight. */
 static uint64_t told_shares(uint64_t weight, PlHierarchy h) {
         const PlDockerHost host = { .hierarchy = h };
@@ -214,6 +239,7 @@ int main(void) {
         TCase *c = tcase_create("update");
 
         tcase_add_loop_test(c, test_update, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(c, test_updated, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(c, test_weights);
         return run_case(c);
 }

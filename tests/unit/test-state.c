@@ -139,7 +139,7 @@ START_TEST(directory) {
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
         ck_assert_int_eq(pl_state_dir_load(d, "../containers", &t), -EINVAL);
         s.original.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ .set = true, .number = PL_UNLIMITED };
-        ck_assert_int_eq(pl_state_dir_save(d, &s), 0);
+        ck_assert_int_eq(pl_state_dir_save(d, &s, true), 0);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
         ck_assert_uint_eq(t.managed, s.managed);
         ck_assert_uint_eq(t.original.v[PL_RESOURCE_MEMORY_MAX].number, PL_UNLIMITED);
