@@ -208,9 +208,16 @@ static void on_killed(void *userdata, const PlSubject *s, pid_t victim, bool hos
         pl_healthd_oom(pl_health_act_patients(m->health), s->id, victim, host);
 }
 
+static void on_frozen(void *userdata, const PlSubject *s, bool frozen) {
+        PlManager *m = userdata;
+
+        pl_healthd_frozen(pl_health_act_patients(m->health), s->id, frozen);
+}
+
 static const PlOomHandlers oom_handlers = {
         .limit = on_limit,
         .killed = on_killed,
+        .frozen = on_frozen,
 };
 
 static uint64_t on_memory(void *userdata, const PlSubject *s, PlUsage *ret_usage) {

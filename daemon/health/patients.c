@@ -53,6 +53,7 @@ typedef struct PlPatient {
         uint64_t latency_usec;
         uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
         bool heard;           /* a verdict of its probe, since the last step */
+        bool frozen;          /* at its memory limit */
 } PlPatient;
 
 /* A required service, and since when it has no container. */
@@ -322,6 +323,7 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .docker = p->facts.healthcheck.status,
                 .started_usec = p->started_usec,
                 .oom_usec = p->oom_usec,
+                .frozen = p->frozen,
                 .by_request = pl_ending_was_requested(&p->ending) && !was_done_unseen(p),
                 .own = pl_restart_is_under_way(&p->restart),
                 .between = pl_restart_is_under_way(&p->restart) &&
@@ -1052,6 +1054,15 @@ void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host) {
         pl_ending_oom(&p->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
         remember(h, p, &p->restart, ender);
         p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
+        step_and_tell(h, p);
+}
+
+void pl_healthd_frozen(PlHealthd *h, const char *id, bool frozen) {
+        PlPatient *p = pl_map_get(h->patients, id);
+
+        if (!p || p->frozen == frozen)
+                return;
+        p->frozen = frozen;
         step_and_tell(h, p);
 }
 

@@ -127,6 +127,9 @@ void pl_healthd_environment(PlHealthd *h, const char *id, char *const *environme
  * limit. */
 void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host);
 
+/** pl_healthd_frozen() - it is frozen at its memory limit (OomKillDisable), or not any more. */
+void pl_healthd_frozen(PlHealthd *h, const char *id, bool frozen);
+
 /* Borrowed until the next call into this module. */
 typedef struct PlHealthdRestart {
         const char *reason;

@@ -191,8 +191,17 @@ static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
                 report(o, s, LOG_WARNING, PL_MESSAGE_MEMORY_PRESSURE, &r, text);
 }
 
+static void on_frozen(void *userdata, const char *id, bool frozen) {
+        PlOomExplainer *o = userdata;
+        const PlSubject *s = pl_map_get(o->registry->subjects, id);
+
+        if (s)
+                o->handlers->frozen(o->userdata, s, frozen);
+}
+
 static const PlOomWatchHandlers watch_handlers = {
         .killed = on_killed,
+        .frozen = on_frozen,
         .named = on_named,
         .pressed = on_pressed,
 };

@@ -18,6 +18,8 @@ typedef struct PlOomHandlers {
         /* reported already; @victim: as the engine sees it, 0: not known, or there are more;
          * @host: for lack of memory on the host, not for the container's limit */
         void (*killed)(void *userdata, const PlSubject *s, pid_t victim, bool host);
+        /* see PlOomWatchHandlers */
+        void (*frozen)(void *userdata, const PlSubject *s, bool frozen);
 } PlOomHandlers;
 
 /** pl_oom_explainer_new() - all borrowed, must outlive it. Return: 0, -ENOMEM, -errno (reported).

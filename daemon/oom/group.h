@@ -17,6 +17,7 @@
 typedef struct PlOomCount {
         uint64_t kills;  /* of processes */
         uint64_t groups; /* of whole groups, Linux 5.17 */
+        bool frozen;     /* v1: a process waits for memory, and the kernel may not kill for it */
 } PlOomCount;
 
 typedef struct PlOomGroup PlOomGroup;

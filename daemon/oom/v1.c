@@ -22,6 +22,7 @@
 #define CHOICE_STEP_USEC PL_USEC_PER_MSEC
 
 static int count(const PlOomGroup *o, PlOomCount *ret) {
+        uint64_t no_kill = 0, waits = 0;
         char buf[256];
         ssize_t n;
         _cleanup_close_ int fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control",
@@ -35,6 +36,9 @@ static int count(const PlOomGroup *o, PlOomCount *ret) {
         buf[n] = '\0';
         *ret = (PlOomCount){ 0 };
         pl_cg_take_key(buf, "oom_kill", &ret->kills); /* Linux 4.13 */
+        pl_cg_take_key(buf, "oom_kill_disable", &no_kill);
+        pl_cg_take_key(buf, "under_oom", &waits);
+        ret->frozen = no_kill && waits;
         return 0;
 }
 

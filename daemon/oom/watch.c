@@ -263,6 +263,10 @@ static uint64_t kmsg_delay(const PlKmsg *k) {
 /* How many processes of a group, killed together, may be missing from its report. */
 #define WHOLE_MAX 64
 
+/* A freeze that lasts this long is one; its end is looked for as often, because the kernel does not
+ * tell. */
+#define FROZEN_USEC PL_USEC_PER_SEC
+
 /* A report that waits for the kernel log. */
 typedef struct Pending {
         uint64_t kills, found;    /* as the group counts; as the log says */
@@ -286,7 +290,10 @@ typedef struct Entry {
         uint64_t untold_until_usec; /* ask the log until then; 0: no */
         bool whole; /* a whole group was just reported: deaths until then belong to it */
         Pending *pending;
-        PlOomRing *ring; /* NULL until the first sample */
+        PlOomRing *ring;      /* NULL until the first sample */
+        sd_event_source *ice; /* looks whether it is still frozen */
+        uint64_t frozen_usec; /* CLOCK_BOOTTIME, since when; 0: it is not */
+        bool told_frozen;
 } Entry;
 
 struct PlOomWatch {
@@ -329,6 +336,40 @@ static bool take_sample(Entry *e, PlOomSample *ret) {
         if (e->w->kernel->read_pressure)
                 e->w->kernel->read_pressure(&e->group, ret);
         return true;
+}
+
+static void tell_frozen(Entry *e, bool frozen) {
+        if (e->told_frozen == frozen)
+                return;
+        e->told_frozen = frozen;
+        e->w->handlers->frozen(e->w->userdata, e->id, frozen);
+}
+
+static int on_ice(sd_event_source *source, uint64_t usec, void *userdata) {
+        look(userdata);
+        return 0;
+}
+
+static void note_frozen(Entry *e, bool frozen) {
+        uint64_t now = pl_clock_usec(CLOCK_BOOTTIME);
+        int r;
+
+        if (!frozen) {
+                e->frozen_usec = 0;
+                tell_frozen(e, false);
+                return;
+        }
+        if (e->frozen_usec == 0)
+                e->frozen_usec = now;
+        if (!e->ice)
+                r = sd_event_add_time(e->w->event, &e->ice, CLOCK_BOOTTIME, now + FROZEN_USEC, 0,
+                                      on_ice, e);
+        else
+                r = sd_event_source_set_time(e->ice, now + FROZEN_USEC);
+        if (r >= 0)
+                (void)sd_event_source_set_enabled(e->ice, SD_EVENT_ONESHOT);
+        if (now - e->frozen_usec >= FROZEN_USEC)
+                tell_frozen(e, true);
 }
 
 static void keep_sample(Entry *e, const PlOomSample *s) {
@@ -499,6 +540,8 @@ static void look(Entry *e) {
         bool late = e->pending && pl_clock_usec(CLOCK_BOOTTIME) >=
                                                   e->pending->begin_usec + kmsg_delay(e->w->kmsg);
 
+        if (r == 0)
+                note_frozen(e, now.frozen);
         if (r == 0 && now.kills > e->count.kills) {
                 PlOomCount before = e->count;
 
@@ -556,6 +599,7 @@ int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
 static void entry_free(Entry *e) {
         disarm(e);
         sd_event_source_disable_unref(e->timer);
+        sd_event_source_disable_unref(e->ice);
         if (e->pending)
                 end_pending(e);
         if (e->untold_until_usec > 0)
@@ -632,6 +676,7 @@ int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
                 return r;
         }
         listen_for_pressure(e);
+        note_frozen(e, e->count.frozen); /* since before we came */
         return 0;
 }
 
@@ -646,6 +691,7 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
                 begin(e, now.kills - e->count.kills);
         disarm(e);
         e->group.g = NULL;
+        note_frozen(e, false);
         /* disarming stopped the timer; the report still waits */
         if (e->pending)
                 look_again(e, GRACE_STEP_USEC, kmsg_delay(w->kmsg));

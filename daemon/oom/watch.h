@@ -23,6 +23,9 @@ typedef struct PlOomWatchHandlers {
         void (*killed)(void *userdata, const char *id, PlOomReport *report);
         /* The log was late: here is the victim that a report could not name. */
         void (*named)(void *userdata, const char *id, const PlKmsgKill *kill);
+        /* It is frozen at its limit: whatever needs memory waits for it (v1, oom_kill_disable).
+         * Called when that lasts, and when it is over. */
+        void (*frozen)(void *userdata, const char *id, bool frozen);
         /* The kernel reports pressure; at most once in PL_OOM_WINDOW_USEC. */
         void (*pressed)(void *userdata, const char *id, const PlOomRing *ring,
                         const PlOomSample *s);

@@ -101,6 +101,10 @@ static void explain_dispute(const PlHealth *h, const PlHealthFacts *f, char *buf
         }
 }
 
+static bool is_frozen(const PlHealthFacts *f) {
+        return f->frozen && (f->stale || (f->present && f->phase == PL_PHASE_RUNNING));
+}
+
 static void explain_start(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
         const char *why = f->probed ? h->last.reason : "";
 
@@ -157,10 +161,11 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                 break;
         case PL_SIGN_KILLED:
                 (void)snprintf(buf, size, "impaired: %s",
-                               f->frozen ? "frozen at its memory limit: OomKillDisable keeps the "
-                                           "kernel from killing, so whatever needs memory there "
-                                           "stops; raise MemoryMax="
-                                         : "a process in it was killed for lack of memory");
+                               is_frozen(f) ? "frozen at its memory limit: OomKillDisable keeps "
+                                              "the kernel from killing, so whatever needs memory "
+                                              "there stops; raise MemoryMax=, or end a process of "
+                                              "it"
+                                            : "a process in it was killed for lack of memory");
                 break;
         default:
                 break;
@@ -310,7 +315,7 @@ static PlRun run_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFa
 /* --- from the verdict to a sign: is it settled? --- */
 
 static bool was_killed(const PlHealthFacts *f, uint64_t now) {
-        return f->frozen || (f->oom_usec > 0 && now < f->oom_usec + PL_HEALTH_OOM_USEC);
+        return is_frozen(f) || (f->oom_usec > 0 && now < f->oom_usec + PL_HEALTH_OOM_USEC);
 }
 
 static PlHealthSign up_sign(const PlHealth *h, const PlHealthFacts *f, uint64_t now) {
@@ -364,6 +369,10 @@ static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealth
         h->row = pl_judge(&known);
         if (run == PL_RUN_EARLY)
                 h->n_fail = h->n_silent = 0;
+        /* that is why it does not start, or answers otherwise; whether it is dead is another matter
+         */
+        if (is_frozen(f) && h->row->judgement != PL_JUDGEMENT_DEAD)
+                return PL_SIGN_KILLED;
         switch (h->row->judgement) {
         case PL_JUDGEMENT_UNKNOWN:
                 return run != PL_RUN_CREATED && was_killed(f, now) ? PL_SIGN_KILLED

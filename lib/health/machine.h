@@ -52,7 +52,7 @@ typedef enum PlHealthSign {
         PL_SIGN_PART_ONCE, /* impaired, once */
         PL_SIGN_PART,
         PL_SIGN_KILLED,      /* serves, but a process was killed for lack of memory just now, or it
-                              * is frozen at its limit */
+                              * is frozen at its limit, and not dead */
         PL_SIGN_SERVES_ONCE, /* up, once */
         PL_SIGN_SERVES,
         _PL_SIGN_N,

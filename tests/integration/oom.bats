@@ -221,3 +221,40 @@ END
     [ "$(grep -c 'memory is short' "$LOG")" = 1 ]
     unsaid 'OOM kill'
 }
+
+@test "frozen at its limit, because the kernel may not kill: told as that, once, what to do, and never restarted" {
+    is_v2 && skip 'v2 has no oom_kill_disable'
+    local started
+    policy_is <<'END'
+[Service ice]
+Match=name:ice*
+Probe=none
+ProbeStartPeriod=1s
+OnUnhealthy=restart
+OnStartTimeout=restart
+END
+    ctl reload
+    # one that has no check, and one whose check cannot run any more
+    docker run -d --name ice --oom-kill-disable -m 32m "$BB" sh -c "$EAT; sleep 100000" >/dev/null
+    docker run -d --name ice-checked --oom-kill-disable -m 32m --health-cmd 'test -e /never' --health-interval 1s \
+        --health-retries 1 "$BB" sh -c "$EAT; sleep 100000" >/dev/null
+    started="$(docker inspect -f '{{.State.StartedAt}}' ice ice-checked)"
+    turns ice degraded
+    turns ice-checked degraded
+    for name in ice ice-checked; do
+        [[ $(reason $name) == "impaired: frozen at its memory limit: "*"raise MemoryMax="* ]] || fail "$(reason $name)"
+    done
+    # who comes later sees it, too
+    daemon_end KILL
+    daemon_begin
+    turns ice degraded
+    [ "$(docker inspect -f '{{.State.StartedAt}}' ice ice-checked)" = "$started" ]
+    [ "$(grep -c '^ice: degraded: impaired: frozen' "$LOG")" = 2 ]
+    unsaid 'restarting it|OOM kill'
+    # what it says is what helps
+    sed -i '/^Match=/a MemoryMax=400M\nMemorySwapMax=infinity' "$T/plimsoll.conf"
+    ctl reload
+    turns ice unknown
+    turns ice-checked degraded
+    [[ $(reason ice-checked) == *"Docker's healthcheck says unhealthy"* ]] || fail "$(reason ice-checked)"
+}

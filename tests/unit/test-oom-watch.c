@@ -40,8 +40,18 @@ static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
         ck_assert_uint_gt(ring->n, 0);
 }
 
+static char frozen[8]; /* f: frozen; -: not any more */
+static unsigned n_frozen;
+
+static void on_frozen(void *userdata, const char *id, bool is) {
+        ck_assert_str_eq(id, cg_host_id);
+        ck_assert_uint_lt(n_frozen + 1, sizeof(frozen));
+        frozen[n_frozen++] = is ? 'f' : '-';
+}
+
 static const PlOomWatchHandlers handlers = {
         .killed = on_killed,
+        .frozen = on_frozen,
         .named = on_named,
         .pressed = on_pressed,
 };
@@ -50,10 +60,10 @@ static bool is_v1(void) {
         return h.m.hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
 }
 
-/* A process of the group takes more than there is, and is killed. */
-static void kill_one(const char *name) {
+/* A process of the group takes more than there is. */
+static pid_t fill(const char *name) {
         char pid[16];
-        int go[2], status;
+        int go[2];
         pid_t child;
 
         ck_assert_int_eq(pipe(go), 0);
@@ -74,10 +84,20 @@ static void kill_one(const char *name) {
         (void)snprintf(pid, sizeof(pid), "%d", (int)child);
         cg_host_write(&h, PL_CONTROLLER_MEMORY, "cgroup.procs", pid);
         ck_assert_int_eq(write(go[1], "x", 1), 1);
-        ck_assert_int_eq(waitpid(child, &status, 0), child);
-        ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
         (void)close(go[0]);
         (void)close(go[1]);
+        return child;
+}
+
+static void wait_for_kill(pid_t child) {
+        int status;
+
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x", status);
+}
+
+static void kill_one(const char *name) {
+        wait_for_kill(fill(name));
 }
 
 #define STEP_USEC (10 * PL_USEC_PER_MSEC)
@@ -125,7 +145,7 @@ static void start(void) {
         else if (is_v1() && cg_host_has(&h, PL_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes"))
                 cg_host_write(&h, PL_CONTROLLER_MEMORY, "memory.memsw.limit_in_bytes", text);
         ck_assert_int_ge(sd_event_new(&event), 0);
-        n_reports = n_named = 0;
+        n_reports = n_named = n_frozen = 0;
 }
 
 static void watch_from_now(const char *kmsg) {
@@ -288,6 +308,30 @@ START_TEST(removal_is_quiet) {
 }
 END_TEST
 
+/* The kernel may not kill, so it waits; whoever comes later sees it, too, and an end is seen. */
+START_TEST(freezes) {
+        pid_t child;
+
+        if (!is_v1())
+                SKIP_HERE("v2 has no oom_kill_disable");
+        cg_host_write(&h, PL_CONTROLLER_MEMORY, "memory.oom_control", "1");
+        watch_from_now("/dev/kmsg");
+        run_for(100 * PL_USEC_PER_MSEC);
+        child = fill("frozen");
+        (void)run_until(&n_frozen, 1, LONG_USEC);
+        run_for(1500 * PL_USEC_PER_MSEC);
+        ck_assert_uint_eq(n_frozen, 1); /* told once */
+        pl_oom_watch_remove(watch, cg_host_id);
+        ck_assert_int_eq(pl_oom_watch_add(watch, cg_host_id, h.g), 0);
+        (void)run_until(&n_frozen, 3, LONG_USEC);
+        cg_host_write(&h, PL_CONTROLLER_MEMORY, "memory.oom_control", "0");
+        wait_for_kill(child);
+        (void)run_until(&n_frozen, 4, LONG_USEC);
+        ck_assert_mem_eq(frozen, "f-f-", 4);
+        run_until_report(1);
+}
+END_TEST
+
 int main(void) {
         Suite *s = suite_create("oom-watch");
         TCase *t = tcase_create("oom-watch");
@@ -301,6 +345,7 @@ int main(void) {
         tcase_add_test(t, log_is_late);
         tcase_add_loop_test(t, group_has_gone, 0, 2);
         tcase_add_test(t, removal_is_quiet);
+        tcase_add_test(t, freezes);
         suite_add_tcase(s, t);
         return cg_host_run(s);
 }
