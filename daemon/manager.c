@@ -311,6 +311,36 @@ static int take_locks(PlManager *m, char **ret_message) {
         return r;
 }
 
+/* A plimsoll of version 0.1 kept its records elsewhere. It may be running still. Return: as
+ * take_locks(). */
+static int import_state(PlManager *m, char **ret_message) {
+        const char *from = m->options.older_state_dir;
+        _cleanup_close_ int lock = -EBADF;
+        pid_t pid = 0;
+        int r = from ? pl_lock_directory(from, &lock, &pid) : -ENOENT;
+
+        if (r == -ENOENT)
+                return 0;
+        if (r == -EBUSY) {
+                if (asprintf(ret_message,
+                             "Another plimsolld (pid %d) uses %s, where there are records to "
+                             "import: stop it",
+                             pid, from) < 0)
+                        *ret_message = NULL;
+                return r;
+        }
+        if (r >= 0)
+                r = pl_state_dir_import(m->registry->state_dir);
+        if (r > 0)
+                pl_log_info("Moved %d file%s about containers from %s to %s", r,
+                            pl_plural((size_t)r), from, m->options.state_dir);
+        if (r < 0)
+                pl_log_warning("Cannot move what is known of containers from %s to %s (%s): it is "
+                               "read there, and a reboot would lose it; the next start tries again",
+                               from, m->options.state_dir, strerror(-r));
+        return 0;
+}
+
 static void swap_policy(PlManager *m, PlPolicy *policy) {
         PlPolicy *old;
 
@@ -334,6 +364,8 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
                 _cleanup_free_ char *refusal = NULL;
 
                 r = take_locks(m, &refusal);
+                if (r >= 0)
+                        r = import_state(m, &refusal);
                 if (r < 0) {
                         policy = pl_policy_unref(policy);
                         free(message);
@@ -418,6 +450,7 @@ static int open_registry(PlManager *m) {
         PlRegistryOptions options = {
                 .engine_url = m->options.engine_url,
                 .state_dir = m->options.state_dir,
+                .older_state_dir = m->options.older_state_dir,
                 .dry_run = m->options.dry_run,
         };
         _cleanup_free_ char *message = NULL;
@@ -507,6 +540,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
                 r = open_logs(m);
         if (r >= 0 && !pl_registry_is_dry_run(m->registry)) {
                 r = take_locks(m, &message);
+                if (r >= 0)
+                        r = import_state(m, &message);
                 if (r < 0)
                         pl_log_error("%s", message ?: strerror(-r));
         }

@@ -24,7 +24,8 @@
 
 #define DEFAULT_POLICY  "/etc/plimsoll/plimsoll.conf"
 #define DEFAULT_CONTROL "/run/plimsoll/control.sock"
-#define DEFAULT_STATE   "/run/plimsoll"
+#define DEFAULT_STATE   "/var/lib/plimsoll"
+#define DEFAULT_RUNTIME "/run/plimsoll"
 #define DEFAULT_ARCHIVE "/var/log/plimsoll"
 
 typedef struct Arguments {
@@ -49,7 +50,7 @@ static const PlOption options[] = {
         { "control", 0, "PATH", "", PL_OPTION_TEXT, IN(manager.control_path),
           "control socket (" DEFAULT_CONTROL ")" },
         { "state", 0, "DIR", "", PL_OPTION_TEXT, IN(manager.state_dir),
-          "what must survive a crash (" DEFAULT_STATE ")" },
+          "what must survive a crash and a reboot (" DEFAULT_STATE ")" },
         { "archive", 0, "DIR", "", PL_OPTION_TEXT, IN(manager.archive_dir),
           "archives of rotated logs (" DEFAULT_ARCHIVE ")" },
         { "check", 0, NULL, "", PL_OPTION_FLAG, IN(check),
@@ -182,8 +183,16 @@ static int make_absolute(const char **path, char **ret) {
         return 0;
 }
 
+/* systemd names the directories that it makes; of several the first is ours (systemd.exec(5)).
+ * Return: owned by the caller; NULL: out of memory. */
+static char *directory(const char *variable, const char *otherwise) {
+        const char *named = getenv(variable);
+
+        return named && *named == '/' ? strndup(named, strcspn(named, ":")) : strdup(otherwise);
+}
+
 static int run(Arguments *a) {
-        _cleanup_free_ char *policy = NULL, *archive = NULL;
+        _cleanup_free_ char *policy = NULL, *archive = NULL, *state = NULL, *runtime = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(pl_manager_freep) PlManager *manager = NULL;
         sigset_t mask;
@@ -203,9 +212,15 @@ static int run(Arguments *a) {
         (void)sigprocmask(SIG_BLOCK, &mask, NULL);
         (void)signal(SIGPIPE, SIG_IGN);
 
-        r = make_absolute(&a->manager.policy_file, &policy);
+        state = directory("STATE_DIRECTORY", DEFAULT_STATE);
+        runtime = directory("RUNTIME_DIRECTORY", DEFAULT_RUNTIME);
+        r = state && runtime ? make_absolute(&a->manager.policy_file, &policy) : -ENOMEM;
         if (r >= 0)
                 r = make_absolute(&a->manager.archive_dir, &archive);
+        if (!a->manager.state_dir) {
+                a->manager.state_dir = state;
+                a->manager.older_state_dir = runtime;
+        }
         if (r >= 0)
                 r = sd_event_new(&event);
         if (r >= 0)
@@ -233,7 +248,6 @@ int main(int argc, char **argv) {
                 .manager = {
                         .policy_file = DEFAULT_POLICY,
                         .control_path = DEFAULT_CONTROL,
-                        .state_dir = DEFAULT_STATE,
                         .archive_dir = DEFAULT_ARCHIVE,
                         .no_early_write = getenv("PLIMSOLL_NO_EARLY_WRITE") != NULL,
                 },

@@ -465,7 +465,8 @@ int pl_registry_new(sd_event *event, const PlReporter *reporter, const PlRegistr
         g->subjects = pl_map_new();
         if (!g->subjects)
                 return -ENOMEM;
-        r = pl_state_dir_open(options->state_dir, g->reporter, &g->state_dir);
+        r = pl_state_dir_open(options->state_dir, options->older_state_dir, g->reporter,
+                              &g->state_dir);
         if (r < 0) {
                 pl_log_error("Cannot use the state directory %s: %s", options->state_dir,
                              strerror(-r));

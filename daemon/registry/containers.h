@@ -20,8 +20,9 @@
 typedef struct PlRegistryOptions {
         const char *engine_url; /* overrides Engine= */
         const char *state_dir;
-        PlHost host;  /* what percentages refer to */
-        bool dry_run; /* as DryRun=yes, whatever the policy says */
+        const char *older_state_dir; /* see pl_state_dir_open() */
+        PlHost host;                 /* what percentages refer to */
+        bool dry_run;                /* as DryRun=yes, whatever the policy says */
 } PlRegistryOptions;
 
 /* Called from the loop, from inside the answers of the engine. */

@@ -14,9 +14,11 @@
 
 #include "base/fs.h"
 #include "base/journal.h"
+#include "registry/point.h"
 
 struct PlStateDir {
         int fd;
+        int older_fd;               /* where plimsoll 0.1 kept them, while some are left there */
         const PlReporter *reporter; /* borrowed; NULL: the journal alone */
 };
 
@@ -32,7 +34,21 @@ static int open_directory(int dir_fd, const char *path, bool make, int *ret) {
         return 0;
 }
 
-int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir **ret) {
+/* Return: -EBADF: there is none, or it is this one. */
+static int open_older(const char *path, int fd) {
+        _cleanup_close_ int parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), older = -EBADF;
+        struct stat a, b;
+
+        if (parent < 0 || open_directory(parent, "containers", false, &older) < 0)
+                return -EBADF;
+        if (fstat(fd, &a) < 0 || fstat(older, &b) < 0 ||
+            (a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+                return -EBADF;
+        return TAKE_FD(older);
+}
+
+int pl_state_dir_open(const char *path, const char *older, const PlReporter *reporter,
+                      PlStateDir **ret) {
         _cleanup_(pl_state_dir_freep) PlStateDir *d = NULL;
         _cleanup_close_ int parent = -EBADF;
         int r;
@@ -40,10 +56,9 @@ int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir *
         d = malloc(sizeof(*d));
         if (!d)
                 return -ENOMEM;
-        d->fd = -EBADF;
+        d->fd = d->older_fd = -EBADF;
         d->reporter = reporter;
-        /* systemd makes RuntimeDirectory= 0755 so that the control socket can be reached */
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        if (mkdir(path, 0750) < 0 && errno != EEXIST)
                 return -errno;
         parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (parent < 0)
@@ -51,6 +66,8 @@ int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir *
         r = open_directory(parent, "containers", true, &d->fd);
         if (r < 0)
                 return r;
+        if (older)
+                d->older_fd = open_older(older, d->fd);
         *ret = TAKE_PTR(d);
         return 0;
 }
@@ -60,8 +77,25 @@ PlStateDir *pl_state_dir_free(PlStateDir *d) {
                 return NULL;
         if (d->fd >= 0)
                 (void)close(d->fd);
+        if (d->older_fd >= 0)
+                (void)close(d->older_fd);
         free(d);
         return NULL;
+}
+
+/* What is left in the older place counts while it is not here. */
+static int read_file(const PlStateDir *d, const char *name, char **ret, size_t *ret_size) {
+        int r = pl_fs_read(d->fd, name, PL_STATE_SIZE_MAX, ret, ret_size);
+
+        return r == -ENOENT && d->older_fd >= 0
+                               ? pl_fs_read(d->older_fd, name, PL_STATE_SIZE_MAX, ret, ret_size)
+                               : r;
+}
+
+static int remove_file(const PlStateDir *d, const char *name) {
+        if (d->older_fd >= 0)
+                (void)unlinkat(d->older_fd, name, 0);
+        return unlinkat(d->fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* A file that cannot be read: what is lost with it. */
@@ -90,7 +124,7 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
 
         if (!pl_is_id(id))
                 return -EINVAL;
-        r = pl_fs_read(d->fd, id, PL_STATE_SIZE_MAX, &text, &size);
+        r = read_file(d, id, &text, &size);
         if (r == -ENOENT)
                 return r;
         if (r >= 0)
@@ -121,7 +155,7 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
 int pl_state_dir_remove(PlStateDir *d, const char *id) {
         if (!pl_is_id(id))
                 return -EINVAL;
-        return unlinkat(d->fd, id, 0) < 0 && errno != ENOENT ? -errno : 0;
+        return remove_file(d, id);
 }
 
 #define NAME_MAX_BYTES (PL_ID_MAX + 16)
@@ -148,7 +182,7 @@ static int load_beside(PlStateDir *d, const char *id, const char *what, char **r
 
         if (!pl_is_id(id))
                 return -ENOENT;
-        return pl_fs_read(d->fd, name_of(id, what, name), PL_STATE_SIZE_MAX, ret, ret_n);
+        return read_file(d, name_of(id, what, name), ret, ret_n);
 }
 
 int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h) {
@@ -205,7 +239,66 @@ void pl_state_dir_forget(PlStateDir *d, const char *id) {
         char name[NAME_MAX_BYTES];
 
         for (size_t i = 0; i < PL_ARRAY_SIZE(what) && pl_is_id(id); i++)
-                (void)unlinkat(d->fd, name_of(id, what[i], name), 0);
+                (void)remove_file(d, name_of(id, what[i], name));
+}
+
+/* Return: 0: it is no file about a container; else @ret_id. */
+static bool is_about(const char *name, char ret_id[static PL_ID_MAX]) {
+        if (strlen(name) < PL_ID_MAX - 1)
+                return false;
+        memcpy(ret_id, name, PL_ID_MAX - 1);
+        ret_id[PL_ID_MAX - 1] = '\0';
+        return pl_is_id(ret_id);
+}
+
+/* Return: 0, -errno: then it is where it was. */
+static int import_file(PlStateDir *d, const char *name) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r = pl_fs_read(d->older_fd, name, PL_STATE_SIZE_MAX, &text, &size);
+
+        if (r < 0)
+                return r;
+        pl_import_point(PL_IMPORT_POINT_READ);
+        /* A record that is here already is the older one, and so the truer: what is there was
+         * captured when our values were in force. */
+        if (faccessat(d->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                r = pl_fs_replace(d->fd, name, text, size, 0600, true);
+        if (r < 0)
+                return r;
+        pl_import_point(PL_IMPORT_POINT_SAVED);
+        if (unlinkat(d->older_fd, name, 0) < 0)
+                return -errno;
+        pl_import_point(PL_IMPORT_POINT_GONE);
+        return 0;
+}
+
+int pl_state_dir_import(PlStateDir *d) {
+        int fd = d->older_fd >= 0 ? openat(d->older_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                  : -EBADF;
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *e;
+        int n = 0, r = 0;
+
+        if (!dir) {
+                if (fd >= 0)
+                        (void)close(fd);
+                return 0;
+        }
+        while ((e = readdir(dir))) {
+                char id[PL_ID_MAX];
+                int k = is_about(e->d_name, id) ? import_file(d, e->d_name) : -ENOENT;
+
+                n += k >= 0;
+                r = k < 0 && k != -ENOENT ? k : r;
+        }
+        (void)closedir(dir);
+        if (r < 0)
+                return r;
+        pl_import_point(PL_IMPORT_POINT_EMPTY);
+        (void)close(d->older_fd);
+        d->older_fd = -EBADF;
+        return n;
 }
 
 void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
@@ -220,14 +313,10 @@ void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *
                 return;
         }
         while ((e = readdir(dir))) {
-                char id[PL_ID_MAX] = "";
-                size_t n = strlen(e->d_name);
+                char id[PL_ID_MAX];
 
-                if (n < PL_ID_MAX - 1)
-                        continue;
-                memcpy(id, e->d_name, PL_ID_MAX - 1);
                 /* ID, ID.new of a crash, ID.bad, ID.oom …: all go with the container */
-                if (pl_is_id(id) && !keep(userdata, id))
+                if (is_about(e->d_name, id) && !keep(userdata, id))
                         (void)unlinkat(d->fd, e->d_name, 0);
         }
         (void)closedir(dir);

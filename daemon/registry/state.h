@@ -7,7 +7,9 @@
  * restarted.
  *
  * Written before the first write to a container (write-ahead), so that no crash can lose an
- * original. /run is a tmpfs: nothing here outlives a boot, as no cgroup does.
+ * original. It outlives a boot: the engine remembers what it was told, and only the record tells
+ * our values in HostConfig from a person's. Container ids are never used twice, so a recreated
+ * container inherits nothing.
  */
 
 #include "lib/health/restart-state.h"
@@ -17,9 +19,19 @@
 
 typedef struct PlStateDir PlStateDir;
 
-/** pl_state_dir_open() - makes the directory (0700) if need be. @reporter: is told of broken files;
- * borrowed, NULL: the journal alone. Return: 0, -ENOMEM, -errno. */
-int pl_state_dir_open(const char *path, const PlReporter *reporter, PlStateDir **ret);
+/**
+ * pl_state_dir_open() - makes the directory (0750) if need be
+ * @older:    where an older plimsoll kept its files: what is left there is read as well, until
+ *            pl_state_dir_import(). NULL: nowhere else
+ * @reporter: is told of broken files; borrowed, NULL: the journal alone
+ * Return: 0, -ENOMEM, -errno.
+ */
+int pl_state_dir_open(const char *path, const char *older, const PlReporter *reporter,
+                      PlStateDir **ret);
+
+/** pl_state_dir_import() - move what is left in the older place; may be killed at any time. Both
+ * places must be ours alone. Return: how many files; -errno: the others are where they were. */
+int pl_state_dir_import(PlStateDir *d);
 PlStateDir *pl_state_dir_free(PlStateDir *d);
 PL_DEFINE_CLEANUP(PlStateDir *, pl_state_dir_free)
 

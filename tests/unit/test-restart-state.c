@@ -188,7 +188,7 @@ START_TEST(goes_with_the_container) {
         PlStateDir *d = NULL;
 
         tmp_make("/tmp");
-        ck_assert_int_eq(pl_state_dir_open(tmp, NULL, &d), 0);
+        ck_assert_int_eq(pl_state_dir_open(tmp, NULL, NULL, &d), 0);
         ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &r, &e), -ENOENT);
         ck_assert_int_eq(pl_state_dir_save_restart(d, ID, &r, &e), 0);
         r.streak = 0;

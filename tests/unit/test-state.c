@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/fs.h"
 #include "lib/limits/originals.h"
+#include "registry/point.h"
 #include "same-limits.h"
 #include "unit.h"
 
@@ -131,7 +134,7 @@ START_TEST(directory) {
 
         ck_assert_ptr_nonnull(mkdtemp(path));
         (void)snprintf(inner, sizeof(inner), "%s/containers", path);
-        ck_assert_int_eq(pl_state_dir_open(path, NULL, &d), 0);
+        ck_assert_int_eq(pl_state_dir_open(path, NULL, NULL, &d), 0);
         ck_assert_int_eq(stat(inner, &st), 0);
         ck_assert_int_eq(st.st_mode & 0777, 0700);
         fd = open(inner, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -172,10 +175,146 @@ START_TEST(directory) {
 }
 END_TEST
 
+/* --- import --- */
+
+static unsigned kill_at; /* the point of the run at which it is killed; 0: never */
+
+void pl_import_point(PlImportPoint p) {
+        if (kill_at > 0 && --kill_at == 0)
+                (void)raise(SIGKILL);
+}
+
+static void put(int fd, const char *name, const char *text) {
+        ck_assert_int_eq(pl_fs_replace(fd, name, text, strlen(text), 0600, false), 0);
+}
+
+static int make_directory(const char *parent, const char *name) {
+        char path[96];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", parent, name);
+        (void)mkdir(path, 0700);
+        (void)snprintf(path, sizeof(path), "%s/%s/containers", parent, name);
+        (void)mkdir(path, 0700);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
+static void check_record(PlStateDir *d, const char *id, uint64_t memory, unsigned at) {
+        PlContainerState s = { 0 };
+
+        ck_assert_msg(pl_state_dir_load(d, id, &s) == 0, "killed at point %u: lost", at);
+        ck_assert_msg(s.original.v[PL_RESOURCE_MEMORY_MAX].number == memory,
+                      "killed at point %u: %" PRIu64, at, s.original.v[0].number);
+        pl_container_state_deinit(&s);
+}
+
+#define RECORD(id, memory)                                                                   \
+        "{\"id\":\"" id "\",\"managed\":[\"MemoryMax\"],\"original\":{\"MemoryMax\":" memory \
+        "},\"engine_original\":{}}"
+
+/* kill -9 at each point in turn, and the whole once more from there: nothing is lost, and what was
+ * captured first stays. Return: whether it got as far as the point. */
+static bool import_killed_at(unsigned at) {
+        char tmp[] = "/tmp/plimsoll-test-import-XXXXXX", from[64], to[64], command[96];
+        PlStateDir *d = NULL;
+        int older, newer, status = 0;
+        pid_t child;
+
+        ck_assert_ptr_nonnull(mkdtemp(tmp));
+        (void)snprintf(from, sizeof(from), "%s/run", tmp);
+        (void)snprintf(to, sizeof(to), "%s/lib", tmp);
+        older = make_directory(tmp, "run");
+        newer = make_directory(tmp, "lib");
+        put(older, ID, RECORD(ID, "111"));
+        put(older, ID ".oom", "{}");
+        put(older, ID ".restart", "{\"x\":1}");
+        put(older, OTHER, RECORD(OTHER, "999"));
+        put(newer, OTHER, RECORD(OTHER, "222"));
+        put(older, "readme", "not about a container");
+
+        child = fork();
+        if (child == 0) {
+                kill_at = at;
+                _exit(pl_state_dir_open(to, from, NULL, &d) < 0 || pl_state_dir_import(d) < 0);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        if (at == 0)
+                ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+
+        /* whatever happened, both places together have it all */
+        ck_assert_int_eq(pl_state_dir_open(to, from, NULL, &d), 0);
+        check_record(d, ID, 111, at);
+        check_record(d, OTHER, 222, at);
+        ck_assert_int_ge(pl_state_dir_import(d), 0);
+        ck_assert_int_eq(pl_state_dir_import(d), 0);
+        check_record(d, ID, 111, at);
+        check_record(d, OTHER, 222, at);
+        ck_assert_int_eq(faccessat(newer, ID ".oom", F_OK, 0), 0);
+        ck_assert_int_eq(faccessat(newer, ID ".restart", F_OK, 0), 0);
+        ck_assert_int_lt(faccessat(older, ID, F_OK, 0), 0);
+        ck_assert_int_eq(faccessat(older, "readme", F_OK, 0), 0);
+        pl_state_dir_free(d);
+        (void)close(older);
+        (void)close(newer);
+        (void)snprintf(command, sizeof(command), "rm -rf %s", tmp);
+        ck_assert_int_eq(system(command), 0);
+        return WIFSIGNALED(status);
+}
+
+START_TEST(import_is_killed) {
+        unsigned at = 1;
+
+        (void)import_killed_at(0);
+        while (import_killed_at(at))
+                at++;
+        /* three points for each of four files, and one at the end */
+        ck_assert_uint_eq(at - 1, 13);
+}
+END_TEST
+
+/* A disk that is full, or worse: it is still known, and where it was. */
+START_TEST(import_fails) {
+        char tmp[] = "/tmp/plimsoll-test-import-XXXXXX", from[64], to[64], command[96];
+        PlStateDir *d = NULL;
+        int older, newer;
+
+        ck_assert_ptr_nonnull(mkdtemp(tmp));
+        (void)snprintf(from, sizeof(from), "%s/run", tmp);
+        (void)snprintf(to, sizeof(to), "%s/lib", tmp);
+        older = make_directory(tmp, "run");
+        newer = make_directory(tmp, "lib");
+        put(older, ID, RECORD(ID, "111"));
+        /* in the way of the temporary file */
+        ck_assert_int_eq(mkdirat(newer, ID ".new", 0700), 0);
+        ck_assert_int_eq(pl_state_dir_open(to, from, NULL, &d), 0);
+        ck_assert_int_lt(pl_state_dir_import(d), 0);
+        check_record(d, ID, 111, 0);
+        ck_assert_int_eq(faccessat(older, ID, F_OK, 0), 0);
+        ck_assert_int_eq(pl_state_dir_remove(d, ID), 0);
+        ck_assert_int_lt(faccessat(older, ID, F_OK, 0), 0);
+        pl_state_dir_free(d);
+        ck_assert_int_eq(unlinkat(newer, ID ".new", AT_REMOVEDIR), 0);
+        /* the same directory is no older place */
+        ck_assert_int_eq(pl_state_dir_open(to, to, NULL, &d), 0);
+        put(newer, ID, RECORD(ID, "111"));
+        ck_assert_int_eq(pl_state_dir_import(d), 0);
+        check_record(d, ID, 111, 0);
+        pl_state_dir_free(d);
+        (void)close(older);
+        (void)close(newer);
+        (void)snprintf(command, sizeof(command), "rm -rf %s", tmp);
+        ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("state");
 
         tcase_add_loop_test(t, parse, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, directory);
+        tcase_add_test(t, import_is_killed);
+        tcase_add_test(t, import_fails);
         return run_case(t);
 }

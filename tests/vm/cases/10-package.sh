@@ -169,7 +169,7 @@ test_purging_leaves_nothing() {
     local left
     mkdir -p /var/log/plimsoll/x
     dpkg --purge plimsoll
-    for f in /etc/plimsoll /run/plimsoll /var/log/plimsoll; do
+    for f in /etc/plimsoll /run/plimsoll /var/lib/plimsoll /var/log/plimsoll; do
         [ ! -e "$f" ] || fail "$f is left"
     done
     # all that is on the disk now and was not before it was installed, but for what others keep:
