@@ -279,6 +279,7 @@ typedef struct Wanted {
 typedef struct Found {
         bool settled; /* at least one job has looked at the log */
         uint64_t head_bytes, ino;
+        uint64_t size_bytes, held_bytes; /* then; held_bytes 0: not known */
         PlLogMethod method;
         PlRotateWhy why;
         uint64_t archived_bytes, archived_files;
@@ -646,6 +647,8 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
         if (o->size_bytes > 0 || o->error == 0) {
                 e->found.ino = o->ino;
                 e->found.head_bytes = o->head_bytes;
+                e->found.size_bytes = o->size_bytes;
+                e->found.held_bytes = o->held_bytes;
         }
         if (o->rotations > 0)
                 say_rotated(e, j);
@@ -1092,6 +1095,13 @@ static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
         return e->wanted.max_size_bytes * e->wanted.rule.max_files;
 }
 
+/* What it took when a job looked, and what has come since. */
+static uint64_t held_of(const PlLogEntry *e, uint64_t size_bytes) {
+        if (e->found.held_bytes == 0 || size_bytes < e->found.size_bytes)
+                return PL_UNLIMITED;
+        return e->found.held_bytes + size_bytes - e->found.size_bytes;
+}
+
 bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
         const PlLogEntry *e = pl_map_get(l->entries, id);
         PlRotateChoice c;
@@ -1110,6 +1120,7 @@ bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
                                                           : c.why)
                                        ->text,
                 .size_bytes = size > e->found.head_bytes ? size - e->found.head_bytes : 0,
+                .held_bytes = held_of(e, size),
                 .max_size_bytes = e->wanted.max_size_bytes,
                 .bound_bytes = bound_of(e, &c),
                 .archived_bytes = e->found.archived_bytes,

@@ -67,7 +67,8 @@ typedef struct PlLogStatus {
         const char *method;  /* reflink, collapse, punch; native; a driver's name; off; static or
                                 borrowed */
         const char *why;     /* one line, "" when there is nothing to say */
-        uint64_t size_bytes; /* that the log takes, without what was archived */
+        uint64_t size_bytes; /* of what was not archived yet */
+        uint64_t held_bytes; /* that the log takes on disk; PL_UNLIMITED: not known */
         uint64_t max_size_bytes; /* LogMaxSize; PL_UNLIMITED */
         uint64_t bound_bytes;    /* what log and archives may come to by LogMaxSize and LogMaxFiles;
                                     PL_UNLIMITED; 0: rotated by others */

@@ -10,7 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
@@ -19,6 +22,9 @@
 #define SCAN_BYTES KIB(64)
 #define CUT_BYTES  KIB(256)
 #define CUT_MAX    MIB(64) /* without a line end in so much it is no json-file log */
+
+#define EXTENTS     256              /* that are asked for at once */
+#define EXTENTS_MAX (1024 * EXTENTS) /* 128 GiB of shared filler */
 
 /* Splits ".../<id>/<id>-json.log" and opens the directory above. */
 static int open_root(const char *path, const char *id, char tail[static 2 * PL_ID_MAX + 16]) {
@@ -182,6 +188,73 @@ int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret) {
                 ret->gen_at_a = pl_log_file_marker(fd, s->a);
                 ret->print = pl_log_file_print(fd, s);
         }
+        return 0;
+}
+
+/* --- what it takes on disk --- */
+
+typedef struct Extent {
+        uint64_t at, end;
+} Extent;
+
+static int compare_extents(const void *pa, const void *pb) {
+        const Extent *a = pa, *b = pb;
+
+        return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* Return: bytes that the extents cover together. */
+static uint64_t cover(Extent *extents, size_t n) {
+        uint64_t sum = 0, end = 0;
+
+        if (n > 0)
+                qsort(extents, n, sizeof(*extents), compare_extents);
+        for (size_t i = 0; i < n; i++) {
+                uint64_t from = PL_MAX(extents[i].at, end);
+
+                if (extents[i].end > from)
+                        sum += extents[i].end - from;
+                end = PL_MAX(end, extents[i].end);
+        }
+        return sum;
+}
+
+int pl_log_file_held(int fd, uint64_t *ret_bytes) {
+        _cleanup_free_ struct fiemap *map =
+                        malloc(sizeof(*map) + EXTENTS * sizeof(struct fiemap_extent));
+        _cleanup_free_ Extent *extents = NULL;
+        uint64_t elsewhere = 0, at = 0; /* elsewhere: not yet on disk, or in the inode */
+        size_t n = 0;
+        bool last = false;
+
+        while (map && !last) {
+                Extent *more = n < EXTENTS_MAX ? reallocarray(extents, n + EXTENTS, sizeof(*more))
+                                               : NULL;
+
+                if (!more)
+                        return n < EXTENTS_MAX ? -ENOMEM : -E2BIG;
+                extents = more;
+                *map = (struct fiemap){ .fm_start = at,
+                                        .fm_length = FIEMAP_MAX_OFFSET - at,
+                                        .fm_extent_count = EXTENTS };
+                if (ioctl(fd, FS_IOC_FIEMAP, map) < 0)
+                        return -errno;
+                last = map->fm_mapped_extents == 0;
+                for (uint32_t i = 0; i < map->fm_mapped_extents; i++) {
+                        const struct fiemap_extent *e = &map->fm_extents[i];
+
+                        at = e->fe_logical + e->fe_length;
+                        last = e->fe_flags & FIEMAP_EXTENT_LAST;
+                        if (e->fe_flags & (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DATA_INLINE))
+                                elsewhere += e->fe_length;
+                        else
+                                extents[n++] = (Extent){ e->fe_physical,
+                                                         e->fe_physical + e->fe_length };
+                }
+        }
+        if (!map)
+                return -ENOMEM;
+        *ret_bytes = cover(extents, n) + elsewhere;
         return 0;
 }
 

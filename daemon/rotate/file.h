@@ -72,6 +72,13 @@ int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret);
 int pl_log_file_find_head(int fd, uint64_t from, uint64_t size, uint64_t *ret_head,
                           uint64_t *ret_mark, uint64_t *ret_gen);
 
+/**
+ * pl_log_file_held() - the space on disk that this file alone takes: what it shares with itself
+ *                      counts once, where st_blocks counts it as often as it is shared
+ * Return: 0; -E2BIG too many pieces; -ENOMEM; -errno. Source: kernel doc, filesystems/fiemap.
+ */
+int pl_log_file_held(int fd, uint64_t *ret_bytes);
+
 /** pl_log_file_cut() - the last good place to cut in [from, limit). Return: 0, -ENODATA, -ENOMEM,
  * -errno. */
 int pl_log_file_cut(int fd, uint64_t from, uint64_t limit, uint64_t *ret_k);

@@ -27,6 +27,7 @@
 #define SAMPLE_BLOCKS      4
 #define PUNCH_BYTES        MIB(4)
 #define FILL_BYTES         MIB(1)
+#define SHARED_BYTES       KIB(512) /* what a log holds at most of filler that it shares */
 #define PUNCH_REST_USEC    100      /* for a writer to take the lock */
 #define LITTLE_BYTES       KIB(128) /* a disk writes that much before anybody notices */
 
@@ -69,48 +70,62 @@ static int free_by_punch(const PlLogFile *f, uint64_t from, uint64_t to, uint64_
         return 0;
 }
 
-/*
- * The source holds one piece that is cloned over and over, and one that fits what remains. The
- * piece grows with the range, so that neither the blocks it costs (a 64th at most) nor the
- * references to one extent grow without bound.
- */
-static int make_filler(int dir_fd, uint64_t length, uint64_t align, uint64_t *ret_piece) {
-        _cleanup_close_ int fd = make_tmp(dir_fd);
-        _cleanup_free_ char *buf = NULL;
-        uint64_t piece = PL_MAX(align, (uint64_t)PL_JSONLOG_FILLER_BYTES), rest;
-        int r;
+/* Writes filler over [from, to). */
+static int write_filler(int fd, uint64_t from, uint64_t to) {
+        _cleanup_free_ char *buf = malloc(to - from);
+        size_t done = 0;
 
-        if (fd < 0)
-                return fd;
-        while (piece < MIB(1) && piece * 64 < length)
-                piece *= 2;
-        buf = malloc(piece);
         if (!buf)
                 return -ENOMEM;
-        rest = length % piece;
-        pl_jsonlog_write_filler(buf, piece);
-        r = pl_fs_write_all(fd, buf, piece, NULL);
-        if (r >= 0 && rest > 0) {
-                pl_jsonlog_write_filler(buf, rest);
-                r = pl_fs_write_all(fd, buf, rest, NULL);
+        pl_jsonlog_write_filler(buf, to - from);
+        while (done < to - from) {
+                ssize_t n = pwrite(fd, buf + done, to - from - done, (off_t)(from + done));
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                done += n > 0 ? (size_t)n : 0;
         }
-        if (r < 0)
-                return r;
-        *ret_piece = piece;
-        return TAKE_FD(fd);
+        return 0;
 }
 
-static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
-        _cleanup_close_ int filler = -EBADF;
-        uint64_t piece = 0;
+/*
+ * Filler that is shared is taken from the log's own beginning, where the first rotation has put it:
+ * the blocks that it takes are those of one piece, however often the log is rotated. A new piece
+ * for each rotation adds up, because a log that is written never becomes shorter (28 MB after 171
+ * MB through LogMaxSize=128K). Return: bytes, whole records, before limit; 0: there is none yet.
+ */
+static uint64_t own_filler(int fd, uint64_t limit, uint64_t grid) {
+        _cleanup_free_ char *want = malloc(grid), *have = malloc(grid);
+        uint64_t n = 0;
 
-        filler = make_filler(f->dir_fd, to - from, align, &piece);
-        if (filler < 0)
-                return filler;
+        if (!want || !have)
+                return 0;
+        pl_jsonlog_write_filler(want, grid);
+        limit = PL_MIN(limit, SHARED_BYTES);
+        while (n + grid <= limit && pread(fd, have, grid, (off_t)n) == (ssize_t)grid &&
+               memcmp(have, want, grid) == 0)
+                n += grid;
+        return n;
+}
+
+static int clone_whole(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t grid) {
+        uint64_t piece = own_filler(f->fd, from, grid);
+        _cleanup_close_ int made = -EBADF;
+
+        if (piece == 0) {
+                int r;
+
+                made = make_tmp(f->dir_fd);
+                if (made < 0)
+                        return made;
+                piece = PL_MIN(to - from, PL_MAX(grid, SHARED_BYTES));
+                r = write_filler(made, 0, piece);
+                if (r < 0)
+                        return r;
+        }
         for (uint64_t at = from; at < to; at += piece) {
                 struct file_clone_range range = {
-                        .src_fd = filler,
-                        .src_offset = to - at < piece ? piece : 0,
+                        .src_fd = made >= 0 ? made : f->fd,
                         .src_length = PL_MIN(piece, to - at),
                         .dest_offset = at,
                 };
@@ -120,6 +135,36 @@ static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t
                 pl_log_rotate_point(PL_ROTATE_POINT_FREEING);
         }
         return 0;
+}
+
+/* Whoever reads by lines needs a newline between two records; an earlier version's filler stood on
+ * no grid, so that one of its records may be cut off here. */
+static int end_record(int fd, uint64_t at) {
+        char last = '\n';
+
+        if (at == 0)
+                return 0;
+        if (pread(fd, &last, 1, (off_t)at - 1) != 1)
+                return -EIO;
+        return last == '\n' || pwrite(fd, "\n", 1, (off_t)at - 1) == 1 ? 0 : -EIO;
+}
+
+/*
+ * Filler stands on a grid: what fits no whole record of it, at the end, is written anew, and the
+ * next rotation, which begins there, shares that as well.
+ */
+static int clone_filler(const PlLogFile *f, uint64_t from, uint64_t to, uint64_t align) {
+        uint64_t grid = PL_MAX(align, (uint64_t)PL_JSONLOG_FILLER_BYTES), whole = to & ~(grid - 1);
+        int r;
+
+        from &= ~(grid - 1); /* filler already */
+        r = end_record(f->fd, from);
+        if (r >= 0 && whole > from)
+                r = clone_whole(f, from, whole, grid);
+        if (r >= 0 && to > whole)
+                r = write_filler(f->fd, whole, to);
+        pl_log_rotate_point(PL_ROTATE_POINT_FREEING);
+        return r;
 }
 
 /* Holes stay as they are: filler there would need blocks, perhaps on a full disk. */

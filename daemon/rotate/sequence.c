@@ -702,6 +702,9 @@ static void finish(Job *j) {
                 o->ino = st.st_ino;
                 o->size_bytes = (uint64_t)st.st_size;
                 o->head_bytes = j->state.head;
+                o->held_bytes = (uint64_t)st.st_blocks * 512;
+                if (j->probe.align_bytes[PL_LOG_METHOD_REFLINK] > 0)
+                        (void)pl_log_file_held(j->log.fd, &o->held_bytes);
         }
         pl_log_file_close(&j->log);
         pl_rotate_state_deinit(&j->state);

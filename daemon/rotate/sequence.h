@@ -60,6 +60,7 @@ typedef struct PlRotateOutcome {
         bool full;              /* the disk was full */
         bool later;             /* can be shortened once nobody has it open */
         uint64_t ino, size_bytes, head_bytes; /* of the log afterwards */
+        uint64_t held_bytes;                  /* that it takes on disk */
         PlRetained archives;                  /* that are left */
 } PlRotateOutcome;
 

@@ -152,15 +152,16 @@ static void add_usage(const PlSources *from, const PlSubject *s, PlContainerStat
 static void add_log(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
         PlLogStatus log;
 
-        c->log_path = s->facts->log.path;
-        c->log_size_bytes = c->log_archived_bytes = PL_UNLIMITED;
+        c->log.path = s->facts->log.path;
+        c->log.size_bytes = c->log.held_bytes = c->log.archived_bytes = PL_UNLIMITED;
         if (!from->logs || !pl_logs_status(from->logs, s->id, &log))
                 return;
-        c->log_path = log.path;
-        c->log_method = log.method;
-        c->log_why = log.why && *log.why ? log.why : NULL;
-        c->log_size_bytes = log.size_bytes;
-        c->log_archived_bytes = log.archived_bytes;
+        c->log.path = log.path;
+        c->log.method = log.method;
+        c->log.why = log.why && *log.why ? log.why : NULL;
+        c->log.size_bytes = log.size_bytes;
+        c->log.held_bytes = log.held_bytes;
+        c->log.archived_bytes = log.archived_bytes;
 }
 
 static void add_recovery(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
@@ -250,8 +251,9 @@ static json_t *absent_new(const PlHealthdView *v) {
                 .working_set_bytes = PL_UNLIMITED,
                 .cpu_usec = PL_UNLIMITED,
                 .pids = PL_UNLIMITED,
-                .log_size_bytes = PL_UNLIMITED,
-                .log_archived_bytes = PL_UNLIMITED,
+                .log.size_bytes = PL_UNLIMITED,
+                .log.held_bytes = PL_UNLIMITED,
+                .log.archived_bytes = PL_UNLIMITED,
         };
 
         return pl_wire_container(&c);

@@ -464,19 +464,32 @@ static int print_models(FILE *f, const json_t *c, const PlLook *look) {
         return 0;
 }
 
+/* " (332K on disk)" where a log takes so much more than what was not archived of it; else "". */
+static const char *held_text(const json_t *log, uint64_t more, const char *unit,
+                             char buf[static 64]) {
+        uint64_t size = number_of(log, "size_bytes"), held = number_of(log, "held_bytes");
+        char text[PL_FORMAT_MAX];
+
+        *buf = '\0';
+        if (size != PL_UNLIMITED && held != PL_UNLIMITED && held > size && held - size >= more)
+                snprintf(buf, 64, " (%s%s)", size_text(held, text), unit);
+        return buf;
+}
+
 static int print_log(FILE *f, const json_t *c, const PlLook *look) {
         const json_t *log = json_object_get(c, "log");
         const char *path = text_of(log, "path"), *method = text_of(log, "method");
         const char *why = text_of(log, "why");
         uint64_t size = number_of(log, "size_bytes");
         uint64_t archived = number_of(log, "archived_bytes");
-        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX], held[64];
 
         if (!path || !*path)
                 return 0;
-        return print_field(f, look, "log", PL_TINT_NONE, "%s%s%s%s%s%s%s%s%s", path,
+        return print_field(f, look, "log", PL_TINT_NONE, "%s%s%s%s%s%s%s%s%s%s", path,
                            size != PL_UNLIMITED ? ", " : "",
                            size != PL_UNLIMITED ? size_text(size, a) : "",
+                           held_text(log, KIB(64), " on disk", held),
                            archived != PL_UNLIMITED && archived > 0 ? ", archived " : "",
                            archived != PL_UNLIMITED && archived > 0 ? size_text(archived, b) : "",
                            method ? ", method " : "", method ? method : "",
@@ -975,10 +988,11 @@ static void fill_log(PlTable *t, const Row *row) {
         uint64_t size = number_of(log, "size_bytes");
         uint64_t archived = number_of(log, "archived_bytes");
         const char *method = text_of(log, "method");
-        char buf[PL_FORMAT_MAX];
+        char buf[PL_FORMAT_MAX], held[64];
 
         if (size != PL_UNLIMITED)
-                pl_table_cell(t, COLUMN_LOG, PL_TINT_NONE, "%s", size_text(size, buf));
+                pl_table_cell(t, COLUMN_LOG, PL_TINT_NONE, "%s%s", size_text(size, buf),
+                              held_text(log, MIB(1), "", held));
         if (archived != PL_UNLIMITED && archived > 0)
                 pl_table_cell(t, COLUMN_ARCHIVED, PL_TINT_NONE, "%s", size_text(archived, buf));
         if (method)

@@ -137,10 +137,11 @@ static json_t *usage_new(const PlContainerStatus *c) {
 static json_t *log_new(const PlContainerStatus *c) {
         json_t *o = json_object();
 
-        if (o && put_text(o, "path", c->log_path) && put_text(o, "method", c->log_method) &&
-            put_text(o, "why", c->log_why) &&
-            pl_json_put_number(o, "size_bytes", c->log_size_bytes) &&
-            pl_json_put_number(o, "archived_bytes", c->log_archived_bytes))
+        if (o && put_text(o, "path", c->log.path) && put_text(o, "method", c->log.method) &&
+            put_text(o, "why", c->log.why) &&
+            pl_json_put_number(o, "size_bytes", c->log.size_bytes) &&
+            pl_json_put_number(o, "held_bytes", c->log.held_bytes) &&
+            pl_json_put_number(o, "archived_bytes", c->log.archived_bytes))
                 return o;
         json_decref(o);
         return NULL;

@@ -31,9 +31,11 @@ typedef struct PlContainerStatus {
                         *owner_errors)[3]; /* per resource: kernel, systemd, engine; NULL: none */
         uint64_t memory_bytes, memory_peak_bytes, cpu_usec, pids; /* PL_UNLIMITED: unknown */
         uint64_t working_set_bytes; /* memory without page cache that can be dropped; likewise */
-        const char *log_path, *log_method; /* NULL: unknown */
-        const char *log_why;               /* why by this method; NULL: nothing to say */
-        uint64_t log_size_bytes, log_archived_bytes;
+        struct {
+                const char *path, *method; /* NULL: unknown */
+                const char *why;           /* why by this method; NULL: nothing to say */
+                uint64_t size_bytes, held_bytes, archived_bytes;
+        } log;
         uint64_t restarts, oom_kills, drift_repairs;
         bool paused_repairs; /* a stand-off with another manager */
         json_t *extra;       /* members to add ("oom_reports", …); borrowed, may be NULL */

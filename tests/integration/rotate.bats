@@ -33,6 +33,21 @@ on() {
 @test "XFS, engine below 23: collapse when asked for" { on xfs collapse 20 collapse; }
 @test "btrfs, any engine: reflink" { on btrfs auto 28 reflink; }
 @test "tmpfs: punch when asked for" { on tmpfs punch 26 punch; }
+# stays_within TYPE METHOD ENGINE - what the log takes on disk, over 500 rotations
+stays_within() {
+    "$SUPPORT/mounts.sh" make "$1" "$M/fs" || skip "this kernel cannot mount $1"
+    mkdir "$M/fs/run"
+    run "$BUILD_DIR/tests/support/rotate-harness" bound "$M/fs/run" "$2" "$3" 65536 500
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *" rotations=500 "*" 0 lost, 0 doubled, 0 damaged"* ]]
+}
+
+@test "500 rotations on ext4, collapse: the log takes no more than its bound" { stays_within ext4 auto 20; }
+@test "500 rotations on ext4, punch: the log takes no more than its bound" { stays_within ext4 punch 26; }
+@test "500 rotations on XFS, reflink: the log takes no more than its bound" { stays_within xfs auto 26; }
+@test "500 rotations on btrfs, reflink: the log takes no more than its bound" { stays_within btrfs auto 26; }
+
 @test "state records deleted at any time, collapse" { on ext4 auto 20 collapse -; }
 @test "state records deleted at any time, punch" { on ext4 punch 26 punch -; }
 @test "state records deleted at any time, reflink" { on xfs auto 26 reflink -; }

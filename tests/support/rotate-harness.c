@@ -19,6 +19,10 @@
  *                                       how long a writer has to wait, at the worst, during each
  *                                       of many rotations; method off: in as many stretches of
  *                                       50000 lines without any
+ *   rotate-harness bound DIR METHOD ENGINE MAX-SIZE ROTATIONS
+ *                                       so many rotations, each when the log is due: what the log
+ *                                       takes on disk stays within 1.25 x MAX-SIZE + 1 MiB, then
+ *                                       as verify
  *   rotate-harness verify DIR LINES     the last part alone
  *   rotate-harness write FILE LINES     the writer alone
  */
@@ -30,11 +34,13 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "logs/worker.h"
 #include "rotate-lines.h"
+#include "rotate/file.h"
 #include "rotate/point.h"
 #include "rotate/sequence.h"
 
@@ -348,6 +354,55 @@ static int stall(const Run *run, uint64_t lines) {
         return 0;
 }
 
+/* --- how much of the disk a log takes ------------------------------------------------------------
+ */
+
+static uint64_t used_bytes(const char *dir) {
+        struct statvfs s;
+
+        if (statvfs(dir, &s) < 0)
+                die(dir);
+        return (uint64_t)(s.f_blocks - s.f_bfree) * s.f_frsize;
+}
+
+static int bound(const Run *run, unsigned rotations) {
+        uint64_t line = 0, limit = run->max_size + run->max_size / 4 + MIB(1), held = 0, max = 0;
+        char path[4096], buf[2 * RECORD_MAX];
+        PlRotateOutcome o = { 0 };
+        struct stat st;
+        int fd, held_fd;
+
+        snprintf(path, sizeof(path), "%s/" ID, run->dir);
+        (void)mkdir(path, 0710);
+        snprintf(path, sizeof(path), "%s/" ID "/" ID "-json.log", run->dir);
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        held_fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || held_fd < 0)
+                die(path);
+        for (unsigned done = 0; done < rotations; done += o.rotations) {
+                do {
+                        size_t size = rotate_make_record(++line, buf);
+
+                        if (write(fd, buf, size) != (ssize_t)size || fstat(fd, &st) < 0)
+                                die("write");
+                } while ((uint64_t)st.st_size - o.head_bytes < run->max_size);
+                (void)fsync(fd);
+                if (pl_log_file_held(held_fd, &held) < 0)
+                        die("FIEMAP");
+                max = PL_MAX(max, held);
+                if (rotate(run, true, false, &o) < 0 || o.rotations == 0)
+                        die(o.step ?: "no rotation");
+                max = PL_MAX(max, o.held_bytes);
+        }
+        if (fstat(fd, &st) < 0)
+                die(path);
+        printf("method=%s rotations=%u size=%" PRIu64 " blocks=%" PRIu64 " held=%" PRIu64
+               " max_held=%" PRIu64 " limit=%" PRIu64 " used=%" PRIu64 "\n",
+               pl_word_of(pl_log_method_words, o.method), rotations, (uint64_t)st.st_size,
+               (uint64_t)st.st_blocks * 512, o.held_bytes, max, limit, used_bytes(run->dir));
+        return rotate_verify(run->dir, line) | (max >= limit);
+}
+
 static PlLogMethod method_of(const char *word) {
         for (unsigned m = 0; m < _PL_LOG_METHOD_N; m++)
                 if (pl_streq(word, pl_word_of(pl_log_method_words, m)))
@@ -396,6 +451,14 @@ int main(int argc, char **argv) {
 
                 return stall(&run, strtoull(argv[5], NULL, 10));
         }
+        if (argc == 7 && pl_streq(argv[1], "bound")) {
+                Run run = { .dir = argv[2],
+                            .method = method_of(argv[3]),
+                            .engine = (unsigned)atoi(argv[4]),
+                            .max_size = strtoull(argv[5], NULL, 10) };
+
+                return bound(&run, (unsigned)atoi(argv[6]));
+        }
         if (argc == 4 && pl_streq(argv[1], "verify"))
                 return rotate_verify(argv[2], strtoull(argv[3], NULL, 10));
         if (argc == 4 && pl_streq(argv[1], "write")) {
@@ -405,6 +468,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: rotate-harness run DIR METHOD ENGINE LINES MAX-SIZE SEED PACE\n"
                         "       rotate-harness rotate DIR METHOD ENGINE MAX-SIZE keep|drop\n"
                         "       rotate-harness stall DIR METHOD ENGINE LINES MAX-SIZE PACE\n"
+                        "       rotate-harness bound DIR METHOD ENGINE MAX-SIZE ROTATIONS\n"
                         "       rotate-harness verify DIR LINES\n"
                         "       rotate-harness write FILE LINES\n");
         return 2;

@@ -73,11 +73,14 @@ static json_t *container(const Sample *s) {
                                 .working_set_bytes = s->memory_bytes / 2,
                                 .cpu_usec = s->cpu_usec,
                                 .pids = 7,
-                                .log_path = "/log",
-                                .log_size_bytes = MIB(4),
-                                .log_archived_bytes = s->log_method ? MIB(7) : 0,
-                                .log_method = s->log_method,
-                                .log_why = s->log_why,
+                                .log.path = "/log",
+                                .log.size_bytes = MIB(4),
+                                .log.held_bytes = MIB(4) + (pl_streq_null(s->service, "mlflow")
+                                                                            ? MIB(3)
+                                                                            : KIB(512)),
+                                .log.archived_bytes = s->log_method ? MIB(7) : 0,
+                                .log.method = s->log_method,
+                                .log.why = s->log_why,
                                 .extra = findings,
                                 .drift_repairs = s->repairs,
                                 .paused_repairs = s->paused };
@@ -139,27 +142,24 @@ START_TEST(test_widths) {
 }
 END_TEST
 
-static const char expected_status[] = "* plimsolld 1  2/3 healthy\n"
-                                      "  engine   26.1.5, API 1.45\n"
-                                      "  policy   /p.conf, loaded 5min ago\n"
-                                      "\n"
-                                      "SERVICE   CONTAINER         PHASE    HEALTH       MEMORY    "
-                                      "                QUOTA  TASKS  LOG  "
-                                      "DRIFT\n"
-                                      "mlflow    mlflow            exited   * unknown         -/1G "
-                                      "                 200%    7/-   4M  "
-                                      "    0\n"
-                                      "postgres  stack-postgres-1  running  * healthy        1G/4G "
-                                      "   ##----  25%   200%    7/-   4M  "
-                                      "    2\n"
-                                      "redis     stack-redis-1     running  * unhealthy    "
-                                      "500M/512M  ######  98%   200%    7/-   4M  "
-                                      "    0\n"
-                                      "-         stray\\x1b[2J      running  * unknown       "
-                                      "77M/inf                         7/-   4M\n"
-                                      "\n"
-                                      "* stack-postgres-1  critical: disk full\n"
-                                      "* stack-redis-1  unhealthy: LOADING for 95 s\n";
+static const char expected_status[] =
+                "* plimsolld 1  2/3 healthy\n"
+                "  engine   26.1.5, API 1.45\n"
+                "  policy   /p.conf, loaded 5min ago\n"
+                "\n"
+                "SERVICE   CONTAINER     PHASE    HEALTH       MEMORY                    QUOTA  "
+                "TASKS      LOG  DRIFT\n"
+                "mlflow    mlflow        exited   * unknown         -/1G                  200%  "
+                "  7/-  4M (7M)      0\n"
+                "postgres  stack-~res-1  running  * healthy        1G/4G    ##----  25%   200%  "
+                "  7/-       4M      2\n"
+                "redis     stack-~dis-1  running  * unhealthy    500M/512M  ######  98%   200%  "
+                "  7/-       4M      0\n"
+                "-         stray\\x1b[2J  running  * unknown       77M/inf                       "
+                "  7/-       4M\n"
+                "\n"
+                "* stack-postgres-1  critical: disk full\n"
+                "* stack-redis-1  unhealthy: LOADING for 95 s\n";
 
 START_TEST(test_status_text) {
         const PlStatus s = good_status();
@@ -386,7 +386,7 @@ START_TEST(test_show) {
                 "  memory   512M of 2G (25%), working set 256M, peak 512M\n",
                 "  models   llama\\x1b[31m, 1G\n           big, 4G, of it 3G on a GPU\n",
                 "  CPU      95s in all\n",
-                "  log      /log, 4M\n",
+                "  log      /log, 4M (4.5M on disk)\n",
                 "drift repairs 3; repairs are paused\n",
                 "MemoryMax      1G        2G  out of line\n",
                 "CPUQuota     200%      200%\n",

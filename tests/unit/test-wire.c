@@ -21,8 +21,9 @@ static PlContainerStatus blank(void) {
                                     .working_set_bytes = PL_UNLIMITED,
                                     .cpu_usec = PL_UNLIMITED,
                                     .pids = PL_UNLIMITED,
-                                    .log_size_bytes = PL_UNLIMITED,
-                                    .log_archived_bytes = PL_UNLIMITED };
+                                    .log.size_bytes = PL_UNLIMITED,
+                                    .log.held_bytes = PL_UNLIMITED,
+                                    .log.archived_bytes = PL_UNLIMITED };
 }
 
 /* The whole document as text, keys in the order of the contract. */
@@ -45,7 +46,7 @@ START_TEST(test_container_blank) {
                     "\"usage\":{\"memory_bytes\":null,\"memory_peak_bytes\":null,"
                     "\"working_set_bytes\":null,\"cpu_usec\":null,"
                     "\"pids\":null},\"log\":{\"path\":null,\"method\":null,\"why\":null,\"size_"
-                    "bytes\":null,"
+                    "bytes\":null,\"held_bytes\":null,"
                     "\"archived_bytes\":null},\"restarts\":0,\"oom_kills\":0,\"drift_repairs\":0,"
                     "\"repairs_paused\":false}");
 }
