@@ -77,6 +77,7 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
                 if (pl_value_equal(&want.v[i], &h->want.v[i]))
                         continue;
                 h->told.systemd_due = true;
+                h->retry.refused &= ~(1U << i);
                 h->held &= ~(1U << i); /* the wish has changed: what is in force now is no drift */
                 h->truth.as_wanted &= ~(1U << i);
         }

@@ -109,6 +109,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
                 h->fresh = false;
                 h->squeeze.rounds = h->squeeze.stalled = 0; /* more may be reclaimable now */
                 h->squeeze.refused = false;
+                h->retry.refused = 0; /* there may be room now */
                 if (h->told.engine_failed)
                         pl_held_forget_told(h); /* try once more */
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);

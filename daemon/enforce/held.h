@@ -73,6 +73,7 @@ typedef struct PlHeldTruth {
 typedef struct PlHeldRetry {
         uint64_t at_usec; /* CLOCK_BOOTTIME; 0: not */
         uint64_t delay_usec;
+        uint32_t refused; /* values that the kernel has refused: not before the next sweep */
 } PlHeldRetry;
 
 typedef struct PlHeld {

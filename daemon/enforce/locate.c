@@ -86,6 +86,7 @@ static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) 
                 if (h->cgroup_started_usec == 0 && started_usec > 0) {
                         /* what runc and systemd have written since is part of the start */
                         h->held = 0;
+                        h->retry.refused = 0;
                         h->fresh = false;
                 }
                 h->cgroup_started_usec = started_usec;
@@ -236,6 +237,10 @@ static void on_changed(void *userdata, const char *id, uint32_t mask) {
         PlEnforcer *e = userdata;
         PlHeld *h = pl_enforcer_find(e, id);
 
+        /* on v1 MemorySwapMax is a difference, and moves with the limit of memory */
+        if (mask & (1U << PL_RESOURCE_MEMORY_MAX) &&
+            e->mounts->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
+                mask |= 1U << PL_RESOURCE_MEMORY_SWAP_MAX;
         if (!h || !(mask & pl_held_wanted(h)))
                 return;
         h->fresh = false;

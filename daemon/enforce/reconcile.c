@@ -252,6 +252,8 @@ static bool execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t *ret_
                 if (failed && step->resource == PL_RESOURCE_MEMORY_HIGH)
                         still_held = h->squeeze.high_held;
                 refused = refused || (failed && step->kind == PL_STEP_SQUEEZE);
+                if (failed && step->kind == PL_STEP_WRITE)
+                        h->retry.refused |= 1U << step->resource;
                 if (failed)
                         note_refusal(e, h, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
@@ -420,10 +422,41 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         return 0;
 }
 
+/* A write that the kernel refuses is a write all the same to those who watch the file: tried again
+ * for that reason, it would be tried ten times a second. Return: mask of what is left out. */
+static uint32_t leave_refused(PlPlan *plan, uint32_t refused) {
+        uint32_t left = 0;
+        bool last = false;
+        size_t n = 0;
+
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                PlStep *step = &plan->steps[i];
+
+                last = step->kind == PL_STEP_WRITE &&
+                       (refused & (1U << step->resource) || (step->chained && last));
+                if (last) {
+                        left |= 1U << step->resource;
+                        pl_value_deinit(&step->value);
+                        pl_value_deinit(&step->before);
+                } else
+                        plan->steps[n++] = *step;
+        }
+        plan->n_steps = n;
+        return left;
+}
+
+/* What this host cannot do at all is not waited for. */
+static bool is_done(const PlPlan *plan) {
+        for (size_t i = 0; i < plan->n_steps; i++)
+                if (plan->steps[i].kind != PL_STEP_CANNOT)
+                        return false;
+        return true;
+}
+
 void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         const PlService *service = h->service;
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t lacking = pl_held_lacking(h), unsupported = h->unsupported;
+        uint32_t lacking = pl_held_lacking(h), unsupported = h->unsupported, left;
         PlPlan plan = { 0 };
         int r;
 
@@ -454,8 +487,9 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         if (r < 0)
                 return;
         note_held(e, h);
+        left = leave_refused(&plan, h->retry.refused);
         act(e, h, &plan);
-        if (plan.n_steps == 0 && pl_drift_settled(&h->drift, now)) {
+        if (is_done(&plan) && !left && pl_drift_settled(&h->drift, now)) {
                 pl_subject_report(e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
                                   "the stand-off is over, limits hold again");
                 h->truth.contested = 0;
