@@ -1,0 +1,800 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What is right in a random life between owners: what the world would look like without plimsoll,
+ * and how it has to look with it. See test-owners.c.
+ */
+
+#include <stdarg.h>
+
+#include "owners-standins.h"
+
+#include "enforce/queue.h"
+#include "lib/policy/parser.h"
+#include "registry/containers.h"
+#include "tmp.h"
+#include "unit.h"
+
+static const PlHost world_host = { GIB(8), WORLD_CPUS, WORLD_PAGE };
+
+/* What a policy says, in the directives' terms. */
+typedef struct Policy {
+        uint32_t mask;
+        uint64_t number[_PL_RESOURCE_N], period_usec;
+        char cpus[24];
+} Policy;
+
+/* Any of these is right. */
+typedef struct Options {
+        Value v[6];
+        unsigned n;
+} Options;
+
+/* Who may have changed a value since everything was at rest last. */
+enum {
+        BY_UPDATE = 1 << 0,
+        BY_WRITE = 1 << 1,
+        BY_RELOAD = 1 << 2,
+        BY_PROPERTY = 1 << 3,
+};
+
+static struct {
+        uint64_t seed, random;
+        Host truth;     /* HostConfig as it would be without plimsoll */
+        Host persons;   /* and with what persons changed while plimsoll held it as well */
+        Scope scope[2]; /* systemd's properties without plimsoll, of each of them */
+        Options kernel[_PL_RESOURCE_N];
+        Policy policy;
+        uint32_t giving_back;
+        unsigned others;   /* BY_* */
+        uint32_t tainted;  /* what a waived fault has left behind */
+        bool wrote_memory; /* a person, into the kernel, while plimsoll did not hold it */
+        bool runs;         /* plimsolld */
+        bool over;         /* a fault was found, or a person has seen enough */
+        unsigned standoffs, acts;
+} life;
+
+static struct { uint64_t lives, acts, kills, reboots, standoffs, updates, writes; } total;
+
+static sd_event *event = (sd_event *)&life; /* nobody looks into it */
+static PlRegistry *registry;
+static PlEnforcer *enforcer;
+static PlCgroupMounts mounts;
+static char state_dir[64];
+static bool verbose;
+
+/* --- what happened, for whoever reads a failure --- */
+
+#define TRACE_LINES 60
+static char trace[TRACE_LINES][200];
+static unsigned n_trace;
+
+static void note(const char *format, ...) PL_PRINTF(1, 2);
+static void note(const char *format, ...) {
+        char *to = trace[n_trace++ % TRACE_LINES];
+        int n = snprintf(to, sizeof(trace[0]), "%8.3f ",
+                         (double)(w.now_usec % (3600 * PL_USEC_PER_SEC)) / 1e6);
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(to + n, sizeof(trace[0]) - (size_t)n, format, ap);
+        va_end(ap);
+        if (verbose)
+                printf("%s\n", to);
+}
+
+#define KINDS_MAX 40
+static struct {
+        const char *kind;
+        unsigned n;
+        uint64_t seed;
+} faults[KINDS_MAX];
+
+/* Not mended yet. PLIMSOLL_STRICT=1: none. */
+static const char *waived[] = {
+        "blames somebody for nothing",
+        "blames the wrong one",
+        "not given back in HostConfig",
+        "gives back a weight that is rounded",
+        "gives back memory without its swap",
+        "gives back another period",
+        "does not settle what it gave back",
+        "gives back no limit of tasks where systemd has one",
+        "gives back a soft limit of nothing",
+        "gives memory back that was written directly",
+        "tells the engine a weight on another scale",
+        "kills",
+        NULL,
+};
+
+/* From here on it is what is right. */
+static void rebase(uint32_t mask);
+
+static uint32_t rebase_mask;
+
+/* @kind: static. */
+static void fault(const char *kind, const char *format, ...) PL_PRINTF(2, 3);
+static void fault(const char *kind, const char *format, ...) {
+        char text[300];
+        unsigned i = 0;
+        va_list ap;
+
+        if (life.over)
+                return;
+        life.over = true;
+        va_start(ap, format);
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        note("FAULT %s: %s", kind, text);
+        for (const char **known = waived; *known && !getenv("PLIMSOLL_STRICT"); known++)
+                if (pl_streq(*known, kind)) {
+                        life.over = false;
+                        life.tainted |= rebase_mask;
+                        rebase(rebase_mask);
+                        return;
+                }
+        while (i + 1 < KINDS_MAX && faults[i].kind && !pl_streq(faults[i].kind, kind))
+                i++;
+        faults[i].kind = kind;
+        if (faults[i].n++ > 0)
+                return;
+        faults[i].seed = life.seed;
+        printf("# life %" PRIu64 ": %s: %s\n", life.seed, kind, text);
+        if (verbose || i > 0)
+                return;
+        for (unsigned k = n_trace > TRACE_LINES ? n_trace - TRACE_LINES : 0; k < n_trace; k++)
+                printf("#   %s\n", trace[k % TRACE_LINES]);
+}
+
+/* --- chance --- */
+
+static uint64_t rnd(uint64_t below) {
+        life.random ^= life.random << 13;
+        life.random ^= life.random >> 7;
+        life.random ^= life.random << 17;
+        return life.random % below;
+}
+
+static bool chance(unsigned percent) {
+        return rnd(100) < percent;
+}
+
+#define PICK(...)                                         \
+        ({                                                \
+                const uint64_t pick_[] = { __VA_ARGS__ }; \
+                pick_[rnd(PL_ARRAY_SIZE(pick_))];         \
+        })
+
+static const char *pick_cpus(void) {
+        static const char *const lists[] = { "0", "1", "0-1", "0,2", "1-3" };
+
+        return lists[rnd(PL_ARRAY_SIZE(lists))];
+}
+
+/* --- what is right --- */
+
+static void allow(PlResource r, const Value *v) {
+        Options *o = &life.kernel[r];
+
+        for (unsigned i = 0; i < o->n; i++)
+                if (same_value(&o->v[i], v))
+                        return;
+        if (o->n == PL_ARRAY_SIZE(o->v)) {
+                memmove(o->v, o->v + 1, sizeof(o->v) - sizeof(o->v[0]));
+                o->n--;
+        }
+        o->v[o->n++] = *v;
+}
+
+static void allow_only(PlResource r, const Value *v) {
+        life.kernel[r].n = 0;
+        allow(r, v);
+}
+
+static bool is_allowed(PlResource r, const Value *v) {
+        const Options *o = &life.kernel[r];
+
+        for (unsigned i = 0; i < o->n; i++)
+                if (same_value(&o->v[i], v))
+                        return true;
+        return o->n == 0;
+}
+
+/* On v1 the two are one: the sum moves along. */
+static uint32_t with_pairs(uint32_t mask) {
+        const uint32_t pair = BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX);
+
+        return w.h == PL_HIERARCHY_V1 && mask & pair ? mask | pair : mask;
+}
+
+static uint32_t managed(void) {
+        return with_pairs(life.policy.mask | life.giving_back);
+}
+
+static void derive_allowed(uint32_t mask) {
+        const Host *const hosts[] = { &life.truth, &life.persons };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(hosts); i++) {
+                Group g;
+                Scope s;
+
+                derive(hosts[i], &g, &s);
+                for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                        if (mask & (UINT32_C(1) << r)) {
+                                Value v = group_value(&g, r);
+
+                                allow(r, &v);
+                        }
+        }
+}
+
+static const char *show(PlResource r, const Value *v, char buf[static 48]) {
+        if (r == PL_RESOURCE_ALLOWED_CPUS)
+                (void)snprintf(buf, 48, "\"%s\"", v->text);
+        else if (v->number == PL_UNLIMITED)
+                (void)snprintf(buf, 48, "max/%" PRIu64, v->aux);
+        else if (v->aux)
+                (void)snprintf(buf, 48, "%" PRIu64 "/%" PRIu64, v->number, v->aux);
+        else
+                (void)snprintf(buf, 48, "%" PRIu64, v->number);
+        return buf;
+}
+
+static const char *show_allowed(PlResource r, char buf[static 200]) {
+        size_t n = 0;
+        char one[48];
+
+        buf[0] = '\0';
+        for (unsigned i = 0; i < life.kernel[r].n && n < 150; i++)
+                n += (size_t)snprintf(buf + n, 200 - n, "%s%s", i > 0 ? " or " : "",
+                                      show(r, &life.kernel[r].v[i], one));
+        return buf;
+}
+
+/* --- plimsolld --- */
+
+static int on_added(void *userdata, PlSubject *s) {
+        return pl_enforcer_add(enforcer, s);
+}
+
+static void on_removed(void *userdata, PlSubject *s, bool gone) {
+        pl_enforcer_remove(enforcer, s);
+}
+
+static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
+        pl_enforcer_event(enforcer, s, e);
+}
+
+static void on_inspected(void *userdata, PlSubject *s, bool current) {
+        pl_enforcer_inspected(enforcer, s);
+}
+
+static void on_engine(void *userdata, const PlEngineInfo *info) {
+        if (info)
+                pl_enforcer_connected(enforcer);
+}
+
+static void on_listed(void *userdata) {
+        pl_queue_arm(enforcer);
+}
+
+static void on_synced(void *userdata, bool first) {}
+
+static void on_quiet(void *userdata) {}
+
+static const PlRegistryHandlers registry_handlers = {
+        .added = on_added,
+        .removed = on_removed,
+        .event = on_event,
+        .inspected = on_inspected,
+        .engine = on_engine,
+        .listed = on_listed,
+        .synced = on_synced,
+        .quiet = on_quiet,
+};
+
+static void on_group(void *userdata, PlSubject *s, const PlCgroup *g) {}
+
+static void on_idle(void *userdata) {}
+
+static bool has_stopped;
+
+static void on_stopped(void *userdata) {
+        has_stopped = true;
+}
+
+static const PlEnforceHandlers enforce_handlers = {
+        .group = on_group,
+        .idle = on_idle,
+        .stopped = on_stopped,
+};
+
+/* Who is named must have done something. */
+static void judge_blame(const char *text) {
+        static const struct {
+                const char *who;
+                unsigned by;
+        } rows[] = {
+                { "docker update", BY_UPDATE },
+                { "systemctl set-property or the engine", BY_PROPERTY | BY_UPDATE },
+                { "systemd daemon-reload", BY_RELOAD },
+                { "systemd or a direct write", BY_WRITE | BY_RELOAD | BY_PROPERTY },
+                { "a direct write", BY_WRITE },
+        };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+                if (!strstr(text, rows[i].who))
+                        continue;
+                if (!(life.others & rows[i].by))
+                        fault(life.others ? "blames the wrong one" : "blames somebody for nothing",
+                              "%s", text);
+                return;
+        }
+        fault("blames somebody for nothing", "%s", text);
+}
+
+/* "MemoryMax=64M (was infinity), …": the kernel has it now. */
+static void judge_in_force(const char *list) {
+        const Group *g = box_group();
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const PlResourceInfo *info = pl_resource_info(r);
+                char key[40], value[40];
+                const char *at;
+                uint64_t said = PL_UNLIMITED;
+                Value have;
+
+                if (info->kind != PL_KIND_BYTES && info->kind != PL_KIND_COUNT)
+                        continue;
+                (void)snprintf(key, sizeof(key), "%s=", info->name);
+                at = strstr(list, key);
+                if (!at)
+                        continue;
+                at += strlen(key);
+                (void)snprintf(value, sizeof(value), "%.*s", (int)strcspn(at, " ,"), at);
+                if (!pl_streq(value, "infinity") && pl_parse_size(value, &said) < 0)
+                        continue;
+                have = group_value(g, r);
+                /* a long number is rounded for people */
+                if (info->kind == PL_KIND_BYTES &&
+                    (strchr(value, '.') || page_down(said) == have.number))
+                        continue;
+                if (said != have.number)
+                        fault("says in force what is not", "%s, the kernel has %" PRIu64, list,
+                              have.number);
+        }
+}
+
+static void on_entry(void *userdata, const PlEntry *e, const char *text) {
+        const char *list;
+
+        if (process.dead)
+                return;
+        note("          says: %s", text);
+        if (pl_startswith(text, "limits changed by ") || pl_startswith(text, "stand-off: ")) {
+                life.standoffs += pl_startswith(text, "stand-off: ");
+                judge_blame(text);
+        }
+        list = strstr(text, "limits in force: ");
+        if (list && box_group())
+                judge_in_force(list + strlen("limits in force: "));
+}
+
+static void on_changed(void *userdata) {}
+
+static PlReporter reporter = { .listen = on_entry, .changed = on_changed };
+
+static void on_update_done(const char *body, const char *refusal) {
+        note("          engine: %s %s", body, refusal ?: "");
+        /* runc has written all that it knows */
+        if (!refusal && w.box.running)
+                derive_allowed(ALL & ~managed());
+}
+
+static void allow_systemd(void) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(life.scope); i++) {
+                Group g = *box_group();
+
+                systemd_write(&g, &life.scope[i]);
+                for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                        Value v = group_value(&g, r);
+
+                        allow(r, &v);
+                }
+        }
+}
+
+/* systemd has written all that it knows */
+static void on_set(const char *text) {
+        note("          systemd: %s", text);
+        allow_systemd();
+}
+
+static PlPolicy *parse_policy(const Policy *p) {
+        char text[1200];
+        size_t n;
+        PlPolicySource source = { "plimsoll.conf", text, 0 };
+        PlDiagList diag = { 0 };
+        PlPolicy *policy = NULL;
+
+        n = (size_t)snprintf(text, sizeof(text), "[Service web]\nMatch=name:%s\n",
+                             p->mask ? "web" : "nobody");
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const PlResourceInfo *info = pl_resource_info(r);
+
+                if (!(p->mask & (UINT32_C(1) << r)))
+                        continue;
+                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=", info->name);
+                if (r == PL_RESOURCE_ALLOWED_CPUS)
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", p->cpus);
+                else if (p->number[r] == PL_UNLIMITED)
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, "infinity\n");
+                else if (info->kind == PL_KIND_CPU_TIME)
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, "%" PRIu64 "%%\n",
+                                              p->number[r] / 10000);
+                else if (info->kind == PL_KIND_DEVICES)
+                        n += (size_t)snprintf(text + n, sizeof(text) - n,
+                                              WORLD_DEVICE " %" PRIu64 "\n", p->number[r]);
+                else
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, "%" PRIu64 "\n",
+                                              p->number[r]);
+        }
+        if (p->period_usec)
+                n += (size_t)snprintf(text + n, sizeof(text) - n,
+                                      "CPUQuotaPeriodSec=%" PRIu64 "us\n", p->period_usec);
+        source.size = n;
+        if (pl_policy_parse(&source, 1, &world_host, &diag, &policy) < 0) {
+                printf("%s", text);
+                abort();
+        }
+        pl_diag_list_deinit(&diag);
+        return policy;
+}
+
+static void daemon_begin(void) {
+        const PlRegistryOptions options = { .engine_url = "unix:///run/docker.sock",
+                                            .state_dir = state_dir,
+                                            .host = world_host };
+
+        process.run++;
+        process.dead = false;
+        mounts = world_mounts();
+        if (pl_registry_new(event, &reporter, &options, &registry_handlers, NULL, &registry) < 0)
+                abort();
+        (void)pl_registry_set_policy(registry, parse_policy(&life.policy));
+        if (pl_enforcer_new(registry, &mounts, false, &enforce_handlers, NULL, &enforcer) < 0 ||
+            pl_registry_use_engine(registry) < 0)
+                abort();
+        pl_enforcer_begin(enforcer);
+        (void)pl_engine_start(registry->engine);
+        life.runs = true;
+}
+
+/* kill -9, wherever it is: what it does from here on has no effect. */
+static void daemon_end(void) {
+        if (!life.runs)
+                return;
+        process.dead = true;
+        process.die_in = 0;
+        registry = pl_registry_free(registry);
+        enforcer = pl_enforcer_free(enforcer);
+        process.run++;
+        process.dead = engine_connected = false;
+        life.runs = false;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(files); i++)
+                files[i].group = -1;
+        total.kills++;
+}
+
+/* Lets time pass. A plimsolld that was killed is started again by systemd. */
+static void pass(uint64_t usec) {
+        uint64_t until = w.now_usec + usec;
+
+        while (step(until))
+                if (process.dead) {
+                        note("          plimsolld is killed");
+                        daemon_end();
+                        w.now_usec += 100 * PL_USEC_PER_MSEC;
+                        daemon_begin();
+                }
+}
+
+/* --- is everything right? --- */
+
+static const PlHeld *held(void) {
+        const PlSubject *s = life.runs && registry->connected
+                                             ? pl_map_get(registry->subjects, w.box.id)
+                                             : NULL;
+
+        return s && s->facts ? s->held : NULL;
+}
+
+static bool is_line(PlResource r, const Value *have) {
+        const Policy *p = &life.policy;
+        uint64_t n = p->number[r];
+
+        switch (pl_resource_info(r)->kind) {
+        case PL_KIND_CPU_TIME: {
+                uint64_t quota = n == PL_UNLIMITED ? n : n * have->aux / PL_USEC_PER_SEC;
+
+                if (n == PL_UNLIMITED || have->number == PL_UNLIMITED)
+                        return n == have->number;
+                return PL_MAX(quota, have->number) - PL_MIN(quota, have->number) <= 1;
+        }
+        case PL_KIND_WEIGHT:
+                if (w.h == PL_HIERARCHY_V1 && r == PL_RESOURCE_CPU_WEIGHT)
+                        return have->number == PL_MAX(n * 1024 / 100, 2U);
+                if (w.h == PL_HIERARCHY_V1 && n > 100)
+                        return have->number == 100 + (n - 100) / 11;
+                return have->number == n;
+        case PL_KIND_CPUSET:
+                return pl_streq(p->cpus, have->text);
+        case PL_KIND_BYTES:
+                return have->number == page_down(n);
+        default:
+                return have->number == n;
+        }
+}
+
+/* Why a value that is wanted may be missing. */
+static bool is_excused(const PlHeld *h, PlResource r) {
+        const Group *g = box_group();
+        /* the sum of memory and swap waits with memory */
+        uint32_t mask = with_pairs(UINT32_C(1) << r);
+        bool said = pl_held_has_error(h, mask, PL_OWNER_KERNEL) || h->waiting & mask;
+
+        if (pl_drift_is_standoff(&h->drift))
+                return life.standoffs > 0;
+        switch (r) {
+        case PL_RESOURCE_MEMORY_MAX:
+        case PL_RESOURCE_MEMORY_SWAP_MAX:
+                /* v1 has no swap limit without one of memory; memory in use is not taken */
+                if (r == PL_RESOURCE_MEMORY_SWAP_MAX && w.h == PL_HIERARCHY_V1 &&
+                    g->max == PL_UNLIMITED)
+                        return true;
+                return said && life.policy.mask & BIT(MEMORY_MAX) &&
+                       g->pinned > life.policy.number[PL_RESOURCE_MEMORY_MAX];
+        case PL_RESOURCE_CPU_QUOTA:
+                return said && w.parent_quota >= 0;
+        default:
+                return false;
+        }
+}
+
+static void rebase_host(Host *to, const Host *from, PlResource r) {
+        switch (r) {
+        case PL_RESOURCE_MEMORY_MAX:
+        case PL_RESOURCE_MEMORY_SWAP_MAX:
+                to->memory = from->memory;
+                to->memory_swap = from->memory_swap;
+                break;
+        case PL_RESOURCE_MEMORY_LOW:
+                to->reservation = from->reservation;
+                break;
+        case PL_RESOURCE_CPU_QUOTA:
+                to->nano = from->nano;
+                to->quota = from->quota;
+                to->period = from->period;
+                break;
+        case PL_RESOURCE_CPU_WEIGHT:
+                to->shares = from->shares;
+                break;
+        case PL_RESOURCE_ALLOWED_CPUS:
+                memcpy(to->cpus, from->cpus, sizeof(to->cpus));
+                break;
+        case PL_RESOURCE_TASKS_MAX:
+                to->pids = from->pids;
+                break;
+        case PL_RESOURCE_IO_WEIGHT:
+                to->blkio = from->blkio;
+                break;
+        default:
+                break;
+        }
+}
+
+static void rebase(uint32_t mask) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (mask & (UINT32_C(1) << r)) {
+                        rebase_host(&life.truth, &w.box.host, r);
+                        rebase_host(&life.persons, &w.box.host, r);
+                        if (w.box.running) {
+                                Value v = group_value(box_group(), r);
+
+                                allow(r, &v);
+                        }
+                }
+        derive_allowed(mask);
+}
+
+static void check_lines(const char *when) {
+        const PlHeld *h = held();
+        const Group *g = box_group();
+
+        if (!h || !w.box.running || !h->cgroup)
+                return;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                Value have = group_value(g, r);
+                char buf[48];
+
+                if (!(life.policy.mask & (UINT32_C(1) << r)) || !world_supports(r))
+                        continue;
+                if (is_line(r, &have))
+                        continue;
+                if (!is_excused(h, r))
+                        fault("not in force", "%s: %s is %s, wanted %" PRIu64, when,
+                              pl_resource_info(r)->name, show(r, &have, buf),
+                              life.policy.number[r]);
+                else if (h->held & (UINT32_C(1) << r) && !pl_drift_is_standoff(&h->drift) &&
+                         h->fresh)
+                        fault("counts as held what is not", "%s: %s is %s", when,
+                              pl_resource_info(r)->name, show(r, &have, buf));
+        }
+}
+
+static bool same_ratio(const Value *have) {
+        const Options *o = &life.kernel[PL_RESOURCE_CPU_QUOTA];
+
+        for (unsigned i = 0; i < o->n; i++)
+                if (have->number == PL_UNLIMITED
+                                    ? o->v[i].number == PL_UNLIMITED
+                                    : o->v[i].number * have->aux / o->v[i].aux == have->number)
+                        return true;
+        return false;
+}
+
+/* The start has brought it, from a HostConfig that was not given back. */
+static bool is_of_engine(const Group *from_engine, PlResource r, const Value *have) {
+        Value v = group_value(from_engine, r);
+
+        return same_value(&v, have) && !is_allowed(r, &v);
+}
+
+/* Memory on its way back is not taken while it is in use. */
+static bool is_in_use(PlResource r) {
+        const Options *o = &life.kernel[PL_RESOURCE_MEMORY_MAX];
+        const uint32_t memory = BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX);
+
+        if (!(memory & life.giving_back & (UINT32_C(1) << r)))
+                return false;
+        for (unsigned i = 0; i < o->n; i++)
+                if (o->v[i].number != PL_UNLIMITED && box_group()->pinned > o->v[i].number)
+                        return true;
+        return false;
+}
+
+/* What is wrong with a value that is none of those that would be right. */
+static const char *kind_of(const Group *from_engine, PlResource r, const Value *have) {
+        const uint32_t memory =
+                        BIT(MEMORY_LOW) | BIT(MEMORY_HIGH) | BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX);
+
+        if (is_of_engine(from_engine, r, have))
+                return "not given back in HostConfig";
+        if (life.wrote_memory && memory & (UINT32_C(1) << r))
+                return "gives memory back that was written directly";
+        if (r == PL_RESOURCE_CPU_QUOTA && same_ratio(have))
+                return "gives back another period";
+        if (r == PL_RESOURCE_TASKS_MAX && have->number == PL_UNLIMITED &&
+            life.kernel[r].v[0].number == SYSTEMD_TASKS)
+                return "gives back no limit of tasks where systemd has one";
+        if (r == PL_RESOURCE_MEMORY_LOW && w.h == PL_HIERARCHY_V1 && have->number == 0)
+                return "gives back a soft limit of nothing";
+        if (r == PL_RESOURCE_IO_WEIGHT && w.h == PL_HIERARCHY_V1)
+                return "tells the engine a weight on another scale";
+        if (r == PL_RESOURCE_MEMORY_SWAP_MAX && w.h == PL_HIERARCHY_V1)
+                return "gives back memory without its swap";
+        if (r == PL_RESOURCE_CPU_WEIGHT)
+                return "gives back a weight that is rounded";
+        return life.giving_back & (UINT32_C(1) << r) ? "not given back in the kernel"
+                                                     : "touched what the policy does not name";
+}
+
+/* Return: what has to wait, and may. */
+static uint32_t check_rest(const char *when) {
+        const uint32_t skip = life.policy.mask | with_pairs(life.tainted);
+        const Group *g = box_group();
+        char buf[48], options[200];
+        Group from_engine;
+        uint32_t waits = 0;
+        Scope scope;
+
+        if (!w.box.running)
+                return 0;
+        derive(&w.box.host, &from_engine, &scope);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                Value have = group_value(g, r);
+
+                if (skip & (UINT32_C(1) << r) || !world_supports(r) || is_allowed(r, &have))
+                        continue;
+                if (r == PL_RESOURCE_MEMORY_HIGH && held()->squeeze.high_held)
+                        continue; /* borrowed for a moment */
+                /* v1 has no allowance of swap where memory has no limit */
+                if (r == PL_RESOURCE_MEMORY_SWAP_MAX && w.h == PL_HIERARCHY_V1 &&
+                    life.policy.mask & BIT(MEMORY_MAX) && g->max == PL_UNLIMITED)
+                        continue;
+                if (is_in_use(r)) {
+                        waits |= UINT32_C(1) << r;
+                        continue;
+                }
+                rebase_mask = UINT32_C(1) << r;
+                fault(kind_of(&from_engine, r, &have), "%s: %s is %s, was %s", when,
+                      pl_resource_info(r)->name, show(r, &have, buf), show_allowed(r, options));
+        }
+        return with_pairs(waits);
+}
+
+/* What the next start would bring. */
+static void check_engine(const char *when, uint32_t mask) {
+        Group is, truth, persons;
+        Scope s;
+        char a[48], b[48];
+
+        derive(&w.box.host, &is, &s);
+        derive(&life.truth, &truth, &s);
+        derive(&life.persons, &persons, &s);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                Value have = group_value(&is, r), want = group_value(&truth, r),
+                      other = group_value(&persons, r);
+
+                if (!(mask & (UINT32_C(1) << r)) || !world_supports(r) ||
+                    same_value(&have, &want) || same_value(&have, &other))
+                        continue;
+                rebase_mask = UINT32_C(1) << r;
+                fault("not given back in HostConfig", "%s: %s would be %s, was %s", when,
+                      pl_resource_info(r)->name, show(r, &have, a), show(r, &want, b));
+        }
+}
+
+static void check(const char *when) {
+        const PlHeld *h = held();
+        uint32_t waits;
+
+        if (w.killed_by_us > 0)
+                fault("kills", "%s: memory in use was taken", when);
+        if (!pl_streq(w.box.host.restart, life.persons.restart))
+                fault("changes the restart policy", "%s: it is \"%s\"", when, w.box.host.restart);
+        if (!h)
+                return;
+        check_lines(when);
+        if (pl_drift_is_standoff(&h->drift))
+                return;
+        waits = check_rest(when);
+        if (waits)
+                waits |= BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX) | BIT(MEMORY_LOW);
+        check_engine(when,
+                     life.giving_back & ~life.policy.mask & ~waits & ~with_pairs(life.tainted));
+        if (life.over)
+                return;
+        if (h->originals.state.managed & ~life.policy.mask & life.giving_back & ~waits)
+                fault("does not settle what it gave back", "%s: %#x", when,
+                      h->originals.state.managed & ~life.policy.mask);
+        life.giving_back &= waits;
+}
+
+/* Until everybody has said and done all that follows. */
+static void settle(const char *when) {
+        unsigned updates = process.updates, writes = process.writes;
+
+        if (life.over)
+                return;
+        pass(2 * PL_USEC_PER_SEC);
+        if (life.runs && registry->connected && !(life.others & BY_RELOAD))
+                check_lines(when);
+        pass(130 * PL_USEC_PER_SEC);
+        for (int i = 0; i < 60 && held() && pl_drift_is_standoff(&held()->drift); i++)
+                pass(PL_USEC_PER_MIN);
+        if (held() && w.box.running && pl_drift_is_standoff(&held()->drift))
+                fault("ends no stand-off", "%s: an hour later", when);
+        total.updates += process.updates - updates;
+        total.writes += process.writes - writes;
+        if (process.updates - updates > 12)
+                fault("does not come to rest", "%s: %u updates of the engine", when,
+                      process.updates - updates);
+        if (process.writes - writes > 400)
+                fault("does not come to rest", "%s: %u writes", when, process.writes - writes);
+        if (life.runs && w.engine_up)
+                check(when);
+        life.others = 0;
+        life.standoffs = 0;
+}

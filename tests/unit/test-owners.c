@@ -1,0 +1,718 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Random lives of a container between its owners. plimsolld's own registry, enforcer, planner,
+ * reader and writer run over a world in memory (owners-world.h), and persons do to it what persons
+ * do: they change limits, edit the policy, restart, reboot, and kill plimsolld in the middle of any
+ * of its acts.
+ *
+ * What must hold whenever everything has come to rest:
+ * - what the policy names is in force, and nothing above it, or it is said why not;
+ * - what the policy does not name is as it would be without plimsoll;
+ * - what has left the policy is back, in the kernel, in HostConfig and with systemd: also after the
+ *   container's next start, after a reload of systemd and after a reboot;
+ * - nobody is blamed who has written nothing; what is said to be in force was;
+ * - nothing was killed, the restart policy is the container's own, and plimsolld comes to rest.
+ *
+ * PLIMSOLL_LIVES=N plays so many; PLIMSOLL_SEED=N plays one, and prints what happens in it.
+ * PLIMSOLL_SCRIPT=N prints that life as a script for a real engine: see tests/support/lives.py.
+ */
+
+#include "owners-right.h"
+
+/* Sanitizers make it ten times as slow. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define LIVES 1000
+#else
+#define LIVES 10000
+#endif
+
+/* --- the container --- */
+
+static void host_random(Host *h) {
+        *h = (Host){ 0 };
+        if (chance(50)) {
+                h->memory = (int64_t)MIB(PICK(16, 64, 128, 256));
+                h->memory_swap = (int64_t)PICK(0, 0, 1, 2);
+                h->memory_swap = h->memory_swap == 0   ? 2 * h->memory
+                                 : h->memory_swap == 1 ? h->memory
+                                                       : -1;
+                if (chance(30))
+                        h->reservation = (int64_t)MIB(8);
+        } else if (chance(20))
+                h->reservation = (int64_t)MIB(PICK(8, 32));
+        if (chance(30))
+                h->nano = (int64_t)PICK(500000000, 1000000000, 2000000000);
+        else if (chance(20)) {
+                h->quota = (int64_t)PICK(20000, 50000, 100000);
+                h->period = (int64_t)PICK(0, 50000, 200000);
+        }
+        if (chance(30))
+                h->shares = (int64_t)PICK(2, 512, 1024, 2048);
+        if (chance(30))
+                h->pids = (int64_t)PICK(100, 200);
+        if (chance(20))
+                (void)snprintf(h->cpus, sizeof(h->cpus), "%s", pick_cpus());
+        if (chance(15) && w.has_bfq)
+                h->blkio = (int64_t)PICK(100, 500);
+        if (chance(15))
+                h->rbps = 1048576;
+        if (chance(15))
+                h->wbps = 2097152;
+        (void)snprintf(h->restart, sizeof(h->restart), "%s", chance(70) ? "always" : "no");
+}
+
+static void box_new(void) {
+        Box *b = &w.box;
+
+        *b = (Box){ .exists = true, .group = -1 };
+        (void)snprintf(b->id, sizeof(b->id), "%064x", ++w.n_boxes);
+        host_random(&b->host);
+        life.truth = life.persons = b->host;
+        life.giving_back = 0;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                life.kernel[r].n = 0;
+        note("docker create: memory %" PRId64 "/%" PRId64 " low %" PRId64 " nano %" PRId64
+             " quota %" PRId64 "/%" PRId64 " shares %" PRId64 " pids %" PRId64
+             " cpus %s io %" PRId64 " %" PRIu64 " %" PRIu64,
+             b->host.memory, b->host.memory_swap, b->host.reservation, b->host.nano, b->host.quota,
+             b->host.period, b->host.shares, b->host.pids, b->host.cpus, b->host.blkio,
+             b->host.rbps, b->host.wbps);
+        engine_says(PL_EVENT_CREATE);
+}
+
+/* What a start would bring without plimsoll. Values on their way back may be those of before. */
+static void expect_start(void) {
+        Group g;
+        uint32_t own = managed();
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (!(own & (UINT32_C(1) << r)))
+                        life.kernel[r].n = 0;
+        derive(&life.truth, &g, &life.scope[0]);
+        derive(&life.persons, &g, &life.scope[1]);
+        derive_allowed(ALL);
+}
+
+static void box_start(void) {
+        Box *b = &w.box;
+        Group *g;
+
+        if (!b->exists || b->running || !w.engine_up || w.n_groups == GROUPS_MAX)
+                return;
+        note("docker start");
+        expect_start();
+        b->group = w.n_groups++;
+        g = box_group();
+        kernel_fresh(g);
+        b->scope = (Scope){ 0 };
+        if (is_watched)
+                due_in(0, on_group_appeared, false);
+        if (chance(70))
+                pass(pace(0, 30));
+        if (w.systemd) {
+                runc_tells_systemd(&b->scope, &b->host);
+                systemd_write(g, &b->scope);
+                last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+        }
+        tell_watcher();
+        if (chance(30))
+                pass(pace(0, 5));
+        b->runc_quota = runc_quota(&b->host);
+        b->runc_period = runc_period(&b->host);
+        if (runc_write(g, &b->host) < 0) {
+                fault("does not start any more", "the kernel refuses what HostConfig says");
+                return;
+        }
+        tell_watcher();
+        b->running = true;
+        b->pid = 1000 + (int)++w.n_runs;
+        b->started_usec = pl_clock_usec(CLOCK_REALTIME);
+        engine_says(PL_EVENT_START);
+}
+
+static void box_stop(bool is_told) {
+        Box *b = &w.box;
+        Group *g = box_group();
+
+        if (!b->running)
+                return;
+        b->running = false;
+        g->there = false;
+        if (is_watched && g->watched)
+                due_in(100, on_group_gone, false);
+        b->group = -1;
+        if (!is_told)
+                return;
+        note("docker stop");
+        engine_says(PL_EVENT_DIE);
+        engine_says(PL_EVENT_STOP);
+}
+
+static void box_remove(void) {
+        box_stop(true);
+        note("docker rm");
+        engine_says(PL_EVENT_DESTROY);
+        w.box.exists = false;
+        pass(50 * PL_USEC_PER_MSEC);
+}
+
+/* --- persons --- */
+
+static void policy_random(Policy *p) {
+        *p = (Policy){ 0 };
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                uint64_t *n = &p->number[r];
+
+                if (!chance(30))
+                        continue;
+                p->mask |= UINT32_C(1) << r;
+                switch (r) {
+                case PL_RESOURCE_CPU_QUOTA:
+                        *n = PICK(100000, 500000, 1500000, 3500000);
+                        p->period_usec = PICK(0, 0, 20000, 200000);
+                        break;
+                case PL_RESOURCE_CPU_WEIGHT:
+                case PL_RESOURCE_IO_WEIGHT:
+                        *n = PICK(1, 50, 100, 777);
+                        break;
+                case PL_RESOURCE_ALLOWED_CPUS:
+                        (void)snprintf(p->cpus, sizeof(p->cpus), "%s", pick_cpus());
+                        break;
+                case PL_RESOURCE_MEMORY_MIN:
+                case PL_RESOURCE_MEMORY_LOW:
+                        *n = MIB(PICK(0, 6, 16));
+                        break;
+                case PL_RESOURCE_MEMORY_HIGH:
+                        *n = MIB(PICK(24, 96));
+                        break;
+                case PL_RESOURCE_MEMORY_MAX:
+                        *n = PICK(MIB(32), MIB(96), MIB(512), 50000001, PL_UNLIMITED);
+                        break;
+                case PL_RESOURCE_MEMORY_SWAP_MAX:
+                        *n = PICK(0, MIB(20), PL_UNLIMITED);
+                        break;
+                case PL_RESOURCE_TASKS_MAX:
+                        *n = PICK(50, 77, 500);
+                        break;
+                default:
+                        *n = PICK(4096000, 8000000);
+                        break;
+                }
+        }
+}
+
+static void take_policy(void) {
+        PlPolicy *old;
+
+        if (!life.runs)
+                return;
+        old = pl_registry_set_policy(registry, parse_policy(&life.policy));
+        pl_enforcer_set_policy(enforcer);
+        pl_policy_unref(old);
+}
+
+static void show_policy(void) {
+        char text[160];
+        size_t n = 0;
+
+        text[0] = '\0';
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (life.policy.mask & (UINT32_C(1) << r) && n < 130)
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, " %s=%" PRId64,
+                                              pl_resource_info(r)->name,
+                                              (int64_t)life.policy.number[r]);
+        note("policy:%s period %" PRIu64 " cpus %s", text, life.policy.period_usec,
+             life.policy.cpus);
+}
+
+static void act_policy(void) {
+        uint32_t before = life.policy.mask;
+
+        if (chance(25))
+                life.policy = (Policy){ 0 };
+        else if (chance(40) && before) {
+                /* one value leaves */
+                for (PlResource r = (PlResource)rnd(_PL_RESOURCE_N);; r = (r + 1) % _PL_RESOURCE_N)
+                        if (before & (UINT32_C(1) << r)) {
+                                life.policy.mask &= ~(UINT32_C(1) << r);
+                                break;
+                        }
+                if (!(life.policy.mask & BIT(CPU_QUOTA)))
+                        life.policy.period_usec = 0;
+        } else
+                policy_random(&life.policy);
+        life.giving_back |= with_pairs(before) & ~life.policy.mask;
+        show_policy();
+        take_policy();
+}
+
+/* What a person asks the engine for; fields of 0 are not asked for. */
+static void update_random(Host *q) {
+        *q = (Host){ 0 };
+        switch (rnd(7)) {
+        case 0:
+                q->memory = (int64_t)MIB(PICK(24, 80, 300));
+                if (chance(80))
+                        q->memory_swap = q->memory * (chance(50) ? 1 : 2);
+                break;
+        case 1:
+                q->nano = (int64_t)PICK(300000000, 1200000000);
+                break;
+        case 2:
+                q->quota = (int64_t)PICK(30000, 70000);
+                q->period = (int64_t)PICK(0, 100000);
+                break;
+        case 3:
+                q->shares = (int64_t)PICK(100, 3000);
+                break;
+        case 4:
+                q->pids = (int64_t)PICK(60, 300);
+                break;
+        case 5:
+                (void)snprintf(q->cpus, sizeof(q->cpus), "%s", pick_cpus());
+                break;
+        default:
+                q->reservation = (int64_t)MIB(PICK(7, 9));
+                break;
+        }
+}
+
+static uint32_t touches(const Host *q) {
+        uint32_t pair = w.h == PL_HIERARCHY_V1 || q->memory_swap ? BIT(MEMORY_SWAP_MAX) : 0;
+
+        return (q->memory || q->memory_swap ? BIT(MEMORY_MAX) | pair : 0) |
+               (q->reservation ? BIT(MEMORY_LOW) : 0) |
+               (q->nano || q->quota || q->period ? BIT(CPU_QUOTA) : 0) |
+               (q->shares ? BIT(CPU_WEIGHT) : 0) | (q->pids ? BIT(TASKS_MAX) : 0) |
+               (q->cpus[0] ? BIT(ALLOWED_CPUS) : 0);
+}
+
+static void act_update(void) {
+        uint32_t touched;
+        const char *why;
+        Host q;
+
+        if (!w.engine_up || !w.box.exists)
+                return;
+        update_random(&q);
+        (void)snprintf(q.restart, sizeof(q.restart), "%s", w.box.host.restart);
+        touched = touches(&q);
+        why = engine_update(&q);
+        note("docker update: memory %" PRId64 "/%" PRId64 " low %" PRId64 " nano %" PRId64
+             " quota %" PRId64 "/%" PRId64 " shares %" PRId64 " pids %" PRId64 " cpus %s: %s",
+             q.memory, q.memory_swap, q.reservation, q.nano, q.quota, q.period, q.shares, q.pids,
+             q.cpus, why ?: "ok");
+        tell_watcher();
+        if (w.systemd)
+                last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+        if (why)
+                return;
+        life.others |= BY_UPDATE;
+        if (engine_merge(&life.persons, &q)) /* what it would have said without plimsoll */
+                life.over = true;
+        if (!(touched & managed()))
+                (void)engine_merge(&life.truth, &q);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (touched & ~managed() & (UINT32_C(1) << r))
+                        life.kernel[r].n = 0;
+        if (w.box.running)
+                derive_allowed(ALL);
+        if (w.box.running) {
+                Group g;
+                Scope s;
+
+                derive(&w.box.host, &g, &s);
+                for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                        if (touched & (UINT32_C(1) << r)) {
+                                Value v = group_value(box_group(), r), host = group_value(&g, r);
+
+                                allow(r, &v);
+                                allow(r, &host);
+                        }
+        }
+        if (w.systemd) {
+                Host request = runc_request(&q, &w.box);
+
+                runc_tells_systemd(&life.scope[0], &request);
+                runc_tells_systemd(&life.scope[1], &request);
+                if (w.box.running)
+                        allow_systemd();
+        }
+        engine_says(PL_EVENT_UPDATE);
+}
+
+static void direct_write(void) {
+        Group *g = box_group();
+        bool v1 = w.h == PL_HIERARCHY_V1;
+        PlResource r;
+        Value have;
+        int e;
+
+        switch (rnd(6)) {
+        case 0:
+                r = PL_RESOURCE_MEMORY_MAX;
+                e = put(g, v1 ? "memory.limit_in_bytes" : "memory.max", "%" PRIu64,
+                        MIB(PICK(40, 100, 400)));
+                break;
+        case 1:
+                r = PL_RESOURCE_TASKS_MAX;
+                e = put(g, "pids.max", "%" PRIu64, PICK(33, 333));
+                break;
+        case 2:
+                r = PL_RESOURCE_CPU_QUOTA;
+                e = v1 ? put(g, "cpu.cfs_quota_us", "%" PRIu64, PICK(12000, 90000))
+                       : put(g, "cpu.max", "%" PRIu64 " 100000", PICK(12000, 90000));
+                break;
+        case 3:
+                r = PL_RESOURCE_CPU_WEIGHT;
+                e = put(g, v1 ? "cpu.shares" : "cpu.weight", "%" PRIu64, PICK(20, 200));
+                break;
+        case 4:
+                r = PL_RESOURCE_ALLOWED_CPUS;
+                e = put(g, "cpuset.cpus", "%s", pick_cpus());
+                break;
+        default:
+                r = PL_RESOURCE_MEMORY_LOW;
+                e = put(g, v1 ? "memory.soft_limit_in_bytes" : "memory.low", "%" PRIu64, MIB(5));
+                break;
+        }
+        have = group_value(g, r);
+        note("direct write: %s %" PRIu64 " %s: %s", pl_resource_info(r)->name, have.number,
+             have.text, e < 0 ? strerror(-e) : "ok");
+        tell_watcher();
+        if (e < 0)
+                return;
+        life.others |= BY_WRITE;
+        if (r == PL_RESOURCE_MEMORY_MAX && !(managed() & BIT(MEMORY_MAX)))
+                life.wrote_memory = true;
+        if (!(managed() & (UINT32_C(1) << r)))
+                allow_only(r, &have);
+        else if (!(life.policy.mask & (UINT32_C(1) << r)))
+                allow(r, &have); /* it may have been given back already */
+        if (r == PL_RESOURCE_MEMORY_MAX && v1 && !(managed() & BIT(MEMORY_MAX))) {
+                have = group_value(g, PL_RESOURCE_MEMORY_SWAP_MAX);
+                allow_only(PL_RESOURCE_MEMORY_SWAP_MAX, &have);
+        }
+}
+
+static void act_write(void) {
+        /* now and then somebody who does not stop */
+        unsigned n = chance(6) ? 14 : 1;
+
+        for (unsigned i = 0; i < n && w.box.running; i++) {
+                direct_write();
+                if (n > 1)
+                        pass(400 * PL_USEC_PER_MSEC);
+        }
+}
+
+static void act_systemd(void) {
+        Scope *s = &w.box.scope;
+        PlResource r;
+        uint64_t n;
+
+        if (!w.systemd || !w.box.running)
+                return;
+        if (chance(50)) {
+                note("systemctl daemon-reload");
+                life.others |= BY_RELOAD;
+                if (life.runs)
+                        systemd_handlers->reloading(systemd_userdata);
+                systemd_write(box_group(), s);
+                allow_systemd();
+                tell_watcher();
+                if (life.runs)
+                        systemd_handlers->reloaded(systemd_userdata);
+                return;
+        }
+        r = chance(50) ? PL_RESOURCE_TASKS_MAX : PL_RESOURCE_MEMORY_HIGH;
+        n = r == PL_RESOURCE_TASKS_MAX ? PICK(44, 444) : MIB(PICK(30, 50));
+        note("systemctl set-property %s=%" PRIu64, pl_resource_info(r)->name, n);
+        life.others |= BY_PROPERTY;
+        scope_set(s, r, n);
+        last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+        systemd_write(box_group(), s);
+        tell_watcher();
+        if (!(managed() & (UINT32_C(1) << r))) {
+                life.kernel[r].n = 0;
+                scope_set(&life.scope[0], r, n);
+                scope_set(&life.scope[1], r, n);
+        }
+        allow_systemd();
+        if (!(life.policy.mask & (UINT32_C(1) << r))) {
+                Value have = group_value(box_group(), r);
+
+                allow(r, &have); /* it may have been given back already */
+        }
+}
+
+static void act_usage(void) {
+        Group *g = box_group();
+        uint64_t n = MIB(PICK(3, 20, 60, 120));
+
+        if (!w.box.running)
+                return;
+        n = PL_MIN(n, g->max == PL_UNLIMITED ? n : g->max / 2);
+        g->pinned = n;
+        g->current = PL_MIN(n + MIB(PICK(0, 10)), g->max);
+        note("uses %" PRIu64 " M", n >> 20);
+}
+
+static void act_recreate(void) {
+        if (!w.engine_up)
+                return;
+        box_remove();
+        box_new();
+        if (chance(70))
+                pass(pace(0, 40));
+        if (chance(90))
+                box_start();
+}
+
+static void act_engine(void) {
+        if (!w.engine_up)
+                return;
+        note("the engine restarts");
+        w.engine_up = false;
+        if (life.runs)
+                engine_lost();
+        if (chance(50))
+                box_stop(false);
+        pass(PL_USEC_PER_SEC);
+        w.engine_up = true;
+        if (pl_streq(w.box.host.restart, "always"))
+                box_start();
+        if (life.runs)
+                due_in(50 * PL_USEC_PER_MSEC, on_connect, false);
+}
+
+static void act_reboot(void) {
+        bool first = chance(50);
+
+        note("reboot");
+        total.reboots++;
+        if (life.runs)
+                daemon_end();
+        engine_connected = false;
+        w.engine_up = false;
+        box_stop(false);
+        pass(PL_USEC_PER_SEC);
+        if (first)
+                daemon_begin();
+        w.engine_up = true;
+        if (w.box.exists && pl_streq(w.box.host.restart, "always"))
+                box_start();
+        if (!first)
+                daemon_begin();
+        else
+                due_in(50 * PL_USEC_PER_MSEC, on_connect, false);
+}
+
+static void act(void) {
+        life.acts++;
+        switch (rnd(20)) {
+        case 0 ... 4:
+                act_policy();
+                break;
+        case 5 ... 6:
+                act_update();
+                break;
+        case 7 ... 8:
+                if (w.box.running)
+                        act_write();
+                break;
+        case 9:
+                act_systemd();
+                break;
+        case 10:
+                act_usage();
+                break;
+        case 11:
+                box_stop(true);
+                break;
+        case 12 ... 13:
+                if (w.box.running && chance(60)) {
+                        box_stop(true);
+                        pass(pace(0, 10));
+                }
+                box_start();
+                break;
+        case 14:
+                act_recreate();
+                break;
+        case 15:
+                act_engine();
+                break;
+        case 16:
+                act_reboot();
+                break;
+        case 17:
+                w.refuse_updates = 1;
+                note("the engine will refuse an update");
+                break;
+        case 18:
+                process.die_in = 1 + (unsigned)rnd(12);
+                note("plimsolld dies at half an act of its %u next", process.die_in);
+                act_policy();
+                break;
+        default:
+                note("kill -9");
+                daemon_end();
+                if (chance(30))
+                        act_policy();
+                daemon_begin();
+                break;
+        }
+}
+
+/* What a container's life without plimsoll would have come to. */
+static void finale(void) {
+        life.giving_back |= with_pairs(life.policy.mask);
+        life.policy = (Policy){ 0 };
+        w.refuse_updates = 0;
+        process.die_in = 0;
+        show_policy();
+        take_policy();
+        settle("all has left the policy");
+        if (life.over)
+                return;
+        if (w.box.running) {
+                box_stop(true);
+                pass(pace(0, 10));
+        }
+        box_start();
+        settle("and a restart");
+        if (w.systemd && w.box.running && !life.over) {
+                note("systemctl daemon-reload");
+                systemd_write(box_group(), &w.box.scope);
+                allow_systemd();
+                settle("and a daemon-reload");
+        }
+        if (!life.over)
+                act_reboot();
+        settle("and a reboot");
+        if (!life.over && held() && held()->originals.state.managed != 0)
+                fault("does not settle what it gave back", "in the end");
+}
+
+static void world_new(uint64_t seed) {
+        static const struct {
+                PlHierarchy h;
+                bool systemd, podman;
+        } kinds[] = {
+                { PL_HIERARCHY_V1, false, false },
+                { PL_HIERARCHY_V2, true, false },
+                { PL_HIERARCHY_V2, false, false },
+                { PL_HIERARCHY_V2, true, true },
+        };
+
+        memset(&w, 0, sizeof(w));
+        memset(&life, 0, sizeof(life));
+        memset(&process, 0, sizeof(process));
+        process.run = 1;
+        engine_connected = is_watched = false;
+        memset(sources, 0, sizeof(sources));
+        for (size_t i = 0; i < PL_ARRAY_SIZE(files); i++)
+                files[i].group = -1;
+        last_set_usec = last_event_usec = 0;
+        n_trace = n_due = 0;
+        life.seed = seed;
+        life.random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        for (int i = 0; i < 5; i++)
+                (void)rnd(2);
+        engine_jitter = (unsigned)seed;
+        w.now_usec = PL_USEC_PER_MIN;
+        w.h = kinds[seed % PL_ARRAY_SIZE(kinds)].h;
+        w.systemd = kinds[seed % PL_ARRAY_SIZE(kinds)].systemd;
+        w.podman = kinds[seed % PL_ARRAY_SIZE(kinds)].podman;
+        w.has_bfq = chance(50);
+        w.has_reclaim = chance(60);
+        w.parent_quota = -1;
+        w.box.group = -1;
+        w.engine_up = true;
+        note("life %" PRIu64 ": cgroup %s%s%s", seed, w.h == PL_HIERARCHY_V1 ? "v1" : "v2",
+             w.systemd ? ", scopes" : "", w.podman ? ", Podman" : "");
+}
+
+static void play(uint64_t seed) {
+        unsigned n;
+
+        world_new(seed);
+        box_new();
+        if (chance(60))
+                box_start();
+        if (chance(60)) {
+                policy_random(&life.policy);
+                show_policy();
+        }
+        daemon_begin();
+        settle("plimsolld has started");
+        n = 3 + (unsigned)rnd(8);
+        for (unsigned i = 0; i < n && !life.over; i++) {
+                act();
+                if (chance(80))
+                        settle("an act");
+                else
+                        pass(pace(0, 300));
+        }
+        if (!life.over) {
+                settle("the acts");
+                finale();
+        }
+        daemon_end();
+        while (n_due > 0)
+                due_drop(&due[--n_due]);
+        total.lives++;
+        total.acts += life.acts;
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise) {
+        const char *s = getenv(name);
+        uint64_t n;
+
+        return s && pl_parse_uint64(s, &n) == 0 ? n : otherwise;
+}
+
+START_TEST(lives) {
+        uint64_t first = setting("PLIMSOLL_SEED", UINT64_MAX), n = setting("PLIMSOLL_LIVES", LIVES);
+        bool sound = true;
+
+        verbose = first != UINT64_MAX;
+        if (verbose)
+                n = 1;
+        else
+                first = 0;
+        pl_log_setup(-1);
+        listen_update = on_update_done;
+        listen_set = on_set;
+        tmp_make(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        (void)snprintf(state_dir, sizeof(state_dir), "%s/state", tmp);
+        for (uint64_t i = first; i < first + n; i++) {
+                play(i);
+                (void)nftw(state_dir, tmp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        }
+        tmp_remove();
+        printf("# %" PRIu64 " lives, %" PRIu64 " acts of persons, %" PRIu64
+               " ends of plimsolld, %" PRIu64 " reboots; %" PRIu64 " updates, %" PRIu64 " writes\n",
+               total.lives, total.acts, total.kills, total.reboots, total.updates, total.writes);
+        for (size_t i = 0; i < KINDS_MAX && faults[i].kind; i++) {
+                printf("# %u lives: %s (PLIMSOLL_SEED=%" PRIu64 ")\n", faults[i].n, faults[i].kind,
+                       faults[i].seed);
+                sound = false;
+        }
+        ck_assert_msg(sound, "see above");
+}
+END_TEST
+
+int main(void) {
+        TCase *t = tcase_create("owners");
+
+        (void)setvbuf(stdout, NULL, _IOLBF, 0); /* Check's child leaves without flushing */
+        tcase_set_timeout(t, 300);
+        tcase_add_test(t, lives);
+        return run_case(t);
+}
