@@ -692,10 +692,20 @@ static void say_strangers(PlLogs *l) {
         }
 }
 
+static void say_renewed(const PlLogs *l) {
+        pl_report(l->reporter, &(PlEntry){ .priority = LOG_ERR },
+                  "The archive directory of logs was removed or replaced while plimsolld used it: "
+                  "it has been made anew, and archives that it held before are missing from "
+                  "'plimsollctl logs' unless somebody puts them back");
+}
+
 static void done(PlWork *w, void *userdata, bool ran) {
         Job *j = PL_CONTAINER_OF(w, Job, work);
         PlLogs *l = userdata;
         PlLogEntry *e = j->kind == JOB_ROTATE ? pl_map_get(l->entries, j->request.id) : NULL;
+
+        if (ran && j->outcome.renewed)
+                say_renewed(l);
 
         if (ran && (j->kind == JOB_ROTATE || j->kind == JOB_RETAIN)) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);

@@ -15,12 +15,14 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 
 #define DEPTH_MAX  32
-#define ROUNDS_MAX 8 /* of copying what was written meanwhile, before a file is truncated */
+#define STAMPS_MAX 60 /* archives of files of one name and one second */
+#define ROUNDS_MAX 8  /* of copying what was written meanwhile, before a file is truncated */
 
 typedef struct Dir {
         char *path; /* below the source; "." */
@@ -514,10 +516,35 @@ static int partial_begin(int dir_fd, const char *name, const char *stamp, Partia
         return p->fd < 0 ? -errno : 0;
 }
 
-static int partial_sync(const Partial *p, const struct stat *st, const char **reterr_step) {
+/* What a person or an access list has put on the log; labels of security modules are given by
+ * their own rules. Where a file system has none there is nothing to do. */
+static int copy_xattrs(int from, int to) {
+        _cleanup_free_ char *names = malloc(XATTR_LIST_MAX), *value = malloc(XATTR_SIZE_MAX);
+        ssize_t n = names && value ? flistxattr(from, names, XATTR_LIST_MAX) : -1;
+
+        if (!names || !value)
+                return -ENOMEM;
+        if (n < 0)
+                return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
+        for (const char *name = names; name < names + n; name += strlen(name) + 1) {
+                ssize_t size;
+
+                if (strncmp(name, "user.", 5) != 0 && !pl_streq(name, "system.posix_acl_access"))
+                        continue;
+                size = fgetxattr(from, name, value, XATTR_SIZE_MAX);
+                if (size < 0 && errno == ENODATA)
+                        continue;
+                if (size < 0 || fsetxattr(to, name, value, (size_t)size, 0) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int partial_sync(const Partial *p, int fd, const struct stat *st, const char **reterr_step) {
         const struct timespec times[] = { st->st_atim, st->st_mtim };
         mode_t mode = st->st_mode & 0777;
         struct stat own;
+        int r;
 
         *reterr_step = "giving the archive owner and mode of the log";
         if (fstat(p->fd, &own) < 0)
@@ -530,7 +557,13 @@ static int partial_sync(const Partial *p, const struct stat *st, const char **re
                  * service's own group, which gets no more than others have. */
                 mode = (mode & ~(mode_t)S_IRWXG) | (mode & S_IRWXO) << 3;
         }
-        if (fchmod(p->fd, mode) < 0 || futimens(p->fd, times) < 0)
+        if (fchmod(p->fd, mode) < 0)
+                return -errno;
+        *reterr_step = "giving the archive the extended attributes of the log";
+        r = copy_xattrs(fd, p->fd);
+        if (r < 0)
+                return r;
+        if (futimens(p->fd, times) < 0)
                 return -errno;
         *reterr_step = "writing the archive";
         return fsync(p->fd) < 0 ? -errno : 0;
@@ -544,38 +577,61 @@ static int partial_name(Partial *p, bool replace, const char **reterr_step) {
         return fsync(p->dir_fd) < 0 ? -errno : 0;
 }
 
+/* Do a file and the partial archive hold the same bytes? */
+static bool is_copy(const Partial *p, const char *name) {
+        _cleanup_close_ int a = openat(p->dir_fd, p->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int b =
+                        openat(p->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        char x[8192], y[8192];
+        struct stat sa, sb;
+
+        if (a < 0 || b < 0 || fstat(a, &sa) < 0 || fstat(b, &sb) < 0 || !S_ISREG(sb.st_mode) ||
+            sa.st_size != sb.st_size)
+                return false;
+        for (off_t at = 0; at < sa.st_size;) {
+                ssize_t n = pread(a, x, sizeof(x), at);
+
+                if (n <= 0 || pread(b, y, (size_t)n, at) != n || memcmp(x, y, (size_t)n) != 0)
+                        return false;
+                at += n;
+        }
+        return true;
+}
+
 /*
- * An archive that is there already is one of another file, and stays, unless it has exactly the
- * log's time: then the last pass was killed before it could remove the log, and what it wrote is
- * the same.
+ * An archive that is there already is one of another file, and stays, whatever its name and time,
+ * unless it holds the very same: then the last pass was killed before it could remove the log.
  */
-static const char *choose_stamp(int dir_fd, const Name *f, char buf[PL_LOGPATH_STAMP_MAX],
-                                bool *ret_replace) {
-        char name[NAME_MAX + 1];
-        struct stat st;
+static int choose_final(Partial *p, const Name *f, bool *ret_replace) {
+        uint64_t usec = (uint64_t)f->st.st_mtim.tv_sec * PL_USEC_PER_SEC;
+        char stamp[PL_LOGPATH_STAMP_MAX];
 
         *ret_replace = false;
-        if ((size_t)snprintf(name, sizeof(name), "%s" PL_LOGPATH_ARCHIVE, f->name) >=
-                            sizeof(name) ||
-            fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return "";
-        if (S_ISREG(st.st_mode) && st.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
-            st.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec) {
-                *ret_replace = true;
-                return "";
+        for (unsigned i = 0; i < STAMPS_MAX; i++) {
+                struct stat st;
+
+                if (i > 0 &&
+                    (size_t)snprintf(p->final, sizeof(p->final), "%s%s" PL_LOGPATH_ARCHIVE, f->name,
+                                     pl_logpath_stamp(usec + (i - 1) * PL_USEC_PER_SEC, stamp)) >=
+                                    sizeof(p->final))
+                        return -ENAMETOOLONG;
+                if (fstatat(p->dir_fd, p->final, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return errno == ENOENT ? 0 : -errno;
+                if (is_copy(p, p->final)) {
+                        *ret_replace = true;
+                        return 0;
+                }
         }
-        return pl_logpath_stamp((uint64_t)f->st.st_mtim.tv_sec * PL_USEC_PER_SEC, buf);
+        return -EEXIST;
 }
 
 static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLogPathOutcome *o,
                     const char **reterr_step) {
         _cleanup_(partial_done) Partial p = { .fd = -EBADF };
         _cleanup_close_ int fd = -EBADF;
-        char buf[PL_LOGPATH_STAMP_MAX];
         PlArchiveResult result;
+        bool replace = false;
         struct stat st;
-        const char *stamp;
-        bool replace;
         int r;
 
         *reterr_step = "reading it";
@@ -590,13 +646,14 @@ static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLog
         if (r > 0)
                 unlease(fd);
         *reterr_step = "writing the archive";
-        stamp = choose_stamp(dir_fd, f, buf, &replace);
-        r = partial_begin(dir_fd, f->name, stamp, &p);
+        r = partial_begin(dir_fd, f->name, "", &p);
         if (r >= 0)
                 r = pl_archive_write(ctx->archiver, fd, 0, (uint64_t)st.st_size, p.fd, ctx->stop,
                                      &result);
         if (r >= 0)
-                r = partial_sync(&p, &st, reterr_step);
+                r = partial_sync(&p, fd, &st, reterr_step);
+        if (r >= 0)
+                r = choose_final(&p, f, &replace);
         if (r >= 0)
                 r = partial_name(&p, replace, reterr_step);
         if (r < 0)
@@ -632,7 +689,7 @@ static int copy_rounds(const PlRotateContext *ctx, int fd, const Partial *p, PlL
                 r = pl_archive_write(ctx->archiver, fd, copied, (uint64_t)st.st_size, p->fd,
                                      ctx->stop, &result);
                 if (r >= 0)
-                        r = partial_sync(p, &st, reterr_step);
+                        r = partial_sync(p, fd, &st, reterr_step);
                 if (r < 0)
                         return r;
                 copied = (uint64_t)st.st_size;
@@ -684,19 +741,26 @@ void pl_log_path_request_deinit(PlLogPathRequest *r) {
 }
 
 void pl_log_path_outcome_deinit(PlLogPathOutcome *o) {
-        free(o->path);
-        o->path = NULL;
+        for (size_t i = 0; i < PL_LOG_PATH_ERRORS_MAX; i++) {
+                free(o->errors[i].path);
+                o->errors[i].path = NULL;
+        }
 }
 
 static void note(PlLogPathOutcome *o, int error, const char *step, const char *dir,
                  const char *name) {
-        if (o->error < 0)
+        PlLogPathError *e;
+
+        if (o->n_errors++ == 0)
+                o->error = error;
+        if (o->n_errors > PL_LOG_PATH_ERRORS_MAX)
                 return;
-        o->error = error;
-        o->step = step;
-        if (asprintf(&o->path, "%s%s%s", dir && !pl_streq(dir, ".") ? dir : "",
+        e = &o->errors[o->n_errors - 1];
+        e->error = error;
+        e->step = step;
+        if (asprintf(&e->path, "%s%s%s", dir && !pl_streq(dir, ".") ? dir : "",
                      dir && !pl_streq(dir, ".") && *name ? "/" : "", name) < 0)
-                o->path = NULL;
+                e->path = NULL;
 }
 
 static bool is_open(ino_t ino, const ino_t *open_files, size_t n) {

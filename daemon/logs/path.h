@@ -30,6 +30,15 @@ typedef struct PlLogPathRequest {
 
 void pl_log_path_request_deinit(PlLogPathRequest *r);
 
+/* Errors of one pass that are told one by one. */
+#define PL_LOG_PATH_ERRORS_MAX 4
+
+typedef struct PlLogPathError {
+        int error;
+        const char *step; /* what failed, for people; static */
+        char *path;       /* on what, below the source; as the container named it */
+} PlLogPathError;
+
 typedef struct PlLogPathOutcome {
         uint64_t n[_PL_LOGPATH_ACTION_N]; /* files by what was done; in a dry run: would be */
         uint64_t folders;                 /* removed */
@@ -37,8 +46,8 @@ typedef struct PlLogPathOutcome {
         uint64_t lost_bytes; /* written between copying and truncating */
         bool too_many;       /* more names than PL_LOG_PATH_NAMES_MAX: the rest was not looked at */
         int error;           /* the first one; 0: none */
-        const char *step;    /* what failed, for people; static */
-        char *path;          /* on what, below the source; as the container named it */
+        PlLogPathError errors[PL_LOG_PATH_ERRORS_MAX];
+        uint64_t n_errors; /* all of them */
 } PlLogPathOutcome;
 
 void pl_log_path_outcome_deinit(PlLogPathOutcome *o);

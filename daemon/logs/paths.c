@@ -83,22 +83,30 @@ static void add_finding(char **text, const char *format, ...) {
         *text = both;
 }
 
-static void add_outcome(char **text, const PlLogPathRequest *req, const PlLogPathOutcome *o) {
-        bool denied = o->error == -EACCES || o->error == -EPERM || o->error == -EROFS ||
-                      o->error == -EOVERFLOW;
+static void add_error(char **text, const PlLogPathRequest *req, const PlLogPathError *e) {
+        bool denied = e->error == -EACCES || e->error == -EPERM || e->error == -EROFS ||
+                      e->error == -EOVERFLOW;
 
+        if (e->error < 0 && e->error != -ECANCELED)
+                add_finding(text, "a log file in %s: %s %s: %s%s", req->source,
+                            e->step ?: "looking at", e->path ?: "it", strerror(-e->error),
+                            denied ? "; the unit of plimsolld has to allow it, see LogPath= in "
+                                     "plimsoll.conf(5)"
+                            : e->error == -ELOOP ? "; mount the directory that it leads to"
+                                                 : "");
+}
+
+static void add_outcome(char **text, const PlLogPathRequest *req, const PlLogPathOutcome *o) {
         if (o->too_many)
                 add_finding(text,
                             "there are more than %d names below %s, and the rest is not looked at; "
                             "a narrower LogPath= helps",
                             PL_LOG_PATH_NAMES_MAX, req->source);
-        if (o->error < 0 && o->error != -ECANCELED)
-                add_finding(text, "a log file in %s: %s %s: %s%s", req->source,
-                            o->step ?: "looking at", o->path ?: "it", strerror(-o->error),
-                            denied ? "; the unit of plimsolld has to allow it, see LogPath= in "
-                                     "plimsoll.conf(5)"
-                            : o->error == -ELOOP ? "; mount the directory that it leads to"
-                                                 : "");
+        for (size_t i = 0; i < PL_LOG_PATH_ERRORS_MAX; i++)
+                add_error(text, req, &o->errors[i]);
+        if (o->n_errors > PL_LOG_PATH_ERRORS_MAX)
+                add_finding(text, "%" PRIu64 " more log files in %s likewise",
+                            o->n_errors - PL_LOG_PATH_ERRORS_MAX, req->source);
 }
 
 static void run(PlWork *w, const PlRotateContext *ctx) {

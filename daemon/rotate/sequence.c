@@ -725,7 +725,9 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
         j.facts.driver = req->driver;
         j.facts.probe = NULL;
         j.choice = pl_rotate_choose(&j.facts);
-        r = load(&j);
+        r = pl_log_store_renew(ctx->store);
+        ret->renewed = r > 0;
+        r = r < 0 ? fail(&j, "making the archive directory anew", r) : load(&j);
         fresh = r > 0;
         if (r >= 0 && (j.choice.why == PL_ROTATE_WHY_NOT_PROBED ||
                        (j.choice.why == PL_ROTATE_WHY_OFF && may_finish(&j)))) {

@@ -58,6 +58,7 @@ typedef struct PlRotateOutcome {
         uint64_t dropped_bytes; /* freed without an archive, on a full disk and LogOnFull=drop */
         bool recovered;         /* an interrupted rotation was finished */
         bool full;              /* the disk was full */
+        bool renewed;           /* the archive directory was not there any more, and was made */
         bool later;             /* can be shortened once nobody has it open */
         uint64_t ino, size_bytes, head_bytes; /* of the log afterwards */
         uint64_t held_bytes;                  /* that it takes on disk */

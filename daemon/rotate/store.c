@@ -25,7 +25,8 @@
 #define RESERVE_BYTES KIB(16)
 
 struct PlLogStore {
-        int fd, state_fd;
+        char *path;
+        int fd, state_fd; /* keep their numbers: the loop lists records while the worker works */
         bool reserve_used;
         gid_t gid;
 };
@@ -80,6 +81,9 @@ int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret)
                 return -ENOMEM;
         s->fd = s->state_fd = -EBADF;
         s->gid = gid;
+        s->path = strdup(path);
+        if (!s->path)
+                return -ENOMEM;
         s->fd = make_dir(AT_FDCWD, path, write, gid);
         if (s->fd < 0)
                 return s->fd;
@@ -97,8 +101,34 @@ PlLogStore *pl_log_store_free(PlLogStore *s) {
                 return NULL;
         pl_closep(&s->fd);
         pl_closep(&s->state_fd);
+        free(s->path);
         free(s);
         return NULL;
+}
+
+/* Does the name lead to what is open? */
+static bool is_same(int parent, const char *name, int fd) {
+        struct stat named, st;
+
+        return fstatat(parent, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &st) == 0 &&
+               named.st_dev == st.st_dev && named.st_ino == st.st_ino;
+}
+
+int pl_log_store_renew(PlLogStore *s) {
+        _cleanup_close_ int fd = -EBADF, state_fd = -EBADF;
+
+        if (is_same(AT_FDCWD, s->path, s->fd) && is_same(s->fd, STATE_DIR, s->state_fd))
+                return 0;
+        fd = make_dir(AT_FDCWD, s->path, true, s->gid);
+        if (fd < 0)
+                return fd;
+        state_fd = make_dir(fd, STATE_DIR, true, s->gid);
+        if (state_fd < 0)
+                return state_fd;
+        if (dup3(fd, s->fd, O_CLOEXEC) < 0 || dup3(state_fd, s->state_fd, O_CLOEXEC) < 0)
+                return -errno;
+        s->reserve_used = !make_reserve(s);
+        return 1;
 }
 
 /* Return: fd of a service's directory, made on demand; -errno. */
@@ -167,9 +197,11 @@ int pl_log_store_save(PlLogStore *s, const PlRotateState *state) {
                 strcpy(name, RESERVE);
                 r = write_state(s, name, text, 0);
                 s->reserve_used = true;
+                if (r == -ENOENT)
+                        r = -ENOSPC;
         }
         if (r < 0)
-                return r == -ENOENT ? -ENOSPC : r;
+                return r;
         pl_log_rotate_point(PL_ROTATE_POINT_SAVING);
         if (renameat(s->state_fd, name, s->state_fd, state->id) < 0 || fsync(s->state_fd) < 0)
                 return -errno;

@@ -31,6 +31,14 @@ int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret)
 PlLogStore *pl_log_store_free(PlLogStore *s);
 PL_DEFINE_CLEANUP(PlLogStore *, pl_log_store_free)
 
+/**
+ * pl_log_store_renew() - is it still the directory that its path names? Somebody may have removed
+ *                        it, or put another one there: then that is made or opened, as by
+ *                        pl_log_store_open()
+ * Return: 0 it is; 1 not any more: what was archived or recorded may be missing; -errno.
+ */
+int pl_log_store_renew(PlLogStore *s);
+
 /** pl_log_store_load() - Return: 0; -ENOENT none; -EBADMSG not readable as a record; -errno. */
 int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret);
 

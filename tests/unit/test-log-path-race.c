@@ -66,8 +66,8 @@ static uint64_t pack(const PlLogPathRequest *req, const char *proc, int dir_fd, 
         PlLogPathOutcome o;
         uint64_t packed;
 
-        ck_assert_msg(pl_log_path_run(&ctx, req, proc, &o) == 0, "%s %s: %s", o.step ?: "?",
-                      o.path ?: "?", strerror(-o.error));
+        ck_assert_msg(pl_log_path_run(&ctx, req, proc, &o) == 0, "%s %s: %s",
+                      o.errors[0].step ?: "?", o.errors[0].path ?: "?", strerror(-o.error));
         *bytes += o.raw_bytes;
         packed = o.n[PL_LOGPATH_COMPRESS];
         pl_log_path_outcome_deinit(&o);

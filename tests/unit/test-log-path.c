@@ -7,10 +7,12 @@
 
 #include "logs/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <zstd.h>
 
@@ -139,7 +141,8 @@ START_TEST(does_each_thing) {
 
         request.dry_run = false;
         pass();
-        ck_assert_msg(outcome.error == 0, "%s: %s", outcome.step, strerror(-outcome.error));
+        ck_assert_msg(outcome.error == 0, "%s: %s", outcome.errors[0].step,
+                      strerror(-outcome.error));
         ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 2);
         ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 3);
         ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE_PARTIAL], 1);
@@ -234,10 +237,20 @@ START_TEST(what_is_odd_is_left) {
         request.source = strdup(at(mnt, "linkdir"));
         pass();
         ck_assert_int_eq(outcome.error, -ELOOP);
-        ck_assert_str_eq(outcome.path, request.source);
+        ck_assert_str_eq(outcome.errors[0].path, request.source);
         ck_assert(there(at(outside, "a.log")));
 }
 END_TEST
+
+static unsigned archives_of(const char *name) {
+        DIR *d = opendir(mnt);
+        unsigned n = 0;
+
+        for (const struct dirent *e; (e = readdir(d));)
+                n += strncmp(e->d_name, name, strlen(name)) == 0 && strstr(e->d_name, ".zst");
+        (void)closedir(d);
+        return n;
+}
 
 START_TEST(archives_do_not_clash) {
         struct stat st;
@@ -250,17 +263,70 @@ START_TEST(archives_do_not_clash) {
         ck_assert_int_eq(st.st_size, 77);
         ck_assert(!there(at(mnt, "a.log")));
 
-        /* killed between naming the archive and removing the log: the same time, to the nanosecond
-         */
+        /* of the same time, to the nanosecond, and something else: both stay */
         make(at(mnt, "b.log"), 1000, 2 * DAY);
         ck_assert_int_eq(stat(at(mnt, "b.log"), &st), 0);
-        make(at(mnt, "b.log.zst"), 77, 0);
-        ck_assert_int_eq(utimensat(AT_FDCWD, at(mnt, "b.log.zst"),
+        pass();
+        ck_assert_uint_eq(unpacked_size(at(mnt, "b.log.zst")), 1000);
+        for (unsigned i = 1; i <= 2; i++) {
+                make(at(mnt, "b.log"), 1000 + i, 0);
+                ck_assert_int_eq(utimensat(AT_FDCWD, at(mnt, "b.log"),
+                                           (struct timespec[2]){ st.st_mtim, st.st_mtim }, 0),
+                                 0);
+                pass();
+                ck_assert_int_eq(outcome.error, 0);
+                ck_assert(!there(at(mnt, "b.log")));
+                ck_assert_uint_eq(unpacked_size(at(mnt, "b.log.zst")), 1000);
+                ck_assert_uint_eq(archives_of("b.log"), 1 + i);
+        }
+
+        /* killed between naming the archive and removing the log: the same */
+        make(at(mnt, "b.log"), 1002, 0);
+        ck_assert_int_eq(utimensat(AT_FDCWD, at(mnt, "b.log"),
                                    (struct timespec[2]){ st.st_mtim, st.st_mtim }, 0),
                          0);
         pass();
         ck_assert(!there(at(mnt, "b.log")));
-        ck_assert_uint_eq(unpacked_size(at(mnt, "b.log.zst")), 1000);
+        ck_assert_uint_eq(archives_of("b.log"), 3);
+}
+END_TEST
+
+START_TEST(attributes_stay) {
+        char value[16] = "";
+
+        glob("/logs/*.log");
+        make(at(mnt, "a.log"), 1000, 0);
+        if (setxattr(at(mnt, "a.log"), "user.owner", "ml", 2, 0) < 0)
+                SKIP_HERE("no extended attributes here");
+        ck_assert_int_eq(utimensat(AT_FDCWD, at(mnt, "a.log"),
+                                   (struct timespec[2]){ { 1e9, 0 }, { time(NULL) - 2 * DAY, 0 } },
+                                   0),
+                         0);
+        pass();
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert_int_eq(getxattr(at(mnt, "a.log.zst"), "user.owner", value, sizeof(value)), 2);
+        ck_assert_str_eq(value, "ml");
+}
+END_TEST
+
+/* Each file that could not be packed is told, some by name. */
+START_TEST(every_error_is_told) {
+        char name[256];
+
+        glob("/logs/*");
+        memset(name, 'x', 255);
+        name[255] = '\0';
+        for (unsigned i = 0; i < PL_LOG_PATH_ERRORS_MAX + 2; i++) {
+                name[0] = (char)('a' + i);
+                make(at(mnt, name), 10, 2 * DAY);
+        }
+        pass();
+        ck_assert_uint_eq(outcome.n_errors, PL_LOG_PATH_ERRORS_MAX + 2);
+        for (unsigned i = 0; i < PL_LOG_PATH_ERRORS_MAX; i++) {
+                ck_assert_int_eq(outcome.errors[i].error, -ENAMETOOLONG);
+                for (unsigned k = 0; k < i; k++)
+                        ck_assert_str_ne(outcome.errors[i].path, outcome.errors[k].path);
+        }
 }
 END_TEST
 
@@ -354,7 +420,7 @@ START_TEST(long_names) {
         make(at(mnt, name), 10, 2 * DAY);
         pass();
         ck_assert_int_eq(outcome.error, -ENAMETOOLONG);
-        ck_assert_str_eq(outcome.path, name);
+        ck_assert_str_eq(outcome.errors[0].path, name);
         ck_assert(there(at(mnt, name)));
 }
 END_TEST
@@ -364,7 +430,7 @@ START_TEST(gone) {
         (void)rmdir(mnt);
         pass();
         ck_assert_int_eq(outcome.error, -ENOENT);
-        ck_assert_ptr_nonnull(outcome.step);
+        ck_assert_ptr_nonnull(outcome.errors[0].step);
         ck_assert_int_eq(mkdir(mnt, 0755), 0);
 }
 END_TEST
@@ -378,6 +444,8 @@ int main(void) {
         tcase_add_test(t, an_open_file_is_written);
         tcase_add_test(t, what_is_odd_is_left);
         tcase_add_test(t, archives_do_not_clash);
+        tcase_add_test(t, attributes_stay);
+        tcase_add_test(t, every_error_is_told);
         tcase_add_test(t, races_lead_nowhere);
         tcase_add_test(t, killed_anywhere);
         tcase_add_test(t, long_names);

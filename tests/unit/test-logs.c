@@ -18,7 +18,7 @@ static sd_event *event;
 static PlLogs *logs;
 static PlContainer container;
 static PlLogPolicy policy;
-static unsigned n_rotated, n_findings, n_method_said;
+static unsigned n_rotated, n_findings, n_method_said, n_archive_said;
 static uint64_t lines;
 static char method_said[512];
 
@@ -34,6 +34,7 @@ static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
         }
         if (pl_streq_null(entry->message_id, PL_MESSAGE_LOG_FAILED))
                 n_findings++;
+        n_archive_said += entry->priority == LOG_ERR && !entry->container_id;
         if (entry->priority == LOG_NOTICE && !entry->container_id) {
                 n_method_said++;
                 (void)snprintf(method_said, sizeof(method_said), "%s", text);
@@ -67,7 +68,7 @@ static void setup(void) {
                                    .pid = 1,
                                    .log = { .driver = (char *)"json-file", .path = log_path } };
         policy = (PlLogPolicy){ .max_size_bytes = KIB(64), .max_age_usec = PL_TIME_INFINITY };
-        n_rotated = n_findings = n_method_said = 0;
+        n_rotated = n_findings = n_method_said = n_archive_said = 0;
         lines = 0;
 }
 
@@ -155,6 +156,31 @@ START_TEST(rotates_when_grown) {
         LOOP_UNTIL(n_rotated == 2);
         (void)loop(500);
         ck_assert_uint_eq(loop(500), 0); /* quiet: not one wake-up */
+}
+END_TEST
+
+/* Somebody removes the archives, or puts others there, under the daemon: that is said as what it
+ * is, once, and the next rotation has a directory again. */
+START_TEST(archives_removed) {
+        char moved[sizeof(archive) + 8];
+
+        append(3000);
+        update(20);
+        LOOP_UNTIL(n_rotated == 1);
+        snprintf(moved, sizeof(moved), "%s.old", archive);
+        ck_assert_int_eq(rename(archive, moved), 0);
+        if (_i == 1)
+                ck_assert_int_eq(mkdir(archive, 0700), 0);
+        append(3000);
+        LOOP_UNTIL(n_rotated == 2);
+        ck_assert_uint_eq(n_findings, 0);
+        ck_assert_uint_eq(n_archive_said, 1);
+        ck_assert_uint_gt(bytes_on_disk(), 0);
+        append(3000);
+        LOOP_UNTIL(n_rotated == 3);
+        ck_assert_uint_eq(n_archive_said, 1);
+        ck_assert_uint_lt(lines, 9001);
+        ck_assert_uint_gt(lines, 8000); /* and nothing was archived twice */
 }
 END_TEST
 
@@ -390,6 +416,7 @@ int main(void) {
         tcase_add_checked_fixture(c, setup, teardown);
         tcase_set_timeout(c, 60);
         tcase_add_test(c, rotates_when_grown);
+        tcase_add_loop_test(c, archives_removed, 0, 2);
         tcase_add_test(c, few_wakeups);
         tcase_add_test(c, waits_for_the_engine);
         tcase_add_loop_test(c, left_alone, 0, 4);
