@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "cgroup/apply.h"
 #include "enforce/desire.h"
+#include "enforce/echo.h"
 #include "enforce/locate.h"
 #include "enforce/originals.h"
 #include "enforce/owners.h"
@@ -28,8 +29,6 @@
 /* One tick yields to the loop after this long, so that events and the watchdog are never starved.
  */
 #define TICK_BUDGET_USEC (20 * PL_USEC_PER_MSEC)
-/* An update of ours is answered within this time, before or after its event. */
-#define OWN_UPDATE_USEC (500 * PL_USEC_PER_MSEC)
 /* At the end the engine has this long to answer; the kernel has its values back at once. */
 #define STOP_GRACE_USEC (5 * PL_USEC_PER_SEC)
 
@@ -157,6 +156,7 @@ static PlHeld *held_free(PlHeld *h) {
         free(h->dry_run_said);
         free(h->told.engine);
         free(h->told.engine_failed);
+        pl_echo_free(h->told.echo);
         free(h);
         return NULL;
 }
@@ -211,7 +211,10 @@ void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event) {
                 begin_run(e, h);
                 break;
         case PL_EVENT_UPDATE:
-                if (!h->told.update_in_flight && now - h->told.own_update_usec > OWN_UPDATE_USEC) {
+                if (h->told.events_due > 0 && now <= h->told.events_until_usec) {
+                        h->told.events_due--; /* our own */
+                } else {
+                        h->told.events_due = 0;
                         h->told.others_usec = now;
                         h->originals.accepted = false; /* it may show theirs */
                         pl_held_forget_told(h);
@@ -239,6 +242,7 @@ void pl_enforcer_connected(PlEnforcer *e) {
         e->engine_takes_nothing = false;
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
+                h->told.events_due = 0; /* none comes any more */
                 pl_held_forget_told(h);
         }
 }

@@ -37,6 +37,8 @@ typedef struct PlHeldOriginals {
         bool unreadable; /* a later plimsoll has written them: nothing may be touched */
 } PlHeldOriginals;
 
+typedef struct PlEcho PlEcho; /* enforce/echo.h */
+
 /* What systemd and the engine were told, and what they answered. Times: CLOCK_BOOTTIME, but for
  * systemd's, which is compared with files: CLOCK_REALTIME. */
 typedef struct PlHeldTold {
@@ -48,11 +50,12 @@ typedef struct PlHeldTold {
         uint32_t engine_withheld;   /* what is withheld, and what the engine would change along with
                                        it */
         bool update_in_flight;      /* our own POST …/update */
-        uint64_t own_update_usec;   /* when the last one was answered */
+        PlEcho *echo;               /* what our own calls may be writing now; NULL: nothing */
+        unsigned events_due;        /* `update` events that our own updates lead to … */
+        uint64_t events_until_usec; /* … but not later than this */
         uint64_t others_usec;       /* last `update` event that was not ours */
         bool systemd_due;           /* the scope has to be told again */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
-        uint32_t systemd_kept;      /* withheld values; it was told those in force instead */
         uint64_t systemd_own_usec;  /* who set properties before this is known */
 } PlHeldTold;
 

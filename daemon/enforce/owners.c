@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "enforce/desire.h"
+#include "enforce/echo.h"
 #include "enforce/originals.h"
 #include "enforce/queue.h"
 #include "lib/base/message.h"
@@ -23,20 +24,8 @@
 #include "lib/limits/tell.h"
 #include "lib/status/summary.h"
 
-/* What an update by the engine resets: it has no member for it, or does not pass it on. */
-static uint32_t reset_by_update(void) {
-        uint32_t mask = 0;
-
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (pl_resource_info(r)->engine & PL_ENGINE_RESET)
-                        mask |= 1U << r;
-        return mask;
-}
-
-uint32_t pl_owners_own_doing(const PlHeld *h) {
-        return (h->told.update_in_flight ? reset_by_update() : 0) |
-               (h->told.systemd_in_flight > 0 ? h->told.systemd_kept : 0);
-}
+/* The event of an update comes about with its answer; one that does not come was lost. */
+#define OWN_EVENT_USEC (5 * PL_USEC_PER_SEC)
 
 static const PlReading *reading_of(const PlHeld *h) {
         return h->cgroup ? &h->reading : NULL;
@@ -146,7 +135,10 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
         e->updates_in_flight--;
         if (h) {
                 h->told.update_in_flight = false;
-                h->told.own_update_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+                if (error < 0 && h->told.events_due > 0)
+                        h->told.events_due--;
+                h->told.events_until_usec =
+                                pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + OWN_EVENT_USEC;
                 h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
                 if (error != -ECONNRESET && error != -ENOTCONN && error != -ETIMEDOUT)
                         pl_originals_answered(h, error >= 0, e->stopping);
@@ -169,11 +161,7 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                         settle_restored(e, h);
                 else
                         pl_registry_inspect(e->registry, h->subject);
-                /* At an update runc writes all its values, some of them as they were at the start:
-                 * look again, and do not count that as drift. */
-                h->held &= ~reset_by_update();
-                h->fresh = false;
-                pl_queue_put(e, h, PL_QUEUE_KERNEL);
+                pl_echo_answered(e, h);
         }
         pl_reporter_changed(e->reporter);
 }
@@ -195,6 +183,16 @@ static void say_engine_cannot(PlEnforcer *e, PlHeld *h, uint32_t cannot) {
                                 "next start, until the container is recreated");
 }
 
+/* runc writes these, and what it had for all others. */
+static void note_told(const PlEnforcer *e, PlHeld *h, const PlLimits *told) {
+        _cleanup_(pl_limits_deinit) PlLimits has = { 0 };
+
+        if (pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU], &has) >=
+            0)
+                pl_echo_sent(h, &has);
+        pl_echo_sent(h, told);
+}
+
 static void tell_engine(PlEnforcer *e, PlHeld *h) {
         _cleanup_free_ char *body = NULL;
         const PlEngineInfo *engine = pl_engine_info(e->registry->engine);
@@ -204,7 +202,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                 .podman = engine && engine->podman,
                 .quota_period_usec = h->service ? h->service->cpu_quota_period_usec : 0,
         };
-        PlLimits limits = { 0 };
+        _cleanup_(pl_limits_deinit) PlLimits limits = { 0 };
         uint32_t cannot = 0;
         int r;
 
@@ -220,7 +218,6 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         if (r >= 0)
                 r = pl_docker_format_update(&limits, &h->subject->facts->host, &host, &body,
                                             &cannot);
-        pl_limits_deinit(&limits);
         if (r < 0)
                 return;
         say_engine_cannot(e, h, cannot);
@@ -247,6 +244,9 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         free(h->told.engine);
         h->told.engine = TAKE_PTR(body);
         h->told.update_in_flight = true;
+        h->told.events_due++;
+        h->told.events_until_usec = UINT64_MAX;
+        note_told(e, h, &limits);
         e->updates_in_flight++;
 }
 
@@ -287,7 +287,7 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
                 if (r >= 0) {
                         h->told.systemd_due = false;
                         h->told.systemd_in_flight++;
-                        h->told.systemd_kept |= h->withheld;
+                        pl_echo_sent(h, &limits);
                 }
         }
         pl_limits_deinit(&engine);
@@ -363,14 +363,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                 return;
         if (h->told.systemd_in_flight > 0)
                 h->told.systemd_in_flight--;
-        if (h->told.systemd_in_flight == 0 && h->told.systemd_kept) {
-                /* The kernel may have got the wanted value since, and systemd has then overwritten
-                 * it with the one we gave it: read again, and do not count that as drift. */
-                h->held &= ~h->told.systemd_kept;
-                h->told.systemd_kept = 0;
-                h->fresh = false;
-                pl_queue_put(e, h, PL_QUEUE_KERNEL);
-        }
+        pl_echo_answered(e, h);
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (h->want.v[r].set)

@@ -11,7 +11,3 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h);
 
 /** pl_owners_write_defaults() - systemd's file of [Defaults], once it is due and harms nobody. */
 void pl_owners_write_defaults(PlEnforcer *e);
-
-/** pl_owners_own_doing() - values that runc resets to those of the start because of an update of
- * ours that is under way: a difference in them is no drift. */
-uint32_t pl_owners_own_doing(const PlHeld *h);

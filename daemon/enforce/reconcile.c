@@ -15,6 +15,7 @@
 #include "cgroup/apply.h"
 #include "cgroup/read.h"
 #include "enforce/desire.h"
+#include "enforce/echo.h"
 #include "enforce/locate.h"
 #include "enforce/originals.h"
 #include "enforce/owners.h"
@@ -47,16 +48,19 @@ static bool others_set_properties(const PlHeld *h) {
         return set > h->told.systemd_own_usec && set + BLAME_USEC > now;
 }
 
-/* @now: CLOCK_BOOTTIME. Return: a static text, the most likely cause. */
+/* @now: CLOCK_BOOTTIME. Return: a static text; NULL: there is no evidence of anybody. */
 static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
-        if (h->told.others_usec > 0 && now - h->told.others_usec < BLAME_USEC)
-                return "docker update";
-        if (others_set_properties(h))
-                return "systemctl set-property or the engine";
-        if (e->reloaded_usec > 0 && now - e->reloaded_usec < BLAME_RELOAD_USEC)
-                return "systemd daemon-reload";
-        return h->cgroup && h->cgroup->scope ? "systemd or a direct write to the cgroup"
-                                             : "a direct write to the cgroup";
+        const PlDriftSigns signs = {
+                .scope = h->cgroup && h->cgroup->scope,
+                .own = pl_echo_is_open(h),
+                .update = h->told.others_usec > 0 &&
+                          now - h->told.others_usec<BLAME_USEC,
+                                                    .properties = others_set_properties(h),
+                                                    .reload = e->reloaded_usec> 0 &&
+                          now - e->reloaded_usec < BLAME_RELOAD_USEC,
+        };
+
+        return pl_drift_hand(&signs);
 }
 
 /* Between two attempts to lower memory of a container that still uses it. */
@@ -154,7 +158,7 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, uint32_t drifted, const char 
                                   "stand-off: %s keeps changing its limits (%d repairs within a "
                                   "minute). Now one attempt a minute, then fewer; find the other "
                                   "manager, or drop the value from the policy",
-                                  who, PL_DRIFT_BURST);
+                                  who ?: "something", PL_DRIFT_BURST);
                 retry_at(e, h, h->drift.until_usec);
                 return false;
         case PL_DRIFT_WAIT:
@@ -170,17 +174,18 @@ static void say_drift(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t dri
                       uint32_t in_force, const char *who) {
         uint32_t not_back = drifted & ~in_force;
         _cleanup_free_ char *back = pl_summary_steps(plan, PL_STEP_WRITE, in_force),
-                            *not = pl_summary_steps(plan, PL_STEP_WRITE, not_back);
+                            *lost = pl_summary_steps(plan, PL_STEP_WRITE, not_back);
 
         if (pl_drift_is_standoff(&h->drift))
                 return;
         if (back && *back)
                 pl_subject_report(e->reporter, h->subject, LOG_NOTICE, PL_MESSAGE_DRIFT_REPAIRED,
-                                  who, NULL, "limits changed by %s, putting back %s", who, back);
-        if (not &&*not )
+                                  who, NULL, "limits changed%s%s, putting back %s",
+                                  who ? " by " : "", who ?: "", back);
+        if (lost && *lost)
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
-                                  who, NULL, "limits changed by %s, and cannot be put back: %s",
-                                  who, not );
+                                  who, NULL, "limits changed%s%s, and cannot be put back: %s",
+                                  who ? " by " : "", who ?: "", lost);
         /* it is not in force and that is known: the next attempt repairs nothing new */
         h->held &= ~not_back;
 }
@@ -348,7 +353,7 @@ static void look_again(PlEnforcer *e, PlHeld *h) {
 
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t mask = 0, drifted = 0, written = 0, in_force;
+        uint32_t mask = 0, drifted = 0, echoed, written = 0, in_force;
         const char *who;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
@@ -358,9 +363,11 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                  * memory and swap, which moves along with memory */
                 if (plan->steps[i].kind == PL_STEP_WRITE && h->cgroup_started_usec > 0 &&
                     !pl_value_equal(&plan->steps[i].value, &plan->steps[i].before))
-                        drifted |= h->held & ~pl_owners_own_doing(h) &
-                                   (1U << plan->steps[i].resource);
+                        drifted |= h->held & (1U << plan->steps[i].resource);
         }
+        /* put right all the same, without a word */
+        echoed = drifted & pl_echo_mask(e, h);
+        drifted &= ~echoed;
         if (pl_registry_is_dry_run(e->registry)) {
                 say_dry_run(e, h, plan);
                 return;
@@ -379,14 +386,14 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 look_again(e, h); /* what is not read back now was read before */
         in_force = written != 0 ? read_back(e, h, written) : 0;
         if (drifted)
-                say_drift(e, h, plan, drifted, in_force, who);
+                say_drift(e, h, plan, drifted, in_force & ~echoed, who);
         if (written == 0)
                 return;
         h->told.systemd_due = true;
         say_in_force(e, h, plan, in_force & h->restoring, PL_MESSAGE_LIMITS_RESTORED, "given back");
         if (!drifted) /* else say_drift() has */
-                say_in_force(e, h, plan, in_force & ~h->restoring, PL_MESSAGE_LIMITS_APPLIED,
-                             "in force");
+                say_in_force(e, h, plan, in_force & ~h->restoring & ~echoed,
+                             PL_MESSAGE_LIMITS_APPLIED, "in force");
 }
 
 static uint32_t same_values(const PlLimits *a, const PlLimits *b) {
@@ -463,6 +470,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         if (!h->subject->facts || pl_desire(e, h) < 0 || !e->registry->connected)
                 return;
         pl_locate(e, h);
+        pl_echo_expire(e, h);
         if (!h->cgroup) {
                 /* one thing less to do at the start */
                 if (h->subject->facts->phase == PL_PHASE_CREATED &&
@@ -489,6 +497,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         note_held(e, h);
         left = leave_refused(&plan, h->retry.refused);
         act(e, h, &plan);
+        pl_echo_looked(h);
         if (is_done(&plan) && !left && pl_drift_settled(&h->drift, now)) {
                 pl_subject_report(e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
                                   "the stand-off is over, limits hold again");

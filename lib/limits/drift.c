@@ -49,3 +49,16 @@ bool pl_drift_end(PlDrift *d) {
         d->in_window = 0;
         return was;
 }
+
+const char *pl_drift_hand(const PlDriftSigns *s) {
+        if (s->update)
+                return "docker update";
+        if (s->properties)
+                return "systemctl set-property or the engine";
+        if (s->reload)
+                return "systemd daemon-reload";
+        if (s->own)
+                return NULL;
+        return s->scope ? "systemd or a direct write to the cgroup"
+                        : "a direct write to the cgroup";
+}

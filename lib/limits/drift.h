@@ -32,6 +32,20 @@ typedef enum PlDriftVerdict {
         PL_DRIFT_WAIT,           /* do not; still in the pause */
 } PlDriftVerdict;
 
+/* What speaks for somebody. Each since the last look that found all as wanted. */
+typedef struct PlDriftSigns {
+        bool scope;      /* systemd owns the group */
+        bool own;        /* a call of ours to systemd or the engine is under way */
+        bool update;     /* the engine has told of an update that is not ours */
+        bool properties; /* systemd has written down a property that is not ours */
+        bool reload;     /* systemd has reloaded */
+} PlDriftSigns;
+
+/** pl_drift_hand() - who has changed a value, as far as there is evidence
+ * A plain write leaves none: it is named only where nobody else was at work.
+ * Return: a static text, completes "changed by …"; NULL: nobody can be named. */
+const char *pl_drift_hand(const PlDriftSigns *s);
+
 /** pl_drift_want_repair() - may a drifted value be repaired now? @now_usec: CLOCK_BOOTTIME. */
 PlDriftVerdict pl_drift_want_repair(PlDrift *d, uint64_t now_usec);
 

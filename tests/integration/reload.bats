@@ -31,6 +31,37 @@ END
     is web TasksMax 50
 }
 
+@test "two reloads 50 ms apart, with 48 containers: nobody is blamed, and the last value holds" {
+    local i
+    policy_is <<<$'[Service many]\nMatch=name:many*\nMemoryMax=64M\nMemorySwapMax=0\nTasksMax=50'
+    for i in $(seq 48); do
+        run_bb "many$i" &
+        [ $((i % 8)) != 0 ] || wait_until 30 at_least "$i" sh -c "docker ps -q | wc -l"
+    done
+    wait_until 60 at_least 48 sh -c "docker ps -q | wc -l"
+    daemon_begin
+    many_hold() {
+        local files
+        files=$(find "$(dirname "$(group_of many1 memory)")" -name "$(is_v2 && echo memory.max || echo memory.limit_in_bytes)" \
+            -mindepth 2 -maxdepth 2)
+        [ "$(wc -l <<<"$files")" = 48 ]
+        # shellcheck disable=SC2086 # a list
+        [ "$(sort -u $files)" = "$1" ]
+    }
+    told() { [ "$(docker ps -q | xargs docker inspect -f '{{.HostConfig.Memory}}' | sort -u)" = "$1" ]; }
+    wait_until 30 told $((64 * MIB))
+    sed -i 's/=64M/=96M/' "$T/plimsoll.conf"
+    kill -HUP "$DAEMON"
+    sleep 0.05
+    sed -i 's/=96M/=80M/' "$T/plimsoll.conf"
+    kill -HUP "$DAEMON"
+    wait_until 60 told $((80 * MIB))
+    wait_until 10 many_hold $((80 * MIB))
+    echo "# blamed: $(grep -c 'limits changed' "$LOG"), stand-offs: $(grep -c 'stand-off' "$LOG")" >&3
+    unsaid 'limits changed|stand-off'
+    [ "$(status_json | jq '[.containers[].drift_repairs] | add')" = 0 ]
+}
+
 @test "plimsollctl reload brings it into force and exits 0" {
     daemon_begin
     run_bb web

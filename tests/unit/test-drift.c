@@ -70,6 +70,36 @@ START_TEST(settles) {
 }
 END_TEST
 
+static const struct {
+        const char *name;
+        PlDriftSigns signs;
+        const char *hand;
+} hands[] = {
+        { "a plain write", { 0 }, "a direct write to the cgroup" },
+        { "to a scope", { .scope = true }, "systemd or a direct write to the cgroup" },
+        { "an update", { .update = true }, "docker update" },
+        { "properties",
+          { .scope = true, .properties = true },
+          "systemctl set-property or the engine" },
+        { "a reload", { .scope = true, .reload = true }, "systemd daemon-reload" },
+        { "an update, which sets properties",
+          { .scope = true, .update = true, .properties = true },
+          "docker update" },
+        { "while we were telling others", { .own = true }, NULL },
+        { "the same of a scope", { .own = true, .scope = true }, NULL },
+        { "their update beside ours", { .own = true, .update = true }, "docker update" },
+        { "their properties beside ours",
+          { .own = true, .properties = true },
+          "systemctl set-property or the engine" },
+};
+
+START_TEST(hand) {
+        const char *is = pl_drift_hand(&hands[_i].signs);
+
+        ck_assert_msg(pl_streq_null(is, hands[_i].hand), "%s: %s", hands[_i].name, is ?: "nobody");
+}
+END_TEST
+
 /* A new policy or a new group: repairs are admitted at once, as if nothing had been. */
 START_TEST(ends) {
         PlDrift d = { 0 };
@@ -107,6 +137,7 @@ int main(void) {
         tcase_add_loop_test(t, verdicts, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, settles);
         tcase_add_test(t, ends);
+        tcase_add_loop_test(t, hand, 0, PL_ARRAY_SIZE(hands));
         tcase_add_test(t, pause_is_bounded);
         return run_case(t);
 }

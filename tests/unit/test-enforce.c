@@ -151,11 +151,15 @@ static void sweep(void) {
         RUN_UNTIL(is_settled());
 }
 
-static void change_policy(const char *text) {
+static void change_policy_only(const char *text) {
         PlPolicy *old = pl_registry_set_policy(registry, parse_policy(text));
 
         pl_enforcer_set_policy(enforcer);
         pl_policy_unref(old);
+}
+
+static void change_policy(const char *text) {
+        change_policy_only(text);
         RUN_UNTIL(is_settled());
 }
 
@@ -551,6 +555,56 @@ START_TEST(standoff_ended) {
 }
 END_TEST
 
+/* Our own calls come back: runc writes what it was told while the policy has gone on. That is put
+ * right, and it is nobody's drift; another value in the same moment is, and nobody is named. */
+static const struct {
+        const char *name, *value, *says;
+} echo_rows[] = {
+        { "what we told", "100663296\n", NULL },
+        { "a foreign value", "80740352\n", "limits changed, putting back MemoryMax=64M (was 77M)" },
+};
+
+START_TEST(own_echo) {
+        make(M64 "TasksMax=9\n");
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled() && pl_held_lacking(held()) == 0);
+        hold(ID_A "/update");
+        change_policy_only(SECTION "MemoryMax=96M\nTasksMax=9\n");
+        RUN_UNTIL(enforcer->updates_in_flight == 1);
+        change_policy_only(M64 "TasksMax=9\n");
+        RUN_UNTIL(n_written_to("memory.max") > 2 && pl_held_lacking(held()) == 0);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
+        group_put(GROUP_A, "memory.max", echo_rows[_i].value);
+        release();
+        RUN_UNTIL(is_settled() && pl_streq(group_get(GROUP_A, "memory.max"), "67108864"));
+        ck_assert_uint_eq(held()->drift.repairs, echo_rows[_i].says ? 1 : 0);
+        ck_assert_uint_eq(n_said("limits changed"), echo_rows[_i].says ? 1 : 0);
+        if (echo_rows[_i].says)
+                ck_assert_msg(said("web", echo_rows[_i].says) != NULL, "%s: %s", echo_rows[_i].name,
+                              said("web", "limits changed")->text);
+        ck_assert_uint_eq(n_said("limits in force: MemoryMax=64M"), 2);
+        /* when all is answered and looked at, a write is somebody's again */
+        RUN_UNTIL(is_settled() && !held()->told.echo);
+        drift(GROUP_A);
+        RUN_UNTIL(said("web", "limits changed by a direct write to the cgroup"));
+}
+END_TEST
+
+/* An event of an update is somebody else's when none of ours is due. */
+START_TEST(whose_update) {
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(is_settled() && pl_held_lacking(held()) == 0 && n_updates() == 1);
+        run_through(); /* our own event */
+        ck_assert_uint_eq(held()->told.others_usec, 0);
+        fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"event\":\"update\"}");
+        RUN_UNTIL(held()->told.others_usec > 0);
+        RUN_UNTIL(is_settled());
+}
+END_TEST
+
 /* What the kernel refuses to take back is said so, counted so, and no fight. */
 START_TEST(repair_refused) {
         make(M64 "TasksMax=9\n");
@@ -746,6 +800,8 @@ int main(void) {
         tcase_add_loop_test(t, standoff, 0, 2);
         tcase_add_loop_test(t, standoff_ended, 0, PL_ARRAY_SIZE(standoff_ends));
         tcase_add_test(t, repair_refused);
+        tcase_add_loop_test(t, own_echo, 0, PL_ARRAY_SIZE(echo_rows));
+        tcase_add_test(t, whose_update);
         tcase_add_test(t, stale_facts_write_nothing);
         tcase_add_test(t, original_captured_once);
         tcase_add_test(t, original_of_the_one_before);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Echo: what our own calls write. See the header, and lib/limits/echo.h.
+ *
+ * The engine answers an update when runc has written. systemd may write a moment after its answer,
+ * and after runc's: only there the end of an echo is a guess.
+ */
+
+#include "enforce/echo.h"
+
+#include "base/clock.h"
+#include "enforce/queue.h"
+#include "lib/limits/echo.h"
+
+/* What was told to a scope is written within this time after the answer. */
+#define LATE_USEC (500 * PL_USEC_PER_MSEC)
+/* How many calls to remember: one of each owner, what the engine had, and those just before. */
+#define CALLS_MAX 6
+
+struct PlEcho {
+        PlLimits values[CALLS_MAX];
+        unsigned next;
+        bool looked;         /* since the last answer */
+        uint64_t until_usec; /* CLOCK_BOOTTIME; looks before this do not end it */
+};
+
+PlEcho *pl_echo_free(PlEcho *echo) {
+        for (unsigned i = 0; echo && i < CALLS_MAX; i++)
+                pl_limits_deinit(&echo->values[i]);
+        free(echo);
+        return NULL;
+}
+
+void pl_echo_sent(PlHeld *h, const PlLimits *values) {
+        PlLimits *slot;
+
+        if (!h->told.echo)
+                h->told.echo = calloc(1, sizeof(*h->told.echo));
+        if (!h->told.echo)
+                return;
+        slot = &h->told.echo->values[h->told.echo->next++ % CALLS_MAX];
+        pl_limits_deinit(slot);
+        *slot = (PlLimits){ 0 };
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                (void)pl_value_copy(&values->v[r], &slot->v[r]);
+}
+
+void pl_echo_answered(PlEnforcer *e, PlHeld *h) {
+        if (h->told.echo) {
+                h->told.echo->looked = false;
+                h->told.echo->until_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) +
+                                           (h->cgroup && h->cgroup->scope ? LATE_USEC : 0);
+        }
+        h->fresh = false;
+        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+}
+
+static bool is_under_way(const PlHeld *h) {
+        return h->told.update_in_flight || h->told.systemd_in_flight > 0;
+}
+
+void pl_echo_looked(PlHeld *h) {
+        if (h->told.echo && !is_under_way(h))
+                h->told.echo->looked = true;
+}
+
+void pl_echo_expire(const PlEnforcer *e, PlHeld *h) {
+        if (h->told.echo && h->told.echo->looked && !is_under_way(h) &&
+            pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) >= h->told.echo->until_usec)
+                h->told.echo = pl_echo_free(h->told.echo);
+}
+
+bool pl_echo_is_open(const PlHeld *h) {
+        return h->told.echo != NULL;
+}
+
+/* What an update by the engine resets: it has no member for it, or does not pass it on. */
+static uint32_t reset_by_update(const PlHeld *h) {
+        uint32_t mask = 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const PlValue fresh = pl_resource_fresh(r), *is = &h->reading.in_force.v[r];
+
+                if (pl_resource_info(r)->engine & PL_ENGINE_RESET &&
+                    (pl_value_equal(&fresh, is) ||
+                     pl_value_equal(&h->originals.state.engine_original.v[r], is)))
+                        mask |= 1U << r;
+        }
+        return mask;
+}
+
+uint32_t pl_echo_mask(const PlEnforcer *e, const PlHeld *h) {
+        uint32_t mask = 0;
+
+        if (!h->told.echo)
+                return 0;
+        for (unsigned i = 0; i < CALLS_MAX; i++)
+                mask |= pl_echo_of(&h->told.echo->values[i], &h->reading,
+                                   e->registry->options.host.page_bytes);
+        return mask | reset_by_update(h);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Echo: our own calls to systemd and the engine, from when they are sent until a look at the group
+ * after their answers has seen what they wrote.
+ */
+
+#include "enforce/context.h"
+
+/** pl_echo_sent() - an owner has been told these values. Out of memory, less is known to be ours.
+ */
+void pl_echo_sent(PlHeld *h, const PlLimits *values);
+
+/** pl_echo_answered() - look at the group again: what was written is seen there. */
+void pl_echo_answered(PlEnforcer *e, PlHeld *h);
+
+/** pl_echo_looked() - the group has been read, and what was found there put right. */
+void pl_echo_looked(PlHeld *h);
+
+/** pl_echo_expire() - before the next look: forget what can have been written no more. */
+void pl_echo_expire(const PlEnforcer *e, PlHeld *h);
+
+/** pl_echo_is_open() - may something that we told be written just now? */
+bool pl_echo_is_open(const PlHeld *h);
+
+/** pl_echo_mask() - values in force that come from such a call, not from anybody else. */
+uint32_t pl_echo_mask(const PlEnforcer *e, const PlHeld *h);
+
+/** pl_echo_free() - forget them; returns NULL. */
+PlEcho *pl_echo_free(PlEcho *echo);
