@@ -16,6 +16,7 @@
 #include "enforce/desire.h"
 #include "enforce/echo.h"
 #include "enforce/locate.h"
+#include "enforce/news.h"
 #include "enforce/originals.h"
 #include "enforce/owners.h"
 #include "enforce/queue.h"
@@ -153,7 +154,7 @@ static PlHeld *held_free(PlHeld *h) {
                 for (PlOwner o = 0; o < _PL_OWNER_N; o++)
                         free(h->owner_errors[r][o]);
         free(h->owner_errors);
-        free(h->dry_run_said);
+        pl_news_deinit(&h->news);
         free(h->told.engine);
         free(h->told.engine_failed);
         pl_echo_free(h->told.echo);
@@ -188,6 +189,7 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
 
 /* A run begins. runc and systemd write after the group appears, so look again at once. */
 static void begin_run(PlEnforcer *e, PlHeld *h) {
+        pl_news_start(h);
         pl_held_forget_told(h);                                   /* a new run, a new answer */
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME); /* that was runc's start */
         if (!h->cgroup && h->subject->facts)
@@ -252,8 +254,8 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
 
         TAILQ_FOREACH(h, &e->all, all) {
                 h->service = NULL; /* borrowed from the old one */
-                free(h->dry_run_said);
-                h->dry_run_said = NULL;
+                free(h->news.dry_run);
+                h->news.dry_run = NULL;
                 h->unsupported = 0;
                 /* the person may have ended the fight: begin anew, and listen */
                 if (pl_drift_end(&h->drift))

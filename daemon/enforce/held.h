@@ -72,6 +72,15 @@ typedef struct PlHeldTruth {
         uint32_t contested; /* values that somebody else keeps changing, until that is over */
 } PlHeldTruth;
 
+/* What was told of values that have come into force; see enforce/news.h. */
+typedef struct PlHeldNews {
+        uint32_t due;                  /* values that are to be told once they are in force */
+        bool starting;                 /* a run has begun, and nothing was told of it yet */
+        PlLimits *was;                 /* what those had before, as far as it was found; or NULL */
+        uint32_t told[_PL_RESOURCE_N]; /* hashes of the values told last; 0: none was */
+        char *dry_run;                 /* what would be set, as told last */
+} PlHeldNews;
+
 /* When to look at it again. */
 typedef struct PlHeldRetry {
         uint64_t at_usec; /* CLOCK_BOOTTIME; 0: not */
@@ -105,7 +114,7 @@ typedef struct PlHeld {
         PlDrift drift;
         PlHeldRetry retry;
         char *(*owner_errors)[_PL_OWNER_N]; /* by resource; NULL: there were none yet */
-        char *dry_run_said;                 /* last announcement, to say it once */
+        PlHeldNews news;
 
         TAILQ_ENTRY(PlHeld) all, queue[_PL_QUEUE_N];
         bool queued[_PL_QUEUE_N];

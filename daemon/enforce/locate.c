@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "enforce/news.h"
 #include "enforce/queue.h"
 #include "lib/base/message.h"
 #include "lib/limits/parent.h"
@@ -195,8 +196,10 @@ void pl_locate_claim(PlEnforcer *e, PlHeld *h) {
 
                 if (!u->parent || !pl_streq(u->id, h->subject->id))
                         continue;
-                if (pl_cgroup_from_parent(e->mounts, u->parent, h->subject->id, &g) >= 0)
-                        adopt(e, h, g, 0);
+                if (pl_cgroup_from_parent(e->mounts, u->parent, h->subject->id, &g) < 0)
+                        continue;
+                pl_news_start(h);
+                adopt(e, h, g, 0);
         }
 }
 
@@ -228,6 +231,7 @@ static void on_appeared(void *userdata, const char *id, const char *parent, PlCo
                 return; /* found along with another hierarchy's */
         if (pl_cgroup_from_parent(e->mounts, parent, id, &g) < 0)
                 return;
+        pl_news_start(h);
         adopt(e, h, g, 0);
         h->fresh = false;
         pl_queue_put(e, h, PL_QUEUE_KERNEL);

@@ -17,6 +17,7 @@
 #include "enforce/desire.h"
 #include "enforce/echo.h"
 #include "enforce/locate.h"
+#include "enforce/news.h"
 #include "enforce/originals.h"
 #include "enforce/owners.h"
 #include "enforce/queue.h"
@@ -326,24 +327,23 @@ static uint32_t read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
 }
 
 /* Leaves out values that did not come back as written. */
-static void say_in_force(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t mask,
-                         const char *message_id, const char *what) {
+static void say_given_back(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t mask) {
         _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE, mask);
 
         if (text && *text)
-                pl_subject_report(e->reporter, h->subject, LOG_INFO, message_id, NULL, NULL,
-                                  "limits %s: %s", what, text);
+                pl_subject_report(e->reporter, h->subject, LOG_INFO, PL_MESSAGE_LIMITS_RESTORED,
+                                  NULL, NULL, "limits given back: %s", text);
 }
 
 static void say_dry_run(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         _cleanup_free_ char *text = pl_summary_steps(plan, PL_STEP_WRITE, UINT32_MAX);
 
-        if (!text || !*text || pl_streq_null(h->dry_run_said, text))
+        if (!text || !*text || pl_streq_null(h->news.dry_run, text))
                 return;
         pl_subject_report(e->reporter, h->subject, LOG_INFO, NULL, "dry run", NULL, "would set %s",
                           text);
-        free(h->dry_run_said);
-        h->dry_run_said = TAKE_PTR(text);
+        free(h->news.dry_run);
+        h->news.dry_run = TAKE_PTR(text);
 }
 
 static void look_again(PlEnforcer *e, PlHeld *h) {
@@ -353,7 +353,7 @@ static void look_again(PlEnforcer *e, PlHeld *h) {
 
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t mask = 0, drifted = 0, echoed, written = 0, in_force;
+        uint32_t mask = 0, drifted = 0, echoed, written = 0, in_force, managed;
         const char *who;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
@@ -372,8 +372,10 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 say_dry_run(e, h, plan);
                 return;
         }
+        managed = h->originals.state.managed;
         if (pl_originals_capture(e, h) < 0)
                 return;
+        pl_news_managed(h, h->originals.state.managed & ~managed);
         note_unsupported(e, h, plan);
         note_waiting(e, h, plan);
         if (mask == 0)
@@ -390,10 +392,9 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         if (written == 0)
                 return;
         h->told.systemd_due = true;
-        say_in_force(e, h, plan, in_force & h->restoring, PL_MESSAGE_LIMITS_RESTORED, "given back");
-        if (!drifted) /* else say_drift() has */
-                say_in_force(e, h, plan, in_force & ~h->restoring & ~echoed,
-                             PL_MESSAGE_LIMITS_APPLIED, "in force");
+        say_given_back(e, h, plan, in_force & h->restoring);
+        if (!drifted) /* else say_drift() has told it */
+                pl_news_written(h, plan, written & ~h->restoring & ~echoed);
 }
 
 static uint32_t same_values(const PlLimits *a, const PlLimits *b) {
@@ -498,6 +499,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         left = leave_refused(&plan, h->retry.refused);
         act(e, h, &plan);
         pl_echo_looked(h);
+        pl_news_say(e, h);
         if (is_done(&plan) && !left && pl_drift_settled(&h->drift, now)) {
                 pl_subject_report(e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
                                   "the stand-off is over, limits hold again");

@@ -93,6 +93,32 @@ const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t he
                                      : "The kernel has none of them either";
 }
 
+static void write_change(FILE *f, PlResource r, const PlValue *value, const PlValue *was,
+                         bool *first) {
+        _cleanup_free_ char *to = NULL, *from = NULL;
+
+        if (pl_value_to_string(r, value, &to) < 0 || pl_value_to_string(r, was, &from) < 0)
+                return; /* the text is shorter, not wrong */
+        fprintf(f, "%s%s=%s", *first ? "" : ", ", pl_resource_info(r)->name, to);
+        if (!pl_streq(to, from))
+                fprintf(f, " (was %s)", from);
+        *first = false;
+}
+
+char *pl_summary_values(const PlLimits *values, const PlLimits *was, uint32_t mask) {
+        char *text = NULL;
+        size_t size = 0;
+        bool first = true;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (mask & (UINT32_C(1) << r))
+                        write_change(f, r, &values->v[r], &was->v[r], &first);
+        return pl_take_text(f, &text);
+}
+
 char *pl_summary_steps(const PlPlan *plan, PlStepKind kind, uint32_t mask) {
         char *text = NULL;
         size_t size = 0;
@@ -103,17 +129,11 @@ char *pl_summary_steps(const PlPlan *plan, PlStepKind kind, uint32_t mask) {
                 return NULL;
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const PlStep *step = &plan->steps[i];
-                _cleanup_free_ char *to = NULL, *from = NULL;
 
                 if (step->kind != kind || !(mask & (1U << step->resource)) ||
                     pl_value_equal(&step->value, &step->before))
                         continue; /* on v1 MemorySwapMax= stays as it is by being written anew */
-                if (pl_value_to_string(step->resource, &step->value, &to) < 0 ||
-                    pl_value_to_string(step->resource, &step->before, &from) < 0)
-                        continue; /* the text is shorter, not wrong */
-                fprintf(f, "%s%s=%s (was %s)", first ? "" : ", ",
-                        pl_resource_info(step->resource)->name, to, from);
-                first = false;
+                write_change(f, step->resource, &step->value, &step->before, &first);
         }
         return pl_take_text(f, &text);
 }

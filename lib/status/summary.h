@@ -36,6 +36,10 @@ char *pl_summary_line(const PlSummary *s);
  * Return: a sentence without its end. */
 const char *pl_summary_kernel(uint32_t wanted, uint32_t unsupported, uint32_t held);
 
+/** pl_summary_values() - "MemoryMax=4G (was 512M), TasksMax=64"; what was the same before is left
+ * out. @mask: of which resources. Return: as pl_summary_steps(). */
+char *pl_summary_values(const PlLimits *values, const PlLimits *was, uint32_t mask);
+
 /** pl_summary_steps() - the writes of a plan, "MemoryMax=4G (was infinity), CPUQuota=200% (was
  * 50%)".
  * @kind: which steps to name; @mask: of which resources. Return: owned by the caller; NULL: out of

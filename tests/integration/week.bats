@@ -255,7 +255,6 @@ as_up() {
 }
 
 @test "up: five lines of limits" {
-    skip "not there yet: limits are one line, whoever put them in force first, and in whatever order"
     local service
     compose down -v
     mark
@@ -284,7 +283,6 @@ as_up() {
 }
 
 @test "up again: the limits of a container that only runs again are no news" {
-    skip "not there yet: limits that were told are not told again at each start"
     compose up -d
     all_is_well
     settled

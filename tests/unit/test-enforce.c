@@ -238,6 +238,40 @@ START_TEST(born_limited) {
 }
 END_TEST
 
+/* Whatever the passes of a start: one line, with what the container itself would have had; and none
+ * for the same values in its next run. */
+START_TEST(told_once) {
+        make(M64 "TasksMax=99\nCPUWeight=300\n");
+        fake_do(&fake, "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"inspect\":"
+                       "{\"HostConfig\":{\"Memory\":536870912,\"PidsLimit\":99}}}");
+        sync_all();
+        RUN_UNTIL(is_settled());
+        group_make(GROUP_A);
+        RUN_UNTIL(n_written_to("cpu.weight") > 0);
+        group_put(GROUP_A, "memory.max", "536870912\n"); /* runc, after us */
+        RUN_UNTIL(n_written_to("memory.max") > 1);
+        ck_assert_uint_eq(n_said("limits in force"), 0);
+        process_put(PID_A, GROUP_A);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A);
+        RUN_UNTIL(n_starts > 0 && held()->cgroup_started_usec > 0 && is_settled());
+        ck_assert_uint_eq(n_said("limits"), 1);
+        ck_assert_str_eq(said("web", "limits")->text,
+                         "limits in force: CPUWeight=300 (was 100), MemoryMax=64M (was 512M), "
+                         "TasksMax=99");
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
+        group_remove(GROUP_A);
+        RUN_UNTIL(!held()->cgroup);
+        group_make(GROUP_A);
+        process_put(PID_A + 1, GROUP_A);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A + 1);
+        RUN_UNTIL(n_starts > 1 && pl_held_lacking(held()) == 0 && is_settled());
+        ck_assert_uint_eq(n_said("limits"), 1);
+        change_policy(SECTION "MemoryMax=80M\nTasksMax=99\nCPUWeight=300\n");
+        ck_assert_uint_eq(n_said("limits"), 2);
+        ck_assert_ptr_nonnull(said("web", "limits in force: MemoryMax=80M (was 64M)"));
+}
+END_TEST
+
 /* The start's inspection, which the engine may answer late, comes after the values. */
 START_TEST(values_before_questions) {
         make(M64);
@@ -788,6 +822,7 @@ int main(void) {
         tcase_set_timeout(t, 60);
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, born_limited, 0, (int)PL_ARRAY_SIZE(born_rows));
+        tcase_add_test(t, told_once);
         tcase_add_test(t, values_before_questions);
         tcase_add_test(t, second_run);
         tcase_add_test(t, not_its_process);

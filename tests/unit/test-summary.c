@@ -116,11 +116,31 @@ START_TEST(steps) {
 }
 END_TEST
 
+START_TEST(values) {
+        PlLimits now = { 0 }, was = { 0 };
+        char *text;
+
+        now.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ true, MIB(256), NULL };
+        was.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ true, MIB(512), NULL };
+        now.v[PL_RESOURCE_TASKS_MAX] = was.v[PL_RESOURCE_TASKS_MAX] = (PlValue){ true, 64, NULL };
+        now.v[PL_RESOURCE_CPU_QUOTA] = (PlValue){ true, 500000, NULL };
+        was.v[PL_RESOURCE_CPU_QUOTA] = (PlValue){ true, PL_UNLIMITED, NULL };
+        text = pl_summary_values(&now, &was,
+                                 1U << PL_RESOURCE_MEMORY_MAX | 1U << PL_RESOURCE_TASKS_MAX);
+        ck_assert_str_eq(text, "MemoryMax=256M (was 512M), TasksMax=64");
+        free(text);
+        text = pl_summary_values(&now, &was, 0);
+        ck_assert_str_eq(text, "");
+        free(text);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("summary");
 
         tcase_add_loop_test(t, status_line, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, kernel, 0, PL_ARRAY_SIZE(kernels));
         tcase_add_test(t, steps);
+        tcase_add_test(t, values);
         return run_case(t);
 }
