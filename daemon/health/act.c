@@ -88,7 +88,8 @@ static void models_free(PlHealthAct *a, PlModels *m) {
 
 /* The end of a json-file log. Reading it does not block: it is a few kilobytes that were just
  * written. */
-static const char *last_words(const PlSubject *s, char buf[static PL_LAST_WORDS_MAX]) {
+static const char *last_words(const PlSubject *s, char buf[static PL_LAST_WORDS_MAX],
+                              const char **ret_last) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *tail = NULL;
         struct stat st;
@@ -106,7 +107,7 @@ static const char *last_words(const PlSubject *s, char buf[static PL_LAST_WORDS_
         n = tail ? pread(fd, tail, LOG_TAIL_BYTES, begin) : -1;
         if (n <= 0)
                 return NULL;
-        (void)pl_last_words(tail, (size_t)n, begin == 0, buf);
+        *ret_last = pl_last_words(tail, (size_t)n, begin == 0, buf);
         return *buf ? buf : NULL;
 }
 
@@ -148,6 +149,7 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
         PlHealthAct *a = userdata;
         PlSubject *s = r->id ? pl_map_get(a->registry->subjects, r->id) : NULL;
         const PlHealthChange *c = r->change;
+        const char *last;
         char text[2 * PL_HEALTH_REASON_MAX], lasted[PL_FORMAT_MAX], words[PL_LAST_WORDS_MAX];
         char exit_code[16];
         int priority = priority_of(r);
@@ -160,7 +162,7 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
                 { "PLIMSOLL_WAITS_FOR", r->waits_for },
                 { "PLIMSOLL_PROBE_CODE", *r->verdict->code ? r->verdict->code : NULL },
                 { "PLIMSOLL_EXIT_CODE", ended ? exit_code : NULL },
-                { "PLIMSOLL_LAST_LOG", ended ? last_words(s, words) : NULL },
+                { "PLIMSOLL_LAST_LOG", ended ? last_words(s, words, &last) : NULL },
                 {},
         };
 
@@ -186,6 +188,33 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
                   },
                   "%s", text);
         pl_reporter_changed(a->registry->reporter);
+}
+
+static char *on_words(void *userdata, const char *id) {
+        PlHealthAct *a = userdata;
+        char words[PL_LAST_WORDS_MAX], explained[PL_LAST_WORDS_EXPLAINED_MAX];
+        const char *last;
+
+        if (!last_words(pl_map_get(a->registry->subjects, id), words, &last))
+                return NULL;
+        return strdup(pl_last_words_explain(words, last, explained));
+}
+
+static void on_run_again(void *userdata, const char *id, const PlEnding *ending, const char *how) {
+        PlHealthAct *a = userdata;
+        const PlSubject *s = pl_map_get(a->registry->subjects, id);
+        char exit_code[16], words[PL_LAST_WORDS_MAX];
+        const char *last;
+        const PlLogField fields[] = {
+                { "PLIMSOLL_EXIT_CODE", exit_code },
+                { "PLIMSOLL_LAST_LOG", last_words(s, words, &last) },
+                {},
+        };
+
+        (void)snprintf(exit_code, sizeof(exit_code), "%d", ending->exit_code);
+        pl_subject_report(a->registry->reporter, s, ending->exit_code == 0 ? LOG_INFO : LOG_WARNING,
+                          PL_MESSAGE_HEALTH_CHANGED, how, fields, "%s; the engine restarts it",
+                          how);
 }
 
 /* What the engine was asked to do, for messages. */
@@ -499,6 +528,8 @@ static void on_environment_wanted(void *userdata, const char *id) {
 
 static const PlHealthdHandlers handlers = {
         .changed = on_changed,
+        .words = on_words,
+        .run_again = on_run_again,
         .restart = on_restart,
         .left = on_left,
         .start_unit = on_start_unit,

@@ -26,10 +26,18 @@ typedef struct PlPatientFacts {
         int exit_code;
         uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
         char restart_policy[16];
-        char name[64]; /* quoted */
+        char name[64];        /* quoted */
+        uint64_t paused_usec; /* CLOCK_MONOTONIC, when that was seen first; 0: it is not */
         bool auto_remove;
         pid_t main_pid; /* of the present run, or the last one; 0: not known */
 } PlPatientFacts;
+
+/* The end of a run that the engine's restart policy brings back; told when the kernel has had time
+ * to say what it knows of it. */
+typedef struct PlObituary {
+        PlEnding ending;
+        uint64_t due_usec; /* CLOCK_MONOTONIC */
+} PlObituary;
 
 typedef struct PlPatient {
         char id[PL_ID_MAX];
@@ -51,9 +59,12 @@ typedef struct PlPatient {
         PlProbeKind kind;       /* PL_PROBE_NONE: not probed now */
         const char *unprobed;   /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
-        uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
-        bool heard;           /* a verdict of its probe, since the last step */
-        bool frozen;          /* at its memory limit */
+        uint64_t wakeup_usec;    /* CLOCK_MONOTONIC */
+        bool heard;              /* a verdict of its probe, since the last step */
+        bool frozen;             /* at its memory limit */
+        const char *unreachable; /* it has lost its network, in words; static */
+        char *words;          /* its last ones, for the reason of its end; NULL: there are none */
+        PlObituary *obituary; /* NULL: none is due */
 } PlPatient;
 
 /* A required service, and since when it has no container. */
@@ -218,7 +229,8 @@ static bool is_failure(PlVerdictKind k) {
 /* A dependency counts as failing from its first failure: its dependents' probes may come before its
  * own next one. */
 static bool serves(const PlPatient *p) {
-        if (is_failure(p->health.last.kind) || p->health.last.kind == PL_VERDICT_STARTING)
+        if (p->unreachable || is_failure(p->health.last.kind) ||
+            p->health.last.kind == PL_VERDICT_STARTING)
                 return false;
         return p->health.state == PL_HEALTH_HEALTHY || p->health.state == PL_HEALTH_DEGRADED ||
                p->health.state == PL_HEALTH_UNKNOWN || p->health.state == PL_HEALTH_FINISHED;
@@ -312,12 +324,33 @@ static const char *held_back_by(PlHealthd *h, PlPatient *p) {
         return pl_slow_take(&p->slow, &now);
 }
 
-static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char ending[PL_REASON_MAX]) {
+/* By itself, and not well: what it said last is the likeliest reason. */
+static bool is_mourned(const PlEnding *e) {
+        return (e->ender == PL_ENDER_ITSELF || e->ender == PL_ENDER_SIGKILL ||
+                e->ender == PL_ENDER_UNSEEN) &&
+               e->exit_code != 0;
+}
+
+/* Return: buf; how it ended, and its last words. */
+static const char *describe(const PlPatient *p, const PlEnding *e, char buf[PL_HEALTH_REASON_MAX]) {
+        size_t n;
+
+        (void)pl_ending_describe(e, buf, PL_HEALTH_REASON_MAX);
+        n = strlen(buf);
+        if (n > 0 && p->words && is_mourned(e))
+                (void)snprintf(buf + n, PL_HEALTH_REASON_MAX - n, "%s", p->words);
+        return buf;
+}
+
+static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p,
+                              char ending[PL_HEALTH_REASON_MAX]) {
         bool runs = p->facts.phase == PL_PHASE_RUNNING;
         PlHealthFacts f = {
                 .present = true,
                 .stale = h->stale,
-                .probed = p->kind != PL_PROBE_NONE,
+                .probed = p->kind != PL_PROBE_NONE || p->unreachable,
+                .unreachable = p->unreachable,
+                .paused_usec = p->facts.paused_usec,
                 .phase = p->facts.phase,
                 .exit_code = p->facts.exit_code,
                 .docker = p->facts.healthcheck.status,
@@ -334,13 +367,14 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p, char endin
                 .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
         };
 
-        f.ending = pl_ending_describe(&p->ending, ending, PL_REASON_MAX);
+        f.ending = describe(p, &p->ending, ending);
         f.waits_for = waits_for(h, p, &f.waits_state);
         return f;
 }
 
 static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
+        uint64_t paused = p->facts.paused_usec > 0 ? p->facts.paused_usec : now_usec;
         pid_t main_pid = c->pid;
 
         if (c->started_usec != p->facts.started_usec)
@@ -360,6 +394,7 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
                 .finished_usec = c->finished_usec,
                 .auto_remove = c->host.auto_remove,
                 .main_pid = main_pid,
+                .paused_usec = c->phase == PL_PHASE_PAUSED ? paused : 0,
         };
         (void)pl_quote(c->name ?: "", strlen(c->name ?: ""), p->facts.name, sizeof(p->facts.name));
         (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
@@ -409,6 +444,9 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
                 pl_place_find(c, netns, policy->kind, policy->port, &place);
         p->kind = place.kind;
         p->unprobed = place.why;
+        if (place.cut_off && !p->unreachable)
+                pl_health_cut_off(&p->health);
+        p->unreachable = place.cut_off ? place.why : NULL;
         if (p->kind == PL_PROBE_NONE) {
                 pl_prober_remove(h->prober, p->id);
                 return 0;
@@ -760,19 +798,85 @@ static void note_verdict(PlPatient *p, const PlHealthFacts *f) {
         p->heard = false;
 }
 
+/* --- who ends by itself, and comes back by the engine's hand --- */
+
+/* The kernel's word of an OOM kill comes within 150 ms of it. */
+#define OBITUARY_USEC (300 * PL_USEC_PER_MSEC)
+
+/* It ended just now. A loop is told as one, by its health. */
+static void note_end(PlHealthd *h, PlPatient *p) {
+        const char *policy = p->facts.restart_policy;
+        PlEnder ender = p->ending.ender;
+        bool by_itself = ender == PL_ENDER_ITSELF || ender == PL_ENDER_SIGKILL ||
+                         ender == PL_ENDER_OOM || ender == PL_ENDER_HOST_OOM;
+
+        if (!by_itself || p->obituary || !*policy || pl_streq(policy, "no") ||
+            pl_ending_crashes(&p->ending, false, pl_clock_usec(CLOCK_REALTIME)) > 0)
+                return;
+        p->obituary = calloc(1, sizeof(*p->obituary));
+        if (!p->obituary)
+                return;
+        p->obituary->ending = p->ending;
+        p->obituary->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->obituary->due_usec);
+        wake_at(h, p->wakeup_usec);
+}
+
+/* Return: when to ask again; PL_TIME_INFINITY: it is told, or there is nothing to tell. */
+static uint64_t tell_end(PlHealthd *h, PlPatient *p, uint64_t now) {
+        PlObituary *o = p->obituary;
+        bool runs = p->facts.phase == PL_PHASE_RUNNING;
+        char how[PL_HEALTH_REASON_MAX];
+
+        if (!o)
+                return PL_TIME_INFINITY;
+        if (now < o->due_usec)
+                return o->due_usec;
+        if (runs && p->facts.started_usec <= o->ending.end_usec) /* not inspected since */
+                return now + OBITUARY_USEC;
+        if ((runs || p->facts.phase == PL_PHASE_RESTARTING) && h->handlers->run_again)
+                h->handlers->run_again(h->userdata, p->id, &o->ending,
+                                       describe(p, &o->ending, how));
+        p->obituary = NULL;
+        free(o);
+        return PL_TIME_INFINITY;
+}
+
+/* Once for each end. The log has its last lines before the engine tells of the end. */
+static void take_words(PlHealthd *h, PlPatient *p, const PlContainer *c) {
+        bool ended = c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD ||
+                     c->phase == PL_PHASE_RESTARTING;
+
+        if (!ended || (c->finished_usec == p->facts.finished_usec && p->words) ||
+            !h->handlers->words)
+                return;
+        free(p->words);
+        p->words = c->exit_code != 0 ? h->handlers->words(h->userdata, p->id) : NULL;
+}
+
+static PlPatient *patient_free(PlPatient *p) {
+        if (!p)
+                return NULL;
+        free(p->words);
+        free(p->obituary);
+        free(p);
+        return NULL;
+}
+
 /* Return: whether something changed that others may depend on. */
 static bool step(PlHealthd *h, PlPatient *p) {
         PlHealthConfig config = config_of(p);
         uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         bool served = p->health.state == PL_HEALTH_HEALTHY, changed;
-        char ending[PL_REASON_MAX];
+        char ending[PL_HEALTH_REASON_MAX];
         PlHealthChange change;
         PlHealthFacts f = facts_of(h, p, ending);
 
         f.held = held_back_by(h, p);
         changed = pl_health_step(&p->health, &config, &f, now, &change);
         note_verdict(p, &f);
-        p->wakeup_usec = pl_health_wakeup(&p->health, &config, &f, now);
+        p->wakeup_usec =
+                        PL_MIN(pl_health_wakeup(&p->health, &config, &f, now), tell_end(h, p, now));
         if (f.crashes > 0 && f.phase == PL_PHASE_RUNNING)
                 p->wakeup_usec = PL_MIN(p->wakeup_usec, PL_MAX(p->started_usec + PL_CRASH_CALM_USEC,
                                                                now + PL_USEC_PER_SEC));
@@ -908,7 +1012,7 @@ PlHealthd *pl_healthd_free(PlHealthd *h) {
         if (h->patients)
                 PL_MAP_FOREACH(p, h->patients) {
                         (void)pl_map_remove(h->patients, p->id);
-                        free(p);
+                        patient_free(p);
                 }
         pl_map_free(h->patients);
         free(h->missing);
@@ -1004,6 +1108,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         pl_runs_inspect(&p->runs, c,
                         pl_restart_is_under_way(&p->restart) &&
                                         p->facts.started_usec == p->restart.ran_usec);
+        take_words(h, p, c);
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = set_probe(h, p, c, netns);
@@ -1029,6 +1134,13 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         PlRestart before;
         PlEnder ender;
 
+        /* it may have ended before it is inspected for the first time, which tells nothing of how
+         */
+        if (!p && event->action == PL_EVENT_START) {
+                p = patient_ensure(h, event->id);
+                if (p)
+                        recall_restart(h, p);
+        }
         if (!p || pl_ending_is_late(&p->ending, event))
                 return;
         before = p->restart;
@@ -1038,6 +1150,8 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         if (event->action == PL_EVENT_START)
                 p->replaced = false;
         pl_ending_event(&p->ending, event);
+        if (event->action == PL_EVENT_DIE && ender == PL_ENDER_NONE)
+                note_end(h, p);
         remember(h, p, &before, ender);
 }
 
@@ -1052,6 +1166,8 @@ void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host) {
                 who = victim == p->facts.main_pid ? PL_OOM_VICTIM_MAIN : PL_OOM_VICTIM_CHILD;
         ender = p->ending.ender;
         pl_ending_oom(&p->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
+        if (p->obituary)
+                pl_ending_oom(&p->obituary->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
         remember(h, p, &p->restart, ender);
         p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         step_and_tell(h, p);
@@ -1084,14 +1200,15 @@ void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
         if (!p)
                 return;
         config = config_of(p);
-        if (gone && pl_health_step(&p->health, &config, &f,
-                                   pl_clock_loop_usec(h->event, CLOCK_MONOTONIC), &change))
+        if (gone && p->looked_usec > 0 &&
+            pl_health_step(&p->health, &config, &f, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC),
+                           &change))
                 report(h, p, &f, &change);
-        if (gone)
+        if (gone && p->looked_usec > 0)
                 note_removal(h, p);
         pl_prober_remove(h->prober, id);
         (void)pl_map_remove(h->patients, id);
-        free(p);
+        patient_free(p);
         again(h);
 }
 

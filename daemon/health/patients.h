@@ -43,6 +43,11 @@ typedef struct PlHealthdReport {
 typedef struct PlHealthdHandlers {
         /* Once per transition; also when a failure turns out not to be a dependency's. */
         void (*changed)(void *userdata, const PlHealthdReport *report);
+        /* Its last words, which go after how it ended. NULL: not to be had. Return: owned by the
+         * caller; NULL: there are none. */
+        char *(*words)(void *userdata, const char *id);
+        /* It has ended by itself, and the engine's restart policy brings it back. NULL: not told */
+        void (*run_again)(void *userdata, const char *id, const PlEnding *ending, const char *how);
         /*
          * A step of a restart:
          * QUEUE: call pl_healthd_begin_restart() when its turn has come, and pl_healthd_restarted()

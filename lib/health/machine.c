@@ -52,6 +52,10 @@ static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {
 static void explain_evidence(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
         char times[32] = "";
 
+        if (f->unreachable) {
+                (void)snprintf(buf, size, "%s", f->unreachable);
+                return;
+        }
         if (h->n_fail > 1)
                 (void)snprintf(times, sizeof(times), " (%u times in a row)", h->n_fail);
         if (f->probed)
@@ -106,7 +110,7 @@ static bool is_frozen(const PlHealthFacts *f) {
 }
 
 static void explain_start(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
-        const char *why = f->probed ? h->last.reason : "";
+        const char *why = f->unreachable ?: f->probed ? h->last.reason : "";
 
         if (!f->probed && f->docker == PL_DOCKER_HEALTH_STARTING)
                 why = "its healthcheck is starting";
@@ -124,7 +128,11 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
         (void)snprintf(buf, size, "%s", plain[sign] ? plain[sign] : "");
         switch (sign) {
         case PL_SIGN_NOTHING:
-                if (f->phase == PL_PHASE_CREATED)
+                if (f->phase == PL_PHASE_CREATED && f->waits_for)
+                        (void)snprintf(buf, size,
+                                       "created, never started: it waits for %s, which is %s",
+                                       f->waits_for, pl_health_state_to_string(f->waits_state));
+                else if (f->phase == PL_PHASE_CREATED)
                         (void)snprintf(buf, size, "created, never started");
                 break;
         case PL_SIGN_STOPPED:
@@ -252,6 +260,12 @@ void pl_health_reprobe(PlHealth *h) {
         h->n_fail = h->n_silent = 0;
 }
 
+void pl_health_cut_off(PlHealth *h) {
+        pl_health_reprobe(h);
+        h->n_up = h->n_part = 0;
+        h->last = (PlVerdict){ 0 };
+}
+
 static uint64_t start_deadline(const PlHealthConfig *c, const PlHealthFacts *f) {
         return f->started_usec == 0 ? 0 : f->started_usec + c->start_period_usec;
 }
@@ -268,6 +282,8 @@ static PlEvidence evidence_of(const PlHealth *h, const PlHealthFacts *f) {
                 [PL_VERDICT_SILENT] = PL_EVIDENCE_SILENT,
         };
 
+        if (f->unreachable)
+                return PL_EVIDENCE_DISPUTED;
         return f->probed ? evidence[h->last.kind] : PL_EVIDENCE_NO_PROBE;
 }
 
@@ -275,7 +291,9 @@ static PlEvidence evidence_of(const PlHealth *h, const PlHealthFacts *f) {
  * that; and as long as a limit of ours holds it back, it does not end. */
 static bool is_early(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                      uint64_t now) {
-        bool up = f->probed ? h->answered : h->docker_passed;
+        /* it was up, and then it had no network: that is over, or not, but no start */
+        bool cut_off = h->was_up && h->last.kind == PL_VERDICT_NONE;
+        bool up = f->probed ? h->answered || cut_off : h->docker_passed;
 
         return !up && (now < start_deadline(c, f) || f->held);
 }
@@ -326,7 +344,7 @@ static PlHealthSign up_sign(const PlHealth *h, const PlHealthFacts *f, uint64_t 
 
 static PlHealthSign disputed_sign(const PlHealth *h, const PlHealthConfig *c,
                                   const PlHealthFacts *f) {
-        bool failed = f->probed &&
+        bool failed = f->probed && !f->unreachable &&
                       (h->last.kind == PL_VERDICT_DISPUTED || h->last.kind == PL_VERDICT_SILENT);
 
         return failed && h->n_fail < PL_MAX(c->failures, 1u) ? PL_SIGN_FAILS_ONCE
@@ -385,7 +403,8 @@ static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealth
                 return up_sign(h, f, now);
         case PL_JUDGEMENT_IMPAIRED:
                 if (run == PL_RUN_PAUSED)
-                        return PL_SIGN_PAUSED;
+                        return now < f->paused_usec + PL_HEALTH_PAUSE_USEC ? PL_SIGN_KEEP
+                                                                           : PL_SIGN_PAUSED;
                 return h->n_part >= PL_HEALTH_CONFIRM ? PL_SIGN_PART : PL_SIGN_PART_ONCE;
         case PL_JUDGEMENT_STARTING:
                 return run == PL_RUN_RESTARTING ? PL_SIGN_RESTARTING : PL_SIGN_STARTING;
@@ -607,6 +626,9 @@ uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
                 at = t;
         t = facts->oom_usec + PL_HEALTH_OOM_USEC;
         if (facts->oom_usec > 0 && t > now_usec)
+                at = PL_MIN(at, t);
+        t = facts->paused_usec + PL_HEALTH_PAUSE_USEC;
+        if (facts->paused_usec > 0 && t > now_usec)
                 at = PL_MIN(at, t);
         if (h->flapping)
                 for (unsigned i = 0; i < PL_MIN(h->flips.n, (unsigned)PL_HEALTH_FLIPS_MAX); i++) {

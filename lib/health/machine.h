@@ -60,6 +60,8 @@ typedef enum PlHealthSign {
 
 /* A verdict counts as settled after this many in a row (failures: the policy's number). */
 #define PL_HEALTH_CONFIRM 2
+/* A pause of a moment is no news: "docker commit" makes one. */
+#define PL_HEALTH_PAUSE_USEC (3 * PL_USEC_PER_SEC)
 /* A survived OOM kill keeps a service degraded for this long. */
 #define PL_HEALTH_OOM_USEC (5 * PL_USEC_PER_MIN)
 
@@ -94,12 +96,14 @@ typedef struct PlHealthFacts {
         PlPhase phase;
         int exit_code;
         PlDockerHealth docker;
-        uint64_t started_usec; /* of this run; a new value is a new run; 0: unknown */
-        unsigned crashes;      /* ends in the crash window; 0: not looping */
-        uint64_t oom_usec;     /* last OOM kill that the container survived; 0: none */
-        const char *ending;    /* how it ended, in words; NULL: by exit_code */
-        const char *held;      /* "CPUQuota=8% holds it back: …": a limit of ours; NULL: none */
-        const char *waits_for; /* a dependency (After=) that does not serve; NULL: none */
+        uint64_t started_usec;   /* of this run; a new value is a new run; 0: unknown */
+        unsigned crashes;        /* ends in the crash window; 0: not looping */
+        uint64_t oom_usec;       /* last OOM kill that the container survived; 0: none */
+        uint64_t paused_usec;    /* since when it is paused; 0: it is not */
+        const char *unreachable; /* it is probed, and has lost its network, in words; NULL: no */
+        const char *ending;      /* how it ended, in words; NULL: by exit_code */
+        const char *held;        /* "CPUQuota=8% holds it back: …": a limit of ours; NULL: none */
+        const char *waits_for;   /* a dependency (After=) that does not serve; NULL: none */
         PlHealthState waits_state;
 } PlHealthFacts;
 
@@ -155,6 +159,10 @@ void pl_health_probe(PlHealth *h, const PlVerdict *v);
 /** pl_health_reprobe() - the probe changed (kind or address): an answer to the old one proves
  * nothing about the silence of the new one. */
 void pl_health_reprobe(PlHealth *h);
+
+/** pl_health_cut_off() - it has lost its network: what it answered before says nothing of what
+ * comes after. */
+void pl_health_cut_off(PlHealth *h);
 
 /** pl_health_proved() - a plimsolld before this one has found it dead in this run, and has written
  * that down: it was up, as whatever proved it then. @started_usec: as in the facts. */

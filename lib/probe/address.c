@@ -110,6 +110,17 @@ static void add_port(const PlContainer *c, bool host, uint16_t port, PlProbeAddr
         add_published(c, &s);
 }
 
+/* It is in none of the engine's networks, and should be. Podman's slirp4netns, pasta and private
+ * modes are none of these. */
+static bool is_cut_off(const PlContainer *c, const char *mode) {
+        static const char *const apart[] = { "host", "private", "slirp4netns", "pasta", "ns:" };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(apart); i++)
+                if (pl_startswith(mode, apart[i]))
+                        return false;
+        return *mode && c->reach.n_networks == 0;
+}
+
 static const char *why_none(const PlContainer *c) {
         for (size_t i = 0; i < c->reach.n_networks; i++)
                 if (c->reach.networks[i].apart)
@@ -142,6 +153,9 @@ void pl_probe_addresses(const PlContainer *c, const PlContainer *netns, const ui
         }
         for (size_t i = 0; i < n_ports; i++)
                 add_port(c, pl_streq(mode, "host"), ports[i], ret);
-        if (ret->n == 0)
-                ret->why = why_none(c);
+        if (ret->n > 0)
+                return;
+        ret->cut_off = is_cut_off(c, mode);
+        ret->why = ret->cut_off ? "unreachable: no network; docker network connect puts it into one"
+                                : why_none(c);
 }

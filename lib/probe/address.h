@@ -30,6 +30,7 @@ typedef struct PlProbeAddresses {
         size_t n;
         uint16_t port;   /* inside the container: the first of them */
         const char *why; /* n is 0: static text for people */
+        bool cut_off;    /* … because it is in no network any more */
 } PlProbeAddresses;
 
 /**

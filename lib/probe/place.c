@@ -981,6 +981,10 @@ void pl_place_find(const PlContainer *c, const PlContainer *netns, PlProbeKind p
                 find_known(&f, netns, port);
         else
                 find_plain(c, netns, port, ret);
-        if (f.why || ret->addresses.n == 0)
+        if (f.why || ret->addresses.n == 0) {
+                bool cut_off = !f.why && ret->addresses.cut_off;
+
                 no_probe(ret, f.why ? f.why : ret->addresses.why);
+                ret->cut_off = cut_off;
+        }
 }

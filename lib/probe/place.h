@@ -19,6 +19,7 @@
 typedef struct PlPlace {
         PlProbeKind kind; /* PL_PROBE_NONE: it is not asked */
         const char *why; /* it is not asked: static text for people; NULL: nothing is known of it */
+        bool cut_off;    /* … because it is in no network any more */
         PlProbeAddresses addresses;      /* at least one, unless it is not asked */
         char prefix[PL_LAUNCH_WORD_MAX]; /* the path that HTTP is served below; "": the root */
         const char *path;             /* what to ask instead of the kind's own; static, or NULL */

@@ -3,7 +3,7 @@
 
 load helper
 
-setup_file() { engine_begin; }
+setup_file() { engine_begin --images "busybox postgres"; }
 teardown_file() { engine_end; }
 
 setup() {
@@ -257,4 +257,27 @@ END
     turns ice unknown
     turns ice-checked degraded
     [[ $(reason ice-checked) == *"Docker's healthcheck says unhealthy"* ]] || fail "$(reason ice-checked)"
+}
+
+@test "a child is killed, and the first process ends by itself later: told as that, and not as an OOM kill of it" {
+    docker run -d --name eater "$BB" sh -c "$EAT; sleep 4; echo 'no worker left' >&2; exit 1" >/dev/null
+    turns eater unhealthy
+    [[ $(reason eater) == "ended by itself with exit code 1, "[345]"s after the kernel killed a process of it for lack of memory; its last line: no worker left" ]] ||
+        fail "$(reason eater)"
+    said '^eater: unhealthy: ended by itself with exit code 1, .s after'
+}
+
+@test "a full /dev/shm is named as the reason of an end, whatever the exit code" {
+    # a real Postgres that wants more of it than there is
+    docker run -d --name roomy --shm-size 1m -e POSTGRES_USER=app postgres:debian /start \
+        -c dynamic_shared_memory_type=posix -c min_dynamic_shared_memory=64MB >/dev/null
+    docker run -d --name roomy-dd --shm-size 1m "$BB" \
+        sh -c 'dd if=/dev/zero of=/dev/shm/x bs=64k count=64; exit 5' >/dev/null
+    turns roomy unhealthy 60
+    turns roomy-dd unhealthy
+    docker logs roomy 2>&1 | tail -n 3
+    [[ $(reason roomy) == "ended by itself with exit code 1; its /dev/shm is full: give it more (shm_size"*"; its last line: "* ]] ||
+        fail "$(reason roomy)"
+    [[ $(reason roomy-dd) == "ended by itself with exit code 5; its /dev/shm is full: "*"No space left on device"* ]] ||
+        fail "$(reason roomy-dd)"
 }

@@ -99,7 +99,7 @@ END
     docker run -d --name loop --restart always "$BB" sh -c 'head -c 100000 /dev/zero | tr "\0" x
         echo; printf "no such database: \033[31mmlflow\n"; exit 4' >/dev/null
     turns loop unhealthy
-    [[ $(reason loop) == "crash loop, it ended "*" times in a row; last: ended by itself with exit code 4" ]]
+    [[ $(reason loop) == "crash loop, it ended "*" times in a row; last: ended by itself with exit code 4; its last line: no such database: \\x1b[31mmlflow" ]] || fail "$(reason loop)"
     unsaid 'restarting it, '
     sleep 1
     kill $listener

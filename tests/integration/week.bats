@@ -381,7 +381,6 @@ as_up() {
 }
 
 @test "a migration fails: it has failed with its last line, and web waits for it" {
-    skip "not there yet: the last line of a job that failed, and what waits for it"
     local started
     compose rm -sf web migrate
     settled
@@ -505,7 +504,6 @@ as_up() {
 }
 
 @test "the first process of what has flapped is killed: exited, with the signal" {
-    skip "not there yet: why the engine restarts a container"
     kill -9 "$(pid_of shop-worker-1)"
     wait_until 20 gives 1 docker inspect -f '{{.RestartCount}}' shop-worker-1
     all_is_well
@@ -516,7 +514,6 @@ as_up() {
 }
 
 @test "network disconnect and connect: disputed, then healthy within an interval, and never restarted" {
-    skip "not there yet: a container that has lost its network is disputed"
     local started
     started=$(started_of shop-redis-1)
     docker network disconnect shop_default shop-redis-1
@@ -584,7 +581,6 @@ as_up() {
 }
 
 @test "kill -9 of the database's first process: from outside, and the engine restarts it" {
-    skip "not there yet: why the engine restarts a container"
     kill -9 "$(pid_of shop-postgres-1)"
     wait_until 20 gives 1 docker inspect -f '{{.RestartCount}}' shop-postgres-1
     all_is_well
@@ -620,7 +616,6 @@ as_up() {
 }
 
 @test "commit: nothing" {
-    skip "not there yet: a pause of a moment is no news"
     docker commit shop-redis-1 keep:1 >/dev/null
     settled
     told_lines 0

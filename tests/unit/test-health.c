@@ -23,6 +23,7 @@
  *   L         the engine is lost     l  and is back
  *   W w       a dependency fails, is back
  *   1 F       restart policy no, on-failure
+ *   c         created                v  it loses its network                  V  and has it again
  *   h j       a limit of ours holds it back, and does not any more
  */
 /* clang-format off */
@@ -108,8 +109,21 @@ static const struct {
         { "removed", "uuX", false, { 0 }, "ha", "no such container" },
         { "restarted by the engine", "uuGRu", false, { 0 }, "hsh", "" },
         { "crash loop", "uuEGREGREC.RuuuK", false, { 0 }, "hususuh", "" },
-        { "paused", "uuPru", false, { 0 }, "hdh", "" },
-        { "paused, one failure after", "uuPrd", false, { 0 }, "hdh", "" },
+        { "paused", "uuP...ru", false, { 0 }, "hdh", "" },
+        { "paused, one failure after", "uuP...rd", false, { 0 }, "hdh", "" },
+        { "paused for a moment", "uuP..ruuP..ruuP..r", false, { 0 }, "h", "" },
+        { "paused for a moment, again and again", "uuP.rP.rP.rP...ru", false, { 0 }, "hdh", "" },
+        { "paused for a moment while it starts", ".P.rduu", false, { 0 }, "sh", "" },
+        { "its network is lost", "uuv", false, { 0 }, "hd", "disputed: unreachable: no network" },
+        { "its network is lost, Docker's check passes", "uuHv", false, { 0 }, "hd", "disputed: unreachable" },
+        { "its network is lost, Docker's check fails", "uuHSv", false, { 0 }, "hd",
+          "disputed: unreachable" },
+        { "its network is back, and nothing heard", "uuvV..", false, { 0 }, "hd", "disputed: unreachable" },
+        { "its network is back", "uuvVuu", false, { 0 }, "hdh", "" },
+        { "its network is lost before it is up", "dvd", false, { 0 }, "s", "unreachable: no network" },
+        { "its network is lost for long", "v______", false, { 0 }, "sd", "disputed: unreachable" },
+        { "created, and what it needs has failed", "Wc", true, { 0 }, "",
+          "created, never started: it waits for postgres, which is unhealthy" },
         { "probe content, Docker not", "uuSu", false, { 0 }, "hd",
           "disputed: it answers, but Docker's healthcheck says unhealthy: " },
         { "and settled", "uuSuHuu", false, { 0 }, "hdh", "" },
@@ -236,8 +250,11 @@ static void act(World *w, char c) {
         case 'X': f->present = false; break;
         case 'C': f->crashes = 3; break;
         case 'K': f->crashes = 0; break;
-        case 'P': f->phase = PL_PHASE_PAUSED; break;
-        case 'r': f->phase = PL_PHASE_RUNNING; break;
+        case 'P': f->phase = PL_PHASE_PAUSED; f->paused_usec = w->now; break;
+        case 'r': f->phase = PL_PHASE_RUNNING; f->paused_usec = 0; break;
+        case 'c': f->phase = PL_PHASE_CREATED; break;
+        case 'v': f->unreachable = "unreachable: no network"; pl_health_cut_off(&w->health); break;
+        case 'V': f->unreachable = NULL; break;
         case 'G': f->phase = PL_PHASE_RESTARTING; break;
         case 'H': f->docker = PL_DOCKER_HEALTH_HEALTHY; break;
         case 'S': f->docker = PL_DOCKER_HEALTH_UNHEALTHY; break;
@@ -286,7 +303,7 @@ END_TEST
 
 /* However evidence comes: no state without a cause, no report without a change. */
 START_TEST(random_walks) {
-        static const char letters[] = "uuuudddxxppssn._REZYBXCKPrGHSNkfLlWwqoO1Fhj";
+        static const char letters[] = "uuuudddxxppssn._REZYBXCKPrGHSNkfLlWwqoO1FhjcvV";
         uint64_t seed = 88172645463325252u + (uint64_t)_i * 7919;
         World w;
 
@@ -454,6 +471,9 @@ static const struct {
           .on_start_timeout = true },
         { "the changed probe was answered, is silent", "uDquD", false, true, true },
         { "the probe is changed while it is silent", "uDqD", false, false, false },
+        { "its network is lost", "uvDD", false, false, false },
+        { "its network is back, and it is silent there", "uvVDD", false, false, false },
+        { "its network is back, was up there, and is silent", "uvVuD", false, true, true },
         { "the changed probe was never answered, Docker's check fails", "HuqDS", false, true,
           true },
         { "Docker's check passes", "HuD", false, false, false },
@@ -491,7 +511,8 @@ static const struct {
         { "ended with the engine", "uY", false, true, true },
         { "ended with the engine under on-failure", "FuY", false, true, true },
         { "stopped by a person", "uDB", false, false, false },
-        { "paused", "uDP", false, false, false },
+        { "paused for a moment", "uDP", false, true, false },
+        { "paused", "uDP...", false, false, false },
         { "crash loop, runs just now", "EREREC.R", false, false, false },
         { "crash loop, ended", "EREREC.", false, true, true },
         { "crash loop of a job, ended", "1EREREC.", false, true, false },

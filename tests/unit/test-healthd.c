@@ -43,6 +43,18 @@ static void on_changed(void *userdata, const PlHealthdReport *report) {
                 memcpy(news + n, (char[]){ *pl_health_state_to_string(report->change->to), 0 }, 2);
 }
 
+static unsigned n_again;
+static char again_how[PL_HEALTH_REASON_MAX];
+
+static void on_run_again(void *userdata, const char *id, const PlEnding *ending, const char *how) {
+        n_again++;
+        (void)snprintf(again_how, sizeof(again_how), "%s", how);
+}
+
+static char *on_words(void *userdata, const char *id) {
+        return strdup("; its last line: no door");
+}
+
 static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const char *reason) {
         if (verb == PL_RESTART_LOOK || verb == PL_RESTART_CANCEL)
                 return 0;
@@ -98,6 +110,8 @@ static void on_touched(void *userdata) {}
 
 static const PlHealthdHandlers handlers = {
         .changed = on_changed,
+        .words = on_words,
+        .run_again = on_run_again,
         .restart = on_restart,
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
@@ -190,6 +204,7 @@ static void answered(unsigned i, int error) {
 
 static void setup(void) {
         news[0] = '\0';
+        n_again = 0;
         started_usec = realtime() - 60 * SEC;
         for (unsigned i = 0; i < RUNS_MAX; i++) {
                 containers[i] = (PlContainer){ .name = (char *)"a",
@@ -305,6 +320,69 @@ START_TEST(cancelled_without_a_reason) {
         ck_assert_int_eq(begin_restart(0), _i == STAYS);
         if (_i != REMOVED && _i != UNNAMED)
                 ck_assert_uint_eq(restarts(0), 0);
+}
+END_TEST
+
+/* The engine brings it back: why it ended is told once, when the kernel has had its say. */
+START_TEST(ended_and_comes_back) {
+        enum { RUNS, BETWEEN, STAYS, STOPPED, NO_POLICY, OOM };
+
+        containers[0].host.restart_policy = (char *)(_i == NO_POLICY ? "no" : "on-failure");
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        if (_i == STOPPED)
+                happens(0, PL_EVENT_KILL, 15);
+        ends(0, _i == OOM ? 137 : 3);
+        if (_i == OOM)
+                pl_healthd_oom(healthd, containers[0].id, 0, false);
+        ck_assert_uint_eq(n_again, 0);
+        if (_i == RUNS || _i == OOM || _i == NO_POLICY)
+                begins(0);
+        if (_i == BETWEEN) {
+                containers[0].phase = PL_PHASE_RESTARTING;
+                inspected(0);
+        }
+        run_for(2 * SEC);
+        ck_assert_uint_eq(n_again, _i == RUNS || _i == BETWEEN || _i == OOM);
+        if (n_again > 0)
+                ck_assert_ptr_nonnull(
+                                strstr(again_how, _i == OOM ? "it reached its memory limit"
+                                                            : "code 3; its last line: no door"));
+}
+END_TEST
+
+/* What ends before its first inspection ended by itself, or by a person's hand, and not unseen. */
+START_TEST(ended_before_it_was_inspected) {
+        enum { BY_ITSELF, STOPPED, REMOVED };
+
+        happens(0, PL_EVENT_START, 0);
+        if (_i == STOPPED)
+                happens(0, PL_EVENT_KILL, 15);
+        happens(0, PL_EVENT_DIE, 3);
+        if (_i == REMOVED) {
+                pl_healthd_remove(healthd, containers[0].id, true);
+                ck_assert_str_eq(news, "");
+                return;
+        }
+        containers[0].host.restart_policy = (char *)"on-failure";
+        containers[0].started_usec = realtime();
+        containers[0].phase = PL_PHASE_EXITED;
+        containers[0].exit_code = 3;
+        containers[0].finished_usec = realtime();
+        inspected(0);
+        ck_assert_str_eq(news, _i == STOPPED ? "a" : "u");
+}
+END_TEST
+
+/* A loop is told as one. */
+START_TEST(ends_again_and_again) {
+        containers[0].host.restart_policy = (char *)"always";
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        for (unsigned i = 0; i < 5; i++) {
+                ends(0, 3);
+                begins(0);
+                run_for(SEC);
+        }
+        ck_assert_uint_eq(n_again, 2);
 }
 END_TEST
 
@@ -505,6 +583,9 @@ int main(void) {
 
         tcase_set_timeout(t, 60);
         tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_loop_test(t, ended_and_comes_back, 0, 6);
+        tcase_add_loop_test(t, ended_before_it_was_inspected, 0, 3);
+        tcase_add_test(t, ends_again_and_again);
         tcase_add_test(t, asked_once_until_it_is_answered);
         tcase_add_test(t, what_was_not_sent_costs_nothing);
         tcase_add_test(t, what_cannot_be_asked_costs_nothing);

@@ -32,13 +32,57 @@ static const struct {
 
 START_TEST(words) {
         char buf[PL_LAST_WORDS_MAX];
+        const char *last;
         size_t n = strlen(rows[_i].tail);
         char *copy = malloc(n + 1);
 
         memcpy(copy, rows[_i].tail, n);
-        (void)pl_last_words(copy, n, rows[_i].whole, buf);
+        last = pl_last_words(copy, n, rows[_i].whole, buf);
+        ck_assert_msg(last >= buf && last <= buf + strlen(buf), "%s", rows[_i].name);
+        ck_assert_msg(strlen(last) == strlen(strrchr(buf, '|') ? strrchr(buf, '|') + 2 : buf),
+                      "%s: last %s", rows[_i].name, last);
         ck_assert_msg(pl_streq(buf, rows[_i].words), "%s: %s", rows[_i].name, buf);
         free(copy);
+}
+END_TEST
+
+static const struct {
+        const char *tail, *explained;
+} causes[] = {
+        { "", "" },
+        { R("no such table: orders\\n"), "; its last line: no such table: orders" },
+        { R("a\\n") R("b | c\\n"), "; its last line: b | c" },
+        { R("FATAL:  could not resize shared memory segment \\\"/PostgreSQL.1\\\" to 1048576 "
+            "bytes: No "
+            "space left on device\\n") R("LOG:  database system is shut down\\n"),
+          "; its /dev/shm is full: give it more (shm_size in compose, docker run --shm-size); its "
+          "last "
+          "line: LOG:  database system is shut down" },
+        { R("dd: /dev/shm/x: No space left on device\\n"),
+          "; its /dev/shm is full: give it more (shm_size in compose, docker run --shm-size); its "
+          "last "
+          "line: dd: /dev/shm/x: No space left on device" },
+        { R("dd: /data/x: No space left on device\\n"),
+          "; its last line: dd: /data/x: No space left on device" },
+        { R("ERROR:  out of shared memory\\n"), "; its last line: ERROR:  out of shared memory" },
+        { R("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is "
+            "possible that "
+            "dataloader's workers are out of shared memory. Please try to raise your shared memory "
+            "limit.\\n"),
+          "; a bus error: a mapped file shrank, or its /dev/shm is full (shm_size); its last line: "
+          "RuntimeError: " },
+        { R("LOG:  server process (PID 12) was terminated by signal 7: Bus error\\n"),
+          "; a bus error: a mapped file shrank, or its /dev/shm is full (shm_size); its last line: "
+          "LOG: " },
+};
+
+START_TEST(explained) {
+        char buf[PL_LAST_WORDS_MAX], text[PL_LAST_WORDS_EXPLAINED_MAX];
+        const char *last = pl_last_words(causes[_i].tail, strlen(causes[_i].tail), true, buf);
+
+        (void)pl_last_words_explain(buf, last, text);
+        ck_assert_msg(*causes[_i].explained ? pl_startswith(text, causes[_i].explained) : !*text,
+                      "%s", text);
 }
 END_TEST
 
@@ -65,6 +109,7 @@ int main(void) {
         TCase *t = tcase_create("table");
 
         tcase_add_loop_test(t, words, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, explained, 0, PL_ARRAY_SIZE(causes));
         tcase_add_test(t, bounded);
         return run_case(t);
 }
