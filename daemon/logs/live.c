@@ -313,7 +313,8 @@ struct PlLogs {
         PlLogRules *rules; /* the worker reads them as well */
         PlMap *entries;
         unsigned engine_major; /* 0: unknown */
-        unsigned last_major;   /* the last that was known */
+        unsigned engine_epoch;
+        unsigned last_major; /* the last that was known */
         bool podman, dry_run;
         uint64_t budget_bytes;
         sd_event_source *expiry; /* when the next archive is too old */
@@ -753,6 +754,7 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         r->driver = strdup(e->told.driver ?: "");
         r->service = strdup(dir);
         r->facts = facts_of(e->logs, e);
+        r->engine_epoch = e->logs->engine_epoch;
         r->on_full = e->wanted.on_full;
         r->max_size_bytes = e->wanted.max_size_bytes;
         r->force = force;
@@ -876,11 +878,13 @@ PlLogs *pl_logs_free(PlLogs *l) {
 
 void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
         unsigned major = info ? (unsigned)strtoul(info->version, NULL, 10) : 0;
+        unsigned before = l->engine_major;
         PlLogEntry *e;
 
         l->podman = info && info->podman;
         l->engine_major = l->podman && major == 0 ? 1 : major;
-        pl_log_worker_set_engine(l->worker, l->engine_major);
+        if (l->engine_major != before)
+                l->engine_epoch = pl_log_worker_engine_changed(l->worker, l->engine_major == 0);
         /* What was known of a container may have changed while the engine was away (an adoption
          * makes its log native): leave it alone until pl_logs_update() comes. */
         if (l->engine_major == 0) {

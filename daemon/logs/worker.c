@@ -35,7 +35,8 @@ struct PlLogWorker {
         sd_event_source *source;
         int fd;
         atomic_bool stop;
-        atomic_uint engine_major;
+        atomic_bool halt; /* stop, or the engine is lost */
+        atomic_uint engine_epoch;
 
         pthread_t thread;
         bool started;
@@ -72,8 +73,8 @@ static void *work(void *userdata) {
         PlLogWorker *w = userdata;
         PlRotateContext ctx = { .store = w->store,
                                 .archiver = w->archiver,
-                                .stop = &w->stop,
-                                .engine_major = &w->engine_major };
+                                .stop = &w->halt,
+                                .engine_epoch = &w->engine_epoch };
 
         pl_log_worker_be_modest();
         leave_signals_to_loop();
@@ -159,6 +160,7 @@ PlLogWorker *pl_log_worker_free(PlLogWorker *w) {
         if (w->started) {
                 (void)pthread_mutex_lock(&w->mutex);
                 atomic_store(&w->stop, true);
+                atomic_store(&w->halt, true);
                 (void)pthread_cond_signal(&w->more);
                 (void)pthread_mutex_unlock(&w->mutex);
                 (void)pthread_join(w->thread, NULL);
@@ -184,6 +186,7 @@ void pl_log_worker_submit(PlLogWorker *w, PlWork *job) {
         (void)pthread_mutex_unlock(&w->mutex);
 }
 
-void pl_log_worker_set_engine(PlLogWorker *w, unsigned major) {
-        atomic_store(&w->engine_major, major);
+unsigned pl_log_worker_engine_changed(PlLogWorker *w, bool lost) {
+        atomic_store(&w->halt, lost);
+        return atomic_fetch_add(&w->engine_epoch, 1) + 1;
 }

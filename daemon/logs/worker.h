@@ -5,7 +5,7 @@
  * Log worker: one thread for bulk file work, at idle I/O priority, beside the event loop.
  *
  * The loop hands over work that owns all it needs and gets it back when it is done; the two share
- * nothing else but two atomics and the table of rules. So a rotation of ten gigabytes costs the
+ * nothing else but some atomics and the table of rules. So a rotation of ten gigabytes costs the
  * loop two wake-ups.
  */
 
@@ -46,6 +46,11 @@ void pl_log_worker_be_modest(void);
 /** pl_log_worker_submit() - first in, first out. Ownership passes. */
 void pl_log_worker_submit(PlLogWorker *w, PlWork *work);
 
-/** pl_log_worker_set_engine() - major version, at once seen by work under way; 0: unknown, or lost.
+/**
+ * pl_log_worker_engine_changed() - at once seen by work under way, which commits nothing that rests
+ *                                  on what was known before
+ * @lost: there is none now: archiving stops at the next safe place, so that nobody who stops the
+ *        engine to work on its logs has to wait
+ * Return: the epoch that begins, for PlRotateRequest.
  */
-void pl_log_worker_set_engine(PlLogWorker *w, unsigned major);
+unsigned pl_log_worker_engine_changed(PlLogWorker *w, bool lost);

@@ -13,6 +13,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -122,6 +123,11 @@ int pl_log_file_lease(PlLogFile *f) {
 void pl_log_file_unlease(PlLogFile *f) {
         (void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
         f->leased = false;
+}
+
+int pl_log_file_lock(const PlLogFile *f) {
+        /* of the directory: the log itself is the engine's */
+        return flock(f->dir_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
 /* Return: bytes read, fewer only at the end of the file; -errno. */

@@ -53,6 +53,13 @@ int pl_log_file_open_path(const char *path, const char *id);
 int pl_log_file_lease(PlLogFile *f);
 void pl_log_file_unlease(PlLogFile *f);
 
+/**
+ * pl_log_file_lock() - keep everybody else who shortens logs away from this one: a rotation and an
+ *                      adoption exclude each other. Until it is closed.
+ * Return: 0; -EAGAIN somebody has it in hand; -errno.
+ */
+int pl_log_file_lock(const PlLogFile *f);
+
 /** pl_log_file_marker() - Return: gen of the marker that begins at offset; 0: none there. */
 uint64_t pl_log_file_marker(int fd, uint64_t offset);
 

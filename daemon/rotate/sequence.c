@@ -113,21 +113,23 @@ static int sync_log(Job *j) {
 
 /* --- freeing the head: steps 5 to 7, the first time or once more --- */
 
+/* What was known of the container when the job was made need not be true any more: an adoption
+ * stops the engine, takes the head out of the log and lets the engine rotate it from then on. */
+static bool is_stale(const Job *j) {
+        return j->ctx->engine_epoch && atomic_load(j->ctx->engine_epoch) != j->req->engine_epoch;
+}
+
 /*
  * Collapsing a log that may have a writer is right only below Docker 23, and a stopped one only
  * while nobody opens it. Return: 0 go ahead; -EAGAIN not now, the choice may have changed.
  */
 static int guard(Job *j) {
-        unsigned major;
         int r;
 
         if (j->state.method != PL_LOG_METHOD_COLLAPSE)
                 return 0;
-        if (j->facts.running) {
-                major = j->ctx->engine_major ? atomic_load(j->ctx->engine_major)
-                                             : j->facts.engine_major;
-                return major == j->facts.engine_major ? 0 : -EAGAIN;
-        }
+        if (j->facts.running)
+                return is_stale(j) ? -EAGAIN : 0;
         if (j->log.leased)
                 return 0;
         r = pl_log_file_lease(&j->log);
@@ -548,6 +550,8 @@ static int commit(Job *j, const PlArchiveResult *a, bool archived) {
         /* write what is dirty now, while nobody waits for it */
         if (fdatasync(j->log.fd) < 0)
                 return fail(j, "syncing the log", -errno);
+        if (is_stale(j))
+                return fail(j, "waiting for the engine", -EAGAIN);
         if (guard(j) < 0) {
                 if (j->choice.method == PL_LOG_METHOD_OFF || j->choice.method == s->method)
                         return -EAGAIN;
@@ -732,7 +736,12 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
         if (r >= 0 && (j.choice.why == PL_ROTATE_WHY_NOT_PROBED ||
                        (j.choice.why == PL_ROTATE_WHY_OFF && may_finish(&j)))) {
                 r = pl_log_file_open(req->path, req->id, true, &j.log);
-                r = r < 0 ? fail(&j, "opening the log", r) : work(&j);
+                if (r < 0)
+                        r = fail(&j, "opening the log", r);
+                else if (pl_log_file_lock(&j.log) < 0 || is_stale(&j))
+                        r = fail(&j, "waiting for an adoption or the engine", -EAGAIN);
+                else
+                        r = work(&j);
         } else if (r >= 0 && j.choice.why != PL_ROTATE_WHY_ENGINE_UNKNOWN) {
                 r = settle(&j);
                 if (r >= 0)

@@ -32,15 +32,17 @@ typedef struct PlRotateContext {
         PlLogStore *store;
         PlArchiver *archiver;
         const atomic_bool *stop;         /* end early; NULL: never */
-        const atomic_uint *engine_major; /* as known now; 0: unknown; NULL: as requested */
+        const atomic_uint *engine_epoch; /* counts up when the engine is lost or is another one;
+                                          * NULL: that never happens */
         uint64_t now_sec;                /* CLOCK_REALTIME */
 } PlRotateContext;
 
 typedef struct PlRotateRequest {
         char id[PL_ID_MAX];
         char *name, *path, *driver;
-        char *service;       /* directory name of its archives */
-        PlRotateFacts facts; /* driver and probe are filled in by the job */
+        char *service;         /* directory name of its archives */
+        PlRotateFacts facts;   /* driver and probe are filled in by the job */
+        unsigned engine_epoch; /* when they were true */
         PlLogOnFull on_full;
         uint64_t max_size_bytes;
         uint64_t budget_bytes;

@@ -65,8 +65,11 @@ static inline PlRotateRequest request(unsigned engine, bool running) {
         };
 }
 
+static atomic_uint engine_epoch;
+
 static inline int rotate(const PlRotateRequest *req, PlRotateOutcome *ret) {
         PlRotateContext ctx = { .store = store,
+                                .engine_epoch = &engine_epoch,
                                 .archiver = pl_archiver_new(1),
                                 .now_sec = 1767400000 };
         int r = pl_log_rotate(&ctx, req, ret);

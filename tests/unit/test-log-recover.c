@@ -3,14 +3,17 @@
  * What a rotation finds that did not leave the log as it was: a truncated log, a lost record, half
  * an archive, a policy that changed in the middle.
  */
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "rotate/point.h"
 #include "log-rotate-fixture.h"
 
-static int die_at = -1;
+static int die_at = -1, lose_engine_at = -1;
 
 void pl_log_rotate_point(PlRotatePoint p) {
+        if ((int)p == lose_engine_at)
+                engine_epoch++;
         if ((int)p == die_at)
                 _exit(0);
 }
@@ -464,6 +467,51 @@ START_TEST(stopped_and_held) {
 }
 END_TEST
 
+static void assert_untouched(const PlRotateOutcome *o) {
+        struct stat st;
+        char path[512];
+
+        ck_assert_int_eq(o->error, -EAGAIN);
+        ck_assert_uint_eq(o->rotations, 0);
+        ck_assert_uint_eq(holes(), 0);
+        ck_assert_uint_eq(blank_head(), 0);
+        ck_assert_int_eq(stat(log_path, &st), 0);
+        ck_assert_uint_gt((uint64_t)st.st_size, KIB(64));
+        snprintf(path, sizeof(path), "%s/front/.partial-" ID, store_path);
+        ck_assert_int_lt(access(path, F_OK), 0);
+}
+
+/* An adoption has the log in hand, or the engine was lost since the job was made, or is lost while
+ * the archive is written: the log is left as it is, and the rotation that comes later has it all.
+ */
+START_TEST(in_other_hands) {
+        PlRotateRequest req = request(26, true);
+        PlRotateOutcome o;
+        char dir[512];
+        int fd = -EBADF;
+
+        req.facts.wanted = PL_LOG_METHOD_PUNCH;
+        append(0, 2000);
+        engine_epoch = 3;
+        req.engine_epoch = _i == 1 ? 2 : 3;
+        snprintf(dir, sizeof(dir), "%s/" ID, tmp);
+        if (_i == 0) {
+                fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+        }
+        lose_engine_at = _i == 2 ? PL_ROTATE_POINT_ARCHIVED : -1;
+        (void)rotate(&req, &o);
+        lose_engine_at = -1;
+        assert_untouched(&o);
+        if (fd >= 0)
+                (void)close(fd);
+        req.engine_epoch = engine_epoch;
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert_uint_eq(o.rotations, 1);
+        ck_assert_uint_eq(read_back(), 2000);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -479,5 +527,6 @@ int main(void) {
         tcase_add_test(c, punched_before);
         tcase_add_loop_test(c, marker_in_the_same_block, 0, 4);
         tcase_add_loop_test(c, stopped_and_held, 0, 2);
+        tcase_add_loop_test(c, in_other_hands, 0, 3);
         return run_case(c);
 }

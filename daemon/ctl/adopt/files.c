@@ -27,6 +27,9 @@ void pl_adopt_run_deinit(PlAdoptRun *run) {
         for (size_t i = 0; i < PL_ARRAY_SIZE(fds); i++)
                 if (fds[i] >= 0)
                         (void)close(fds[i]);
+        for (size_t i = 0; i < run->n_locks; i++)
+                (void)close(run->locks[i]);
+        free(run->locks);
         pl_adopt_journal_deinit(&run->journal);
         (void)pl_ctl_client_free(run->engine);
         free(run->socket);

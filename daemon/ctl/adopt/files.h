@@ -25,7 +25,9 @@ typedef struct PlAdoptRun {
         PlAdoptFlags flags; /* into cmdline */
         char *cmdline, *environ;
         size_t cmdline_size, environ_size;
-        char *config_text;   /* the new daemon.json; NULL: stays */
+        char *config_text; /* the new daemon.json; NULL: stays */
+        int *locks;        /* of logs that no rotation may touch until this is over */
+        size_t n_locks;
         const char *archive; /* where plimsolld keeps archives and states; borrowed */
 } PlAdoptRun;
 

@@ -13,6 +13,7 @@
 #include "ctl/adopt/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/clock.h"
 #include "ctl/cli.h"
@@ -24,7 +25,27 @@
 #define LEASE_MSEC 10000
 #define LOOK_MSEC  100
 
-/* plimsolld may just be at the end of a rotation. Return: 0; -EAGAIN somebody has it open. */
+/* A rotation ends at its next safe place, because the engine is gone; none begins until we are
+ * through. Return: 0; -EAGAIN one is still under way; -errno. */
+static int keep_rotation_away(PlAdoptRun *run, const PlLogFile *f) {
+        uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LEASE_MSEC * PL_USEC_PER_MSEC;
+        int *more = reallocarray(run->locks, run->n_locks + 1, sizeof(*more)), r;
+
+        if (!more)
+                return -ENOMEM;
+        run->locks = more;
+        while ((r = pl_log_file_lock(f)) == -EAGAIN && pl_clock_usec(CLOCK_MONOTONIC) < until)
+                pl_clock_sleep(LOOK_MSEC * PL_USEC_PER_MSEC);
+        if (r < 0)
+                return r;
+        r = fcntl(f->dir_fd, F_DUPFD_CLOEXEC, 3); /* one lock, until both are closed: flock(2) */
+        if (r < 0)
+                return -errno;
+        run->locks[run->n_locks++] = r;
+        return 0;
+}
+
+/* A reader, or an earlier plimsolld. Return: 0; -EAGAIN somebody has it open. */
 static int lease(PlLogFile *f) {
         uint64_t until = pl_clock_usec(CLOCK_MONOTONIC) + LEASE_MSEC * PL_USEC_PER_MSEC;
         int r;
@@ -127,7 +148,7 @@ static int cut_head(const PlAdoptRun *run, const PlAdoptItem *item, PlLogFile *f
         return r;
 }
 
-void pl_adopt_shorten(const PlAdoptRun *run, const PlAdoptItem *item) {
+void pl_adopt_shorten(PlAdoptRun *run, const PlAdoptItem *item) {
         _cleanup_(pl_log_file_close) PlLogFile f = PL_LOG_FILE_INIT;
         _cleanup_free_ char *path = NULL;
         int r;
@@ -136,6 +157,8 @@ void pl_adopt_shorten(const PlAdoptRun *run, const PlAdoptItem *item) {
                      item->id) < 0)
                 path = NULL;
         r = path ? pl_log_file_open(path, item->id, true, &f) : -ENOMEM;
+        if (r >= 0)
+                r = keep_rotation_away(run, &f);
         if (r >= 0)
                 r = cut_head(run, item, &f);
         if (r < 0 && r != -ENOENT)
