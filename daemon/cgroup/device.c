@@ -4,6 +4,7 @@
 
 #include "cgroup/device.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -115,4 +116,40 @@ int pl_device_name(const PlValue *v, PlValue *ret) {
                 r = pl_resource_devices_resolve(&numbers, name_of, NULL, ret);
         pl_value_deinit(&numbers);
         return r;
+}
+
+static bool file_says(const char *directory, const char *rest, const char *word) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+
+        if (asprintf(&path, "%s/%s", directory, rest) < 0) {
+                path = NULL;
+                return false;
+        }
+        return pl_fs_read(AT_FDCWD, path, KIB(64), &text, NULL) >= 0 && strstr(text, word);
+}
+
+bool pl_device_has_bfq(const char *sys) {
+        _cleanup_free_ char *blocks = NULL;
+        const struct dirent *e;
+        bool found = false;
+        DIR *dir;
+
+        if (asprintf(&blocks, "%s/block", sys) < 0) {
+                blocks = NULL;
+                return false;
+        }
+        dir = opendir(blocks);
+        while (dir && !found && (e = readdir(dir))) {
+                char rest[PATH_MAX];
+
+                (void)snprintf(rest, sizeof(rest), "%s/queue/scheduler", e->d_name);
+                found = e->d_name[0] != '.' && file_says(blocks, rest, "[bfq]");
+        }
+        if (dir)
+                (void)closedir(dir);
+        return found;
+}
+
+bool pl_device_has_io_cost(const char *unified) {
+        return unified && file_says(unified, "io.cost.qos", "enable=1");
 }

@@ -25,6 +25,12 @@ int pl_device_number(void *unused, const char *path, char ret[static PL_DEVICE_M
  * Return: 0 and *ret replaced; -ENOMEM; the error of the first path that cannot be resolved. */
 int pl_device_resolve(const PlValue *v, PlValue *ret);
 
+/** pl_device_has_bfq() - is there a disk whose scheduler knows weights? @sys: "/sys". */
+bool pl_device_has_bfq(const char *sys);
+
+/** pl_device_has_io_cost() - does a disk have io.cost? @unified: the v2 mount, or NULL. */
+bool pl_device_has_io_cost(const char *unified);
+
 /** pl_device_name() - a value with paths or MAJ:MIN as one with each disk's node, "/dev/sda", or
  * /dev/block/MAJ:MIN where it has none. Return: as above. */
 int pl_device_name(const PlValue *v, PlValue *ret);

@@ -34,6 +34,8 @@ typedef struct PlEnforceHandlers {
         void (*stopped)(void *userdata);
 } PlEnforceHandlers;
 
+typedef struct PlSlices PlSlices;
+
 typedef struct PlEnforcer {
         sd_event *event;
         PlRegistry *registry;
@@ -45,6 +47,7 @@ typedef struct PlEnforcer {
 
         PlCgWatch *watch;
         PlSystemd *systemd;
+        PlSlices *slices;
         PlPlaces places;
 
         struct PlHeldQueue all;
@@ -59,6 +62,8 @@ typedef struct PlEnforcer {
 
         bool touched;              /* a tick has changed something that the status line counts */
         bool defaults_due;         /* systemd's file of [Defaults] is not written yet */
+        bool slices_due;           /* what stands above the containers is to be looked at … */
+        bool slices_again;         /* … and to be told once more */
         bool stopping;             /* give everything back, then stop */
         bool engine_takes_nothing; /* Podman 4 has no update; said once */
         unsigned updates_in_flight;

@@ -21,6 +21,7 @@
 #include "enforce/owners.h"
 #include "enforce/queue.h"
 #include "enforce/reconcile.h"
+#include "enforce/slices.h"
 #include "lib/base/unit.h"
 
 #define SWEEP_USEC PL_USEC_PER_MIN
@@ -69,6 +70,9 @@ static int on_tick(sd_event_source *source, void *userdata) {
         e->handlers->idle(e->userdata);
         pl_registry_settle(e->registry);
         pl_owners_write_defaults(e);
+        if (e->touched || e->slices_due || e->slices_again)
+                pl_slices_update(e, e->slices_again);
+        e->slices_due = e->slices_again = false;
         /* Nothing has changed: do not wake up for a status line. */
         if (e->touched)
                 pl_reporter_changed(e->reporter);
@@ -114,6 +118,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
                         pl_held_forget_told(h); /* try once more */
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
+        e->slices_again = true;
+        pl_queue_arm(e);
         if (++e->sweeps % SWEEPS_PER_RESYNC == 0 || !e->registry->listed)
                 pl_registry_resync(e->registry);
         (void)sd_event_source_set_time_relative(source, SWEEP_USEC);
@@ -181,6 +187,8 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
         if (!h)
                 return;
         s->held = NULL;
+        e->slices_due = true;
+        pl_queue_arm(e);
         pl_cg_watch_remove(e->watch, s->id);
         pl_queue_remove(e, h);
         TAILQ_REMOVE(&e->all, h, all);
@@ -233,8 +241,10 @@ void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
 
         h->fresh = false;
         pl_originals_inspected(e, h);
-        if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0)
+        if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0) {
+                e->slices_due = true;
                 pl_locate_drop(e, h);
+        }
         pl_queue_put(e, h, PL_QUEUE_KERNEL);
 }
 
@@ -262,7 +272,7 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
                         h->truth.contested = 0;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        e->defaults_due = true;
+        e->defaults_due = e->slices_due = true;
         pl_queue_arm(e);
 }
 
@@ -287,6 +297,7 @@ void pl_enforcer_stop(PlEnforcer *e) {
                 (void)pl_desire(e, h);
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
+        e->slices_due = true;
         pl_queue_arm(e);
         (void)sd_event_add_time_relative(e->event, &e->stop_timer, CLOCK_BOOTTIME, STOP_GRACE_USEC,
                                          0, on_stop_timeout, e);
@@ -391,6 +402,8 @@ int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_
                 r = open_kernel(e);
         if (r >= 0)
                 r = pl_systemd_new(e->event, &pl_owners_systemd_handlers, e, &e->systemd);
+        if (r >= 0)
+                r = pl_slices_new(e, &e->slices);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
@@ -401,6 +414,7 @@ PlEnforcer *pl_enforcer_free(PlEnforcer *e) {
         if (!e)
                 return NULL;
         e->systemd = pl_systemd_free(e->systemd);
+        e->slices = pl_slices_free(e->slices);
         pl_cg_watch_free(e->watch);
         pl_locate_end(e);
         sd_event_source_disable_unref(e->tick);

@@ -19,6 +19,7 @@
 #include "enforce/echo.h"
 #include "enforce/originals.h"
 #include "enforce/queue.h"
+#include "enforce/slices.h"
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
 #include "lib/limits/tell.h"
@@ -359,6 +360,8 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
 
         if (e->defaults_due)
                 pl_queue_arm(e);
+        if (!*id)
+                pl_slices_answered(e, error, message);
         if (!h)
                 return;
         if (h->told.systemd_in_flight > 0)

@@ -234,6 +234,18 @@ int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
         return r;
 }
 
+#define SLICES_FILE "slices" /* no container's id */
+
+int pl_state_dir_save_slices(PlStateDir *d, const char *text) {
+        if (*text)
+                return pl_fs_replace(d->fd, SLICES_FILE, text, strlen(text), 0600, false);
+        return unlinkat(d->fd, SLICES_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int pl_state_dir_load_slices(PlStateDir *d, char **ret) {
+        return pl_fs_read(d->fd, SLICES_FILE, PL_STATE_SIZE_MAX, ret, NULL);
+}
+
 void pl_state_dir_forget(PlStateDir *d, const char *id) {
         static const char *const what[] = { "oom", "restart" };
         char name[NAME_MAX_BYTES];

@@ -59,6 +59,13 @@ int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlRestart *r,
 int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
                               PlRestart *ret_restart, PlEnding *ret_ending);
 
+/** pl_state_dir_save_slices() - what slices had before plimsoll; "": nothing, the file goes.
+ * Return: 0, -errno. */
+int pl_state_dir_save_slices(PlStateDir *d, const char *text);
+
+/** pl_state_dir_load_slices() - Return: 0 with *ret owned by the caller; -ENOENT; -errno. */
+int pl_state_dir_load_slices(PlStateDir *d, char **ret);
+
 /** pl_state_dir_forget() - its OOM kills and its restarts. */
 void pl_state_dir_forget(PlStateDir *d, const char *id);
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "enforce/slices.h"
 #include "lib/status/wire.h"
 
 /* Where findings go: counted always, collected where there is a list. */
@@ -103,6 +104,15 @@ static void find_log_methods(Collector *c) {
         }
 }
 
+/* Of the host: why values that are in force have no effect. */
+static void find_no_effect(Collector *c) {
+        const char *text;
+
+        for (unsigned i = 0; c->from->enforcer && (text = pl_slices_finding(c->from->enforcer, i));
+             i++)
+                add(c, PL_FINDING_MEDIUM, "limit-no-effect", text);
+}
+
 static void (*const kinds[])(Collector *c) = {
         find_log, find_log_files, find_standoff, find_refused, find_models,
 };
@@ -110,8 +120,10 @@ static void (*const kinds[])(Collector *c) = {
 int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {
         Collector c = { .from = from, .subject = s, .list = list };
 
-        if (!s)
+        if (!s) {
                 find_log_methods(&c);
+                find_no_effect(&c);
+        }
         for (size_t i = 0; s && s->facts && s->held && i < PL_ARRAY_SIZE(kinds); i++)
                 kinds[i](&c);
         return c.failed ? -ENOMEM : (int)c.n;

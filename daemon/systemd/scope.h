@@ -41,7 +41,8 @@ PL_DEFINE_CLEANUP(PlSystemd *, pl_systemd_free)
 /** pl_systemd_is_supported() - is there a systemd? False makes all below -EOPNOTSUPP. */
 bool pl_systemd_is_supported(const PlSystemd *s);
 
-/** pl_systemd_set() - set all values of a scope; devices by path or MAJ:MIN.
+/** pl_systemd_set() - set all values of a scope, or of a slice (@id: ""); devices by path or
+ * MAJ:MIN.
  * @base: what the engine holds the container to (pl_container_limits()), or NULL; it gives systemd
  *        the MemorySwapMax that systemd does not know, see pl_unit_properties_from_limits()
  * @quota_period_usec: with CPUQuota; 0: default

@@ -71,6 +71,7 @@ typedef struct PlDaemonPolicy {
         uint64_t log_archive_budget_bytes;
         bool dry_run;
         bool restore_on_stop;
+        bool protect_slice;
 } PlDaemonPolicy;
 
 typedef struct PlPolicy {

@@ -1009,6 +1009,7 @@ static const Key policy_keys[] = {
           GIB(1 << 20), "a size from 1M to 1P such as 2G (base 1024), or infinity", NULL },
         { "DryRun", PL_SECTION_DAEMON, set_boolean, D(dry_run), 0, 0, A_YES, NULL },
         { "RestoreOnStop", PL_SECTION_DAEMON, set_boolean, D(restore_on_stop), 0, 0, A_YES, NULL },
+        { "ProtectSlice", PL_SECTION_DAEMON, set_boolean, D(protect_slice), 0, 0, A_YES, NULL },
 
         { "Match", SERVICE, set_match, S(matches), 0, 0,
           "name:GLOB, image:GLOB, label:KEY=VALUE, compose-service:NAME or compose-project:NAME, "

@@ -190,6 +190,34 @@ START_TEST(test_no_such_device) {
 }
 END_TEST
 
+/* A disk without a scheduler, then one that has it but uses another, then one that uses it. */
+START_TEST(test_schedulers_that_know_weights) {
+        static const struct {
+                const char *text;
+                bool knows;
+        } rows[] = { { "[mq-deadline] bfq none", false }, { "mq-deadline [bfq] none", true } };
+        char dir[] = "/tmp/plimsoll-sys-XXXXXX", path[64], make[128];
+
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        ck_assert(!pl_device_has_bfq(dir));
+        (void)snprintf(make, sizeof(make), "mkdir -p %s/block/sda/queue %s/block/ram0", dir, dir);
+        ck_assert_int_eq(system(make), 0);
+        (void)snprintf(path, sizeof(path), "%s/block/sda/queue/scheduler", dir);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+                FILE *f = fopen(path, "we");
+
+                ck_assert_ptr_nonnull(f);
+                fputs(rows[i].text, f);
+                ck_assert_int_eq(fclose(f), 0);
+                ck_assert_int_eq(pl_device_has_bfq(dir), rows[i].knows);
+        }
+        ck_assert(!pl_device_has_io_cost(NULL));
+        ck_assert(!pl_device_has_io_cost(dir));
+        (void)snprintf(path, sizeof(path), "rm -r %s", dir);
+        ck_assert_int_eq(system(path), 0);
+}
+END_TEST
+
 /* A process in the group that holds anonymous memory, and page cache of a file that it read. */
 static pid_t start_hog(size_t anonymous, size_t cache) {
         PlController c = PL_CONTROLLER_MEMORY;
@@ -349,6 +377,7 @@ int main(void) {
         tcase_add_loop_test(t, test_errors_name_the_file, 0, 2);
         tcase_add_loop_test(t, test_devices, 0, 2);
         tcase_add_test(t, test_no_such_device);
+        tcase_add_test(t, test_schedulers_that_know_weights);
         tcase_add_loop_test(t, test_a_file_for_writing_alone, 0, 2);
         tcase_add_loop_test(t, test_shrinking_never_kills, 0, 2);
         suite_add_tcase(s, t);

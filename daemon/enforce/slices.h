@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Slices: what stands above containers and takes the effect of their values away: slices that
+ * protect no memory (lib/limits/protection.h), and disks whose scheduler knows no weights.
+ *
+ * Said once for the host, and a finding while it is so. A slice's own value is changed only where
+ * the policy has ProtectSlice=yes, through systemd, and what was there is on disk before.
+ */
+
+#include "enforce/context.h"
+
+/** pl_slices_new() - with what an earlier plimsolld has left to give back. Return: 0, -ENOMEM. */
+int pl_slices_new(PlEnforcer *e, PlSlices **ret);
+PlSlices *pl_slices_free(PlSlices *s); /* Return: NULL */
+
+/** pl_slices_update() - compare, say, raise, give back.
+ * @again: the sweep, a policy or an answer of systemd's: what is not in force is told once more */
+void pl_slices_update(PlEnforcer *e, bool again);
+
+/** pl_slices_answered() - systemd's answer; @error: 0 or negative errno. */
+void pl_slices_answered(PlEnforcer *e, int error, const char *message);
+
+/** pl_slices_finding() - by number, from 0. Return: borrowed; NULL: no more. */
+const char *pl_slices_finding(const PlEnforcer *e, unsigned i);
