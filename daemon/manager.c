@@ -244,21 +244,28 @@ static void on_changed(void *userdata) {
 
 /* --- policy --- */
 
-/* Return: the messages, one a line, owned by the caller. Each is logged as well. */
+/* Return: the messages, one a line, errors first, owned by the caller. Each is logged as well. */
 static char *report_diags(const PlDiagList *diags) {
+        static const struct {
+                PlSeverity severity;
+                int priority;
+        } order[] = { { PL_SEVERITY_ERROR, LOG_ERR }, { PL_SEVERITY_WARNING, LOG_WARNING } };
         char *text = NULL;
-        size_t size = 0;
+        size_t size = 0, n = 0;
         FILE *f = open_memstream(&text, &size);
 
-        for (size_t i = 0; i < diags->n; i++) {
-                _cleanup_free_ char *line = pl_diag_format(&diags->items[i]);
+        for (size_t k = 0; k < 2 * diags->n; k++) {
+                const PlDiag *d = &diags->items[k % diags->n];
+                _cleanup_free_ char *line = NULL;
 
+                if (d->severity != order[k / diags->n].severity)
+                        continue;
+                line = pl_diag_format(d);
                 if (!line)
                         continue;
-                pl_log(diags->items[i].severity == PL_SEVERITY_ERROR ? LOG_ERR : LOG_WARNING, "%s",
-                       line);
+                pl_log(order[k / diags->n].priority, "%s", line);
                 if (f)
-                        fprintf(f, "%s%s", i > 0 ? "\n" : "", line);
+                        fprintf(f, "%s%s", n++ > 0 ? "\n" : "", line);
         }
         if (f && fclose(f) != 0) {
                 free(text);
@@ -375,7 +382,9 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
         free(m->policy.error);
         m->policy.error = NULL;
         if (r < 0) {
-                m->policy.error = message ? strdup(message) : strdup(strerror(-r));
+                /* all of them are in the journal, and in the answer to whoever asked for it */
+                m->policy.error = message ? strndup(message, strcspn(message, "\n"))
+                                          : strdup(strerror(-r));
                 pl_report(&m->reporter,
                           &(PlEntry){ .priority = LOG_ERR,
                                       .message_id = PL_MESSAGE_POLICY_REJECTED },

@@ -13,6 +13,8 @@
 
 /* Long reasons make `systemctl status` wrap; the whole text is in the journal. */
 #define REASON_MAX 80
+/* … but of a policy's error it is the end that says what would be right. */
+#define ERROR_MAX 600
 
 static void write_health(FILE *f, const PlSummary *s) {
         _cleanup_free_ char *name = NULL, *reason = NULL;
@@ -42,7 +44,8 @@ static void write_line(FILE *f, const PlSummary *s) {
         char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
 
         if (s->policy_error) {
-                _cleanup_free_ char *e = pl_escape(s->policy_error, 160);
+                _cleanup_free_ char *e = pl_escape(s->policy_error, ERROR_MAX);
+
                 fprintf(f, "reload failed, old policy in force: %s; ", e ?: "?");
         }
         if (s->dry_run)
@@ -68,7 +71,7 @@ static void write_line(FILE *f, const PlSummary *s) {
                 fprintf(f, "; %u in stand-off with another manager", s->n_standoffs);
         if (s->log_bytes > 0 || (s->log_max_bytes > 0 && s->log_max_bytes != PL_UNLIMITED)) {
                 fprintf(f, "; logs %s", pl_format_bytes(s->log_bytes, a));
-                if (s->log_max_bytes != PL_UNLIMITED)
+                if (s->log_max_bytes != PL_UNLIMITED && s->log_max_bytes > 0)
                         fprintf(f, " of %s", pl_format_bytes(s->log_max_bytes, b));
         }
         if (s->n_findings > 0)

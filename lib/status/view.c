@@ -252,7 +252,8 @@ static bool add_limit(json_t *list, const char *name, const json_t *limit, bool 
                 limit_text(limit, name, "in_force", in_force);
                 /* else its owners' errors say why */
                 if (!pl_streq(wanted, in_force) &&
-                    !add(list, "%s is %s instead of %s", name, in_force, wanted))
+                    !add(list, "%s is %s instead of %s", name, *in_force ? in_force : "not set",
+                         *wanted ? wanted : "not set"))
                         return false;
         }
         json_array_foreach(json_object_get(limit, "owner_errors"), i, error) {
@@ -913,8 +914,12 @@ static int print_head(FILE *f, const json_t *status, const PlViewOptions *o) {
                 r = print_field(f, &o->look, "DRY RUN", PL_TINT_WARN,
                                 "nothing is changed; DryRun=no in the policy lets limits be set");
         if (r == 0 && bool_of(status, "stale"))
-                r = print_field(f, &o->look, "STALE", PL_TINT_WARN,
-                                "what follows was true when the engine last answered");
+                r = print_field(f, &o->look, "STALE", PL_TINT_WARN, "%s",
+                                text_of(json_object_get(status, "engine"), "version")
+                                                ? "what follows was true when the engine last "
+                                                  "answered"
+                                                : "nothing is known yet: the engine has not "
+                                                  "answered since plimsolld started");
         return r;
 }
 

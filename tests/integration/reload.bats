@@ -125,6 +125,23 @@ END
     [ "$(status_json | jq -r '.policy.error')" = null ]
 }
 
+@test "a rejected reload is headed by its error, whole, not by a warning" {
+    daemon_begin
+    cat >>"$T/plimsoll.conf" <<'END'
+
+[Service bad]
+Match=name:nobody
+IOReadBandwidthMax=/nonexistent 10M
+MemoryMax=4 gigabytes
+END
+    run ctl reload
+    [ "$status" -ne 0 ]
+    wait_until 5 grep -qE 'STATUS=reload failed, old policy in force: [^ ]*plimsoll.conf:[0-9]+: MemoryMax=4 gigabytes: .*at least 6M' \
+        "$T/notify.log"
+    said 'Policy rejected, the one loaded before stays in force: [^ ]*plimsoll.conf:[0-9]+: MemoryMax=4 gigabytes: .*at least 6M, because less kills'
+    unsaid 'rejected.*nonexistent'
+}
+
 @test "a policy file that is gone is a bad policy" {
     daemon_begin
     run_bb web

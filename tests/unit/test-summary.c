@@ -52,6 +52,19 @@ static const struct {
           { UP, .n_governed = 1, .n_watched = 1, .worst_name = "a\033[2Jb",
             .worst_health = "absent" },
           "0/1 healthy: a\\x1b[2Jb absent; limits 0/0" },
+        { "bad reload, with a long remedy",
+          { UP, .policy_error = "/etc/plimsoll/plimsoll.conf.d/50-a-rather-long-name.conf:123: "
+                                "MemoryMax=4 gigabytes: not understood; expected a size such as 4G "
+                                "or 512M (base 1024), a percentage of the host's memory such as "
+                                "25%, or infinity; at least 6M" },
+          "reload failed, old policy in force: "
+          "/etc/plimsoll/plimsoll.conf.d/50-a-rather-long-name.conf:123: MemoryMax=4 gigabytes: "
+          "not understood; expected a size such as 4G or 512M (base 1024), a percentage of the "
+          "host's memory such as 25%, or infinity; at least 6M; no container matches the policy "
+          "yet" },
+        { "logs without a bound that is known",
+          { UP, .log_bytes = KIB(218) },
+          "no container matches the policy yet; logs 218.0K" },
         { "one finding, logs unbounded",
           { UP, .log_bytes = MIB(1), .log_max_bytes = PL_UNLIMITED, .n_findings = 1 },
           "no container matches the policy yet; logs 1.0M; 1 finding" },

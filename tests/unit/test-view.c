@@ -267,6 +267,21 @@ START_TEST(test_host_findings) {
 }
 END_TEST
 
+/* No list of CPUs is no restriction, and no text. */
+START_TEST(test_empty_values) {
+        json_t *c = json_loads("{\"limits\":{\"AllowedCPUs\":{\"managed\":true,\"known\":true,"
+                               "\"wanted\":\"0-9\",\"in_force\":\"\"}}}",
+                               0, NULL);
+        json_t *found = pl_view_problems(c, false);
+        char *text = json_dumps(found, JSON_COMPACT);
+
+        ck_assert_pstr_eq(text, "[\"AllowedCPUs is not set instead of 0-9\"]");
+        free(text);
+        json_decref(found);
+        json_decref(c);
+}
+END_TEST
+
 START_TEST(test_is_good) {
         PlStatus s = good_status();
         json_t *j = status(&s, 1);
@@ -295,6 +310,7 @@ static const struct {
 } banners[] = {
         { "dry run", true, false, true, NULL, "DRY RUN  nothing is changed" },
         { "stale", false, true, true, NULL, "STALE    what follows was true when" },
+        { "never known", false, true, false, NULL, "STALE    nothing is known yet" },
         { "no engine", false, true, false, NULL, "engine   not connected to unix:///x: refused" },
         { "policy", false, false, true, "p:1: bad", "stays in force: p:1: bad" },
 };
@@ -310,6 +326,8 @@ START_TEST(test_banners) {
         s.policy_error = banners[_i].policy_error;
         s.engine_url = "unix:///x";
         s.engine_error = "refused";
+        if (pl_streq(banners[_i].name, "never known"))
+                s.engine_version = s.engine_api = NULL;
         json_t *j = status(&s, 0);
         ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
         ck_assert_msg(strstr(text, banners[_i].part) != NULL, "%s:\n%s", banners[_i].name, text);
@@ -545,6 +563,7 @@ int main(void) {
         tcase_add_loop_test(cases, test_problems, 0, PL_ARRAY_SIZE(problems));
         tcase_add_test(cases, test_is_good);
         tcase_add_test(cases, test_host_findings);
+        tcase_add_test(cases, test_empty_values);
         tcase_add_loop_test(cases, test_banners, 0, PL_ARRAY_SIZE(banners));
         tcase_add_test(cases, test_top);
         tcase_add_loop_test(cases, test_odd_documents, 0, PL_ARRAY_SIZE(odd));

@@ -65,6 +65,22 @@ test_the_socket_outlives_the_daemon() {
     [ "$(stat -c %i $SOCKET)" = "$inode" ]
 }
 
+# The question that starts it is not asked again of each that fails.
+test_a_bad_policy_does_not_kill_the_socket() {
+    local i
+    cp "$POLICY" /tmp/good.conf
+    systemctl stop plimsolld.service
+    printf '[Service a]\nMemoryMax=lots\n' >"$POLICY"
+    for i in 1 2 3; do
+        refute plimsollctl status
+    done
+    sleep 1
+    systemctl is-active plimsolld.socket
+    [ "$(journalctl -q -o cat -u plimsolld --cursor="$CURSOR" | grep -c 'MemoryMax=lots')" -le 3 ]
+    cp /tmp/good.conf "$POLICY"
+    within 5 in_status '.engine.connected'
+}
+
 test_curl_is_enough() {
     curl -sf --unix-socket $SOCKET http://plimsoll/v1/status | jq -e '.version'
 }
