@@ -152,6 +152,11 @@ static int status_of(int error) {
                 return EX_TEMPFAIL;
         case -ENOENT: /* the directory for the socket, the state or the archives */
         case -ENOTDIR:
+        case -EISDIR:
+        case -EEXIST: /* something else is where the socket is to be */
+        case -ELOOP:
+        case -ENAMETOOLONG:
+        case -EDQUOT:
         case -EROFS:
         case -ENOSPC:
                 return EX_CANTCREAT;

@@ -678,7 +678,7 @@ struct Kind {
 
 static const Kind kind_ping = { "/_ping", NULL, LANE_OWN, TIMEOUT(ping_usec),
                                 .reply = on_ping_reply };
-static const Kind kind_version = { "/version", NULL, LANE_OWN, TIMEOUT(ping_usec),
+static const Kind kind_version = { "/version", NULL, LANE_OWN, TIMEOUT(version_usec),
                                    .reply = on_version_reply };
 static const Kind kind_list = {
         "/containers/json?all=1", NULL, LANE_CHANGE, TIMEOUT(read_usec), .reply = reply_list,
@@ -1268,6 +1268,7 @@ static const PlEngineTuning tuning_default = {
         .quiet_usec = 24 * PL_USEC_PER_SEC,
         .pong_usec = 5 * PL_USEC_PER_SEC,
         .ping_usec = 10 * PL_USEC_PER_SEC,
+        .version_usec = PL_USEC_PER_MIN,
         .read_usec = 10 * PL_USEC_PER_SEC,
         .update_usec = 30 * PL_USEC_PER_SEC,
         .restart_usec = 5 * PL_USEC_PER_MIN,
@@ -1575,6 +1576,7 @@ void pl_engine_tune(PlEngine *e, const PlEngineTuning *tuning) {
         TUNE(quiet_usec);
         TUNE(pong_usec);
         TUNE(ping_usec);
+        TUNE(version_usec);
         TUNE(read_usec);
         TUNE(update_usec);
         TUNE(restart_usec);

@@ -40,8 +40,11 @@ typedef struct PlEngineTuning {
          * Two wake-ups each time. */
         uint64_t quiet_usec; /* 24 s */
         uint64_t pong_usec;  /* 5 s: longest answer of an engine that is connected */
-        uint64_t ping_usec;  /* 10 s: longest answer to /_ping and /version, and start of /events */
-        uint64_t read_usec;  /* 10 s: list, inspect */
+        uint64_t ping_usec;  /* 10 s: longest answer to /_ping, and start of /events */
+        /* 1 min: longest answer to /version. Podman 4 asks package managers about each program that
+         * it uses for it, and takes longer than for anything else */
+        uint64_t version_usec;
+        uint64_t read_usec;    /* 10 s: list, inspect */
         uint64_t update_usec;  /* 30 s */
         uint64_t restart_usec; /* 5 min; of a stop beyond the container's own timeout */
         uint64_t backoff_base_usec, backoff_max_usec; /* 250 ms, 15 s */

@@ -172,6 +172,9 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
                                pl_format_sec(c->lasted_usec - c->lasted_usec % PL_USEC_PER_SEC,
                                              lasted),
                                pl_health_state_to_string(c->from));
+        else if (r->id && c->sign == PL_SIGN_GONE)
+                /* whether its service has none left is said by itself */
+                (void)snprintf(text, sizeof(text), "removed");
         else if (pl_startswith(c->reason, pl_health_state_to_string(c->to)))
                 (void)snprintf(text, sizeof(text), "%s", c->reason); /* "finished with …" */
         else
@@ -564,9 +567,21 @@ static bool is_half_done(const PlHealthAct *a, const PlSubject *s) {
                pl_restart_is_under_way(&r);
 }
 
+/* A task of a swarm that has ended is never started again: swarm has made another one for it, and
+ * keeps this one to be looked at. */
+static bool is_past_task(const PlSubject *s) {
+        return !pl_container_is_live(s->facts) && s->facts->phase != PL_PHASE_CREATED &&
+               pl_container_label(s->facts, "com.docker.swarm.task.id");
+}
+
 static void update(PlHealthAct *a, PlSubject *s) {
         const char *host_id = host_of(s);
         const PlSubject *host = host_id ? pl_map_get(a->registry->subjects, host_id) : NULL;
+        bool past = is_past_task(s);
+        PlHealthdView view;
+
+        if (past && !pl_healthd_get(a->patients, s->id, &view))
+                return;
 
         if (!s->service && !is_half_done(a, s)) {
                 /* not governed: neither probed nor reported */
@@ -578,6 +593,8 @@ static void update(PlHealthAct *a, PlSubject *s) {
                               s->service) < 0)
                 pl_subject_report(a->registry->reporter, s, LOG_WARNING, NULL, NULL, NULL,
                                   "its health is not watched: out of memory");
+        if (past) /* how it ended is told */
+                pl_healthd_remove(a->patients, s->id, false);
 }
 
 static void note_guest(PlHealthAct *a, PlSubject *s, bool guest) {

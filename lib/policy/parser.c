@@ -365,7 +365,7 @@ static int parse_memory(Parser *p, const Key *key, const char *value, uint64_t *
         return 0;
 }
 
-/* "2" and "1.5" are CPUs, as in compose files; "150" is a per cent sign short. */
+/* "2" and "1.5" are CPUs, as in compose files; what is more than the host has is a sign short. */
 static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *ret) {
         char with_sign[32];
         _cleanup_free_ char *meant = NULL;
@@ -386,7 +386,7 @@ static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *r
         snprintf(with_sign, sizeof(with_sign), "%.24s%%", value);
         if (strlen(value) > 24 || pl_parse_permyriad(with_sign, &permyriad) < 0)
                 return -EINVAL;
-        if (permyriad < 6400) {
+        if (permyriad <= p->host->n_cpus * UINT64_C(100)) {
                 PlValue v = { .set = true, .number = permyriad * 10000 };
 
                 if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &v, &meant) < 0)

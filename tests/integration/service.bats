@@ -135,6 +135,20 @@ dry_run_of_second() { "$BUILD_DIR/daemon/plimsollctl" --control "$T/second.sock"
     ctl status >/dev/null
 }
 
+@test "what cannot be made where it is to be: exit 73" {
+    local long
+    long=$T/$(printf 'x%.0s' {1..120})
+    mkdir "$T/directory"
+    touch "$T/file"
+    ln -s loop "$T/loop"
+    for option in "--control=$T/directory" "--control=$T/file" "--control=$long" "--control=$T/loop" \
+        "--control=$T/file/x" "--state=$T/loop" "--state=$T/file" "--archive=$T/file"; do
+        run timeout 20 "$BUILD_DIR/daemon/plimsolld" --policy "$T/plimsoll.conf" --control "$T/c" \
+            --state "$T/s" --archive "$T/a" "$option"
+        [ "$status" -eq 73 ] || fail "$option: $status: $output"
+    done
+}
+
 @test "no daemon: plimsollctl exits 3 with a helpful line" {
     run ctl status
     [ "$status" -eq 3 ]

@@ -111,6 +111,7 @@ static inline void use_engine(void) {
         const PlEngineTuning patient = {
                 .pong_usec = PL_USEC_PER_MIN * 2,
                 .ping_usec = PL_USEC_PER_MIN * 2,
+                .version_usec = PL_USEC_PER_MIN * 2,
                 .read_usec = PL_USEC_PER_MIN * 2,
                 .update_usec = PL_USEC_PER_MIN * 2,
                 .patience_usec = PL_USEC_PER_MIN * 2,

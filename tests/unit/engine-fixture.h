@@ -86,6 +86,7 @@ static inline void make_engine(void) {
         const PlEngineTuning patient = {
                 .pong_usec = LONG,
                 .ping_usec = LONG,
+                .version_usec = LONG,
                 .read_usec = LONG,
                 .update_usec = LONG,
                 .patience_usec = LONG,

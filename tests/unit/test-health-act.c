@@ -391,13 +391,30 @@ START_TEST(removed_by_name) {
         begin_well(RESTART "Required=yes\n", (PlRegistryOptions){});
         fake_do(&fake, "{\"op\":\"destroy\",\"name\":\"web\"}");
         RUN_UNTIL(!subject(ID_A));
-        RUN_UNTIL(n_said("absent") > 0);
+        RUN_UNTIL(n_said("removed") > 0);
         for (unsigned i = 0; i < n_entries; i++)
-                if (strstr(entries[i].text, "absent"))
+                if (strstr(entries[i].text, "removed"))
                         ck_assert_msg(pl_streq(entries[i].name, "web") ||
                                                       (!*entries[i].name &&
                                                        pl_streq(entries[i].service, "web")),
                                       "\"%s\", \"%s\"", entries[i].name, entries[i].service);
+}
+END_TEST
+
+/* A task of a swarm that has ended is told once; swarm makes another container for it. */
+START_TEST(past_task_of_a_swarm) {
+        fake_do(&fake,
+                "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true,\"pid\":41,"
+                "\"inspect\":{\"Config\":{\"Labels\":{\"com.docker.swarm.task.id\":\"x\"}},"
+                "\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\","
+                "\"Health\":{\"Status\":\"healthy\",\"FailingStreak\":0,\"Log\":[]}}}}");
+        begin(RESTART "OnExit=restart\n", (PlRegistryOptions){});
+        ck_assert_int_eq(state_of(ID_A), PL_HEALTH_HEALTHY);
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
+        RUN_ON_UNTIL(state_of(ID_A) == PL_HEALTH_UNKNOWN);
+        run_through();
+        ck_assert_int_eq(n_restarts(), 0);
+        ck_assert_uint_eq(n_said("absent"), 0);
 }
 END_TEST
 
@@ -416,5 +433,6 @@ int main(void) {
         tcase_add_test(t, budget_is_spent);
         tcase_add_loop_test(t, starts_a_unit, 0, 2);
         tcase_add_test(t, removed_by_name);
+        tcase_add_test(t, past_task_of_a_swarm);
         return run_case(t);
 }

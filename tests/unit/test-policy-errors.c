@@ -61,6 +61,8 @@ static const struct {
         E(SVC "MemoryMax=99999999999999999999\n", 3, "out of range"),
         E(SVC "CPUQuota=2\n", 3, "did you mean CPUQuota=200%?"),
         E(SVC "CPUQuota=0.5\n", 3, "did you mean CPUQuota=50%?"),
+        E(SVC "CPUQuota=4\n", 3, "did you mean CPUQuota=400%?"),
+        E(SVC "CPUQuota=10\n", 3, "did you mean CPUQuota=10%?"),
         E(SVC "CPUQuota=150\n", 3, "did you mean CPUQuota=150%?"),
         E(SVC "CPUQuota=0%\n", 3, "out of range"),
         E(SVC "CPUQuota=99999999999999%\n", 3, "out of range"),
