@@ -14,11 +14,11 @@ RestoreOnStop=yes
 ProtectSlice=$1
 
 [Service a]
-Match=name:a
+Match=name:aa
 MemoryLow=$2
 
 [Service b]
-Match=name:b
+Match=name:bb
 MemoryLow=20M
 MemoryMin=8M
 P
@@ -27,10 +27,10 @@ P
 test_a_slice_without_protection_is_a_finding() {
     write_policy no 40M
     systemctl restart plimsolld
-    container a
-    container b
-    within 5 has a memory.low=41943040
-    within 5 has b memory.low=20971520 memory.min=8388608
+    container aa
+    container bb
+    within 5 has aa memory.low=41943040
+    within 5 has bb memory.low=20971520 memory.min=8388608
     within 5 finding 'MemoryLow= of 2 containers: no effect: system.slice protects nothing; `systemctl set-property system.slice MemoryLow=60M`'
     finding 'set-property system.slice MemoryMin=8M'
     slice_has low 0
@@ -59,17 +59,17 @@ test_protectslice_raises_it_by_what_is_asked_for() {
 }
 
 test_it_is_lowered_with_its_containers_and_not_below_its_own() {
-    docker rm -f a >/dev/null
+    docker rm -f aa >/dev/null
     within 5 slice_has low 20971520
-    docker rm -f b >/dev/null
+    docker rm -f bb >/dev/null
     within 5 slice_has low 10485760
     within 5 slice_has min 0
 }
 
 test_a_crash_forgets_nothing() {
     local pid
-    container a
-    container b
+    container aa
+    container bb
     within 5 slice_has low 73400320
     pid=$(main_pid)
     kill -9 "$pid"
@@ -91,7 +91,7 @@ test_a_stop_with_restore_gives_it_back() {
 }
 
 test_weights_without_a_scheduler_are_a_finding() {
-    printf '[Service a]\nMatch=name:a\nIOWeight=200\n' >"$POLICY"
+    printf '[Service a]\nMatch=name:aa\nIOWeight=200\n' >"$POLICY"
     systemctl reload plimsolld
     grep -q '\[bfq\]' /sys/block/*/queue/scheduler && skip "a disk has bfq"
     within 5 finding 'IOWeight= of 1 container: no effect: no disk has a scheduler that knows weights'
