@@ -3,55 +3,26 @@
 /*
  * plimsollctl: what people and scripts ask plimsolld.
  *
- * A table of commands and one of options; a command is a row here and a file in ctl/. What it
- * prints for scripts and the exit statuses are a contract, see plimsollctl(1). tests/manual holds
- * manual page and completions to the tables.
+ * A table of commands, ctl/commands.h, and one of options. What a command prints for scripts and
+ * the exit statuses are a contract, see plimsollctl(1). tests/manual holds manual page and
+ * completions to the tables.
  */
 
 #include <errno.h>
 #include <locale.h>
 
 #include "base/clock.h"
-#include "ctl/adopt/command.h"
 #include "ctl/cli.h"
 #include "lib/base/grammar.h"
 #include "lib/base/similar.h"
 #include "lib/base/unit.h"
 #include "lib/base/when.h"
 
-static int help(PlCtl *ctl);
-
 /* clang-format off */
-static const PlCommand commands[] = {
-        { "status", "", pl_ctl_cmd_status, "all containers: health, limits, usage", NULL },
-        { "show", "NAME", pl_ctl_cmd_show, "everything about one container", NULL },
-        { "probe", "NAME", pl_ctl_cmd_probe, "ask a service now, and show what it answers",
-          "Prints each address that is tried, what is sent and what comes, and the verdict,\n"
-          "without secrets. It is no evidence and changes nothing." },
-        { "top", "", pl_ctl_cmd_top, "status, again and again, with CPU in use", NULL },
-        { "events", "", pl_ctl_cmd_events, "what happens from now on", NULL },
-        { "wait", "NAME", pl_ctl_cmd_wait, "until it is --for healthy, or --timeout",
-          "Returns as soon as the container is in the state, also when the daemon or the\n"
-          "container come later." },
-        { "reload", "", pl_ctl_cmd_reload, "load the policy again, all of it or nothing", NULL },
-        { "rotate", "NAME", pl_ctl_cmd_rotate, "rotate a container's log now", NULL },
-        { "logs", "NAME", pl_ctl_cmd_logs, "archives and log as one",
-          "Shows a container's archived and live log as one, as docker logs would. NAME may\n"
-          "also be a container that is gone." },
-        { "check", "[FILE]", pl_ctl_cmd_check, "is a policy right? (-v: what was understood)",
-          "Says whether a policy is right: FILE, \"-\" for standard input, or the one of the\n"
-          "running daemon as it is on disk." },
-        { "import", "FILE", pl_ctl_cmd_import, "policy from `docker compose config --format json`",
-          "Prints the policy that says what a compose configuration says. FILE is what\n"
-          "`docker compose config --format json` prints, or \"-\" for standard input." },
-        { "adopt-logs", "[NAME...]", pl_ctl_cmd_adopt, "let the engine rotate logs itself",
-          "Gives containers that exist the engine's own log rotation, without recreating\n"
-          "them: all that have none, or those that are named. Restarts the engine.\n"
-          "\n"
-          "Running containers stand still for some seconds; clients that are attached, as\n"
-          "docker logs -f, are cut off." },
-        { "help", "[TOPIC]", help, "a command, or: names, times, exit-status", NULL },
-};
+#define ROW(name, arguments, function, about, help) \
+        { name, arguments, pl_ctl_cmd_##function, about, help },
+static const PlCommand commands[] = { PL_CTL_COMMANDS(ROW) };
+#undef ROW
 /* clang-format on */
 
 /* ---- values ---- */
@@ -200,7 +171,7 @@ static const char *topic_at(const void *userdata, size_t i) {
         return i < PL_ARRAY_SIZE(topics) ? topics[i].name : NULL;
 }
 
-static int help(PlCtl *ctl) {
+int pl_ctl_cmd_help(PlCtl *ctl) {
         const char *topic = ctl->n_arguments > 0 ? ctl->arguments[0] : NULL, *similar;
 
         if (!topic)

@@ -6,6 +6,7 @@
  */
 
 #include "ctl/client.h"
+#include "ctl/commands.h"
 #include "lib/base/diag.h"
 #include "lib/status/view.h"
 
@@ -56,18 +57,10 @@ typedef struct PlCtl {
         PlCtlClient *client;
 } PlCtl;
 
-/* One per command; that of adopt-logs is in ctl/adopt/command.h. Return: an exit status. */
-int pl_ctl_cmd_status(PlCtl *ctl);
-int pl_ctl_cmd_show(PlCtl *ctl);
-int pl_ctl_cmd_probe(PlCtl *ctl);
-int pl_ctl_cmd_top(PlCtl *ctl);
-int pl_ctl_cmd_events(PlCtl *ctl);
-int pl_ctl_cmd_wait(PlCtl *ctl);
-int pl_ctl_cmd_check(PlCtl *ctl);
-int pl_ctl_cmd_import(PlCtl *ctl);
-int pl_ctl_cmd_logs(PlCtl *ctl);
-int pl_ctl_cmd_reload(PlCtl *ctl);
-int pl_ctl_cmd_rotate(PlCtl *ctl);
+/* One per command. Return: an exit status. */
+#define ROW(name, arguments, function, ...) int pl_ctl_cmd_##function(PlCtl *ctl);
+PL_CTL_COMMANDS(ROW)
+#undef ROW
 
 /** pl_ctl_say() - "plimsollctl: …" on stderr, one line */
 void pl_ctl_say(const char *format, ...) PL_PRINTF(1, 2);

@@ -7,7 +7,7 @@
  * is done then is in run.c. It does not talk to plimsolld.
  */
 
-#include "ctl/adopt/command.h"
+#include "ctl/cli.h"
 
 #include <ctype.h>
 #include <errno.h>
