@@ -18,11 +18,14 @@ typedef struct PlUnborn {
         char *parent;
 } PlUnborn;
 
-/* Where containers are found. */
+typedef struct PlSlices PlSlices;
+
+/* Where containers are found, and what stands above them. */
 typedef struct PlPlaces {
         char **parents; /* cgroups below which containers live, NULL terminated, latest last */
         PlUnborn unborn[PL_UNBORN_MAX];
         size_t n_unborn;
+        PlSlices *slices;
 } PlPlaces;
 
 typedef struct PlEnforceHandlers {
@@ -33,8 +36,6 @@ typedef struct PlEnforceHandlers {
         /* everything is given back, or cannot be; the answer to pl_enforcer_stop() */
         void (*stopped)(void *userdata);
 } PlEnforceHandlers;
-
-typedef struct PlSlices PlSlices;
 
 typedef struct PlEnforcer {
         sd_event *event;
@@ -47,7 +48,6 @@ typedef struct PlEnforcer {
 
         PlCgWatch *watch;
         PlSystemd *systemd;
-        PlSlices *slices;
         PlPlaces places;
 
         struct PlHeldQueue all;
@@ -62,8 +62,6 @@ typedef struct PlEnforcer {
 
         bool touched;              /* a tick has changed something that the status line counts */
         bool defaults_due;         /* systemd's file of [Defaults] is not written yet */
-        bool slices_due;           /* what stands above the containers is to be looked at … */
-        bool slices_again;         /* … and to be told once more */
         bool stopping;             /* give everything back, then stop */
         bool engine_takes_nothing; /* Podman 4 has no update; said once */
         unsigned updates_in_flight;

@@ -70,14 +70,12 @@ static int on_tick(sd_event_source *source, void *userdata) {
         e->handlers->idle(e->userdata);
         pl_registry_settle(e->registry);
         pl_owners_write_defaults(e);
-        if (e->touched || e->slices_due || e->slices_again)
-                pl_slices_update(e, e->slices_again);
-        e->slices_due = e->slices_again = false;
+        pl_slices_update(e);
         /* Nothing has changed: do not wake up for a status line. */
         if (e->touched)
                 pl_reporter_changed(e->reporter);
         e->touched = false;
-        if (e->stopping && !has_work(e) && e->updates_in_flight == 0)
+        if (e->stopping && !has_work(e) && e->updates_in_flight == 0 && !pl_slices_wait(e))
                 e->handlers->stopped(e->userdata);
         return 0;
 }
@@ -118,8 +116,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
                         pl_held_forget_told(h); /* try once more */
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        e->slices_again = true;
-        pl_queue_arm(e);
+        pl_slices_look(e, true);
         if (++e->sweeps % SWEEPS_PER_RESYNC == 0 || !e->registry->listed)
                 pl_registry_resync(e->registry);
         (void)sd_event_source_set_time_relative(source, SWEEP_USEC);
@@ -187,8 +184,7 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
         if (!h)
                 return;
         s->held = NULL;
-        e->slices_due = true;
-        pl_queue_arm(e);
+        pl_slices_look(e, false);
         pl_cg_watch_remove(e->watch, s->id);
         pl_queue_remove(e, h);
         TAILQ_REMOVE(&e->all, h, all);
@@ -242,7 +238,7 @@ void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
         h->fresh = false;
         pl_originals_inspected(e, h);
         if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0) {
-                e->slices_due = true;
+                pl_slices_look(e, false);
                 pl_locate_drop(e, h);
         }
         pl_queue_put(e, h, PL_QUEUE_KERNEL);
@@ -272,8 +268,8 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
                         h->truth.contested = 0;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        e->defaults_due = e->slices_due = true;
-        pl_queue_arm(e);
+        e->defaults_due = true;
+        pl_slices_look(e, false);
 }
 
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -297,8 +293,7 @@ void pl_enforcer_stop(PlEnforcer *e) {
                 (void)pl_desire(e, h);
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        e->slices_due = true;
-        pl_queue_arm(e);
+        pl_slices_look(e, false);
         (void)sd_event_add_time_relative(e->event, &e->stop_timer, CLOCK_BOOTTIME, STOP_GRACE_USEC,
                                          0, on_stop_timeout, e);
 }
@@ -403,7 +398,7 @@ int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_
         if (r >= 0)
                 r = pl_systemd_new(e->event, &pl_owners_systemd_handlers, e, &e->systemd);
         if (r >= 0)
-                r = pl_slices_new(e, &e->slices);
+                r = pl_slices_new(e, &e->places.slices);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
@@ -414,7 +409,7 @@ PlEnforcer *pl_enforcer_free(PlEnforcer *e) {
         if (!e)
                 return NULL;
         e->systemd = pl_systemd_free(e->systemd);
-        e->slices = pl_slices_free(e->slices);
+        e->places.slices = pl_slices_free(e->places.slices);
         pl_cg_watch_free(e->watch);
         pl_locate_end(e);
         sd_event_source_disable_unref(e->tick);

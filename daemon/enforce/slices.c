@@ -30,6 +30,7 @@ struct PlSlices {
         char *weights; /* the finding about IOWeight=; NULL: none */
         char *error;   /* systemd's last refusal, said once; NULL: it took what it was told */
         unsigned in_flight;
+        bool due, again;       /* of the next look */
         sd_event_source *look; /* systemd answers before the kernel has it */
 };
 
@@ -82,7 +83,7 @@ static void load(PlEnforcer *e, PlSlices *s) {
 
 /* What was there is on disk before it is changed. */
 static int keep(PlEnforcer *e) {
-        const PlSlices *s = e->slices;
+        const PlSlices *s = e->places.slices;
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f = open_memstream(&text, &size);
@@ -105,8 +106,7 @@ static int keep(PlEnforcer *e) {
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
         PlEnforcer *e = userdata;
 
-        e->slices_due = true;
-        pl_queue_arm(e);
+        pl_slices_look(e, false);
         return 0;
 }
 
@@ -154,7 +154,7 @@ static void ask(PlEnforcer *e, const PlHeld *h) {
                         continue;
                 pl_resource_normalise(r, PL_HIERARCHY_V2, e->registry->options.host.page_bytes, &v);
                 for (size_t n = 0; (n = pl_protection_next_above(path, n)) > 0;) {
-                        Slice *slice = find_or_add(e->slices, path, n);
+                        Slice *slice = find_or_add(e->places.slices, path, n);
 
                         if (slice)
                                 pl_protection_ask(&slice->of[i], v.number);
@@ -199,14 +199,17 @@ static void note(PlEnforcer *e, char **said, char *text) {
 }
 
 static void note_slice(PlEnforcer *e, Slice *slice, unsigned i, bool again) {
+        const PlProtection *p = &slice->of[i];
         char *text = NULL;
 
-        /* it was told just now: the sweep will see whether that helped */
-        if (slice->of[i].ours && slice->of[i].told >= slice->of[i].asked && !again)
-                return;
         if (pl_registry_is_dry_run(e->registry) ||
-            pl_protection_text(&slice->of[i], i, slice->path, &text) <= 0)
+            pl_protection_text(p, i, slice->path, &text) <= 0)
                 text = NULL;
+        /* it was told just now: the sweep will see whether that helped */
+        if (text && p->ours && p->told >= p->asked && !again) {
+                free(text);
+                return;
+        }
         note(e, &slice->text[i], text);
 }
 
@@ -222,7 +225,7 @@ static void tell(PlEnforcer *e, Slice *slice, uint32_t mask) {
         if (r >= 0)
                 r = pl_systemd_set(e->systemd, "", unit, &limits, NULL, 0);
         if (r >= 0)
-                e->slices->in_flight++;
+                e->places.slices->in_flight++;
         else if (r != -ENOTCONN)
                 pl_log_warning("%s: cannot change what it protects: %s", unit, strerror(-r));
 }
@@ -295,11 +298,19 @@ static void update_weights(PlEnforcer *e) {
                      bfq ? " of this kind of group"
                          : "; `echo bfq >/sys/block/DISK/queue/scheduler` gives it one") < 0)
                 text = NULL;
-        note(e, &e->slices->weights, text);
+        note(e, &e->places.slices->weights, text);
 }
 
-void pl_slices_update(PlEnforcer *e, bool again) {
-        PlSlices *s = e->slices;
+void pl_slices_look(PlEnforcer *e, bool again) {
+        PlSlices *s = e->places.slices;
+
+        s->due = true;
+        s->again = s->again || again;
+        pl_queue_arm(e);
+}
+
+static void update(PlEnforcer *e, bool again) {
+        PlSlices *s = e->places.slices;
         bool raise = e->registry->policy->daemon.protect_slice && !e->stopping;
         PlHeld *h;
 
@@ -332,8 +343,17 @@ void pl_slices_update(PlEnforcer *e, bool again) {
         }
 }
 
+void pl_slices_update(PlEnforcer *e) {
+        PlSlices *s = e->places.slices;
+        bool due = s->due || e->touched, again = s->again;
+
+        s->due = s->again = false;
+        if (due)
+                update(e, again);
+}
+
 void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
-        PlSlices *s = e->slices;
+        PlSlices *s = e->places.slices;
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
 
         if (s->in_flight > 0)
@@ -342,12 +362,18 @@ void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
                 pl_log_warning("systemd did not change what a slice protects: %s", why);
         free(s->error);
         s->error = why ? strdup(why) : NULL;
+        if (e->stopping)
+                pl_queue_arm(e);
         (void)sd_event_source_set_time_relative(s->look, LOOK_USEC);
         (void)sd_event_source_set_enabled(s->look, SD_EVENT_ONESHOT);
 }
 
+bool pl_slices_wait(const PlEnforcer *e) {
+        return e->places.slices->in_flight > 0;
+}
+
 const char *pl_slices_finding(const PlEnforcer *e, unsigned i) {
-        const PlSlices *s = e->slices;
+        const PlSlices *s = e->places.slices;
 
         if (s->weights && i-- == 0)
                 return s->weights;

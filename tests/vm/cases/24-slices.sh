@@ -52,6 +52,7 @@ test_protectslice_raises_it_by_what_is_asked_for() {
     within 5 slice_has min 8388608
     within 5 refute finding protects
     systemctl daemon-reload
+    systemctl restart systemd-journald
     slice_has low 62914560
     write_policy yes 50M
     systemctl reload plimsolld
@@ -91,6 +92,7 @@ test_a_stop_with_restore_gives_it_back() {
 }
 
 test_weights_without_a_scheduler_are_a_finding() {
+    systemctl start plimsolld
     printf '[Service a]\nMatch=name:aa\nIOWeight=200\n' >"$POLICY"
     systemctl reload plimsolld
     grep -q '\[bfq\]' /sys/block/*/queue/scheduler && skip "a disk has bfq"

@@ -67,11 +67,10 @@ test_the_socket_outlives_the_daemon() {
 
 # The question that starts it is not asked again of each that fails.
 test_a_bad_policy_does_not_kill_the_socket() {
-    local i
     cp "$POLICY" /tmp/good.conf
     systemctl stop plimsolld.service
     printf '[Service a]\nMemoryMax=lots\n' >"$POLICY"
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         refute plimsollctl status
     done
     sleep 1
