@@ -277,20 +277,30 @@ static bool step(PlEnforcer *e, Slice *slice, bool raise, bool again) {
         return any;
 }
 
-static void update_weights(PlEnforcer *e) {
-        PlHierarchy h = e->mounts->hierarchy[PL_CONTROLLER_IO];
-        bool bfq = pl_device_has_bfq("/sys"),
-             cost = h == PL_HIERARCHY_V2 && pl_device_has_io_cost(e->mounts->unified);
+static unsigned count_weights(const PlEnforcer *e, bool v1, bool bfq) {
+        const PlHeld *h;
         unsigned n = 0;
-        PlHeld *held;
-        char *text = NULL;
 
         /* on v2 it is systemd that also writes bfq's own file */
-        TAILQ_FOREACH(held, &e->all, all)
-        if (is_wanted(held, PL_RESOURCE_IO_WEIGHT) && !cost &&
-            !(bfq && (h == PL_HIERARCHY_V1 || held->cgroup->scope)))
+        TAILQ_FOREACH(h, &e->all, all)
+        if (is_wanted(h, PL_RESOURCE_IO_WEIGHT) && !(bfq && (v1 || h->cgroup->scope)))
                 n++;
-        if (n > 0 && !pl_registry_is_dry_run(e->registry) &&
+        return n;
+}
+
+/* Looks at every disk: only where somebody asks for weights. */
+static void update_weights(PlEnforcer *e) {
+        bool v1 = e->mounts->hierarchy[PL_CONTROLLER_IO] == PL_HIERARCHY_V1, bfq = false;
+        unsigned n = pl_registry_is_dry_run(e->registry) ? 0 : count_weights(e, v1, false);
+        char *text = NULL;
+
+        if (n > 0 && !v1 && pl_device_has_io_cost(e->mounts->unified))
+                n = 0;
+        if (n > 0) {
+                bfq = pl_device_has_bfq("/sys");
+                n = count_weights(e, v1, bfq);
+        }
+        if (n > 0 &&
             asprintf(&text,
                      "IOWeight= of %u container%s: no effect: no disk has a scheduler that knows "
                      "weights%s",

@@ -28,6 +28,7 @@
 #include "lib/base/quote.h"
 #include "lib/base/strv.h"
 #include "lib/base/time.h"
+#include "lib/docker/prune.h"
 #include "lib/limits/resource.h"
 
 /* --- documents and members --- */
@@ -948,6 +949,66 @@ static int fill(const json_t *root, PlContainer *c) {
         return r;
 }
 
+/* Every member that fill() and those that it calls look at. */
+static const PlKeep keep_health[] = { { "Status", NULL }, {} };
+static const PlKeep keep_state[] = {
+        { "Status", NULL },     { "Running", NULL },       { "Paused", NULL },
+        { "Restarting", NULL }, { "Dead", NULL },          { "Pid", NULL },
+        { "OOMKilled", NULL },  { "ExitCode", NULL },      { "StartedAt", NULL },
+        { "FinishedAt", NULL }, { "Health", keep_health }, {},
+};
+static const PlKeep keep_config[] = {
+        { "Image", NULL },       { "Labels", NULL },
+        { "Env", NULL },         { "ExposedPorts", NULL },
+        { "StopTimeout", NULL }, { "StopSignal", NULL },
+        { "Healthcheck", NULL }, {},
+};
+static const PlKeep keep_host[] = {
+        { "Memory", NULL },
+        { "MemorySwap", NULL },
+        { "MemoryReservation", NULL },
+        { "NanoCpus", NULL },
+        { "CpuQuota", NULL },
+        { "CpuPeriod", NULL },
+        { "CpuShares", NULL },
+        { "PidsLimit", NULL },
+        { "CpusetCpus", NULL },
+        { "CgroupParent", NULL },
+        { "NetworkMode", NULL },
+        { "AutoRemove", NULL },
+        { "BlkioWeight", NULL },
+        { "BlkioDeviceReadBps", NULL },
+        { "BlkioDeviceWriteBps", NULL },
+        { "RestartPolicy", NULL },
+        { "PortBindings", NULL },
+        { "LogConfig", NULL },
+        {},
+};
+static const PlKeep keep_network[] = {
+        { "NetworkID", NULL },
+        { "IPAddress", NULL },
+        { "GlobalIPv6Address", NULL },
+        {},
+};
+static const PlKeep keep_networks[] = { { "*", keep_network }, {} };
+static const PlKeep keep_settings[] = { { "Networks", keep_networks }, { "Ports", NULL }, {} };
+static const PlKeep keep_inspect[] = {
+        { "Id", NULL },
+        { "Name", NULL },
+        { "Image", NULL },
+        { "Created", NULL },
+        { "Path", NULL },
+        { "Args", NULL },
+        { "RestartCount", NULL },
+        { "LogPath", NULL },
+        { "Mounts", NULL },
+        { "State", keep_state },
+        { "Config", keep_config },
+        { "HostConfig", keep_host },
+        { "NetworkSettings", keep_settings },
+        {},
+};
+
 /* --- packing. A container lives for days; the JSON it was read from lives for a moment. Forty
  * small strings allocated in between end up in the holes of that JSON and keep its pages alive:
  * 1,000 containers held 6 MiB in use and 13 MiB resident. Packed into one block each they do not.
@@ -1071,10 +1132,14 @@ static int container_pack(PlContainer **c) {
 int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
         _cleanup_json_ json_t *root = NULL;
+        _cleanup_free_ char *pruned = NULL;
         const char *id;
+        size_t n;
         int r;
 
-        r = load_object(body, size, &root);
+        r = pl_prune(body, size, keep_inspect, &pruned, &n);
+        if (r >= 0)
+                r = load_object(pruned, n, &root);
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
         id = string_of(root, "Id");
