@@ -266,7 +266,9 @@ static void redirected(const PlHttpAnswer *a, const char *path, PlVerdict *ret) 
 
         if (!to || n == 0) {
                 pl_verdict_set(ret, PL_VERDICT_DISPUTED, code_of(a, code),
-                               "HTTP %u for %s, and no Location", a->status, path);
+                               "HTTP %u for %s, and no Location: if that is as it should be, set "
+                               "ProbeExpect=status:%u",
+                               a->status, path, a->status);
                 return;
         }
         /* what may be a secret in it: a query, a user's password */

@@ -231,7 +231,10 @@ int pl_expect_list_new(char *const *texts, PlExpectList **ret) {
                 r = expect_parse(*texts, why, &l->items[l->n]);
                 if (r < 0)
                         return r;
-                l->has_status |= l->items[l->n++].kind == PL_EXPECT_STATUS;
+                l->decides |= l->items[l->n].kind == PL_EXPECT_STATUS ||
+                              (l->items[l->n].kind == PL_EXPECT_HEADER &&
+                               strcasecmp(l->items[l->n].name, "Location") == 0);
+                l->n++;
         }
         *ret = TAKE_PTR(l);
         return 0;

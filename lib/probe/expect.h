@@ -50,7 +50,7 @@ typedef struct PlExpect {
 typedef struct PlExpectList {
         PlExpect items[PL_EXPECT_MAX];
         size_t n;
-        bool has_status; /* else 200-399, as curl --fail and Kubernetes' httpGet have it */
+        bool decides; /* a status, or where it leads; else 200-299 and what stays in the service */
 } PlExpectList;
 
 /** pl_expect_valid() - the policy's own check: what passes here, pl_expect_list_new() takes

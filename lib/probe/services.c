@@ -136,16 +136,19 @@ const PlHttpTalk pl_http_mlflow = {
         .rare_blocks = true,
 };
 
-/* --- Generic: path and expectations come from the policy. A redirect to elsewhere is an answer, as
- * curl --fail and Kubernetes' httpGet have it. */
+/* --- Generic: path and expectations come from the policy. A redirect within the service is an
+ * answer; one to elsewhere may be anybody's, a login's or a parking page's. */
 
 static const char *const generic_paths[] = { "/", NULL };
 
 static PlProbeStep generic_answer(const PlHttpSpec *s, PlHttpProbe *p, const PlHttpAnswer *a,
                                   uint64_t realtime_usec, PlVerdict *ret) {
-        bool decided = s->expect && s->expect->has_status; /* what was asked for, decides */
+        bool decided = s->expect && s->expect->decides; /* what was asked for, decides */
+        char to[PL_HTTP_PATH_MAX];
+        PlLead lead = pl_answer_lead(a, p->now.path, s->port, s->host, to);
 
-        if (decided || (a->status >= 200 && a->status < 400))
+        if (decided || (a->status >= 200 && a->status < 300) || lead == PL_LEAD_HERE ||
+            lead == PL_LEAD_TLS)
                 up(ret);
         else
                 pl_answer_unexpected(a, p->now.path, ret);

@@ -317,17 +317,18 @@ ten_change() {
     # shellcheck disable=SC2086 # a list
     keep $TEN
     ten_change
-    for name in m-auth a-base m-prefix prom proxy-login proxy-away; do
+    for name in m-auth a-base m-prefix prom proxy-login proxy-moved proxy-away; do
         because $name degraded 'disputed: *'
     done
     wait_until 20 at_least $(($(asked m-auth /health) + 8)) asked m-auth /health
     # shellcheck disable=SC2086 # a list
     kept $TEN
-    # these are asked otherwise, or answer well enough: a sub-path on the same host, TLS, a password, and where
-    # no expectation says otherwise a way to elsewhere
-    for name in g-sub proxy-tls cache proxy-moved; do gives healthy health $name || fail "$name: $(health $name): $(reason $name)"; done
+    # these are asked otherwise, or answer well enough: a sub-path on the same host, TLS, a password
+    for name in g-sub proxy-tls cache; do gives healthy health $name || fail "$name: $(health $name): $(reason $name)"; done
     for name in m-auth prom proxy-login; do [[ $(reason $name) == *401* ]] || fail "$name: $(reason $name)"; done
     for name in a-base m-prefix proxy-away; do [[ $(reason $name) == *404* ]] || fail "$name: $(reason $name)"; done
+    [[ $(reason proxy-moved) == "disputed: HTTP 301 for /health leads to https://login.test/: "*"ProbeExpect=status:301"* ]] ||
+        fail "$(reason proxy-moved)"
     # each is told once
     for name in $TEN; do
         [ "$(grep -c "^$name: degraded" "$LOG")" -le 1 ] || fail "$(grep "^$name: " "$LOG")"

@@ -179,7 +179,7 @@ ROWS = [
     ("redirects to itself", "http", ["--path", "/a"],
      answer(http(b"", b"302 Found", b"Location: /a\r\n")), "disputed", "redirects to itself"),
     ("redirects to a proxy's file", "http", [],
-     answer(http(b"", b"302 Found", b"Location: file:///etc/passwd\r\n")), "up", ""),
+     answer(http(b"", b"302 Found", b"Location: file:///etc/passwd\r\n")), "disputed", "leads to file:///etc/passwd"),
     ("status 99", "http", [], answer(b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n"), "disputed", ""),
     ("status of letters", "http", [], answer(b"HTTP/1.1 abc OK\r\n\r\n"), "disputed", ""),
     ("HTTP/3.7", "http", [], answer(b"HTTP/3.7 200 OK\r\nContent-Length: 0\r\n\r\n"), "disputed", ""),
