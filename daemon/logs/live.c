@@ -59,11 +59,12 @@ struct PlLogWatch {
 struct PlLogWatched {
         PlLogWatch *watch;
         LIST_ENTRY(PlLogWatched) link;
-        int fd, wd; /* wd: -1 while not listening */
-        PlLogDue due;
+        int fd, wd;          /* wd: -1 while not listening */
+        int dir_wd;          /* of its directory; -1: not watched */
+        PlLogDue due, moved; /* moved: perhaps its name leads elsewhere now */
         void *userdata;
         sd_event_source *pause;
-        uint64_t limit_bytes;
+        uint64_t limit_bytes, floor_bytes;
         uint64_t last_bytes, last_pause_usec;
 };
 
@@ -99,7 +100,7 @@ static bool watch_size(const PlLogWatched *l, uint64_t *ret_bytes, uint64_t *ret
 static bool look(PlLogWatched *l) {
         uint64_t size = 0;
 
-        if (!watch_size(l, &size, NULL) || size < l->limit_bytes)
+        if (!watch_size(l, &size, NULL) || (size < l->limit_bytes && size >= l->floor_bytes))
                 return false;
         stop_listening(l);
         l->limit_bytes = PL_UNLIMITED; /* until it is set anew */
@@ -132,9 +133,20 @@ static PlLogWatched *find(PlLogWatch *w, int wd) {
         PlLogWatched *l;
 
         LIST_FOREACH(l, &w->logs, link)
-        if (l->wd == wd)
+        if (l->wd == wd || l->dir_wd == wd)
                 return l;
         return NULL;
+}
+
+/* The engine has files of its own in that directory, which it replaces all the time. */
+static void look_at_name(PlLogWatched *l, const struct inotify_event *e) {
+        static const char end[] = "-json.log";
+        size_t n = e->len > 0 ? strlen(e->name) : 0;
+
+        if (e->mask & IN_IGNORED)
+                l->dir_wd = -1;
+        else if (n == 0 || (n >= sizeof(end) && pl_streq(e->name + n - sizeof(end) + 1, end)))
+                l->moved(l->userdata);
 }
 
 static void look_at_all(PlLogWatch *w) {
@@ -158,6 +170,8 @@ static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *u
 
                 if (e->mask & IN_Q_OVERFLOW)
                         look_at_all(w);
+                else if (l && e->wd == l->dir_wd)
+                        look_at_name(l, e);
                 else if (l && (e->mask & IN_MODIFY)) {
                         l->wd = -1; /* one shot: the kernel has taken it off */
                         if (!look(l))
@@ -197,11 +211,22 @@ static PlLogWatch *watch_free(PlLogWatch *w) {
         return NULL;
 }
 
+static int watch_dir(PlLogWatch *w, const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+
+        return dir ? inotify_add_watch(w->fd, dir,
+                                       IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_CREATE |
+                                                       IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+                   : -1;
+}
+
 /*
- * Nothing is watched before watch_set()
+ * Its size is not watched before watch_set(), its name at once
  * @fd: of the log, O_PATH; ownership passes on success
  */
-static int watch_add(PlLogWatch *w, int fd, PlLogDue due, void *userdata, PlLogWatched **ret) {
+static int watch_add(PlLogWatch *w, int fd, const char *path, PlLogDue due, PlLogDue moved,
+                     void *userdata, PlLogWatched **ret) {
         PlLogWatched *l = calloc(1, sizeof(*l));
         int r;
 
@@ -210,7 +235,9 @@ static int watch_add(PlLogWatch *w, int fd, PlLogDue due, void *userdata, PlLogW
         *l = (PlLogWatched){ .watch = w,
                              .fd = fd,
                              .wd = -1,
+                             .dir_wd = -1,
                              .due = due,
+                             .moved = moved,
                              .userdata = userdata,
                              .limit_bytes = PL_UNLIMITED };
         r = sd_event_add_time_relative(w->event, &l->pause, CLOCK_MONOTONIC, 0,
@@ -221,6 +248,7 @@ static int watch_add(PlLogWatch *w, int fd, PlLogDue due, void *userdata, PlLogW
         }
         (void)sd_event_source_set_enabled(l->pause, SD_EVENT_OFF);
         LIST_INSERT_HEAD(&w->logs, l, link);
+        l->dir_wd = watch_dir(w, path);
         *ret = l;
         return 0;
 }
@@ -230,6 +258,8 @@ static PlLogWatched *watch_remove(PlLogWatched *l) {
         if (!l)
                 return NULL;
         stop_listening(l);
+        if (l->dir_wd >= 0)
+                (void)inotify_rm_watch(l->watch->fd, l->dir_wd);
         LIST_REMOVE(l, link);
         sd_event_source_disable_unref(l->pause);
         (void)close(l->fd);
@@ -237,13 +267,14 @@ static PlLogWatched *watch_remove(PlLogWatched *l) {
         return NULL;
 }
 
-/* Due when the log is as large as this, now (before this returns) or later.
- * @limit_bytes: of the file, from offset 0; PL_UNLIMITED: never */
-static int watch_set(PlLogWatched *l, uint64_t limit_bytes) {
+/* Due when the log is as large as this, or smaller than it ever was, now (before this returns) or
+ * later. @limit_bytes: of the file, from offset 0; PL_UNLIMITED: never */
+static int watch_set(PlLogWatched *l, uint64_t limit_bytes, uint64_t floor_bytes) {
         int r;
 
         stop_listening(l);
         l->limit_bytes = limit_bytes;
+        l->floor_bytes = floor_bytes;
         l->last_pause_usec = 0;
         if (limit_bytes == PL_UNLIMITED)
                 return 0;
@@ -261,7 +292,9 @@ static int watch_set(PlLogWatched *l, uint64_t limit_bytes) {
 typedef struct Told {
         char *name, *path, *driver;
         bool native, running;
-        bool stale; /* the engine was lost since: the log may be native by now */
+        bool live;             /* its processes are there: the engine has its log open */
+        uint64_t started_usec; /* of this run */
+        bool stale;            /* the engine was lost since: the log may be native by now */
 } Told;
 
 /* What the policy wants of it. */
@@ -286,6 +319,22 @@ typedef struct Found {
         uint64_t rotations, lines; /* of all jobs */
 } Found;
 
+/* The file that the engine writes to and that its name does not lead to; shared with jobs. */
+typedef struct OldFile {
+        unsigned n_ref; /* the loop's */
+        int fd;
+        uint64_t archived_bytes; /* the worker's */
+} OldFile;
+
+/* Somebody removed or replaced its log, and the engine writes to the old file. */
+typedef struct Lost {
+        bool now;
+        OldFile *file;                /* NULL: it cannot be reached */
+        uint64_t ino, archived_bytes; /* of it, as the last job left it */
+        unsigned looks;
+        sd_event_source *look; /* when something has happened to the name */
+} Lost;
+
 typedef struct PlLogEntry {
         PlLogs *logs;
         char id[PL_ID_MAX];
@@ -299,6 +348,8 @@ typedef struct PlLogEntry {
         unsigned failures;     /* in a row */
         sd_event_source *retry;
 
+        Lost lost;
+        bool shortened; /* somebody truncated it; until the next rotation, or run */
         PlLogFinding finding;
         char *finding_text;
         bool dry_run_said;
@@ -325,6 +376,7 @@ struct PlLogs {
 
 typedef enum JobKind {
         JOB_ROTATE,
+        JOB_SALVAGE,
         JOB_RETAIN,
         JOB_FORGET,
 } JobKind;
@@ -335,6 +387,8 @@ typedef struct Job {
         PlRotateRequest request;
         PlRotateOutcome outcome;
         uint64_t usec;
+        OldFile *file; /* of JOB_SALVAGE */
+        bool last;     /* its container has another log by now, or none */
 } Job;
 
 static void begin(PlLogEntry *e, bool force);
@@ -391,11 +445,36 @@ static void set_finding(PlLogEntry *e, PlLogFinding finding, const char *text) {
         pl_reporter_changed(e->logs->reporter);
 }
 
+static OldFile *old_file_unref(OldFile *f) {
+        if (!f || --f->n_ref > 0)
+                return NULL;
+        (void)close(f->fd);
+        free(f);
+        return NULL;
+}
+
+/* @path_fd: O_PATH. Return: NULL when it cannot be opened. */
+static OldFile *old_file_new(int path_fd) {
+        OldFile *f = calloc(1, sizeof(*f));
+        char path[64];
+
+        if (!f)
+                return NULL;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        *f = (OldFile){ .n_ref = 1, .fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) };
+        if (f->fd >= 0)
+                return f;
+        free(f);
+        return NULL;
+}
+
 static void entry_free(PlLogEntry *e) {
         if (!e)
                 return;
         watch_remove(e->watched);
         sd_event_source_disable_unref(e->retry);
+        sd_event_source_disable_unref(e->lost.look);
+        old_file_unref(e->lost.file);
         free(e->told.name);
         free(e->told.path);
         free(e->told.driver);
@@ -409,18 +488,126 @@ static void on_due(void *userdata) {
         begin(userdata, false);
 }
 
+/* --- somebody was at the file --- */
+
+#define LOOK_USEC (300 * PL_USEC_PER_MSEC) /* the engine may be removing the container itself */
+#define LOOKS_MAX 10                       /* a second apart, while the whole directory is gone */
+
+enum { HERE, ELSEWHERE, MISSING, NO_DIRECTORY };
+
+/* Where does the log's name lead? */
+static int find_name(const PlLogEntry *e) {
+        _cleanup_close_ int fd = pl_log_file_open_path(e->told.path, e->id);
+        _cleanup_free_ char *dir = strdup(e->told.path);
+        struct stat named, st;
+        char *slash;
+
+        if (fd >= 0 && fstat(fd, &named) == 0)
+                return e->watched && fstat(e->watched->fd, &st) == 0 &&
+                                                       (st.st_dev != named.st_dev ||
+                                                        st.st_ino != named.st_ino)
+                                       ? ELSEWHERE
+                                       : HERE;
+        if (fd != -ENOENT)
+                return ELSEWHERE;
+        slash = dir ? strrchr(dir, '/') : NULL;
+        if (slash)
+                *slash = '\0';
+        return slash && access(dir, F_OK) < 0 ? NO_DIRECTORY : MISSING;
+}
+
+static bool is_looked_after(const PlLogEntry *e) {
+        return e->told.live && !e->logs->dry_run && e->wanted.governed &&
+               choose(e->logs, e).why == PL_ROTATE_WHY_NOT_PROBED;
+}
+
+static int look_soon(PlLogEntry *e, uint64_t usec);
+
+static void lose(PlLogEntry *e, int where) {
+        uint64_t size;
+        char text[320];
+
+        snprintf(text, sizeof(text),
+                 "%s while the engine writes to it, and 'docker logs' %s; %s; "
+                 "restart the container to give it a log again",
+                 where == ELSEWHERE ? "its log was replaced by another file"
+                                    : "its log was removed or moved away",
+                 where == ELSEWHERE ? "shows that one" : "shows nothing",
+                 e->watched ? "what is still written is archived as long as plimsolld runs"
+                            : "plimsolld cannot reach it any more either");
+        e->lost.now = true;
+        e->lost.archived_bytes = 0;
+        e->lost.file = e->watched ? old_file_new(e->watched->fd) : NULL;
+        (void)(e->watched && watch_size(e->watched, &size, &e->lost.ino));
+        report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL, "%s", text);
+        set_finding(e, PL_LOG_FINDING_FAILED, text);
+        begin(e, true);
+}
+
+/* It lies where it belongs again, or the container runs with a log of its own again. */
+static void end_lost(PlLogEntry *e) {
+        e->lost.now = false;
+        e->lost.file = old_file_unref(e->lost.file);
+        set_finding(e, PL_LOG_FINDING_NONE, NULL);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlLogEntry *e = userdata;
+        int where;
+
+        if (!is_looked_after(e))
+                return 0;
+        where = find_name(e);
+        if (where == HERE && e->lost.now) {
+                end_lost(e);
+                begin(e, false);
+        } else if (where != HERE && !e->lost.now) {
+                if ((where == NO_DIRECTORY || !e->watched) && e->lost.looks++ < LOOKS_MAX)
+                        return look_soon(e, PL_USEC_PER_SEC);
+                lose(e, where);
+        }
+        return 0;
+}
+
+static int look_soon(PlLogEntry *e, uint64_t usec) {
+        if (!e->lost.look)
+                return sd_event_add_time_relative(e->logs->event, &e->lost.look, CLOCK_MONOTONIC,
+                                                  usec, LOOK_USEC / 3, on_look, e);
+        (void)sd_event_source_set_time_relative(e->lost.look, usec);
+        return sd_event_source_set_enabled(e->lost.look, SD_EVENT_ONESHOT);
+}
+
+static bool is_looking(const PlLogEntry *e) {
+        int enabled = SD_EVENT_OFF;
+
+        return e->lost.look && sd_event_source_get_enabled(e->lost.look, &enabled) >= 0 &&
+               enabled != SD_EVENT_OFF;
+}
+
+static void on_moved(void *userdata) {
+        PlLogEntry *e = userdata;
+
+        e->lost.looks = 0;
+        (void)look_soon(e, LOOK_USEC);
+}
+
 static void watch(PlLogEntry *e) {
         int fd;
 
         if (e->watched || !e->told.path || !*e->told.path)
                 return;
         fd = pl_log_file_open_path(e->told.path, e->id);
-        if (fd >= 0 && watch_add(e->logs->watch, fd, on_due, e, &e->watched) < 0)
+        if (fd >= 0 &&
+            watch_add(e->logs->watch, fd, e->told.path, on_due, on_moved, e, &e->watched) < 0)
                 (void)close(fd);
 }
 
 /* How large the file may get before a job has something to do. */
 static uint64_t limit_of(const PlLogEntry *e) {
+        if (e->lost.now)
+                return e->wanted.max_size_bytes == PL_UNLIMITED
+                                       ? PL_UNLIMITED
+                                       : e->lost.archived_bytes + e->wanted.max_size_bytes;
         if (choose(e->logs, e).why != PL_ROTATE_WHY_NOT_PROBED ||
             e->found.method == PL_LOG_METHOD_OFF || e->wanted.max_size_bytes == PL_UNLIMITED)
                 return PL_UNLIMITED;
@@ -436,9 +623,10 @@ static void arm(PlLogEntry *e) {
                 begin(e, force);
                 return;
         }
-        watch(e);
+        if (!e->lost.now && !is_looking(e))
+                watch(e);
         if (e->watched)
-                (void)watch_set(e->watched, limit_of(e));
+                (void)watch_set(e->watched, limit_of(e), e->lost.now ? 0 : e->found.head_bytes);
 }
 
 static void expire_at(PlLogs *l, uint64_t sec) {
@@ -460,6 +648,7 @@ static void job_free(Job *j) {
         free(j->request.path);
         free(j->request.driver);
         free(j->request.service);
+        old_file_unref(j->file);
         free(j);
 }
 
@@ -480,6 +669,11 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
         switch (j->kind) {
         case JOB_ROTATE:
                 (void)pl_log_rotate(ctx, &j->request, &j->outcome);
+                break;
+        case JOB_SALVAGE:
+                (void)pl_log_salvage(ctx, &j->request, j->file->fd, j->file->archived_bytes,
+                                     &j->outcome);
+                j->file->archived_bytes = j->outcome.head_bytes;
                 break;
         case JOB_RETAIN:
                 j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
@@ -508,7 +702,11 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         snprintf(raw, sizeof(raw), "%" PRIu64, o->raw_bytes);
         snprintf(packed, sizeof(packed), "%" PRIu64, o->packed_bytes);
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
-        if (o->raw_bytes > 0)
+        if (j->kind == JOB_SALVAGE)
+                report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
+                       "%s lines archived that its log has without its name (%s to %s)", lines,
+                       pl_format_bytes(o->raw_bytes, a), pl_format_bytes(o->packed_bytes, b));
+        else if (o->raw_bytes > 0)
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
                        "log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
                        fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
@@ -635,6 +833,31 @@ static void notice(PlLogs *l) {
                                                  0, on_notice, l);
 }
 
+static const char shortened[] =
+                "somebody else truncated its log, and lines that were in no archive "
+                "yet are gone; if that was logrotate or a script, end it: "
+                "plimsolld rotates this log";
+
+static void take_salvaged(PlLogEntry *e, const Job *j) {
+        const PlRotateOutcome *o = &j->outcome;
+
+        e->found.archived_bytes = o->archives.bytes;
+        e->found.archived_files = o->archives.files;
+        e->found.rotations += o->rotations;
+        e->found.lines += o->lines;
+        if (o->rotations > 0)
+                say_rotated(e, j);
+        if (j->last)
+                return;
+        e->busy = false;
+        if (e->lost.now)
+                e->lost.archived_bytes = o->head_bytes;
+        if (o->error < 0)
+                retry_later(e);
+        else
+                arm(e);
+}
+
 static void take_outcome(PlLogEntry *e, const Job *j) {
         const PlRotateOutcome *o = &j->outcome;
         bool transient = o->error == -EAGAIN || o->error == -ECANCELED || o->error == -ENOENT;
@@ -651,8 +874,16 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                 e->found.size_bytes = o->size_bytes;
                 e->found.held_bytes = o->held_bytes;
         }
-        if (o->rotations > 0)
+        if (o->rotations > 0) {
                 say_rotated(e, j);
+                e->shortened = false;
+        }
+        if (o->shortened) {
+                if (!e->shortened)
+                        report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL, "%s", shortened);
+                e->shortened = true;
+                set_finding(e, PL_LOG_FINDING_FAILED, shortened);
+        }
         if (o->error == 0) {
                 if (o->later)
                         retry_later(e);
@@ -663,11 +894,14 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                 }
                 if (pl_rotate_why_info(o->why)->finding)
                         notice(e->logs);
-                set_finding(e, PL_LOG_FINDING_NONE, NULL);
+                if (!e->lost.now && !e->shortened)
+                        set_finding(e, PL_LOG_FINDING_NONE, NULL);
                 return;
         }
-        if (!transient)
+        if (!transient && !e->lost.now)
                 say_failed(e, o);
+        if (o->error == -ENOENT && !e->lost.now && !is_looking(e))
+                on_moved(e); /* not there, though its container runs? */
         if (o->error != -ENOENT)
                 retry_later(e);
 }
@@ -703,16 +937,19 @@ static void say_renewed(const PlLogs *l) {
 static void done(PlWork *w, void *userdata, bool ran) {
         Job *j = PL_CONTAINER_OF(w, Job, work);
         PlLogs *l = userdata;
-        PlLogEntry *e = j->kind == JOB_ROTATE ? pl_map_get(l->entries, j->request.id) : NULL;
+        bool of_one = j->kind == JOB_ROTATE || j->kind == JOB_SALVAGE;
+        PlLogEntry *e = of_one ? pl_map_get(l->entries, j->request.id) : NULL;
 
         if (ran && j->outcome.renewed)
                 say_renewed(l);
 
-        if (ran && (j->kind == JOB_ROTATE || j->kind == JOB_RETAIN)) {
+        if (ran && (of_one || j->kind == JOB_RETAIN)) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
                 say_strangers(l);
         }
-        if (e && ran) {
+        if (e && ran && j->kind == JOB_SALVAGE)
+                take_salvaged(e, j);
+        else if (e && ran) {
                 e->busy = false;
                 e->found.settled = true;
                 take_outcome(e, j);
@@ -755,6 +992,8 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         r->service = strdup(dir);
         r->facts = facts_of(e->logs, e);
         r->engine_epoch = e->logs->engine_epoch;
+        r->salvaged_ino = e->lost.archived_bytes > 0 ? e->lost.ino : 0;
+        r->salvaged_bytes = e->lost.archived_bytes;
         r->on_full = e->wanted.on_full;
         r->max_size_bytes = e->wanted.max_size_bytes;
         r->force = force;
@@ -763,6 +1002,30 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
                 return NULL;
         }
         return j;
+}
+
+/* @last: whatever comes of it is for nobody to act upon */
+static Job *salvage_job(PlLogEntry *e, bool last) {
+        Job *j = e->lost.file ? rotate_job(e, true) : NULL;
+
+        if (!j)
+                return NULL;
+        j->kind = JOB_SALVAGE;
+        j->last = last;
+        j->file = e->lost.file;
+        j->file->n_ref++;
+        return j;
+}
+
+/* Its container has stopped, runs anew or is gone: what the old file has got since is the rest. */
+static void salvage_rest(PlLogEntry *e) {
+        Job *j = salvage_job(e, true);
+
+        if (j)
+                pl_log_worker_submit(e->logs->worker, &j->work);
+        e->watched = watch_remove(e->watched);
+        e->lost.archived_bytes = 0;
+        end_lost(e);
 }
 
 static void begin(PlLogEntry *e, bool force) {
@@ -780,7 +1043,9 @@ static void begin(PlLogEntry *e, bool force) {
                 e->dry_run_said = true;
                 return;
         }
-        j = rotate_job(e, force);
+        if (e->lost.now && !e->lost.file)
+                return;
+        j = e->lost.now ? salvage_job(e, false) : rotate_job(e, force);
         if (!j) {
                 retry_later(e);
                 return;
@@ -984,6 +1249,10 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
         if (r < 0)
                 return r;
         e->told.native = has_max_size(c);
+        e->told.live = pl_container_is_live(c);
+        if (e->told.started_usec != c->started_usec)
+                e->shortened = false;
+        e->told.started_usec = c->started_usec;
         e->told.running = pl_container_is_live(c) || c->phase == PL_PHASE_RESTARTING ||
                           c->phase == PL_PHASE_UNKNOWN;
         e->wanted.governed = p;
@@ -1025,6 +1294,8 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                         return r;
                 }
         }
+        if (e->lost.now && (!pl_container_is_live(c) || c->started_usec != e->told.started_usec))
+                salvage_rest(e);
         r = take_facts(e, c, service, policy);
         if (r < 0 || (r > 0 && tell_rule(e) < 0))
                 return -ENOMEM;
@@ -1033,11 +1304,13 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                 r = 1;
         }
         /* another file in its place: the one that was watched is history */
-        if (e->watched && e->found.settled && watch_size(e->watched, &size, &ino) &&
-            ino != e->found.ino) {
+        if (e->watched && e->found.settled && !e->lost.now && !is_looking(e) &&
+            watch_size(e->watched, &size, &ino) && ino != e->found.ino) {
                 e->watched = watch_remove(e->watched);
                 r = 1;
         }
+        if (e->lost.now)
+                (void)look_soon(e, LOOK_USEC);
         if (r > 0 || !e->found.settled ||
             (!e->watched && choose(l, e).why == PL_ROTATE_WHY_NOT_PROBED))
                 begin(e, false);
@@ -1049,6 +1322,8 @@ void pl_logs_remove(PlLogs *l, const char *id) {
 
         if (!e)
                 return;
+        if (e->lost.now)
+                salvage_rest(e);
         set_finding(e, PL_LOG_FINDING_NONE, NULL);
         pl_log_rules_remove(l->rules, id);
         entry_free(e);
@@ -1082,6 +1357,12 @@ int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {
                 return -EBUSY;
         if (c.why != PL_ROTATE_WHY_NOT_PROBED || l->dry_run)
                 return -EOPNOTSUPP;
+        if (e->lost.now || (e->told.live && find_name(e) != HERE)) {
+                on_moved(e);
+                *ret_why = e->lost.now ? e->finding_text
+                                       : "its log is not where the engine has put it";
+                return -EOPNOTSUPP;
+        }
         begin(e, true);
         return 0;
 }

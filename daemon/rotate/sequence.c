@@ -301,16 +301,35 @@ static int relearn(Job *j, uint64_t size, uint64_t marker_gen) {
 
 /* --- recovery: step 1 --- */
 
+/* The file has its name again: what was archived meanwhile gets its marker now. */
+static int mark_salvaged(Job *j, uint64_t size) {
+        PlRotateState *s = &j->state;
+        uint64_t k = j->req->salvaged_bytes, a;
+        int r;
+
+        if (k > size || pl_rotate_mark_at(k, j->probe.block_bytes, &a) < 0)
+                return 0;
+        r = pl_log_file_mark(j->log.fd, a, k, s->gen);
+        if (r < 0)
+                return fail(j, "marking the log", r);
+        s->head = k;
+        s->mark = a;
+        return sync_log(j);
+}
+
 /* Forget offsets, then find out from our own markers in the file how much of it is archived. */
 static int reset(Job *j, uint64_t dev, uint64_t ino, uint64_t size) {
         /* an intent's place may have moved: adoption takes holes out of a file */
         bool lost = j->state.phase == PL_ROTATE_INTENT || (j->state.ino == 0 && j->state.gen > 0);
+        bool same = j->state.dev == dev && j->state.ino == ino && j->state.head > 0;
         uint64_t head, mark, gen;
         int r;
 
         r = pl_log_file_find_head(j->log.fd, 0, size, &head, &mark, &gen);
         if (r < 0)
                 return fail(j, "looking for the start of the log", r);
+        /* one that an adoption has shortened still has our marker */
+        j->out->shortened = same && gen == 0;
         pl_rotate_reset(&j->state, dev, ino);
         if (gen > 0) {
                 j->state.head = head;
@@ -318,7 +337,9 @@ static int reset(Job *j, uint64_t dev, uint64_t ino, uint64_t size) {
                 j->state.gen = PL_MAX(j->state.gen, gen);
         }
         r = take_name(j);
-        if (r >= 0 && lost) {
+        if (r >= 0 && j->req->salvaged_ino == ino && j->req->salvaged_bytes > head)
+                r = mark_salvaged(j, size);
+        else if (r >= 0 && lost) {
                 j->state.head = head;
                 j->state.mark = mark;
                 r = relearn(j, size, gen);
@@ -756,5 +777,106 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
                 r = retained;
         }
         ret->error = r < 0 ? r : 0;
+        return ret->error;
+}
+
+/* --- a log that does not lie at its path any more --- */
+
+/* Where does that begin which no archive holds? The record is settled, and forgets the file. */
+static int find_rest(Job *j, uint64_t *from) {
+        PlRotateState *s = &j->state;
+        PlRotateSeen seen;
+        uint64_t mark, gen;
+        int r = pl_log_file_see(j->log.fd, s, &seen);
+
+        if (r < 0)
+                return fail(j, "reading the log", r);
+        if (s->dev != seen.dev || s->ino != seen.ino)
+                seen.dev = 0; /* the record is of another file */
+        else if (s->phase == PL_ROTATE_CLEAN && pl_rotate_recover(s, &seen) == PL_ROTATE_GO_ON)
+                *from = s->head;
+        else if (s->phase == PL_ROTATE_INTENT)
+                switch (pl_rotate_recover(s, &seen)) {
+                case PL_ROTATE_REDO:
+                        *from = s->k;
+                        break;
+                case PL_ROTATE_FINISH:
+                        *from = s->k - s->a;
+                        break;
+                default:
+                        seen.dev = 0;
+                }
+        else
+                seen.dev = 0;
+        if (seen.dev == 0 && *from == 0) {
+                r = pl_log_file_find_head(j->log.fd, 0, seen.size, from, &mark, &gen);
+                if (r < 0)
+                        return fail(j, "looking for the start of the log", r);
+                if (gen == 0)
+                        *from = 0;
+        }
+        r = settle(j);
+        if (r >= 0 && seen.dev != 0) {
+                pl_rotate_reset(s, 0, 0);
+                r = save(j);
+        }
+        return r;
+}
+
+/* The archive counts from its commit point on; there is no marker, because the file is not read
+ * again after this daemon. */
+static int salvage(Job *j, uint64_t *from) {
+        PlRotateState *s = &j->state;
+        PlArchiveResult a = { 0 };
+        struct stat st;
+        int r = find_rest(j, from);
+
+        if (r >= 0 && fstat(j->log.fd, &st) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
+        r = pl_log_file_cut(j->log.fd, *from, (uint64_t)st.st_size, &s->k);
+        if (r < 0)
+                return r == -ENODATA ? 0 : fail(j, "looking for a line end", r);
+        s->head = *from;
+        s->a = 0;
+        s->method = PL_LOG_METHOD_PUNCH;
+        r = archive(j, &a);
+        if (r == 0)
+                r = name_archive(j, &a);
+        if (r != 0)
+                return r == -ENODATA ? 0 : PL_MIN(r, 0);
+        s->phase = PL_ROTATE_INTENT;
+        count(j, &a, true);
+        *from = s->k;
+        r = save(j);
+        if (r >= 0)
+                r = settle(j);
+        if (r >= 0 && st.st_nlink == 0)
+                (void)pl_log_file_free(&j->log, PL_LOG_METHOD_PUNCH, 0, *from & ~UINT64_C(4095),
+                                       4096);
+        return r;
+}
+
+int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int fd, uint64_t from,
+                   PlRotateOutcome *ret) {
+        Job j = { .ctx = ctx, .req = req, .out = ret, .log = PL_LOG_FILE_INIT };
+        int r, retained;
+
+        *ret = (PlRotateOutcome){ .archives.next_expiry_sec = PL_TIME_INFINITY };
+        j.log.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        j.choice.align_bytes = 4096;
+        r = j.log.fd < 0 ? -errno : pl_log_store_renew(ctx->store);
+        ret->renewed = r > 0;
+        if (r >= 0)
+                r = load(&j);
+        if (r >= 0)
+                r = take_name(&j);
+        if (r >= 0)
+                r = salvage(&j, &from);
+        finish(&j);
+        ret->head_bytes = from;
+        retained = retain(ctx, req, 0, ret);
+        ret->error = PL_MIN(r < 0 ? r : retained, 0);
         return ret->error;
 }

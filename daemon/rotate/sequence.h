@@ -46,8 +46,9 @@ typedef struct PlRotateRequest {
         PlLogOnFull on_full;
         uint64_t max_size_bytes;
         uint64_t budget_bytes;
-        bool force;        /* however small the log is */
-        PlLogRules *rules; /* what is kept of whom; borrowed; NULL: of nobody */
+        bool force;                            /* however small the log is */
+        uint64_t salvaged_ino, salvaged_bytes; /* of that file are in archives: pl_log_salvage() */
+        PlLogRules *rules;                     /* what is kept of whom; borrowed; NULL: of nobody */
 } PlRotateRequest;
 
 typedef struct PlRotateOutcome {
@@ -60,6 +61,7 @@ typedef struct PlRotateOutcome {
         uint64_t dropped_bytes; /* freed without an archive, on a full disk and LogOnFull=drop */
         bool recovered;         /* an interrupted rotation was finished */
         bool full;              /* the disk was full */
+        bool shortened;         /* somebody else truncated it, with lines that no archive has */
         bool renewed;           /* the archive directory was not there any more, and was made */
         bool later;             /* can be shortened once nobody has it open */
         uint64_t ino, size_bytes, head_bytes; /* of the log afterwards */
@@ -74,3 +76,17 @@ typedef struct PlRotateOutcome {
  *         -EINVAL an odd one; -ECANCELED; -EAGAIN try later; -errno.
  */
 int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRotateOutcome *ret);
+
+/**
+ * pl_log_salvage() - archive what a log has that does not lie at its path any more
+ *
+ * Somebody removed or moved it, and the engine goes on writing to it. A file without a name gives
+ * back the blocks of what is archived, one that somebody has put elsewhere stays as it is.
+ *
+ * @fd: of the file, for reading and writing
+ * @from: ret->head_bytes of the last call; 0: the first
+ * @ret: always written
+ * Return: as pl_log_rotate().
+ */
+int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int fd, uint64_t from,
+                   PlRotateOutcome *ret);

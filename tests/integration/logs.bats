@@ -307,6 +307,29 @@ reads_natives() {
     wait_until 5 said 'log rotated by .* lines'
 }
 
+@test "a live log removed by hand: told with what to do, what is written on is archived, well again after a restart" {
+    local log
+    chatty chatty
+    daemon_begin
+    speak chatty 1 100
+    log=$(docker inspect -f '{{.LogPath}}' chatty)
+    wait_until 10 gives collapse status_of chatty .log.method
+    rm "$log"
+    wait_until 2 said 'chatty: its log was removed or moved away'
+    wait_until 10 rotated 1
+    [ "$(archives chatty | xargs zstdcat | jq -r .log | grep -c story)" -eq 101 ]
+    run ctl rotate chatty
+    [ "$status" -ne 0 ]
+    [[ $output == *"restart the container"* ]]
+    status_of chatty '.findings[].message' | grep -q 'restart the container'
+    speak chatty 101 200
+    docker restart -t 0 chatty >/dev/null
+    wait_until 10 gives null status_of chatty '.findings[0]'
+    wait_until 10 rotated 2
+    archives chatty | xargs zstdcat | jq -r .log | awk '/story/ && $2 != n++ { print; exit 1 } END { exit n != 201 }'
+    [ "$(grep -c 'chatty: its log was' "$LOG")" -eq 1 ]
+}
+
 @test "archives have their place, mode and name; LogMaxFiles= and the budget bound them" {
     policy_is LogArchiveBudget=1M <<'END'
 [Service story-teller]

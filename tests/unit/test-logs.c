@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "lib/base/message.h"
 #include "logs/live.h"
 #include "logs/worker.h"
@@ -289,6 +290,151 @@ START_TEST(odd_log) {
 }
 END_TEST
 
+/* Lines as dockerd writes them, to the file that it opened at the container's start. */
+static void write_to(int fd, unsigned n) {
+        static const char line[] = "{\"log\":\"x\\n\",\"stream\":\"stdout\","
+                                   "\"time\":\"2026-01-02T03:04:05Z\"}\n";
+
+        for (unsigned i = 0; i < n; i++)
+                ck_assert_int_eq(write(fd, line, sizeof(line) - 1), (ssize_t)sizeof(line) - 1);
+}
+
+static void meddle(int how) {
+        char command[2048];
+
+        if (how == 0)
+                snprintf(command, sizeof(command), "rm %s", log_path);
+        else if (how == 1)
+                snprintf(command, sizeof(command), "mv %s %s/away", log_path, tmp);
+        else
+                snprintf(command, sizeof(command), "cp %s %s/x && mv %s/x %s", log_path, tmp, tmp,
+                         log_path);
+        ck_assert_int_eq(system(command), 0);
+}
+
+static bool archived(uint64_t n) {
+        PlLogStatus s;
+
+        return pl_logs_status(logs, ID, &s) && s.lines == n;
+}
+
+/* Somebody removes, moves or replaces a log that the engine writes to: noticed at once, told once,
+ * what can be reached is archived, nobody is told that a rotation has begun, and all is well again
+ * when the container runs anew. */
+START_TEST(meddled_with) {
+        const char *why = NULL;
+        PlLogStatus s;
+        uint64_t start;
+        struct stat st;
+        int fd;
+
+        append(0);
+        fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        container.started_usec = 1;
+        write_to(fd, 1200);
+        update(20);
+        LOOP_UNTIL(archived(lines) && n_rotated == 1);
+        write_to(fd, 100);
+        meddle(_i);
+        start = pl_clock_usec(CLOCK_MONOTONIC);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_FAILED);
+        ck_assert_uint_lt(pl_clock_usec(CLOCK_MONOTONIC) - start, PL_USEC_PER_SEC);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), -EOPNOTSUPP);
+        ck_assert_ptr_nonnull(strstr(why, "restart the container"));
+        LOOP_UNTIL(archived(1300));
+        write_to(fd, 2000); /* and it goes on */
+        LOOP_UNTIL(archived(3300));
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        if (_i == 0) /* every file system here can punch */
+                ck_assert_uint_lt((uint64_t)st.st_blocks * 512, KIB(64));
+        update(20);
+        (void)loop(200);
+        ck_assert_uint_eq(n_findings, 1);
+        ck_assert_int_eq(finding_now(), PL_LOG_FINDING_FAILED);
+        write_to(fd, 3);
+        (void)close(fd);
+        (void)unlink(log_path);
+        append(5); /* the container is started again */
+        container.started_usec = 2;
+        update(20);
+        LOOP_UNTIL(archived(3303));
+        ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
+        LOOP_UNTIL(pl_logs_rotate_now(logs, ID, &why) == 0);
+        append(1000);
+        LOOP_UNTIL(pl_logs_status(logs, ID, &s) && s.lines > 3303 + 500);
+        ck_assert_uint_eq(n_findings, 1);
+}
+END_TEST
+
+/* Moved away and back: nothing is archived twice, nothing is lost. */
+START_TEST(moved_and_back) {
+        char command[2048];
+        int fd;
+
+        append(0);
+        fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        write_to(fd, 100);
+        update(20);
+        LOOP_UNTIL(settled());
+        meddle(1);
+        LOOP_UNTIL(archived(100));
+        for (int i = 0; i < _i; i++) {
+                write_to(fd, 1200);
+                LOOP_UNTIL(archived(1300));
+        }
+        snprintf(command, sizeof(command), "mv %s/away %s", tmp, log_path);
+        ck_assert_int_eq(system(command), 0);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_NONE);
+        write_to(fd, 10);
+        policy.max_size_bytes = 400; /* whatever is left */
+        update(20);
+        (void)loop(500);
+        write_to(fd, 1000);
+        LOOP_UNTIL(lines > (uint64_t)(_i ? 2000 : 1000));
+        (void)loop(300);
+        ck_assert_uint_le(lines, (uint64_t)(_i ? 2310 : 1110));
+        (void)close(fd);
+}
+END_TEST
+
+/* The engine removes a container, with all that it has: no alarm. */
+START_TEST(removed_by_the_engine) {
+        char command[2048];
+        uint64_t start;
+
+        append(1000);
+        update(20);
+        LOOP_UNTIL(n_rotated == 1);
+        snprintf(command, sizeof(command), "rm -r %s/%s", tmp, ID);
+        ck_assert_int_eq(system(command), 0);
+        start = pl_clock_usec(CLOCK_MONOTONIC); /* it takes its time */
+        while (pl_clock_usec(CLOCK_MONOTONIC) - start < 1500 * PL_USEC_PER_MSEC)
+                (void)sd_event_run(event, 100000);
+        ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
+        pl_logs_remove(logs, ID);
+        (void)loop(200);
+        ck_assert_uint_eq(n_findings, 0);
+}
+END_TEST
+
+/* logrotate with copytruncate, or a hand with truncate(1). */
+START_TEST(truncated) {
+        append(1000);
+        update(20);
+        LOOP_UNTIL(n_rotated == 1);
+        (void)loop(200);
+        ck_assert_int_eq(truncate(log_path, 0), 0);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_FAILED);
+        update(20);
+        (void)loop(200);
+        ck_assert_uint_eq(n_findings, 1);
+        append(1000);
+        LOOP_UNTIL(n_rotated == 2);
+        ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
+}
+END_TEST
+
 /* A directory as the engine's, with a log of its own. Return: as PlContainer.log_path. */
 static char *log_of(const char *id) {
         static char path[8][512];
@@ -417,6 +563,10 @@ int main(void) {
         tcase_set_timeout(c, 60);
         tcase_add_test(c, rotates_when_grown);
         tcase_add_loop_test(c, archives_removed, 0, 2);
+        tcase_add_loop_test(c, meddled_with, 0, 3);
+        tcase_add_loop_test(c, moved_and_back, 0, 2);
+        tcase_add_test(c, removed_by_the_engine);
+        tcase_add_test(c, truncated);
         tcase_add_test(c, few_wakeups);
         tcase_add_test(c, waits_for_the_engine);
         tcase_add_loop_test(c, left_alone, 0, 4);
