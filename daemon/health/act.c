@@ -38,10 +38,6 @@ typedef struct Asked {
         PlRestartVerb sent; /* NOTHING: its turn has not come */
 } Asked;
 
-/* Who stopped it just before, or stops it while we do, is seen in what the engine remembers of so
- * long a time. */
-#define LOOK_BACK_USEC (10 * PL_USEC_PER_SEC)
-
 /* Return: NULL: out of memory. */
 static Asked *asked_new(PlHealthAct *a, const char *id) {
         Asked *asked = calloc(1, sizeof(*asked));
@@ -324,12 +320,6 @@ static PlEngineAct on_start_turn(void *userdata, const char *id, PlContainer **c
         return PL_ENGINE_START;
 }
 
-static uint64_t look_since(const PlHealthAct *a, const PlSubject *s) {
-        uint64_t since = pl_healthd_stopped_since(a->patients, s->id);
-
-        return (since ?: pl_clock_usec(CLOCK_REALTIME)) - LOOK_BACK_USEC;
-}
-
 static int ask(PlHealthAct *a, const PlSubject *s, PlEngineAct act, PlEngineCheck check) {
         Asked *asked;
         int r;
@@ -340,8 +330,8 @@ static int ask(PlHealthAct *a, const PlSubject *s, PlEngineAct act, PlEngineChec
         asked = asked_new(a, s->id);
         if (!asked)
                 return -ENOMEM;
-        r = pl_engine_turn(a->registry->engine, act, s->id, look_since(a, s), check,
-                           on_restart_reply, a);
+        r = pl_engine_turn(a->registry->engine, act, s->id,
+                           pl_healthd_look_since(a->patients, s->id), check, on_restart_reply, a);
         if (r < 0)
                 asked_free(a, asked);
         return r;
@@ -366,8 +356,9 @@ static void on_look_reply(void *userdata, const char *id, int error, const char 
 }
 
 static int look(PlHealthAct *a, PlSubject *s) {
-        int r = pl_engine_turn(a->registry->engine, PL_ENGINE_NOTHING, s->id, look_since(a, s),
-                               on_look, on_look_reply, a);
+        int r = pl_engine_turn(a->registry->engine, PL_ENGINE_NOTHING, s->id,
+                               pl_healthd_look_since(a->patients, s->id), on_look, on_look_reply,
+                               a);
 
         if (r < 0)
                 pl_registry_inspect(a->registry, s); /* or all of them, when the engine is back */
@@ -490,18 +481,15 @@ static bool on_slow(void *userdata, const char *id, PlSlowReading *ret) {
         return true;
 }
 
-static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
-                      PlEnding *ret_ending) {
+static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlCourse *ret) {
         PlHealthAct *a = userdata;
 
-        return pl_state_dir_load_restart(a->registry->state_dir, id, now_usec, ret_restart,
-                                         ret_ending) >= 0;
+        return pl_state_dir_load_restart(a->registry->state_dir, id, now_usec, ret) >= 0;
 }
 
-static void on_remember(void *userdata, const char *id, const PlRestart *restart,
-                        const PlEnding *ending) {
+static void on_remember(void *userdata, const char *id, const PlCourse *course) {
         PlHealthAct *a = userdata;
-        int r = pl_state_dir_save_restart(a->registry->state_dir, id, restart, ending);
+        int r = pl_state_dir_save_restart(a->registry->state_dir, id, course);
 
         if (r < 0)
                 pl_report(a->registry->reporter,
@@ -557,14 +545,13 @@ static const char *host_of(const PlSubject *s) {
  * may be that of a plimsolld before this one. */
 static bool is_half_done(const PlHealthAct *a, const PlSubject *s) {
         PlHealthdView v;
-        PlRestart r;
-        PlEnding e;
+        PlCourse c;
 
         if (pl_healthd_get(a->patients, s->id, &v))
                 return pl_healthd_is_restarting(a->patients, s->id);
         return pl_state_dir_load_restart(a->registry->state_dir, s->id,
-                                         pl_clock_usec(CLOCK_MONOTONIC), &r, &e) >= 0 &&
-               pl_restart_is_under_way(&r);
+                                         pl_clock_usec(CLOCK_MONOTONIC), &c) >= 0 &&
+               pl_restart_is_under_way(&c.restart);
 }
 
 /* A task of a swarm that has ended is never started again: swarm has made another one for it, and

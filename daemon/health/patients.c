@@ -14,23 +14,10 @@
 
 #include "base/clock.h"
 #include "lib/base/map.h"
-#include "lib/health/restart.h"
+#include "lib/health/course.h"
+#include "lib/health/facts.h"
 #include "lib/probe/place.h"
 #include "probe/prober.h"
-
-/* What is kept of an inspection: there may be thousands of patients. */
-typedef struct PlPatientFacts {
-        PlPhase phase;
-        PlHealthcheck healthcheck;
-        uint64_t stop_timeout_usec;
-        int exit_code;
-        uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
-        char restart_policy[16];
-        char name[64];        /* quoted */
-        uint64_t paused_usec; /* CLOCK_MONOTONIC, when that was seen first; 0: it is not */
-        bool auto_remove;
-        pid_t main_pid; /* of the present run, or the last one; 0: not known */
-} PlPatientFacts;
 
 /* The end of a run that the engine's restart policy brings back; told when the kernel has had time
  * to say what it knows of it. */
@@ -39,10 +26,17 @@ typedef struct PlObituary {
         uint64_t due_usec; /* CLOCK_MONOTONIC */
 } PlObituary;
 
+/* How its course stands to what is kept outside. */
+typedef struct PlKept {
+        bool remembered;
+        uint64_t asked;   /* its probe, in a number; 0: not probed now */
+        PlProof recalled; /* what a plimsolld before this one knew, until it can be compared */
+} PlKept;
+
 typedef struct PlPatient {
         char id[PL_ID_MAX];
         const PlService *service; /* borrowed from the policy; NULL: none */
-        PlPatientFacts facts;
+        PlInspected facts;
         uint64_t started_usec; /* CLOCK_MONOTONIC, of facts.started_usec */
         uint64_t oom_usec;     /* CLOCK_MONOTONIC, of a kill that the container survived; 0: none */
         PlHealth health;
@@ -50,14 +44,14 @@ typedef struct PlPatient {
         PlHistory history;
         PlSlow slow; /* while it is not up */
         PlRuns runs;
-        PlEnding ending;
-        PlRestart restart;
+        PlCourse course;
         uint64_t looked_usec;   /* CLOCK_MONOTONIC, of the last inspection */
         uint64_t measured_usec; /* CLOCK_MONOTONIC, of the last verdict */
         bool replaced;          /* in the middle of a restart a new container came for it */
-        bool remembered;        /* restart and ending are kept outside */
-        PlProbeKind kind;       /* PL_PROBE_NONE: not probed now */
-        const char *unprobed;   /* why not, although a probe is wanted; static */
+        PlKept kept;
+        uint64_t paused_usec; /* CLOCK_MONOTONIC, when that was seen first; 0: it is not */
+        PlProbeKind kind;     /* PL_PROBE_NONE: not probed now */
+        const char *unprobed; /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
         uint64_t wakeup_usec;    /* CLOCK_MONOTONIC */
         bool heard;              /* a verdict of its probe, since the last step */
@@ -180,14 +174,14 @@ static uint64_t check_missing(PlHealthd *h) {
 /* The engine does not tell who removed a container, but what happened to it before. */
 static void note_removal(PlHealthd *h, const PlPatient *p) {
         char ending[PL_REASON_MAX];
-        const char *how = pl_ending_describe(&p->ending, ending, sizeof(ending));
+        const char *how = pl_ending_describe(&p->course.ending, ending, sizeof(ending));
 
         for (size_t i = 0; i < h->n_missing; i++) {
                 PlMissing *m = &h->missing[i];
 
                 if (m->service != p->service)
                         continue;
-                if (pl_ending_was_requested(&p->ending))
+                if (pl_ending_was_requested(&p->course.ending))
                         (void)snprintf(m->reason, sizeof(m->reason),
                                        NO_CONTAINER ": %s was stopped and removed on request",
                                        p->facts.name);
@@ -297,15 +291,6 @@ static bool is_run_again(const PlPatient *p) {
         return p->service && p->service->probe.on_exit != PL_ON_UNHEALTHY_NONE;
 }
 
-/*
- * Nobody saw it end, and it ended well: a job more likely than a service that somebody stopped, and
- * the better error: neither is restarted. Where OnExit= starts what has ended, doubt is for a stop.
- */
-static bool was_done_unseen(const PlPatient *p) {
-        return p->ending.ender == PL_ENDER_UNSEEN && p->facts.exit_code == 0 &&
-               p->ending.may_finish && !is_run_again(p);
-}
-
 /* A start that a limit of ours holds back may be over at any moment, and Docker's check tells only
  * what has changed. */
 #define SLOW_LOOK_USEC (10 * PL_USEC_PER_SEC)
@@ -344,38 +329,23 @@ static const char *describe(const PlPatient *p, const PlEnding *e, char buf[PL_H
 
 static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p,
                               char ending[PL_HEALTH_REASON_MAX]) {
-        bool runs = p->facts.phase == PL_PHASE_RUNNING;
-        PlHealthFacts f = {
-                .present = true,
-                .stale = h->stale,
-                .probed = p->kind != PL_PROBE_NONE || p->unreachable,
-                .unreachable = p->unreachable,
-                .paused_usec = p->facts.paused_usec,
-                .phase = p->facts.phase,
-                .exit_code = p->facts.exit_code,
-                .docker = p->facts.healthcheck.status,
-                .started_usec = p->started_usec,
-                .oom_usec = p->oom_usec,
-                .frozen = p->frozen,
-                .by_request = pl_ending_was_requested(&p->ending) && !was_done_unseen(p),
-                .own = pl_restart_is_under_way(&p->restart),
-                .between = pl_restart_is_under_way(&p->restart) &&
-                           p->facts.started_usec == p->restart.ran_usec,
-                .once = p->ending.once,
-                .may_finish = p->ending.may_finish,
-                .by_engine = p->ending.ender == PL_ENDER_ENGINE,
-                .crashes = pl_ending_crashes(&p->ending, runs, pl_clock_usec(CLOCK_REALTIME)),
-        };
+        PlHealthFacts f = pl_health_facts(&p->facts, &p->course.ending, &p->course.restart,
+                                          is_run_again(p), pl_clock_usec(CLOCK_REALTIME));
 
-        f.ending = describe(p, &p->ending, ending);
+        f.stale = h->stale;
+        f.probed = p->kind != PL_PROBE_NONE || p->unreachable;
+        f.unreachable = p->unreachable;
+        f.paused_usec = p->paused_usec;
+        f.started_usec = p->started_usec;
+        f.oom_usec = p->oom_usec;
+        f.frozen = p->frozen;
+        f.ending = describe(p, &p->course.ending, ending);
         f.waits_for = waits_for(h, p, &f.waits_state);
         return f;
 }
 
 static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
-        uint64_t paused = p->facts.paused_usec > 0 ? p->facts.paused_usec : now_usec;
-        pid_t main_pid = c->pid;
 
         if (c->started_usec != p->facts.started_usec)
                 p->slow = (PlSlow){ 0 };
@@ -383,22 +353,11 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
                 age = real > c->started_usec ? real - c->started_usec : 0;
                 p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
         }
-        if (c->pid == 0)
-                main_pid = p->facts.main_pid;
-        p->facts = (PlPatientFacts){
-                .phase = c->phase,
-                .healthcheck = c->healthcheck,
-                .stop_timeout_usec = c->stop.timeout_usec,
-                .exit_code = c->exit_code,
-                .started_usec = c->started_usec,
-                .finished_usec = c->finished_usec,
-                .auto_remove = c->host.auto_remove,
-                .main_pid = main_pid,
-                .paused_usec = c->phase == PL_PHASE_PAUSED ? paused : 0,
-        };
-        (void)pl_quote(c->name ?: "", strlen(c->name ?: ""), p->facts.name, sizeof(p->facts.name));
-        (void)snprintf(p->facts.restart_policy, sizeof(p->facts.restart_policy), "%s",
-                       c->host.restart_policy ?: "");
+        if (c->phase != PL_PHASE_PAUSED)
+                p->paused_usec = 0;
+        else if (p->paused_usec == 0)
+                p->paused_usec = now_usec;
+        pl_inspected_take(&p->facts, c);
 }
 
 /* --- what must outlive plimsolld: the budget that is used up, the backoff, a surrender, and how
@@ -413,22 +372,31 @@ static bool is_concerned(const PlPatient *p) {
 }
 
 static void recall(PlHealthd *h, PlPatient *p) {
-        p->remembered = h->handlers->recall(h->userdata, p->id, pl_clock_usec(CLOCK_MONOTONIC),
-                                            &p->restart, &p->ending);
+        p->kept.remembered = h->handlers->recall(h->userdata, p->id, pl_clock_usec(CLOCK_MONOTONIC),
+                                                 &p->course);
+        pl_course_recall(&p->course, pl_clock_usec(CLOCK_MONOTONIC));
+        p->kept.recalled = p->course.proof;
 }
 
-static void remember(PlHealthd *h, PlPatient *p, const PlRestart *before, PlEnder ender) {
-        const PlRestart *now = &p->restart;
+/* Its place may not be known at the first inspection: other containers and networks come later. */
+static void recall_proof(PlPatient *p) {
+        if (p->kept.recalled.ran_usec == 0)
+                return;
+        pl_health_recall(&p->health, &p->kept.recalled, p->facts.started_usec, p->kept.asked,
+                         p->started_usec);
+        if (p->kept.asked != 0 || p->kept.recalled.ran_usec != p->facts.started_usec)
+                p->kept.recalled = (PlProof){ 0 };
+}
 
-        if (now->n_times == before->n_times && now->streak == before->streak &&
-            now->not_before_usec == before->not_before_usec && now->gave_up == before->gave_up &&
-            now->fired == before->fired && now->stage == before->stage &&
-            now->sent == before->sent && (p->ending.ender == ender || !is_concerned(p)))
+static void remember(PlHealthd *h, PlPatient *p, const PlCourse *before) {
+        bool concerned = is_concerned(p);
+
+        if (concerned && p->kept.recalled.ran_usec == 0)
+                p->course.proof = pl_health_proof(&p->health, p->facts.started_usec, p->kept.asked);
+        if (!pl_course_has_moved(before, &p->course) || (!p->kept.remembered && !concerned))
                 return;
-        if (!p->remembered && !is_concerned(p))
-                return;
-        p->remembered = true;
-        h->handlers->remember(h->userdata, p->id, now, &p->ending);
+        p->kept.remembered = true;
+        h->handlers->remember(h->userdata, p->id, &p->course);
 }
 
 /* --- from a container and its section to what is asked of it, and where --- */
@@ -443,6 +411,7 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
         if (policy && c->phase == PL_PHASE_RUNNING && c->pid > 0)
                 pl_place_find(c, netns, policy->kind, policy->port, &place);
         p->kind = place.kind;
+        p->kept.asked = 0;
         p->unprobed = place.why;
         if (place.cut_off && !p->unreachable)
                 pl_health_cut_off(&p->health);
@@ -467,6 +436,7 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
                 .tls_verify = policy->tls_verify,
                 .auth = policy->auth,
         };
+        p->kept.asked = pl_prober_number(&target);
         r = pl_prober_set(h->prober, p->id, &target);
         if (r > 0)
                 pl_health_reprobe(&p->health);
@@ -483,20 +453,8 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
 /* Here the clock is read, and not the loop's: an answer, and the look that is asked for because of
  * it, may come in the same iteration, and the look is the later one all the same. */
 
-/* An engine that is busy answers late, and what it does meanwhile is ours all the same. */
-#define OWN_ANSWER_USEC (5 * PL_USEC_PER_MIN)
-
-static uint64_t engine_turn(const PlPatient *p, bool requested) {
-        const PlContainer c = {
-                .phase = p->facts.phase,
-                .exit_code = p->facts.exit_code,
-                /* its own restart policies are done when it listens */
-                .finished_usec = p->ending.ender == PL_ENDER_ENGINE ? p->ending.engine_back_usec
-                                                                    : p->facts.finished_usec,
-                .host.restart_policy = (char *)p->facts.restart_policy,
-        };
-
-        return pl_restart_engine_turn(&c, requested, pl_clock_usec(CLOCK_REALTIME));
+static PlNow right_now(void) {
+        return (PlNow){ pl_clock_usec(CLOCK_MONOTONIC), pl_clock_usec(CLOCK_REALTIME) };
 }
 
 static uint32_t draw(void) {
@@ -520,44 +478,13 @@ static PlRestartRules rules_of(const PlPatient *p) {
         return rules;
 }
 
-/* Is there a verdict on the present run, or its end? */
-static bool is_judged(const PlPatient *p) {
-        if (p->facts.phase != PL_PHASE_RUNNING)
-                return true;
-        return p->kind != PL_PROBE_NONE ? p->health.last.kind != PL_VERDICT_NONE
-                                        : p->facts.healthcheck.status != PL_DOCKER_HEALTH_STARTING;
-}
+static PlRestartFacts restart_facts(const PlHealthd *h, const PlPatient *p, PlNow now) {
+        PlRestartFacts f = pl_restart_facts(&p->facts, &p->health, &p->course.ending,
+                                            p->kind != PL_PROBE_NONE, p->replaced, now);
 
-/* It answers again, but not often enough yet to count as healthy. */
-static bool answers(const PlPatient *p) {
-        return p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE &&
-               (p->health.last.kind == PL_VERDICT_UP || p->health.last.kind == PL_VERDICT_IMPAIRED);
-}
-
-static PlRestartFacts restart_facts(const PlHealthd *h, const PlPatient *p, uint64_t now) {
-        uint64_t real = pl_clock_usec(CLOCK_REALTIME);
-        PlRestartFacts f = {
-                .broken = pl_health_is_broken(&p->health) && !answers(p),
-                .failing = pl_health_is_failing(&p->health),
-                .healthy = p->health.state == PL_HEALTH_HEALTHY,
-                .stale = h->stale,
-                .requested = p->replaced || pl_ending_is_requested(&p->ending, real),
-                .healthy_since_usec = p->health.since_usec,
-                .phase = p->facts.phase,
-                .started_usec = p->facts.started_usec,
-                .looked_usec = p->looked_usec,
-                .received = p->ending.own.term_usec > 0,
-                .own_end = p->ending.ender == PL_ENDER_PLIMSOLL,
-                .end_told = p->ending.told,
-                .whole = p->facts.auto_remove,
-                .judged = is_judged(p),
-                .measurable = p->facts.phase == PL_PHASE_RUNNING && p->kind != PL_PROBE_NONE,
-                .measured_usec = p->measured_usec,
-                .stop_timeout_usec = p->facts.stop_timeout_usec,
-        };
-        uint64_t turn = engine_turn(p, f.requested);
-
-        f.engine_until_usec = turn == 0 || turn == PL_TIME_INFINITY ? turn : now + turn;
+        f.stale = h->stale;
+        f.looked_usec = p->looked_usec;
+        f.measured_usec = p->measured_usec;
         return f;
 }
 
@@ -566,7 +493,7 @@ static void go_on(PlHealthd *h, PlPatient *p, PlRestartVerb verb) {
         int r = h->handlers->restart(h->userdata, p->id, verb, p->health.reason);
 
         if (r < 0)
-                pl_restart_answered(&p->restart, -ECANCELED, pl_clock_usec(CLOCK_MONOTONIC),
+                pl_restart_answered(&p->course.restart, -ECANCELED, pl_clock_usec(CLOCK_MONOTONIC),
                                     draw());
 }
 
@@ -576,8 +503,8 @@ static void queue(PlHealthd *h, PlPatient *p) {
 
         if (r == 0)
                 return;
-        pl_restart_answered(&p->restart, r, now, draw());
-        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->restart.not_before_usec);
+        pl_restart_answered(&p->course.restart, r, now, draw());
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->course.restart.not_before_usec);
 }
 
 static void carry_out(PlHealthd *h, PlPatient *p, PlRestartVerb verb, uint64_t until) {
@@ -617,63 +544,44 @@ static bool is_left(const PlRestartFacts *f) {
 }
 
 static void decide(PlHealthd *h, PlPatient *p) {
-        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC), until = PL_TIME_INFINITY;
+        uint64_t until = PL_TIME_INFINITY;
+        PlNow now = right_now();
         PlRestartFacts f = restart_facts(h, p, now);
         PlRestartRules rules = rules_of(p);
-        PlRestart before = p->restart;
+        PlCourse before = p->course;
         PlRestartVerb verb;
 
-        verb = pl_restart_step(&p->restart, &rules, &f, now, draw(), &until);
-        /* nothing that happens from now on is its doing, and the next plimsolld must know that, too
-         */
-        if (pl_restart_is_under_way(&before) && !pl_restart_is_under_way(&p->restart))
-                pl_ending_own_until(&p->ending, pl_clock_usec(CLOCK_REALTIME));
-        remember(h, p, &before, p->ending.ender);
-        if (pl_restart_is_under_way(&before) && before.stage != PL_RESTART_DONE &&
-            p->restart.stage == PL_RESTART_IDLE && is_left(&f))
+        verb = pl_course_step(&p->course, &rules, &f, now, draw(), &until);
+        remember(h, p, &before);
+        if (pl_restart_is_under_way(&before.restart) && before.restart.stage != PL_RESTART_DONE &&
+            p->course.restart.stage == PL_RESTART_IDLE && is_left(&f))
                 h->handlers->left(h->userdata, p->id,
-                                  p->replaced ? "replaced" : pl_ending_act(&p->ending));
-        before = p->restart;
+                                  p->replaced ? "replaced" : pl_ending_act(&p->course.ending));
+        before = p->course;
         carry_out(h, p, verb, until);
-        remember(h, p, &before, p->ending.ender);
-}
-
-/* If plimsolld ended during a restart, its answer is lost. */
-static void recall_restart(PlHealthd *h, PlPatient *p) {
-        recall(h, p);
-        pl_restart_recall(&p->restart, pl_clock_usec(CLOCK_MONOTONIC));
-        if (p->restart.stage == PL_RESTART_UNSURE)
-                pl_ending_own_unsure(&p->ending);
-}
-
-/* From CLOCK_MONOTONIC to CLOCK_REALTIME. */
-static uint64_t realtime_of(const PlHealthd *h, uint64_t usec) {
-        return pl_clock_usec(CLOCK_REALTIME) + usec - pl_clock_usec(CLOCK_MONOTONIC);
+        remember(h, p, &before);
 }
 
 PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRestart *ret) {
         PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
-        PlRestart before;
+        PlNow now = right_now();
+        PlCourse before;
         PlRestartFacts f;
         PlRestartRules rules;
         PlRestartVerb verb;
 
         if (!p || !p->service)
                 return PL_RESTART_NOTHING;
-        before = p->restart;
+        before = p->course;
         rules = rules_of(p);
         f = restart_facts(h, p, now);
-        verb = pl_restart_turn(&p->restart, &rules, &f, now);
+        verb = pl_course_turn(&p->course, &rules, &f, now);
         if (verb == PL_RESTART_NOTHING)
                 return verb;
-        if (verb != PL_RESTART_START)
-                pl_ending_own(&p->ending, pl_clock_usec(CLOCK_REALTIME),
-                              realtime_of(h, p->restart.until_usec + OWN_ANSWER_USEC));
-        remember(h, p, &before, p->ending.ender);
+        remember(h, p, &before);
         *ret = (PlHealthdRestart){
                 .reason = p->health.reason,
-                .n = pl_restart_count(&p->restart, &rules.budget, now) + 1,
+                .n = pl_restart_count(&p->course.restart, &rules.budget, now.monotonic_usec) + 1,
                 .budget = &p->service->probe.restart_budget,
         };
         return verb;
@@ -681,48 +589,44 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
 
 bool pl_healthd_begin_start(PlHealthd *h, const char *id, bool replaced) {
         PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
+        PlNow now = right_now();
         PlRestartFacts f;
 
         if (!p)
                 return false;
         p->replaced = p->replaced || replaced;
         f = restart_facts(h, p, now);
-        return pl_restart_turn_to_start(&p->restart, &f, now);
+        return pl_restart_turn_to_start(&p->course.restart, &f, now.monotonic_usec);
 }
 
-uint64_t pl_healthd_stopped_since(const PlHealthd *h, const char *id) {
+uint64_t pl_healthd_look_since(const PlHealthd *h, const char *id) {
+        static const PlCourse none;
+        static const PlInspected never;
         const PlPatient *p = pl_map_get(h->patients, id);
 
-        return p && pl_restart_is_under_way(&p->restart) ? p->ending.own.usec : 0;
+        return pl_course_look_since(p ? &p->course : &none, p ? &p->facts : &never,
+                                    pl_clock_usec(CLOCK_REALTIME));
 }
 
 bool pl_healthd_is_restarting(const PlHealthd *h, const char *id) {
         const PlPatient *p = pl_map_get(h->patients, id);
 
-        return p && pl_restart_is_under_way(&p->restart);
+        return p && pl_restart_is_under_way(&p->course.restart);
 }
 
 /* What the engine did, as far as it told. */
 static void end_restart(PlHealthd *h, PlPatient *p, int error) {
-        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
-        PlRestart before = p->restart;
+        PlNow now = right_now();
+        PlCourse before = p->course;
 
-        pl_restart_answered(&p->restart, error, now, draw());
-        if (before.stage == PL_RESTART_SENT && error == -EALREADY)
-                pl_ending_not_own(&p->ending);
-        if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_UNSURE)
-                pl_ending_own_unsure(&p->ending);
-        if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_UNSURE)
-                pl_ending_own_until(&p->ending, realtime_of(h, p->restart.until_usec));
-        else if (before.stage == PL_RESTART_SENT && p->restart.stage == PL_RESTART_IDLE)
-                pl_ending_own_until(&p->ending, pl_clock_usec(CLOCK_REALTIME));
-        if (p->restart.stage == PL_RESTART_DONE && p->facts.started_usec == p->restart.ran_usec) {
+        pl_course_answered(&p->course, error, now, draw());
+        if (p->course.restart.stage == PL_RESTART_DONE &&
+            p->facts.started_usec == p->course.restart.ran_usec) {
                 /* the new run is not inspected yet; verdicts are about the old one */
                 pl_prober_remove(h->prober, p->id);
-                p->started_usec = now;
+                p->started_usec = now.monotonic_usec;
         }
-        remember(h, p, &before, p->ending.ender);
+        remember(h, p, &before);
 }
 
 /* --- evidence and steps --- */
@@ -763,8 +667,8 @@ static void report(PlHealthd *h, PlPatient *p, const PlHealthFacts *f,
                 .waits_for = change->attributed ? f->waits_for : NULL,
                 .verdict = &p->health.last,
                 .judgement = pl_health_judgement(&p->health),
-                .ender = p->ending.ender,
-                .exit_code = p->ending.exit_code,
+                .ender = p->course.ending.ender,
+                .exit_code = p->course.ending.exit_code,
                 .crashes = f->crashes,
                 .required = p->service && p->service->probe.required,
                 .minor = !is_news(p, change),
@@ -806,17 +710,17 @@ static void note_verdict(PlPatient *p, const PlHealthFacts *f) {
 /* It ended just now. A loop is told as one, by its health. */
 static void note_end(PlHealthd *h, PlPatient *p) {
         const char *policy = p->facts.restart_policy;
-        PlEnder ender = p->ending.ender;
+        PlEnder ender = p->course.ending.ender;
         bool by_itself = ender == PL_ENDER_ITSELF || ender == PL_ENDER_SIGKILL ||
                          ender == PL_ENDER_OOM || ender == PL_ENDER_HOST_OOM;
 
         if (!by_itself || p->obituary || !*policy || pl_streq(policy, "no") ||
-            pl_ending_crashes(&p->ending, false, pl_clock_usec(CLOCK_REALTIME)) > 0)
+            pl_ending_crashes(&p->course.ending, false, pl_clock_usec(CLOCK_REALTIME)) > 0)
                 return;
         p->obituary = calloc(1, sizeof(*p->obituary));
         if (!p->obituary)
                 return;
-        p->obituary->ending = p->ending;
+        p->obituary->ending = p->course.ending;
         p->obituary->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
         p->wakeup_usec = PL_MIN(p->wakeup_usec, p->obituary->due_usec);
         wake_at(h, p->wakeup_usec);
@@ -1030,11 +934,11 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
 
         h->policy = pl_policy_ref(policy);
         PL_MAP_FOREACH(p, h->patients) {
-                PlRestart before = p->restart;
+                PlCourse before = p->course;
 
                 p->service = NULL;
-                pl_restart_forgive(&p->restart);
-                remember(h, p, &before, p->ending.ender);
+                pl_restart_forgive(&p->course.restart);
+                remember(h, p, &before);
         }
         if (load_missing(h) < 0)
                 h->n_missing = 0; /* those are the old policy's; absence goes unnoticed */
@@ -1067,7 +971,7 @@ void pl_healthd_engine(PlHealthd *h, pid_t pid) {
 
         if (other && h->lost_usec > 0)
                 PL_MAP_FOREACH(p, h->patients)
-        pl_ending_engine(&p->ending, h->lost_usec, pl_clock_usec(CLOCK_REALTIME));
+        pl_ending_engine(&p->course.ending, h->lost_usec, pl_clock_usec(CLOCK_REALTIME));
         h->engine_pid = pid;
 }
 
@@ -1095,6 +999,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                       const PlService *service) {
         bool known = pl_map_get(h->patients, c->id);
         PlPatient *p = patient_ensure(h, c->id);
+        PlCourse before;
         int r;
 
         if (!p)
@@ -1102,73 +1007,63 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         p->service = service;
         p->looked_usec = pl_clock_usec(CLOCK_MONOTONIC);
         if (!known)
-                recall_restart(h, p); /* … which is none of its looks: see there */
+                recall(h, p); /* … which is none of its looks: see there */
+        before = p->course;
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* an answer would be about the last run */
         pl_runs_inspect(&p->runs, c,
-                        pl_restart_is_under_way(&p->restart) &&
-                                        p->facts.started_usec == p->restart.ran_usec);
+                        pl_restart_is_under_way(&p->course.restart) &&
+                                        p->facts.started_usec == p->course.restart.ran_usec);
         take_words(h, p, c);
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
-        pl_ending_inspect(&p->ending, c, pl_clock_usec(CLOCK_REALTIME));
+        pl_ending_inspect(&p->course.ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = set_probe(h, p, c, netns);
-        if (!known && pl_restart_is_under_way(&p->restart) &&
-            p->restart.ran_usec == c->started_usec)
+        if (!known && pl_restart_is_under_way(&p->course.restart) &&
+            p->course.restart.ran_usec == c->started_usec)
                 pl_health_proved(&p->health, p->started_usec);
+        recall_proof(p);
+        remember(h, p, &before);
         step_and_tell(h, p);
         again(h); /* a service may have a container now */
         return r;
 }
 
-/* A start of what was stopped on request, or given up, begins afresh; unless it is the engine's own
- * restart policy that starts it. */
-static bool is_started_anew(const PlPatient *p) {
-        bool engine = *p->facts.restart_policy && !pl_streq(p->facts.restart_policy, "no");
-
-        return !pl_restart_is_under_way(&p->restart) &&
-               (pl_ending_was_requested(&p->ending) || (p->restart.gave_up && !engine));
-}
-
 void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         PlPatient *p = pl_map_get(h->patients, event->id);
-        PlRestart before;
-        PlEnder ender;
+        PlCourse before;
 
         /* it may have ended before it is inspected for the first time, which tells nothing of how
          */
         if (!p && event->action == PL_EVENT_START) {
                 p = patient_ensure(h, event->id);
                 if (p)
-                        recall_restart(h, p);
+                        recall(h, p);
         }
-        if (!p || pl_ending_is_late(&p->ending, event))
+        if (!p || pl_ending_is_late(&p->course.ending, event))
                 return;
-        before = p->restart;
-        ender = p->ending.ender;
-        if (event->action == PL_EVENT_START && is_started_anew(p))
-                pl_restart_forgive(&p->restart);
+        before = p->course;
         if (event->action == PL_EVENT_START)
                 p->replaced = false;
-        pl_ending_event(&p->ending, event);
-        if (event->action == PL_EVENT_DIE && ender == PL_ENDER_NONE)
+        pl_course_event(&p->course, p->facts.restart_policy, event);
+        if (event->action == PL_EVENT_DIE && before.ending.ender == PL_ENDER_NONE)
                 note_end(h, p);
-        remember(h, p, &before, ender);
+        remember(h, p, &before);
 }
 
 void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host) {
         PlPatient *p = pl_map_get(h->patients, id);
         PlOomVictim who = PL_OOM_VICTIM_UNKNOWN;
-        PlEnder ender;
+        PlCourse before;
 
         if (!p)
                 return;
+        before = p->course;
         if (victim > 0 && p->facts.main_pid > 0)
                 who = victim == p->facts.main_pid ? PL_OOM_VICTIM_MAIN : PL_OOM_VICTIM_CHILD;
-        ender = p->ending.ender;
-        pl_ending_oom(&p->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
+        pl_ending_oom(&p->course.ending, who, host, pl_clock_usec(CLOCK_REALTIME));
         if (p->obituary)
                 pl_ending_oom(&p->obituary->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
-        remember(h, p, &p->restart, ender);
+        remember(h, p, &before);
         p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         step_and_tell(h, p);
 }
@@ -1226,19 +1121,19 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
                 .since_usec = p->health.since_usec,
                 .latency_usec = p->latency_usec,
                 .kind = p->kind,
-                .restarts = p->service ? pl_restart_count(&p->restart,
+                .restarts = p->service ? pl_restart_count(&p->course.restart,
                                                           &p->service->probe.restart_budget,
                                                           pl_clock_loop_usec(h->event,
                                                                              CLOCK_MONOTONIC))
                                        : 0,
-                .gave_up = p->restart.gave_up,
+                .gave_up = p->course.restart.gave_up,
                 .flapping = p->health.flapping,
                 .unprobed = p->unprobed,
         };
         return true;
 }
 
-static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p, uint64_t now) {
+static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p, PlNow now) {
         PlHealthConfig config = config_of(p);
         uint64_t start = p->started_usec + config.start_period_usec;
         PlNoRestartFacts f = {
@@ -1248,7 +1143,9 @@ static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p,
                 .docker = p->facts.healthcheck.status,
                 .n_failed = p->health.n_silent,
                 .failures = config.failures,
-                .start_left_usec = start > now && !p->health.answered ? start - now : 0,
+                .start_left_usec = start > now.monotonic_usec && !p->health.answered
+                                                   ? start - now.monotonic_usec
+                                                   : 0,
         };
 
         if (p->health.attributed)
@@ -1258,7 +1155,7 @@ static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p,
 
 bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
         const PlPatient *p = pl_map_get(h->patients, id);
-        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
+        PlNow now = right_now();
         PlNoRestartFacts f;
 
         if (!p)
@@ -1269,11 +1166,12 @@ bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealt
                 .history = &p->history,
                 .runs = &p->runs,
                 .rules = rules_of(p),
-                .gave_up_usec = p->restart.gave_up ? p->restart.gave_up_usec : 0,
+                .gave_up_usec = p->course.restart.gave_up ? p->course.restart.gave_up_usec : 0,
         };
-        ret->budget_used = pl_restart_count(&p->restart, &ret->rules.budget, now);
-        ret->no_restart = pl_no_restart(&p->restart, &ret->rules, &f, now, ret->no_restart_text,
-                                        sizeof(ret->no_restart_text));
+        ret->budget_used = pl_restart_count(&p->course.restart, &ret->rules.budget,
+                                            now.monotonic_usec);
+        ret->no_restart = pl_no_restart(&p->course.restart, &ret->rules, &f, now.monotonic_usec,
+                                        ret->no_restart_text, sizeof(ret->no_restart_text));
         return true;
 }
 

@@ -12,11 +12,9 @@
 
 #include "lib/docker/container.h"
 #include "lib/docker/answer.h"
-#include "lib/health/ending.h"
+#include "lib/health/course.h"
 #include "lib/health/history.h"
-#include "lib/health/machine.h"
 #include "lib/health/no-restart.h"
-#include "lib/health/restart.h"
 #include "lib/health/runs.h"
 #include "lib/health/slow.h"
 #include "lib/policy/document.h"
@@ -78,10 +76,8 @@ typedef struct PlHealthdHandlers {
         void (*environment)(void *userdata, const char *id);
         /* What must outlive plimsolld: read once per container, written at each change. Return:
          * false: nothing is kept, outputs are untouched. */
-        bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
-                       PlEnding *ret_ending);
-        void (*remember)(void *userdata, const char *id, const PlRestart *restart,
-                         const PlEnding *ending);
+        bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlCourse *ret);
+        void (*remember)(void *userdata, const char *id, const PlCourse *course);
         /* A state or a reason has changed: for coalesced status lines. */
         void (*touched)(void *userdata);
 } PlHealthdHandlers;
@@ -151,9 +147,9 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
  * whether to start it. */
 bool pl_healthd_begin_start(PlHealthd *h, const char *id, bool replaced);
 
-/** pl_healthd_stopped_since() - Return: when plimsolld has begun to stop it for a restart that is
- * under way, CLOCK_REALTIME; 0: it has not. */
-uint64_t pl_healthd_stopped_since(const PlHealthd *h, const char *id);
+/** pl_healthd_look_since() - Return: since when what the engine remembers of it is of interest
+ * before it is stopped or started, CLOCK_REALTIME. */
+uint64_t pl_healthd_look_since(const PlHealthd *h, const char *id);
 
 /** pl_healthd_is_restarting() - Return: whether a restart is under way that has to be finished,
  * whatever the policy says meanwhile. */

@@ -617,6 +617,32 @@ int pl_prober_set(PlProber *b, const char *id, const PlProbeTarget *t) {
         return other;
 }
 
+/* FNV-1a, 64 bits. Source: draft-eastlake-fnv. The NUL counts, so that texts have an end. */
+static uint64_t add_text(uint64_t hash, const char *text) {
+        do {
+                hash = (hash ^ (uint8_t)(text ? *text : 1)) * UINT64_C(0x100000001b3);
+        } while (text && *text++);
+        return hash;
+}
+
+uint64_t pl_prober_number(const PlProbeTarget *t) {
+        char address[PL_PROBE_ADDRESS_TEXT_MAX], how[32];
+        uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+        (void)snprintf(how, sizeof(how), "%d %d %d %d", t->kind, t->tls, t->tls_verify, t->auth);
+        hash = add_text(hash, how);
+        for (size_t i = 0; i < t->addresses->n; i++)
+                hash = add_text(hash, pl_probe_address_format(&t->addresses->items[i], address));
+        hash = add_text(hash, t->user);
+        hash = add_text(hash, t->database);
+        hash = add_text(hash, t->path);
+        hash = add_text(hash, t->prefix);
+        hash = add_text(hash, t->host);
+        for (char *const *e = t->expect; e && *e; e++)
+                hash = add_text(hash, *e);
+        return PL_MAX(hash & INT64_MAX, UINT64_C(1));
+}
+
 /* A sign of life is wanted now; what is only of interest can wait. */
 static void drop_rare(Probe *p) {
         if (p->running && p->rare)

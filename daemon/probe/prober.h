@@ -60,6 +60,10 @@ PL_DEFINE_CLEANUP(PlProber *, pl_prober_free)
  * -ENOMEM. */
 int pl_prober_set(PlProber *p, const char *id, const PlProbeTarget *target);
 
+/** pl_prober_number() - a number for what is asked, where and how, whatever the interval: the same
+ * question has the same number in the next plimsolld. Return: 1 to INT64_MAX. */
+uint64_t pl_prober_number(const PlProbeTarget *target);
+
 /** pl_prober_hurry() - the next round this much after the last one, where that is sooner than the
  * interval: while something is to be settled. 0: at the interval. */
 void pl_prober_hurry(PlProber *p, const char *id, uint64_t usec);

@@ -211,16 +211,14 @@ PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
         return NULL;
 }
 
-int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlRestart *r,
-                              const PlEnding *e) {
+int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlCourse *c) {
         char *text = NULL;
 
-        (void)pl_restart_state_format(r, e, &text);
+        (void)pl_restart_state_format(c, &text);
         return save_beside(d, id, "restart", text);
 }
 
-int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
-                              PlRestart *ret_restart, PlEnding *ret_ending) {
+int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec, PlCourse *ret) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
         int r = load_beside(d, id, "restart", &text, &size);
@@ -228,7 +226,7 @@ int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
         if (r == -ENOENT)
                 return r;
         if (r >= 0)
-                r = pl_restart_state_parse(text, size, now_usec, ret_restart, ret_ending);
+                r = pl_restart_state_parse(text, size, now_usec, ret);
         if (r < 0)
                 broken(d, id, r, "restarts are lost");
         return r;

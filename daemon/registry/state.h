@@ -53,11 +53,10 @@ int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h);
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id);
 
 /** pl_state_dir_save_restart() - Return: 0, -ENOMEM, -errno. */
-int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlRestart *r, const PlEnding *e);
+int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlCourse *c);
 
 /** pl_state_dir_load_restart() - Return: 0; -ENOENT none; -EBADMSG broken (reported), -errno. */
-int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec,
-                              PlRestart *ret_restart, PlEnding *ret_ending);
+int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec, PlCourse *ret);
 
 /** pl_state_dir_save_slices() - what slices had before plimsoll; "": nothing, the file goes.
  * Return: 0, -errno. */

@@ -39,6 +39,11 @@ static bool is_own(const PlEnding *e, uint64_t at) {
         return e->own.usec > 0 && at >= e->own.usec && at <= e->own.until_usec;
 }
 
+/* Nobody knows whether the engine ever got our stop, and nothing that it told since says so. */
+static bool is_own_unlikely(const PlEnding *e, uint64_t at) {
+        return e->own.unsure && e->own.term_usec == 0 && at > e->own.usec + RECEIVE_USEC;
+}
+
 static void add_end(PlEnding *e, uint64_t at) {
         e->ends[e->n_ends++ % PL_CRASHES_MAX] = at;
         if (e->n_ends == 2 * PL_CRASHES_MAX)
@@ -82,14 +87,13 @@ static bool is_asked_for(const PlEnding *e, uint64_t at) {
         return within(e->kill_usec, at, REQUEST_USEC) || within(e->term_usec, at, REQUEST_USEC);
 }
 
-/* Our own stop ends what a person has paused, too, by its SIGKILL. */
 static PlEnder own_ender(const PlEnding *e, uint64_t at) {
-        return is_asked_for(e, at) || e->paused_usec > 0 ? PL_ENDER_REQUEST : PL_ENDER_PLIMSOLL;
+        return is_asked_for(e, at) ? PL_ENDER_REQUEST : PL_ENDER_PLIMSOLL;
 }
 
 static PlEnder ender_of(const PlEnding *e, uint64_t at) {
-        if (is_own(e, at))
-                return is_asked_for(e, at) ? PL_ENDER_REQUEST : own_ender(e, at);
+        if (is_own(e, at) && !is_own_unlikely(e, at))
+                return own_ender(e, at);
         if (e->kill_usec == 0 && oom_ender(e, at) != PL_ENDER_NONE)
                 return oom_ender(e, at);
         if (within(e->kill_usec, at, REQUEST_USEC) && within(e->term_usec, at, REQUEST_USEC) &&
@@ -118,7 +122,7 @@ static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
                 return false;
         if (own->term_usec == at || own->kill_usec == at)
                 return true; /* the same event again */
-        if (own->unsure && own->term_usec == 0 && at > own->usec + RECEIVE_USEC)
+        if (is_own_unlikely(e, at))
                 return false;
         if (own->term_usec == 0 && (signal == stop_signal(e) || signal == 0)) {
                 own->term_usec = at;
@@ -132,10 +136,21 @@ static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
         return false;
 }
 
+/* It was no end by itself. */
+static void take_back_end(PlEnding *e) {
+        e->ender = PL_ENDER_REQUEST;
+        if (e->n_ends > 0 && e->ends[(e->n_ends - 1) % PL_CRASHES_MAX] == e->end_usec)
+                e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
+}
+
 /* A person's act that came before the end, and is known only now. */
 static void told_late(PlEnding *e, uint64_t at) {
-        if (e->ender == PL_ENDER_PLIMSOLL && at <= e->end_usec)
+        if (at > e->end_usec)
+                return;
+        if (e->ender == PL_ENDER_PLIMSOLL)
                 e->ender = PL_ENDER_REQUEST;
+        else if (is_by_itself(e->ender) && is_asked_for(e, e->end_usec))
+                take_back_end(e);
 }
 
 static void take_kill(PlEnding *e, int signal, uint64_t at) {
@@ -154,7 +169,11 @@ static void take_kill(PlEnding *e, int signal, uint64_t at) {
 
 /* It comes after die (Podman: before it), and only from a request; STOPSIGNAL may be any signal. */
 static void take_stop(PlEnding *e, uint64_t at) {
-        bool own = is_own(e, at) && (e->own.stop_usec == 0 || e->own.stop_usec == at);
+        /* the signal comes first, and then the end; Podman tells of no signal, and of the end last
+         */
+        bool unheard = e->own.unsure && e->own.term_usec == 0 && e->told;
+        bool own = is_own(e, at) && !is_own_unlikely(e, at) && !unheard &&
+                   (e->own.stop_usec == 0 || e->own.stop_usec == at);
 
         if (was_engine_gone(e, at))
                 return;
@@ -163,9 +182,7 @@ static void take_stop(PlEnding *e, uint64_t at) {
         switch (e->ender) {
         case PL_ENDER_ITSELF:
         case PL_ENDER_SIGKILL:
-                e->ender = PL_ENDER_REQUEST;
-                if (e->n_ends > 0)
-                        e->ends[--e->n_ends % PL_CRASHES_MAX] = 0;
+                take_back_end(e);
                 break;
         case PL_ENDER_UNSEEN:
                 e->ender = PL_ENDER_REQUEST;
@@ -195,18 +212,43 @@ bool pl_ending_is_late(const PlEnding *e, const PlEvent *event) {
         return at < known && known - at <= LATE_USEC;
 }
 
+/* Did it come before this, as far as that can be told? Further ahead it is the clock that was set.
+ */
+static bool is_before(uint64_t then, uint64_t at) {
+        return then <= at || then - at > LATE_USEC;
+}
+
+/* What came after a start, and was heard of before it, holds: it may be told late, or twice. */
 static void take_start(PlEnding *e, uint64_t at) {
         /* our own restart is over when its start has come */
-        if (at >= e->own.usec)
+        if (is_before(e->own.usec, at))
                 e->own = (PlOwnStop){ 0 };
-        e->term_usec = e->kill_usec = e->paused_usec = 0;
+        if (is_before(e->term_usec, at))
+                e->term_usec = 0;
+        if (is_before(e->kill_usec, at))
+                e->kill_usec = 0;
+        if (is_before(e->paused_usec, at))
+                e->paused_usec = 0;
         e->ender = PL_ENDER_NONE;
         e->told = false;
         e->start_usec = at;
 }
 
+static void take_pause(PlEnding *e, uint64_t at) {
+        if (!is_before(e->unpaused_usec, at))
+                return;
+        e->paused_usec = at;
+}
+
+static void take_unpause(PlEnding *e, uint64_t at) {
+        e->unpaused_usec = at;
+        if (is_before(e->paused_usec, at))
+                e->paused_usec = 0;
+}
+
 void pl_ending_event(PlEnding *e, const PlEvent *event) {
         uint64_t at = event->time_nsec / 1000;
+        bool known;
 
         if (pl_ending_is_late(e, event))
                 return;
@@ -221,9 +263,12 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 e->oom_usec = PL_MAX(e->oom_usec, at);
                 break;
         case PL_EVENT_DIE:
+                /* the same end again: events can come twice, and after an inspection, which may
+                 * have taken it for our own */
+                known = e->ender != PL_ENDER_NONE && e->ender != PL_ENDER_UNSEEN &&
+                        (e->ender != PL_ENDER_PLIMSOLL || e->told);
                 e->told = true;
-                /* the same end again (events can come twice, and after an inspect) */
-                if (e->ender != PL_ENDER_NONE && e->ender != PL_ENDER_UNSEEN)
+                if (known)
                         break;
                 e->exit_code = event->exit_code;
                 e->end_usec = at;
@@ -235,11 +280,10 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 take_stop(e, at);
                 break;
         case PL_EVENT_PAUSE:
-                e->paused_usec = at;
-                told_late(e, at);
+                take_pause(e, at);
                 break;
         case PL_EVENT_UNPAUSE:
-                e->paused_usec = 0;
+                take_unpause(e, at);
                 break;
         default:
                 break;
@@ -259,6 +303,12 @@ void pl_ending_own_unsure(PlEnding *e) {
                 pl_ending_not_own(e);
         else
                 e->own.unsure = true;
+}
+
+void pl_ending_own_over(PlEnding *e, uint64_t realtime_usec) {
+        if (e->ender == PL_ENDER_PLIMSOLL && !pl_ending_is_own(e))
+                e->ender = PL_ENDER_UNSEEN;
+        pl_ending_own_until(e, realtime_usec);
 }
 
 void pl_ending_not_own(PlEnding *e) {
@@ -292,13 +342,26 @@ static bool has_policy(const PlContainer *c, const char *policy) {
         return c->host.restart_policy && pl_startswith(c->host.restart_policy, policy);
 }
 
-/* An end whose event is lost, and with it the reason; it ran when last seen. */
+/* An end whose event is lost, or still to come, and with it the reason; it ran when last seen. */
 static PlEnder unseen_ender(const PlEnding *e, uint64_t at) {
         if (is_own(e, at))
                 return own_ender(e, at);
         if (is_asked_for(e, at))
                 return PL_ENDER_UNSEEN;
         return was_engine_gone(e, at) ? PL_ENDER_ENGINE : PL_ENDER_UNSEEN;
+}
+
+/* Nothing from before its start has ended this run, nor does it hold it. */
+static void forget_before(PlEnding *e, uint64_t start_usec) {
+        if (e->own.usec < start_usec)
+                e->own = (PlOwnStop){ 0 };
+        if (e->term_usec < start_usec)
+                e->term_usec = 0;
+        if (e->kill_usec < start_usec)
+                e->kill_usec = 0;
+        if (e->paused_usec < start_usec)
+                e->paused_usec = 0;
+        e->start_usec = start_usec;
 }
 
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec) {
@@ -320,8 +383,13 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
         }
         e->restart_count = c->restart_count;
         e->counted = true;
-        if (ended &&
-            (e->ender == PL_ENDER_NONE || c->finished_usec > e->end_usec + SAME_END_USEC)) {
+        if (c->started_usec > e->start_usec)
+                forget_before(e, c->started_usec);
+        /* one that was known before this run began is another one's */
+        if (ended && (e->ender == PL_ENDER_NONE ||
+                      (c->started_usec > e->end_usec && c->finished_usec > e->end_usec) ||
+                      c->finished_usec > e->end_usec + SAME_END_USEC)) {
+                e->told = false;
                 e->exit_code = c->exit_code;
                 e->end_usec = c->finished_usec;
                 e->ender = unseen_ender(e, c->finished_usec);
@@ -330,10 +398,13 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
         if (ended && c->oom_killed && c->exit_code == 128 + SIGKILL && e->oom_usec == 0 &&
             e->host_oom_usec == 0 && (e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_UNSEEN))
                 e->ender = PL_ENDER_OOM;
+        if (c->phase == PL_PHASE_PAUSED && e->paused_usec == 0)
+                e->paused_usec = realtime_usec;
+        if (c->phase == PL_PHASE_RUNNING && e->paused_usec > 0)
+                take_unpause(e, realtime_usec);
         if (pl_container_is_live(c)) {
                 e->ender = PL_ENDER_NONE;
                 e->told = false;
-                e->start_usec = PL_MAX(e->start_usec, c->started_usec);
         }
 }
 
@@ -356,8 +427,12 @@ const char *pl_ending_act(const PlEnding *e) {
 bool pl_ending_was_requested(const PlEnding *e) {
         return e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT ||
                e->ender == PL_ENDER_UNSEEN ||
-               /* what a person has paused is not for us to start */
-               (e->ender == PL_ENDER_ENGINE && e->paused_usec > 0);
+               /* what a person has paused is not for us to start, whoever ended it */
+               (e->ender != PL_ENDER_NONE && e->paused_usec > 0);
+}
+
+bool pl_ending_is_own(const PlEnding *e) {
+        return e->ender == PL_ENDER_PLIMSOLL && !is_own_unlikely(e, e->end_usec);
 }
 
 bool pl_ending_is_requested(const PlEnding *e, uint64_t realtime_usec) {

@@ -55,7 +55,7 @@ typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
         PlOwnStop own;
         PlStop stop;                                 /* as last seen in inspect */
-        uint64_t paused_usec;                        /* it is paused since; 0: it is not */
+        uint64_t paused_usec, unpaused_usec;         /* paused since, 0: it is not; and not since */
         uint64_t oom_usec, host_oom_usec;            /* the kernel killed a process of it */
         PlOomVictim victim;                          /* of the last of them */
         uint64_t engine_lost_usec, engine_back_usec; /* CLOCK_REALTIME; another engine process has
@@ -86,6 +86,10 @@ void pl_ending_own(PlEnding *e, uint64_t realtime_usec, uint64_t until_usec);
 /** pl_ending_own_until() - the engine did not do it, or the connection was lost so that nobody
  * knows: it explains no end after this time. Its events may come after its answer. */
 void pl_ending_own_until(PlEnding *e, uint64_t until_usec);
+
+/** pl_ending_own_over() - our restart has come to its end. An end that an inspection took for its
+ * doing, while nobody knows whether the engine has got our stop, is one that nobody saw. */
+void pl_ending_own_over(PlEnding *e, uint64_t realtime_usec);
 
 /** pl_ending_own_unsure() - the answer is lost, and perhaps the engine never got it: only a signal
  * that came soon after is ours. */
@@ -123,6 +127,9 @@ const char *pl_ending_act(const PlEnding *e);
 /** pl_ending_was_requested() - did somebody ask for this end? Then we never restart it. An end that
  * nobody saw counts as requested. */
 bool pl_ending_was_requested(const PlEnding *e);
+
+/** pl_ending_is_own() - has our own stop ended it, beyond doubt? */
+bool pl_ending_is_own(const PlEnding *e);
 
 /** pl_ending_is_requested() - … or is it still running while somebody stops it? Within its stop
  * timeout it may stop answering. */

@@ -456,6 +456,27 @@ void pl_health_proved(PlHealth *h, uint64_t started_usec) {
         h->was_up = h->answered = h->docker_passed = h->ever_up = true;
 }
 
+PlProof pl_health_proof(const PlHealth *h, uint64_t ran_usec, uint64_t asked) {
+        return (PlProof){
+                .ran_usec = h->was_up || h->docker_passed || h->ever_up ? ran_usec : 0,
+                .asked = h->answered ? asked : 0,
+                .was_up = h->was_up,
+                .passed = h->docker_passed,
+                .ever_up = h->ever_up,
+        };
+}
+
+void pl_health_recall(PlHealth *h, const PlProof *proof, uint64_t ran_usec, uint64_t asked,
+                      uint64_t started_usec) {
+        h->ever_up = h->ever_up || proof->ever_up;
+        if (proof->ran_usec == 0 || proof->ran_usec != ran_usec)
+                return;
+        h->started_usec = started_usec;
+        h->was_up = h->was_up || proof->was_up;
+        h->docker_passed = h->docker_passed || proof->passed;
+        h->answered = h->answered || (proof->asked != 0 && proof->asked == asked);
+}
+
 static void begin_run(PlHealth *h, const PlHealthFacts *f) {
         h->started_usec = f->started_usec;
         h->own_run = f->own;

@@ -140,6 +140,14 @@ typedef struct PlHealth {
         char reason[PL_HEALTH_REASON_MAX]; /* of state; "" when there is nothing to say */
 } PlHealth;
 
+/* What is known of a run for good, for the plimsolld after this one. */
+typedef struct PlProof {
+        uint64_t ran_usec; /* CLOCK_REALTIME, its start, as the engine has it; 0: nothing is known
+                            */
+        uint64_t asked;    /* the probe that was answered in it, in a number; 0: none was */
+        bool was_up, passed, ever_up; /* as in PlHealth */
+} PlProof;
+
 typedef struct PlHealthChange {
         PlHealthState from, to; /* equal when a failure stops being a dependency's fault, what is
                                    impaired becomes disputed, and the other way, or what starts is
@@ -167,6 +175,15 @@ void pl_health_cut_off(PlHealth *h);
 /** pl_health_proved() - a plimsolld before this one has found it dead in this run, and has written
  * that down: it was up, as whatever proved it then. @started_usec: as in the facts. */
 void pl_health_proved(PlHealth *h, uint64_t started_usec);
+
+/** pl_health_proof() - what must outlive plimsolld. @ran_usec: CLOCK_REALTIME, the start of this
+ * run. @asked: a number for the probe as it is now; 0: there is none. */
+PlProof pl_health_proof(const PlHealth *h, uint64_t ran_usec, uint64_t asked);
+
+/** pl_health_recall() - a plimsolld before this one knew that. Of another run, or of another probe,
+ * it proves nothing. @ran_usec, @asked: as they are now. @started_usec: as in the facts. */
+void pl_health_recall(PlHealth *h, const PlProof *proof, uint64_t ran_usec, uint64_t asked,
+                      uint64_t started_usec);
 
 /** pl_health_step() - bring the state up to the evidence
  * @ret: written when true is returned

@@ -7,9 +7,12 @@
  *  "fired": BOOL,
  *  "course": {"stage": PlRestartStage, "sent": PlRestartVerb, "sent_at": USEC, "ran": USEC,
  * "since": USEC, "until": USEC, "booked": BOOL}, "end": {"by": PlEnder, "exit_code": N, "signal":
- * N, "at": USEC, "term": USEC, "kill": USEC, "own": USEC, "own_until": USEC}}, the oldest time
- * first; times are CLOCK_MONOTONIC, those of the end and "ran" the engine's CLOCK_REALTIME.
- * "course" is a restart under way; without it there is none.
+ * N, "at": USEC, "term": USEC, "kill": USEC, "paused": USEC, "own": USEC, "own_until": USEC,
+ * "own_term": USEC}, "proof": {"ran": USEC, "asked": N, "up": BOOL, "passed": BOOL, "ever": BOOL}},
+ * the oldest time first; times are CLOCK_MONOTONIC, those of the end and "ran" the engine's
+ * CLOCK_REALTIME. "course" is a restart under way; without it there is none, and nothing is proven
+ * without "proof". What a version before this one does not know it ignores, and what it does not
+ * write may be missing.
  */
 
 #include "lib/health/restart-state.h"
@@ -34,11 +37,12 @@ static json_t *format_times(const PlRestart *r) {
 }
 
 static json_t *format_end(const PlEnding *e) {
-        return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "by", (int)e->ender,
+        return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "by", (int)e->ender,
                          "exit_code", e->exit_code, "signal", e->signal, "at",
                          (json_int_t)e->end_usec, "term", (json_int_t)e->term_usec, "kill",
-                         (json_int_t)e->kill_usec, "own", (json_int_t)e->own.usec, "own_until",
-                         (json_int_t)e->own.until_usec);
+                         (json_int_t)e->kill_usec, "paused", (json_int_t)e->paused_usec, "own",
+                         (json_int_t)e->own.usec, "own_until", (json_int_t)e->own.until_usec,
+                         "own_term", (json_int_t)e->own.term_usec);
 }
 
 static json_t *format_course(const PlRestart *r) {
@@ -48,13 +52,21 @@ static json_t *format_course(const PlRestart *r) {
                          (json_int_t)r->until_usec, "booked", (int)r->booked);
 }
 
-int pl_restart_state_format(const PlRestart *r, const PlEnding *e, char **ret) {
-        /* NULL for any of the three makes none of it */
-        json_t *o = json_pack("{s:o, s:i, s:I, s:b, s:I, s:b, s:o, s:o}", "times", format_times(r),
-                              "streak", (int)r->streak, "not_before",
+static json_t *format_proof(const PlProof *p) {
+        return json_pack("{s:I, s:I, s:b, s:b, s:b}", "ran", (json_int_t)p->ran_usec, "asked",
+                         (json_int_t)p->asked, "up", (int)p->was_up, "passed", (int)p->passed,
+                         "ever", (int)p->ever_up);
+}
+
+int pl_restart_state_format(const PlCourse *c, char **ret) {
+        const PlRestart *r = &c->restart;
+        /* NULL for any of the four makes none of it */
+        json_t *o = json_pack("{s:o, s:i, s:I, s:b, s:I, s:b, s:o, s:o, s:o}", "times",
+                              format_times(r), "streak", (int)r->streak, "not_before",
                               (json_int_t)r->not_before_usec, "gave_up", (int)r->gave_up,
                               "gave_up_at", (json_int_t)r->gave_up_usec, "fired", (int)r->fired,
-                              "course", format_course(r), "end", format_end(e));
+                              "course", format_course(r), "end", format_end(&c->ending), "proof",
+                              format_proof(&c->proof));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
         json_decref(o);
@@ -103,14 +115,15 @@ static bool take_course(json_t *course, uint64_t now, PlRestart *r) {
 }
 
 static bool take_end(json_t *end, PlEnding *e) {
-        json_int_t at, term, kill, own, own_until = 0;
+        json_int_t at, term, kill, paused = 0, own, own_until = 0, own_term = 0;
         int by;
 
-        if (json_unpack(end, "{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s?:I}", "by", &by, "exit_code",
-                        &e->exit_code, "signal", &e->signal, "at", &at, "term", &term, "kill",
-                        &kill, "own", &own, "own_until", &own_until) < 0 ||
-            by < PL_ENDER_NONE || by >= _PL_ENDER_N || at < 0 || term < 0 || kill < 0 || own < 0 ||
-            own_until < 0)
+        if (json_unpack(end, "{s:i, s:i, s:i, s:I, s:I, s:I, s?:I, s:I, s?:I, s?:I}", "by", &by,
+                        "exit_code", &e->exit_code, "signal", &e->signal, "at", &at, "term", &term,
+                        "kill", &kill, "paused", &paused, "own", &own, "own_until", &own_until,
+                        "own_term", &own_term) < 0 ||
+            by < PL_ENDER_NONE || by >= _PL_ENDER_N || at < 0 || term < 0 || kill < 0 ||
+            paused < 0 || own < 0 || own_until < 0 || own_term < 0)
                 return false;
         e->ender = (PlEnder)by;
         e->end_usec = (uint64_t)at;
@@ -118,36 +131,51 @@ static bool take_end(json_t *end, PlEnding *e) {
         e->kill_usec = (uint64_t)kill;
         e->own.usec = (uint64_t)own;
         e->own.until_usec = (uint64_t)own_until;
+        e->own.term_usec = (uint64_t)own_term;
+        e->paused_usec = (uint64_t)paused;
         return true;
 }
 
-int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlRestart *ret_restart,
-                           PlEnding *ret_ending) {
+static bool take_proof(json_t *proof, PlProof *ret) {
+        json_int_t ran, asked;
+        int up, passed, ever;
+
+        if (!proof)
+                return true;
+        if (json_unpack(proof, "{s:I, s:I, s:b, s:b, s:b}", "ran", &ran, "asked", &asked, "up", &up,
+                        "passed", &passed, "ever", &ever) < 0 ||
+            ran < 0 || asked < 0)
+                return false;
+        *ret = (PlProof){ (uint64_t)ran, (uint64_t)asked, up, passed, ever };
+        return true;
+}
+
+int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlCourse *ret) {
         json_t *o = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
         json_int_t not_before = 0, gave_up_at = 0;
         int streak = 0, gave_up = 0, fired = 0;
-        PlRestart r = { 0 };
-        PlEnding e = { 0 };
+        PlCourse c = { 0 };
+        PlRestart *r = &c.restart;
         bool good;
 
         good = json_unpack(o, "{s:i, s:I, s:b, s?:I, s:b}", "streak", &streak, "not_before",
                            &not_before, "gave_up", &gave_up, "gave_up_at", &gave_up_at, "fired",
                            &fired) == 0 &&
                streak >= 0 && not_before >= 0 && gave_up_at >= 0 &&
-               take_times(json_object_get(o, "times"), now_usec, &r) &&
-               take_course(json_object_get(o, "course"), now_usec, &r) &&
-               take_end(json_object_get(o, "end"), &e);
+               take_times(json_object_get(o, "times"), now_usec, r) &&
+               take_course(json_object_get(o, "course"), now_usec, r) &&
+               take_end(json_object_get(o, "end"), &c.ending) &&
+               take_proof(json_object_get(o, "proof"), &c.proof);
         json_decref(o);
         if (!good)
                 return -EBADMSG;
-        r.streak = (unsigned)streak;
+        r->streak = (unsigned)streak;
         /* no backoff is longer, jitter included */
         if ((uint64_t)not_before <= now_usec + 2 * PL_RESTART_BACKOFF_MAX_USEC)
-                r.not_before_usec = (uint64_t)not_before;
-        r.gave_up = gave_up;
-        r.gave_up_usec = PL_MIN((uint64_t)gave_up_at, now_usec);
-        r.fired = fired;
-        *ret_restart = r;
-        *ret_ending = e;
+                r->not_before_usec = (uint64_t)not_before;
+        r->gave_up = gave_up;
+        r->gave_up_usec = PL_MIN((uint64_t)gave_up_at, now_usec);
+        r->fired = fired;
+        *ret = c;
         return 0;
 }

@@ -4,20 +4,18 @@
 /*
  * Restart state: what must outlive plimsolld of a container's restarts, as JSON. A budget that
  * starts over with each start of the daemon bounds nothing, and a daemon that has seen how a
- * container ended should still know it.
+ * container ended, or that it was up, should still know it.
  */
 
-#include "lib/health/ending.h"
-#include "lib/health/restart.h"
+#include "lib/health/course.h"
 
-/** pl_restart_state_format() - of @e the last end alone. Return: 0 and *ret owned by the caller;
- * -ENOMEM. */
-int pl_restart_state_format(const PlRestart *r, const PlEnding *e, char **ret);
+/** pl_restart_state_format() - of the ending the last end alone. Return: 0 and *ret owned by the
+ * caller; -ENOMEM. */
+int pl_restart_state_format(const PlCourse *c, char **ret);
 
 /**
  * pl_restart_state_parse() - strict, but unknown members are ignored
  * @now_usec: CLOCK_MONOTONIC; later times are from before a reboot and are dropped
  * Return: 0, -EBADMSG.
  */
-int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlRestart *ret_restart,
-                           PlEnding *ret_ending);
+int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlCourse *ret);

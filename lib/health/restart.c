@@ -214,6 +214,8 @@ static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_u
                 return look(r, r->since_usec, now_usec, ret_usec);
         if (f->requested)
                 return end(r, now_usec);
+        if (f->started_usec != r->ran_usec && r->sent == PL_RESTART_NOTHING)
+                return end(r, now_usec);
         if (f->started_usec != r->ran_usec) {
                 book(r, now_usec, random);
                 enter(r, PL_RESTART_DONE, f->looked_usec - 1); /* and seen */
@@ -338,6 +340,8 @@ void pl_restart_answered(PlRestart *r, int error, uint64_t now_usec, uint32_t ra
                 break;
         case -EALREADY: /* it had ended, or somebody has started it: seen in a moment */
                 enter(r, r->sent == PL_RESTART_STOP ? PL_RESTART_LOOKS : PL_RESTART_DONE, now_usec);
+                if (r->stage == PL_RESTART_LOOKS)
+                        r->sent = PL_RESTART_NOTHING;
                 break;
         case -ENOENT:
         case -EBUSY:

@@ -123,7 +123,8 @@ typedef struct PlRestart {
         bool fired;            /* unit: started for this failure already */
 
         PlRestartStage stage;
-        PlRestartVerb sent;    /* STOP, START, WHOLE: the last that was sent */
+        PlRestartVerb sent;    /* STOP, START, WHOLE: the last that was sent; NOTHING: it came to
+                                * nothing */
         uint64_t ran_usec;     /* CLOCK_REALTIME, the start of the run that is restarted */
         uint64_t since_usec;   /* CLOCK_MONOTONIC, of the stage */
         uint64_t until_usec;   /* CLOCK_MONOTONIC; the engine may be at what was sent until then */

@@ -122,6 +122,24 @@ dies_at() {
     [ "$(happened s-one start)" = 0 ]
 }
 
+@test "it was up before plimsolld came, in this run: when it is silent it is restarted, and another run is not" {
+    sed -i 's/^ProbeFailures=.*/&\nProbeStartPeriod=1s/' "$T/plimsoll.conf"
+    slow_redis s-same 0
+    slow_redis s-other 0
+    daemon_begin
+    turns s-same healthy
+    turns s-other healthy
+    daemon_end
+    docker restart -t 1 s-other >/dev/null
+    hush s-same
+    hush s-other
+    watch_begin
+    daemon_begin
+    once s-same
+    wait_until 20 said '^s-other: degraded: disputed: .*has not been seen to serve since it started'
+    [ "$(happened s-other kill)" = 0 ]
+}
+
 @test "the policy does not want it any more, and plimsolld dies in between: it is finished all the same" {
     dies_at stopped
     policy_is <<'END'

@@ -18,7 +18,9 @@
  * engine says that it failed   L the engine is lost meanwhile   _ a minute   . nothing   < two
  * seconds back: what follows comes late   0 1 v n: die with 0, 1, 139, 137     i inspect says:
  * exited I and OOMKilled   q kill 3 (SIGQUIT)   Q inspect says: SIGQUIT stops it   W and only after
- * 10 s   z pause   Z unpause   g the engine goes   b another one is back
+ * 10 s   z pause   Z unpause   y inspect says: paused   g the engine goes   b another one is back
+ *   U the answer to our own is lost   V our restart has come to its end   j inspect says: another
+ * run, begun a moment ago, exited   J … runs
  */
 /* clang-format off */
 static const struct {
@@ -117,6 +119,29 @@ static const struct {
         { "stopped after the engine came back", "sg....bt0x", PL_ENDER_REQUEST, true, "on request" },
         { "ended unseen after the engine came back", "sg....b..i", PL_ENDER_UNSEEN, true, "nobody" },
         { "the engine hung, and is the same", "sg......<tnx", PL_ENDER_REQUEST, true, "on request" },
+        { "paused before plimsolld came, and ended with the engine", "yg....b<i", PL_ENDER_ENGINE, true,
+          "with the engine" },
+        { "its pause is told again when it is over", "s.z..Z<zg....b<i", PL_ENDER_ENGINE, false,
+          "with the engine" },
+        { "paused, and our own ends it", "spzt0x", PL_ENDER_PLIMSOLL, true, "by plimsolld" },
+        { "paused for a moment, told after our own has ended it", "s....pt0x<<zZ", PL_ENDER_PLIMSOLL,
+          false, "by plimsolld" },
+        { "docker kill, told after its end", "s....n<k", PL_ENDER_REQUEST, true, "killed on request" },
+        { "docker stop, told after its end", "s....0<t", PL_ENDER_REQUEST, true, "on request" },
+        { "docker kill, and its start told again", "s..k<s...n", PL_ENDER_REQUEST, true, "on request" },
+        { "our own, its answer lost", "spUt0x", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "our own, its answer and events lost", "spU.......iV", PL_ENDER_UNSEEN, true, "nobody" },
+        { "… and its events come late", "spU.......i<<<t.0V", PL_ENDER_PLIMSOLL, false, "by plimsolld" },
+        { "our own never came there, and it ended by itself", "spU.......1V", PL_ENDER_ITSELF, false,
+          "by itself" },
+        { "… inspected before", "spU.......i<1V", PL_ENDER_ITSELF, false, "by itself" },
+        { "our own never came there, docker stop", "spU.......t0x", PL_ENDER_REQUEST, true, "on request" },
+        { "our own never came there, docker stop, kill event lost", "spU.......0x", PL_ENDER_REQUEST,
+          true, "on request" },
+        { "our own never came there, stopped right then between two runs", "spU1x", PL_ENDER_REQUEST,
+          true, "on request" },
+        { "a crash, and another run that nobody saw", "s1j", PL_ENDER_UNSEEN, true, "nobody" },
+        { "our own, and another run that nobody saw", "spt0..j", PL_ENDER_UNSEEN, true, "nobody" },
         { "not seen ending", "si", PL_ENDER_UNSEEN, true, "while nobody was watching" },
         { "seen late", "sin", PL_ENDER_SIGKILL, false, "137" },
 };
@@ -158,6 +183,13 @@ static uint64_t play(PlEnding *e, const char *events) {
                 case 'G': pl_ending_oom(e, PL_OOM_VICTIM_UNKNOWN, true, at); break;
                 case 'z': event(e, PL_EVENT_PAUSE, 0, at); break;
                 case 'Z': event(e, PL_EVENT_UNPAUSE, 0, at); break;
+                case 'y': c.phase = PL_PHASE_PAUSED; c.pid = 7; pl_ending_inspect(e, &c, at);
+                        c.phase = PL_PHASE_EXITED; c.pid = 0; break;
+                case 'U': pl_ending_own_unsure(e); break;
+                case 'V': pl_ending_own_over(e, at); break;
+                case 'J': c.started_usec = at - SEC / 10; watch(e, &c, at); break;
+                case 'j': c.started_usec = at - SEC / 10; c.finished_usec = at;
+                        pl_ending_inspect(e, &c, at); break;
                 case 'g': lost = at; break;
                 case 'b': pl_ending_engine(e, lost, at); break;
                 case 'x': event(e, PL_EVENT_STOP, 0, at); break;
@@ -209,6 +241,7 @@ START_TEST(requested) {
                 { "sptkF", false }, { "spx", false }, /* Podman tells of it before the end */
                 { "sx", true },     { "sptkF_t", true },
                 { "st0x", true },   { "s1", false },
+                { "stJ", false },   { "s..k<s", true }, /* another run; the same start again */
         };
         PlEnding e = { 0 };
         uint64_t at = play(&e, rows[_i].events);
@@ -279,7 +312,7 @@ int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_loop_test(t, ending, 0, PL_ARRAY_SIZE(endings));
-        tcase_add_loop_test(t, requested, 0, 14);
+        tcase_add_loop_test(t, requested, 0, 16);
         tcase_add_loop_test(t, crash_loops, 0, 11);
         tcase_add_test(t, restart_count_makes_up);
         return run_case(t);

@@ -516,9 +516,32 @@ static const struct {
         { "crash loop, runs just now", "EREREC.R", false, false, false },
         { "crash loop, ended", "EREREC.", false, true, true },
         { "crash loop of a job, ended", "1EREREC.", false, true, false },
+        /* ~ the next plimsolld comes; ^ and asks otherwise; % and it is another run */
+        { "was up before plimsolld came, is silent", "u~D", false, true, true },
+        { "… not settled", "u~dd", false, false, false },
+        { "… and asks otherwise", "u^D", false, false, false },
+        { "… and is no start that lasts too long", "u^DD", false, false, false,
+          .on_start_timeout = true },
+        { "… in another run", "u%D", false, false, false },
+        { "… and it was never up", "D~D", false, false, false },
+        { "the probe had changed before plimsolld came", "uq~D", false, false, false },
+        { "Docker's check passed before plimsolld came, and fails", "HS~", true, true, true },
+        { "… in another run", "HS%", true, false, false },
+        { "failed under no, was up before plimsolld came", "1u~E", false, true, true },
+        { "… in an earlier run", "1u%E", false, true, true },
+        { "failed under no, was never up before plimsolld came", "1D~E", false, true, false },
         { "between the halves of a restart", "uDG", false, true, true },
         { "between the halves of our own restart", "uDoE", false, true, true },
 };
+
+/* What one plimsolld knew, to the next. */
+static void next_plimsolld(World *w, char how) {
+        const uint64_t ran = how == '%' ? 8 : 7, asked = how == '^' ? 10 : 9;
+        PlProof known = pl_health_proof(&w->health, 7, 9);
+
+        w->health = (PlHealth){ .since_usec = w->now };
+        pl_health_recall(&w->health, &known, ran, asked, w->facts.started_usec);
+}
 
 START_TEST(proof) {
         World w;
@@ -530,7 +553,10 @@ START_TEST(proof) {
         for (const char *c = proofs[_i].script; *c; c++)
                 for (int n = *c == 'D' || *c == 'T' ? 3 : 1; n > 0; n--) {
                         w.now += PL_USEC_PER_SEC;
-                        act(&w, *c == 'D' ? 'd' : *c == 'T' ? 'x' : *c);
+                        if (*c == '~' || *c == '^' || *c == '%')
+                                next_plimsolld(&w, *c);
+                        else
+                                act(&w, *c == 'D' ? 'd' : *c == 'T' ? 'x' : *c);
                         step(&w);
                 }
         ck_assert_msg(pl_health_is_failing(&w.health) == proofs[_i].failing &&

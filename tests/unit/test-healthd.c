@@ -75,11 +75,19 @@ static void on_doubted(void *userdata, const char *id) {}
 /* A restart that was sent a second ago, when plimsolld ended. */
 static bool recalls;
 
-static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlRestart *ret_restart,
-                      PlEnding *ret_ending) {
+/* … or what was kept last. */
+static bool keeps, kept_any;
+static PlCourse kept;
+
+static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlCourse *ret) {
+        if (keeps && kept_any) {
+                *ret = kept;
+                return true;
+        }
         if (!recalls)
                 return false;
-        *ret_restart = (PlRestart){
+        *ret = (PlCourse){ 0 };
+        ret->restart = (PlRestart){
                 .stage = PL_RESTART_SENT,
                 .sent = PL_RESTART_WHOLE,
                 .ran_usec = started_usec,
@@ -87,8 +95,7 @@ static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlResta
                 .since_usec = now_usec - SEC,
                 .until_usec = now_usec + 24 * SEC,
         };
-        *ret_ending = (PlEnding){ 0 };
-        pl_ending_own(ret_ending, started_usec + 59 * SEC, started_usec + 84 * SEC);
+        pl_ending_own(&ret->ending, started_usec + 59 * SEC, started_usec + 84 * SEC);
         return true;
 }
 
@@ -100,10 +107,11 @@ static uint64_t realtime(void) {
 }
 
 /* A restart that is over explains nothing that comes later, to the next plimsolld neither. */
-static void on_remember(void *userdata, const char *id, const PlRestart *restart,
-                        const PlEnding *ending) {
-        if (restart->stage == PL_RESTART_IDLE && ending->own.usec > 0)
-                ck_assert_uint_le(ending->own.until_usec, realtime() + SEC / 10);
+static void on_remember(void *userdata, const char *id, const PlCourse *c) {
+        if (c->restart.stage == PL_RESTART_IDLE && c->ending.own.usec > 0)
+                ck_assert_uint_le(c->ending.own.until_usec, realtime() + SEC / 10);
+        kept = *c;
+        kept_any = true;
 }
 
 static void on_touched(void *userdata) {}
@@ -354,6 +362,7 @@ END_TEST
 START_TEST(ended_before_it_was_inspected) {
         enum { BY_ITSELF, STOPPED, REMOVED };
 
+        containers[0].started_usec = realtime();
         happens(0, PL_EVENT_START, 0);
         if (_i == STOPPED)
                 happens(0, PL_EVENT_KILL, 15);
@@ -364,7 +373,6 @@ START_TEST(ended_before_it_was_inspected) {
                 return;
         }
         containers[0].host.restart_policy = (char *)"on-failure";
-        containers[0].started_usec = realtime();
         containers[0].phase = PL_PHASE_EXITED;
         containers[0].exit_code = 3;
         containers[0].finished_usec = realtime();
@@ -578,6 +586,23 @@ START_TEST(ended_with_the_engine) {
 }
 END_TEST
 
+/* What it knew of this run goes with plimsolld to the next one, and of this run alone. */
+START_TEST(proof_outlives_plimsolld) {
+        PlPolicy *same = policy;
+
+        keeps = true;
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        pl_healthd_free(healthd);
+        ck_assert_int_eq(pl_healthd_new(event, &handlers, NULL, &healthd), 0);
+        pl_healthd_set_policy(healthd, same);
+        if (_i)
+                containers[0].started_usec += SEC;
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        run_for(SEC / 10);
+        ck_assert_uint_eq(n_asked[0], !_i);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("restarts");
 
@@ -594,6 +619,7 @@ int main(void) {
         tcase_add_loop_test(t, ended_with_the_engine, 0, 5);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
+        tcase_add_loop_test(t, proof_outlives_plimsolld, 0, 2);
         tcase_add_test(t, a_job_is_done_again);
         tcase_add_test(t, a_start_is_told_by_what_comes_of_it);
         tcase_add_loop_test(t, ended_unseen, 0, (int)PL_ARRAY_SIZE(unseen));

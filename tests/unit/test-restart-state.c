@@ -18,27 +18,36 @@ static const uint64_t now = 50000 * SEC, real = 1767225600 * SEC;
 /* A restart that was under way goes on, too. */
 START_TEST(course_goes_on) {
         static const char boot[] = ",\"since\":99999999999999,";
-        PlRestart r = { .stage = PL_RESTART_SENT,
-                        .sent = PL_RESTART_STOP,
-                        .sent_usec = now - SEC,
-                        .ran_usec = real,
-                        .since_usec = now - SEC,
-                        .until_usec = now + 20 * SEC,
-                        .gave_up = true,
-                        .gave_up_usec = now - MIN,
-                        .booked = true },
-                  back;
-        PlEnding e = { .ender = PL_ENDER_PLIMSOLL, .own = { real, real + MIN } }, e_back;
+        PlCourse c = { .restart = { .stage = PL_RESTART_SENT,
+                                    .sent = PL_RESTART_STOP,
+                                    .sent_usec = now - SEC,
+                                    .ran_usec = real,
+                                    .since_usec = now - SEC,
+                                    .until_usec = now + 20 * SEC,
+                                    .gave_up = true,
+                                    .gave_up_usec = now - MIN,
+                                    .booked = true },
+                       .ending = { .ender = PL_ENDER_PLIMSOLL,
+                                   .paused_usec = real + 2,
+                                   .own = { real, real + MIN, .term_usec = real + 1 } },
+                       .proof = { real, 77, .was_up = true, .ever_up = true } },
+                 back;
         _cleanup_free_ char *text = NULL, *later = NULL;
         char *since;
 
-        ck_assert_int_eq(pl_restart_state_format(&r, &e, &text), 0);
-        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, &back, &e_back), 0);
-        ck_assert(memcmp(&r, &back, sizeof(r)) == 0);
-        ck_assert_uint_eq(e_back.own.usec, real);
-        ck_assert_uint_eq(e_back.own.until_usec, real + MIN);
-        pl_restart_recall(&back, now);
-        ck_assert_int_eq(back.stage, PL_RESTART_UNSURE);
+        ck_assert_int_eq(pl_restart_state_format(&c, &text), 0);
+        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, &back), 0);
+        ck_assert(memcmp(&c.restart, &back.restart, sizeof(c.restart)) == 0);
+        ck_assert_uint_eq(back.ending.own.usec, real);
+        ck_assert_uint_eq(back.ending.own.until_usec, real + MIN);
+        ck_assert_uint_eq(back.ending.own.term_usec, real + 1);
+        ck_assert_uint_eq(back.ending.paused_usec, real + 2);
+        ck_assert_uint_eq(back.proof.ran_usec, real);
+        ck_assert_uint_eq(back.proof.asked, 77);
+        ck_assert(back.proof.was_up && back.proof.ever_up && !back.proof.passed);
+        pl_course_recall(&back, now);
+        ck_assert_int_eq(back.restart.stage, PL_RESTART_UNSURE);
+        ck_assert(back.ending.own.unsure);
         /* … also beyond a boot, where nobody is at it any more: what was stopped has to be started
          */
         since = strstr(text, ",\"since\":");
@@ -46,26 +55,26 @@ START_TEST(course_goes_on) {
         ck_assert_int_ge(asprintf(&later, "%.*s%s%s", (int)(since - text), text, boot,
                                   strchr(since + 1, ',') + 1),
                          0);
-        ck_assert_int_eq(pl_restart_state_parse(later, strlen(later), now, &back, &e_back), 0);
-        ck_assert_int_eq(back.stage, PL_RESTART_SENT);
-        ck_assert_uint_eq(back.since_usec, now);
-        ck_assert_uint_eq(back.until_usec, now);
+        ck_assert_int_eq(pl_restart_state_parse(later, strlen(later), now, &back), 0);
+        ck_assert_int_eq(back.restart.stage, PL_RESTART_SENT);
+        ck_assert_uint_eq(back.restart.since_usec, now);
+        ck_assert_uint_eq(back.restart.until_usec, now);
 }
 END_TEST
 
-static void round_trip(const PlRestart *r, const PlEnding *e, PlRestart *ret_r, PlEnding *ret_e) {
+static void round_trip(const PlCourse *c, PlCourse *ret) {
         _cleanup_free_ char *text = NULL, *again = NULL;
 
-        ck_assert_int_eq(pl_restart_state_format(r, e, &text), 0);
-        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, ret_r, ret_e), 0);
-        ck_assert_int_eq(pl_restart_state_format(ret_r, ret_e, &again), 0);
+        ck_assert_int_eq(pl_restart_state_format(c, &text), 0);
+        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, ret), 0);
+        ck_assert_int_eq(pl_restart_state_format(ret, &again), 0);
         ck_assert_str_eq(text, again);
 }
 
 /* A budget goes on where it was, however often plimsolld starts, and so does the backoff. */
 START_TEST(budget_goes_on) {
-        PlRestart r = { 0 }, back;
-        PlEnding e = { 0 }, unused;
+        PlCourse c = { 0 }, back;
+        PlRestart *r = &c.restart;
         PlBudget budget = { _i ? 40 : 3, 5 * PL_USEC_PER_HOUR };
         PlRestartRules rules = { PL_ON_UNHEALTHY_RESTART, budget };
         PlRestartFacts broken = { .broken = true, .phase = PL_PHASE_EXITED };
@@ -73,23 +82,22 @@ START_TEST(budget_goes_on) {
         uint64_t at = now - 4 * PL_USEC_PER_HOUR, until = 0;
         PlRestartVerb verb;
 
-        while ((verb = pl_restart_step(&r, &rules, &broken, at, 0, &until)) != PL_RESTART_GIVE_UP) {
+        while ((verb = pl_restart_step(r, &rules, &broken, at, 0, &until)) != PL_RESTART_GIVE_UP) {
                 if (verb == PL_RESTART_WAIT)
                         at = until;
                 if (verb == PL_RESTART_QUEUE) {
-                        ck_assert_int_eq(pl_restart_turn(&r, &rules, &broken, at),
-                                         PL_RESTART_START);
-                        pl_restart_answered(&r, -EIO, at, 0);
+                        ck_assert_int_eq(pl_restart_turn(r, &rules, &broken, at), PL_RESTART_START);
+                        pl_restart_answered(r, -EIO, at, 0);
                         n++;
                 }
-                round_trip(&r, &e, &back, &unused);
-                ck_assert_uint_eq(back.streak, r.streak);
-                r = back;
+                round_trip(&c, &back);
+                ck_assert_uint_eq(back.restart.streak, r->streak);
+                c = back;
         }
         ck_assert_uint_eq(n, limit);
-        round_trip(&r, &e, &back, &unused);
-        ck_assert(back.gave_up);
-        ck_assert_uint_eq(pl_restart_count(&back, &budget, at), limit);
+        round_trip(&c, &back);
+        ck_assert(back.restart.gave_up);
+        ck_assert_uint_eq(pl_restart_count(&back.restart, &budget, at), limit);
 }
 END_TEST
 
@@ -115,38 +123,42 @@ START_TEST(end_goes_on) {
                           .pid = rows[_i].phase == PL_PHASE_RUNNING ? 7 : 0,
                           .exit_code = 3,
                           .finished_usec = real + rows[_i].later_usec };
-        PlEnding e = { .ender = rows[_i].before, .exit_code = 3, .end_usec = real + SEC / 100 };
-        PlEnding back;
-        PlRestart r = { 0 }, unused;
+        PlCourse was = { .ending = { .ender = rows[_i].before,
+                                     .exit_code = 3,
+                                     .end_usec = real + SEC / 100 } },
+                 back;
 
-        if (e.ender == PL_ENDER_NONE) {
-                e.end_usec = 0;
-                pl_ending_own(&e, real, real + 25 * SEC);
+        if (was.ending.ender == PL_ENDER_NONE) {
+                was.ending.end_usec = 0;
+                pl_ending_own(&was.ending, real, real + 25 * SEC);
         }
-        round_trip(&r, &e, &unused, &back);
-        pl_ending_inspect(&back, &c, real + 2 * MIN);
-        ck_assert_msg(back.ender == rows[_i].after, "%s: %d", rows[_i].name, back.ender);
+        round_trip(&was, &back);
+        pl_ending_inspect(&back.ending, &c, real + 2 * MIN);
+        ck_assert_msg(back.ending.ender == rows[_i].after, "%s: %d", rows[_i].name,
+                      back.ending.ender);
 }
 END_TEST
 
 /* Of a boot before this one, the machine's clock began anew. */
 START_TEST(times_of_another_boot) {
-        PlRestart r = { .times_usec = { now + MIN, now - MIN }, .n_times = 2 }, back;
+        PlCourse c = { .restart = { .times_usec = { now + MIN, now - MIN }, .n_times = 2 } }, back;
         PlBudget budget = { 3, 60 * MIN };
-        PlEnding e = { 0 }, unused;
         _cleanup_free_ char *text = NULL;
 
-        r.not_before_usec = now + 60 * MIN;
-        ck_assert_int_eq(pl_restart_state_format(&r, &e, &text), 0);
-        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, &back, &unused), 0);
-        ck_assert_uint_eq(pl_restart_count(&back, &budget, now), 1);
-        ck_assert_uint_eq(back.not_before_usec, 0);
+        c.restart.not_before_usec = now + 60 * MIN;
+        ck_assert_int_eq(pl_restart_state_format(&c, &text), 0);
+        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), now, &back), 0);
+        ck_assert_uint_eq(pl_restart_count(&back.restart, &budget, now), 1);
+        ck_assert_uint_eq(back.restart.not_before_usec, 0);
 }
 END_TEST
 
 #define END(by)               \
         "\"end\":{\"by\":" by \
         ",\"exit_code\":3,\"signal\":0,\"at\":5,\"term\":0,\"kill\":0,\"own\":0}"
+#define COURSE                                                                                \
+        "\"course\":{\"stage\":3,\"sent\":5,\"sent_at\":1,\"ran\":1,\"since\":1,\"until\":2," \
+        "\"booked\":false}"
 #define REST "\"streak\":1,\"not_before\":0,\"gave_up\":false,\"fired\":false,"
 
 static const struct {
@@ -155,6 +167,9 @@ static const struct {
 } files[] = {
         { "{\"times\":[5]," REST END("1") "}", 0 },
         { "{\"times\":[],\"more\":{}," REST END("8") "}", 0 },
+        /* of the version before this one: nothing is proven */
+        { "{\"times\":[5]," REST COURSE "," END("1") "}", 0 },
+        { "{\"times\":[]," REST END("1") ",\"proof\":{\"ran\":-1}}", -EBADMSG },
         { "", -EBADMSG },
         { "[]", -EBADMSG },
         { "{\"times\":[5]," REST END("99") "}", -EBADMSG },
@@ -172,31 +187,31 @@ static const struct {
 };
 
 START_TEST(reads_a_file) {
-        PlRestart r;
-        PlEnding e;
-        int k = pl_restart_state_parse(files[_i].text, strlen(files[_i].text), now, &r, &e);
+        PlCourse c;
+        int k = pl_restart_state_parse(files[_i].text, strlen(files[_i].text), now, &c);
 
         ck_assert_msg(k == files[_i].r, "%s: %d", files[_i].text, k);
         if (k == 0)
-                ck_assert_uint_eq(r.streak, 1);
+                ck_assert_uint_eq(c.restart.streak, 1);
+        if (k == 0)
+                ck_assert_uint_eq(c.proof.ran_usec, 0);
 }
 END_TEST
 
 START_TEST(goes_with_the_container) {
-        PlRestart r = { .streak = 2 };
-        PlEnding e = { .exit_code = 3 };
+        PlCourse c = { .restart = { .streak = 2 }, .ending = { .exit_code = 3 } };
         PlStateDir *d = NULL;
 
         tmp_make("/tmp");
         ck_assert_int_eq(pl_state_dir_open(tmp, NULL, NULL, &d), 0);
-        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &r, &e), -ENOENT);
-        ck_assert_int_eq(pl_state_dir_save_restart(d, ID, &r, &e), 0);
-        r.streak = 0;
-        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &r, &e), 0);
-        ck_assert_uint_eq(r.streak, 2);
-        ck_assert_int_eq(pl_state_dir_save_restart(d, "../x", &r, &e), -EINVAL);
+        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &c), -ENOENT);
+        ck_assert_int_eq(pl_state_dir_save_restart(d, ID, &c), 0);
+        c.restart.streak = 0;
+        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &c), 0);
+        ck_assert_uint_eq(c.restart.streak, 2);
+        ck_assert_int_eq(pl_state_dir_save_restart(d, "../x", &c), -EINVAL);
         pl_state_dir_forget(d, ID);
-        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &r, &e), -ENOENT);
+        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &c), -ENOENT);
         pl_state_dir_free(d);
         tmp_remove();
 }

@@ -209,6 +209,7 @@ static const struct {
         { "refused: it tried", "D-QTse-W", 1, PL_RESTART_IDLE },
         { "conflict: it did nothing", "D-QTsb-W", 0, PL_RESTART_IDLE },
         { "somebody else has stopped it", "D-QTsa-Lip-.", 0, PL_RESTART_IDLE },
+        { "somebody else has stopped and started it", "D-QTsa-Lirjk-.", 0, PL_RESTART_IDLE },
         { "somebody else has started it", "DE-QTSa-Lirjk-.", 0, PL_RESTART_IDLE },
         { "it never came to the engine", "D-QTslN-Li-W_-L-Wi-Q", 0, PL_RESTART_WAITS },
         { "… or was only slow", "D-QTslN-Li-W_-LGi-Wix-S", 1, PL_RESTART_SENT },
