@@ -31,7 +31,7 @@ struct PlSlices {
         char *error;   /* systemd's last refusal, said once; NULL: it took what it was told */
         unsigned in_flight;
         bool due, again;       /* of the next look */
-        sd_event_source *look; /* systemd answers before the kernel has it */
+        sd_event_source *look; /* soon: systemd answers before the kernel has it */
 };
 
 #define LOOK_USEC (100 * PL_USEC_PER_MSEC)
@@ -353,13 +353,28 @@ static void update(PlEnforcer *e, bool again) {
         }
 }
 
+/* Once for whatever else happens until then: it looks at every container. */
+static void look_soon(PlSlices *s) {
+        int enabled = SD_EVENT_OFF;
+
+        (void)sd_event_source_get_enabled(s->look, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        (void)sd_event_source_set_time_relative(s->look, LOOK_USEC);
+        (void)sd_event_source_set_enabled(s->look, SD_EVENT_ONESHOT);
+}
+
 void pl_slices_update(PlEnforcer *e) {
         PlSlices *s = e->places.slices;
-        bool due = s->due || e->touched, again = s->again;
+        bool again = s->again;
 
+        if (!s->due) {
+                if (e->touched)
+                        look_soon(s);
+                return;
+        }
         s->due = s->again = false;
-        if (due)
-                update(e, again);
+        update(e, again);
 }
 
 void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
@@ -374,8 +389,7 @@ void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
         s->error = why ? strdup(why) : NULL;
         if (e->stopping)
                 pl_queue_arm(e);
-        (void)sd_event_source_set_time_relative(s->look, LOOK_USEC);
-        (void)sd_event_source_set_enabled(s->look, SD_EVENT_ONESHOT);
+        look_soon(s);
 }
 
 bool pl_slices_wait(const PlEnforcer *e) {

@@ -1261,6 +1261,39 @@ static int parse_network_event(const json_t *root, const json_t *actor, PlEvent 
         return 0;
 }
 
+/* What is looked at of events that do not tell of a new container. */
+static const PlKeep keep_attributes[] = {
+        { "name", NULL },
+        { "exitCode", NULL },
+        { "containerExitCode", NULL },
+        { "signal", NULL },
+        { "health_status", NULL },
+        { "container", NULL },
+        {},
+};
+static const PlKeep keep_actor[] = { { "ID", NULL }, { "Attributes", keep_attributes }, {} };
+static const PlKeep keep_event[] = {
+        { "Type", NULL },
+        { "Action", NULL },
+        { "time", NULL },
+        { "timeNano", NULL },
+        { "HealthStatus", NULL },
+        { "Actor", keep_actor },
+        {},
+};
+
+/* The labels of its container are in each event; only those of a create event are read. */
+static int load_event(const char *line, size_t size, json_t **ret) {
+        _cleanup_free_ char *pruned = NULL;
+        size_t n;
+        int r;
+
+        if (memmem(line, size, "\"create\"", strlen("\"create\"")))
+                return load_object(line, size, ret);
+        r = pl_prune(line, size, keep_event, &pruned, &n);
+        return r < 0 ? r : load_object(pruned, n, ret);
+}
+
 int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret) {
         _cleanup_json_ json_t *root = NULL;
         const json_t *actor, *attributes;
@@ -1268,7 +1301,7 @@ int pl_docker_parse_event(const char *line, size_t size, PlEvent *ret) {
         PlEvent e = { .exit_code = -1 };
         int r;
 
-        r = load_object(line, size, &root);
+        r = load_event(line, size, &root);
         if (r < 0)
                 return r == -ENOMEM ? r : -EBADMSG;
 
