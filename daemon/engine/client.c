@@ -448,6 +448,7 @@ typedef struct Request {
         pid_t listener;      /* of a ping: who answered */
         uint64_t asked_usec; /* CLOCK_MONOTONIC */
         uint64_t ready_usec; /* when a sign of life was all that it waited for; 0: not yet */
+        uint64_t sent;       /* its number among those that were sent */
         TAILQ_ENTRY(Request) link;
 } Request;
 
@@ -490,6 +491,8 @@ struct PlEngine {
 
         Stream stream;
         Lane lanes[_LANE_N];
+        uint64_t n_sent;        /* requests, ever */
+        uint64_t answered_sent; /* the number of the one that is being answered */
 };
 
 static void lose(PlEngine *e, int error, const char *format, ...) PL_PRINTF(3, 4);
@@ -877,6 +880,7 @@ static void reply(PlEngine *e, Request *q, int error) {
                 message = pl_docker_parse_error(q->answer.data, q->answer.size);
         else if (q->kind == &kind_update)
                 message = pl_docker_parse_warnings(q->answer.data, q->answer.size);
+        e->answered_sent = q->sent;
         q->kind->reply(q, understand(e, q, error, message), message);
 }
 
@@ -1029,6 +1033,7 @@ static int start(PlEngine *e, Request *q) {
         }
         TAILQ_INSERT_TAIL(&lane->running, q, link);
         lane->n_running++;
+        q->sent = ++e->n_sent;
         return 0;
 }
 
@@ -1644,6 +1649,14 @@ int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply_to
         if (q)
                 q->reply.inspect = reply_to;
         return ask_for(e, q, id);
+}
+
+uint64_t pl_engine_n_sent(const PlEngine *e) {
+        return e->n_sent;
+}
+
+bool pl_engine_was_sent_after(const PlEngine *e, uint64_t n_sent) {
+        return e->answered_sent > n_sent;
 }
 
 int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply_to,

@@ -106,6 +106,10 @@ typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const c
 int pl_engine_list(PlEngine *e, PlEngineListReply reply, void *userdata);
 int pl_engine_networks(PlEngine *e, PlEngineNetworksReply reply, void *userdata);
 int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata);
+/* Requests wait for others. What one tells that was sent after something had happened tells of
+ * that: pl_engine_n_sent() when it happens, pl_engine_was_sent_after() in the reply's callback. */
+uint64_t pl_engine_n_sent(const PlEngine *e);
+bool pl_engine_was_sent_after(const PlEngine *e, uint64_t n_sent);
 /* What a service may repeat in its answers and nobody may read there. */
 int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply,
                           void *userdata);

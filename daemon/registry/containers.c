@@ -199,6 +199,8 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                                           "cannot inspect it: %s", message ?: strerror(-error));
                 return;
         }
+        /* in a flood it has waited for others, and what happened meanwhile is in the answer */
+        s->inspect_again = s->inspect_again && !pl_engine_was_sent_after(g->engine, s->again_sent);
         pl_registry_take(g, s, TAKE_PTR(*c));
         if (s->inspect_again) {
                 s->inspect_again = false;
@@ -211,6 +213,7 @@ void pl_registry_inspect(PlRegistry *g, PlSubject *s) {
                 return; /* the resync after the return of the engine inspects everything */
         if (s->inspect_in_flight) {
                 s->inspect_again = true;
+                s->again_sent = pl_engine_n_sent(g->engine);
                 return;
         }
         if (pl_engine_inspect(g->engine, s->id, on_inspected, g) >= 0)

@@ -18,8 +18,9 @@ typedef struct PlSubject {
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 
         bool inspect_in_flight, inspect_again;
-        bool inspect_due; /* inspect it once the kernel has its values, which must not wait for a
-                             request */
+        uint64_t again_sent; /* of inspect_again: pl_engine_n_sent() when something happened last */
+        bool inspect_due;    /* inspect it once the kernel has its values, which must not wait for a
+                                request */
         bool inspect_for_sync; /* the inspection under way completes a list */
         bool seen;             /* in the last list */
 

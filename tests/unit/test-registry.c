@@ -169,6 +169,35 @@ START_TEST(nothing_to_list) {
 }
 END_TEST
 
+static bool is_any_in_flight(void) {
+        const PlSubject *s;
+
+        PL_MAP_FOREACH(s, registry->subjects)
+        if (s->inspect_in_flight)
+                return true;
+        return false;
+}
+
+/* Four are asked at a time. What happens to one that still waits for its turn is in its answer;
+ * what happens to one that was asked already takes another. */
+START_TEST(asked_in_time) {
+        json_int_t before;
+        PlSubject *s;
+
+        fake_do(&fake, "{\"op\":\"generate\",\"n\":5,\"prefix\":\"p\"}");
+        sync_all();
+        ck_assert_uint_eq(pl_map_size(registry->subjects), 7);
+        fake_do(&fake, "{\"op\":\"fault\",\"path\":\"/json\",\"kind\":\"hold\"}");
+        before = n_requests("GET /containers/ID/json");
+        for (unsigned i = 0; i < 2; i++)
+                PL_MAP_FOREACH(s, registry->subjects)
+        pl_registry_inspect(registry, s);
+        fake_do(&fake, "{\"op\":\"release\"}");
+        RUN_UNTIL(!is_any_in_flight());
+        ck_assert_int_eq(n_requests("GET /containers/ID/json") - before, 2 * 4 + 3);
+}
+END_TEST
+
 /* All that answers, in whatever order; the list is complete with the last one. */
 START_TEST(out_of_order_answers) {
         hold(ID_A "/json");
@@ -660,6 +689,7 @@ int main(void) {
         tcase_add_test(t, list_inspect_settle);
         tcase_add_test(t, nothing_to_list);
         tcase_add_test(t, out_of_order_answers);
+        tcase_add_test(t, asked_in_time);
         tcase_add_test(t, gone_between_list_and_inspection);
         tcase_add_test(t, broken_inspection);
         tcase_add_loop_test(t, events, 0, (int)PL_ARRAY_SIZE(event_rows));
