@@ -76,7 +76,8 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 if (pl_value_equal(&want.v[i], &h->want.v[i]))
                         continue;
-                h->told.systemd_due = true;
+                h->told.systemd_due = h->told.systemd_changed = true;
+                h->told.systemd_has = false;
                 h->retry.refused &= ~(1U << i);
                 h->held &= ~(1U << i); /* the wish has changed: what is in force now is no drift */
                 h->truth.as_wanted &= ~(1U << i);

@@ -13,6 +13,7 @@ void pl_held_drop_cgroup(PlHeld *h) {
         pl_reading_deinit(&h->reading);
         h->reading = (PlReading){ 0 };
         h->fresh = false;
+        h->told.systemd_has = false;
         h->held = 0;
         h->truth = (PlHeldTruth){ 0 };
         h->waiting = h->withheld = h->told.engine_withheld = 0;

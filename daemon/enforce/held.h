@@ -54,7 +54,9 @@ typedef struct PlHeldTold {
         unsigned events_due;        /* `update` events that our own updates lead to … */
         uint64_t events_until_usec; /* … but not later than this */
         uint64_t others_usec;       /* last `update` event that was not ours */
-        bool systemd_due;           /* the scope has to be told again */
+        bool systemd_due;           /* the scope has to be told again … */
+        bool systemd_changed;       /* … because something else is wanted */
+        bool systemd_has;           /* it has taken all that is wanted, at least once */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
         uint64_t systemd_own_usec;  /* who set properties before this is known */
 } PlHeldTold;
@@ -69,6 +71,7 @@ typedef struct PlHeldWatch {
 /* What may be said to be in force: see pl_held_in_force(). Masks of 1 << PlResource. */
 typedef struct PlHeldTruth {
         uint32_t as_wanted; /* values that the last reading has as wanted */
+        uint32_t cannot;    /* values that the last plan could do nothing for */
         uint32_t contested; /* values that somebody else keeps changing, until that is over */
 } PlHeldTruth;
 
@@ -85,7 +88,9 @@ typedef struct PlHeldNews {
 typedef struct PlHeldRetry {
         uint64_t at_usec; /* CLOCK_BOOTTIME; 0: not */
         uint64_t delay_usec;
-        uint32_t refused; /* values that the kernel has refused: not before the next sweep */
+        uint32_t refused;    /* values that the kernel has refused: not before the next sweep … */
+        uint32_t busy;       /* … but for these, as soon as less memory is in use … */
+        uint64_t busy_bytes; /* … than at the refusal */
 } PlHeldRetry;
 
 typedef struct PlHeld {

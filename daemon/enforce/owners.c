@@ -286,7 +286,7 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
                 r = pl_systemd_set(e->systemd, h->subject->id, h->cgroup->scope, &limits, &engine,
                                    h->service ? h->service->cpu_quota_period_usec : 0);
                 if (r >= 0) {
-                        h->told.systemd_due = false;
+                        h->told.systemd_due = h->told.systemd_changed = false;
                         h->told.systemd_in_flight++;
                         pl_echo_sent(h, &limits);
                 }
@@ -316,6 +316,9 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
 /* Would a reload of systemd apply the file of [Defaults] to its scope, because the scope has no
  * values of its own yet? */
 static bool is_exposed(const PlEnforcer *e, const PlHeld *h) {
+        /* in a stand-off it is told nothing; what it was told before is enough */
+        if (pl_drift_is_standoff(&h->drift))
+                return h->cgroup && h->cgroup->scope && !h->told.systemd_has;
         return h->cgroup && h->cgroup->scope && pl_held_wanted(h) != 0 &&
                (h->told.systemd_due || h->told.systemd_in_flight > 0 ||
                 (h->withheld && pl_held_has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
@@ -368,6 +371,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                 h->told.systemd_in_flight--;
         pl_echo_answered(e, h);
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
+        h->told.systemd_has |= error >= 0 && !h->told.systemd_changed;
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (h->want.v[r].set)
                         news |= pl_held_set_error(h, r, PL_OWNER_SYSTEMD, why);

@@ -66,7 +66,7 @@ static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
 
 /* Between two attempts to lower memory of a container that still uses it. */
 #define RETRY_FIRST_USEC (100 * PL_USEC_PER_MSEC)
-#define RETRY_MAX_USEC   PL_USEC_PER_MIN
+#define RETRY_MAX_USEC   (5 * PL_USEC_PER_SEC)
 /* After an attempt in a stand-off. */
 #define STANDOFF_LOOK_USEC PL_USEC_PER_SEC
 /* With this many containers in the queue, write directly. */
@@ -86,6 +86,43 @@ static void retry_at(PlEnforcer *e, PlHeld *h, uint64_t usec) {
                 return;
         (void)sd_event_source_set_time(e->retry, usec);
         (void)sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
+}
+
+static void retry_later(PlEnforcer *e, PlHeld *h) {
+        h->retry.delay_usec = h->retry.delay_usec == 0
+                                              ? RETRY_FIRST_USEC
+                                              : PL_MIN(2 * h->retry.delay_usec, RETRY_MAX_USEC);
+        retry_at(e, h, pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + h->retry.delay_usec);
+}
+
+/* Memory and swap in use that the kernel cannot just drop. PL_UNLIMITED: unknown. */
+static uint64_t bytes_in_use(const PlEnforcer *e, const PlHeld *h) {
+        PlUsage u;
+
+        if (pl_cg_read_usage(e->mounts, h->cgroup, &u) < 0 || u.memory_bytes == PL_UNLIMITED)
+                return PL_UNLIMITED;
+        if (u.inactive_file_bytes != PL_UNLIMITED)
+                u.memory_bytes -= PL_MIN(u.inactive_file_bytes, u.memory_bytes);
+        return u.memory_bytes + (u.swap_bytes != PL_UNLIMITED ? u.swap_bytes : 0);
+}
+
+/* v1 refuses a limit below what is in use, after having reclaimed what it could: an attempt costs
+ * the container its page cache, so there is another one only when there is room. */
+static void retry_busy(PlEnforcer *e, PlHeld *h) {
+        const PlValue *memory = &h->want.v[PL_RESOURCE_MEMORY_MAX],
+                      *swap = &h->want.v[PL_RESOURCE_MEMORY_SWAP_MAX];
+        uint64_t used, room = memory->set ? memory->number : PL_UNLIMITED;
+
+        h->retry.busy &= h->retry.refused;
+        if (h->retry.busy == 0)
+                return;
+        used = bytes_in_use(e, h);
+        if (swap->set && __builtin_add_overflow(room, swap->number, &room))
+                room = PL_UNLIMITED;
+        if (used >= h->retry.busy_bytes || used > room)
+                return;
+        h->retry.refused &= ~h->retry.busy;
+        h->retry.busy = 0;
 }
 
 /* A container that waits is squeezed again and again; only the first time is reported. */
@@ -108,14 +145,10 @@ static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                                   text ?: "", first->why ?: "lowering it now would kill");
         }
         h->waiting = waiting;
-        if (!plan->again && waiting == 0) {
+        if (plan->again || waiting || h->retry.busy)
+                retry_later(e, h);
+        else
                 h->retry.delay_usec = 0;
-                return;
-        }
-        h->retry.delay_usec = h->retry.delay_usec == 0
-                                              ? RETRY_FIRST_USEC
-                                              : PL_MIN(2 * h->retry.delay_usec, RETRY_MAX_USEC);
-        retry_at(e, h, pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + h->retry.delay_usec);
 }
 
 static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
@@ -203,10 +236,18 @@ static void note_refusal(PlEnforcer *e, PlHeld *h, const PlStep *step, const cha
                           error == -EBUSY ? PL_MESSAGE_LIMITS_WAITING : PL_MESSAGE_LIMITS_FAILED,
                           why, NULL, "%s= not applied, the kernel refused %s%s",
                           pl_resource_info(step->resource)->name, why ?: "it",
-                          error == -EBUSY ? ": the container uses more than that. The next sweep "
-                                            "tries "
-                                            "again, within a minute"
+                          error == -EBUSY ? ": the container uses more than that. It is tried "
+                                            "again when less is in use"
                                           : "");
+}
+
+static void note_refused(PlEnforcer *e, PlHeld *h, PlResource r, int error) {
+        h->retry.refused |= 1U << r;
+        if (error != -EBUSY)
+                return;
+        h->retry.busy |= 1U << r;
+        h->retry.busy_bytes = bytes_in_use(e, h);
+        retry_later(e, h);
 }
 
 /* A squeeze without memory.reclaim borrows memory.high. The old value stays on disk from before the
@@ -259,7 +300,7 @@ static bool execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t *ret_
                         still_held = h->squeeze.high_held;
                 refused = refused || (failed && step->kind == PL_STEP_SQUEEZE);
                 if (failed && step->kind == PL_STEP_WRITE)
-                        h->retry.refused |= 1U << step->resource;
+                        note_refused(e, h, step->resource, r);
                 if (failed)
                         note_refusal(e, h, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
@@ -284,13 +325,13 @@ static bool execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t *ret_
 
 /* Values in force as wanted are held from now on, even where plimsoll had nothing to write. */
 static void note_held(PlEnforcer *e, PlHeld *h) {
-        uint32_t ok = pl_held_wanted(h) & h->reading.supported &
+        uint32_t ok = pl_held_wanted(h) & h->reading.supported & ~h->truth.cannot &
                       ~pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes);
 
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
                 if (ok & (1U << i))
                         (void)pl_held_set_error(h, i, PL_OWNER_KERNEL, NULL);
-        h->held |= ok;
+        h->held = (h->held & ~h->truth.cannot) | ok;
         h->truth.as_wanted = ok;
 }
 
@@ -308,7 +349,7 @@ static uint32_t read_back(PlEnforcer *e, PlHeld *h, uint32_t written) {
                 return 0;
         }
         note_held(e, h);
-        differs = written & ~h->truth.as_wanted;
+        differs = written & ~h->truth.as_wanted & ~h->truth.cannot;
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 _cleanup_free_ char *is = NULL, *why = NULL;
 
@@ -453,6 +494,16 @@ static uint32_t leave_refused(PlPlan *plan, uint32_t refused) {
         return left;
 }
 
+/* What the plan cannot bring about: neither held, nor changed by anybody. */
+static uint32_t cannot_of(const PlPlan *plan) {
+        uint32_t mask = 0;
+
+        for (size_t i = 0; i < plan->n_steps; i++)
+                if (plan->steps[i].kind == PL_STEP_CANNOT)
+                        mask |= 1U << plan->steps[i].resource;
+        return mask;
+}
+
 /* What this host cannot do at all is not waited for. */
 static bool is_done(const PlPlan *plan) {
         for (size_t i = 0; i < plan->n_steps; i++)
@@ -495,7 +546,9 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                            e->registry->options.host.page_bytes, &plan);
         if (r < 0)
                 return;
+        h->truth.cannot = cannot_of(&plan);
         note_held(e, h);
+        retry_busy(e, h);
         left = leave_refused(&plan, h->retry.refused);
         act(e, h, &plan);
         pl_echo_looked(h);

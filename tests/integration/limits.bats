@@ -326,6 +326,31 @@ END
     becomes web CPUQuota 50%
 }
 
+# holder - a container that holds 120 MB until it is told to end that
+holder() {
+    docker run -d --name plain "$BB" sh -c 'dd if=/dev/zero of=/dev/null bs=120M count=100000 & echo $! >/tmp/pid; wait; sleep 100000' >/dev/null
+    wait_until 10 at_least $((110 * MIB)) cat "$(group_of plain memory)/$(is_v2 && echo memory.current || echo memory.usage_in_bytes)"
+}
+
+@test "a limit that waits for memory, or was refused for it, is in force seconds after the memory is free" {
+    local freed
+    daemon_begin
+    holder
+    docker rename plain web
+    wait_until 10 said 'web: (MemoryMax= not applied|uses .*has to wait)'
+    becomes web CPUQuota 50%
+    gives false status_of web .limits.MemoryMax.holds
+    ! grep -E 'web: limits in force: .*MemoryMax' "$LOG" || fail "it was not"
+    docker exec web sh -c 'kill "$(cat /tmp/pid)"'
+    freed=$(date +%s%N)
+    wait_until 60 is web MemoryMax $((64 * MIB))
+    echo "# in force $((($(date +%s%N) - freed) / 1000000)) ms after the memory was free" >&3
+    [ $((($(date +%s%N) - freed) / 1000000)) -lt 9000 ]
+    wait_until 5 said 'web: limits in force: .*MemoryMax=64M'
+    wait_until 5 gives true status_of web .limits.MemoryMax.holds
+    [ "$(docker inspect -f '{{.State.OOMKilled}}' web)" = false ]
+}
+
 @test "status tells what the kernel tells" {
     daemon_begin
     run_bb web

@@ -62,6 +62,21 @@ END
     [ "$(status_json | jq '[.containers[].drift_repairs] | add')" = 0 ]
 }
 
+@test "v1: MemorySwapMax= that is left without MemoryMax= is told as impossible, and nobody is blamed" {
+    is_v2 && skip 'v2 limits swap by itself'
+    policy_is <<<$'[Service web]\nMatch=name:web\nMemoryMax=64M\nMemorySwapMax=0'
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    wait_until 5 said 'web: limits in force: .*MemorySwapMax=0'
+    sed -i '/^MemoryMax=/d' "$T/plimsoll.conf"
+    ctl reload
+    becomes web MemoryMax infinity
+    wait_until 5 said 'web: MemorySwapMax= has no effect here'
+    wait_until 5 said 'web: limits given back: MemoryMax'
+    unsaid 'limits changed|not in force'
+}
+
 @test "plimsollctl reload brings it into force and exits 0" {
     daemon_begin
     run_bb web

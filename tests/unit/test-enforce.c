@@ -1,195 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The enforcer between a fake engine and stand-ins for kernel and systemd: when values are written,
- * what is said of them, who is told, and what is given back.
+ * The enforcer: when values are written, what is said of them, who is told, and what is given back.
  */
 
-#include "core-fixture.h"
-#include "enforce/enforcer.h"
-#include "enforce/queue.h"
-#include "standins.h"
-
-#define GROUP_A "docker/" ID_A
-#define SCOPE_A "system.slice/docker-" ID_A ".scope"
-#define PID_A   41
-
-#define DAEMON  "[Daemon]\n"
-#define SECTION "[Service web]\nMatch=name:web\n"
-#define M64     SECTION "MemoryMax=64M\n"
-#define BIT(r)  (UINT32_C(1) << PL_RESOURCE_##r)
-
-static PlEnforcer *enforcer;
-static PlCgroupMounts mounts;
-static unsigned n_stopped, n_starts, n_kills, n_groups, n_no_groups, n_written_before_start;
-
-static int on_added(void *userdata, PlSubject *s) {
-        return pl_enforcer_add(enforcer, s);
-}
-
-static void on_removed(void *userdata, PlSubject *s, bool gone) {
-        pl_enforcer_remove(enforcer, s);
-}
-
-static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
-        if (e->action == PL_EVENT_START && n_starts++ == 0)
-                n_written_before_start = n_written;
-        n_kills += e->action == PL_EVENT_KILL;
-        pl_enforcer_event(enforcer, s, e);
-}
-
-static void on_inspected(void *userdata, PlSubject *s, bool current) {
-        pl_enforcer_inspected(enforcer, s);
-}
-
-static void on_engine(void *userdata, const PlEngineInfo *info) {
-        if (info)
-                pl_enforcer_connected(enforcer);
-}
-
-static void on_listed(void *userdata) {
-        pl_queue_arm(enforcer);
-}
-
-static void on_synced(void *userdata, bool first) {}
-
-static void on_quiet(void *userdata) {}
-
-static const PlRegistryHandlers registry_handlers = {
-        .added = on_added,
-        .removed = on_removed,
-        .event = on_event,
-        .inspected = on_inspected,
-        .engine = on_engine,
-        .listed = on_listed,
-        .synced = on_synced,
-        .quiet = on_quiet,
-};
-
-static void on_group(void *userdata, PlSubject *s, const PlCgroup *g) {
-        *(g ? &n_groups : &n_no_groups) += 1;
-}
-
-static void on_idle(void *userdata) {}
-
-static void on_stopped(void *userdata) {
-        n_stopped++;
-}
-
-static const PlEnforceHandlers enforce_handlers = {
-        .group = on_group,
-        .idle = on_idle,
-        .stopped = on_stopped,
-};
-
-static void make_with(const char *policy, PlRegistryOptions options, bool no_early_write) {
-        options.engine_url = fake.url;
-        mounts = standin_mounts();
-        (void)mkdir(standin_mount, 0755);
-        (void)mkdir(standin_proc, 0755);
-        make_registry(&registry_handlers, options, policy);
-        ck_assert_int_eq(pl_enforcer_new(registry, &mounts, no_early_write, &enforce_handlers, NULL,
-                                         &enforcer),
-                         0);
-        pl_enforcer_begin(enforcer);
-}
-
-static void make(const char *policy) {
-        make_with(policy, (PlRegistryOptions){}, false);
-}
-
-static void teardown(void) {
-        registry = pl_registry_free(registry);
-        enforcer = pl_enforcer_free(enforcer);
-        core_teardown();
-}
-
-static void sync_all(void) {
-        use_engine();
-        RUN_UNTIL(registry->synced);
-}
-
-static void run_through(void) {
-        unsigned before = n_kills;
-
-        fake_do(&fake, "{\"op\":\"kill\",\"name\":\"web\"}");
-        RUN_UNTIL(n_kills > before);
-}
-
-/* It runs since before plimsolld. */
-static void runs_already(const char *group) {
-        group_make(group);
-        process_put(PID_A, group);
-        fake_do(&fake,
-                "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true,"
-                "\"pid\":%d}",
-                PID_A);
-}
-
-static const PlHeld *held(void) {
-        return subject(ID_A)->held;
-}
-
-static bool has_error(uint32_t mask, PlOwner o) {
-        for (PlResource r = 0; held()->owner_errors && r < _PL_RESOURCE_N; r++)
-                if (mask & (UINT32_C(1) << r) && held()->owner_errors[r][o])
-                        return true;
-        return false;
-}
-
-/* Everything has been looked at and everybody has answered. */
-static bool is_settled(void) {
-        return TAILQ_EMPTY(&enforcer->queue[PL_QUEUE_KERNEL]) &&
-               TAILQ_EMPTY(&enforcer->queue[PL_QUEUE_OWNERS]) && enforcer->updates_in_flight == 0 &&
-               subject(ID_A) && !subject(ID_A)->inspect_in_flight;
-}
-
-/* What comes every minute, now. */
-static void sweep(void) {
-        ahead_usec += 70 * PL_USEC_PER_SEC;
-        pl_enforcer_quiet(enforcer);
-        RUN_UNTIL(is_settled());
-}
-
-static void change_policy_only(const char *text) {
-        PlPolicy *old = pl_registry_set_policy(registry, parse_policy(text));
-
-        pl_enforcer_set_policy(enforcer);
-        pl_policy_unref(old);
-}
-
-static void change_policy(const char *text) {
-        change_policy_only(text);
-        RUN_UNTIL(is_settled());
-}
-
-/* A number in the engine's last update; 0: there was none, -1: it has no such member. */
-static json_int_t updated(const char *member) {
-        json_t *stats = fake_tell(&fake, "{\"op\":\"stats\"}"),
-               *updates = json_object_get(stats, "updates");
-        size_t n = json_array_size(updates);
-        json_t *body = n > 0 ? json_object_get(json_array_get(updates, n - 1), "body") : NULL,
-               *value = json_object_get(body, member);
-        json_int_t ret = !body ? 0 : value ? json_integer_value(value) : -1;
-
-        json_decref(stats);
-        return ret;
-}
-
-static unsigned n_updates(void) {
-        json_t *stats = fake_tell(&fake, "{\"op\":\"stats\"}");
-        unsigned n = (unsigned)json_array_size(json_object_get(stats, "updates"));
-
-        json_decref(stats);
-        return n;
-}
-
-static bool has_state(void) {
-        char path[256];
-
-        (void)snprintf(path, sizeof(path), "%s/containers/" ID_A, state_dir);
-        return access(path, F_OK) == 0;
-}
+#include "enforce-fixture.h"
 
 /* --- when --- */
 
@@ -421,6 +236,35 @@ START_TEST(refused_by_the_kernel) {
 }
 END_TEST
 
+/* Refused for what is in use: in force soon after less is, and tried no more often than that. */
+START_TEST(room_for_the_refused) {
+        unsigned n;
+
+        make(M64);
+        kernel_rules[0] = (KernelRule){ .file = "memory.max", .error = EBUSY };
+        runs_already(GROUP_A);
+        group_put(GROUP_A, "memory.current", "67000000\n");
+        sync_all();
+        RUN_UNTIL(said("web", "It is tried again when less is in use") && is_settled());
+        n = n_written_to("memory.max");
+        for (unsigned i = 0; i < 10; i++) { /* its retries find no room */
+                ahead_usec += 6 * PL_USEC_PER_SEC;
+                pl_queue_put(enforcer, subject(ID_A)->held, PL_QUEUE_KERNEL);
+                RUN_UNTIL(is_settled());
+        }
+        ck_assert_uint_eq(n_written_to("memory.max"), n);
+        ck_assert_uint_gt(held()->retry.at_usec, 0);
+        ck_assert_uint_le(held()->retry.delay_usec, 5 * PL_USEC_PER_SEC);
+        kernel_rules[0] = (KernelRule){};
+        group_put(GROUP_A, "memory.current", "1048576\n");
+        ahead_usec += 6 * PL_USEC_PER_SEC;
+        RUN_UNTIL(pl_held_lacking(held()) == 0); /* no sweep, and nobody queues it */
+        ck_assert_ptr_nonnull(said("web", "limits in force: MemoryMax=64M"));
+        RUN_UNTIL(is_settled());
+        ck_assert_uint_eq(held()->retry.at_usec, 0);
+}
+END_TEST
+
 /* Below usage it kills: it waits for usage to fall, and nobody else hears of it until then. */
 START_TEST(waits_for_usage) {
         systemd_standin.there = true;
@@ -458,210 +302,6 @@ START_TEST(not_in_this_kernel) {
         ck_assert_uint_eq(n_said("MemorySwapMax= has no effect here"), 1);
         ck_assert_uint_eq(held()->unsupported, BIT(MEMORY_SWAP_MAX));
         ck_assert_uint_eq(held()->held, BIT(TASKS_MAX));
-}
-END_TEST
-
-/* --- drift --- */
-
-static void drift(const char *group) {
-        unsigned before = n_written_to("memory.max");
-        uint64_t repairs = held()->drift.repairs;
-
-        group_put(group, "memory.max", "1073741824\n");
-        RUN_UNTIL(held()->drift.repairs > repairs || pl_drift_is_standoff(&held()->drift));
-        if (!pl_drift_is_standoff(&held()->drift))
-                RUN_UNTIL(n_written_to("memory.max") > before);
-}
-
-static const struct {
-        const char *name, *group, *who;
-        enum { NOBODY, ENGINE, RELOAD, PROPERTY } by;
-} blame_rows[] = {
-        { "a write", GROUP_A, "a direct write to the cgroup", NOBODY },
-        { "a write to a scope", SCOPE_A, "systemd or a direct write to the cgroup", NOBODY },
-        { "docker update", GROUP_A, "docker update", ENGINE },
-        { "a reload", SCOPE_A, "systemd daemon-reload", RELOAD },
-        { "set-property", SCOPE_A, "systemctl set-property or the engine", PROPERTY },
-};
-
-START_TEST(repaired_and_blamed) {
-        char text[200];
-
-        make(M64);
-        runs_already(blame_rows[_i].group);
-        sync_all();
-        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
-        run_through();
-        ahead_usec += PL_USEC_PER_MIN; /* our own update, and its event, are long ago */
-        if (blame_rows[_i].by == RELOAD)
-                systemd_standin.handlers->reloading(systemd_standin.userdata);
-        if (blame_rows[_i].by == PROPERTY)
-                systemd_standin.last_set_usec = pl_clock_usec(CLOCK_REALTIME);
-        if (blame_rows[_i].by == ENGINE) {
-                fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"event\":\"update\"}");
-                RUN_UNTIL(held()->told.others_usec > 0);
-        }
-        drift(blame_rows[_i].group);
-        ck_assert_str_eq(group_get(blame_rows[_i].group, "memory.max"), "67108864");
-        (void)snprintf(text, sizeof(text), "limits changed by %s, putting back MemoryMax=64M",
-                       blame_rows[_i].who);
-        ck_assert_msg(said("web", text) != NULL, "%s: %s", blame_rows[_i].name,
-                      said("web", "limits changed by")->text);
-        ck_assert_str_eq(said("web", text)->reason, blame_rows[_i].who);
-        ck_assert_str_eq(said("web", text)->message_id, PL_MESSAGE_DRIFT_REPAIRED);
-        ck_assert_uint_eq(held()->drift.repairs, 1);
-}
-END_TEST
-
-/* Ten repairs within a minute, then one attempt per pause; a quiet minute ends it. */
-/* Also of a policy that asks for what this kernel has not. */
-START_TEST(standoff) {
-        make(_i == 0 ? M64 : M64 "MemoryMin=8M\n");
-        runs_already(GROUP_A);
-        group_drop(GROUP_A, "memory.min");
-        sync_all();
-        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
-        for (unsigned i = 0; i < PL_DRIFT_BURST; i++)
-                drift(GROUP_A);
-        ck_assert(!pl_drift_is_standoff(&held()->drift));
-        ck_assert_uint_eq(n_said("limits changed by"), PL_DRIFT_BURST);
-        ck_assert_uint_eq(pl_held_lacking(held()), 0);
-        drift(GROUP_A);
-        ck_assert(pl_drift_is_standoff(&held()->drift));
-        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
-        ck_assert_str_eq(said("web", "stand-off: a direct write")->message_id,
-                         PL_MESSAGE_DRIFT_STANDOFF);
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "1073741824"); /* left alone */
-        pl_queue_arm(enforcer);
-        run_through();
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "1073741824");
-        sweep(); /* the pause is over */
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
-        ck_assert(pl_drift_is_standoff(&held()->drift));
-        /* it was read back, but the other one may have written since, and nobody listens */
-        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
-        ck_assert_uint_eq(n_said("limits changed by"), PL_DRIFT_BURST); /* not said each time */
-        sweep();
-        ck_assert(!pl_drift_is_standoff(&held()->drift));
-        ck_assert_uint_eq(pl_held_lacking(held()), 0);
-        ck_assert_ptr_nonnull(said("web", "the stand-off is over"));
-        drift(GROUP_A); /* and is seen without a sweep */
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
-}
-END_TEST
-
-/* A stand-off ends where the fight may have: its values are repaired at once, and whoever writes
- * again is noticed. */
-static void by_reload(void) {
-        change_policy(M64);
-}
-
-static void by_new_run(void) {
-        fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
-        group_remove(GROUP_A);
-        sweep(); /* nobody watches it */
-        RUN_UNTIL(!held()->cgroup);
-        group_make(GROUP_A);
-        process_put(PID_A + 1, GROUP_A);
-        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A + 1);
-        RUN_UNTIL(held()->held == BIT(MEMORY_MAX) && is_settled());
-}
-
-static const struct {
-        const char *name;
-        void (*end)(void);
-} standoff_ends[] = { { "a reload", by_reload }, { "a new run", by_new_run } };
-
-START_TEST(standoff_ended) {
-        make(M64);
-        runs_already(GROUP_A);
-        sync_all();
-        RUN_UNTIL(is_settled() && held()->held == BIT(MEMORY_MAX));
-        for (unsigned i = 0; i <= PL_DRIFT_BURST; i++)
-                drift(GROUP_A);
-        ck_assert(pl_drift_is_standoff(&held()->drift));
-        standoff_ends[_i].end();
-        ck_assert_msg(!pl_drift_is_standoff(&held()->drift), "%s", standoff_ends[_i].name);
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
-        ck_assert_uint_eq(pl_held_lacking(held()), 0);
-        drift(GROUP_A);
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
-}
-END_TEST
-
-/* Our own calls come back: runc writes what it was told while the policy has gone on. That is put
- * right, and it is nobody's drift; another value in the same moment is, and nobody is named. */
-static const struct {
-        const char *name, *value, *says;
-} echo_rows[] = {
-        { "what we told", "100663296\n", NULL },
-        { "a foreign value", "80740352\n", "limits changed, putting back MemoryMax=64M (was 77M)" },
-};
-
-START_TEST(own_echo) {
-        make(M64 "TasksMax=9\n");
-        runs_already(GROUP_A);
-        sync_all();
-        RUN_UNTIL(is_settled() && pl_held_lacking(held()) == 0);
-        hold(ID_A "/update");
-        change_policy_only(SECTION "MemoryMax=96M\nTasksMax=9\n");
-        RUN_UNTIL(enforcer->updates_in_flight == 1);
-        change_policy_only(M64 "TasksMax=9\n");
-        RUN_UNTIL(n_written_to("memory.max") > 2 && pl_held_lacking(held()) == 0);
-        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "67108864");
-        group_put(GROUP_A, "memory.max", echo_rows[_i].value);
-        release();
-        RUN_UNTIL(is_settled() && pl_streq(group_get(GROUP_A, "memory.max"), "67108864"));
-        ck_assert_uint_eq(held()->drift.repairs, echo_rows[_i].says ? 1 : 0);
-        ck_assert_uint_eq(n_said("limits changed"), echo_rows[_i].says ? 1 : 0);
-        if (echo_rows[_i].says)
-                ck_assert_msg(said("web", echo_rows[_i].says) != NULL, "%s: %s", echo_rows[_i].name,
-                              said("web", "limits changed")->text);
-        ck_assert_uint_eq(n_said("limits in force: MemoryMax=64M"), 2);
-        /* when all is answered and looked at, a write is somebody's again */
-        RUN_UNTIL(is_settled() && !held()->told.echo);
-        drift(GROUP_A);
-        RUN_UNTIL(said("web", "limits changed by a direct write to the cgroup"));
-}
-END_TEST
-
-/* An event of an update is somebody else's when none of ours is due. */
-START_TEST(whose_update) {
-        make(M64);
-        runs_already(GROUP_A);
-        sync_all();
-        RUN_UNTIL(is_settled() && pl_held_lacking(held()) == 0 && n_updates() == 1);
-        run_through(); /* our own event */
-        ck_assert_uint_eq(held()->told.others_usec, 0);
-        fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"event\":\"update\"}");
-        RUN_UNTIL(held()->told.others_usec > 0);
-        RUN_UNTIL(is_settled());
-}
-END_TEST
-
-/* What the kernel refuses to take back is said so, counted so, and no fight. */
-START_TEST(repair_refused) {
-        make(M64 "TasksMax=9\n");
-        runs_already(GROUP_A);
-        sync_all();
-        RUN_UNTIL(is_settled() && pl_held_lacking(held()) == 0);
-        kernel_rules[0] = (KernelRule){ .file = "memory.max", .error = EBUSY };
-        group_put(GROUP_A, "memory.max", "1073741824\n");
-        RUN_UNTIL(n_said("the kernel refused") > 0 && is_settled());
-        ck_assert_uint_eq(n_said("putting back"), 0);
-        ck_assert_ptr_nonnull(said("web", "limits changed by a direct write to the cgroup, and "
-                                          "cannot be put back: MemoryMax=64M (was 1G)"));
-        ck_assert_uint_eq(pl_held_lacking(held()), BIT(MEMORY_MAX));
-        for (unsigned i = 0; i < 2 * PL_DRIFT_BURST; i++) {
-                pl_queue_put(enforcer, subject(ID_A)->held, PL_QUEUE_KERNEL);
-                RUN_UNTIL(is_settled());
-        }
-        ck_assert(!pl_drift_is_standoff(&held()->drift));
-        ck_assert_uint_eq(n_said("limits changed by"), 1);
-        kernel_rules[0] = (KernelRule){};
-        sweep();
-        ck_assert_uint_eq(pl_held_lacking(held()), 0);
-        ck_assert_ptr_nonnull(said("web", "limits in force: MemoryMax=64M (was 1G)"));
 }
 END_TEST
 
@@ -812,10 +452,6 @@ START_TEST(refused_by_the_engine) {
 }
 END_TEST
 
-static void setup(void) {
-        core_setup();
-}
-
 int main(void) {
         TCase *t = tcase_create("enforce");
 
@@ -829,14 +465,9 @@ int main(void) {
         tcase_add_test(t, safe_order);
         tcase_add_test(t, in_force_is_read_back);
         tcase_add_loop_test(t, refused_by_the_kernel, 0, (int)PL_ARRAY_SIZE(refusals));
+        tcase_add_test(t, room_for_the_refused);
         tcase_add_test(t, waits_for_usage);
         tcase_add_test(t, not_in_this_kernel);
-        tcase_add_loop_test(t, repaired_and_blamed, 0, (int)PL_ARRAY_SIZE(blame_rows));
-        tcase_add_loop_test(t, standoff, 0, 2);
-        tcase_add_loop_test(t, standoff_ended, 0, PL_ARRAY_SIZE(standoff_ends));
-        tcase_add_test(t, repair_refused);
-        tcase_add_loop_test(t, own_echo, 0, PL_ARRAY_SIZE(echo_rows));
-        tcase_add_test(t, whose_update);
         tcase_add_test(t, stale_facts_write_nothing);
         tcase_add_test(t, original_captured_once);
         tcase_add_test(t, original_of_the_one_before);
