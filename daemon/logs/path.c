@@ -42,6 +42,7 @@ typedef struct Tree {
         Dir *dirs;
         Name *names;
         size_t n_dirs, n_names, n_seen;
+        const char *archive_dir; /* beside each log */
         bool too_many;
         int error; /* the first directory that could not be read */
         char *error_name;
@@ -134,7 +135,8 @@ static int add_name(Tree *t, size_t dir, const char *name, const struct stat *st
         return 0;
 }
 
-static int add_dir(Tree *t, size_t parent, const char *name, const struct stat *st, bool literal) {
+static int add_dir(Tree *t, size_t parent, const char *name, const struct stat *st,
+                   PlLogpathFolder folder) {
         char *path = NULL;
         int n;
 
@@ -151,9 +153,9 @@ static int add_dir(Tree *t, size_t parent, const char *name, const struct stat *
         t->dirs[t->n_dirs++] = (Dir){
                 .path = path,
                 .parent = parent,
-                .folder = { .literal = literal,
-                            .mtime_usec = (uint64_t)st->st_mtim.tv_sec * PL_USEC_PER_SEC },
+                .folder = folder,
         };
+        t->dirs[t->n_dirs - 1].folder.mtime_usec = (uint64_t)st->st_mtim.tv_sec * PL_USEC_PER_SEC;
         return 0;
 }
 
@@ -194,15 +196,34 @@ static int enter(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *
         }
         if (!any || depth >= DEPTH_MAX)
                 return 0;
-        r = add_dir(t, dir, name, st, literal);
+        r = add_dir(t, dir, name, st, (PlLogpathFolder){ .literal = literal });
         return r < 0 ? r : walk(ctx, req, t, t->n_dirs - 1, next, depth + 1);
+}
+
+/* Where archives are of the logs in a folder, by the names that these had there. */
+static int enter_archive(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t,
+                         size_t dir, const PlLogpathState *at, const struct stat *st,
+                         unsigned depth) {
+        int r = add_dir(t, dir, t->archive_dir, st, (PlLogpathFolder){ .archive = true });
+
+        return r < 0 ? r : walk(ctx, req, t, t->n_dirs - 1, at, depth + 1);
+}
+
+static bool is_archive(const char *name) {
+        size_t n;
+        PlLogpathKind kind = pl_logpath_kind(name, &n);
+
+        return kind == PL_LOGPATH_PACKED || kind == PL_LOGPATH_PARTIALLY_PACKED;
 }
 
 static int look(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t, size_t dir,
                 int fd, const PlLogpathState *at, const struct dirent *e, unsigned depth) {
+        bool archive = t->dirs[dir].folder.archive;
         struct stat st;
 
         if (e->d_type != DT_UNKNOWN && e->d_type != DT_REG && e->d_type != DT_DIR)
+                return 0;
+        if (archive && !is_archive(e->d_name))
                 return 0;
         if (e->d_type == DT_REG && !is_ours(req, at, e->d_name))
                 return 0;
@@ -210,6 +231,10 @@ static int look(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t
                 return 0; /* gone */
         if (st.st_dev != t->dev)
                 return 0;
+        if (S_ISDIR(st.st_mode) && archive)
+                return 0;
+        if (S_ISDIR(st.st_mode) && pl_streq(e->d_name, t->archive_dir))
+                return enter_archive(ctx, req, t, dir, at, &st, depth);
         if (S_ISDIR(st.st_mode))
                 return enter(ctx, req, t, dir, at, e->d_name, &st, depth);
         if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !is_ours(req, at, e->d_name))
@@ -263,6 +288,7 @@ static int list_tree(const PlRotateContext *ctx, const PlLogPathRequest *req, Tr
 
         if (!at)
                 return -ENOMEM;
+        t->archive_dir = req->archive_dir ?: PL_LOGPATH_ARCHIVE_DIR;
         t->fd = open_beneath(AT_FDCWD, req->source, O_RDONLY | O_DIRECTORY);
         if (t->fd < 0)
                 return t->fd;
@@ -272,7 +298,7 @@ static int list_tree(const PlRotateContext *ctx, const PlLogPathRequest *req, Tr
         for (size_t i = 0; i < req->n_globs; i++)
                 at[i] = req->globs[i].begin;
         /* the mount itself is never removed */
-        r = add_dir(t, 0, ".", &st, true);
+        r = add_dir(t, 0, ".", &st, (PlLogpathFolder){ .literal = true });
         return r < 0 ? r : walk(ctx, req, t, 0, at, 0);
 }
 
@@ -422,40 +448,41 @@ static void unlease(int fd) {
 }
 
 /* Gives a file its name back, or one beside it when a new file has taken the name meanwhile. */
-static int put_back(int dir_fd, const Name *f, const char *from) {
+static int put_back(int dir_fd, const Name *f, int from_fd, const char *from) {
         char to[NAME_MAX + 1], stamp[PL_LOGPATH_STAMP_MAX];
 
-        if (renameat2(dir_fd, from, dir_fd, f->name, RENAME_NOREPLACE) == 0)
+        if (renameat2(from_fd, from, dir_fd, f->name, RENAME_NOREPLACE) == 0)
                 return 0;
         (void)snprintf(to, sizeof(to), "%s%s", f->name,
                        pl_logpath_stamp((uint64_t)f->st.st_mtim.tv_sec * PL_USEC_PER_SEC, stamp));
-        return renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+        return renameat2(from_fd, from, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
 /*
  * Removes a file, but not from under a writer that is just opening it: once the name is gone nobody
  * new can open it, and after a moment those who had looked it up before wait for the lease.
- * @hidden: a name to have meanwhile; what a crash leaves under it is removed by the next pass
+ * @hidden: a name to have meanwhile, in hidden_fd; what a crash leaves under it is removed by the
+ *          next pass
  * Return: 0; -EAGAIN somebody writes, and it is where it was; -ESTALE; -errno.
  */
-static int take_away(int dir_fd, const Name *f, int fd, const char *hidden) {
+static int take_away(int dir_fd, const Name *f, int fd, int hidden_fd, const char *hidden) {
         int leased = fd < 0 ? 0 : lease(fd), r = leased;
         struct stat st;
 
         if (r >= 0)
                 r = check_name(dir_fd, f, false);
-        if (r >= 0 && renameat2(dir_fd, f->name, dir_fd, hidden, RENAME_NOREPLACE) < 0)
+        if (r >= 0 && renameat2(dir_fd, f->name, hidden_fd, hidden, RENAME_NOREPLACE) < 0)
                 r = -errno;
         if (r >= 0 && leased > 0) {
                 pl_clock_sleep(2 * PL_USEC_PER_MSEC);
                 if (fcntl(fd, F_GETLEASE) != F_RDLCK || fstat(fd, &st) < 0 ||
                     st.st_size != f->st.st_size) {
-                        r = put_back(dir_fd, f, hidden);
+                        r = put_back(dir_fd, f, hidden_fd, hidden);
                         if (r >= 0)
                                 r = -EAGAIN;
                 }
         }
-        if (r >= 0 && unlinkat(dir_fd, hidden, 0) < 0)
+        if (r >= 0 && unlinkat(hidden_fd, hidden, 0) < 0)
                 r = -errno;
         if (leased > 0)
                 unlease(fd);
@@ -474,7 +501,7 @@ static int delete_file(int dir_fd, const Name *f, const char **reterr_step) {
         if ((size_t)snprintf(hidden, sizeof(hidden), "%s" PL_LOGPATH_ARCHIVE PL_LOGPATH_PARTIAL,
                              f->name) >= sizeof(hidden))
                 return unlinkat(dir_fd, f->name, 0) < 0 ? -errno : 0;
-        return take_away(dir_fd, f, fd, hidden);
+        return take_away(dir_fd, f, fd, dir_fd, hidden);
 }
 
 static int rename_file(int dir_fd, const Name *f, uint64_t now_usec, const char **reterr_step) {
@@ -491,7 +518,48 @@ static int rename_file(int dir_fd, const Name *f, uint64_t now_usec, const char 
         return renameat2(dir_fd, f->name, dir_fd, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
 }
 
-/* Partial archive beside a file; removed unless it got its name. */
+/* Owner and mode of one file for another. Return: 0; -errno. */
+static int take_owner(int fd, const struct stat *st, mode_t mode) {
+        struct stat own;
+
+        if (fstat(fd, &own) < 0)
+                return -errno;
+        if ((own.st_uid != st->st_uid || own.st_gid != st->st_gid) &&
+            fchown(fd, st->st_uid, st->st_gid) < 0) {
+                if (errno != EPERM || own.st_uid != st->st_uid || st->st_gid != 0)
+                        return -errno;
+                /* The sandbox has no chown(2). The archive of a file of root:root stays with the
+                 * service's own group, which gets no more than others have. */
+                mode = (mode & ~(mode_t)S_IRWXG) | (mode & S_IRWXO) << 3;
+        }
+        return fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
+/* The directory for archives beside a log, made on demand as the one that it lies in. */
+static int open_archive_dir(int dir_fd, const char *name, const char **reterr_step) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+        int r;
+
+        *reterr_step = "opening the folder for archives beside";
+        fd = pl_fs_open_below(dir_fd, name, O_RDONLY | O_DIRECTORY);
+        if (fd >= 0 || fd != -ENOENT)
+                return fd == -ELOOP || fd == -EXDEV ? -ENOTDIR : TAKE_FD(fd);
+        *reterr_step = "making the folder for archives beside";
+        if (fstat(dir_fd, &st) < 0 || (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST))
+                return -errno;
+        fd = pl_fs_open_below(dir_fd, name, O_RDONLY | O_DIRECTORY);
+        if (fd < 0)
+                return TAKE_FD(fd);
+        r = take_owner(fd, &st, st.st_mode & 01777);
+        if (r < 0) {
+                (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+                return r;
+        }
+        return TAKE_FD(fd);
+}
+
+/* Partial archive; removed unless it got its name. */
 typedef struct Partial {
         int dir_fd, fd;
         char name[NAME_MAX + 1], final[NAME_MAX + 1];
@@ -542,23 +610,12 @@ static int copy_xattrs(int from, int to) {
 
 static int partial_sync(const Partial *p, int fd, const struct stat *st, const char **reterr_step) {
         const struct timespec times[] = { st->st_atim, st->st_mtim };
-        mode_t mode = st->st_mode & 0777;
-        struct stat own;
         int r;
 
         *reterr_step = "giving the archive owner and mode of the log";
-        if (fstat(p->fd, &own) < 0)
-                return -errno;
-        if ((own.st_uid != st->st_uid || own.st_gid != st->st_gid) &&
-            fchown(p->fd, st->st_uid, st->st_gid) < 0) {
-                if (errno != EPERM || own.st_uid != st->st_uid || st->st_gid != 0)
-                        return -errno;
-                /* The sandbox has no chown(2). The archive of a file of root:root stays with the
-                 * service's own group, which gets no more than others have. */
-                mode = (mode & ~(mode_t)S_IRWXG) | (mode & S_IRWXO) << 3;
-        }
-        if (fchmod(p->fd, mode) < 0)
-                return -errno;
+        r = take_owner(p->fd, st, st->st_mode & 0777);
+        if (r < 0)
+                return r;
         *reterr_step = "giving the archive the extended attributes of the log";
         r = copy_xattrs(fd, p->fd);
         if (r < 0)
@@ -625,10 +682,10 @@ static int choose_final(Partial *p, const Name *f, bool *ret_replace) {
         return -EEXIST;
 }
 
-static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLogPathOutcome *o,
-                    const char **reterr_step) {
+static int compress(const PlRotateContext *ctx, const Tree *t, int dir_fd, const Name *f,
+                    PlLogPathOutcome *o, const char **reterr_step) {
+        _cleanup_close_ int fd = -EBADF, to_fd = -EBADF; /* closed after the partial archive */
         _cleanup_(partial_done) Partial p = { .fd = -EBADF };
-        _cleanup_close_ int fd = -EBADF;
         PlArchiveResult result;
         bool replace = false;
         struct stat st;
@@ -645,8 +702,11 @@ static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLog
                 return r;
         if (r > 0)
                 unlease(fd);
+        to_fd = open_archive_dir(dir_fd, t->archive_dir, reterr_step);
+        if (to_fd < 0)
+                return to_fd;
         *reterr_step = "writing the archive";
-        r = partial_begin(dir_fd, f->name, "", &p);
+        r = partial_begin(to_fd, f->name, "", &p);
         if (r >= 0)
                 r = pl_archive_write(ctx->archiver, fd, 0, (uint64_t)st.st_size, p.fd, ctx->stop,
                                      &result);
@@ -659,9 +719,9 @@ static int compress(const PlRotateContext *ctx, int dir_fd, const Name *f, PlLog
         if (r < 0)
                 return r;
         *reterr_step = "removing what is archived";
-        r = take_away(dir_fd, f, fd, p.name);
+        r = take_away(dir_fd, f, fd, to_fd, p.name);
         if (r < 0) {
-                (void)unlinkat(dir_fd, p.final, 0); /* somebody still writes to it */
+                (void)unlinkat(to_fd, p.final, 0); /* somebody still writes to it */
                 return r;
         }
         (void)fsync(dir_fd);
@@ -700,10 +760,10 @@ static int copy_rounds(const PlRotateContext *ctx, int fd, const Partial *p, PlL
         return 0;
 }
 
-static int copy_and_truncate(const PlRotateContext *ctx, int dir_fd, const Name *f,
+static int copy_and_truncate(const PlRotateContext *ctx, const Tree *t, int dir_fd, const Name *f,
                              PlLogPathOutcome *o, const char **reterr_step) {
+        _cleanup_close_ int fd = -EBADF, to_fd = -EBADF; /* closed after the partial archive */
         _cleanup_(partial_done) Partial p = { .fd = -EBADF };
-        _cleanup_close_ int fd = -EBADF;
         char stamp[PL_LOGPATH_STAMP_MAX];
         uint64_t copied = 0;
         struct stat st;
@@ -713,8 +773,11 @@ static int copy_and_truncate(const PlRotateContext *ctx, int dir_fd, const Name 
         fd = open_listed(dir_fd, f, O_RDWR, &st);
         if (fd < 0)
                 return fd;
+        to_fd = open_archive_dir(dir_fd, t->archive_dir, reterr_step);
+        if (to_fd < 0)
+                return to_fd;
         *reterr_step = "writing the archive";
-        r = partial_begin(dir_fd, f->name, pl_logpath_stamp(ctx->now_sec * PL_USEC_PER_SEC, stamp),
+        r = partial_begin(to_fd, f->name, pl_logpath_stamp(ctx->now_sec * PL_USEC_PER_SEC, stamp),
                           &p);
         if (r >= 0)
                 r = copy_rounds(ctx, fd, &p, o, &copied, reterr_step);
@@ -737,6 +800,7 @@ void pl_log_path_request_deinit(PlLogPathRequest *r) {
                 pl_logpath_glob_deinit(&r->globs[i]);
         free(r->globs);
         free(r->source);
+        free(r->archive_dir);
         *r = (PlLogPathRequest){ 0 };
 }
 
@@ -805,9 +869,9 @@ static int act(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *f, PlLo
         case PL_LOGPATH_REOPEN:
                 return rename_file(fd, name, ctx->now_sec * PL_USEC_PER_SEC, reterr_step);
         case PL_LOGPATH_TRUNCATE:
-                return copy_and_truncate(ctx, fd, name, o, reterr_step);
+                return copy_and_truncate(ctx, t, fd, name, o, reterr_step);
         case PL_LOGPATH_COMPRESS:
-                return compress(ctx, fd, name, o, reterr_step);
+                return compress(ctx, t, fd, name, o, reterr_step);
         default:
                 return 0;
         }

@@ -25,6 +25,7 @@ typedef struct PlLogPathRequest {
         PlLogpathGlob *globs;
         size_t n_globs;
         PlLogpathPolicy policy; /* its strings are not looked at */
+        char *archive_dir;      /* beside each log */
         bool dry_run;
 } PlLogPathRequest;
 

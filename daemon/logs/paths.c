@@ -261,11 +261,16 @@ static int add_glob(Job *j, const PlMount *mount, const PlLogpathPolicy *policy,
                         req = &j->requests[i];
         if (!req) {
                 char *source = strdup(mount->source);
+                char *archive_dir = strdup(policy->archive_dir ?: PL_LOGPATH_ARCHIVE_DIR);
 
-                if (!source)
+                if (!source || !archive_dir) {
+                        free(source);
+                        free(archive_dir);
                         return -ENOMEM;
+                }
                 req = &j->requests[j->n++];
                 *req = (PlLogPathRequest){ .source = source,
+                                           .archive_dir = archive_dir,
                                            .policy = *policy,
                                            .dry_run = j->dry_run };
         }

@@ -290,7 +290,11 @@ void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *poli
 
 bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogpathPolicy *policy,
                             uint64_t now_usec) {
-        if (policy->max_age_usec == PL_TIME_INFINITY || f->literal || f->gone < f->entries)
+        if (f->gone < f->entries)
+                return false;
+        if (f->archive)
+                return true;
+        if (policy->max_age_usec == PL_TIME_INFINITY || f->literal)
                 return false;
         return f->gone > 0 ||
                (now_usec > f->mtime_usec && now_usec - f->mtime_usec > PL_LOGPATH_FOLDER_USEC);

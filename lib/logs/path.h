@@ -23,6 +23,11 @@
 #define PL_LOGPATH_STAMP_MAX   18 /* ".20261124T015300Z" and the NUL */
 #define PL_LOGPATH_ARCHIVE     ".zst"
 #define PL_LOGPATH_PARTIAL     ".plimsoll-tmp" /* after .zst, until the archive is complete */
+/* LogPathArchive=, when it is not given: beside each log, so that no glob of a log's name in its
+ * directory, as programs have them that read their logs again, matches its archives. */
+#define PL_LOGPATH_ARCHIVE_DIR ".plimsoll"
+
+#define PL_LOGPATH_ARCHIVE_DIR_MAX 100 /* of its name */
 
 /* What the policy says about the files of LogPath=. */
 typedef struct PlLogpathPolicy {
@@ -32,6 +37,7 @@ typedef struct PlLogpathPolicy {
         unsigned max_files;           /* LogPathMaxFiles=; 0: any number */
         uint64_t compress_after_usec; /* LogPathCompressAfter=; PL_TIME_INFINITY: never */
         int reopen_signal;            /* LogReopen=; 0: none, copy-truncate (documented as lossy) */
+        char *archive_dir;            /* LogPathArchive=; NULL: PL_LOGPATH_ARCHIVE_DIR */
 } PlLogpathPolicy;
 
 /* Where a walk stands in a glob: a bit for each part that may come next, bit n: a match. */
@@ -117,8 +123,10 @@ typedef struct PlLogpathFolder {
         bool literal;           /* a LogPath= names it without a wildcard */
         uint64_t entries, gone; /* what it held, and how much of that was removed since */
         uint64_t mtime_usec;    /* before that */
+        bool archive;           /* LogPathArchive= */
 } PlLogpathFolder;
 
-/** pl_logpath_folder_goes() - is it empty, and dated, and no longer of use? */
+/** pl_logpath_folder_goes() - is it empty, and dated, and no longer of use? One for archives goes
+ * whenever it is empty, so that it does not keep the other one. */
 bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogpathPolicy *policy,
                             uint64_t now_usec);

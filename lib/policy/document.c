@@ -32,6 +32,7 @@ PlService *pl_service_free(PlService *s) {
         free(s->matches);
         pl_limits_deinit(&s->limits);
         pl_strv_free(s->log_path.globs);
+        free(s->log_path.archive_dir);
         free(s->probe.path);
         free(s->probe.host);
         pl_strv_free(s->probe.expect);

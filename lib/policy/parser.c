@@ -889,6 +889,20 @@ static int set_log_path(Parser *p, const Key *key, Section *s, const char *value
         return pl_strv_append(&s->service->log_path.globs, PL_POLICY_LIST_MAX, value);
 }
 
+static int set_log_path_archive(Parser *p, const Key *key, Section *s, const char *value) {
+        _cleanup_free_ char *name = strdup(value);
+        size_t n = strlen(value);
+
+        if (!name)
+                return -ENOMEM;
+        if (n > 0 && name[n - 1] == '/')
+                name[--n] = '\0';
+        if (n > PL_LOGPATH_ARCHIVE_DIR_MAX || strchr(name, '/') || pl_streq(name, ".") ||
+            pl_streq(name, "..") || (*value && n == 0))
+                return -EINVAL;
+        return replace(&s->service->log_path.archive_dir, name);
+}
+
 static int set_http_path(Parser *p, const Key *key, Section *s, const char *value) {
         if (*value && (value[0] != '/' || strlen(value) > 1024))
                 return -EINVAL;
@@ -1042,6 +1056,8 @@ static const Key policy_keys[] = {
         { "LogPathCompressAfter", LIMITED, set_sec, S(log_path.compress_after_usec),
           PL_USEC_PER_MIN, PL_TIME_INFINITY,
           "a time span of a minute or more such as 1d, or infinity", NULL },
+        { "LogPathArchive", LIMITED, set_log_path_archive, S(log_path.archive_dir), 0, 0,
+          "the name of a directory beside each log, such as .plimsoll/", NULL },
         { "LogReopen", LIMITED, set_word, S(log_path.reopen_signal), 0, 0, NULL, reopen_signals },
 
         { "Probe", LIMITED, set_word, S(probe.kind), 0, 0, NULL, pl_probe_kind_words },

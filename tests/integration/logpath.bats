@@ -47,7 +47,7 @@ END
     wait_until 10 tidied tasks
     gone "$T/srv/dag=1"
     gone "$T/srv/task/yesterday.log"
-    [ "$(zstd -dcq "$T/srv/task/yesterday.log.zst" | wc -c)" -eq 65536 ]
+    [ "$(zstd -dcq "$T/srv/task/.plimsoll/yesterday.log.zst" | wc -c)" -eq 65536 ]
     [ -f "$T/srv/task/today.log" ]
     [ -f "$T/srv/task/note.txt" ]
     [ -f "$T/elsewhere/old.log" ]
@@ -68,7 +68,7 @@ END
     wait_until 5 at_least 180000 stat -c %s "$V/app.log"
     daemon_begin
     wait_until 10 tidied app
-    [ "$(zstd -dcq "$V"/app.log.*Z.zst | grep -c '^a line of the log$')" -eq 10000 ]
+    [ "$(zstd -dcq "$V"/.plimsoll/app.log.*Z.zst | grep -c '^a line of the log$')" -eq 10000 ]
     [ "$(stat -c %s "$V/app.log")" -lt 65536 ]
     wait_until 5 grep -q more "$V/app.log"
     docker rm -f app >/dev/null
@@ -96,7 +96,7 @@ END
     touch -d '1 hour ago' "$T/srv"/app.log.*Z
     kill -HUP "$DAEMON"
     wait_until 10 said 'app: log files: 1 compressed'
-    [ "$(zstd -dcq "$T/srv"/app.log.*Z.zst | grep -c '^a line of the log$')" -eq 10000 ]
+    [ "$(zstd -dcq "$T/srv"/.plimsoll/app.log.*Z.zst | grep -c '^a line of the log$')" -eq 10000 ]
 }
 
 @test "a dry run says what it would do, once, and does nothing" {

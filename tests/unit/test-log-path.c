@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -152,9 +153,9 @@ START_TEST(does_each_thing) {
         ck_assert(!there(at(mnt, "large.log")) && there(at(mnt, "dag=1/other.txt")));
         ck_assert(!there(at(mnt, "dag=1/run=2026")) && !there(at(mnt, "dag=2")));
         ck_assert(there(at(mnt, "x.txt.zst.plimsoll-tmp")));
-        ck_assert_uint_eq(unpacked_size(at(mnt, "day.log.zst")), 1234);
-        ck_assert_uint_eq(unpacked_size(at(mnt, "large.log.zst")), 100000);
-        ck_assert_int_eq(stat(at(mnt, "day.log.zst"), &st), 0);
+        ck_assert_uint_eq(unpacked_size(at(mnt, ".plimsoll/day.log.zst")), 1234);
+        ck_assert_uint_eq(unpacked_size(at(mnt, ".plimsoll/large.log.zst")), 100000);
+        ck_assert_int_eq(stat(at(mnt, ".plimsoll/day.log.zst"), &st), 0);
         ck_assert_uint_eq(st.st_mode & 07777, 0640);
         ck_assert_int_le(st.st_mtim.tv_sec, time(NULL) - 2 * (time_t)DAY);
         ck_assert_int_eq(st.st_mtim.tv_nsec, 5);
@@ -242,8 +243,17 @@ START_TEST(what_is_odd_is_left) {
 }
 END_TEST
 
+static void age_all(const char *folder, const struct timespec times[2]) {
+        DIR *d = opendir(folder);
+
+        for (const struct dirent *e; (e = readdir(d));)
+                if (e->d_type == DT_REG)
+                        ck_assert_int_eq(utimensat(dirfd(d), e->d_name, times, 0), 0);
+        (void)closedir(d);
+}
+
 static unsigned archives_of(const char *name) {
-        DIR *d = opendir(mnt);
+        DIR *d = opendir(at(mnt, ".plimsoll"));
         unsigned n = 0;
 
         for (const struct dirent *e; (e = readdir(d));)
@@ -257,9 +267,9 @@ START_TEST(archives_do_not_clash) {
 
         glob("/logs/*.log");
         make(at(mnt, "a.log"), 1000, 2 * DAY);
-        make(at(mnt, "a.log.zst"), 77, 3 * DAY); /* of another time: stays */
+        make(at(mnt, ".plimsoll/a.log.zst"), 77, 3 * DAY); /* of another time: stays */
         pass();
-        ck_assert_int_eq(stat(at(mnt, "a.log.zst"), &st), 0);
+        ck_assert_int_eq(stat(at(mnt, ".plimsoll/a.log.zst"), &st), 0);
         ck_assert_int_eq(st.st_size, 77);
         ck_assert(!there(at(mnt, "a.log")));
 
@@ -267,7 +277,7 @@ START_TEST(archives_do_not_clash) {
         make(at(mnt, "b.log"), 1000, 2 * DAY);
         ck_assert_int_eq(stat(at(mnt, "b.log"), &st), 0);
         pass();
-        ck_assert_uint_eq(unpacked_size(at(mnt, "b.log.zst")), 1000);
+        ck_assert_uint_eq(unpacked_size(at(mnt, ".plimsoll/b.log.zst")), 1000);
         for (unsigned i = 1; i <= 2; i++) {
                 make(at(mnt, "b.log"), 1000 + i, 0);
                 ck_assert_int_eq(utimensat(AT_FDCWD, at(mnt, "b.log"),
@@ -276,7 +286,7 @@ START_TEST(archives_do_not_clash) {
                 pass();
                 ck_assert_int_eq(outcome.error, 0);
                 ck_assert(!there(at(mnt, "b.log")));
-                ck_assert_uint_eq(unpacked_size(at(mnt, "b.log.zst")), 1000);
+                ck_assert_uint_eq(unpacked_size(at(mnt, ".plimsoll/b.log.zst")), 1000);
                 ck_assert_uint_eq(archives_of("b.log"), 1 + i);
         }
 
@@ -288,6 +298,62 @@ START_TEST(archives_do_not_clash) {
         pass();
         ck_assert(!there(at(mnt, "b.log")));
         ck_assert_uint_eq(archives_of("b.log"), 3);
+}
+END_TEST
+
+/* How many names in the folder of a log its own name with a star finds, as Airflow looks for it. */
+static unsigned found_beside(const char *folder, const char *pattern) {
+        DIR *d = opendir(folder);
+        unsigned n = 0;
+
+        for (const struct dirent *e; (e = readdir(d));)
+                n += fnmatch(pattern, e->d_name, 0) == 0;
+        (void)closedir(d);
+        return n;
+}
+
+/* No program that looks for its logs finds an archive; what is in there is known all the same, and
+ * goes in its time, with the folder. */
+START_TEST(archives_lie_apart) {
+        const struct timespec old[2] = { { 1, 0 }, { time(NULL) - 9 * DAY, 0 } };
+        char folder[256];
+        struct stat st;
+
+        glob("/logs/**/*.log");
+        (void)snprintf(folder, sizeof(folder), "%s/run", mnt);
+        ck_assert_int_eq(mkdir(folder, 0751), 0);
+        ck_assert_int_eq(chmod(folder, 0751), 0);
+        make(at(folder, "attempt=1.log"), 1000, 2 * DAY);
+        make(at(folder, "attempt=2.log"), 100000, 0);
+        request.policy.compress_after_usec = PL_USEC_PER_DAY;
+        pass();
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 1);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_TRUNCATE], 1);
+        ck_assert_uint_eq(found_beside(folder, "attempt=1.log*"), 0);
+        ck_assert_uint_eq(found_beside(folder, "attempt=2.log*"), 1);
+        ck_assert_uint_eq(unpacked_size(at(folder, ".plimsoll/attempt=1.log.zst")), 1000);
+        ck_assert_int_eq(stat(at(folder, ".plimsoll"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 0751);
+
+        ck_assert_int_eq(unlink(at(folder, "attempt=2.log")), 0);
+        ck_assert_int_eq(utimensat(AT_FDCWD, at(folder, ".plimsoll/attempt=1.log.zst"), old, 0), 0);
+        pass(); /* one goes, one is as young as it was */
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 1);
+        ck_assert_uint_eq(outcome.folders, 0);
+        ck_assert_uint_eq(found_beside(at(folder, ".plimsoll"), "attempt=2.log.*Z.zst"), 1);
+        request.policy.max_files = 1;
+        make(at(folder, "attempt=3.log"), 10, 0); /* the newest */
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE], 0); /* it is quite new */
+        age_all(at(folder, ".plimsoll"), old);
+        pass();
+        ck_assert_uint_eq(outcome.folders, 1); /* .plimsoll: the log is still there */
+        ck_assert(!there(at(folder, ".plimsoll")));
+        age_all(folder, old);
+        pass();
+        ck_assert_uint_eq(outcome.folders, 1);
+        ck_assert(!there(folder));
 }
 END_TEST
 
@@ -304,7 +370,9 @@ START_TEST(attributes_stay) {
                          0);
         pass();
         ck_assert_int_eq(outcome.error, 0);
-        ck_assert_int_eq(getxattr(at(mnt, "a.log.zst"), "user.owner", value, sizeof(value)), 2);
+        ck_assert_int_eq(getxattr(at(mnt, ".plimsoll/a.log.zst"), "user.owner", value,
+                                  sizeof(value)),
+                         2);
         ck_assert_str_eq(value, "ml");
 }
 END_TEST
@@ -400,13 +468,13 @@ START_TEST(killed_anywhere) {
                 (void)kill(child, SIGKILL);
                 (void)waitpid(child, NULL, 0);
                 if (!there(at(mnt, "a.log")))
-                        ck_assert(there(at(mnt, "a.log.zst")));
+                        ck_assert(there(at(mnt, ".plimsoll/a.log.zst")));
                 pass();
                 ck_assert_int_eq(outcome.error, 0);
                 ck_assert(!there(at(mnt, "a.log")));
-                ck_assert(!there(at(mnt, "a.log.zst.plimsoll-tmp")));
-                ck_assert_uint_eq(unpacked_size(at(mnt, "a.log.zst")), 3000000);
-                ck_assert_int_eq(unlink(at(mnt, "a.log.zst")), 0);
+                ck_assert(!there(at(mnt, ".plimsoll/a.log.zst.plimsoll-tmp")));
+                ck_assert_uint_eq(unpacked_size(at(mnt, ".plimsoll/a.log.zst")), 3000000);
+                ck_assert_int_eq(unlink(at(mnt, ".plimsoll/a.log.zst")), 0);
         }
 }
 END_TEST
@@ -444,6 +512,7 @@ int main(void) {
         tcase_add_test(t, an_open_file_is_written);
         tcase_add_test(t, what_is_odd_is_left);
         tcase_add_test(t, archives_do_not_clash);
+        tcase_add_test(t, archives_lie_apart);
         tcase_add_test(t, attributes_stay);
         tcase_add_test(t, every_error_is_told);
         tcase_add_test(t, races_lead_nowhere);

@@ -290,6 +290,8 @@ static const struct {
         { "made just now", SOME(0), { false, 0, 0, NOW }, false },
         { "empty for days", SOME(0), { false, 0, 0, NOW - 3 * PL_USEC_PER_DAY }, true },
         { "empty, to come", SOME(0), { false, 0, 0, NOW + 3 * PL_USEC_PER_DAY }, false },
+        { "of archives, empty", NONE, { false, 2, 2, NOW, true }, true },
+        { "of archives, one left", SOME(0), { false, 2, 1, 0, true }, false },
         { "no rule of age", NONE, { false, 2, 2, NOW }, false },
 };
 

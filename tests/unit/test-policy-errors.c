@@ -96,6 +96,8 @@ static const struct {
         E(SVC "LogPath=/logs/../../etc/*\n", 3, "would lead out of the mount"),
         E(SVC "LogPath=/logs/..\n", 3, "would lead out of the mount"),
         E(SVC "LogReopen=KILL\n", 3, "HUP, USR1 or USR2"),
+        E(SVC "LogPathArchive=/var/log\n", 3, "the name of a directory beside each log"),
+        E(SVC "LogPathArchive=..\n", 3, "the name of a directory beside each log"),
         E(SVC "Probe=postgresql\n", 3, "did you mean Probe=postgres?"),
         E(SVC "ProbePort=0\n", 3, "from 1 to 65535"),
         E(SVC "ProbePort=65536\n", 3, "from 1 to 65535"),

@@ -80,7 +80,8 @@ static const char everything[] =
                 "1G\nShrinkMode=kill\nLogMaxSize=10M\nLogMaxFiles=3\nLogMaxAge=30d\n"
                 "LogMethod=punch\nLogOnFull=drop\nLogPath=/var/log/"
                 "*.log\nLogPathMaxSize=1M\n"
-                "LogPathMaxAge=7d\nLogPathMaxFiles=9\nLogReopen=HUP\nProbe=http\nProbePort="
+                "LogPathMaxAge=7d\nLogPathMaxFiles=9\nLogPathArchive=.old/"
+                "\nLogReopen=HUP\nProbe=http\nProbePort="
                 "5432\n"
                 "ProbeInterval=5s\nProbeTimeout=500ms\nProbeFailures=2\nProbeStartPeriod="
                 "2min\n"
@@ -142,6 +143,7 @@ START_TEST(every_log_and_probe_key) {
         ck_assert_uint_eq(s->log_path.max_age_usec, 7 * PL_USEC_PER_DAY);
         ck_assert_uint_eq(s->log_path.max_files, 9);
         ck_assert_int_eq(s->log_path.reopen_signal, SIGHUP);
+        ck_assert_str_eq(s->log_path.archive_dir, ".old");
         ck_assert_int_eq(s->probe.kind, PL_PROBE_HTTP);
         ck_assert_uint_eq(s->probe.port, 5432);
         ck_assert_uint_eq(s->probe.interval_usec, 5 * PL_USEC_PER_SEC);
