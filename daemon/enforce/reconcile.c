@@ -471,9 +471,25 @@ static int refresh(PlEnforcer *e, PlHeld *h) {
         return 0;
 }
 
-/* A write that the kernel refuses is a write all the same to those who watch the file: tried again
- * for that reason, it would be tried ten times a second. Return: mask of what is left out. */
-static uint32_t leave_refused(PlPlan *plan, uint32_t refused) {
+/*
+ * What is not to be written now, though the plan says so:
+ * - A write that the kernel refuses is a write all the same to those who watch the file: tried
+ * again for that reason, it would be tried ten times a second.
+ * - While a container starts on v1, runc may write its limit of memory alone, and the kernel
+ * refuses a limit above the sum of memory and swap: with a lower sum there, the container does not
+ * start.
+ */
+static bool is_left(const PlEnforcer *e, const PlHeld *h, const PlStep *step) {
+        bool v1 = e->mounts->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1;
+
+        if (h->retry.refused & (1U << step->resource))
+                return true;
+        return v1 && step->resource == PL_RESOURCE_MEMORY_SWAP_MAX && h->cgroup_started_usec == 0 &&
+               step->number < h->reading.memsw_bytes;
+}
+
+/* Return: mask of what is left out. */
+static uint32_t leave_out(const PlEnforcer *e, const PlHeld *h, PlPlan *plan) {
         uint32_t left = 0;
         bool last = false;
         size_t n = 0;
@@ -482,7 +498,7 @@ static uint32_t leave_refused(PlPlan *plan, uint32_t refused) {
                 PlStep *step = &plan->steps[i];
 
                 last = step->kind == PL_STEP_WRITE &&
-                       (refused & (1U << step->resource) || (step->chained && last));
+                       (is_left(e, h, step) || (step->chained && last));
                 if (last) {
                         left |= 1U << step->resource;
                         pl_value_deinit(&step->value);
@@ -549,7 +565,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         h->truth.cannot = cannot_of(&plan);
         note_held(e, h);
         retry_busy(e, h);
-        left = leave_refused(&plan, h->retry.refused);
+        left = leave_out(e, h, &plan);
         act(e, h, &plan);
         pl_echo_looked(h);
         pl_news_say(e, h);

@@ -227,6 +227,18 @@ END
     [ "$right" -ge 9 ]
 }
 
+# runc writes its limit of memory alone there, and v1 refuses one above the sum of memory and swap
+@test "a container that may swap as much as it wants starts under a lower limit" {
+    daemon_begin
+    for i in 1 2 3 4 5; do
+        run_bb "web$i" -m 96m --memory-swap -1
+    done
+    for i in 1 2 3 4 5; do
+        becomes "web$i" MemoryMax $((64 * MIB))
+        becomes "web$i" MemorySwapMax 0
+    done
+}
+
 @test "restart, stop and start, kill and start: limits are there again" {
     daemon_begin
     run_bb web
