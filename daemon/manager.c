@@ -234,7 +234,31 @@ static void on_slow(void *userdata, const PlSubject *s, PlSlowReading *ret) {
         pl_enforcer_slow(m->enforcer, s, ret);
 }
 
-static const PlHealthActHandlers health_handlers = { .memory = on_memory, .slow = on_slow };
+static void finish_stop(PlManager *m) {
+        if (!m->registry->policy->daemon.restore_on_stop || pl_registry_is_dry_run(m->registry)) {
+                pl_log_info("Stopping; containers go on, their limits stay as they are");
+                (void)sd_event_exit(m->event, 0);
+                return;
+        }
+        if (!m->registry->connected) {
+                pl_log_warning("Stopping without the engine: limits are not given back; the next "
+                               "start with RestoreOnStop=yes still knows what was there");
+                (void)sd_event_exit(m->event, 0);
+                return;
+        }
+        pl_log_info("Stopping; giving limits back (RestoreOnStop=yes)");
+        pl_enforcer_stop(m->enforcer);
+}
+
+static void on_health_stopped(void *userdata) {
+        finish_stop(userdata);
+}
+
+static const PlHealthActHandlers health_handlers = {
+        .memory = on_memory,
+        .slow = on_slow,
+        .stopped = on_health_stopped,
+};
 
 static void on_changed(void *userdata) {
         PlManager *m = userdata;
@@ -411,23 +435,21 @@ static int on_reload(void *userdata, char **ret_message) {
 /* --- life --- */
 
 void pl_manager_stop(PlManager *m) {
+        size_t n;
+
         (void)sd_notify(false, "STOPPING=1\nSTATUS=stopping");
         pl_status_line_stop(m->line);
-        if (m->stopping || !m->registry->policy->daemon.restore_on_stop ||
-            pl_registry_is_dry_run(m->registry)) {
-                pl_log_info("Stopping; containers go on, their limits stay as they are");
+        if (m->stopping) {
+                pl_log_info("Stopping at once, being told again");
                 (void)sd_event_exit(m->event, 0);
                 return;
         }
-        if (!m->registry->connected) {
-                pl_log_warning("Stopping without the engine: limits are not given back; the next "
-                               "start with RestoreOnStop=yes still knows what was there");
-                (void)sd_event_exit(m->event, 0);
-                return;
-        }
-        pl_log_info("Stopping; giving limits back (RestoreOnStop=yes)");
         m->stopping = true;
-        pl_enforcer_stop(m->enforcer);
+        n = pl_health_act_stop(m->health);
+        if (n == 0)
+                finish_stop(m);
+        else
+                pl_log_info("Stopping; finishing %zu restart%s first", n, pl_plural(n));
 }
 
 static int open_control(PlManager *m) {

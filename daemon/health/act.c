@@ -30,7 +30,12 @@ struct PlHealthAct {
         PlMap *guests; /* id → PlSubject in another one's network, borrowed */
         PlMap *models; /* id → PlModels, owned */
         PlMap *asked;  /* id → Asked, owned */
+        sd_event_source *stop_timer;
 };
+
+/* Of the unit's TimeoutStopSec=, which is 30 s: giving limits back takes the rest. It is enough for
+ * the engine's own stop timeout, which is 10 s, and a start. */
+#define STOP_GRACE_USEC (20 * PL_USEC_PER_SEC)
 
 /* A step of a restart that the engine was asked for and has not answered yet. */
 typedef struct Asked {
@@ -498,6 +503,29 @@ static void on_remember(void *userdata, const char *id, const PlCourse *course) 
                           strerror(-r));
 }
 
+static void on_stopped(void *userdata) {
+        PlHealthAct *a = userdata;
+
+        a->stop_timer = sd_event_source_disable_unref(a->stop_timer);
+        a->handlers->stopped(a->userdata);
+}
+
+static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        on_stopped(userdata);
+        return 0;
+}
+
+size_t pl_health_act_stop(PlHealthAct *a) {
+        size_t n = pl_healthd_stop(a->patients);
+
+        if (n == 0)
+                return 0;
+        if (sd_event_add_time_relative(a->registry->event, &a->stop_timer, CLOCK_BOOTTIME,
+                                       STOP_GRACE_USEC, 0, on_stop_timer, a) < 0)
+                return 0; /* it is all on disk */
+        return n;
+}
+
 static void on_touched(void *userdata) {
         const PlHealthAct *a = userdata;
 
@@ -531,6 +559,7 @@ static const PlHealthdHandlers handlers = {
         .slow = on_slow,
         .recall = on_recall,
         .remember = on_remember,
+        .stopped = on_stopped,
         .touched = on_touched,
 };
 
@@ -661,6 +690,7 @@ PlHealthAct *pl_health_act_free(PlHealthAct *a) {
 
         if (!a)
                 return NULL;
+        sd_event_source_disable_unref(a->stop_timer);
         pl_healthd_free(a->patients);
         if (a->models)
                 PL_MAP_FOREACH(m, a->models)

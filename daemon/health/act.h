@@ -26,6 +26,9 @@ typedef struct PlHealthActHandlers {
         uint64_t (*memory)(void *userdata, const PlSubject *s, PlUsage *ret_usage);
         /* See pl_enforcer_slow(). */
         void (*slow)(void *userdata, const PlSubject *s, PlSlowReading *ret);
+        /* After pl_health_act_stop(): what was in the middle is done, or is left to the next one.
+         */
+        void (*stopped)(void *userdata);
 } PlHealthActHandlers;
 
 /** pl_health_act_new() - all borrowed, must outlive it. Return: 0, -ENOMEM, -errno (reported). */
@@ -44,6 +47,11 @@ void pl_health_act_remove(PlHealthAct *a, PlSubject *s);
 
 /** pl_health_act_models() - what its probe last found; NULL: it is no Ollama. Borrowed. */
 const PlModels *pl_health_act_models(const PlHealthAct *a, const PlSubject *s);
+
+/** pl_health_act_stop() - plimsolld is about to end: finish the restarts that are in the middle,
+ * which is waited for for as long as systemd allows, and begin no others. Return: how many; 0:
+ * stopped() is not called. */
+size_t pl_health_act_stop(PlHealthAct *a);
 
 /** pl_health_act_patients() - for events, kills and states. Borrowed. */
 PlHealthd *pl_health_act_patients(const PlHealthAct *a);

@@ -83,8 +83,9 @@ struct PlHealthd {
         sd_event_source *timer;
         sd_event_source *again; /* dependents of what has changed, once per iteration */
         bool stale, synced;
-        uint64_t lost_usec; /* CLOCK_REALTIME, when the engine was lost last; 0: never */
-        pid_t engine_pid;   /* 0: not known */
+        bool stopping, awaited; /* no restart begins any more; the last one is waited for */
+        uint64_t lost_usec;     /* CLOCK_REALTIME, when the engine was lost last; 0: never */
+        pid_t engine_pid;       /* 0: not known */
 };
 
 /* --- required services without a container, and services that others need --- */
@@ -388,9 +389,20 @@ static void recall_proof(PlPatient *p) {
                 p->kept.recalled = (PlProof){ 0 };
 }
 
+static void again(PlHealthd *h) {
+        (void)sd_event_source_set_enabled(h->again, SD_EVENT_ONESHOT);
+}
+
+/* In the middle of a restart, between its stop and its start. */
+static bool is_half_done(const PlRestart *r) {
+        return pl_restart_is_under_way(r) && r->stage != PL_RESTART_DONE;
+}
+
 static void remember(PlHealthd *h, PlPatient *p, const PlCourse *before) {
         bool concerned = is_concerned(p);
 
+        if (h->awaited && is_half_done(&before->restart))
+                again(h);
         if (concerned && p->kept.recalled.ran_usec == 0)
                 p->course.proof = pl_health_proof(&p->health, p->facts.started_usec, p->kept.asked);
         if (!pl_course_has_moved(before, &p->course) || (!p->kept.remembered && !concerned))
@@ -570,7 +582,7 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
         PlRestartRules rules;
         PlRestartVerb verb;
 
-        if (!p || !p->service)
+        if (!p || !p->service || h->stopping)
                 return PL_RESTART_NOTHING;
         before = p->course;
         rules = rules_of(p);
@@ -606,6 +618,24 @@ uint64_t pl_healthd_look_since(const PlHealthd *h, const char *id) {
 
         return pl_course_look_since(p ? &p->course : &none, p ? &p->facts : &never,
                                     pl_clock_usec(CLOCK_REALTIME));
+}
+
+/* Without the engine nothing goes on, and the next plimsolld has all of it on disk. */
+static size_t count_half_done(const PlHealthd *h) {
+        const PlPatient *p;
+        size_t n = 0;
+
+        PL_MAP_FOREACH(p, h->patients)
+        n += !h->stale && is_half_done(&p->course.restart);
+        return n;
+}
+
+size_t pl_healthd_stop(PlHealthd *h) {
+        size_t n = count_half_done(h);
+
+        h->stopping = true;
+        h->awaited = n > 0;
+        return n;
 }
 
 bool pl_healthd_is_restarting(const PlHealthd *h, const char *id) {
@@ -796,10 +826,6 @@ static bool step(PlHealthd *h, PlPatient *p) {
         return changed || served != (p->health.state == PL_HEALTH_HEALTHY);
 }
 
-static void again(PlHealthd *h) {
-        (void)sd_event_source_set_enabled(h->again, SD_EVENT_ONESHOT);
-}
-
 static void step_and_tell(PlHealthd *h, PlPatient *p) {
         if (step(h, p))
                 again(h);
@@ -817,6 +843,10 @@ static int on_again(sd_event_source *source, void *userdata) {
         if (changed)
                 again(h);
         wake_at(h, check_missing(h));
+        if (h->awaited && count_half_done(h) == 0) {
+                h->awaited = false;
+                h->handlers->stopped(h->userdata);
+        }
         return 0;
 }
 
@@ -963,6 +993,7 @@ void pl_healthd_set_stale(PlHealthd *h, bool stale) {
                 h->lost_usec = pl_clock_usec(CLOCK_REALTIME);
         PL_MAP_FOREACH(p, h->patients)
         step_and_tell(h, p);
+        again(h);
 }
 
 void pl_healthd_engine(PlHealthd *h, pid_t pid) {

@@ -78,6 +78,9 @@ typedef struct PlHealthdHandlers {
          * false: nothing is kept, outputs are untouched. */
         bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlCourse *ret);
         void (*remember)(void *userdata, const char *id, const PlCourse *course);
+        /* After pl_healthd_stop(): no restart is in the middle any more. Called from the loop, and
+         * once unless that is called again; NULL: nobody waits. */
+        void (*stopped)(void *userdata);
         /* A state or a reason has changed: for coalesced status lines. */
         void (*touched)(void *userdata);
 } PlHealthdHandlers;
@@ -150,6 +153,10 @@ bool pl_healthd_begin_start(PlHealthd *h, const char *id, bool replaced);
 /** pl_healthd_look_since() - Return: since when what the engine remembers of it is of interest
  * before it is stopped or started, CLOCK_REALTIME. */
 uint64_t pl_healthd_look_since(const PlHealthd *h, const char *id);
+
+/** pl_healthd_stop() - plimsolld is about to end: no restart begins any more, and those that are in
+ * the middle go on. Return: how many; 0: do not wait, stopped() is not called. */
+size_t pl_healthd_stop(PlHealthd *h);
 
 /** pl_healthd_is_restarting() - Return: whether a restart is under way that has to be finished,
  * whatever the policy says meanwhile. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031 # bats runs each test in a shell of its own
+# shellcheck disable=SC2030,SC2031,SC2154 # bats runs each test in a shell of its own; helper.bash sets some
 # A restart is a stop, a look and a start, with the intent on disk: what comes of it when plimsolld is
 # killed at any step. The engine's own events are counted.
 
@@ -138,6 +138,38 @@ dies_at() {
     once s-same
     wait_until 20 said '^s-other: degraded: disputed: .*has not been seen to serve since it started'
     [ "$(happened s-other kill)" = 0 ]
+}
+
+@test "plimsolld is stopped while the container stops: it is started before plimsolld ends" {
+    slow_redis s-one 4
+    daemon_begin
+    turns s-one healthy
+    watch_begin
+    hush s-one
+    happens s-one kill
+    daemon_end
+    [ "$ended" = 0 ]
+    wait_until 5 at_least 1 happened s-one start || fail "it is left as plimsolld has stopped it"
+    [ "$(happened s-one start)" = 1 ]
+    said 'Stopping; finishing 1 restart first'
+    again
+    turns s-one healthy
+    [ "$(happened s-one start)" = 1 ]
+}
+
+@test "plimsolld is stopped while the container takes longer to stop than systemd waits: the next one starts it" {
+    slow_redis s-one 30 --stop-timeout 60
+    daemon_begin
+    turns s-one healthy
+    watch_begin
+    hush s-one
+    happens s-one kill
+    daemon_end
+    [ "$ended" = 0 ]
+    [ "$(happened s-one die)" = 0 ]
+    again
+    happens s-one start 60
+    once s-one
 }
 
 @test "the policy does not want it any more, and plimsolld dies in between: it is finished all the same" {
