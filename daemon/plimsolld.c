@@ -34,10 +34,11 @@ typedef struct Arguments {
 } Arguments;
 
 static const char *set_engine(void *field, const char *value) {
-        if (!pl_startswith(value, "unix://"))
-                return "only unix:///PATH is supported";
-        *(const char **)field = value;
-        return NULL;
+        const char *fault = pl_policy_engine_fault(value);
+
+        if (!fault)
+                *(const char **)field = value;
+        return fault;
 }
 
 /* clang-format off */

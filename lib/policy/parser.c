@@ -693,29 +693,33 @@ static int refuse(Parser *p, const Key *key, const char *value, const char *why)
         return 1;
 }
 
-static int set_engine(Parser *p, const Key *key, Section *s, const char *value) {
-        const char *path = value + strlen("unix://");
+const char *pl_policy_engine_fault(const char *url) {
+        const char *path = url + strlen("unix://");
 
-        if (!*value)
-                return replace(&p->policy->daemon.engine, daemon_defaults.engine);
-        if (value[0] == '/')
-                return refuse(p, key, value, "a path alone; write unix:// before it");
-        if (!pl_startswith(value, "unix://"))
-                return strstr(value, "://") ? refuse(p, key, value,
-                                                     "only unix sockets are spoken to; "
-                                                     "expected unix:///run/docker.sock")
-                                            : -EINVAL;
+        if (url[0] == '/')
+                return "a path alone; write unix:// before it";
+        if (!pl_startswith(url, "unix://"))
+                return strstr(url, "://") ? "only unix sockets are spoken to; expected "
+                                            "unix:///run/docker.sock"
+                                          : "expected unix:///run/docker.sock, or where the "
+                                            "engine's socket is";
         if (path[0] != '/')
-                return refuse(p, key, value,
-                              "the path after unix:// begins with a slash too, as in "
-                              "unix:///run/docker.sock");
+                return "the path after unix:// begins with a slash too, as in "
+                       "unix:///run/docker.sock";
         if (!path[1])
-                return refuse(p, key, value,
-                              "the root directory is no socket; expected one such "
-                              "as unix:///run/docker.sock");
-        if (strlen(path) > SOCKET_PATH_MAX)
-                return refuse(p, key, value, "the path of a socket has at most 107 bytes, unix(7)");
-        return replace(&p->policy->daemon.engine, value);
+                return "the root directory is no socket; expected one such as "
+                       "unix:///run/docker.sock";
+        return strlen(path) > SOCKET_PATH_MAX
+                               ? "the path of a socket has at most 107 bytes, unix(7)"
+                               : NULL;
+}
+
+static int set_engine(Parser *p, const Key *key, Section *s, const char *value) {
+        const char *fault = *value ? pl_policy_engine_fault(value) : NULL;
+
+        if (fault)
+                return refuse(p, key, value, fault);
+        return replace(&p->policy->daemon.engine, *value ? value : daemon_defaults.engine);
 }
 
 /* Return: 0; -EINVAL: not ADDRESS:PORT; -ENOENT: a name, or nothing, where the address should be.

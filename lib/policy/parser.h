@@ -32,6 +32,10 @@ typedef struct PlPolicySource {
 int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHost *host,
                     PlDiagList *diag, PlPolicy **ret);
 
+/** pl_policy_engine_fault() - what is wrong with Engine=, and what would be right.
+ * Return: static; NULL: nothing. */
+const char *pl_policy_engine_fault(const char *url);
+
 /* Sections that a key may stand in. */
 #define PL_SECTION_DAEMON   (1U << 0)
 #define PL_SECTION_DEFAULTS (1U << 1)

@@ -204,6 +204,9 @@ dry_run_of_second() { "$BUILD_DIR/daemon/plimsollctl" --control "$T/second.sock"
     [ "$status" -eq 2 ]
     run ctl nonsense
     [ "$status" -eq 2 ]
+    run daemon --engine unix://run/docker.sock
+    [ "$status" -eq 64 ]
+    [[ "$output" == *"unix:///run/docker.sock"* ]] || fail "$output"
 }
 
 @test "--help fits one screen, --version names the version" {

@@ -67,7 +67,7 @@ static char *key_of(const char *path) {
 }
 
 int pl_adopt_plan_begin(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
-        const char *url, *path;
+        const char *url, *path, *fault;
         int status = load_policy(ctl, plan);
 
         if (status >= 0)
@@ -77,9 +77,10 @@ int pl_adopt_plan_begin(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
                               ?: plan->policy && plan->policy->daemon.engine
                                  ? plan->policy->daemon.engine
                                  : DEFAULT_ENGINE;
-        path = pl_startswith(url, "unix://") ? url + strlen("unix://") : url;
-        if (*path != '/') {
-                pl_ctl_say("--engine %s: only unix:///PATH can be adopted from", url);
+        path = *url == '/' ? url : url + strlen("unix://");
+        fault = *url == '/' ? NULL : pl_policy_engine_fault(url);
+        if (fault) {
+                pl_ctl_say("--engine %s: %s", url, fault);
                 return PL_EXIT_USAGE;
         }
         run->archive = ctl->archive ?: PL_CTL_ARCHIVE_PATH;
