@@ -101,6 +101,8 @@ static const PlOption options[] = {
           "when each line was written" },
         { "details", 0, NULL, "logs", PL_OPTION_FLAG, IN(logs.details),
           "labels and variables of the logging options" },
+        { "path", 0, "FILE", "logs", PL_OPTION_TEXT, IN(logs.path),
+          "a file of LogPath=, with its archives" },
         { "dry-run", 0, NULL, "adopt-logs", PL_OPTION_FLAG, IN(adopt.dry_run),
           "say what it would do, and change nothing" },
         { "yes", 0, NULL, "adopt-logs", PL_OPTION_FLAG, IN(adopt.yes), "do not ask" },

@@ -16,7 +16,7 @@ _plimsollctl_options() {
     wait) echo --control --json --for --timeout --help ;;
     logs)
         echo --control --json --since --until --tail --follow --grep --ignore-case --stdout --stderr \
-            --timestamps --details --archive --help
+            --timestamps --details --path --archive --help
         ;;
     check) echo --control --json --verbose --policy --help ;;
     import) echo --json --help ;;

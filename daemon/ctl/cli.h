@@ -28,6 +28,7 @@ typedef struct PlCtlLogs {
         uint64_t since_nsec, until_nsec; /* 0, UINT64_MAX: open */
         uint64_t tail;                   /* UINT64_MAX: all */
         const char *grep;                /* NULL: every line */
+        const char *path;                /* a file of LogPath=; NULL: a container's log */
         bool ignore_case, follow, only_stdout, only_stderr, timestamps, details;
 } PlCtlLogs;
 
@@ -77,6 +78,10 @@ PlViewOptions pl_ctl_view_options(void);
 
 /** pl_ctl_print_json() - a document on stdout; over several lines on a terminal */
 void pl_ctl_print_json(const json_t *document);
+
+/** pl_ctl_logs_path() - a file of LogPath= with its archives, as one, on stdout
+ * @archive_dir: beside it; NULL: the default. Return: the exit status. */
+int pl_ctl_logs_path(const char *path, const char *archive_dir);
 
 /** pl_ctl_print_diags() - each problem of a policy on stderr, a line each */
 void pl_ctl_print_diags(const PlDiagList *diag);

@@ -24,7 +24,7 @@
             "container come later.")                                                              \
         ROW("reload", "", reload, "load the policy again, all of it or nothing", NULL)            \
         ROW("rotate", "NAME", rotate, "rotate a container's log now", NULL)                       \
-        ROW("logs", "NAME", logs, "archives and log as one",                                      \
+        ROW("logs", "[NAME]", logs, "archives and log as one",                                      \
             "Shows a container's archived and live log as one, as docker logs would. NAME may\n"  \
             "also be a container that is gone.")                                                  \
         ROW("check", "[FILE]", check, "is a policy right? (-v: what was understood)",             \

@@ -1124,7 +1124,7 @@ static int print_all(Logs *l) {
         return r < 0 && r != -EPIPE ? say_error(l, r) : PL_EXIT_GOOD;
 }
 
-int pl_ctl_cmd_logs(PlCtl *ctl) {
+static int print_container(PlCtl *ctl) {
         _cleanup_free_ char *archive = NULL;
         Logs l = { .name = ctl->arguments[0],
                    .archive = ctl->archive,
@@ -1148,4 +1148,25 @@ int pl_ctl_cmd_logs(PlCtl *ctl) {
         if (l.filter.grep)
                 regfree(&l.grep);
         return status;
+}
+
+/* Lines of such a file have no time and no stream. */
+static bool only_path(const PlCtl *ctl) {
+        const PlCtlLogs *o = &ctl->logs;
+
+        return ctl->n_arguments == 0 && !ctl->json && o->since_nsec == 0 &&
+               o->until_nsec == UINT64_MAX && o->tail == UINT64_MAX && !o->grep && !o->follow &&
+               !o->only_stdout && !o->only_stderr && !o->timestamps && !o->details;
+}
+
+int pl_ctl_cmd_logs(PlCtl *ctl) {
+        if (ctl->logs.path && only_path(ctl))
+                return pl_ctl_logs_path(ctl->logs.path, ctl->archive);
+        if (ctl->logs.path || ctl->n_arguments == 0) {
+                pl_ctl_say("%s",
+                           ctl->logs.path ? "--path takes no NAME, and no option but --archive"
+                                          : "logs needs a NAME, or --path FILE");
+                return PL_EXIT_USAGE;
+        }
+        return print_container(ctl);
 }

@@ -145,3 +145,38 @@ END
     [[ $(ctl status) == *"findings 2 high"*"high: a log file in "*"following no symbolic link"* ]]
     [[ $(ctl show linked) == *"finding  high: a log file in "* ]]
 }
+
+@test "logs --path: archives of both places and the file as one, in order; what cannot be read is said" {
+    local d=$T/srv/task
+    mkdir "$d/.plimsoll"
+    put() { # FILE AGE TEXT
+        case $1 in *.zst) echo "$3" | zstd -q >"$d/$1" ;; *) echo "$3" >"$d/$1" ;; esac
+        touch -d "$2 days ago" "$d/$1"
+    }
+    put a.log.zst 9 1
+    put .plimsoll/a.log.zst 7 2
+    put .plimsoll/a.log.20260101T000000Z.zst 6 3
+    put a.log.20261101T000000Z 5 4
+    put a.log 0 5
+    put a.log.1 1 no
+    put b.log.zst 1 no
+    ln -s "$T/srv/task/b.log.zst" "$d/.plimsoll/a.log.20260202T000000Z.zst"
+    [ "$(ctl_offline logs --path "$d/a.log" | xargs)" = "1 2 3 4 5" ]
+    [ "$(cd "$d" && ctl_offline logs --path a.log | xargs)" = "1 2 3 4 5" ]
+    truncate -s 5 "$d/.plimsoll/a.log.zst"
+    run ctl_offline logs --path "$d/a.log"
+    [ "$status" -eq 1 ]
+    [[ $output == *"a.log.zst: "*"lines are missing here"* ]]
+    [ "$(grep -x '[0-9]' <<<"$output" | xargs)" = "1 3 4 5" ]
+    rm "$d"/a.log*
+    [ "$(ctl_offline logs --path "$d/a.log" 2>/dev/null | xargs)" = 3 ]
+    run ctl_offline logs --path "$d/nothing.log"
+    [ "$status" -eq 1 ]
+    [[ $output == *"no archive of it"* ]]
+    run ctl_offline logs --path "$d/a.log" --since 1h
+    [ "$status" -eq 2 ]
+    run ctl_offline logs
+    [ "$status" -eq 2 ]
+}
+
+ctl_offline() { "$BUILD_DIR/daemon/plimsollctl" "$@"; }

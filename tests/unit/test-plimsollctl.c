@@ -20,7 +20,7 @@ static const struct {
         { "reload", "control json" },
         { "rotate", "control json" },
         { "logs", "control json since until tail follow grep ignore-case stdout stderr timestamps "
-                  "details archive" },
+                  "details path archive" },
         { "check", "control json verbose policy" },
         { "import", "json" },
         { "adopt-logs", "json dry-run yes max-size max-files engine engine-pid policy archive" },
@@ -57,6 +57,7 @@ static const struct {
         { "engine-pid", "5", "1" },
         { "policy", "/x", NULL },
         { "archive", "/x", NULL },
+        { "path", "/x", NULL },
 };
 /* clang-format on */
 
@@ -219,7 +220,7 @@ static const struct {
 } mistakes[] = {
         { { "import" }, "import needs a FILE" },
         { { "show" }, "show needs a NAME" },
-        { { "logs" }, "logs needs a NAME" },
+        { { "rotate" }, "rotate needs a NAME" },
         { { "logs", "a", "b" }, "too many arguments for logs: \"b\"" },
         { { "status", "web" }, "too many arguments for status: \"web\"" },
         { { "sttus" }, "no command \"sttus\"; did you mean status?" },
