@@ -340,6 +340,19 @@ static bool cut_at_id(char *path, const char *id) {
         return false;
 }
 
+static bool has_any_id(const char *path) {
+        char component[NAME_MAX + 1], id[PL_ID_MAX];
+
+        for (size_t n; *path; path += n + (path[n] != '\0')) {
+                n = strcspn(path, "/");
+                (void)snprintf(component, sizeof(component), "%.*s",
+                               (int)PL_MIN(n, (size_t)NAME_MAX), path);
+                if (pl_cgroup_id_of_name(component, id))
+                        return true;
+        }
+        return false;
+}
+
 /* A path of /proc/PID/cgroup as one below the mount. Return: NULL when the mount does not show it.
  */
 static const char *below_mount(const char *path, const char *root) {
@@ -355,32 +368,11 @@ static const char *below_mount(const char *path, const char *root) {
         return path + strspn(path, "/");
 }
 
-typedef struct PidPaths {
-        const PlCgroupMounts *m;
-        const char *id;
-        PlCgroup *g;
-        bool seen;   /* the id is in some path */
-        bool hidden; /* … that our mounts do not show */
-} PidPaths;
-
-static int take_pid_path(PidPaths *p, PlController c, char *path) {
-        const char *relative;
-        int r;
-
-        if (!cut_at_id(path, p->id))
-                return 0;
-        p->seen = true;
-        relative = below_mount(path, p->m->root[c]);
-        if (!relative || !*relative) {
-                p->hidden = true;
-                return 0;
-        }
-        r = open_group(p->m, p->g, c, relative);
-        return r == -ENOENT ? 0 : r;
-}
+/* Called with each path of a process, which it may change. Return: 0, or the error to end with. */
+typedef int (*PathFunction)(void *userdata, PlController c, char *path);
 
 /* "4:memory:/docker/ID", "0::/system.slice/docker-ID.scope" */
-static int take_pid_line(PidPaths *p, char *line) {
+static int take_pid_line(const PlCgroupMounts *m, char *line, PathFunction take, void *userdata) {
         char *controllers, *path;
         bool v2;
         int r;
@@ -395,12 +387,78 @@ static int take_pid_line(PidPaths *p, char *line) {
         v2 = *controllers == '\0';
 
         for (PlController c = 0; c < _PL_CONTROLLER_N; c++) {
-                if (!p->m->mount[c] || (p->m->hierarchy[c] == PL_HIERARCHY_V2) != v2)
+                if (!m->mount[c] || (m->hierarchy[c] == PL_HIERARCHY_V2) != v2)
                         continue;
                 if (!v2 && !list_has(controllers, ",", v1_names[c]))
                         continue;
-                r = take_pid_path(p, c, path);
+                r = take(userdata, c, path);
                 if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Return: 0; -ESRCH, -ENOENT: the process is gone; -ENOMEM, -errno; what take() returns. */
+static int read_pid_paths(const PlCgroupMounts *m, pid_t pid, PathFunction take, void *userdata) {
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        _cleanup_fclose_ FILE *f = NULL;
+        size_t size = 0;
+        int r;
+
+        if (asprintf(&path, "%s/%d/cgroup", m->proc, (int)pid) < 0)
+                return -ENOMEM;
+        f = fopen(path, "re");
+        if (!f)
+                return -errno;
+        while (getline(&line, &size, f) >= 0) {
+                r = take_pid_line(m, line, take, userdata);
+                if (r < 0)
+                        return r;
+        }
+        return ferror(f) ? -ESRCH : 0; /* it ended while we read */
+}
+
+typedef struct PidPaths {
+        const PlCgroupMounts *m;
+        const char *id;
+        PlCgroup *g;
+        bool seen;   /* the id is in some path */
+        bool others; /* that of another container is */
+        bool hidden; /* … that our mounts do not show */
+} PidPaths;
+
+static int take_group(void *userdata, PlController c, char *path) {
+        PidPaths *p = userdata;
+        const char *relative;
+        int r;
+
+        if (!cut_at_id(path, p->id)) {
+                p->others |= has_any_id(path);
+                return 0;
+        }
+        p->seen = true;
+        relative = below_mount(path, p->m->root[c]);
+        if (!relative || !*relative) {
+                p->hidden = true;
+                return 0;
+        }
+        r = open_group(p->m, p->g, c, relative);
+        return r == -ENOENT ? 0 : r;
+}
+
+/* On v1 a process can be moved out of one controller's group alone, which is still the container's.
+ */
+static int add_deserted(const PlCgroupMounts *m, PlCgroup *g) {
+        const char *relative = NULL;
+        int r;
+
+        for (PlController c = 0; c < _PL_CONTROLLER_N && !relative; c++)
+                relative = g->relative[c];
+        for (PlController c = 0; c < _PL_CONTROLLER_N; c++) {
+                if (g->dir_fd[c] >= 0 || !m->mount[c])
+                        continue;
+                r = open_group(m, g, c, relative);
+                if (r < 0 && r != -ENOENT)
                         return r;
         }
         return 0;
@@ -408,30 +466,60 @@ static int take_pid_line(PidPaths *p, char *line) {
 
 int pl_cgroup_from_pid(const PlCgroupMounts *m, pid_t pid, const char *id, PlCgroup **ret) {
         _cleanup_(pl_cgroup_freep) PlCgroup *g = cgroup_new();
-        _cleanup_free_ char *path = NULL, *line = NULL;
-        _cleanup_fclose_ FILE *f = NULL;
         PidPaths p = { .m = m, .id = id, .g = g };
-        size_t size = 0;
         int r;
 
-        if (!g || asprintf(&path, "%s/%d/cgroup", m->proc, (int)pid) < 0)
+        if (!g)
                 return -ENOMEM;
-        f = fopen(path, "re");
-        if (!f)
-                return -errno;
-        while (getline(&line, &size, f) >= 0) {
-                r = take_pid_line(&p, line);
-                if (r < 0)
-                        return r;
-        }
-        if (ferror(f))
-                return -ESRCH; /* the process ended while we read */
+        r = read_pid_paths(m, pid, take_group, &p);
+        if (r < 0)
+                return r;
         if (!p.seen)
-                return -ESTALE;
+                return p.others ? -ESTALE : -ENXIO;
         if (!any_group(g))
                 return p.hidden ? -EXDEV : -ENOENT;
+        r = add_deserted(m, g);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(g);
         return 0;
+}
+
+typedef struct Outside {
+        const PlCgroupMounts *m;
+        const PlCgroup *g;
+        uint32_t mask;
+        char *where;
+} Outside;
+
+static int take_outside(void *userdata, PlController c, char *path) {
+        Outside *o = userdata;
+        const char *relative = below_mount(path, o->m->root[c]);
+        size_t n;
+
+        if (o->g->dir_fd[c] < 0)
+                return 0;
+        n = strlen(o->g->relative[c]);
+        if (relative && strncmp(relative, o->g->relative[c], n) == 0 &&
+            (relative[n] == '/' || relative[n] == '\0'))
+                return 0;
+        o->mask |= UINT32_C(1) << c;
+        if (!o->where)
+                o->where = strdup(path);
+        return 0;
+}
+
+int pl_cgroup_outside(const PlCgroupMounts *m, const PlCgroup *g, pid_t pid, uint32_t *ret_outside,
+                      char **ret_where) {
+        Outside o = { .m = m, .g = g };
+        int r = read_pid_paths(m, pid, take_outside, &o);
+
+        if (r >= 0)
+                *ret_outside = o.mask;
+        if (r >= 0 && ret_where)
+                *ret_where = TAKE_PTR(o.where);
+        free(o.where);
+        return r;
 }
 
 int pl_cgroup_from_parent(const PlCgroupMounts *m, const char *parent, const char *id,

@@ -55,9 +55,18 @@ PL_DEFINE_CLEANUP(PlCgroup *, pl_cgroup_free)
 
 /** pl_cgroup_from_pid() - by /proc/PID/cgroup. The group is the one that carries the container's
  * id; groups below it are stepped over (crun's "container", systemd's "init.scope" in a container).
- * Return: 0; -ESRCH or -ENOENT: gone; -ESTALE: another container's process, or none's (the pid was
- * reused); -EXDEV: outside of what our cgroup namespace shows; -ENOMEM, -errno. */
+ * Where somebody has moved the process away on v1, its group is the one at the same place.
+ * Return: 0; -ESRCH or -ENOENT: gone; -ESTALE: another container's process (the pid was reused);
+ * -ENXIO: in no container's group, as when it was moved away; -EXDEV: outside of what our cgroup
+ * namespace shows; -ENOMEM, -errno. */
 int pl_cgroup_from_pid(const PlCgroupMounts *m, pid_t pid, const char *id, PlCgroup **ret);
+
+/** pl_cgroup_outside() - is a process where the container's limits hold it, in its groups or below?
+ * @ret_outside: mask of 1 << PlController of groups that it is not in
+ * @ret_where:   its group in the first of those, owned by the caller; NULL: none. May be NULL
+ * Return: 0; -ESRCH or -ENOENT: gone; -ENOMEM, -errno. */
+int pl_cgroup_outside(const PlCgroupMounts *m, const PlCgroup *g, pid_t pid, uint32_t *ret_outside,
+                      char **ret_where);
 
 /** pl_cgroup_from_parent() - open the group below a known parent (relative path), by id.
  * Tries "docker-<id>.scope", "<id>", "libpod-<id>.scope" and "libpod-<id>". While a container is

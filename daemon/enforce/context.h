@@ -19,6 +19,7 @@ typedef struct PlUnborn {
 } PlUnborn;
 
 typedef struct PlSlices PlSlices;
+typedef struct PlStrays PlStrays;
 
 /* Where containers are found, and what stands above them. */
 typedef struct PlPlaces {
@@ -26,6 +27,7 @@ typedef struct PlPlaces {
         PlUnborn unborn[PL_UNBORN_MAX];
         size_t n_unborn;
         PlSlices *slices;
+        PlStrays *strays; /* whoever is not where its container is */
 } PlPlaces;
 
 typedef struct PlEnforceHandlers {

@@ -21,6 +21,7 @@
 #include "enforce/owners.h"
 #include "enforce/queue.h"
 #include "enforce/reconcile.h"
+#include "enforce/strays.h"
 #include "enforce/slices.h"
 #include "lib/base/unit.h"
 
@@ -68,6 +69,8 @@ static int on_tick(sd_event_source *source, void *userdata) {
         }
         e->tick_armed_usec = 0;
         e->handlers->idle(e->userdata);
+        if (e->registry->synced)
+                pl_strays_begin(e->places.strays);
         pl_registry_settle(e->registry);
         pl_owners_write_defaults(e);
         pl_slices_update(e);
@@ -117,6 +120,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
         pl_slices_look(e, true);
+        pl_strays_look(e->places.strays);
         if (++e->sweeps % SWEEPS_PER_RESYNC == 0 || !e->registry->listed)
                 pl_registry_resync(e->registry);
         (void)sd_event_source_set_time_relative(source, SWEEP_USEC);
@@ -396,6 +400,8 @@ int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_
         if (r >= 0)
                 r = open_kernel(e);
         if (r >= 0)
+                r = pl_strays_new(e, &e->places.strays);
+        if (r >= 0)
                 r = pl_systemd_new(e->event, &pl_owners_systemd_handlers, e, &e->systemd);
         if (r >= 0)
                 r = pl_slices_new(e, &e->places.slices);
@@ -412,6 +418,7 @@ PlEnforcer *pl_enforcer_free(PlEnforcer *e) {
         e->places.slices = pl_slices_free(e->places.slices);
         pl_cg_watch_free(e->watch);
         pl_locate_end(e);
+        pl_strays_free(e->places.strays);
         sd_event_source_disable_unref(e->tick);
         sd_event_source_disable_unref(e->retry);
         sd_event_source_disable_unref(e->sweep);

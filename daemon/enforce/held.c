@@ -56,7 +56,7 @@ uint32_t pl_held_wanted(const PlHeld *h) {
 uint32_t pl_held_in_force(const PlHeld *h) {
         if (!h->cgroup)
                 return 0;
-        return pl_held_wanted(h) & h->truth.as_wanted & ~h->truth.contested;
+        return pl_held_wanted(h) & h->truth.as_wanted & ~h->truth.contested & ~h->truth.evaded;
 }
 
 uint32_t pl_held_lacking(const PlHeld *h) {

@@ -72,6 +72,8 @@ typedef struct PlHeldWatch {
 typedef struct PlHeldTruth {
         uint32_t as_wanted; /* values that the last reading has as wanted */
         uint32_t cannot;    /* values that the last plan could do nothing for */
+        uint32_t evaded;    /* values that a process of the container evades, in another group */
+        uint32_t strayed;   /* the same, while all of them are looked at */
         uint32_t contested; /* values that somebody else keeps changing, until that is over */
 } PlHeldTruth;
 
@@ -143,7 +145,8 @@ uint32_t pl_held_wanted(const PlHeld *h);
 /**
  * pl_held_in_force() - the values that are in force, for whoever says so
  * What was read back last in the container's group decides, never what was planned or written. In a
- * stand-off nobody knows who wrote last, so contested values are not in force.
+ * stand-off nobody knows who wrote last, so contested values are not in force; nor is what a
+ * process of the container evades.
  * Return: mask of 1 << PlResource.
  */
 uint32_t pl_held_in_force(const PlHeld *h);

@@ -157,6 +157,16 @@ static void await_group(PlEnforcer *e, const PlHeld *h) {
                 learn_parent(e, parent);
 }
 
+/* Return: is that news? */
+static bool note_unreachable(PlHeld *h, const char *why) {
+        bool news = pl_held_wanted(h) == 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (h->want.v[r].set)
+                        news |= pl_held_set_error(h, r, PL_OWNER_KERNEL, why);
+        return news;
+}
+
 /* The proof. */
 static void find_by_pid(PlEnforcer *e, PlHeld *h) {
         PlCgroup *g = NULL;
@@ -171,12 +181,21 @@ static void find_by_pid(PlEnforcer *e, PlHeld *h) {
                 adopt(e, h, g, h->subject->facts->started_usec);
                 return;
         }
-        if (r == -ESRCH || r == -ENOENT || r == -ESTALE) {
+        /* the process was moved away, and the group is where it was made */
+        if (r == -ENXIO && (h->cgroup || pl_locate_by_parent(e, h))) {
+                h->cgroup_started_usec = h->subject->facts->started_usec;
+                h->held = 0;
+                h->fresh = false;
+                return;
+        }
+        if (r == -ESRCH || r == -ENOENT || r == -ESTALE || r == -ENXIO) {
                 /* Gone since the answer: the die event or the sweep will tell. */
                 pl_log_debug("%s: process %d is gone already", pl_subject_name(h->subject),
                              (int)h->subject->facts->pid);
                 return;
         }
+        if (!note_unreachable(h, strerror(-r)))
+                return;
         pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
                           strerror(-r), NULL, "cannot find its cgroup from process %d: %s",
                           (int)h->subject->facts->pid, strerror(-r));

@@ -152,22 +152,29 @@ static void note_waiting(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
 }
 
 static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
+        static const char no_group[] = "the container has no group of its own for it";
+
         /* While a container starts, its groups appear in one hierarchy after the other. */
         if (h->cgroup_started_usec == 0)
                 return;
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const PlStep *step = &plan->steps[i];
                 const PlResourceInfo *info = pl_resource_info(step->resource);
+                bool alone;
 
                 if (step->kind != PL_STEP_CANNOT || h->unsupported & (1U << step->resource))
                         continue;
                 h->unsupported |= 1U << step->resource;
+                alone = h->cgroup->dir_fd[pl_controller_of(step->resource)] < 0 &&
+                        info->file[h->reading.hierarchy[step->resource]];
                 (void)pl_held_set_error(h, step->resource, PL_OWNER_KERNEL,
-                                        "not supported by this kernel's cgroup hierarchy");
+                                        alone ? no_group
+                                              : "not supported by this kernel's cgroup hierarchy");
                 pl_subject_report(
                                 e->reporter, h->subject, LOG_NOTICE, PL_MESSAGE_UNSUPPORTED,
                                 info->name, NULL, "%s= has no effect here: %s", info->name,
-                                step->why ?: "the cgroup hierarchy of this host has no such file");
+                                alone ? no_group
+                                      : step->why ?: "the cgroup hierarchy of this host has no such file");
         }
 }
 
@@ -329,7 +336,7 @@ static void note_held(PlEnforcer *e, PlHeld *h) {
                       ~pl_plan_drift(&h->want, &h->reading, e->registry->options.host.page_bytes);
 
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
-                if (ok & (1U << i))
+                if (ok & ~h->truth.evaded & (1U << i))
                         (void)pl_held_set_error(h, i, PL_OWNER_KERNEL, NULL);
         h->held = (h->held & ~h->truth.cannot) | ok;
         h->truth.as_wanted = ok;

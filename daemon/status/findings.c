@@ -81,7 +81,8 @@ static void find_refused(Collector *c) {
                         continue;
                 if (asprintf(&text, "%s= is not in force: %s", pl_resource_info(r)->name, why) < 0)
                         text = NULL;
-                add(c, PL_FINDING_HIGH, "limit-refused", text ?: why);
+                add(c, PL_FINDING_HIGH,
+                    h->truth.evaded & (1U << r) ? "limit-evaded" : "limit-refused", text ?: why);
         }
 }
 

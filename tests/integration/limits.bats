@@ -363,6 +363,53 @@ holder() {
     [ "$(docker inspect -f '{{.State.OOMKilled}}' web)" = false ]
 }
 
+# move PID CONTROLLER - out of its container's group, into one of the test's own
+move() {
+    local root
+    root=/sys/fs/cgroup$(is_v2 || echo "/$2")
+    mkdir -p "$root/plimsoll-test-away"
+    echo "$1" >"$root/plimsoll-test-away/cgroup.procs"
+}
+away_end() { find /sys/fs/cgroup -maxdepth 2 -type d -name plimsoll-test-away -exec rmdir {} + 2>/dev/null || true; }
+
+@test "a process that is moved out of its container's group: told once, counted, and never moved back" {
+    local pid
+    daemon_begin
+    docker run -d --name web "$BB" sh -c 'sleep 100001 & sleep 100000' >/dev/null
+    wait_until 5 gives true status_of web .limits.MemoryMax.holds
+    pid=$(pgrep -f 'sleep 100001' | tail -n 1)
+    move "$pid" memory
+    # the sweep finds it
+    wait_until 40 said "web: process $pid \\(sleep\\) is in group /plimsoll-test-away instead of the container's, and evades MemoryLow=, MemoryMax=, MemorySwapMax="
+    wait_until 5 gives false status_of web .limits.MemoryMax.holds
+    is_v2 || gives true status_of web .limits.TasksMax.holds
+    ctl show web | grep -q "process $pid (sleep) is in group /plimsoll-test-away"
+    status_json | jq -e '.containers[].findings[] | select(.check == "limit-evaded" and (.message | contains("MemoryMax")))'
+    wait_until 5 grep -q '^STATUS=.*limits 0/1' "$T/notify.log"
+    grep -q plimsoll-test-away "/proc/$pid/cgroup"
+    # a shell that a person has sent into its namespaces is none of the container's
+    nsenter -t "$(pid_of web)" -p -m sleep 100002 3>&- &
+    echo "$pid" >"$(group_of web memory)/cgroup.procs"
+    wait_until 40 said 'web: all its processes are in its group again'
+    wait_until 5 gives true status_of web .limits.MemoryMax.holds
+    [ "$(grep -c 'is in group' "$LOG")" = 1 ] || fail "$(grep 'is in group' "$LOG")"
+    away_end
+}
+
+@test "a container whose first process was moved away before plimsolld came: its group has the limits, and that it is empty is told" {
+    local group
+    run_bb web
+    group=$(group_of web memory)
+    move "$(pid_of web)" memory
+    daemon_begin
+    wait_until 10 said "web: process [0-9]+ \\(sleep\\) is in group /plimsoll-test-away instead of the container's, and evades .*MemoryMax="
+    [ "$(cat "$group/$(is_v2 && echo memory.max || echo memory.limit_in_bytes)")" = $((64 * MIB)) ]
+    gives false status_of web .limits.MemoryMax.holds
+    unsaid 'MemoryMax= has no effect here'
+    docker rm -f web >/dev/null
+    away_end
+}
+
 @test "status tells what the kernel tells" {
     daemon_begin
     run_bb web

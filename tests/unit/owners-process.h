@@ -129,6 +129,10 @@ int sd_event_source_set_enabled(sd_event_source *s, int enabled) {
         return 0;
 }
 
+int sd_event_source_set_priority(sd_event_source *s, int64_t priority) {
+        return 0;
+}
+
 int sd_event_source_get_enabled(sd_event_source *s, int *ret) {
         *ret = s->enabled;
         return s->enabled != SD_EVENT_OFF;

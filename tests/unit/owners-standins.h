@@ -285,6 +285,12 @@ int pl_cgroup_from_parent(const PlCgroupMounts *m, const char *parent, const cha
         return 0;
 }
 
+/* Nobody moves processes in this world. */
+int pl_cgroup_outside(const PlCgroupMounts *m, const PlCgroup *g, pid_t pid, uint32_t *ret_outside,
+                      char **ret_where) {
+        return -ESRCH;
+}
+
 char *pl_cgroup_parent(const PlCgroup *g) {
         return strndup(g->relative[0], strcspn(g->relative[0], "/"));
 }

@@ -104,6 +104,10 @@ static const struct {
         { "a controller that was not delegated is left alone", V1_MOUNTS, NULL,
           "3:memory:/docker/#\n2:cpu,cpuacct:/\n", "cg/cpu,cpuacct cg/memory/docker/#", 0,
           "m=docker/#", NULL, "docker" },
+        { "moved out of one controller's group", V1_MOUNTS, NULL,
+          "3:memory:/elsewhere\n2:cpu,cpuacct:/docker/#\n",
+          "cg/cpu,cpuacct/docker/# cg/memory/docker/#", 0, "c=docker/# m=docker/# a=docker/#", NULL,
+          "docker" },
         { "only part of a bind mount's tree", "30 25 0:28 /docker @/cg rw - cgroup2 cgroup2 rw\n",
           "memory\n", "0::/docker/#\n", "cg/#", 0, "m=#", NULL, "" },
         { "outside of a bind mount's tree", "30 25 0:28 /other @/cg rw - cgroup2 cgroup2 rw\n",
@@ -113,11 +117,11 @@ static const struct {
         { "the pid is another container's now", V2_MOUNTS, V2_ALL, "0::/docker/~\n",
           "cg/docker/~ cg/docker/#", -ESTALE, NULL, NULL, NULL },
         { "the pid is a host process now", V2_MOUNTS, V2_ALL, "0::/user.slice/session-1.scope\n",
-          "cg/docker/#", -ESTALE, NULL, NULL, NULL },
+          "cg/docker/#", -ENXIO, NULL, NULL, NULL },
         { "podman's monitor is not the container", V2_MOUNTS, V2_ALL,
           "0::/machine.slice/libpod-conmon-#.scope\n", "cg/machine.slice/libpod-conmon-#.scope",
-          -ESTALE, NULL, NULL, NULL },
-        { "removed already", V2_MOUNTS, V2_ALL, "0::/docker/# (deleted)\n", "cg/docker", -ESTALE,
+          -ENXIO, NULL, NULL, NULL },
+        { "removed already", V2_MOUNTS, V2_ALL, "0::/docker/# (deleted)\n", "cg/docker", -ENXIO,
           NULL, NULL, NULL },
         { "removed between two looks", V2_MOUNTS, V2_ALL, "0::/docker/#\n", "cg/docker", -ENOENT,
           NULL, NULL, NULL },
@@ -209,6 +213,61 @@ START_TEST(test_hosts) {
         ck_assert_msg(pl_cgroup_from_parent(&m, parent, ID, &again) == 0, "%s", name);
         ck_assert_uint_eq(again->inode[PL_CONTROLLER_MEMORY], g->inode[PL_CONTROLLER_MEMORY]);
         ck_assert(pl_streq_null(again->scope, g->scope));
+}
+END_TEST
+
+/* Who is held by the container's limits, and who is not. @outside: letters as above. */
+static const struct {
+        const char *name, *mounts, *controllers, *own, *tree, *process, *outside, *where;
+} outsides[] = {
+        { "v2: in the group", V2_MOUNTS, V2_ALL, "0::/docker/#\n", "cg/docker/#", "0::/docker/#\n",
+          "", NULL },
+        { "v2: below it", V2_MOUNTS, V2_ALL, "0::/docker/#\n", "cg/docker/#",
+          "0::/docker/#/init.scope\n", "", NULL },
+        { "v2: above it", V2_MOUNTS, V2_ALL, "0::/docker/#\n", "cg/docker/#", "0::/docker\n",
+          "cmspia", "/docker" },
+        { "v2: a group whose name begins like its", V2_MOUNTS, V2_ALL, "0::/docker/#\n",
+          "cg/docker/#", "0::/docker/#0\n", "cmspia", "/docker/#0" },
+        { "v2: out of our cgroup namespace", V2_MOUNTS, V2_ALL, "0::/docker/#\n", "cg/docker/#",
+          "0::/../other\n", "cmspia", "/../other" },
+        { "v1: in both", V1_MOUNTS, NULL, "3:memory:/docker/#\n2:cpu,cpuacct:/docker/#\n",
+          "cg/memory/docker/# cg/cpu,cpuacct/docker/#",
+          "3:memory:/docker/#\n2:cpu,cpuacct:/docker/#/x\n", "", NULL },
+        { "v1: out of one controller's", V1_MOUNTS, NULL,
+          "3:memory:/docker/#\n2:cpu,cpuacct:/docker/#\n",
+          "cg/memory/docker/# cg/cpu,cpuacct/docker/#", "3:memory:/\n2:cpu,cpuacct:/docker/#\n",
+          "m", "/" },
+        { "v1: where the container has no group nobody is outside", V1_MOUNTS, NULL,
+          "3:memory:/docker/#\n2:cpu,cpuacct:/\n", "cg/memory/docker/# cg/cpu,cpuacct",
+          "3:memory:/docker/#\n2:cpu,cpuacct:/\n", "", NULL },
+};
+
+START_TEST(test_outside) {
+        _cleanup_(pl_cg_mounts_deinit) PlCgroupMounts m = {};
+        _cleanup_(pl_cgroup_freep) PlCgroup *g = NULL;
+        _cleanup_free_ char *proc = expand("@/proc"), *where = NULL, *wanted = NULL;
+        char letters[_PL_CONTROLLER_N + 1] = "";
+        uint32_t mask = 0;
+        size_t n = 0;
+
+        put("proc/self/mountinfo", outsides[_i].mounts);
+        put("proc/77/cgroup", outsides[_i].own);
+        put("proc/78/cgroup", outsides[_i].process);
+        make_tree(outsides[_i].tree);
+        if (outsides[_i].controllers)
+                put("cg/cgroup.controllers", outsides[_i].controllers);
+        ck_assert_int_eq(pl_cg_mounts_load(proc, &m), 0);
+        ck_assert_int_eq(pl_cgroup_from_pid(&m, 77, ID, &g), 0);
+        ck_assert_int_eq(pl_cgroup_outside(&m, g, 78, &mask, &where), 0);
+        for (PlController c = 0; c < _PL_CONTROLLER_N; c++)
+                if (mask & (UINT32_C(1) << c))
+                        letters[n++] = "cmspia"[c];
+        ck_assert_msg(pl_streq(letters, outsides[_i].outside), "%s: %s", outsides[_i].name,
+                      letters);
+        wanted = outsides[_i].where ? expand(outsides[_i].where) : NULL;
+        ck_assert_msg(pl_streq_null(where, wanted), "%s: %s", outsides[_i].name,
+                      where ?: "nowhere");
+        ck_assert_int_eq(pl_cgroup_outside(&m, g, 79, &mask, NULL), -ENOENT);
 }
 END_TEST
 
@@ -304,6 +363,7 @@ int main(void) {
         TCase *t = tcase_create("cg-path");
 
         tcase_add_checked_fixture(t, setup, tmp_remove);
+        tcase_add_loop_test(t, test_outside, 0, (int)PL_ARRAY_SIZE(outsides));
         tcase_add_loop_test(t, test_hosts, 0, PL_ARRAY_SIZE(hosts));
         tcase_add_test(t, test_shared_directory_is_opened_once);
         tcase_add_test(t, test_escaped_mount_point);
