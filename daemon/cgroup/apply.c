@@ -213,8 +213,12 @@ static int write_v1_quota(Target *t, const char *quota, bool unlimited, uint64_t
         int r;
 
         current_usec = current_usec ?: read_v1_period(t->g->dir_fd[t->c]);
-        if (period_usec == current_usec || unlimited)
-                return write_value(t, "cpu.cfs_quota_us", quota);
+        if (period_usec == current_usec || unlimited) {
+                r = write_value(t, "cpu.cfs_quota_us", quota);
+                if (r < 0 || period_usec == current_usec)
+                        return r;
+                return write_number(t, "cpu.cfs_period_us", period_usec); /* no quota, no ratio */
+        }
         if (period_usec < current_usec) {
                 r = read_line(t->g->dir_fd[t->c], "cpu.cfs_quota_us", before, sizeof(before));
                 if (r >= 0)

@@ -64,7 +64,8 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         if (h->subject->facts)
                 h->service = e->stopping ? NULL : h->subject->service;
         r = pl_desired_limits(h->service ? &h->service->limits : NULL, h->originals.state.managed,
-                              &h->originals.state.original, &want, &h->restoring);
+                              &h->originals.state.original,
+                              e->mounts->hierarchy[PL_CONTROLLER_MEMORY], &want, &h->restoring);
         if (r >= 0)
                 r = undo_defaults(e, h, &want);
         if (r >= 0)

@@ -78,7 +78,7 @@ static int on_tick(sd_event_source *source, void *userdata) {
         if (e->touched)
                 pl_reporter_changed(e->reporter);
         e->touched = false;
-        if (e->stopping && !has_work(e) && e->updates_in_flight == 0 && !pl_slices_wait(e))
+        if (e->stopping && !has_work(e) && !pl_owners_busy(e) && !pl_slices_wait(e))
                 e->handlers->stopped(e->userdata);
         return 0;
 }
@@ -117,6 +117,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
                 h->retry.refused = 0; /* there may be room now */
                 if (h->told.engine_failed)
                         pl_held_forget_told(h); /* try once more */
+                if (pl_held_has_error(h, h->restoring, PL_OWNER_SYSTEMD))
+                        h->told.systemd_due = true;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
         pl_slices_look(e, true);
@@ -294,6 +296,7 @@ void pl_enforcer_stop(PlEnforcer *e) {
                 h->fresh = false;
                 h->held = 0; /* giving back is no drift, and no fight */
                 (void)pl_drift_end(&h->drift);
+                pl_held_forget_told(h);
                 (void)pl_desire(e, h);
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }

@@ -59,6 +59,7 @@ typedef struct PlHeldTold {
         bool systemd_has;           /* it has taken all that is wanted, at least once */
         uint32_t systemd_in_flight; /* our own SetUnitProperties */
         uint64_t systemd_own_usec;  /* who set properties before this is known */
+        bool settle_looked;         /* the kernel was read again for what is given back */
 } PlHeldTold;
 
 /* The group that is watched for the writes of others. */

@@ -8,6 +8,13 @@
  * both: they would write it at once, which kills. systemd is told the value in force instead.
  * Otherwise an older value, or the one in the file of [Defaults], would replace it at the next
  * reload.
+ *
+ * What is given back goes the same way, and then round once more: an engine's update makes runc
+ * write all values as it knows them, also into systemd, and those include what the engine cannot be
+ * told back. So the kernel is written first, because lowering may have to wait there; systemd and
+ * the engine are told; after each answer the kernel is read again, and systemd told again after the
+ * engine's. Only what is then in force, with nobody left to answer, is given back, and only then is
+ * it forgotten what it was.
  */
 
 #include "enforce/owners.h"
@@ -37,7 +44,19 @@ static bool swap_goes_along(const PlHeld *h) {
         return h->want.v[PL_RESOURCE_MEMORY_MAX].set && !h->want.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
 }
 
-static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallback) {
+/* The API cannot say "no list". On v1 the kernel always has one, the parent's. */
+static const PlValue *all_cpus(const PlEnforcer *e, const PlHeld *h) {
+        const PlValue *v = &h->want.v[PL_RESOURCE_ALLOWED_CPUS];
+
+        if (e->mounts->hierarchy[PL_CONTROLLER_CPUSET] != PL_HIERARCHY_V1)
+                return NULL;
+        if (h->held & (1U << PL_RESOURCE_ALLOWED_CPUS))
+                v = &h->reading.in_force.v[PL_RESOURCE_ALLOWED_CPUS];
+        return v->text && *v->text ? v : NULL;
+}
+
+static const PlValue *engine_value(const PlEnforcer *e, const PlHeld *h, PlResource r,
+                                   PlValue *fallback) {
         if (r == PL_RESOURCE_MEMORY_SWAP_MAX && swap_goes_along(h) &&
             !(h->restoring & (1U << PL_RESOURCE_MEMORY_MAX))) {
                 *fallback = pl_state_swap_allowance(&h->originals.state);
@@ -55,11 +74,12 @@ static const PlValue *engine_value(const PlHeld *h, PlResource r, PlValue *fallb
                 return &h->want.v[r];
         if (h->originals.state.engine_original.v[r].set)
                 return &h->originals.state.engine_original.v[r];
-        /* the API cannot say "no list"; on v1 the kernel always has one, the parent's */
-        if (r == PL_RESOURCE_ALLOWED_CPUS && h->held & (1U << r) && h->reading.in_force.v[r].text &&
-            *h->reading.in_force.v[r].text)
-                return &h->reading.in_force.v[r];
-        *fallback = pl_resource_fresh(r);
+        if (r == PL_RESOURCE_ALLOWED_CPUS && all_cpus(e, h))
+                return all_cpus(e, h);
+        /* without a word of the engine's, a scope has systemd's default, which cannot be said */
+        if (r == PL_RESOURCE_TASKS_MAX && pl_systemd_is_supported(e->systemd))
+                return &h->want.v[r];
+        *fallback = pl_resource_fresh_file(r, e->mounts->hierarchy[PL_CONTROLLER_MEMORY]);
         return fallback->set ? fallback : NULL;
 }
 
@@ -70,7 +90,7 @@ static int engine_limits(const PlEnforcer *e, PlHeld *h, PlLimits *ret) {
 
         for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {
                 PlValue fallback = { 0 };
-                const PlValue *v = engine_value(h, i, &fallback);
+                const PlValue *v = engine_value(e, h, i, &fallback);
 
                 if (v)
                         r = pl_value_copy(v, &ret->v[i]);
@@ -107,15 +127,42 @@ static void note_engine_error(PlEnforcer *e, PlHeld *h, const char *why) {
                                   why, kernel_says(h));
 }
 
-/* A value is given back once both kernel and engine have the original again. */
+static bool has_scope(const PlEnforcer *e, const PlHeld *h) {
+        return h->cgroup && h->cgroup->scope && pl_systemd_is_supported(e->systemd);
+}
+
+bool pl_owners_busy(const PlEnforcer *e) {
+        const PlHeld *h;
+
+        if (e->updates_in_flight > 0)
+                return true;
+        TAILQ_FOREACH(h, &e->all, all)
+        if (h->restoring && h->told.systemd_in_flight > 0)
+                return true;
+        return false;
+}
+
+/* A value is given back once kernel, systemd and engine have the original again, and none of them
+ * owes an answer: see the top. */
 static void settle_restored(PlEnforcer *e, PlHeld *h) {
         uint32_t done = h->restoring, keep;
 
         done &= ~(h->withheld | h->told.engine_withheld);
-        if (done == 0 || h->told.update_in_flight)
+        if (done == 0 || h->told.update_in_flight || h->told.systemd_in_flight > 0 ||
+            (has_scope(e, h) && h->told.systemd_due))
                 return;
+        if (h->cgroup && !h->fresh) {
+                if (!h->told.settle_looked) /* once; then it is the sweep's */
+                        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+                h->told.settle_looked = true;
+                return;
+        }
+        h->told.settle_looked = false;
         if (h->cgroup)
-                done &= h->held | ~h->reading.supported;
+                done &= h->truth.as_wanted | ~h->reading.supported;
+        for (PlResource r = 0; has_scope(e, h) && r < _PL_RESOURCE_N; r++)
+                if (pl_held_has_error(h, 1U << r, PL_OWNER_SYSTEMD))
+                        done &= ~(1U << r); /* the sweep tells it again */
         if (done == 0)
                 return;
         h->originals.state.managed &= ~done;
@@ -158,30 +205,52 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                         h->told.engine_failed = NULL;
                         note_engine_error(e, h, NULL);
                 }
-                if (e->stopping || error == -ENOENT)
-                        settle_restored(e, h);
-                else
+                if (!e->stopping)
                         pl_registry_inspect(e->registry, h->subject);
+                h->told.systemd_due |= h->restoring != 0;
                 pl_echo_answered(e, h);
         }
         pl_reporter_changed(e->reporter);
 }
 
+/* The kernel has it back; what HostConfig keeps is named. */
 static void say_engine_cannot(PlEnforcer *e, PlHeld *h, uint32_t cannot) {
+        _cleanup_free_ char *names = NULL;
+
+        h->told.engine_cannot_said &= h->restoring | ~pl_held_wanted(h);
         cannot &= ~h->told.engine_cannot_said & h->restoring;
         h->told.engine_cannot_said |= cannot;
-        if (cannot & (1U << PL_RESOURCE_MEMORY_MAX))
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const char *field = pl_docker_update_field(r, &h->subject->facts->host);
+                char *longer = NULL;
+
+                if (!(cannot & (1U << r)) || !field)
+                        continue;
+                if (asprintf(&longer, "%s%s%s= (%s)", names ?: "", names ? ", " : "",
+                             pl_resource_info(r)->name, field) < 0)
+                        return;
+                free(names);
+                names = longer;
+        }
+        if (names)
                 pl_subject_report(
                                 e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
-                                "memory is given back in the kernel, but the Engine API cannot "
-                                "remove a memory limit: `docker inspect` keeps it, and so does the "
-                                "next start, until the container is recreated");
-        if (cannot & (1U << PL_RESOURCE_ALLOWED_CPUS))
-                pl_subject_report(
-                                e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
-                                "all CPUs are given back in the kernel, but the Engine API cannot "
-                                "remove a list of CPUs: `docker inspect` keeps it, and so does the "
-                                "next start, until the container is recreated");
+                                "given back in the kernel, but the Engine API cannot take away %s: "
+                                "`docker inspect` shows a value until the container is recreated. "
+                                "What the engine writes at a start, plimsolld gives back then",
+                                names);
+}
+
+uint64_t pl_owners_usual_period(const PlHeld *h) {
+        const PlQuotaPeriod *p = &h->originals.state.period;
+        int64_t own = h->subject->facts ? h->subject->facts->host.cpu_period : 0;
+
+        if (!(h->restoring & (1U << PL_RESOURCE_CPU_QUOTA)))
+                return 0;
+        return p->original_usec          ? p->original_usec
+               : p->engine_original_usec ? p->engine_original_usec
+               : own > 0                 ? (uint64_t)own
+                                         : PL_QUOTA_PERIOD_DEFAULT_USEC;
 }
 
 /* runc writes these, and what it had for all others. */
@@ -199,9 +268,9 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         const PlEngineInfo *engine = pl_engine_info(e->registry->engine);
         const PlDockerHost host = {
                 .hierarchy = e->mounts->hierarchy[PL_CONTROLLER_CPU],
+                .memory = e->mounts->hierarchy[PL_CONTROLLER_MEMORY],
                 .n_cpus = e->registry->options.host.n_cpus,
-                .podman = engine && engine->podman,
-                .quota_period_usec = h->service ? h->service->cpu_quota_period_usec : 0,
+                .engine = engine ? pl_engine_traits(engine->podman, engine->version) : NULL,
         };
         _cleanup_(pl_limits_deinit) PlLimits limits = { 0 };
         uint32_t cannot = 0;
@@ -227,7 +296,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                 settle_restored(e, h);
                 return;
         }
-        if (pl_streq_null(body, h->told.engine) && !e->stopping) {
+        if (pl_streq_null(body, h->told.engine)) {
                 /* the answer would be the same as last time */
                 if (!h->told.engine_failed)
                         settle_restored(e, h);
@@ -282,9 +351,17 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
         if (r >= 0)
                 r = pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
                                         &engine);
+        if (r >= 0 && swap_goes_along(h) && h->restoring & (1U << PL_RESOURCE_MEMORY_MAX)) {
+                PlValue fallback; /* HostConfig as it was seen last may still have ours */
+
+                r = pl_value_copy(engine_value(e, h, PL_RESOURCE_MEMORY_SWAP_MAX, &fallback),
+                                  &engine.v[PL_RESOURCE_MEMORY_SWAP_MAX]);
+        }
         if (r >= 0 && pl_limits_any(&limits)) {
                 r = pl_systemd_set(e->systemd, h->subject->id, h->cgroup->scope, &limits, &engine,
-                                   h->service ? h->service->cpu_quota_period_usec : 0);
+                                   pl_owners_usual_period(h)
+                                                   ?: h->service ? h->service->cpu_quota_period_usec
+                                                                 : 0);
                 if (r >= 0) {
                         h->told.systemd_due = h->told.systemd_changed = false;
                         h->told.systemd_in_flight++;
@@ -361,7 +438,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
-        if (e->defaults_due)
+        if (e->defaults_due || e->stopping)
                 pl_queue_arm(e);
         if (!*id)
                 pl_slices_answered(e, error, message);
@@ -373,8 +450,9 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
         h->told.systemd_has |= error >= 0 && !h->told.systemd_changed;
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (h->want.v[r].set)
-                        news |= pl_held_set_error(h, r, PL_OWNER_SYSTEMD, why);
+                if (h->want.v[r].set) /* -ENOENT: the scope is gone, and its values with it */
+                        news |= pl_held_set_error(h, r, PL_OWNER_SYSTEMD,
+                                                  error == -ENOENT ? NULL : why);
         if (why && news && h->cgroup)
                 pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
                                   why, NULL,

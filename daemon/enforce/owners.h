@@ -11,3 +11,9 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h);
 
 /** pl_owners_write_defaults() - systemd's file of [Defaults], once it is due and harms nobody. */
 void pl_owners_write_defaults(PlEnforcer *e);
+
+/** pl_owners_usual_period() - of a CPU quota that is being given back. usec; 0: none is. */
+uint64_t pl_owners_usual_period(const PlHeld *h);
+
+/** pl_owners_busy() - does one of them still owe an answer to a value that is given back? */
+bool pl_owners_busy(const PlEnforcer *e);

@@ -278,9 +278,26 @@ static bool in_a_hurry(const PlEnforcer *e, const PlHeld *h) {
         return h->cgroup_started_usec == 0 || e->queue_length[PL_QUEUE_KERNEL] >= MANY_WAITING;
 }
 
+/* The kernel has refused the second of two writes that belong together. */
+static void undo(PlEnforcer *e, PlHeld *h, const PlStep *step, bool direct) {
+        const PlStep back = { .kind = PL_STEP_WRITE,
+                              .resource = step->resource,
+                              .value = step->before,
+                              .number = step->number_before };
+
+        if (step->before.set)
+                (void)pl_cg_apply(e->mounts, h->cgroup, &back, 0, direct, NULL);
+        h->fresh = false;
+}
+
+/* Of the quota that is to be written; 0: the policy leaves it open. */
+static uint64_t quota_period(const PlHeld *h) {
+        return pl_owners_usual_period(h) ?: h->service ? h->service->cpu_quota_period_usec : 0;
+}
+
 /* @ret_written: mask of wanted values that were written. Return: false when the group has gone. */
 static bool execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t *ret_written) {
-        uint64_t period = h->service ? h->service->cpu_quota_period_usec : 0;
+        uint64_t period = quota_period(h);
         bool direct = in_a_hurry(e, h);
         uint32_t written = 0;
         bool failed = false, refused = false, may_squeeze = true, still_held = false;
@@ -308,6 +325,10 @@ static bool execute(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t *ret_
                 refused = refused || (failed && step->kind == PL_STEP_SQUEEZE);
                 if (failed && step->kind == PL_STEP_WRITE)
                         note_refused(e, h, step->resource, r);
+                if (failed && step->chained) {
+                        undo(e, h, step - 1, direct);
+                        written &= ~(1U << (step - 1)->resource);
+                }
                 if (failed)
                         note_refusal(e, h, step, file, r);
                 else if (step->kind == PL_STEP_WRITE)
@@ -440,7 +461,8 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         if (written == 0)
                 return;
         h->told.systemd_due = true;
-        say_given_back(e, h, plan, in_force & h->restoring);
+        /* what the engine cannot be told comes back with each of its writes; that was said */
+        say_given_back(e, h, plan, in_force & h->restoring & ~h->told.engine_cannot_said);
         if (!drifted) /* else say_drift() has told it */
                 pl_news_written(h, plan, written & ~h->restoring & ~echoed);
 }
@@ -503,9 +525,11 @@ static uint32_t leave_out(const PlEnforcer *e, const PlHeld *h, PlPlan *plan) {
 
         for (size_t i = 0; i < plan->n_steps; i++) {
                 PlStep *step = &plan->steps[i];
+                const PlStep *second = i + 1 < plan->n_steps && step[1].chained ? &step[1] : NULL;
 
                 last = step->kind == PL_STEP_WRITE &&
-                       (is_left(e, h, step) || (step->chained && last));
+                       (is_left(e, h, step) || (step->chained && last) ||
+                        (second && h->retry.refused & (1U << second->resource)));
                 if (last) {
                         left |= 1U << step->resource;
                         pl_value_deinit(&step->value);
@@ -564,6 +588,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                 return;
         }
         h->reading.usual_swap = pl_state_swap_allowance(&h->originals.state);
+        h->reading.usual_period_usec = pl_owners_usual_period(h);
         r = pl_plan_limits(&h->want, &h->reading,
                            h->service ? h->service->shrink_mode : PL_SHRINK_SAFE, &h->squeeze,
                            e->registry->options.host.page_bytes, &plan);

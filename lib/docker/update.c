@@ -46,47 +46,30 @@ static uint64_t clamp(uint64_t v, uint64_t min, uint64_t max) {
  * Weights. cgroup v1 has cpu.shares (default 1024) and blkio.weight (default 500), and systemd
  * scales its 1..10000 (default 100) to them linearly. On v2 runc maps the engine's shares onto
  * cpu.weight by its own line (2..262144 to 1..10000; libcontainer ConvertCPUSharesToCgroupV2Value,
- * runc up to 1.3), and blkio 10..1000 to io.weight 1..10000 likewise.
+ * runc up to 1.3), and blkio 10..1000 to io.weight 1..10000 likewise. On v1 it writes blkio as it
+ * is, since Linux 5.0 into blkio.bfq.weight (fs/blkio.go).
  */
-static uint64_t weight_to_shares(uint64_t weight, PlHierarchy h) {
-        uint64_t shares;
-
+static uint64_t weight_to_shares(uint64_t weight) {
+        /* rounded up, so that runc's rounding down gives the weight again */
         weight = clamp(weight, 1, WEIGHT_MAX);
-        if (h == PL_HIERARCHY_V1)
-                shares = weight * 1024 / 100;
-        else /* rounded up, so that runc's rounding down gives the weight again */
-                shares = SHARES_MIN + ((weight - 1) * (SHARES_MAX - SHARES_MIN) + WEIGHT_MAX - 2) /
-                                                      (WEIGHT_MAX - 1);
-        return clamp(shares, SHARES_MIN, SHARES_MAX);
+        return SHARES_MIN +
+               ((weight - 1) * (SHARES_MAX - SHARES_MIN) + WEIGHT_MAX - 2) / (WEIGHT_MAX - 1);
 }
 
-static uint64_t shares_to_weight(uint64_t shares, PlHierarchy h) {
-        uint64_t weight;
-
+static uint64_t shares_to_weight(uint64_t shares) {
         shares = clamp(shares, SHARES_MIN, SHARES_MAX);
-        if (h == PL_HIERARCHY_V1)
-                weight = (shares * 100 + 512) / 1024;
-        else
-                weight = 1 + (shares - SHARES_MIN) * (WEIGHT_MAX - 1) / (SHARES_MAX - SHARES_MIN);
-        return clamp(weight, 1, WEIGHT_MAX);
+        return 1 + (shares - SHARES_MIN) * (WEIGHT_MAX - 1) / (SHARES_MAX - SHARES_MIN);
 }
 
-static uint64_t weight_to_blkio(uint64_t weight, PlHierarchy h) {
-        uint64_t blkio;
-
+static uint64_t weight_to_blkio(uint64_t weight) {
+        /* rounded up, as shares: ten weights have one of these */
         weight = clamp(weight, 1, WEIGHT_MAX);
-        if (h == PL_HIERARCHY_V1)
-                blkio = weight * 5;
-        else /* rounded up, as shares: ten weights have one of these */
-                blkio = BLKIO_MIN + ((weight - 1) * (BLKIO_MAX - BLKIO_MIN) + WEIGHT_MAX - 2) /
-                                                    (WEIGHT_MAX - 1);
-        return clamp(blkio, BLKIO_MIN, BLKIO_MAX);
+        return BLKIO_MIN +
+               ((weight - 1) * (BLKIO_MAX - BLKIO_MIN) + WEIGHT_MAX - 2) / (WEIGHT_MAX - 1);
 }
 
-static uint64_t blkio_to_weight(uint64_t blkio, PlHierarchy h) {
+static uint64_t blkio_to_weight(uint64_t blkio) {
         blkio = clamp(blkio, BLKIO_MIN, BLKIO_MAX);
-        if (h == PL_HIERARCHY_V1)
-                return blkio / 5;
         return 1 + (blkio - BLKIO_MIN) * (WEIGHT_MAX - 1) / (BLKIO_MAX - BLKIO_MIN);
 }
 
@@ -100,13 +83,21 @@ static void cannot(Update *u, PlResource r) {
         u->not |= UINT32_C(1) << r;
 }
 
+static bool is_limit(int64_t bytes) {
+        return bytes > 0 && bytes < PL_ENGINE_NO_LIMIT_BYTES;
+}
+
+static const PlEngineTraits *engine_of(const Update *u) {
+        return u->host->engine ?: pl_engine_traits(false, NULL);
+}
+
 static int tell(Update *u, const char *key, int64_t value) {
         return json_object_set_new(u->body, key, json_integer(value)) < 0 ? -ENOMEM : 0;
 }
 
 /* Bytes that fit in the API's int64; anything larger is no limit on any machine. */
 static int64_t to_api_bytes(uint64_t bytes) {
-        return bytes > INT64_MAX ? -1 : (int64_t)bytes;
+        return bytes >= (uint64_t)PL_ENGINE_NO_LIMIT_BYTES ? -1 : (int64_t)bytes;
 }
 
 /* The MemorySwap (memory + swap, -1 unlimited) that goes with a memory limit. */
@@ -117,7 +108,7 @@ static int64_t memory_swap_for(const Update *u, int64_t memory) {
 
         if (swap)
                 swap_bytes = swap->number;
-        else if (h->memory > 0 && h->memory_swap >= h->memory)
+        else if (is_limit(h->memory) && h->memory_swap >= h->memory)
                 swap_bytes = (uint64_t)(h->memory_swap - h->memory);
         else
                 return -1; /* nobody has limited it */
@@ -126,38 +117,65 @@ static int64_t memory_swap_for(const Update *u, int64_t memory) {
         return memory + (int64_t)swap_bytes;
 }
 
+static int tell_memory(Update *u, int64_t memory, int64_t memory_swap) {
+        int r;
+
+        if (memory == u->have->memory && memory_swap == u->have->memory_swap)
+                return 0;
+        r = tell(u, "Memory", memory);
+        return r < 0 ? r : tell(u, "MemorySwap", memory_swap);
+}
+
+static int lift_memory(Update *u) {
+        const PlValue *swap = wanted(u, PL_RESOURCE_MEMORY_SWAP_MAX);
+        const PlHostConfig *h = u->have;
+
+        /* no memory limit: then no swap limit either */
+        if (swap && to_api_bytes(swap->number) >= 0)
+                cannot(u, PL_RESOURCE_MEMORY_SWAP_MAX);
+        if (!is_limit(h->memory) && !is_limit(h->memory_swap))
+                return 0;
+        return tell_memory(u, PL_ENGINE_NO_LIMIT_BYTES,
+                           u->host->memory == PL_HIERARCHY_V1 ? PL_ENGINE_NO_LIMIT_BYTES : -1);
+}
+
 static int update_memory(Update *u) {
         const PlValue *max = wanted(u, PL_RESOURCE_MEMORY_MAX),
                       *swap = wanted(u, PL_RESOURCE_MEMORY_SWAP_MAX);
         int64_t memory = u->have->memory, memory_swap;
-        bool agrees;
-        int r;
 
-        if (max) {
-                int64_t bytes = to_api_bytes(max->number);
-
-                if (bytes < 0 ? memory > 0 : max->number < MEMORY_MIN_BYTES)
-                        cannot(u, PL_RESOURCE_MEMORY_MAX);
-                else
-                        memory = PL_MAX(bytes, INT64_C(0));
-        }
-        if (memory == 0) { /* no memory limit: then no swap limit either */
+        if (!max && !swap)
+                return 0;
+        if (max && to_api_bytes(max->number) < 0)
+                return lift_memory(u);
+        if (max && max->number < MEMORY_MIN_BYTES)
+                cannot(u, PL_RESOURCE_MEMORY_MAX);
+        else if (max)
+                memory = to_api_bytes(max->number);
+        if (!is_limit(memory)) {
                 if (swap && to_api_bytes(swap->number) >= 0)
                         cannot(u, PL_RESOURCE_MEMORY_SWAP_MAX);
                 return 0;
         }
-        if (!max && !swap)
-                return 0;
-
         memory_swap = memory_swap_for(u, memory);
-        agrees = memory == u->have->memory && memory_swap == u->have->memory_swap;
         /* 0 beside a memory limit: an engine without swap accounting */
         if (memory == u->have->memory && u->have->memory_swap == 0 && memory_swap == -1)
-                agrees = true;
-        if (agrees)
                 return 0;
-        r = tell(u, "Memory", memory);
-        return r < 0 ? r : tell(u, "MemorySwap", memory_swap);
+        return tell_memory(u, memory, memory_swap);
+}
+
+/* No protection. v1's soft limit is none; on v2 the engine's least is left. */
+static int lift_memory_low(Update *u) {
+        int64_t have = u->have->memory_reservation;
+
+        if (!is_limit(have))
+                return 0;
+        if (u->host->memory == PL_HIERARCHY_V1)
+                return tell(u, "MemoryReservation", -1);
+        cannot(u, PL_RESOURCE_MEMORY_LOW);
+        return have <= (int64_t)MEMORY_MIN_BYTES
+                               ? 0
+                               : tell(u, "MemoryReservation", (int64_t)MEMORY_MIN_BYTES);
 }
 
 static int update_memory_low(Update *u) {
@@ -168,8 +186,10 @@ static int update_memory_low(Update *u) {
         if (!low ||
             (low->number <= INT64_MAX && (int64_t)low->number == u->have->memory_reservation))
                 return 0;
+        if (u->host->memory == PL_HIERARCHY_V1 ? to_api_bytes(low->number) < 0 : low->number == 0)
+                return lift_memory_low(u);
         /* 0 means unchanged; above Memory the engine refuses the whole update */
-        if (low->number < MEMORY_MIN_BYTES || low->number > INT64_MAX ||
+        if (low->number < MEMORY_MIN_BYTES || to_api_bytes(low->number) < 0 ||
             (memory > 0 && (int64_t)low->number > memory)) {
                 cannot(u, PL_RESOURCE_MEMORY_LOW);
                 return 0;
@@ -177,47 +197,52 @@ static int update_memory_low(Update *u) {
         return tell(u, "MemoryReservation", (int64_t)low->number);
 }
 
-static int tell_quota(Update *u, int64_t quota_usec, int64_t period_usec) {
-        int r = 0;
+/* A container speaks either NanoCpus or CpuPeriod and CpuQuota; one refuses the other. CpuQuota=-1
+ * beside NanoCpus is taken, and then nothing but that counts at a start. */
+static bool speaks_quota(const Update *u) {
+        const PlHostConfig *h = u->have;
 
-        if (period_usec && period_usec != u->have->cpu_period)
-                r = tell(u, "CpuPeriod", period_usec);
-        if (r >= 0 && quota_usec != u->have->cpu_quota)
-                r = tell(u, "CpuQuota", quota_usec);
-        return r;
+        if (!engine_of(u)->takes_nano_cpus)
+                return true;
+        return h->nano_cpus <= 0 && (h->cpu_quota != 0 || h->cpu_period > 0);
 }
 
-/* A container speaks either NanoCpus or CpuPeriod and CpuQuota; one refuses the other. */
+/* Where NanoCpus were told, all CPUs are the nearest to no quota. */
+static int lift_cpu_quota(Update *u) {
+        const PlHostConfig *h = u->have;
+        int64_t all = (int64_t)u->host->n_cpus * INT64_C(1000000000);
+
+        if (speaks_quota(u))
+                return h->cpu_quota > 0 ? tell(u, "CpuQuota", -1) : 0;
+        if (h->nano_cpus <= 0 || h->cpu_quota < 0)
+                return 0;
+        cannot(u, PL_RESOURCE_CPU_QUOTA);
+        return all == 0 || all == h->nano_cpus ? 0 : tell(u, "NanoCpus", all);
+}
+
 static int update_cpu_quota(Update *u) {
         const PlValue *quota = wanted(u, PL_RESOURCE_CPU_QUOTA);
         const PlHostConfig *h = u->have;
-        uint64_t asked_usec = u->host->quota_period_usec;
-        bool own_period = asked_usec > 0 && asked_usec != CPU_PERIOD_USEC;
-        bool by_quota = h->nano_cpus <= 0 && (h->cpu_quota > 0 || h->cpu_period > 0 || own_period);
-        uint64_t period_usec = own_period          ? asked_usec
-                               : h->cpu_period > 0 ? (uint64_t)h->cpu_period
-                                                   : CPU_PERIOD_USEC;
+        uint64_t period_usec = h->cpu_period > 0 ? (uint64_t)h->cpu_period : CPU_PERIOD_USEC;
         unsigned __int128 quota_usec;
         int64_t nano_cpus;
 
         if (!quota)
                 return 0;
-        if (quota->number > INT64_MAX / 1000) { /* also PL_UNLIMITED */
-                if (h->nano_cpus > 0)
-                        cannot(u, PL_RESOURCE_CPU_QUOTA);
-                else if (h->cpu_quota > 0)
-                        return tell(u, "CpuQuota", -1);
-                return 0;
-        }
+        if (quota->number > INT64_MAX / 1000) /* also PL_UNLIMITED */
+                return lift_cpu_quota(u);
 
         quota_usec = (unsigned __int128)quota->number * period_usec / PL_USEC_PER_SEC;
         if (quota_usec < CPU_QUOTA_MIN_USEC || quota_usec > INT64_MAX) {
                 cannot(u, PL_RESOURCE_CPU_QUOTA);
                 return 0;
         }
-        if (by_quota)
-                return tell_quota(u, (int64_t)quota_usec, own_period ? (int64_t)period_usec : 0);
-        if (u->host->n_cpus > 0 && quota->number > u->host->n_cpus * PL_USEC_PER_SEC) {
+        if (speaks_quota(u))
+                return (int64_t)quota_usec == h->cpu_quota
+                                       ? 0
+                                       : tell(u, "CpuQuota", (int64_t)quota_usec);
+        if (h->cpu_quota < 0 ||
+            (u->host->n_cpus > 0 && quota->number > u->host->n_cpus * PL_USEC_PER_SEC)) {
                 cannot(u, PL_RESOURCE_CPU_QUOTA);
                 return 0;
         }
@@ -225,14 +250,29 @@ static int update_cpu_quota(Update *u) {
         return nano_cpus == h->nano_cpus ? 0 : tell(u, "NanoCpus", nano_cpus);
 }
 
+/* On v1 the number is the file's, and so is one that HostConfig had on v2: see PlValue. */
+static int number_of_weight(PlResource r, const PlValue *weight, uint64_t *ret) {
+        _cleanup_free_ char *text = NULL;
+
+        if (weight->text)
+                return pl_parse_uint64(weight->text, ret);
+        if (pl_resource_format_file(r, PL_HIERARCHY_V1, weight, &text) < 0)
+                return -ENOMEM;
+        return pl_parse_uint64(text, ret);
+}
+
 static int update_cpu_weight(Update *u) {
         const PlValue *weight = wanted(u, PL_RESOURCE_CPU_WEIGHT);
-        int64_t shares;
+        uint64_t shares;
 
         if (!weight)
                 return 0;
-        shares = (int64_t)weight_to_shares(weight->number, u->host->hierarchy);
-        return shares == u->have->cpu_shares ? 0 : tell(u, "CpuShares", shares);
+        if (u->host->hierarchy == PL_HIERARCHY_V2 && !weight->text)
+                shares = weight_to_shares(weight->number);
+        else if (number_of_weight(PL_RESOURCE_CPU_WEIGHT, weight, &shares) < 0)
+                return -ENOMEM;
+        shares = clamp(shares, SHARES_MIN, SHARES_MAX);
+        return (int64_t)shares == u->have->cpu_shares ? 0 : tell(u, "CpuShares", (int64_t)shares);
 }
 
 static int update_cpuset(Update *u) {
@@ -276,32 +316,36 @@ static int update_tasks(Update *u) {
 
 static int update_io_weight(Update *u) {
         const PlValue *weight = wanted(u, PL_RESOURCE_IO_WEIGHT);
-        int64_t blkio;
+        bool v2 = u->host->hierarchy == PL_HIERARCHY_V2;
+        uint64_t blkio;
 
         if (!weight)
                 return 0;
-        blkio = (int64_t)weight_to_blkio(weight->number, u->host->hierarchy);
-        if (u->host->hierarchy == PL_HIERARCHY_V2 &&
-            blkio_to_weight((uint64_t)blkio, PL_HIERARCHY_V2) != weight->number) {
+        if (v2)
+                blkio = weight_to_blkio(weight->number);
+        else if (number_of_weight(PL_RESOURCE_IO_WEIGHT, weight, &blkio) < 0)
+                return -ENOMEM;
+        if (blkio < BLKIO_MIN || (v2 && blkio_to_weight(blkio) != weight->number)) {
                 /* runc would write the nearest one at each update and start, over the wanted one */
                 cannot(u, PL_RESOURCE_IO_WEIGHT);
                 return 0;
         }
-        return blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", blkio);
+        return (int64_t)blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", (int64_t)blkio);
 }
 
 /* In this order: MemoryLow looks at what Memory became. MemorySwapMax goes with MemoryMax. */
 static const struct {
         uint32_t tells; /* mask of 1 << PlResource */
+        const char *field;
         int (*tell)(Update *);
 } tellers[] = {
-        { BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX), update_memory },
-        { BIT(MEMORY_LOW), update_memory_low },
-        { BIT(CPU_QUOTA), update_cpu_quota },
-        { BIT(CPU_WEIGHT), update_cpu_weight },
-        { BIT(ALLOWED_CPUS), update_cpuset },
-        { BIT(TASKS_MAX), update_tasks },
-        { BIT(IO_WEIGHT), update_io_weight },
+        { BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX), "HostConfig.Memory", update_memory },
+        { BIT(MEMORY_LOW), "HostConfig.MemoryReservation", update_memory_low },
+        { BIT(CPU_QUOTA), "HostConfig.NanoCpus", update_cpu_quota },
+        { BIT(CPU_WEIGHT), "HostConfig.CpuShares", update_cpu_weight },
+        { BIT(ALLOWED_CPUS), "HostConfig.CpusetCpus", update_cpuset },
+        { BIT(TASKS_MAX), "HostConfig.PidsLimit", update_tasks },
+        { BIT(IO_WEIGHT), "HostConfig.BlkioWeight", update_io_weight },
 };
 
 /* clang-format off */
@@ -316,7 +360,7 @@ static int tell_restart_policy(Update *u) {
         const PlHostConfig *h = u->have;
         json_t *policy;
 
-        if (!u->host->podman || json_object_size(u->body) == 0)
+        if (!engine_of(u)->forgets_restart_policy || json_object_size(u->body) == 0)
                 return 0;
         policy = json_pack("{s:s, s:I}", "Name",
                            h->restart_policy && *h->restart_policy ? h->restart_policy : "no",
@@ -357,6 +401,17 @@ int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
         return 0;
 }
 
+const char *pl_docker_update_field(PlResource r, const PlHostConfig *have) {
+        if (r == PL_RESOURCE_CPU_QUOTA && have->nano_cpus <= 0)
+                return "HostConfig.CpuQuota";
+        if (r == PL_RESOURCE_MEMORY_SWAP_MAX)
+                return "HostConfig.MemorySwap";
+        for (size_t i = 0; i < PL_ARRAY_SIZE(tellers); i++)
+                if (tellers[i].tells & UINT32_C(1) << r)
+                        return tellers[i].field;
+        return NULL;
+}
+
 /* --- and back */
 
 static void set_number(PlLimits *l, PlResource r, uint64_t number) {
@@ -366,18 +421,20 @@ static void set_number(PlLimits *l, PlResource r, uint64_t number) {
 /* In the API a negative number stands for "no limit" wherever one is allowed at all. */
 static void set_bytes(PlLimits *l, PlResource r, int64_t value) {
         if (value != 0)
-                set_number(l, r, value < 0 ? PL_UNLIMITED : (uint64_t)value);
+                set_number(l, r,
+                           value < 0 || value >= PL_ENGINE_NO_LIMIT_BYTES ? PL_UNLIMITED
+                                                                          : (uint64_t)value);
 }
 
 static void limits_memory(const PlHostConfig *h, PlLimits *l) {
         set_bytes(l, PL_RESOURCE_MEMORY_MAX, h->memory);
-        if (h->memory_reservation > 0)
+        if (is_limit(h->memory_reservation))
                 set_number(l, PL_RESOURCE_MEMORY_LOW, (uint64_t)h->memory_reservation);
 
         /* MemorySwap is memory + swap; systemd's MemorySwapMax is swap alone. */
-        if (h->memory_swap < 0)
+        if (h->memory_swap < 0 || h->memory_swap >= PL_ENGINE_NO_LIMIT_BYTES)
                 set_number(l, PL_RESOURCE_MEMORY_SWAP_MAX, PL_UNLIMITED);
-        else if (h->memory > 0 && h->memory_swap >= h->memory)
+        else if (is_limit(h->memory) && h->memory_swap >= h->memory)
                 set_number(l, PL_RESOURCE_MEMORY_SWAP_MAX, (uint64_t)(h->memory_swap - h->memory));
 }
 
@@ -385,15 +442,46 @@ static void limits_cpu(const PlHostConfig *h, PlLimits *l) {
         uint64_t period_usec = h->cpu_period > 0 ? (uint64_t)h->cpu_period : CPU_PERIOD_USEC;
         unsigned __int128 usec;
 
-        if (h->nano_cpus > 0)
-                set_number(l, PL_RESOURCE_CPU_QUOTA, (uint64_t)h->nano_cpus / 1000);
-        else if (h->cpu_quota < 0)
+        if (h->cpu_quota < 0) /* beside NanoCpus, too: it wins at each start */
                 set_number(l, PL_RESOURCE_CPU_QUOTA, PL_UNLIMITED);
-        else if (h->cpu_quota > 0) {
-                usec = (unsigned __int128)h->cpu_quota * PL_USEC_PER_SEC / period_usec;
+        else if (h->nano_cpus > 0)
+                set_number(l, PL_RESOURCE_CPU_QUOTA, (uint64_t)h->nano_cpus / 1000);
+        else if (h->cpu_quota > 0) { /* rounded up, so that it leads to the same quota again */
+                usec = ((unsigned __int128)h->cpu_quota * PL_USEC_PER_SEC + period_usec - 1) /
+                       period_usec;
                 set_number(l, PL_RESOURCE_CPU_QUOTA,
                            usec < PL_UNLIMITED ? (uint64_t)usec : PL_UNLIMITED);
         }
+}
+
+/* As v1's file of the resource says it. */
+static int set_file_weight(PlLimits *l, PlResource r, uint64_t number) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%" PRIu64, number);
+        return pl_resource_parse_file(r, PL_HIERARCHY_V1, text, &l->v[r]);
+}
+
+static int set_shares(PlLimits *l, int64_t shares, PlHierarchy hierarchy) {
+        PlValue *v = &l->v[PL_RESOURCE_CPU_WEIGHT];
+
+        if (shares <= 0)
+                return 0;
+        if (hierarchy == PL_HIERARCHY_V1)
+                return set_file_weight(l, PL_RESOURCE_CPU_WEIGHT, (uint64_t)shares);
+        *v = (PlValue){ .set = true, .number = shares_to_weight((uint64_t)shares) };
+        if (weight_to_shares(v->number) == (uint64_t)shares)
+                return 0;
+        return asprintf(&v->text, "%" PRIi64, shares) < 0 ? -ENOMEM : 0;
+}
+
+static int set_blkio(PlLimits *l, uint16_t blkio, PlHierarchy hierarchy) {
+        if (blkio == 0)
+                return 0;
+        if (hierarchy == PL_HIERARCHY_V1)
+                return set_file_weight(l, PL_RESOURCE_IO_WEIGHT, blkio);
+        set_number(l, PL_RESOURCE_IO_WEIGHT, blkio_to_weight(blkio));
+        return 0;
 }
 
 static int set_devices(PlLimits *l, PlResource r, const char *text) {
@@ -408,11 +496,12 @@ int pl_container_limits(const PlContainer *c, PlHierarchy hierarchy, PlLimits *r
 
         limits_memory(h, &l);
         limits_cpu(h, &l);
-        if (h->cpu_shares > 0)
-                set_number(&l, PL_RESOURCE_CPU_WEIGHT,
-                           shares_to_weight((uint64_t)h->cpu_shares, hierarchy));
-        if (h->blkio_weight > 0)
-                set_number(&l, PL_RESOURCE_IO_WEIGHT, blkio_to_weight(h->blkio_weight, hierarchy));
+        if (set_shares(&l, h->cpu_shares, hierarchy) < 0)
+                return -ENOMEM;
+        if (set_blkio(&l, h->blkio_weight, hierarchy) < 0) {
+                pl_limits_deinit(&l);
+                return -ENOMEM;
+        }
         set_bytes(&l, PL_RESOURCE_TASKS_MAX, h->pids_limit);
         if (set_devices(&l, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, h->read_bps) < 0 ||
             set_devices(&l, PL_RESOURCE_IO_WRITE_BANDWIDTH_MAX, h->write_bps) < 0) {

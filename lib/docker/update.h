@@ -6,6 +6,7 @@
  */
 
 #include "lib/docker/container.h"
+#include "lib/docker/engines.h"
 #include "lib/limits/resource.h"
 
 /** pl_container_limits() - HostConfig as limits: what the engine (runc) writes at each start.
@@ -25,12 +26,10 @@ int pl_docker_updated(const PlContainer *c, const char *body, PlHierarchy hierar
 
 /* What the engine's rules depend on besides the container. */
 typedef struct PlDockerHost {
-        PlHierarchy hierarchy; /* the one that holds the cpu and io controllers: weights */
-        unsigned n_cpus;       /* more NanoCpus than that are refused; 0: unknown */
-        /* CPUQuotaPeriodSec= of the policy. NanoCpus means 100 ms, so any other period is told as
-         * CpuPeriod and CpuQuota; 0: no matter */
-        uint64_t quota_period_usec;
-        bool podman; /* Podman 5 takes a body without RestartPolicy for "no" (podman#29790) */
+        PlHierarchy hierarchy;        /* the one that holds the cpu and io controllers: weights */
+        PlHierarchy memory;           /* the one that holds memory */
+        unsigned n_cpus;              /* more NanoCpus than that are refused; 0: unknown */
+        const PlEngineTraits *engine; /* NULL: Docker */
 } PlDockerHost;
 
 /**
@@ -39,14 +38,20 @@ typedef struct PlDockerHost {
  * @have: what the engine has, from the last inspect
  * @ret:  owned by the caller; NULL when the engine already agrees
  * @ret_not: values that the engine cannot take, as a mask of 1 << PlResource
- *           (memory limit removed, below its minimum of 6 MiB, memory.high, an io.weight between
- *           its steps, …). They are left out, because the engine refuses an update as a whole.
+ *           (memory below its minimum of 6 MiB, memory.high, an io.weight between its steps, a list
+ *           of CPUs removed, …). They are left out, because the engine refuses an update as a
+ * whole, or the nearest that it takes is told: all CPUs for no quota.
  *
  * Memory and MemorySwap always go together (API: "memory alone fails above the stored MemorySwap");
  * where no swap limit is wanted the amount of swap stays what it was. NanoCpus conflicts with
- * CpuPeriod and CpuQuota: the container's own way is kept.
+ * CpuPeriod and CpuQuota: the container's own way is kept, and its own period: see
+ * lib/docker/engines.c.
  *
  * Return: 0 or -ENOMEM.
  */
 int pl_docker_format_update(const PlLimits *want, const PlHostConfig *have,
                             const PlDockerHost *host, char **ret, uint32_t *ret_not);
+
+/** pl_docker_update_field() - where docker inspect shows a value. Return: "HostConfig.NanoCpus";
+ * NULL for what the engine is never told. */
+const char *pl_docker_update_field(PlResource r, const PlHostConfig *have);

@@ -9,7 +9,7 @@
 #include <errno.h>
 
 int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
-                      PlLimits *ret, uint32_t *ret_restoring) {
+                      PlHierarchy memory, PlLimits *ret, uint32_t *ret_restoring) {
         PlLimits want = { 0 };
         uint32_t restoring = 0;
 
@@ -22,7 +22,7 @@ int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits 
                 } else if (managed & (1U << r)) {
                         v = &original->v[r];
                         if (!v->set) {
-                                fallback = pl_resource_fresh(r);
+                                fallback = pl_resource_fresh_file(r, memory);
                                 v = &fallback;
                         }
                         if (v->set)

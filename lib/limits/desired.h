@@ -15,10 +15,11 @@
  * @section:  limits of the section that governs it, or NULL
  * @managed:  mask of 1 << PlResource that plimsoll has set on this container before
  * @original: what those values were before plimsoll; an unset one goes back to pl_resource_fresh()
+ * @memory:   the hierarchy that holds memory
  * @ret:      replaced
  * @ret_restoring: mask of values that are being given back, not held
  *
  * Return: 0 or -ENOMEM (then *ret is untouched).
  */
 int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
-                      PlLimits *ret, uint32_t *ret_restoring);
+                      PlHierarchy memory, PlLimits *ret, uint32_t *ret_restoring);

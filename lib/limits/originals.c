@@ -30,6 +30,8 @@ void pl_container_state_deinit(PlContainerState *s) {
 static json_t *value_to_json(PlResource r, const PlValue *v) {
         if (pl_resource_is_text(r))
                 return json_string(v->text ?: "");
+        if (v->text) /* a weight, and what its owner calls it */
+                return json_pack("[I, s]", (json_int_t)v->number, v->text);
         if (v->number > INT64_MAX)
                 return json_string("infinity");
         return json_integer((json_int_t)v->number);
@@ -118,6 +120,18 @@ static int value_from_json(PlResource r, const json_t *j, PlValue *ret) {
                         return -ENOMEM;
         } else if (json_is_string(j) && pl_streq(json_string_value(j), "infinity")) {
                 v.number = PL_UNLIMITED;
+        } else if (pl_resource_info(r)->kind == PL_KIND_WEIGHT && json_array_size(j) == 2) {
+                const char *text = json_string_value(json_array_get(j, 1));
+                json_int_t number = json_integer_value(json_array_get(j, 0));
+                uint64_t digits;
+
+                if (!json_is_integer(json_array_get(j, 0)) || number < 0 || !text ||
+                    pl_parse_uint64(text, &digits) < 0)
+                        return -EBADMSG;
+                v.number = (uint64_t)number;
+                v.text = strdup(text);
+                if (!v.text)
+                        return -ENOMEM;
         } else if (json_is_integer(j) && json_integer_value(j) >= 0) {
                 v.number = (uint64_t)json_integer_value(j);
         } else {
@@ -426,11 +440,24 @@ int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *readin
         return 0;
 }
 
+/* Values that were given back, but for HostConfig, where they cannot be. */
+static uint32_t left_over(const PlContainerState *s) {
+        uint32_t mask = 0;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (s->engine_told.v[r].set)
+                        mask |= BIT(r);
+        /* a scope's limit of tasks is told as it was */
+        return mask & ~pl_state_captured(s) & ~BIT(PL_RESOURCE_TASKS_MAX);
+}
+
 int pl_state_begin_run(PlContainerState *s, uint64_t run_usec) {
-        uint32_t captured = pl_state_captured(s);
+        uint32_t captured;
 
         if (run_usec == s->run_usec)
                 return 0;
+        s->managed |= left_over(s);
+        captured = pl_state_captured(s);
         /* version 1 did not tell runs apart */
         for (PlResource r = 0; r < _PL_RESOURCE_N && s->run_usec > 0; r++) {
                 const PlValue *engine = &s->engine_original.v[r];

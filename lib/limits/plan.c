@@ -29,7 +29,8 @@
  * When the others are written is in their rows (PlTurn).
  *
  * Repairs must end. A value is compared as the kernel will report it (pl_resource_normalise()), and
- * CPU quotas within one microsecond of quota: any period with the same ratio is as good.
+ * CPU quotas within one microsecond of quota: any period with the same ratio is as good, but for a
+ * quota that is given back.
  *
  * Must not: read anything, remember anything (PlSqueeze travels through the caller).
  */
@@ -77,6 +78,10 @@ static int add_step(Planner *p, PlStepKind kind, PlResource r, const PlValue *va
         int e;
         PlStep s = { .kind = kind, .resource = r, .number = number, .why = why };
 
+        s.number_before = number_of(in_force(p, r), PL_UNLIMITED);
+        if (r == PL_RESOURCE_MEMORY_SWAP_MAX && p->have->hierarchy[r] == PL_HIERARCHY_V1)
+                s.number_before = p->have->memsw_bytes;
+
         if (r == PL_RESOURCE_CPU_QUOTA)
                 s.period_usec = p->have->cpu_period_usec;
         e = pl_value_copy(value, &s.value);
@@ -117,7 +122,9 @@ static bool differs(const Planner *p, PlResource r) {
             (!want->text || !*want->text))
                 return !p->have->cpus_of_parent;
         if (pl_resource_info(r)->kind == PL_KIND_CPU_TIME)
-                return !quota_in_force(want->number, have->number, p->have->cpu_period_usec);
+                return !quota_in_force(want->number, have->number, p->have->cpu_period_usec) ||
+                       (p->have->usual_period_usec > 0 &&
+                        p->have->usual_period_usec != p->have->cpu_period_usec);
         return !pl_value_equal(want, have);
 }
 

@@ -29,9 +29,11 @@ typedef struct PlReading {
         uint64_t memsw_bytes; /* v1: memory.memsw.limit_in_bytes; in_force has the difference */
         PlValue usual_swap;   /* v1, from the caller: the swap allowance from before plimsoll, kept
                                * when MemoryMax alone is written; unset: the one in force */
-        uint64_t cpu_period_usec; /* of the quota in force; 0: unknown */
-        bool has_reclaim;         /* v2: memory.reclaim exists (Linux 5.19) */
-        bool cpus_of_parent;      /* v1: cpuset.cpus is the parent's, so nothing is restricted */
+        uint64_t cpu_period_usec;   /* of the quota in force; 0: unknown */
+        uint64_t usual_period_usec; /* from the caller: of a quota that is given back, whose period
+                                     * goes back along with it; 0: any period is as good */
+        bool has_reclaim;           /* v2: memory.reclaim exists (Linux 5.19) */
+        bool cpus_of_parent;        /* v1: cpuset.cpus is the parent's, so nothing is restricted */
 } PlReading;
 
 void pl_reading_deinit(PlReading *r);
@@ -64,13 +66,15 @@ typedef enum PlStepKind {
 typedef struct PlStep {
         PlStepKind kind;
         PlResource resource;
-        bool chained;         /* skip it when the step before it failed */
-        PlValue value;        /* deep copy, normalised, in the directive's own terms */
-        PlValue before;       /* what was in force: for the journal */
-        uint64_t number;      /* what the file takes, where that is a number: on v1 MemorySwapMax
-                               * becomes memory + swap */
-        uint64_t period_usec; /* CPUQuota: the period in force, from the reading; 0: unknown */
-        const char *why;      /* static; WAIT and CANNOT: the reason; else NULL */
+        bool chained;    /* skip it when the step before it failed; when it fails itself, undo
+                          * that one: half of a change is none */
+        PlValue value;   /* deep copy, normalised, in the directive's own terms */
+        PlValue before;  /* what was in force: for the journal */
+        uint64_t number; /* what the file takes, where that is a number: on v1 MemorySwapMax
+                          * becomes memory + swap */
+        uint64_t number_before; /* what the file has, to undo it */
+        uint64_t period_usec;   /* CPUQuota: the period in force, from the reading; 0: unknown */
+        const char *why;        /* static; WAIT and CANNOT: the reason; else NULL */
 } PlStep;
 
 typedef struct PlPlan {

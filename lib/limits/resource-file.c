@@ -108,6 +108,11 @@ void pl_resource_normalise(PlResource r, PlHierarchy h, uint64_t page, PlValue *
                         v->number = PL_UNLIMITED;
                 break;
         case PL_KIND_WEIGHT:
+                if (h == PL_HIERARCHY_V2 &&
+                    v->text) { /* shares, from the engine: no word of v2's */
+                        free(v->text);
+                        v->text = NULL;
+                }
                 if (h == PL_HIERARCHY_V1 && r == PL_RESOURCE_CPU_WEIGHT)
                         v->number = weight_from_shares(shares_from_weight(v->number));
                 else if (h == PL_HIERARCHY_V1)
@@ -165,6 +170,8 @@ int pl_resource_format_file(PlResource r, PlHierarchy h, const PlValue *v, char 
         case PL_KIND_CPU_TIME:
                 return pl_resource_format_quota(h, v, 0, ret, &period);
         case PL_KIND_WEIGHT:
+                if (h == PL_HIERARCHY_V1 && v->text)
+                        return asprintf(ret, "%s", v->text) < 0 ? -ENOMEM : 0;
                 return format_weight(r, h, v->number, ret);
         case PL_KIND_BYTES:
         case PL_KIND_COUNT:
@@ -222,7 +229,8 @@ static int parse_quota(const char *s, uint64_t *ret) {
 
 /* io.weight on v2 says "default 100" first, then devices of their own; older files a bare number.
  */
-static int parse_weight(PlResource r, PlHierarchy h, const char *s, uint64_t *ret) {
+static int parse_weight(PlResource r, PlHierarchy h, const char *s, PlValue *ret) {
+        _cleanup_free_ char *back = NULL;
         char line[32];
         uint64_t n;
 
@@ -233,7 +241,16 @@ static int parse_weight(PlResource r, PlHierarchy h, const char *s, uint64_t *re
                 return -EINVAL;
         if (h == PL_HIERARCHY_V1)
                 n = r == PL_RESOURCE_CPU_WEIGHT ? weight_from_shares(n) : weight_from_bfq(n);
-        *ret = n;
+        *ret = (PlValue){ .set = true, .number = n };
+        if (h != PL_HIERARCHY_V1)
+                return 0;
+        if (format_weight(r, h, n, &back) < 0)
+                return -ENOMEM;
+        if (!pl_streq(back, line)) {
+                ret->text = strdup(line);
+                if (!ret->text)
+                        return -ENOMEM;
+        }
         return 0;
 }
 
@@ -303,6 +320,7 @@ static int parse_text(PlResource r, PlHierarchy h, const char *text, PlValue *re
 int pl_resource_parse_file(PlResource r, PlHierarchy h, const char *text, PlValue *ret) {
         const PlResourceInfo *info = pl_resource_info(r);
         _cleanup_free_ char *copy = NULL;
+        PlValue v = { .set = true };
         uint64_t n = 0;
         size_t size;
         const char *s;
@@ -319,19 +337,20 @@ int pl_resource_parse_file(PlResource r, PlHierarchy h, const char *text, PlValu
                 return parse_text(r, h, copy, ret);
         s = copy;
         if (info->kind == PL_KIND_CPU_TIME)
-                q = parse_quota(s, &n);
+                q = parse_quota(s, &v.number);
         else if (info->kind == PL_KIND_WEIGHT)
-                q = parse_weight(r, h, s, &n);
+                q = parse_weight(r, h, s, &v);
         else {
                 q = take_number(&s, &n);
                 if (q == 0 && *s)
                         q = -EINVAL;
                 if (info->kind == PL_KIND_BYTES && n >= V1_UNLIMITED)
                         n = PL_UNLIMITED;
+                v.number = n;
         }
         if (q < 0)
                 return q;
         pl_value_deinit(ret);
-        *ret = (PlValue){ .set = true, .number = n };
+        *ret = v;
         return 0;
 }

@@ -32,6 +32,12 @@ PlValue pl_resource_fresh(PlResource r) {
         return (PlValue){ .set = true, .number = resources[r].fresh };
 }
 
+PlValue pl_resource_fresh_file(PlResource r, PlHierarchy memory) {
+        if (r == PL_RESOURCE_MEMORY_LOW && memory == PL_HIERARCHY_V1)
+                return (PlValue){ .set = true, .number = PL_UNLIMITED };
+        return pl_resource_fresh(r);
+}
+
 PlResource pl_resource_from_name(const char *name) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (pl_streq(resources[r].name, name))
@@ -60,6 +66,8 @@ int pl_value_copy(const PlValue *v, PlValue *ret) {
 bool pl_value_equal(const PlValue *a, const PlValue *b) {
         if (a->set != b->set)
                 return false;
+        if (a->set && a->text && b->text) /* of a weight, too: see PlValue */
+                return pl_streq(a->text, b->text);
         return !a->set || (a->number == b->number && pl_streq_null(a->text, b->text));
 }
 

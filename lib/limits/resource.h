@@ -106,7 +106,9 @@ typedef enum PlHierarchy {
 
 /*
  * One value. Unset (nobody asked; leave alone), 0 and PL_UNLIMITED are three different things.
- * Numbers are in the unit of the resource's kind; text is owned by the value.
+ * Numbers are in the unit of the resource's kind; text is owned by the value. A weight that was
+ * read where its number alone would not lead back to the same (v1's cpu.shares 1000 are a weight of
+ * 98, which would become 1003) has what was read as its text, in digits.
  */
 typedef struct PlValue {
         bool set;
@@ -154,6 +156,11 @@ const PlResourceInfo *pl_resource_info(PlResource r);
 /** pl_resource_fresh() - what a new group has: the row's number, or an empty text, which is not to
  * be freed or changed. */
 PlValue pl_resource_fresh(PlResource r);
+
+/** pl_resource_fresh_file() - the same of a hierarchy's file: v1's soft limit of memory is none
+ * there, where v2's protection is 0.
+ * @memory: the hierarchy that holds memory */
+PlValue pl_resource_fresh_file(PlResource r, PlHierarchy memory);
 
 /** pl_resource_from_name() - by directive name. Return: _PL_RESOURCE_INVALID when unknown. */
 PlResource pl_resource_from_name(const char *name);

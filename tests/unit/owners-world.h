@@ -659,7 +659,7 @@ static inline const char *engine_verify(const Host *q) {
                 return "Minimum memoryswap limit should be larger than memory limit";
         if (q->memory == 0 && q->memory_swap > 0)
                 return "You should always set the Memory limit when using Memoryswap limit";
-        if (q->reservation != 0 && q->reservation < (int64_t)MIB(6))
+        if (q->reservation > 0 && q->reservation < (int64_t)MIB(6))
                 return "Minimum memory reservation allowed is 6MB";
         if (q->memory > 0 && q->reservation > 0 && q->memory < q->reservation)
                 return "Minimum memory limit can not be less than memory reservation limit";

@@ -322,7 +322,7 @@ static const struct {
         { "tasks unlimited", { .pids_limit = -1 }, TASKS, PL_UNLIMITED },
         { "shares on v1", { .cpu_shares = 2048 }, WEIGHT, 200 },
         { "shares on v2", { .cpu_shares = 1024 }, WEIGHT, 39, PL_HIERARCHY_V2 },
-        { "blkio on v1", { .blkio_weight = 500 }, IO, 100 },
+        { "blkio on v1, as runc writes it", { .blkio_weight = 500 }, IO, 4500 },
 };
 
 START_TEST(test_limits) {

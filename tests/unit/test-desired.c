@@ -31,9 +31,9 @@ START_TEST(desired) {
 
         section.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].policy;
         original.v[PL_RESOURCE_MEMORY_MAX] = rows[_i].original;
-        ck_assert_int_eq(
-                        pl_desired_limits(&section, rows[_i].managed, &original, &want, &restoring),
-                        0);
+        ck_assert_int_eq(pl_desired_limits(&section, rows[_i].managed, &original, PL_HIERARCHY_V2,
+                                           &want, &restoring),
+                         0);
         ck_assert_msg(pl_value_equal(&want.v[PL_RESOURCE_MEMORY_MAX], &rows[_i].want), "%s",
                       rows[_i].name);
         ck_assert_msg(restoring == (rows[_i].restoring ? BIT(MEMORY_MAX) : 0), "%s", rows[_i].name);
@@ -51,7 +51,7 @@ START_TEST(no_service_restores_all) {
         original.v[PL_RESOURCE_ALLOWED_CPUS] = (PlValue){ .set = true, .text = (char *)"0-1" };
         ck_assert_int_eq(pl_desired_limits(NULL,
                                            BIT(ALLOWED_CPUS) | BIT(CPU_WEIGHT) | BIT(MEMORY_LOW),
-                                           &original, &want, &restoring),
+                                           &original, PL_HIERARCHY_V2, &want, &restoring),
                          0);
         ck_assert_str_eq(want.v[PL_RESOURCE_ALLOWED_CPUS].text, "0-1");
         ck_assert_ptr_ne(want.v[PL_RESOURCE_ALLOWED_CPUS].text,
@@ -68,7 +68,9 @@ START_TEST(texts_default_to_no_restriction) {
         PlLimits original = { 0 }, want = { 0 };
         uint32_t mask = BIT(ALLOWED_CPUS) | BIT(IO_READ_BANDWIDTH_MAX), restoring = 0;
 
-        ck_assert_int_eq(pl_desired_limits(NULL, mask, &original, &want, &restoring), 0);
+        ck_assert_int_eq(pl_desired_limits(NULL, mask, &original, PL_HIERARCHY_V2, &want,
+                                           &restoring),
+                         0);
         ck_assert_str_eq(want.v[PL_RESOURCE_ALLOWED_CPUS].text, "");
         ck_assert_str_eq(want.v[PL_RESOURCE_IO_READ_BANDWIDTH_MAX].text, "");
         ck_assert_uint_eq(restoring, mask);

@@ -9,7 +9,12 @@
 
 #include "limit-rows.h"
 
-#define M(n) INT64_C(n) * 1048576
+#define M(n)      INT64_C(n) * 1048576
+#define NONE      PL_ENGINE_NO_LIMIT_BYTES
+#define PODMAN    &podman
+#define SAYS_NONE "9223372036854771712"
+
+static const PlEngineTraits podman = { .podman = true, .forgets_restart_policy = true };
 
 static const struct {
         const char *name, *want, *body;
@@ -50,8 +55,28 @@ static const struct {
           .have = { .memory = M(64), .memory_swap = M(64) } },
         { "swap overflows", "MemoryMax=64M, MemorySwapMax=9223372036854775807", NULL,
           .have = { .memory = M(64), .memory_swap = -1 } },
-        { "memory cannot be removed", "MemoryMax=infinity", NULL,
-          .have = { .memory = M(64), .memory_swap = -1 }, .untold = BIT(MEMORY_MAX) },
+        { "memory is removed by the largest number", "MemoryMax=infinity",
+          "{\"Memory\":" SAYS_NONE ",\"MemorySwap\":" SAYS_NONE "}",
+          .have = { .memory = M(64), .memory_swap = -1 } },
+        { "… and swap along with it", "MemoryMax=infinity, MemorySwapMax=infinity",
+          "{\"Memory\":" SAYS_NONE ",\"MemorySwap\":" SAYS_NONE "}",
+          .have = { .memory = M(64), .memory_swap = M(64) } },
+        { "… on v2 equal ones would forbid swap", "MemoryMax=infinity",
+          "{\"Memory\":" SAYS_NONE ",\"MemorySwap\":-1}",
+          .have = { .memory = M(64), .memory_swap = M(64) },
+          .host = { .memory = PL_HIERARCHY_V2 } },
+        { "… and is gone", "MemoryMax=infinity, MemorySwapMax=infinity", NULL,
+          .have = { .memory = NONE, .memory_swap = NONE } },
+        { "… and is gone on v2", "MemoryMax=infinity", NULL,
+          .have = { .memory = NONE, .memory_swap = -1 }, .host = { .memory = PL_HIERARCHY_V2 } },
+        { "swap alone takes no memory limit again that is gone", "MemorySwapMax=16M", NULL,
+          .have = { .memory = NONE, .memory_swap = NONE }, .untold = BIT(MEMORY_SWAP_MAX) },
+        { "memory after it was gone: swap stays unlimited", "MemoryMax=64M",
+          "{\"Memory\":67108864,\"MemorySwap\":-1}",
+          .have = { .memory = NONE, .memory_swap = NONE } },
+        { "a container's own memory and sum, given back", "MemoryMax=100M, MemorySwapMax=50M",
+          "{\"Memory\":104857600,\"MemorySwap\":157286400}",
+          .have = { .memory = M(80), .memory_swap = M(80) } },
         { "no memory limit wanted, none there", "MemoryMax=infinity", NULL },
         { "below the engine's minimum", "MemoryMax=4M", NULL, .untold = BIT(MEMORY_MAX) },
         { "at the engine's minimum", "MemoryMax=6M", "{\"Memory\":6291456,\"MemorySwap\":-1}" },
@@ -62,10 +87,22 @@ static const struct {
           .untold = BIT(MEMORY_LOW) },
         { "low above the new memory", "MemoryMax=16M, MemoryLow=32M",
           "{\"Memory\":16777216,\"MemorySwap\":-1}", .untold = BIT(MEMORY_LOW) },
-        { "low cannot be removed", "MemoryLow=0", NULL, .have = { .memory_reservation = M(32) },
+        { "low is removed on v1", "MemoryLow=infinity", "{\"MemoryReservation\":-1}",
+          .have = { .memory_reservation = M(32), .memory = M(64), .memory_swap = -1 } },
+        { "… and is gone", "MemoryLow=infinity", NULL, .have = { .memory_reservation = -1 } },
+        { "… as the largest number, too", "MemoryLow=infinity", NULL,
+          .have = { .memory_reservation = NONE } },
+        { "low on v2: the least is left", "MemoryLow=0", "{\"MemoryReservation\":6291456}",
+          .have = { .memory_reservation = M(32) }, .untold = BIT(MEMORY_LOW),
+          .host = { .memory = PL_HIERARCHY_V2 } },
+        { "… and stays", "MemoryLow=0", NULL, .have = { .memory_reservation = M(6) },
+          .untold = BIT(MEMORY_LOW), .host = { .memory = PL_HIERARCHY_V2 } },
+        { "no low on v2, none there", "MemoryLow=0", NULL, .host = { .memory = PL_HIERARCHY_V2 } },
+        { "a soft limit of 0 on v1", "MemoryLow=0", NULL, .have = { .memory_reservation = M(32) },
           .untold = BIT(MEMORY_LOW) },
         { "no low, none there", "MemoryLow=0", NULL },
-        { "all memory protected", "MemoryLow=infinity", NULL, .untold = BIT(MEMORY_LOW) },
+        { "all memory protected", "MemoryLow=infinity", NULL, .untold = BIT(MEMORY_LOW),
+          .host = { .memory = PL_HIERARCHY_V2 } },
         /* CPU */
         { "quota", "CPUQuota=50%", "{\"NanoCpus\":500000000}" },
         { "quota agrees", "CPUQuota=50%", NULL, .have = { .nano_cpus = 500000000 } },
@@ -77,23 +114,28 @@ static const struct {
           .have = { .cpu_period = 20000 } },
         { "CpuQuota agrees", "CPUQuota=50%", NULL,
           .have = { .cpu_quota = 25000, .cpu_period = 50000 } },
-        { "a period of the policy's own", "CPUQuota=50%",
-          "{\"CpuPeriod\":50000,\"CpuQuota\":25000}", .host = { .quota_period_usec = 50000 } },
-        { "a period of the policy's own agrees", "CPUQuota=50%", NULL,
-          .have = { .cpu_quota = 25000, .cpu_period = 50000 },
-          .host = { .quota_period_usec = 50000 } },
-        { "another period, another quota", "CPUQuota=50%",
-          "{\"CpuPeriod\":50000,\"CpuQuota\":25000}",
-          .have = { .cpu_quota = 50000, .cpu_period = 100000 },
-          .host = { .quota_period_usec = 50000 } },
-        { "NanoCpus stay NanoCpus, whatever the period", "CPUQuota=50%", "{\"NanoCpus\":500000000}",
-          .have = { .nano_cpus = 1000000000 }, .host = { .quota_period_usec = 50000 } },
-        { "NanoCpus after CpuQuota was lifted", "CPUQuota=50%", "{\"NanoCpus\":500000000}",
-          .have = { .cpu_quota = -1 } },
+        { "CpuQuota after it was lifted: it would win over NanoCpus at the next start",
+          "CPUQuota=50%", "{\"CpuQuota\":50000}", .have = { .cpu_quota = -1 } },
+        { "… which it does where both are", "CPUQuota=50%", NULL,
+          .have = { .cpu_quota = -1, .nano_cpus = 1000000000 }, .untold = BIT(CPU_QUOTA) },
         { "CpuQuota lifted", "CPUQuota=infinity", "{\"CpuQuota\":-1}",
           .have = { .cpu_quota = 50000 } },
         { "NanoCpus cannot be lifted", "CPUQuota=infinity", NULL,
           .have = { .nano_cpus = 500000000 }, .untold = BIT(CPU_QUOTA) },
+        { "… but to all CPUs", "CPUQuota=infinity", "{\"NanoCpus\":2000000000}",
+          .have = { .nano_cpus = 500000000 }, .untold = BIT(CPU_QUOTA), .host = { .n_cpus = 2 } },
+        { "… where they stay", "CPUQuota=infinity", NULL, .have = { .nano_cpus = 2000000000 },
+          .untold = BIT(CPU_QUOTA), .host = { .n_cpus = 2 } },
+        { "Podman forgets NanoCpus", "CPUQuota=50%",
+          "{\"CpuQuota\":50000,\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0}}",
+          .host = { .engine = PODMAN } },
+        { "… which follow from the quota", "CPUQuota=50%", NULL,
+          .have = { .nano_cpus = 500000000, .cpu_quota = 50000, .cpu_period = 100000 },
+          .host = { .engine = PODMAN } },
+        { "… and lifts it", "CPUQuota=infinity",
+          "{\"CpuQuota\":-1,\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0}}",
+          .have = { .nano_cpus = 500000000, .cpu_quota = 50000, .cpu_period = 100000 },
+          .host = { .engine = PODMAN } },
         { "no quota wanted, none there", "CPUQuota=infinity", NULL },
         { "quota too small", "CPUQuota=0.5%", NULL, .untold = BIT(CPU_QUOTA) },
         { "more CPUs than there are", "CPUQuota=300%, MemoryMax=64M",
@@ -122,7 +164,9 @@ static const struct {
         { "tasks never told", "TasksMax=infinity", NULL },
         { "0 tasks would lift the limit", "TasksMax=0", NULL, .have = { .pids_limit = 10 },
           .untold = BIT(TASKS_MAX) },
-        { "IO weight on v1", "IOWeight=100", "{\"BlkioWeight\":500}" },
+        { "IO weight on v1, as runc writes it", "IOWeight=100", "{\"BlkioWeight\":100}" },
+        { "IO weight on v1 below the engine's least", "IOWeight=5", NULL,
+          .untold = BIT(IO_WEIGHT) },
         { "IO weight on v2", "IOWeight=10000", "{\"BlkioWeight\":1000}",
           .host = { .hierarchy = PL_HIERARCHY_V2 } },
         { "IO weight between the engine's steps", "IOWeight=77, TasksMax=7", "{\"PidsLimit\":7}",
@@ -133,17 +177,17 @@ static const struct {
           .untold = BIT(MEMORY_HIGH) },
         { "Podman hears its restart policy again", "TasksMax=7",
           "{\"PidsLimit\":7,\"RestartPolicy\":{\"Name\":\"always\",\"MaximumRetryCount\":0}}",
-          .have = { .restart_policy = (char[]){ "always" } }, .host = { .podman = true } },
+          .have = { .restart_policy = (char[]){ "always" } }, .host = { .engine = PODMAN } },
         { "… and how often it tries", "TasksMax=7",
           "{\"PidsLimit\":7,\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}}",
           .have = { .restart_policy = (char[]){ "on-failure" }, .restart_tries = 3 },
-          .host = { .podman = true } },
+          .host = { .engine = PODMAN } },
         { "… or that it has none", "TasksMax=7",
           "{\"PidsLimit\":7,\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0}}",
-          .host = { .podman = true } },
+          .host = { .engine = PODMAN } },
         { "… but not when there is nothing to say", "TasksMax=7", NULL,
           .have = { .pids_limit = 7, .restart_policy = (char[]){ "always" } },
-          .host = { .podman = true } },
+          .host = { .engine = PODMAN } },
         { "several", "CPUQuota=50%, MemoryMax=64M, MemorySwapMax=0, TasksMax=64",
           "{\"Memory\":67108864,\"MemorySwap\":67108864,\"NanoCpus\":500000000,\"PidsLimit\":64}" },
 };
@@ -226,7 +270,7 @@ START_TEST(test_weights) {
                                 ck_assert_msg(weight_of(c, PL_RESOURCE_CPU_WEIGHT, h) == w,
                                               "%" PRIu64 " by %" PRIu64, w, shares);
                 }
-        c.host.blkio_weight = 500;
+        c.host.blkio_weight = 100;
         ck_assert_uint_eq(weight_of(c, PL_RESOURCE_IO_WEIGHT, PL_HIERARCHY_V1), 100);
         c.host.blkio_weight = 10;
         ck_assert_uint_eq(weight_of(c, PL_RESOURCE_IO_WEIGHT, PL_HIERARCHY_V2), 1);
@@ -235,9 +279,68 @@ START_TEST(test_weights) {
 }
 END_TEST
 
+static const struct {
+        bool podman;
+        const char *version, *row;
+        bool takes_nano_cpus, forgets_restart_policy;
+} engines[] = {
+        { false, "20.10.24+dfsg1", "Docker", true, false },
+        { false, "28.5.2+dfsg4", "Docker", true, false },
+        { false, "29.0.1", "Docker", true, false },
+        { false, "library-import", "Docker", true, false },
+        { false, NULL, "Docker", true, false },
+        { true, "4.3.1", "Podman", false, false },
+        { true, "5.8.6", "Podman", false, true },
+        { true, "6.1.0", "Podman", false, true },
+        { true, "", "Podman", false, true },
+};
+
+START_TEST(test_engines) {
+        const PlEngineTraits *t = pl_engine_traits(engines[_i].podman, engines[_i].version);
+
+        ck_assert_str_eq(t->name, engines[_i].row);
+        ck_assert_int_eq(t->takes_nano_cpus, engines[_i].takes_nano_cpus);
+        ck_assert_int_eq(t->forgets_restart_policy, engines[_i].forgets_restart_policy);
+}
+END_TEST
+
+/* What HostConfig had is told again to the digit, where a weight or a quota would round it. */
+START_TEST(test_exact) {
+        static const PlHostConfig own[] = {
+                { .cpu_shares = 1000 },
+                { .cpu_shares = 2 },
+                { .cpu_shares = 262144 },
+                { .cpu_period = 30000, .cpu_quota = 10001 },
+                { .cpu_period = 7001, .cpu_quota = 1009 },
+                { .memory = M(100), .memory_swap = M(150), .memory_reservation = M(7) },
+                { .memory = M(100), .memory_swap = -1 },
+                { .pids_limit = 77, .cpuset_cpus = (char *)"0" },
+                { .nano_cpus = 1234567000 },
+        };
+
+        for (PlHierarchy h = 0; h < _PL_HIERARCHY_N; h++)
+                for (size_t i = 0; i < PL_ARRAY_SIZE(own); i++) {
+                        const PlContainer c = { .host = own[i] };
+                        const PlDockerHost host = { .hierarchy = h, .memory = h };
+                        _cleanup_(pl_limits_deinit) PlLimits l = { 0 };
+                        _cleanup_free_ char *body = NULL;
+                        uint32_t untold;
+
+                        ck_assert_int_eq(pl_container_limits(&c, h, &l), 0);
+                        ck_assert_int_eq(
+                                        pl_docker_format_update(&l, &own[i], &host, &body, &untold),
+                                        0);
+                        ck_assert_msg(!body, "%zu: %s", i, body);
+                        ck_assert_uint_eq(untold, 0);
+                }
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("update");
 
+        tcase_add_loop_test(c, test_engines, 0, PL_ARRAY_SIZE(engines));
+        tcase_add_test(c, test_exact);
         tcase_add_loop_test(c, test_update, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(c, test_updated, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(c, test_weights);

@@ -5,6 +5,7 @@
  */
 
 #include "enforce-fixture.h"
+#include "lib/docker/engines.h"
 
 /* --- when --- */
 
@@ -342,7 +343,7 @@ START_TEST(original_captured_once) {
                           MIB(128));
         /* the policy drops it */
         change_policy(SECTION "LogMaxSize=10M\n");
-        RUN_UNTIL(held()->originals.state.managed == 0);
+        RUN_UNTIL(!has_state());
         ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "134217728");
         ck_assert_str_eq(said("web", "limits given back: MemoryMax=128M")->message_id,
                          PL_MESSAGE_LIMITS_RESTORED);
@@ -368,10 +369,7 @@ START_TEST(original_of_the_one_before) {
         RUN_UNTIL(n_stopped > 0);
         ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "134217728");
         ck_assert_uint_eq(held()->originals.state.managed, 0);
-        /* the engine cannot take it back, so ours must be told from others' for ever */
-        ck_assert_uint_eq(held()->originals.state.engine_told.v[PL_RESOURCE_MEMORY_MAX].number,
-                          MIB(64));
-        ck_assert(has_state());
+        ck_assert(!has_state());
 }
 END_TEST
 
@@ -386,7 +384,39 @@ START_TEST(given_back_at_stop) {
         ck_assert_uint_eq(n_stopped, 1);
         ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "max");
         ck_assert_str_eq(group_get(GROUP_A, "pids.max"), "500");
-        ck_assert_ptr_nonnull(said("web", "cannot remove a memory limit"));
+        ck_assert_int_eq(updated("Memory"), PL_ENGINE_NO_LIMIT_BYTES);
+        ck_assert_uint_eq(n_said("limits changed by"), 0);
+        ck_assert(!has_state());
+}
+END_TEST
+
+/* runc writes all values as it knows them before the engine answers: what the kernel has then is
+ * what counts, and until it is right the original is not forgotten. */
+START_TEST(given_back_after_the_engines_echo) {
+        make(M64);
+        runs_already(GROUP_A);
+        sync_all();
+        RUN_UNTIL(held()->held == BIT(MEMORY_MAX) && is_settled() && n_updates() == 1);
+        hold("/update$");
+        if (_i == 0) {
+                pl_enforcer_stop(enforcer);
+        } else {
+                PlPolicy *old = pl_registry_set_policy(registry, parse_policy(DAEMON));
+
+                pl_enforcer_set_policy(enforcer);
+                pl_policy_unref(old);
+        }
+        RUN_UNTIL(pl_streq(group_get(GROUP_A, "memory.max"), "max") &&
+                  n_requests("POST /containers/ID/update") == 2);
+        group_put(GROUP_A, "memory.max", "67108864\n");
+        ck_assert(has_state());
+        release();
+        if (_i == 0)
+                RUN_UNTIL(n_stopped > 0);
+        else
+                RUN_UNTIL(!has_state() && is_settled());
+        ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "max");
+        ck_assert(!has_state());
         ck_assert_uint_eq(n_said("limits changed by"), 0);
 }
 END_TEST
@@ -472,6 +502,7 @@ int main(void) {
         tcase_add_test(t, original_captured_once);
         tcase_add_test(t, original_of_the_one_before);
         tcase_add_test(t, given_back_at_stop);
+        tcase_add_loop_test(t, given_back_after_the_engines_echo, 0, 2);
         tcase_add_test(t, state_directory_full);
         tcase_add_loop_test(t, dry_run_changes_nothing, 0, 2);
         tcase_add_test(t, refused_by_the_engine);

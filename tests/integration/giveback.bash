@@ -1,0 +1,174 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # T, LOG: helper.bash
+# The table of what is given back: each resource, on containers with and without a limit of their own,
+# in each way in which plimsoll lets go of it. What counts is every file of the container's groups, and
+# HostConfig, as they were before plimsoll. Loaded after helper, by one file for each engine.
+
+# cases - NAME|RESOURCE|POLICY (; for a new line)|OPTIONS OF ITS OWN, generated: RESOURCE x OWN
+cases() {
+    local disk=$E resource policy owns own i
+    while IFS='|' read -r resource policy owns; do
+        i=0
+        while IFS= read -r own; do
+            printf '%s-%d|%s|%s|%s\n' "${resource,,}" $i "$resource" "$policy" "$own"
+            i=$((i + 1))
+        done < <(printf '%s\n' "${owns//;/$'\n'}")
+    done <<END
+CPUQuota|CPUQuota=50%|;--cpus 1.5;--cpu-period 30000 --cpu-quota 10001;--cpu-period 50000
+CPUQuotaPeriodSec|CPUQuota=50%;CPUQuotaPeriodSec=10ms|;--cpus 1;--cpu-period 20000 --cpu-quota 15000
+CPUWeight|CPUWeight=200|;--cpu-shares 1000;--cpu-shares 2
+AllowedCPUs|AllowedCPUs=0|;--cpuset-cpus 1
+MemoryMin|MemoryMin=16M|;-m 100m
+MemoryLow|MemoryLow=32M|;--memory-reservation 48m;-m 100m;-m 100m --memory-reservation 48m
+MemoryHigh|MemoryHigh=64M|;-m 100m
+MemoryMax|MemoryMax=80M|;-m 100m --memory-swap 150m;-m 100m;-m 100m --memory-swap -1;-m 40m
+MemorySwapMax|MemoryMax=80M;MemorySwapMax=0|;-m 100m --memory-swap 150m;-m 100m --memory-swap 100m
+TasksMax|TasksMax=50|;--pids-limit 333;--pids-limit 20
+IOWeight|IOWeight=200|;--blkio-weight 300
+IOReadBandwidthMax|IOReadBandwidthMax=$disk 10M|;--device-read-bps $DISK:5mb;--device-write-bps $DISK:5mb
+IOWriteBandwidthMax|IOWriteBandwidthMax=$disk 10M|;--device-write-bps $DISK:5mb
+all|CPUQuota=50%;CPUWeight=200;AllowedCPUs=0;MemoryLow=32M;MemoryMax=80M;MemorySwapMax=0;TasksMax=50;IOWeight=200|;-m 100m --memory-swap 150m --memory-reservation 48m --cpus 1 --cpu-shares 1000 --pids-limit 333 --cpuset-cpus 1
+END
+}
+
+table_setup_file() {
+    engine_begin
+    DISK=/dev/$(lsblk -no PKNAME "$(df --output=source "$E" | tail -n 1)" | grep . ||
+        basename "$(df --output=source "$E" | tail -n 1)")
+    export DISK
+}
+
+names() { cases | cut -d'|' -f1; }
+
+# policy_with - the policy of the whole table; policy_without - one that leaves all of it alone
+policy_with() {
+    local name resource policy own
+    cases | while IFS='|' read -r name resource policy own; do
+        printf '[Service %s]\nMatch=name:%s\n%s\n' "$name" "$name" "${policy//;/$'\n'}"
+    done | policy_is "$@"
+}
+policy_without() { policy_is </dev/null; }
+
+# each COMMAND… - for every container, four at a time; {} is its name
+each() { names | xargs -P 4 -I {} timeout 120 "$@" >/dev/null; }
+
+run_all() {
+    local name resource policy own
+    cases | while IFS='|' read -r name resource policy own; do
+        printf '%s\n' "--name $name $own"
+    done | sed 's/ *$//' | xargs -P 4 -L 1 sh -c \
+        'exec docker run -d --restart unless-stopped --network none "$@" "$0" sleep 100000' "$BB" >/dev/null 2>"$T/run" ||
+        fail "$(cat "$T/run")"
+}
+
+# look AT - what the kernel and the engine say of all of them, into T/AT.kernel and T/AT.engine
+look() {
+    # shellcheck disable=SC2046 # names
+    docker inspect $(names) >"$T/inspect"
+    "$SUPPORT/limits.py" kernel <"$T/inspect" >"$T/$1.kernel" || return
+    "$SUPPORT/limits.py" engine <"$T/inspect" >"$T/$1.engine"
+}
+
+# as_before AT - every kernel file of every container is as it was
+as_before() {
+    look "$1" && cmp -s "$T/before.kernel" "$T/$1.kernel"
+}
+
+# left_over AT - what HostConfig still shows, "NAME FIELD"
+left_over() { "$SUPPORT/limits.py" differ "$T/before.engine" "$T/$1.engine"; }
+
+# cannot [stopped] - what the Engine API cannot take away: the table in lib/docker/engines.c. Each is
+# named in the journal. The list of all CPUs is known of a container that runs.
+cannot() {
+    local name resource policy own
+    cases | while IFS='|' read -r name resource policy own; do
+        case $policy,$own in
+        *CPUQuota=*,*--cpu*-quota* | *CPUQuota=*,*--cpus* | *CPUQuota=*,*--cpu-period*) ;;
+        *CPUQuota=*) echo "$name NanoCpus" ;;
+        esac
+        case ${1:-},$policy,$own in
+        *,*--cpuset-cpus*) ;;
+        stopped,*AllowedCPUs=*) echo "$name CpusetCpus" ;;
+        esac
+    done | sort
+}
+
+# given_back LEG - or the lines that differ
+given_back() {
+    wait_until 10 as_before "$1" || {
+        diff "$T/before.kernel" "$T/$1.kernel" | grep '^[<>]'
+        fail "$1: not as it was"
+    }
+    COUNT=$((COUNT + $(names | wc -l)))
+    echo "# $1: $(names | wc -l) containers as before, to the bit" >&3
+}
+
+taken() {
+    local name
+    look taken || return
+    # MemoryMin= and MemoryHigh= are v2's; IOWeight= needs a scheduler that knows it
+    for name in $(names | grep -v '^memory\(min\|high\)-\|^ioweight-'); do
+        ! cmp -s <(grep "^$name " "$T/before.kernel") <(grep "^$name " "$T/taken.kernel") || return 1
+    done
+    # the engine has been told, and has answered
+    for name in $(names | grep -v '^memory\(min\|high\)-\|^io'); do
+        ! cmp -s <(grep "^$name " "$T/before.engine") <(grep "^$name " "$T/taken.engine") || return 1
+    done
+}
+in_force() { wait_until 10 taken || fail "not in force: $(comm -12 "$T/before.engine" "$T/taken.engine")"; }
+
+
+every_way_out() {
+    COUNT=0
+    run_all
+    look before
+    [ "$(cut -d' ' -f1 "$T/before.kernel" | uniq | wc -l)" = "$(names | wc -l)" ]
+
+    policy_with
+    daemon_begin
+    in_force
+    policy_without
+    ctl reload
+    given_back dropped
+    each docker restart -t 0 {}
+    given_back 'dropped, restarted'
+    cmp <(left_over 'dropped, restarted') <(cannot)
+    named_in_the_journal
+
+    policy_with RestoreOnStop=yes
+    ctl reload
+    in_force
+    daemon_end
+    given_back 'RestoreOnStop=yes'
+    cmp <(left_over 'RestoreOnStop=yes') <(cannot)
+
+    daemon_begin
+    in_force
+    each docker stop -t 0 {}
+    policy_without
+    ctl reload
+    wait_until 30 told_nothing
+    each docker start {}
+    given_back 'dropped while stopped, started'
+    wait_until 10 told_back
+    echo "# $COUNT cases" >&3
+}
+
+named_in_the_journal() {
+    local name field
+    cannot | while read -r name field; do
+        said "^$name: given back in the kernel, but the Engine API cannot take away .*HostConfig\\.$field" ||
+            fail "$name: $field is left, and unsaid"
+    done
+}
+
+told_back() {
+    look back
+    cmp -s <(left_over back) <(cannot)
+}
+
+told_nothing() {
+    # shellcheck disable=SC2046 # names
+    docker inspect $(names) | "$SUPPORT/limits.py" engine >"$T/stopped.engine"
+    cmp -s <(left_over stopped) <(cannot stopped)
+}
