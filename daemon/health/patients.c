@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "lib/base/map.h"
+#include "lib/docker/compose.h"
 #include "lib/health/course.h"
 #include "lib/health/facts.h"
 #include "lib/probe/place.h"
@@ -26,12 +27,26 @@ typedef struct PlObituary {
         uint64_t due_usec; /* CLOCK_MONOTONIC */
 } PlObituary;
 
+/* The end of its last run. */
+typedef struct PlLast {
+        char *words;          /* for the reason; NULL: there are none */
+        PlObituary *obituary; /* NULL: none is due */
+} PlLast;
+
 /* How its course stands to what is kept outside. */
 typedef struct PlKept {
         bool remembered;
         uint64_t asked;   /* its probe, in a number; 0: not probed now */
         PlProof recalled; /* what a plimsolld before this one knew, until it can be compared */
 } PlKept;
+
+/* What docker compose has written onto it. */
+typedef struct PlComposed {
+        char *project, *service;
+        char *needs;   /* the depends_on label; "": none */
+        uint32_t seen; /* by the place in needs: there was such a container */
+        bool store;    /* a database, as its probe was */
+} PlComposed;
 
 typedef struct PlPatient {
         char id[PL_ID_MAX];
@@ -54,11 +69,10 @@ typedef struct PlPatient {
         const char *unprobed; /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
         uint64_t wakeup_usec;    /* CLOCK_MONOTONIC */
-        bool heard;              /* a verdict of its probe, since the last step */
-        bool frozen;             /* at its memory limit */
+        bool heard, frozen;      /* a verdict of its probe since the last step; at its limit */
+        PlComposed *compose;     /* NULL: not made by docker compose */
         const char *unreachable; /* it has lost its network, in words; static */
-        char *words;          /* its last ones, for the reason of its end; NULL: there are none */
-        PlObituary *obituary; /* NULL: none is due */
+        PlLast last;
 } PlPatient;
 
 /* A required service, and since when it has no container. */
@@ -86,6 +100,7 @@ struct PlHealthd {
         bool stopping, awaited; /* no restart begins any more; the last one is waited for */
         uint64_t lost_usec;     /* CLOCK_REALTIME, when the engine was lost last; 0: never */
         pid_t engine_pid;       /* 0: not known */
+        char needed[PL_COMPOSE_NAME_MAX]; /* a service that was looked at */
 };
 
 /* --- required services without a container, and services that others need --- */
@@ -231,7 +246,15 @@ static bool serves(const PlPatient *p) {
                p->health.state == PL_HEALTH_UNKNOWN || p->health.state == PL_HEALTH_FINISHED;
 }
 
-static const char *waits_for(const PlHealthd *h, const PlPatient *p, PlHealthState *ret_state) {
+/* The first service that it does not find serving. */
+typedef struct PlWait {
+        const char *name; /* borrowed until the next look; NULL: none */
+        PlHealthState state;
+        bool perhaps;
+} PlWait;
+
+/* By After=. */
+static bool waits_by_policy(const PlHealthd *h, const PlPatient *p, PlWait *ret) {
         char **after = p->service ? p->service->probe.after : NULL;
 
         for (; after && *after; after++) {
@@ -251,19 +274,94 @@ static const char *waits_for(const PlHealthd *h, const PlPatient *p, PlHealthSta
                 }
                 if (up || (state == PL_HEALTH_ABSENT && !h->synced))
                         continue;
-                *ret_state = state;
-                return service->name;
+                *ret = (PlWait){ .name = service->name, .state = state };
+                return true;
         }
-        return NULL;
+        return false;
+}
+
+static bool is_beside(const PlPatient *p, const PlPatient *q) {
+        return p != q && p->compose && q->compose &&
+               pl_streq(p->compose->project, q->compose->project);
+}
+
+/* By what compose was told. One that is not there counts only if it was: whether the project has it
+ * at all (a profile, "required: false") is not known. */
+static bool waits_by_compose(PlHealthd *h, PlPatient *p, PlWait *ret) {
+        const char *rest = p->compose ? p->compose->needs : "";
+
+        for (unsigned i = 0; pl_compose_next_needed(&rest, h->needed); i++) {
+                PlHealthState state = PL_HEALTH_ABSENT;
+                bool up = false, seen = false;
+                const PlPatient *q;
+
+                PL_MAP_FOREACH(q, h->patients) {
+                        if (!is_beside(p, q) || !pl_streq(q->compose->service, h->needed))
+                                continue;
+                        seen = true;
+                        up = up || serves(q);
+                        state = q->health.state == PL_HEALTH_HEALTHY ? PL_HEALTH_DEGRADED
+                                                                     : q->health.state;
+                }
+                if (seen && i < 32)
+                        p->compose->seen |= 1U << i;
+                if (up || (!seen && (i >= 32 || !(p->compose->seen & 1U << i))))
+                        continue;
+                *ret = (PlWait){ .name = h->needed, .state = state };
+                return true;
+        }
+        return false;
+}
+
+static bool is_store(PlProbeKind kind) {
+        return kind == PL_PROBE_POSTGRES || kind == PL_PROBE_REDIS;
+}
+
+/* A database of its project that is down: a service that goes silent with it does so because of it,
+ * most likely. */
+static bool waits_perhaps(PlHealthd *h, const PlPatient *p, PlWait *ret) {
+        const PlPatient *q;
+
+        if (!p->compose || p->compose->store)
+                return false;
+        PL_MAP_FOREACH(q, h->patients) {
+                if (!is_beside(p, q) || !q->compose->store || serves(q))
+                        continue;
+                (void)snprintf(h->needed, sizeof(h->needed), "%s", q->compose->service);
+                *ret = (PlWait){ .name = h->needed, .state = q->health.state, .perhaps = true };
+                return true;
+        }
+        return false;
+}
+
+static PlWait waits_for(PlHealthd *h, PlPatient *p) {
+        PlWait wait = { 0 };
+
+        (void)(waits_by_policy(h, p, &wait) || waits_by_compose(h, p, &wait) ||
+               waits_perhaps(h, p, &wait));
+        return wait;
+}
+
+/* Does it wait for q, or might it? */
+static bool is_needed(const PlPatient *p, const PlPatient *q) {
+        char **after = p->service ? p->service->probe.after : NULL;
+        const char *rest = is_beside(p, q) ? p->compose->needs : "";
+        char name[PL_COMPOSE_NAME_MAX];
+
+        for (; after && *after; after++)
+                if (q->service && pl_streq_null(q->service->name, *after))
+                        return true;
+        while (pl_compose_next_needed(&rest, name))
+                if (pl_streq(q->compose->service, name))
+                        return true;
+        return is_beside(p, q) && q->compose->store;
 }
 
 static void look_at_dependencies(PlHealthd *h, const PlPatient *p) {
-        char **after = p->service ? p->service->probe.after : NULL;
         const PlPatient *q;
 
-        for (; after && *after; after++)
-                PL_MAP_FOREACH(q, h->patients)
-        if (q->service && q->kind != PL_PROBE_NONE && pl_streq_null(q->service->name, *after))
+        PL_MAP_FOREACH(q, h->patients)
+        if (q->kind != PL_PROBE_NONE && is_needed(p, q))
                 pl_prober_soon(h->prober, q->id);
 }
 
@@ -323,13 +421,13 @@ static const char *describe(const PlPatient *p, const PlEnding *e, char buf[PL_H
 
         (void)pl_ending_describe(e, buf, PL_HEALTH_REASON_MAX);
         n = strlen(buf);
-        if (n > 0 && p->words && is_mourned(e))
-                (void)snprintf(buf + n, PL_HEALTH_REASON_MAX - n, "%s", p->words);
+        if (n > 0 && p->last.words && is_mourned(e))
+                (void)snprintf(buf + n, PL_HEALTH_REASON_MAX - n, "%s", p->last.words);
         return buf;
 }
 
-static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p,
-                              char ending[PL_HEALTH_REASON_MAX]) {
+static PlHealthFacts facts_of(PlHealthd *h, PlPatient *p, char ending[PL_HEALTH_REASON_MAX]) {
+        PlWait wait = waits_for(h, p);
         PlHealthFacts f = pl_health_facts(&p->facts, &p->course.ending, &p->course.restart,
                                           is_run_again(p), pl_clock_usec(CLOCK_REALTIME));
 
@@ -341,7 +439,9 @@ static PlHealthFacts facts_of(const PlHealthd *h, const PlPatient *p,
         f.oom_usec = p->oom_usec;
         f.frozen = p->frozen;
         f.ending = describe(p, &p->course.ending, ending);
-        f.waits_for = waits_for(h, p, &f.waits_state);
+        f.waits_for = wait.name;
+        f.waits_state = wait.state;
+        f.waits_perhaps = wait.perhaps;
         return f;
 }
 
@@ -425,6 +525,8 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
         p->kind = place.kind;
         p->kept.asked = 0;
         p->unprobed = place.why;
+        if (p->compose && p->kind != PL_PROBE_NONE)
+                p->compose->store = is_store(p->kind);
         if (place.cut_off && !p->unreachable)
                 pl_health_cut_off(&p->health);
         p->unreachable = place.cut_off ? place.why : NULL;
@@ -744,21 +846,21 @@ static void note_end(PlHealthd *h, PlPatient *p) {
         bool by_itself = ender == PL_ENDER_ITSELF || ender == PL_ENDER_SIGKILL ||
                          ender == PL_ENDER_OOM || ender == PL_ENDER_HOST_OOM;
 
-        if (!by_itself || p->obituary || !*policy || pl_streq(policy, "no") ||
+        if (!by_itself || p->last.obituary || !*policy || pl_streq(policy, "no") ||
             pl_ending_crashes(&p->course.ending, false, pl_clock_usec(CLOCK_REALTIME)) > 0)
                 return;
-        p->obituary = calloc(1, sizeof(*p->obituary));
-        if (!p->obituary)
+        p->last.obituary = calloc(1, sizeof(*p->last.obituary));
+        if (!p->last.obituary)
                 return;
-        p->obituary->ending = p->course.ending;
-        p->obituary->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
-        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->obituary->due_usec);
+        p->last.obituary->ending = p->course.ending;
+        p->last.obituary->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->last.obituary->due_usec);
         wake_at(h, p->wakeup_usec);
 }
 
 /* Return: when to ask again; PL_TIME_INFINITY: it is told, or there is nothing to tell. */
 static uint64_t tell_end(PlHealthd *h, PlPatient *p, uint64_t now) {
-        PlObituary *o = p->obituary;
+        PlObituary *o = p->last.obituary;
         bool runs = p->facts.phase == PL_PHASE_RUNNING;
         char how[PL_HEALTH_REASON_MAX];
 
@@ -771,7 +873,7 @@ static uint64_t tell_end(PlHealthd *h, PlPatient *p, uint64_t now) {
         if ((runs || p->facts.phase == PL_PHASE_RESTARTING) && h->handlers->run_again)
                 h->handlers->run_again(h->userdata, p->id, &o->ending,
                                        describe(p, &o->ending, how));
-        p->obituary = NULL;
+        p->last.obituary = NULL;
         free(o);
         return PL_TIME_INFINITY;
 }
@@ -781,18 +883,43 @@ static void take_words(PlHealthd *h, PlPatient *p, const PlContainer *c) {
         bool ended = c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD ||
                      c->phase == PL_PHASE_RESTARTING;
 
-        if (!ended || (c->finished_usec == p->facts.finished_usec && p->words) ||
+        if (!ended || (c->finished_usec == p->facts.finished_usec && p->last.words) ||
             !h->handlers->words)
                 return;
-        free(p->words);
-        p->words = c->exit_code != 0 ? h->handlers->words(h->userdata, p->id) : NULL;
+        free(p->last.words);
+        p->last.words = c->exit_code != 0 ? h->handlers->words(h->userdata, p->id) : NULL;
+}
+
+static PlComposed *composed_free(PlComposed *c) {
+        if (!c)
+                return NULL;
+        free(c->project);
+        free(c->service);
+        free(c->needs);
+        free(c);
+        return NULL;
+}
+
+/* Labels never change. Return: NULL: not made by docker compose, or out of memory. */
+static PlComposed *composed_new(const PlContainer *c) {
+        const char *project = pl_container_label(c, PL_COMPOSE_PROJECT);
+        const char *service = pl_container_label(c, PL_COMPOSE_SERVICE);
+        PlComposed *made = project && service ? calloc(1, sizeof(*made)) : NULL;
+
+        if (!made)
+                return NULL;
+        made->project = strdup(project);
+        made->service = strdup(service);
+        made->needs = strdup(pl_container_label(c, PL_COMPOSE_NEEDS) ?: "");
+        return made->project && made->service && made->needs ? made : composed_free(made);
 }
 
 static PlPatient *patient_free(PlPatient *p) {
         if (!p)
                 return NULL;
-        free(p->words);
-        free(p->obituary);
+        composed_free(p->compose);
+        free(p->last.words);
+        free(p->last.obituary);
         free(p);
         return NULL;
 }
@@ -838,7 +965,7 @@ static int on_again(sd_event_source *source, void *userdata) {
         PlPatient *p;
 
         PL_MAP_FOREACH(p, h->patients)
-        if (p->service && p->service->probe.after)
+        if ((p->service && p->service->probe.after) || p->compose)
                 changed = step(h, p) || changed;
         if (changed)
                 again(h);
@@ -1045,6 +1172,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         pl_runs_inspect(&p->runs, c,
                         pl_restart_is_under_way(&p->course.restart) &&
                                         p->facts.started_usec == p->course.restart.ran_usec);
+        if (!p->compose)
+                p->compose = composed_new(c);
         take_words(h, p, c);
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->course.ending, c, pl_clock_usec(CLOCK_REALTIME));
@@ -1092,8 +1221,8 @@ void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host) {
         if (victim > 0 && p->facts.main_pid > 0)
                 who = victim == p->facts.main_pid ? PL_OOM_VICTIM_MAIN : PL_OOM_VICTIM_CHILD;
         pl_ending_oom(&p->course.ending, who, host, pl_clock_usec(CLOCK_REALTIME));
-        if (p->obituary)
-                pl_ending_oom(&p->obituary->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
+        if (p->last.obituary)
+                pl_ending_oom(&p->last.obituary->ending, who, host, pl_clock_usec(CLOCK_REALTIME));
         remember(h, p, &before);
         p->oom_usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         step_and_tell(h, p);
@@ -1164,7 +1293,8 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
         return true;
 }
 
-static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p, PlNow now) {
+static PlNoRestartFacts no_restart_facts(PlHealthd *h, PlPatient *p, PlNow now) {
+        PlWait wait = waits_for(h, p);
         PlHealthConfig config = config_of(p);
         uint64_t start = p->started_usec + config.start_period_usec;
         PlNoRestartFacts f = {
@@ -1179,13 +1309,15 @@ static PlNoRestartFacts no_restart_facts(const PlHealthd *h, const PlPatient *p,
                                                    : 0,
         };
 
-        if (p->health.attributed)
-                f.waits_for = waits_for(h, p, &f.waits_state);
+        if (p->health.attributed) {
+                f.waits_for = wait.name;
+                f.waits_state = wait.state;
+        }
         return f;
 }
 
-bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
-        const PlPatient *p = pl_map_get(h->patients, id);
+bool pl_healthd_detail(PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
+        PlPatient *p = pl_map_get(h->patients, id);
         PlNow now = right_now();
         PlNoRestartFacts f;
 

@@ -198,7 +198,7 @@ typedef struct PlHealthdDetail {
 
 /** pl_healthd_detail() - @dry_run: nothing is done, whatever is due. Return: false when the
  * container is not known. */
-bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret);
+bool pl_healthd_detail(PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret);
 
 /** pl_healthd_ask() - its probe, now, for somebody who wants to see it; it is no evidence. See
  * pl_prober_ask(). */

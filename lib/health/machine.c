@@ -549,7 +549,8 @@ static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthF
         n += snprintf(h->reason + n, sizeof(h->reason) - (size_t)n, "%s", why);
         if (blames && f->waits_for && (size_t)n < sizeof(h->reason))
                 (void)snprintf(h->reason + n, sizeof(h->reason) - (size_t)n,
-                               "; %s, which it needs, is %s", f->waits_for,
+                               "; %s, which it %s, is %s", f->waits_for,
+                               f->waits_perhaps ? "may need" : "needs",
                                pl_health_state_to_string(f->waits_state));
 }
 

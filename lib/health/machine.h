@@ -103,7 +103,8 @@ typedef struct PlHealthFacts {
         const char *unreachable; /* it is probed, and has lost its network, in words; NULL: no */
         const char *ending;      /* how it ended, in words; NULL: by exit_code */
         const char *held;        /* "CPUQuota=8% holds it back: …": a limit of ours; NULL: none */
-        const char *waits_for;   /* a dependency (After=) that does not serve; NULL: none */
+        const char *waits_for;   /* a dependency that does not serve; NULL: none */
+        bool waits_perhaps;      /* nobody says that it needs that: a database beside it */
         PlHealthState waits_state;
 } PlHealthFacts;
 

@@ -111,6 +111,45 @@ END
     [ "$(starts_of web)" != "$started" ]
 }
 
+@test "a failure is put down to what compose was told, or to a database of the same project" {
+    local name started
+    policy_is <<'END'
+[Defaults]
+ProbeInterval=1s
+ProbeTimeout=500ms
+OnUnhealthy=restart
+[Service db]
+Match=name:db
+ProbeInterval=1s
+ProbeTimeout=500ms
+END
+    # compose's own labels; stand-ins of which all stop when the first one does
+    docker run -d --name db --label com.docker.compose.project=shop --label com.docker.compose.service=postgres \
+        redis:debian >/dev/null
+    docker run -d --name told --label com.docker.compose.project=shop --label com.docker.compose.service=told \
+        --label com.docker.compose.depends_on=postgres:service_started:false ollama/ollama:standin >/dev/null
+    docker run -d --name beside --label com.docker.compose.project=shop --label com.docker.compose.service=beside \
+        grafana/grafana:standin >/dev/null
+    docker run -d --name elsewhere --label com.docker.compose.project=other --label com.docker.compose.service=x \
+        grafana/grafana:standin >/dev/null
+    daemon_begin
+    for name in db told beside elsewhere; do turns $name healthy; done
+    started="$(starts_of told) $(starts_of beside)"
+    kill -STOP "$(pid_of db)" "$(pid_of told)" "$(pid_of beside)" "$(pid_of elsewhere)"
+    turns told unhealthy
+    [[ $(reason told) == *"; postgres, which it needs, is "* ]] || fail "$(reason told)"
+    wait_until 20 said '^beside: (degraded|unhealthy): .*; postgres, which it may need, is ' || fail "$(reason beside)"
+    # by then they would have been, as this one is
+    wait_until 20 said '^elsewhere: restarting it'
+    turns elsewhere healthy
+    [ "$(starts_of told) $(starts_of beside)" = "$started" ]
+    unsaid '^(told|beside): restarting it'
+    # now it is their own fault
+    kill -CONT "$(pid_of db)"
+    turns db healthy
+    wait_until 20 said '^told: restarting it'
+}
+
 @test "a required service without a container is absent, and that is said once" {
     policy_is <<'END'
 [Service db]

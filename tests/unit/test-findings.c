@@ -45,7 +45,7 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
         return true;
 }
 
-bool pl_healthd_detail(const PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
+bool pl_healthd_detail(PlHealthd *h, const char *id, bool dry_run, PlHealthdDetail *ret) {
         return false;
 }
 

@@ -381,6 +381,56 @@ START_TEST(ended_before_it_was_inspected) {
 }
 END_TEST
 
+static PlPair web_labels[] = {
+        { (char *)"com.docker.compose.depends_on",
+          (char *)"db:service_healthy:false,jobs:service_started:false" },
+        { (char *)"com.docker.compose.project", (char *)"shop" },
+        { (char *)"com.docker.compose.service", (char *)"web" },
+};
+static PlPair db_labels[] = {
+        { (char *)"com.docker.compose.project", (char *)"shop" },
+        { (char *)"com.docker.compose.service", (char *)"db" },
+};
+static PlPair other_labels[] = {
+        { (char *)"com.docker.compose.project", (char *)"other" },
+        { (char *)"com.docker.compose.service", (char *)"db" },
+};
+
+/* What compose was told that it needs: a failure then is that one's, and no reason for a restart.
+ */
+START_TEST(compose_dependency) {
+        enum { SERVES, FAILS, STOPPED, REMOVED, NEVER_THERE, OTHER_PROJECT };
+
+        pl_healthd_set_synced(healthd, true);
+        containers[0].labels = web_labels, containers[0].n_labels = 3;
+        containers[1].labels = db_labels, containers[1].n_labels = 2;
+        if (_i == OTHER_PROJECT)
+                containers[1].labels = other_labels;
+        if (_i != NEVER_THERE)
+                runs(1, PL_DOCKER_HEALTH_HEALTHY);
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        if (_i == FAILS || _i == OTHER_PROJECT)
+                runs(1, PL_DOCKER_HEALTH_UNHEALTHY);
+        if (_i == STOPPED) {
+                happens(1, PL_EVENT_KILL, 15);
+                ends(1, 0);
+        }
+        if (_i == REMOVED)
+                pl_healthd_remove(healthd, containers[1].id, true);
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        ck_assert_uint_eq(n_asked[0], _i == SERVES || _i == NEVER_THERE || _i == OTHER_PROJECT);
+        if (n_asked[0] > 0)
+                return;
+        /* it is back, and this one fails on: that is its own fault */
+        if (_i == STOPPED)
+                happens(1, PL_EVENT_START, 0);
+        runs(1, PL_DOCKER_HEALTH_HEALTHY);
+        run_for(SEC / 10);
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        ck_assert_uint_eq(n_asked[0], 1);
+}
+END_TEST
+
 /* A loop is told as one. */
 START_TEST(ends_again_and_again) {
         containers[0].host.restart_policy = (char *)"always";
@@ -611,6 +661,7 @@ int main(void) {
         tcase_add_loop_test(t, ended_and_comes_back, 0, 6);
         tcase_add_loop_test(t, ended_before_it_was_inspected, 0, 3);
         tcase_add_test(t, ends_again_and_again);
+        tcase_add_loop_test(t, compose_dependency, 0, 6);
         tcase_add_test(t, asked_once_until_it_is_answered);
         tcase_add_test(t, what_was_not_sent_costs_nothing);
         tcase_add_test(t, what_cannot_be_asked_costs_nothing);
