@@ -512,6 +512,7 @@ static void parse_state(const json_t *state, PlContainer *c) {
         c->healthcheck.status = health_of(string_of(json_object_get(state, "Health"), "Status"));
         c->pid = (pid_t)int_of(state, "Pid", 0, INT_MAX, 0);
         c->oom_killed = is_true(state, "OOMKilled");
+        c->start_failed = *(string_of(state, "Error") ?: "") != '\0';
         c->exit_code = (int)int_of(state, "ExitCode", INT_MIN, INT_MAX, 0);
         c->started_usec = time_of(string_of(state, "StartedAt"));
         c->finished_usec = time_of(string_of(state, "FinishedAt"));
@@ -952,10 +953,19 @@ static int fill(const json_t *root, PlContainer *c) {
 /* Every member that fill() and those that it calls look at. */
 static const PlKeep keep_health[] = { { "Status", NULL }, {} };
 static const PlKeep keep_state[] = {
-        { "Status", NULL },     { "Running", NULL },       { "Paused", NULL },
-        { "Restarting", NULL }, { "Dead", NULL },          { "Pid", NULL },
-        { "OOMKilled", NULL },  { "ExitCode", NULL },      { "StartedAt", NULL },
-        { "FinishedAt", NULL }, { "Health", keep_health }, {},
+        { "Status", NULL },
+        { "Running", NULL },
+        { "Paused", NULL },
+        { "Restarting", NULL },
+        { "Dead", NULL },
+        { "Pid", NULL },
+        { "OOMKilled", NULL },
+        { "Error", NULL },
+        { "ExitCode", NULL },
+        { "StartedAt", NULL },
+        { "FinishedAt", NULL },
+        { "Health", keep_health },
+        {},
 };
 static const PlKeep keep_config[] = {
         { "Image", NULL },       { "Labels", NULL },

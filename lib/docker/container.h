@@ -110,6 +110,7 @@ typedef struct PlContainer {
         pid_t pid; /* 0: not running */
         int exit_code;
         bool oom_killed;
+        bool start_failed; /* the engine could not start it when it tried last */
         unsigned restart_count;
         uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: never */
         PlHostConfig host;

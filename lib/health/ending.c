@@ -22,6 +22,8 @@
 #define RECEIVE_USEC (3 * PL_USEC_PER_SEC)
 /* The engine is asked for the events of so long ago, at most. */
 #define LATE_USEC PL_USEC_PER_MIN
+/* An engine that ends in good order stops what runs, and gives that 15 s, by default. */
+#define SHUTDOWN_USEC (30 * PL_USEC_PER_SEC)
 /* An end and its event are milliseconds apart. */
 #define SAME_END_USEC (2 * PL_USEC_PER_SEC)
 /* The kernel's kill of the first process and its end are milliseconds apart; the record of it may
@@ -351,6 +353,20 @@ static PlEnder unseen_ender(const PlEnding *e, uint64_t at) {
         return was_engine_gone(e, at) ? PL_ENDER_ENGINE : PL_ENDER_UNSEEN;
 }
 
+/*
+ * Was it stopped by its engine, and not by a person?
+ *
+ * dockerd tells of its own stops, when it ends in good order, as of anybody's. The next one starts
+ * again what it stopped (always, unless-stopped), and what a person has stopped only under always.
+ * So whatever it tried to start, and could not, was not to stay down (tried: 20.10).
+ */
+static bool was_shut_down(const PlEnding *e, const PlContainer *c) {
+        return c->start_failed && !e->may_finish && e->engine_back_usec > 0 &&
+               (e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT) &&
+               e->end_usec <= e->engine_lost_usec &&
+               e->engine_lost_usec - e->end_usec <= SHUTDOWN_USEC;
+}
+
 /* Nothing from before its start has ended this run, nor does it hold it. */
 static void forget_before(PlEnding *e, uint64_t start_usec) {
         if (e->own.usec < start_usec)
@@ -394,6 +410,8 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
                 e->end_usec = c->finished_usec;
                 e->ender = unseen_ender(e, c->finished_usec);
         }
+        if (ended && was_shut_down(e, c))
+                e->ender = PL_ENDER_ENGINE;
         /* the engine's mark bears no time, and no victim */
         if (ended && c->oom_killed && c->exit_code == 128 + SIGKILL && e->oom_usec == 0 &&
             e->host_oom_usec == 0 && (e->ender == PL_ENDER_SIGKILL || e->ender == PL_ENDER_UNSEEN))

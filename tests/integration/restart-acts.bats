@@ -161,3 +161,26 @@ acts_at() {
         wait_until 10 gives true docker inspect -f '{{.State.Running}}' "s-$name" || fail "s-$name is down"
     done
 }
+
+@test "dockerd ends in good order: what it stopped, and then cannot start, is no person's stop" {
+    local name
+    mkdir "$T/door"
+    for name in always unless-stopped; do
+        slow_redis "s-$name" 0 --restart "$name" --mount "type=bind,src=$T/door,dst=/door"
+    done
+    slow_redis s-stopped 0 --restart unless-stopped --mount "type=bind,src=$T/door,dst=/door"
+    daemon_begin
+    for name in always unless-stopped stopped; do turns "s-$name" healthy; done
+    docker stop s-stopped >/dev/null
+    turns s-stopped absent
+    engine down
+    rmdir "$T/door"
+    engine up
+    for name in always unless-stopped; do
+        wait_until 30 said "^s-$name: restarting it, 1 of .*: ended with the engine, which was gone"
+    done
+    mkdir "$T/door"
+    for name in always unless-stopped; do turns "s-$name" healthy 60; done
+    [[ $(reason s-stopped) == "stopped on request"* ]] || fail "$(reason s-stopped)"
+    unsaid '^s-stopped: restarting it'
+}

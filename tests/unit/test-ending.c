@@ -20,7 +20,8 @@
  * exited I and OOMKilled   q kill 3 (SIGQUIT)   Q inspect says: SIGQUIT stops it   W and only after
  * 10 s   z pause   Z unpause   y inspect says: paused   g the engine goes   b another one is back
  *   U the answer to our own is lost   V our restart has come to its end   j inspect says: another
- * run, begun a moment ago, exited   J … runs
+ * run, begun a moment ago, exited   J … runs   e inspect says: exited, under always, and the engine
+ * could not start it
  */
 /* clang-format off */
 static const struct {
@@ -142,6 +143,15 @@ static const struct {
           true, "on request" },
         { "a crash, and another run that nobody saw", "s1j", PL_ENDER_UNSEEN, true, "nobody" },
         { "our own, and another run that nobody saw", "spt0..j", PL_ENDER_UNSEEN, true, "nobody" },
+        { "shut down with its engine, which cannot start it again", "st0xg......be", PL_ENDER_ENGINE,
+          false, "with the engine" },
+        { "… had to be killed", "stknxg......be", PL_ENDER_ENGINE, false, "with the engine" },
+        { "… paused by a person", "szt0xg......be", PL_ENDER_ENGINE, true, "with the engine" },
+        { "stopped long before the engine went, which cannot start it", "st0x_g......be",
+          PL_ENDER_REQUEST, true, "on request" },
+        { "stopped after the engine came back, and cannot be started", "sg....bt0xe", PL_ENDER_REQUEST,
+          true, "on request" },
+        { "stopped, and cannot be started", "st0xe", PL_ENDER_REQUEST, true, "on request" },
         { "not seen ending", "si", PL_ENDER_UNSEEN, true, "while nobody was watching" },
         { "seen late", "sin", PL_ENDER_SIGKILL, false, "137" },
 };
@@ -189,6 +199,8 @@ static uint64_t play(PlEnding *e, const char *events) {
                 case 'V': pl_ending_own_over(e, at); break;
                 case 'J': c.started_usec = at - SEC / 10; watch(e, &c, at); break;
                 case 'j': c.started_usec = at - SEC / 10; c.finished_usec = at;
+                        pl_ending_inspect(e, &c, at); break;
+                case 'e': c.start_failed = true; c.host.restart_policy = (char *)"always";
                         pl_ending_inspect(e, &c, at); break;
                 case 'g': lost = at; break;
                 case 'b': pl_ending_engine(e, lost, at); break;
