@@ -24,6 +24,14 @@
 #include "status/endpoints.h"
 #include "status/line.h"
 
+typedef enum Lock {
+        LOCK_STATE,
+        LOCK_ARCHIVE,
+        LOCK_ENGINE,   /* by its identity, so whatever the directories are */
+        LOCK_DEFAULTS, /* systemd's one file of [Defaults]; without it the file is another's */
+        _LOCK_N,
+} Lock;
+
 struct PlManager {
         sd_event *event;
         PlManagerOptions options;
@@ -44,7 +52,8 @@ struct PlManager {
         PlAsks *asks;
         PlEndpoints endpoints;
         PlCtlServer *ctl;
-        int locks[2];       /* of the directories that are ours alone; -EBADF: not held */
+        int locks[_LOCK_N];                         /* what is ours alone; -EBADF: not held */
+        char locked_engine[PL_ENGINE_IDENTITY_MAX]; /* that the lock is of */
         bool control_bound; /* we made the socket, so we remove it; not with socket activation */
         bool stopping;
 };
@@ -60,14 +69,14 @@ static int on_added(void *userdata, PlSubject *s) {
         return r;
 }
 
-static void on_removed(void *userdata, PlSubject *s, bool gone) {
+static void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
         PlManager *m = userdata;
 
-        if (gone) {
+        if (why != PL_REMOVAL_END) {
                 pl_oom_explainer_remove(m->oom, s);
                 pl_enforcer_remove(m->enforcer, s);
                 pl_health_act_remove(m->health, s);
-                pl_logs_remove(m->logs, s->id);
+                pl_logs_remove(m->logs, s->id, why == PL_REMOVAL_GONE);
                 pl_log_paths_remove(m->log_paths, s->id);
         } else {
                 pl_enforcer_remove(m->enforcer, s);
@@ -146,7 +155,10 @@ static void on_quiet(void *userdata) {
         pl_enforcer_quiet(m->enforcer);
 }
 
+static int on_claim(void *userdata, const PlEngineInfo *info);
+
 static const PlRegistryHandlers registry_handlers = {
+        .claim = on_claim,
         .added = on_added,
         .removed = on_removed,
         .event = on_event,
@@ -320,25 +332,95 @@ static int load_policy(PlManager *m, const PlHost *host, PlPolicy **ret, char **
 
 /* Two of us would undo each other's limits, and cut each other's logs. Who changes nothing takes no
  * lock, and disturbs nobody. Return: 0; -EBUSY, -errno with the message, owned by the caller. */
-static int take_locks(PlManager *m, char **ret_message) {
-        const char *paths[] = { m->options.state_dir, m->options.archive_dir };
+static int lock_directory(PlManager *m, Lock which, const char *path, char **ret_message) {
         pid_t pid = 0;
-        int r = 0, n = 0;
+        int r, n = 0;
 
-        for (size_t i = 0; i < PL_ARRAY_SIZE(paths) && r >= 0; i++) {
-                if (m->locks[i] >= 0)
-                        continue;
-                r = pl_lock_directory(paths[i], &m->locks[i], &pid);
-                if (r == -EBUSY)
-                        n = asprintf(ret_message,
-                                     "Another plimsolld (pid %d) uses %s: stop it, or give this "
-                                     "one directories of its own (--state, --archive)",
-                                     pid, paths[i]);
-                else if (r < 0)
-                        n = asprintf(ret_message, "Cannot lock %s: %s", paths[i], strerror(-r));
-        }
+        if (m->locks[which] >= 0)
+                return 0;
+        r = pl_lock_directory(path, &m->locks[which], &pid);
+        if (r == -EBUSY)
+                n = asprintf(ret_message,
+                             "Another plimsolld (pid %d) uses %s: stop it, or give this one "
+                             "directories of its own (--state, --archive)",
+                             pid, path);
+        else if (r < 0)
+                n = asprintf(ret_message, "Cannot lock %s: %s", path, strerror(-r));
         if (n < 0)
                 *ret_message = NULL;
+        return r;
+}
+
+/* Likewise. The lock of an engine that was left goes once the new one is held. */
+static int lock_engine(PlManager *m, const char *identity, char **ret_message) {
+        char who[PL_LOCK_WHO_MAX] = "";
+        pid_t pid = 0;
+        int fd = -EBADF, r, n = 0;
+
+        if (m->locks[LOCK_ENGINE] >= 0 && pl_streq(m->locked_engine, identity))
+                return 0;
+        r = pl_lock_name(m->options.runtime_dir, identity, m->options.control_path, &fd, &pid, who);
+        if (r == -EBUSY)
+                n = asprintf(ret_message,
+                             "Another plimsolld (pid %d, control socket %s) looks after the engine "
+                             "at %s already: stop it, or give this one another engine (--engine)",
+                             pid, *who ? who : "unknown", pl_engine_url(m->registry->engine));
+        else if (r < 0)
+                n = asprintf(ret_message, "Cannot lock the engine in %s: %s",
+                             m->options.runtime_dir, strerror(-r));
+        if (n < 0)
+                *ret_message = NULL;
+        if (r < 0)
+                return r;
+        if (m->locks[LOCK_ENGINE] >= 0)
+                (void)close(m->locks[LOCK_ENGINE]);
+        m->locks[LOCK_ENGINE] = fd;
+        (void)snprintf(m->locked_engine, sizeof(m->locked_engine), "%s", identity);
+        return 0;
+}
+
+/* A plimsolld of another engine may have the file: then its containers get [Defaults] without it.
+ */
+static void begin_defaults(PlManager *m) {
+        bool dry_run = pl_registry_is_dry_run(m->registry);
+        char who[PL_LOCK_WHO_MAX];
+        int fd = -EBADF;
+        pid_t pid = 0;
+
+        if (m->locks[LOCK_DEFAULTS] >= 0 ||
+            pl_lock_name(m->options.runtime_dir, "defaults", m->options.control_path, &fd, &pid,
+                         who) < 0)
+                return;
+        pl_enforcer_begin(m->enforcer, !dry_run);
+        if (dry_run)
+                (void)close(fd);
+        else
+                m->locks[LOCK_DEFAULTS] = fd;
+}
+
+static int take_locks(PlManager *m, char **ret_message) {
+        int r = lock_directory(m, LOCK_STATE, m->options.state_dir, ret_message);
+
+        if (r >= 0)
+                r = lock_directory(m, LOCK_ARCHIVE, m->options.archive_dir, ret_message);
+        if (r >= 0 && m->registry->connected)
+                r = lock_engine(m, m->registry->identity, ret_message);
+        return r;
+}
+
+/* Before anything is done to it. */
+static int on_claim(void *userdata, const PlEngineInfo *info) {
+        _cleanup_free_ char *message = NULL;
+        PlManager *m = userdata;
+        int r;
+
+        if (pl_registry_is_dry_run(m->registry))
+                return 0;
+        r = lock_engine(m, info->identity, &message);
+        if (r < 0) {
+                pl_log_error("%s", message ?: strerror(-r));
+                (void)sd_event_exit(m->event, r);
+        }
         return r;
 }
 
@@ -416,6 +498,7 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
                           m->policy.error ?: "out of memory");
         } else {
                 swap_policy(m, policy);
+                begin_defaults(m);
                 if (pl_registry_use_engine(m->registry) >= 0 && !m->registry->connected &&
                     !m->stopping)
                         (void)pl_engine_start(m->registry->engine);
@@ -559,7 +642,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
 
         if (!m)
                 return -ENOMEM;
-        m->locks[0] = m->locks[1] = -EBADF;
+        for (Lock i = 0; i < _LOCK_N; i++)
+                m->locks[i] = -EBADF;
         m->event = sd_event_ref(event);
         m->options = *options;
         m->policy.file = options->policy_file;
@@ -587,7 +671,7 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
                 r = pl_registry_use_engine(m->registry);
         if (r < 0)
                 return r;
-        pl_enforcer_begin(m->enforcer);
+        begin_defaults(m);
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -609,6 +693,9 @@ PlManager *pl_manager_free(PlManager *m) {
         m->asks = pl_asks_free(m->asks);
         m->enforcer = pl_enforcer_free(m->enforcer);
         pl_cg_mounts_deinit(&m->mounts);
+        for (Lock i = 0; i < _LOCK_N; i++)
+                if (m->locks[i] >= 0)
+                        (void)close(m->locks[i]);
         free(m->policy.error);
         sd_event_unref(m->event);
         free(m);

@@ -22,6 +22,7 @@ typedef struct PlManagerOptions {
         const char *control_path;
         const char *state_dir;
         const char *older_state_dir; /* records found there are imported */
+        const char *runtime_dir;     /* locks of engines */
         const char *archive_dir;
         bool dry_run;        /* as DryRun=yes, whatever the policy says */
         bool no_early_write; /* measure the plain event path: no write before the start event */

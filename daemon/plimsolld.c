@@ -223,6 +223,7 @@ static int run(Arguments *a) {
         r = state && runtime ? make_absolute(&a->manager.policy_file, &policy) : -ENOMEM;
         if (r >= 0)
                 r = make_absolute(&a->manager.archive_dir, &archive);
+        a->manager.runtime_dir = runtime;
         if (!a->manager.state_dir) {
                 a->manager.state_dir = state;
                 a->manager.older_state_dir = runtime;

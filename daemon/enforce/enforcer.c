@@ -129,8 +129,9 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-void pl_enforcer_begin(PlEnforcer *e) {
-        e->defaults_due = true;
+void pl_enforcer_begin(PlEnforcer *e, bool owns) {
+        e->defaults.ours = owns;
+        e->defaults.due = true;
         pl_owners_write_defaults(e);
 }
 
@@ -274,7 +275,7 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
                         h->truth.contested = 0;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        e->defaults_due = true;
+        e->defaults.due = e->defaults.ours;
         pl_slices_look(e, false);
 }
 

@@ -98,6 +98,11 @@ void pl_originals_inspected(PlEnforcer *e, PlHeld *h) {
                                    answered);
         if (answered)
                 h->originals.accepted = false;
+        if (!pl_streq(s->engine, e->registry->identity)) {
+                /* new, imported, or the engine's data has moved: the list says whose it is */
+                (void)snprintf(s->engine, sizeof(s->engine), "%s", e->registry->identity);
+                r = r < 0 ? r : 1;
+        }
         if (r >= 0 && pl_container_is_live(c))
                 run = pl_state_begin_run(s, c->started_usec);
         if ((r > 0 || run > 0) && needed && !pl_registry_is_dry_run(e->registry))

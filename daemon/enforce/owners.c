@@ -419,13 +419,13 @@ void pl_owners_write_defaults(PlEnforcer *e) {
         bool wanted = d && !pl_registry_is_dry_run(e->registry), wait;
         int r;
 
-        if (!e->defaults_due)
+        if (!e->defaults.due)
                 return;
         /* Until then no file is better than the old one: nothing would take the old values off
          * scopes that are made now. */
         wait = wanted && !pl_systemd_has_defaults(e->systemd, &d->limits, period) &&
                !may_write_defaults(e);
-        e->defaults_due = wait;
+        e->defaults.due = wait;
         r = pl_systemd_write_defaults(e->systemd, wanted && !wait ? &d->limits : NULL, period);
         if (r < 0 && r != -EOPNOTSUPP)
                 pl_log_warning("Cannot write the defaults of container scopes for systemd: %s",
@@ -438,7 +438,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
-        if (e->defaults_due || e->stopping)
+        if (e->defaults.due || e->stopping)
                 pl_queue_arm(e);
         if (!*id)
                 pl_slices_answered(e, error, message);

@@ -3,7 +3,7 @@
 /*
  * Engine: the life of the connection, questions and answers on it, and the stream of events.
  *
- *   waiting ─► /_ping ─► /version, negotiate ─► /events ─► connected
+ *   waiting ─► /_ping ─► /version, negotiate ─► /info ─► /events ─► connected
  *      ▲          │             │                  │           │
  *      └──────────┴─────────────┴── lose() ────────┴───────────┘
  *
@@ -28,6 +28,7 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
@@ -397,6 +398,7 @@ typedef enum State {
         WAITING,     /* for the next attempt */
         PINGING,     /* GET /_ping: is anybody there? */
         ASKING,      /* GET /version */
+        IDENTIFYING, /* GET /info: which one is it? */
         SUBSCRIBING, /* GET /events, until its header is there */
         CONNECTED,
 } State;
@@ -604,6 +606,7 @@ static pid_t listener_of(int fd) {
 
 static void on_ping_reply(Request *q, int error, const char *message);
 static void on_version_reply(Request *q, int error, const char *message);
+static void on_info_reply(Request *q, int error, const char *message);
 
 static void reply_list(Request *q, int error, const char *message) {
         char(*ids)[PL_ID_MAX] = NULL;
@@ -683,6 +686,9 @@ static const Kind kind_ping = { "/_ping", NULL, LANE_OWN, TIMEOUT(ping_usec),
                                 .reply = on_ping_reply };
 static const Kind kind_version = { "/version", NULL, LANE_OWN, TIMEOUT(version_usec),
                                    .reply = on_version_reply };
+static const Kind kind_info = {
+        "/info", NULL, LANE_OWN, TIMEOUT(ping_usec), .reply = on_info_reply, .versioned = true
+};
 static const Kind kind_list = {
         "/containers/json?all=1", NULL, LANE_CHANGE, TIMEOUT(read_usec), .reply = reply_list,
         .versioned = true
@@ -1455,6 +1461,54 @@ static void on_version_reply(Request *q, int error, const char *message) {
                 return;
         }
         e->known = true;
+        e->state = IDENTIFYING;
+        r = ask(e, &kind_info);
+        if (r < 0)
+                lose(e, r, "%s", strerror(-r));
+}
+
+/* A proxy in front of the engine may let nobody ask: then its socket must do. */
+static bool identify_by_socket(PlEngine *e) {
+        PlEngineRoot root = { 0 };
+        struct stat st;
+
+        root.found = stat(e->path, &st) >= 0;
+        if (root.found) {
+                root.dev = st.st_dev;
+                root.ino = st.st_ino;
+        }
+        return pl_docker_identity(&root, false, e->info.identity);
+}
+
+static int identify(PlEngine *e, const Request *q) {
+        PlEngineRoot root = { 0 };
+        struct stat st;
+        int r = pl_docker_parse_info(q->answer.data, q->answer.size, &root);
+
+        if (r < 0)
+                return r;
+        if (*root.path == '/' && stat(root.path, &st) >= 0) {
+                root.found = true;
+                root.dev = st.st_dev;
+                root.ino = st.st_ino;
+        }
+        return pl_docker_identity(&root, e->info.podman, e->info.identity) ? 0 : -ENOENT;
+}
+
+static void on_info_reply(Request *q, int error, const char *message) {
+        PlEngine *e = q->engine;
+        int r;
+
+        if (e->state != IDENTIFYING)
+                return;
+        if (error == 0)
+                error = identify(e, q);
+        if ((error == -ENOENT || error == -EACCES) && identify_by_socket(e))
+                error = 0;
+        if (error < 0) {
+                lose(e, error, "GET /info: %s", message ?: explain(error));
+                return;
+        }
         e->state = SUBSCRIBING;
         arm(e, now_usec(e) + e->tuning.ping_usec, e->tuning.ping_usec / 16);
         r = subscribe(e);

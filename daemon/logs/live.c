@@ -379,6 +379,7 @@ typedef enum JobKind {
         JOB_SALVAGE,
         JOB_RETAIN,
         JOB_FORGET,
+        JOB_FORGET_IF_GONE,
 } JobKind;
 
 typedef struct Job {
@@ -661,6 +662,16 @@ static int retain(Job *j, const PlRotateContext *ctx) {
         return pl_log_retain(ctx->store, &retain, &j->outcome.archives);
 }
 
+/* A container that another engine has keeps its log; one that was removed does not. */
+static bool log_is_there(const PlRotateContext *ctx, const char *id) {
+        PlRotateState s = { 0 };
+        bool there = pl_log_store_load(ctx->store, id, &s) >= 0 && s.path &&
+                     access(s.path, F_OK) == 0;
+
+        pl_rotate_state_deinit(&s);
+        return there;
+}
+
 static void run(PlWork *w, const PlRotateContext *ctx) {
         Job *j = PL_CONTAINER_OF(w, Job, work);
         uint64_t start = pl_clock_usec(CLOCK_MONOTONIC);
@@ -679,6 +690,11 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
                 r = retain(j, ctx);
                 j->outcome.error = PL_MIN(r, 0);
+                break;
+        case JOB_FORGET_IF_GONE:
+                if (log_is_there(ctx, j->request.id))
+                        break;
+                (void)pl_log_store_forget(ctx->store, j->request.id);
                 break;
         case JOB_FORGET:
                 (void)pl_log_store_forget(ctx->store, j->request.id);
@@ -1064,8 +1080,8 @@ static void begin_retain(PlLogs *l) {
                 pl_log_worker_submit(l->worker, &j->work);
 }
 
-static void begin_forget(PlLogs *l, const char *id) {
-        Job *j = job_new(l, JOB_FORGET);
+static void begin_forget(PlLogs *l, JobKind kind, const char *id) {
+        Job *j = job_new(l, kind);
 
         if (!j)
                 return; /* pruned at the next start */
@@ -1317,7 +1333,7 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
         return 0;
 }
 
-void pl_logs_remove(PlLogs *l, const char *id) {
+void pl_logs_remove(PlLogs *l, const char *id, bool gone) {
         PlLogEntry *e = pl_map_remove(l->entries, id);
 
         if (!e)
@@ -1327,8 +1343,8 @@ void pl_logs_remove(PlLogs *l, const char *id) {
         set_finding(e, PL_LOG_FINDING_NONE, NULL);
         pl_log_rules_remove(l->rules, id);
         entry_free(e);
-        if (!l->dry_run)
-                begin_forget(l, id);
+        if (gone && !l->dry_run)
+                begin_forget(l, JOB_FORGET, id);
 }
 
 void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void *userdata) {
@@ -1339,7 +1355,7 @@ void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void
                 return;
         for (size_t i = 0; i < n; i++)
                 if (!keep(userdata, ids[i]))
-                        begin_forget(l, ids[i]);
+                        begin_forget(l, JOB_FORGET_IF_GONE, ids[i]);
 }
 
 int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {

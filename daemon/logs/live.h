@@ -51,8 +51,9 @@ void pl_logs_set_policy(PlLogs *l, const PlPolicy *policy, bool dry_run);
  */
 int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service, const PlLogPolicy *policy);
 
-/** pl_logs_remove() - the engine has removed the container; its archives stay. */
-void pl_logs_remove(PlLogs *l, const char *id);
+/** pl_logs_remove() - look after it no more; its archives stay. @gone: the engine has removed the
+ * container; otherwise it may come again, and what is known of its log stays. */
+void pl_logs_remove(PlLogs *l, const char *id, bool gone);
 
 /** pl_logs_prune() - once all containers are known: forget records of those for which keep() says
  * no. */

@@ -49,7 +49,7 @@ static PlSubject *ensure(PlRegistry *g, const char *id) {
 }
 
 static void subject_remove(PlRegistry *g, PlSubject *s) {
-        g->handlers->removed(g->userdata, s, true);
+        g->handlers->removed(g->userdata, s, PL_REMOVAL_GONE);
         (void)pl_map_remove(g->subjects, s->id);
         (void)pl_state_dir_remove(g->state_dir, s->id);
         pl_state_dir_forget(g->state_dir, s->id);
@@ -297,16 +297,42 @@ void pl_registry_settle(PlRegistry *g) {
                 return;
         g->stale = false;
         g->synced = true;
-        if (first)
+        if (!g->pruned && !pl_registry_is_dry_run(g)) {
                 pl_state_dir_prune(g->state_dir, is_known, g);
+                g->pruned = true;
+        }
         g->handlers->synced(g->userdata, first);
         pl_reporter_changed(g->reporter);
+}
+
+/* What is known is about another engine, which has its containers still: nothing on disk goes. */
+static void change_engine(PlRegistry *g, const char *identity) {
+        _cleanup_free_ PlSubject **all = calloc(pl_map_size(g->subjects) + 1, sizeof(*all));
+        PlSubject *s;
+        size_t n = 0;
+
+        if (*g->identity && all) {
+                PL_MAP_FOREACH(s, g->subjects)
+                all[n++] = s;
+                for (size_t i = 0; i < n; i++) {
+                        g->handlers->removed(g->userdata, all[i], PL_REMOVAL_LEFT);
+                        (void)pl_map_remove(g->subjects, all[i]->id);
+                        subject_free(all[i]);
+                }
+                g->pruned = false;
+        }
+        (void)snprintf(g->identity, sizeof(g->identity), "%s", identity);
+        pl_state_dir_set_engine(g->state_dir, identity);
 }
 
 static void on_connected(void *userdata, const PlEngineInfo *info) {
         PlRegistry *g = userdata;
         PlSubject *s;
 
+        if (g->handlers->claim(g->userdata, info) < 0)
+                return;
+        if (!pl_streq(g->identity, info->identity))
+                change_engine(g, info->identity);
         g->connected = true;
         free(g->engine_error);
         g->engine_error = NULL;
@@ -488,7 +514,7 @@ PlRegistry *pl_registry_free(PlRegistry *g) {
         if (g->subjects)
                 PL_MAP_FOREACH(s, g->subjects) {
                         (void)pl_map_remove(g->subjects, s->id);
-                        g->handlers->removed(g->userdata, s, false);
+                        g->handlers->removed(g->userdata, s, PL_REMOVAL_END);
                         subject_free(s);
                 }
         pl_map_free(g->subjects);

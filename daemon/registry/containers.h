@@ -25,18 +25,27 @@ typedef struct PlRegistryOptions {
         bool dry_run;                /* as DryRun=yes, whatever the policy says */
 } PlRegistryOptions;
 
+typedef enum PlRemoval {
+        PL_REMOVAL_GONE, /* the engine has removed it */
+        PL_REMOVAL_LEFT, /* it is another engine's: we look after this one now */
+        PL_REMOVAL_END,  /* plimsolld ends */
+} PlRemoval;
+
 /* Called from the loop, from inside the answers of the engine. */
 typedef struct PlRegistryHandlers {
         /* a container is known from now on. Return: 0, or -ENOMEM: then it is not */
         int (*added)(void *userdata, PlSubject *s);
-        /* the last call about it. @gone: the engine has removed it; otherwise plimsolld ends */
-        void (*removed)(void *userdata, PlSubject *s, bool gone);
+        /* the last call about it */
+        void (*removed)(void *userdata, PlSubject *s, PlRemoval why);
         /* before the inspection that it leads to. A start's has to wait until the kernel has its
          * values: whoever writes them calls pl_registry_inspect_due() then */
         void (*event)(void *userdata, PlSubject *s, const PlEvent *e);
         /* an inspection has brought new facts. @current: nothing has happened since it was asked
          * for */
         void (*inspected)(void *userdata, PlSubject *s, bool current);
+        /* an engine answers, and nothing was asked or done yet. Return: 0: it is ours to look
+         * after; -errno: do not touch it */
+        int (*claim)(void *userdata, const PlEngineInfo *info);
         /* connected: what it is; NULL: lost, or left for another one */
         void (*engine)(void *userdata, const PlEngineInfo *info);
         /* everything on the engine's list has been inspected. Call pl_registry_settle() once you
@@ -65,12 +74,14 @@ typedef struct PlRegistry {
         bool networks_asked; /* the answer is due; or it was no, until the engine is back */
 
         PlEngine *engine;
+        char identity[PL_ENGINE_IDENTITY_MAX]; /* of the engine that all of this is about */
         bool connected;
         char *engine_error;    /* why it is not */
         bool stale;            /* what is known dates from when the engine was lost */
         bool synced;           /* everything was known at least once */
         bool syncing;          /* a list is under way */
         bool listed;           /* its answer has come */
+        bool pruned;           /* files about containers that it has no more are gone */
         unsigned sync_pending; /* inspections that it asked for */
         unsigned churn; /* answers of the engine; many of them make giving memory back worthwhile */
 } PlRegistry;

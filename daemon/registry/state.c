@@ -14,11 +14,13 @@
 
 #include "base/fs.h"
 #include "base/journal.h"
+#include "lib/base/json.h"
 #include "registry/point.h"
 
 struct PlStateDir {
         int fd;
-        int older_fd;               /* where plimsoll 0.1 kept them, while some are left there */
+        int older_fd; /* where plimsoll 0.1 kept them, while some are left there */
+        char engine[PL_ENGINE_IDENTITY_MAX];
         const PlReporter *reporter; /* borrowed; NULL: the journal alone */
 };
 
@@ -53,7 +55,7 @@ int pl_state_dir_open(const char *path, const char *older, const PlReporter *rep
         _cleanup_close_ int parent = -EBADF;
         int r;
 
-        d = malloc(sizeof(*d));
+        d = calloc(1, sizeof(*d));
         if (!d)
                 return -ENOMEM;
         d->fd = d->older_fd = -EBADF;
@@ -104,13 +106,19 @@ static void broken(const PlStateDir *d, const char *id, int error, const char *l
                   "its %s, their file is broken (%s)", lost, strerror(-error));
 }
 
+void pl_state_dir_set_engine(PlStateDir *d, const char *engine) {
+        (void)snprintf(d->engine, sizeof(d->engine), "%s", engine);
+}
+
 int pl_state_dir_save(PlStateDir *d, const PlContainerState *s, bool durable) {
         _cleanup_free_ char *text = NULL;
+        PlContainerState stamped = *s; /* a shallow copy */
         int r;
 
         if (!pl_is_id(s->id))
                 return -EINVAL;
-        r = pl_state_format(s, &text);
+        memcpy(stamped.engine, d->engine, sizeof(stamped.engine));
+        r = pl_state_format(&stamped, &text);
         if (r < 0)
                 return r;
         return pl_fs_replace(d->fd, s->id, text, strlen(text), 0600, durable);
@@ -165,16 +173,25 @@ static const char *name_of(const char *id, const char *what, char buf[static NAM
         return buf;
 }
 
+/* The same document, and whose container it is about. Return: owned by the caller, or NULL. */
+static char *stamped_text(const PlStateDir *d, const char *text) {
+        _cleanup_json_ json_t *o = json_loads(text, 0, NULL);
+
+        if (!o || json_object_set_new(o, "engine", json_string(d->engine)) < 0)
+                return NULL;
+        return json_dumps(o, JSON_COMPACT);
+}
+
 /* @text: owned by the callee; NULL: there was no memory for it. */
 static int save_beside(PlStateDir *d, const char *id, const char *what, char *text) {
-        _cleanup_free_ char *owned = text;
+        _cleanup_free_ char *owned = text, *stamped = text ? stamped_text(d, text) : NULL;
         char name[NAME_MAX_BYTES];
 
-        if (!owned)
+        if (!stamped)
                 return -ENOMEM;
         if (!pl_is_id(id))
                 return -EINVAL;
-        return pl_fs_replace(d->fd, name_of(id, what, name), owned, strlen(owned), 0600, false);
+        return pl_fs_replace(d->fd, name_of(id, what, name), stamped, strlen(stamped), 0600, false);
 }
 
 static int load_beside(PlStateDir *d, const char *id, const char *what, char **ret, size_t *ret_n) {
@@ -311,6 +328,28 @@ int pl_state_dir_import(PlStateDir *d) {
         return n;
 }
 
+static bool has_end(const char *name, const char *end) {
+        size_t n = strlen(name), m = strlen(end);
+
+        return n >= m && pl_streq(name + n - m, end);
+}
+
+/* Is it about a container of this engine, or left of a crash? */
+static bool is_ours(const PlStateDir *d, const char *name) {
+        _cleanup_json_ json_t *o = NULL;
+        _cleanup_free_ char *text = NULL;
+        const char *engine;
+        size_t size = 0;
+
+        if (has_end(name, ".new"))
+                return true;
+        if (pl_fs_read(d->fd, name, PL_STATE_SIZE_MAX, &text, &size) < 0)
+                return false;
+        o = json_loadb(text, size, 0, NULL);
+        engine = json_string_value(json_object_get(o, "engine"));
+        return engine && *engine && pl_streq(engine, d->engine);
+}
+
 void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
                         void *userdata) {
         int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -325,8 +364,8 @@ void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *
         while ((e = readdir(dir))) {
                 char id[PL_ID_MAX];
 
-                /* ID, ID.new of a crash, ID.bad, ID.oom …: all go with the container */
-                if (is_about(e->d_name, id) && !keep(userdata, id))
+                /* ID, ID.oom …: all go with the container */
+                if (is_about(e->d_name, id) && !keep(userdata, id) && is_ours(d, e->d_name))
                         (void)unlinkat(d->fd, e->d_name, 0);
         }
         (void)closedir(dir);

@@ -32,6 +32,9 @@ int pl_state_dir_open(const char *path, const char *older, const PlReporter *rep
 /** pl_state_dir_import() - move what is left in the older place; may be killed at any time. Both
  * places must be ours alone. Return: how many files; -errno: the others are where they were. */
 int pl_state_dir_import(PlStateDir *d);
+/** pl_state_dir_set_engine() - whose containers are saved and pruned from now on. @engine: its
+ * identity, copied. */
+void pl_state_dir_set_engine(PlStateDir *d, const char *engine);
 PlStateDir *pl_state_dir_free(PlStateDir *d);
 PL_DEFINE_CLEANUP(PlStateDir *, pl_state_dir_free)
 
@@ -68,6 +71,7 @@ int pl_state_dir_load_slices(PlStateDir *d, char **ret);
 /** pl_state_dir_forget() - its OOM kills and its restarts. */
 void pl_state_dir_forget(PlStateDir *d, const char *id);
 
-/** pl_state_dir_prune() - remove files of containers for which keep() says no. */
+/** pl_state_dir_prune() - remove files of containers of this engine for which keep() says no: it
+ * has just said that they are gone. Those of other engines, or of one that is not known, stay. */
 void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
                         void *userdata);

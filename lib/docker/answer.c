@@ -21,6 +21,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <sys/sysmacros.h>
 #include <limits.h>
 #include <signal.h>
 
@@ -278,6 +279,37 @@ int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret) {
 
         *ret = info;
         return 0;
+}
+
+int pl_docker_parse_info(const char *body, size_t size, PlEngineRoot *ret) {
+        _cleanup_json_ json_t *root = NULL;
+        int r = load_object(body, size, &root);
+
+        if (r < 0)
+                return r == -ENOMEM ? r : -EBADMSG;
+        *ret = (PlEngineRoot){ 0 };
+        copy_cut(string_of(root, "ID"), ret->id, sizeof(ret->id));
+        copy_cut(string_of(root, "DockerRootDir"), ret->path, sizeof(ret->path));
+        return *ret->id || *ret->path ? 0 : -EBADMSG;
+}
+
+bool pl_docker_identity(const PlEngineRoot *root, bool podman,
+                        char ret[static PL_ENGINE_IDENTITY_MAX]) {
+        char where[64] = "";
+        bool has_id = !podman && *root->id;
+
+        if (root->found)
+                (void)snprintf(where, sizeof(where), "%u:%u:%llu", major(root->dev),
+                               minor(root->dev), (unsigned long long)root->ino);
+        (void)snprintf(ret, PL_ENGINE_IDENTITY_MAX, "%s%s%s",
+                       has_id   ? root->id
+                       : podman ? "podman"
+                                : "engine",
+                       root->found ? "/" : "", where);
+        for (char *c = ret; *c; c++)
+                if (*c <= ' ' || *c > '~')
+                        *c = '?';
+        return has_id || root->found;
 }
 
 typedef struct IdList {

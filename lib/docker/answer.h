@@ -9,6 +9,8 @@
  * reference; Podman's compatible API where noted.
  */
 
+#include <sys/types.h>
+
 #include "lib/base/id.h"
 #include "lib/base/macro.h"
 #include "lib/docker/container.h"
@@ -30,10 +32,35 @@ typedef struct PlEngineInfo {
         PlApiVersion api;              /* the one to speak; 0.0: there is none that both know */
         bool podman;                   /* Components[].Name says "Podman Engine" */
         pid_t pid;                     /* its process; 0: not known. Not of the answer */
+        char identity[PL_ENGINE_IDENTITY_MAX]; /* which one it is; not of the answer, either */
 } PlEngineInfo;
 
 /** pl_docker_parse_version() - body of GET /version. Return: 0, -EBADMSG, -ENOMEM. */
 int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret);
+
+/* Where the engine keeps its data, of GET /info. */
+typedef struct PlEngineRoot {
+        char id[128];    /* "ABCD:EFGH:…", a UUID; "": none */
+        char path[4096]; /* DockerRootDir; "": none */
+        bool found;      /* by the caller, who has looked: */
+        dev_t dev;       /* the device that it is on */
+        ino_t ino;
+} PlEngineRoot;
+
+/** pl_docker_parse_info() - body of GET /info. Return: 0, -EBADMSG, -ENOMEM. */
+int pl_docker_parse_info(const char *body, size_t size, PlEngineRoot *ret);
+
+/**
+ * pl_docker_identity() - which engine it is, whatever the path to its socket
+ *
+ * The ID alone is not enough: engines before 23 take it from /etc/docker/key.json, which all of a
+ * host share, and Podman makes a new one for each answer (tried on 20.10.24, 4.3.1). The data
+ * directory is one engine's alone.
+ *
+ * Return: whether anything is known.
+ */
+bool pl_docker_identity(const PlEngineRoot *root, bool podman,
+                        char ret[static PL_ENGINE_IDENTITY_MAX]);
 
 /** pl_docker_parse_list() - body of GET /containers/json: the ids.
  * @ret_ids: array of n 64-digit ids, one block, owned by the caller

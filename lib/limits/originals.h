@@ -19,8 +19,6 @@
  * told. */
 #define PL_STATE_VERSION 2
 
-#define PL_ENGINE_IDENTITY_MAX 192
-
 /* The period of a CPU quota, which is no limit of its own. usec; 0: unknown, or not set. */
 typedef struct PlQuotaPeriod {
         uint64_t original_usec;        /* in the kernel before plimsoll */

@@ -56,6 +56,56 @@ daemon() { "$BUILD_DIR/daemon/plimsolld" "$@"; }
 
 dry_run_of_second() { "$BUILD_DIR/daemon/plimsollctl" --control "$T/second.sock" --json status | jq .dry_run; }
 
+# second_spawn - a plimsolld with everything of its own but the engine, which it reaches by another path
+second_spawn() {
+    mkdir -p "$T/2/archive"
+    ln -sfn "$E/engine" "$T/2/engine"
+    "$BUILD_DIR/daemon/plimsolld" --policy "$T/second.conf" --engine "unix://$T/2/engine/docker.sock" \
+        --control "$T/2/control.sock" --state "$T/2/state" --archive "$T/2/archive" >"$T/second.log" 2>&1 3>&- 4>&- &
+    other=$!
+}
+
+second_is_refused() { wait_until 10 grep -qF "$1: Another plimsolld (pid $DAEMON, control socket $T/control.sock) looks after the engine at unix://$T/2/engine/docker.sock already" "$T/second.log"; }
+
+@test "a second plimsolld for the same engine is refused, whatever its directories are" {
+    local other status=0
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    sed 's/MemoryMax=.*/MemoryMax=32M/' "$T/plimsoll.conf" >"$T/second.conf"
+    second_spawn
+    wait "$other" || status=$?
+    cat "$T/second.log"
+    [ "$status" -eq 75 ]
+    grep -qF "Another plimsolld (pid $DAEMON, control socket $T/control.sock) looks after the engine at unix://$T/2/engine/docker.sock already" "$T/second.log"
+    is web MemoryMax $((64 * MIB))
+    [ -z "$(ls "$T/2/state/containers")" ]
+    unsaid 'limits changed by'
+    # the end of the first one frees it, a violent one as well
+    daemon_end KILL
+    second_spawn
+    wait_until 10 grep -q 'Connected to the engine' "$T/second.log" || { cat "$T/second.log"; false; }
+    kill "$other"
+    wait "$other"
+}
+
+@test "a dry run beside another plimsolld of the same engine cannot be ended by a reload" {
+    local other
+    daemon_begin
+    printf '[Daemon]\nDryRun=yes\n' >"$T/second.conf"
+    second_spawn
+    wait_until 10 grep -q 'Connected to the engine' "$T/second.log" || { cat "$T/second.log"; false; }
+    printf '[Daemon]\nDryRun=no\n' >"$T/second.conf"
+    kill -HUP "$other"
+    second_is_refused 'stays in force' || { cat "$T/second.log"; kill "$other"; false; }
+    daemon_end
+    kill -HUP "$other"
+    wait_until 10 gives false sh -c "'$BUILD_DIR/daemon/plimsollctl' --control '$T/2/control.sock' --json status | jq .dry_run" ||
+        { cat "$T/second.log"; kill "$other"; false; }
+    kill "$other"
+    wait "$other"
+}
+
 @test "READY comes after the first full reconcile" {
     run_bb web
     daemon_begin

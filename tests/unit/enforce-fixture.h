@@ -25,7 +25,11 @@ static inline int on_added(void *userdata, PlSubject *s) {
         return pl_enforcer_add(enforcer, s);
 }
 
-static inline void on_removed(void *userdata, PlSubject *s, bool gone) {
+static int on_claim(void *userdata, const PlEngineInfo *info) {
+        return 0;
+}
+
+static inline void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
         pl_enforcer_remove(enforcer, s);
 }
 
@@ -55,6 +59,7 @@ static inline void on_quiet(void *userdata) {}
 
 static const PlRegistryHandlers registry_handlers = {
         .added = on_added,
+        .claim = on_claim,
         .removed = on_removed,
         .event = on_event,
         .inspected = on_inspected,
@@ -89,7 +94,7 @@ static inline void make_with(const char *policy, PlRegistryOptions options, bool
         ck_assert_int_eq(pl_enforcer_new(registry, &mounts, no_early_write, &enforce_handlers, NULL,
                                          &enforcer),
                          0);
-        pl_enforcer_begin(enforcer);
+        pl_enforcer_begin(enforcer, true);
 }
 
 static inline void make(const char *policy) {

@@ -258,7 +258,11 @@ static int on_added(void *userdata, PlSubject *s) {
         return pl_enforcer_add(enforcer, s);
 }
 
-static void on_removed(void *userdata, PlSubject *s, bool gone) {
+static int on_claim(void *userdata, const PlEngineInfo *info) {
+        return 0;
+}
+
+static void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
         pl_enforcer_remove(enforcer, s);
 }
 
@@ -285,6 +289,7 @@ static void on_quiet(void *userdata) {}
 
 static const PlRegistryHandlers registry_handlers = {
         .added = on_added,
+        .claim = on_claim,
         .removed = on_removed,
         .event = on_event,
         .inspected = on_inspected,
@@ -466,7 +471,7 @@ static void daemon_begin(void) {
         if (pl_enforcer_new(registry, &mounts, false, &enforce_handlers, NULL, &enforcer) < 0 ||
             pl_registry_use_engine(registry) < 0)
                 abort();
-        pl_enforcer_begin(enforcer);
+        pl_enforcer_begin(enforcer, true);
         (void)pl_engine_start(registry->engine);
         life.runs = true;
 }

@@ -116,10 +116,10 @@ START_TEST(defaults_in_a_standoff) {
         for (unsigned i = 0; i <= PL_DRIFT_BURST; i++)
                 drift(SCOPE_A);
         ck_assert(pl_drift_is_standoff(&held()->drift));
-        enforcer->defaults_due = true;
+        enforcer->defaults.due = true;
         pl_queue_arm(enforcer);
         run_through();
-        ck_assert_msg(enforcer->defaults_due == defaults_rows[_i].kept_back, "%s",
+        ck_assert_msg(enforcer->defaults.due == defaults_rows[_i].kept_back, "%s",
                       defaults_rows[_i].name);
 }
 END_TEST

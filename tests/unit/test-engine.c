@@ -4,6 +4,8 @@
  * and back as soon as the engine is. Requests: test-engine-request.c.
  */
 
+#include <sys/sysmacros.h>
+
 #include "base/clock.h"
 #include "engine-fixture.h"
 
@@ -44,6 +46,12 @@ static const struct {
         { "version: of the past",
           "{\"path\":\"version\",\"kind\":\"document\",\"document\":{\"ApiVersion\":\"1.20\"}}",
           -EPROTONOSUPPORT, "too old" },
+        { "info: 500", "{\"path\":\"info\",\"kind\":\"status\"}", -EIO, "out of order" },
+        { "info: hangs", "{\"path\":\"info\",\"kind\":\"hang\"}", -ETIMEDOUT, "GET /info" },
+        { "info: nothing", "{\"path\":\"info\",\"kind\":\"empty\"}", -EBADMSG, "GET /info" },
+        { "info: another document",
+          "{\"path\":\"info\",\"kind\":\"document\",\"document\":{\"a\":1}}", -EBADMSG,
+          "GET /info" },
         { "events: 500", "{\"path\":\"events\",\"kind\":\"status\"}", -EIO,
           "status 500: out of order" },
         { "events: 404", "{\"path\":\"events\",\"kind\":\"status\",\"status\":404}", -ENOENT,
@@ -110,6 +118,69 @@ START_TEST(test_info) {
         ck_assert_uint_eq(pl_engine_info(engine)->api.minor, 41);
         ck_assert_str_eq(pl_engine_url(engine), fake.url);
         ck_assert_int_eq(pl_engine_start(engine), -EALREADY);
+}
+END_TEST
+
+/* Behind a proxy that lets nobody ask, the socket must do. */
+START_TEST(test_identity) {
+        static const char *const refusals[] = {
+                "{\"op\":\"fault\",\"path\":\"info\",\"kind\":\"status\",\"status\":403}",
+                "{\"op\":\"fault\",\"path\":\"info\",\"kind\":\"status\",\"status\":404}",
+        };
+        char id[PL_ENGINE_IDENTITY_MAX];
+
+        fake_start(&fake, NULL);
+        fake_do(&fake, "{\"op\":\"identity\",\"id\":\"ABCD:EFGH x\"}");
+        ck_assert_int_eq(pl_engine_start(engine), 0);
+        ck_assert(run_until(event, &n_connected, 1, LONG));
+        ck_assert_str_eq(pl_engine_info(engine)->identity, "ABCD:EFGH?x");
+        for (size_t i = 0; i < PL_ARRAY_SIZE(refusals); i++) {
+                n_connected = 0;
+                fake_do(&fake, "%s", refusals[i]);
+                fake_do(&fake, "{\"op\":\"cut\"}");
+                ck_assert(run_until(event, &n_connected, 1, LONG));
+                ck_assert_int_eq(strncmp(pl_engine_info(engine)->identity, "engine/", 7), 0);
+                if (i > 0)
+                        ck_assert_str_eq(pl_engine_info(engine)->identity, id);
+                memcpy(id, pl_engine_info(engine)->identity, sizeof(id));
+        }
+}
+END_TEST
+
+static const struct {
+        const char *name, *body;
+        bool found, podman;
+        int r;
+        bool known;
+        const char *identity;
+} identities[] = {
+        { "Docker", "{\"ID\":\"AB:CD\",\"DockerRootDir\":\"/var/lib/docker\"}", true, false, 0,
+          true, "AB:CD/8:1:7" },
+        { "Docker, its data out of sight", "{\"ID\":\"AB:CD\",\"DockerRootDir\":\"/x\"}", false,
+          false, 0, true, "AB:CD" },
+        { "Podman: another ID for each answer", "{\"ID\":\"u-u-i-d\",\"DockerRootDir\":\"/x\"}",
+          true, true, 0, true, "podman/8:1:7" },
+        { "Podman, its data out of sight", "{\"ID\":\"u-u-i-d\",\"DockerRootDir\":\"/x\"}", false,
+          true, 0, false, "podman" },
+        { "no ID", "{\"DockerRootDir\":\"/x\"}", true, false, 0, true, "engine/8:1:7" },
+        { "no text", "{\"ID\":7}", false, false, -EBADMSG, false, NULL },
+        { "nothing", "{}", false, false, -EBADMSG, false, NULL },
+        { "no JSON", "<html>", false, false, -EBADMSG, false, NULL },
+};
+
+START_TEST(test_identities) {
+        const __typeof__(identities[0]) *t = &identities[_i];
+        PlEngineRoot root;
+        char identity[PL_ENGINE_IDENTITY_MAX];
+
+        ck_assert_msg(pl_docker_parse_info(t->body, strlen(t->body), &root) == t->r, "%s", t->name);
+        if (t->r < 0)
+                return;
+        root.found = t->found;
+        root.dev = makedev(8, 1);
+        root.ino = 7;
+        ck_assert_msg(pl_docker_identity(&root, t->podman, identity) == t->known, "%s", t->name);
+        ck_assert_str_eq(identity, t->identity);
 }
 END_TEST
 
@@ -354,6 +425,8 @@ int main(void) {
         tcase_add_loop_test(t, test_fault, 0, PL_ARRAY_SIZE(faults));
         tcase_add_test(t, test_slow_version);
         tcase_add_test(t, test_info);
+        tcase_add_test(t, test_identity);
+        tcase_add_loop_test(t, test_identities, 0, PL_ARRAY_SIZE(identities));
         tcase_add_test(t, test_newer_engine);
         tcase_add_loop_test(t, test_url, 0, PL_ARRAY_SIZE(urls));
         tcase_add_test(t, test_cut);

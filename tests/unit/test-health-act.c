@@ -20,8 +20,12 @@ static int on_added(void *userdata, PlSubject *s) {
         return 0;
 }
 
-static void on_removed(void *userdata, PlSubject *s, bool gone) {
-        if (gone)
+static int on_claim(void *userdata, const PlEngineInfo *info) {
+        return 0;
+}
+
+static void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
+        if (why != PL_REMOVAL_END)
                 pl_health_act_remove(act, s);
 }
 
@@ -53,6 +57,7 @@ static void on_quiet(void *userdata) {}
 
 static const PlRegistryHandlers registry_handlers = {
         .added = on_added,
+        .claim = on_claim,
         .removed = on_removed,
         .event = on_event,
         .inspected = on_inspected,

@@ -412,7 +412,7 @@ START_TEST(removed_by_the_engine) {
         while (pl_clock_usec(CLOCK_MONOTONIC) - start < 1500 * PL_USEC_PER_MSEC)
                 (void)sd_event_run(event, 100000);
         ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
-        pl_logs_remove(logs, ID);
+        pl_logs_remove(logs, ID, true);
         (void)loop(200);
         ck_assert_uint_eq(n_findings, 0);
 }
@@ -502,7 +502,7 @@ START_TEST(spared_is_said_once) {
         (void)loop(2500);
         ck_assert_uint_eq(n_method_said, 1);
         for (unsigned i = 1; i < 5; i++)
-                pl_logs_remove(logs, ids[i]);
+                pl_logs_remove(logs, ids[i], true);
         text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
         ck_assert(strncmp(text, "log of 1 container (web0): ", 27) == 0);
         free(text);
@@ -533,12 +533,19 @@ START_TEST(remembers_and_forgets) {
         pl_logs_prune(logs, keep, logs);
         (void)loop(200);
         ck_assert_int_eq(access(state, F_OK), 0);
-        pl_logs_remove(logs, ID);
+        pl_logs_remove(logs, ID, true);
         LOOP_UNTIL(access(state, F_OK) < 0);
         update(20); /* it is back; the next daemon starts after it has gone */
         LOOP_UNTIL(access(state, F_OK) == 0);
         logs = pl_logs_free(logs);
         make_logs();
+        /* another engine's list says nothing: its log is there, so it is, too */
+        pl_logs_remove(logs, ID, false);
+        pl_logs_prune(logs, keep, NULL);
+        logs = pl_logs_free(logs); /* after its last jobs */
+        ck_assert_int_eq(access(state, F_OK), 0);
+        make_logs();
+        ck_assert_int_eq(unlink(log_path), 0);
         pl_logs_prune(logs, keep, NULL);
         LOOP_UNTIL(access(state, F_OK) < 0);
 }

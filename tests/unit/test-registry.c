@@ -56,11 +56,22 @@ static int on_added(void *userdata, PlSubject *s) {
         return 0;
 }
 
-static void on_removed(void *userdata, PlSubject *s, bool gone) {
-        hear("%s %s", gone ? "removed" : "left", short_id(s->id));
+static int claim_error;
+static unsigned n_claims;
+
+static int on_claim(void *userdata, const PlEngineInfo *info) {
+        n_claims++;
+        ck_assert_str_ne(info->identity, "");
+        return claim_error;
+}
+
+static void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
+        static const char *const words[] = { "removed", "left to the other", "left" };
+
+        hear("%s %s", words[why], short_id(s->id));
         n_removed++;
         /* whoever has a last word about it finds it still */
-        if (gone) {
+        if (why == PL_REMOVAL_GONE) {
                 ck_assert_ptr_eq(subject(s->id), s);
                 pl_subject_report(&reporter, s, LOG_INFO, NULL, NULL, NULL, "the last word");
         }
@@ -100,6 +111,7 @@ static void on_quiet(void *userdata) {}
 
 static const PlRegistryHandlers handlers = {
         .added = on_added,
+        .claim = on_claim,
         .removed = on_removed,
         .event = on_event,
         .inspected = on_inspected,
@@ -369,6 +381,18 @@ START_TEST(removal_is_named) {
 }
 END_TEST
 
+static void save_state(const char *id) {
+        PlContainerState s = { .managed = 1 };
+
+        (void)snprintf(s.id, sizeof(s.id), "%s", id);
+        ck_assert_int_eq(pl_state_dir_save(registry->state_dir, &s, false), 0);
+}
+
+static const char *identity_of_fake(void) {
+        fake_do(&fake, "{\"op\":\"identity\",\"id\":\"fake\"}");
+        return "fake";
+}
+
 static bool has_state(const char *id) {
         char path[256];
 
@@ -378,9 +402,12 @@ static bool has_state(const char *id) {
 
 /* The files of those that were removed while nobody looked go with the first full list. */
 START_TEST(state_of_the_gone) {
-        tmp_put("state/containers/" ID_B, "x");
-        tmp_put("state/containers/" ID_C, "x");
+        pl_state_dir_set_engine(registry->state_dir, identity_of_fake());
+        save_state(ID_B);
+        save_state(ID_C);
+        tmp_put("state/containers/" ID_C ".new", "x"); /* of a crash */
         sync_all();
+        ck_assert(!has_state(ID_C ".new"));
         ck_assert(has_state(ID_B));
         ck_assert(!has_state(ID_C));
         fake_do(&fake, "{\"op\":\"destroy\",\"name\":\"db\"}");
@@ -586,6 +613,33 @@ START_TEST(no_engine) {
 }
 END_TEST
 
+/* An engine that another plimsolld has is asked for nothing. */
+START_TEST(engine_is_claimed_first) {
+        claim_error = -EBUSY;
+        use_engine();
+        RUN_UNTIL(n_claims > 0);
+        ck_assert(!registry->connected);
+        ck_assert_uint_eq(n_heard, 0);
+        ck_assert_uint_eq(n_connected, 0);
+        claim_error = 0;
+}
+END_TEST
+
+/* Files go with their containers, when the engine that had these says so. */
+START_TEST(files_of_other_engines_stay) {
+        pl_state_dir_set_engine(registry->state_dir, "elsewhere");
+        save_state(ID_C);
+        sync_all();
+        ck_assert(has_state(ID_C));
+        registry->pruned = false;
+        pl_state_dir_set_engine(registry->state_dir, registry->identity);
+        save_state(ID_C);
+        registry->stale = true;
+        pl_registry_settle(registry);
+        ck_assert(!has_state(ID_C));
+}
+END_TEST
+
 /* Another Engine=: what the one before still owes is not heard, what it had is gone. */
 START_TEST(engine_changed_by_policy) {
         char text[200];
@@ -596,6 +650,7 @@ START_TEST(engine_changed_by_policy) {
         (void)snprintf(text, sizeof(text), "[Daemon]\nEngine=%s\n", fake.url);
         make_registry(&handlers, (PlRegistryOptions){}, text);
         sync_all();
+        save_state(ID_B);
         hold(ID_B "/json");
         pl_registry_inspect(registry, subject(ID_B));
         first = fake;
@@ -615,6 +670,10 @@ START_TEST(engine_changed_by_policy) {
         ck_assert_str_eq(pl_engine_url(registry->engine), second.url);
         ck_assert_ptr_null(subject(ID_B));
         ck_assert_uint_eq(heard_at("inspected B"), 0);
+        /* the first engine has it still: what is known of it stays */
+        ck_assert_uint_gt(heard_at("left to the other B"), 0);
+        ck_assert_uint_eq(heard_at("removed B"), 0);
+        ck_assert(has_state(ID_B));
         ck_assert_int_eq(subject(ID_A)->facts->phase, PL_PHASE_CREATED);
         ck_assert_int_eq(pl_registry_use_engine(registry), 0); /* the same: nothing happens */
         ck_assert(registry->connected);
@@ -704,6 +763,8 @@ int main(void) {
         tcase_add_test(t, missed_event_lists_again);
         tcase_add_test(t, lost_engine_is_stale);
         tcase_add_test(t, no_engine);
+        tcase_add_test(t, engine_is_claimed_first);
+        tcase_add_test(t, files_of_other_engines_stay);
         tcase_add_test(t, engine_changed_by_policy);
         tcase_add_test(t, engine_of_the_command_line);
         tcase_add_test(t, network_events);

@@ -121,6 +121,10 @@ START_TEST(parse) {
 }
 END_TEST
 
+static void put(int fd, const char *name, const char *text) {
+        ck_assert_int_eq(pl_fs_replace(fd, name, text, strlen(text), 0600, false), 0);
+}
+
 static bool keep_other(void *userdata, const char *id) {
         return pl_streq(id, OTHER);
 }
@@ -162,7 +166,21 @@ START_TEST(directory) {
         ck_assert_int_eq(faccessat(fd, OTHER, F_OK, 0), 0);
         ck_assert_int_eq(unlinkat(fd, OTHER, 0), 0);
 
+        /* nobody knows whose it is; then another's; then this engine's */
         pl_state_dir_prune(d, keep_other, NULL);
+        pl_state_dir_set_engine(d, "A");
+        ck_assert_int_eq(pl_state_dir_save(d, &s, false), 0);
+        put(fd, ID ".oom", "{\"engine\":\"A\"}");
+        put(fd, ID ".restart", "{\"engine\":\"B\"}");
+        pl_state_dir_set_engine(d, "B");
+        pl_state_dir_prune(d, keep_other, NULL);
+        ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
+        ck_assert_str_eq(t.engine, "A");
+        ck_assert_int_eq(faccessat(fd, ID ".oom", F_OK, 0), 0);
+        ck_assert_int_lt(faccessat(fd, ID ".restart", F_OK, 0), 0);
+        pl_state_dir_set_engine(d, "A");
+        pl_state_dir_prune(d, keep_other, NULL);
+        ck_assert_int_lt(faccessat(fd, ID ".oom", F_OK, 0), 0);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
         ck_assert_int_eq(faccessat(fd, OTHER ".bad", F_OK, 0), 0);
         ck_assert_int_eq(pl_state_dir_remove(d, ID), 0);
@@ -182,10 +200,6 @@ static unsigned kill_at; /* the point of the run at which it is killed; 0: never
 void pl_import_point(PlImportPoint p) {
         if (kill_at > 0 && --kill_at == 0)
                 (void)raise(SIGKILL);
-}
-
-static void put(int fd, const char *name, const char *text) {
-        ck_assert_int_eq(pl_fs_replace(fd, name, text, strlen(text), 0600, false), 0);
 }
 
 static int make_directory(const char *parent, const char *name) {
