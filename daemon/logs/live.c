@@ -525,20 +525,25 @@ static bool is_looked_after(const PlLogEntry *e) {
 static int look_soon(PlLogEntry *e, uint64_t usec);
 
 static void lose(PlLogEntry *e, int where) {
+        const char *rest = "what is still written is archived as long as plimsolld runs";
         uint64_t size;
         char text[320];
 
+        if (!e->watched)
+                rest = "plimsolld cannot reach it any more either";
+        else if (e->wanted.max_size_bytes == PL_UNLIMITED)
+                rest = "nothing of it is archived, because it has no LogMaxSize=";
         snprintf(text, sizeof(text),
-                 "%s while the engine writes to it, and 'docker logs' %s; %s; "
-                 "restart the container to give it a log again",
+                 "%s while the engine writes to it, and 'docker logs' %s; %s; restart the "
+                 "container to give it a log again",
                  where == ELSEWHERE ? "its log was replaced by another file"
                                     : "its log was removed or moved away",
-                 where == ELSEWHERE ? "shows that one" : "shows nothing",
-                 e->watched ? "what is still written is archived as long as plimsolld runs"
-                            : "plimsolld cannot reach it any more either");
+                 where == ELSEWHERE ? "shows that one" : "shows nothing", rest);
         e->lost.now = true;
         e->lost.archived_bytes = 0;
-        e->lost.file = e->watched ? old_file_new(e->watched->fd) : NULL;
+        e->lost.file = e->watched && e->wanted.max_size_bytes != PL_UNLIMITED
+                                       ? old_file_new(e->watched->fd)
+                                       : NULL;
         (void)(e->watched && watch_size(e->watched, &size, &e->lost.ino));
         report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL, "%s", text);
         set_finding(e, PL_LOG_FINDING_FAILED, text);
@@ -718,11 +723,19 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         snprintf(raw, sizeof(raw), "%" PRIu64, o->raw_bytes);
         snprintf(packed, sizeof(packed), "%" PRIu64, o->packed_bytes);
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
-        if (j->kind == JOB_SALVAGE)
+        if (j->kind == JOB_SALVAGE) {
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
                        "%s lines archived that its log has without its name (%s to %s)", lines,
                        pl_format_bytes(o->raw_bytes, a), pl_format_bytes(o->packed_bytes, b));
-        else if (o->raw_bytes > 0)
+                if (o->dropped_bytes > 0)
+                        report(e, LOG_WARNING, PL_MESSAGE_LOG_DROPPED, NULL,
+                               "the %s before them are more than LogMaxSize= and LogMaxFiles= "
+                               "allow, and were not archived",
+                               pl_format_bytes(o->dropped_bytes, a));
+                pl_reporter_changed(e->logs->reporter);
+                return;
+        }
+        if (o->raw_bytes > 0)
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
                        "log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
                        fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
@@ -1020,6 +1033,17 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         return j;
 }
 
+/* As much as its archives and the log could have come to. */
+static uint64_t salvage_max(const PlLogEntry *e) {
+        uint64_t max = e->wanted.max_size_bytes, n = (uint64_t)e->wanted.rule.max_files + 1;
+
+        if (e->wanted.rule.max_files == 0)
+                return PL_MAX(max, e->logs->budget_bytes == PL_UNLIMITED
+                                                   ? PL_UNLIMITED
+                                                   : e->logs->budget_bytes / 10);
+        return max > PL_UNLIMITED / n ? PL_UNLIMITED : max * n;
+}
+
 /* @last: whatever comes of it is for nobody to act upon */
 static Job *salvage_job(PlLogEntry *e, bool last) {
         Job *j = e->lost.file ? rotate_job(e, true) : NULL;
@@ -1028,6 +1052,7 @@ static Job *salvage_job(PlLogEntry *e, bool last) {
                 return NULL;
         j->kind = JOB_SALVAGE;
         j->last = last;
+        j->request.salvage_max_bytes = salvage_max(e);
         j->file = e->lost.file;
         j->file->n_ref++;
         return j;

@@ -786,41 +786,54 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
 static int find_rest(Job *j, uint64_t *from) {
         PlRotateState *s = &j->state;
         PlRotateSeen seen;
-        uint64_t mark, gen;
+        uint64_t mark, gen, head;
+        bool known;
         int r = pl_log_file_see(j->log.fd, s, &seen);
 
         if (r < 0)
                 return fail(j, "reading the log", r);
-        if (s->dev != seen.dev || s->ino != seen.ino)
-                seen.dev = 0; /* the record is of another file */
-        else if (s->phase == PL_ROTATE_CLEAN && pl_rotate_recover(s, &seen) == PL_ROTATE_GO_ON)
-                *from = s->head;
-        else if (s->phase == PL_ROTATE_INTENT)
+        known = s->dev == seen.dev && s->ino == seen.ino;
+        if (known)
                 switch (pl_rotate_recover(s, &seen)) {
+                case PL_ROTATE_GO_ON:
+                        *from = s->head;
+                        break;
                 case PL_ROTATE_REDO:
                         *from = s->k;
                         break;
                 case PL_ROTATE_FINISH:
                         *from = s->k - s->a;
                         break;
-                default:
-                        seen.dev = 0;
+                case PL_ROTATE_RESET:
+                        known = false;
                 }
-        else
-                seen.dev = 0;
-        if (seen.dev == 0 && *from == 0) {
-                r = pl_log_file_find_head(j->log.fd, 0, seen.size, from, &mark, &gen);
+        if (!known && *from == 0) { /* our own markers tell */
+                r = pl_log_file_find_head(j->log.fd, 0, seen.size, &head, &mark, &gen);
                 if (r < 0)
                         return fail(j, "looking for the start of the log", r);
-                if (gen == 0)
-                        *from = 0;
+                *from = gen > 0 ? head : 0;
         }
-        r = settle(j);
-        if (r >= 0 && seen.dev != 0) {
-                pl_rotate_reset(s, 0, 0);
-                r = save(j);
-        }
-        return r;
+        if (s->phase == PL_ROTATE_INTENT)
+                return settle(j);
+        if (!known)
+                return 0;
+        pl_rotate_reset(s, 0, 0);
+        return save(j);
+}
+
+/* Of a log that nobody has bounded, the newest: archives of others must not go for its sake. */
+static int skip_oldest(Job *j, uint64_t size, uint64_t *from) {
+        uint64_t max = j->req->salvage_max_bytes, k;
+        int r;
+
+        if (size - *from <= max)
+                return 0;
+        r = pl_log_file_cut(j->log.fd, *from, size - max, &k);
+        if (r < 0)
+                return r == -ENODATA ? 0 : fail(j, "looking for a line end", r);
+        j->out->dropped_bytes = k - *from;
+        *from = k;
+        return 0;
 }
 
 /* The archive counts from its commit point on; there is no marker, because the file is not read
@@ -833,6 +846,11 @@ static int salvage(Job *j, uint64_t *from) {
 
         if (r >= 0 && fstat(j->log.fd, &st) < 0)
                 r = -errno;
+        if (r < 0)
+                return r;
+        if ((uint64_t)st.st_size <= *from)
+                return 0;
+        r = skip_oldest(j, (uint64_t)st.st_size, from);
         if (r < 0)
                 return r;
         r = pl_log_file_cut(j->log.fd, *from, (uint64_t)st.st_size, &s->k);

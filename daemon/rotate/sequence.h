@@ -48,6 +48,7 @@ typedef struct PlRotateRequest {
         uint64_t budget_bytes;
         bool force;                            /* however small the log is */
         uint64_t salvaged_ino, salvaged_bytes; /* of that file are in archives: pl_log_salvage() */
+        uint64_t salvage_max_bytes;            /* that one pl_log_salvage() archives, the newest */
         PlLogRules *rules;                     /* what is kept of whom; borrowed; NULL: of nobody */
 } PlRotateRequest;
 
@@ -58,7 +59,8 @@ typedef struct PlRotateOutcome {
         PlLogMethod method; /* in use; off with its why otherwise */
         unsigned rotations;
         uint64_t lines, raw_bytes, packed_bytes; /* of these rotations */
-        uint64_t dropped_bytes; /* freed without an archive, on a full disk and LogOnFull=drop */
+        uint64_t dropped_bytes; /* freed without an archive, on a full disk and LogOnFull=drop; or
+                                 * beyond salvage_max_bytes */
         bool recovered;         /* an interrupted rotation was finished */
         bool full;              /* the disk was full */
         bool shortened;         /* somebody else truncated it, with lines that no archive has */

@@ -19,7 +19,7 @@ static sd_event *event;
 static PlLogs *logs;
 static PlContainer container;
 static PlLogPolicy policy;
-static unsigned n_rotated, n_findings, n_method_said, n_archive_said;
+static unsigned n_rotated, n_findings, n_method_said, n_archive_said, n_dropped_said;
 static uint64_t lines;
 static char method_said[512];
 
@@ -35,6 +35,7 @@ static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
         }
         if (pl_streq_null(entry->message_id, PL_MESSAGE_LOG_FAILED))
                 n_findings++;
+        n_dropped_said += pl_streq_null(entry->message_id, PL_MESSAGE_LOG_DROPPED);
         n_archive_said += entry->priority == LOG_ERR && !entry->container_id;
         if (entry->priority == LOG_NOTICE && !entry->container_id) {
                 n_method_said++;
@@ -69,7 +70,7 @@ static void setup(void) {
                                    .pid = 1,
                                    .log = { .driver = (char *)"json-file", .path = log_path } };
         policy = (PlLogPolicy){ .max_size_bytes = KIB(64), .max_age_usec = PL_TIME_INFINITY };
-        n_rotated = n_findings = n_method_said = n_archive_said = 0;
+        n_rotated = n_findings = n_method_said = n_archive_said = n_dropped_said = 0;
         lines = 0;
 }
 
@@ -367,6 +368,37 @@ START_TEST(meddled_with) {
 }
 END_TEST
 
+/* Somebody removes a log to have its space, and nobody has bounded it until then: as much is
+ * archived as the policy would have kept, and the space is given back. */
+START_TEST(removed_for_its_space) {
+        struct stat st;
+        int fd;
+
+        append(0);
+        fd = open(log_path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        write_to(fd, 40000);
+        policy.method = PL_LOG_METHOD_COLLAPSE; /* which may not be, under this engine */
+        policy.max_files = 1;
+        if (_i == 1)
+                policy.max_size_bytes = PL_UNLIMITED;
+        update(28);
+        LOOP_UNTIL(settled());
+        meddle(0);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_FAILED);
+        if (_i == 1) {
+                (void)loop(300);
+                ck_assert(archived(0)); /* nobody asked for archives of it */
+        } else {
+                LOOP_UNTIL(n_dropped_said == 1);
+                ck_assert_uint_gt(lines, 1000);
+                ck_assert_uint_lt(lines, 2200); /* 128 KiB */
+                ck_assert_int_eq(fstat(fd, &st), 0);
+                ck_assert_uint_lt((uint64_t)st.st_blocks * 512, KIB(64));
+        }
+        (void)close(fd);
+}
+END_TEST
+
 /* Moved away and back: nothing is archived twice, nothing is lost. */
 START_TEST(moved_and_back) {
         char command[2048];
@@ -571,6 +603,7 @@ int main(void) {
         tcase_add_test(c, rotates_when_grown);
         tcase_add_loop_test(c, archives_removed, 0, 2);
         tcase_add_loop_test(c, meddled_with, 0, 3);
+        tcase_add_loop_test(c, removed_for_its_space, 0, 2);
         tcase_add_loop_test(c, moved_and_back, 0, 2);
         tcase_add_test(c, removed_by_the_engine);
         tcase_add_test(c, truncated);
