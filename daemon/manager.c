@@ -21,6 +21,7 @@
 #include "logs/paths.h"
 #include "oom/explain.h"
 #include "policy-load.h"
+#include "report/gather.h"
 #include "status/endpoints.h"
 #include "status/line.h"
 
@@ -36,6 +37,7 @@ struct PlManager {
         sd_event *event;
         PlManagerOptions options;
         PlReporter reporter;
+        PlGather *gather;
         PlCgroupMounts mounts;
 
         PlRegistry *registry;
@@ -648,7 +650,9 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         m->options = *options;
         m->policy.file = options->policy_file;
         m->reporter = (PlReporter){ .changed = on_changed, .userdata = m };
-        r = open_registry(m);
+        r = pl_gather_new(m->event, &m->reporter, &m->gather);
+        if (r >= 0)
+                r = open_registry(m);
         if (r >= 0)
                 r = open_kernel(m);
         if (r >= 0)
@@ -686,6 +690,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->logs = pl_logs_free(m->logs); /* its last jobs still report */
         m->log_paths = pl_log_paths_free(m->log_paths);
         m->health = pl_health_act_free(m->health);
+        m->gather = pl_gather_free(m->gather);
         m->reporter.stream = NULL;
         m->ctl = pl_ctl_server_free(m->ctl);
         m->oom = pl_oom_explainer_free(m->oom);

@@ -21,11 +21,12 @@ static int keep(PlEnforcer *e, PlHeld *h, bool durable) {
         int r = pl_state_dir_save(e->registry->state_dir, &h->originals.state, durable);
 
         if (r < 0)
-                pl_subject_report(e->reporter, h->subject, LOG_ERR, PL_MESSAGE_LIMITS_FAILED,
-                                  strerror(-r), NULL,
-                                  "limits not touched: what was there before cannot be kept in %s: "
-                                  "%s",
-                                  e->registry->options.state_dir, strerror(-r));
+                pl_subject_report_of_many(
+                                e->reporter, h->subject, LOG_ERR, PL_MESSAGE_LIMITS_FAILED,
+                                strerror(-r),
+                                "limits not touched: what was there before cannot be kept in %s: "
+                                "%s",
+                                e->registry->options.state_dir, strerror(-r));
         return r;
 }
 

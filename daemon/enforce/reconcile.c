@@ -170,9 +170,9 @@ static void note_unsupported(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 (void)pl_held_set_error(h, step->resource, PL_OWNER_KERNEL,
                                         alone ? no_group
                                               : "not supported by this kernel's cgroup hierarchy");
-                pl_subject_report(
+                pl_subject_report_of_many(
                                 e->reporter, h->subject, LOG_NOTICE, PL_MESSAGE_UNSUPPORTED,
-                                info->name, NULL, "%s= has no effect here: %s", info->name,
+                                info->name, "%s= has no effect here: %s", info->name,
                                 alone ? no_group
                                       : step->why ?: "the cgroup hierarchy of this host has no such file");
         }
@@ -239,13 +239,14 @@ static void note_refusal(PlEnforcer *e, PlHeld *h, const PlStep *step, const cha
                 why = NULL;
         if (!pl_held_set_error(h, step->resource, PL_OWNER_KERNEL, why ?: strerror(-error)))
                 return;
-        pl_subject_report(e->reporter, h->subject, error == -EBUSY ? LOG_WARNING : LOG_ERR,
-                          error == -EBUSY ? PL_MESSAGE_LIMITS_WAITING : PL_MESSAGE_LIMITS_FAILED,
-                          why, NULL, "%s= not applied, the kernel refused %s%s",
-                          pl_resource_info(step->resource)->name, why ?: "it",
-                          error == -EBUSY ? ": the container uses more than that. It is tried "
-                                            "again when less is in use"
-                                          : "");
+        pl_subject_report_of_many(
+                        e->reporter, h->subject, error == -EBUSY ? LOG_WARNING : LOG_ERR,
+                        error == -EBUSY ? PL_MESSAGE_LIMITS_WAITING : PL_MESSAGE_LIMITS_FAILED, why,
+                        "%s= not applied, the kernel refused %s%s",
+                        pl_resource_info(step->resource)->name, why ?: "it",
+                        error == -EBUSY ? ": the container uses more than that. It is tried "
+                                          "again when less is in use"
+                                        : "");
 }
 
 static void note_refused(PlEnforcer *e, PlHeld *h, PlResource r, int error) {

@@ -35,6 +35,12 @@ static inline bool pl_subject_is_known(const PlSubject *s) {
         return s->facts && !s->provisional;
 }
 
+/** pl_subject_report_of_many() - the same, of what may be true of many containers for one cause:
+ * the text, without a name, is told once for all of them. */
+void pl_subject_report_of_many(const PlReporter *r, const PlSubject *s, int priority,
+                               const char *message_id, const char *reason, const char *format, ...)
+                PL_PRINTF(6, 7);
+
 /**
  * pl_subject_report() - an entry about a container
  * @message_id: of lib/base/message.h, or NULL

@@ -96,6 +96,8 @@ void pl_report(const PlReporter *r, const PlEntry *entry, const char *format, ..
                 text = NULL;
                 return;
         }
+        if (r && r->gather && entry->of_many && r->gather(r->gatherer, entry, text))
+                return;
         pl_log_full(entry->priority, entry->message_id, &subject, "%s%s%s", name ?: "",
                     name ? ": " : "", text);
         if (r)

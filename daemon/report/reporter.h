@@ -18,10 +18,14 @@ typedef struct PlEntry {
         const char *container_name, *container_id;
         const char *service;      /* the policy section's name */
         const char *reason;       /* PLIMSOLL_REASON= */
-        const PlLogField *fields; /* more of them, ended by a NULL name */
+        const PlLogField *fields; /* more of them, ended by a NULL name; not of what is gathered */
+        bool of_many;             /* the same may be true of many containers: told as one */
 } PlEntry;
 
 typedef struct PlReporter {
+        /* holds back what is of_many; NULL: not. Return: false: it is to be told now */
+        bool (*gather)(void *gatherer, const PlEntry *entry, const char *text);
+        void *gatherer;
         PlCtlServer *stream;             /* borrowed; NULL: there is none yet */
         void (*changed)(void *userdata); /* something that the status line counts has changed */
         /* called for each entry as well; NULL: not */

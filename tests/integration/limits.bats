@@ -410,6 +410,20 @@ away_end() { find /sys/fs/cgroup -maxdepth 2 -type d -name plimsoll-test-away -e
     away_end
 }
 
+@test "what this host cannot do is told once for all containers that it is true of" {
+    is_v2 && skip 'v2 has MemoryHigh='
+    local i
+    policy_is <<<$'[Service many]\nMatch=name:many*\nMemoryHigh=32M\nTasksMax=50'
+    for i in 1 2 3 4 5 6 7; do run_bb "many$i"; done
+    daemon_begin
+    wait_until 5 said '^7 containers \(many[1-7], many[1-7], many[1-7] and 4 more\): MemoryHigh= has no effect here: cgroup v1 does not have it$'
+    run_bb many8
+    wait_until 10 said '^many8: MemoryHigh= has no effect here'
+    docker restart -t 0 many8
+    wait_until 10 is many8 TasksMax 50
+    [ "$(grep -c 'has no effect here' "$LOG")" = 2 ] || fail "$(grep 'no effect' "$LOG")"
+}
+
 @test "status tells what the kernel tells" {
     daemon_begin
     run_bb web
