@@ -332,6 +332,24 @@ void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *readin
         version_of(m, PL_CONTROLLER_MEMORY)->read_current(g->dir_fd[PL_CONTROLLER_MEMORY], reading);
 }
 
+int pl_cg_read_cpus(const PlCgroupMounts *m, char **ret) {
+        bool v2 = m->hierarchy[PL_CONTROLLER_CPUSET] == PL_HIERARCHY_V2;
+        _cleanup_close_ int fd = -EBADF;
+        char buf[FILE_MAX];
+        int r;
+
+        if (!m->mount[PL_CONTROLLER_CPUSET])
+                return -ENOENT;
+        fd = open(m->mount[PL_CONTROLLER_CPUSET], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = read_file(fd, v2 ? "cpuset.cpus.effective" : "cpuset.cpus", buf, sizeof(buf));
+        if (r < 0)
+                return r;
+        buf[strcspn(buf, "\n")] = '\0';
+        return *buf ? pl_parse_cpuset(buf, ret) : -ENOENT;
+}
+
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
         bool any = false;
         PlUsage u;

@@ -9,14 +9,16 @@
 #include <errno.h>
 
 #include "cgroup/device.h"
+#include "cgroup/read.h"
 #include "lib/base/message.h"
+#include "lib/base/unit.h"
 #include "lib/docker/update.h"
 #include "lib/limits/desired.h"
 #include "lib/limits/unit-properties.h"
 
 /* Policies name devices by path, the kernel by number. A path that leads nowhere costs only that
  * value. */
-static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want) {
+static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want, uint32_t *ret_impossible) {
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 PlValue resolved = { 0 };
                 int r;
@@ -28,6 +30,8 @@ static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want) {
                         return r;
                 pl_value_deinit(&want->v[i]);
                 want->v[i] = resolved;
+                if (r < 0)
+                        *ret_impossible |= 1U << i;
                 if (r < 0 && pl_held_set_error(h, i, PL_OWNER_KERNEL, "no such block device"))
                         pl_subject_report(
                                         e->reporter, h->subject, LOG_ERR, PL_MESSAGE_LIMITS_FAILED,
@@ -37,6 +41,25 @@ static int resolve_devices(PlEnforcer *e, PlHeld *h, PlLimits *want) {
                                         pl_resource_info(i)->name, strerror(-r));
         }
         return 0;
+}
+
+/* One bad value makes an engine refuse all that it is told along with it. */
+static void check_cpus(PlEnforcer *e, PlHeld *h, PlLimits *want, uint32_t *ret_impossible) {
+        PlValue *cpus = &want->v[PL_RESOURCE_ALLOWED_CPUS];
+        _cleanup_free_ char *all = NULL, *why = NULL;
+
+        if (!cpus->set || !cpus->text || h->restoring & (1U << PL_RESOURCE_ALLOWED_CPUS) ||
+            pl_cg_read_cpus(e->mounts, &all) < 0 || pl_cpuset_within(cpus->text, all))
+                return;
+        if (asprintf(&why, "this host has the CPUs %s, and not all of %s", all, cpus->text) < 0)
+                why = NULL;
+        *ret_impossible |= 1U << PL_RESOURCE_ALLOWED_CPUS;
+        pl_value_deinit(cpus);
+        *cpus = (PlValue){ 0 };
+        if (pl_held_set_error(h, PL_RESOURCE_ALLOWED_CPUS, PL_OWNER_KERNEL, why ?: "no such CPUs"))
+                pl_subject_report_of_many(e->reporter, h->subject, LOG_ERR,
+                                          PL_MESSAGE_LIMITS_FAILED, why,
+                                          "AllowedCPUs= not applied: %s", why ?: "no such CPUs");
 }
 
 /* systemd's drop-in for [Defaults] also applies to containers with a section of their own. */
@@ -57,8 +80,15 @@ static int undo_defaults(PlEnforcer *e, PlHeld *h, PlLimits *want) {
         return r;
 }
 
+static void forget_errors(PlHeld *h, uint32_t mask) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r))
+                        (void)pl_held_set_error(h, r, PL_OWNER_KERNEL, NULL);
+}
+
 int pl_desire(PlEnforcer *e, PlHeld *h) {
         PlLimits want = { 0 };
+        uint32_t impossible = 0;
         int r;
 
         if (h->subject->facts)
@@ -69,11 +99,14 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         if (r >= 0)
                 r = undo_defaults(e, h, &want);
         if (r >= 0)
-                r = resolve_devices(e, h, &want);
+                r = resolve_devices(e, h, &want, &impossible);
         if (r < 0) {
                 pl_limits_deinit(&want);
                 return r;
         }
+        check_cpus(e, h, &want, &impossible);
+        forget_errors(h, h->truth.impossible & ~impossible);
+        h->truth.impossible = impossible;
         for (PlResource i = 0; i < _PL_RESOURCE_N; i++) {
                 if (pl_value_equal(&want.v[i], &h->want.v[i]))
                         continue;

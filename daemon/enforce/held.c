@@ -60,5 +60,5 @@ uint32_t pl_held_in_force(const PlHeld *h) {
 }
 
 uint32_t pl_held_lacking(const PlHeld *h) {
-        return pl_held_wanted(h) & ~h->unsupported & ~pl_held_in_force(h);
+        return (pl_held_wanted(h) & ~h->unsupported & ~pl_held_in_force(h)) | h->truth.impossible;
 }

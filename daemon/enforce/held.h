@@ -71,11 +71,12 @@ typedef struct PlHeldWatch {
 
 /* What may be said to be in force: see pl_held_in_force(). Masks of 1 << PlResource. */
 typedef struct PlHeldTruth {
-        uint32_t as_wanted; /* values that the last reading has as wanted */
-        uint32_t cannot;    /* values that the last plan could do nothing for */
-        uint32_t evaded;    /* values that a process of the container evades, in another group */
-        uint32_t strayed;   /* the same, while all of them are looked at */
-        uint32_t contested; /* values that somebody else keeps changing, until that is over */
+        uint32_t as_wanted;  /* values that the last reading has as wanted */
+        uint32_t cannot;     /* values that the last plan could do nothing for */
+        uint32_t impossible; /* values of the policy that nothing here can be told: left out */
+        uint32_t evaded;     /* values that a process of the container evades, in another group */
+        uint32_t strayed;    /* the same, while all of them are looked at */
+        uint32_t contested;  /* values that somebody else keeps changing, until that is over */
 } PlHeldTruth;
 
 /* What was told of values that have come into force; see enforce/news.h. */
@@ -152,8 +153,8 @@ uint32_t pl_held_wanted(const PlHeld *h);
  */
 uint32_t pl_held_in_force(const PlHeld *h);
 
-/** pl_held_lacking() - wanted values that are not in force, without those that this host cannot
- * hold at all. */
+/** pl_held_lacking() - values that are to be in force and are not, without those that this host has
+ * no file for. */
 uint32_t pl_held_lacking(const PlHeld *h);
 
 /** pl_held_forget_told() - the engine may answer differently from now on. */

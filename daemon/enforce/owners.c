@@ -98,7 +98,8 @@ static int engine_limits(const PlEnforcer *e, PlHeld *h, PlLimits *ret) {
         if (r >= 0)
                 h->told.engine_withheld =
                                 pl_tell_withheld_from_engine(ret, &has, reading_of(h), h->withheld,
-                                                             e->registry->options.host.page_bytes);
+                                                             e->registry->options.host.page_bytes) |
+                                (h->retry.refused & ~h->restoring);
         for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
                 if (h->told.engine_withheld & (1U << i)) {
                         pl_value_deinit(&ret->v[i]);

@@ -69,7 +69,7 @@ static void find_standoff(Collector *c) {
 /* What the host cannot do at all was said once, and is no finding. */
 static void find_refused(Collector *c) {
         const PlHeld *h = c->subject->held;
-        uint32_t mask = pl_held_wanted(h) & ~h->unsupported;
+        uint32_t mask = (pl_held_wanted(h) & ~h->unsupported) | h->truth.impossible;
 
         if (!h->owner_errors)
                 return;

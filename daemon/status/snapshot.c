@@ -47,7 +47,8 @@ static void count_limits(const PlSubject *s, PlSummary *sum) {
         const PlHeld *h = s->held;
 
         /* one that runs in a group that nobody has found is held to nothing */
-        if (pl_held_wanted(h) & ~h->unsupported && (h->cgroup || pl_container_is_live(s->facts))) {
+        if (((pl_held_wanted(h) & ~h->unsupported) | h->truth.impossible) &&
+            (h->cgroup || pl_container_is_live(s->facts))) {
                 sum->n_limits_wanted++;
                 if (!pl_held_lacking(h))
                         sum->n_limits_in_force++;

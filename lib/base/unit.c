@@ -299,3 +299,31 @@ int pl_parse_cpuset(const char *s, char **ret) {
         *ret = TAKE_PTR(text);
         return 0;
 }
+
+/* The next "3" or "0-3" of a canonical list. Return: false at its end. */
+static bool next_range(const char **list, unsigned long *ret_first, unsigned long *ret_last) {
+        char *end;
+
+        if (!**list)
+                return false;
+        *ret_first = *ret_last = strtoul(*list, &end, 10);
+        if (*end == '-')
+                *ret_last = strtoul(end + 1, &end, 10);
+        *list = *end == ',' ? end + 1 : "";
+        return true;
+}
+
+bool pl_cpuset_within(const char *list, const char *all) {
+        unsigned long first, last, from, to;
+
+        while (next_range(&list, &first, &last)) {
+                const char *rest = all;
+                bool found = false;
+
+                while (!found && next_range(&rest, &from, &to))
+                        found = from <= first && last <= to; /* canonical: ranges do not touch */
+                if (!found)
+                        return false;
+        }
+        return true;
+}

@@ -39,6 +39,10 @@ int pl_parse_sec(const char *s, uint64_t *ret_usec);
  * Return: 0, -EINVAL, -ERANGE (a CPU number above 8191, the kernel's largest NR_CPUS), -ENOMEM. */
 int pl_parse_cpuset(const char *s, char **ret);
 
+/** pl_cpuset_within() - are all CPUs of a canonical list in another one? "" is within every list.
+ */
+bool pl_cpuset_within(const char *list, const char *all);
+
 /** pl_format_bytes() - "512B", "4.0K", "12.3M", "infinity"; at most 15 bytes with the NUL.
  * Return: buf. */
 #define PL_FORMAT_MAX 48

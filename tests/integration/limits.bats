@@ -424,6 +424,21 @@ away_end() { find /sys/fs/cgroup -maxdepth 2 -type d -name plimsoll-test-away -e
     [ "$(grep -c 'has no effect here' "$LOG")" = 2 ] || fail "$(grep 'no effect' "$LOG")"
 }
 
+@test "one bad value is left out and named, and the engine is told all the others" {
+    policy_is <<<$'[Service web]\nMatch=name:web\nAllowedCPUs=0-8000\nMemoryMax=64M\nTasksMax=50'
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    wait_until 5 gives $((64 * MIB)) docker inspect -f '{{.HostConfig.Memory}}' web
+    wait_until 5 said '^web: AllowedCPUs= not applied: this host has the CPUs .*, and not all of 0-8000'
+    wait_until 5 grep -q '^STATUS=.*limits 0/1' "$T/notify.log"
+    status_json | jq -e '.containers[].findings[] | select(.check == "limit-refused" and (.message | contains("AllowedCPUs")))'
+    docker restart -t 0 web
+    becomes web TasksMax 50
+    unsaid 'the engine did not take'
+    [ "$(grep -c 'AllowedCPUs= not applied' "$LOG")" = 1 ]
+}
+
 @test "status tells what the kernel tells" {
     daemon_begin
     run_bb web

@@ -132,6 +132,22 @@ START_TEST(cpuset) {
 }
 END_TEST
 
+static const struct {
+        const char *list, *all;
+        bool within;
+} withins[] = {
+        { "", "0-1", true },          { "0", "0-1", true },      { "0-1", "0-1", true },
+        { "0-9", "0-1", false },      { "2", "0-1", false },     { "0,3", "0-1,3", true },
+        { "1-3", "0-1,3", false },    { "0-1,9", "0-1", false }, { "0", "", false },
+        { "8-11", "0-3,8-15", true },
+};
+
+START_TEST(cpuset_within) {
+        ck_assert_msg(pl_cpuset_within(withins[_i].list, withins[_i].all) == withins[_i].within,
+                      "%s in %s", withins[_i].list, withins[_i].all);
+}
+END_TEST
+
 typedef const char *(*Formatter)(uint64_t n, char buf[static PL_FORMAT_MAX]);
 
 static const struct {
@@ -200,6 +216,7 @@ int main(void) {
 
         tcase_add_loop_test(tc, number, 0, PL_ARRAY_SIZE(numbers));
         tcase_add_loop_test(tc, cpuset, 0, PL_ARRAY_SIZE(cpusets));
+        tcase_add_loop_test(tc, cpuset_within, 0, PL_ARRAY_SIZE(withins));
         tcase_add_loop_test(tc, format, 0, PL_ARRAY_SIZE(formats));
         tcase_add_test(tc, exact_round_trip);
         return run_case(tc);
