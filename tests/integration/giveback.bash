@@ -118,6 +118,33 @@ taken() {
 in_force() { wait_until 10 taken || fail "not in force: $(comm -12 "$T/before.engine" "$T/taken.engine")"; }
 
 
+# reboot - nobody is asked: plimsolld, the engine and all containers die, the run directory is gone, and
+# all of them are started again
+reboot() {
+    local pids
+    # shellcheck disable=SC2046 # names
+    pids=$(docker inspect -f '{{.State.Pid}}' $(names))
+    daemon_end KILL
+    engine kill
+    # shellcheck disable=SC2046,SC2086 # pids
+    kill -9 $pids $(grep -lasF "$E/engine/exec" /proc/[0-9]*/cmdline | cut -d/ -f3) 2>/dev/null || true
+    # shellcheck disable=SC2086 # pids
+    wait_until 10 none_of $pids
+    awk -v e="$E/engine/" 'index($2, e) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
+    rm -rf "$E/engine/exec"
+    : >"$T/notify.log"
+    engine up
+    each docker start {}
+}
+
+# none_of PID… - lives any more
+none_of() {
+    local pid
+    for pid in "$@"; do
+        ! kill -0 "$pid" 2>/dev/null || return 1
+    done
+}
+
 every_way_out() {
     COUNT=0
     run_all
@@ -135,6 +162,11 @@ every_way_out() {
     cmp <(left_over 'dropped, restarted') <(cannot)
     named_in_the_journal
 
+    reboot
+    daemon_begin
+    given_back 'dropped, rebooted'
+    wait_until 10 told_back
+
     policy_with RestoreOnStop=yes
     ctl reload
     in_force
@@ -150,6 +182,17 @@ every_way_out() {
     wait_until 30 told_nothing
     each docker start {}
     given_back 'dropped while stopped, started'
+    wait_until 10 told_back
+
+    policy_with
+    ctl reload
+    in_force
+    reboot
+    daemon_begin
+    in_force
+    policy_without
+    ctl reload
+    given_back 'rebooted, dropped'
     wait_until 10 told_back
     echo "# $COUNT cases" >&3
 }
