@@ -16,7 +16,7 @@
 /* What was told to a scope is written within this time after the answer. */
 #define LATE_USEC (500 * PL_USEC_PER_MSEC)
 /* How many calls to remember: one of each owner, what the engine had, and those just before. */
-#define CALLS_MAX 6
+#define CALLS_MAX 8
 
 struct PlEcho {
         PlLimits values[CALLS_MAX];

@@ -254,13 +254,16 @@ uint64_t pl_owners_usual_period(const PlHeld *h) {
                                          : PL_QUOTA_PERIOD_DEFAULT_USEC;
 }
 
-/* runc writes these, and what it had for all others. */
-static void note_told(const PlEnforcer *e, PlHeld *h, const PlLimits *told) {
-        _cleanup_(pl_limits_deinit) PlLimits has = { 0 };
+/* runc writes these, and what it had for all others. Of what cannot be told it is the nearest. */
+static void note_told(const PlEnforcer *e, PlHeld *h, const PlLimits *told, const char *body) {
+        PlHierarchy hierarchy = e->mounts->hierarchy[PL_CONTROLLER_CPU];
+        _cleanup_(pl_limits_deinit) PlLimits has = { 0 }, after = { 0 };
+        uint64_t period_usec;
 
-        if (pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU], &has) >=
-            0)
+        if (pl_container_limits(h->subject->facts, hierarchy, &has) >= 0)
                 pl_echo_sent(h, &has);
+        if (pl_docker_updated(h->subject->facts, body, hierarchy, &after, &period_usec) >= 0)
+                pl_echo_sent(h, &after);
         pl_echo_sent(h, told);
 }
 
@@ -317,7 +320,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         h->told.update_in_flight = true;
         h->told.events_due++;
         h->told.events_until_usec = UINT64_MAX;
-        note_told(e, h, &limits);
+        note_told(e, h, &limits, h->told.engine);
         e->updates_in_flight++;
 }
 

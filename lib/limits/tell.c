@@ -33,6 +33,15 @@ uint32_t pl_tell_withheld(const PlLimits *want, const PlReading *have, bool live
         return mask & pl_plan_drift(want, have, page);
 }
 
+/* Then nothing is told. */
+static bool has_it(const PlLimits *told, const PlLimits *engine) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (TOLD_TOGETHER & BIT(r) && told->v[r].set &&
+                    !pl_value_equal(&told->v[r], &engine->v[r]))
+                        return false;
+        return true;
+}
+
 static bool lowers_memory(const PlValue *memory, const PlReading *have, uint64_t page) {
         const PlValue *in_force = &have->in_force.v[PL_RESOURCE_MEMORY_MAX];
         PlValue v = { .set = memory->set, .number = memory->number };
@@ -52,7 +61,8 @@ uint32_t pl_tell_withheld_from_engine(const PlLimits *told, const PlLimits *engi
                 return withheld;
         if (!memory->set)
                 memory = &engine->v[PL_RESOURCE_MEMORY_MAX];
-        if (withheld & TOLD_TOGETHER || (have && lowers_memory(memory, have, page)))
+        if (withheld & TOLD_TOGETHER ||
+            (have && !has_it(told, engine) && lowers_memory(memory, have, page)))
                 withheld |= TOLD_TOGETHER;
         return withheld;
 }

@@ -363,6 +363,22 @@ holder() {
     [ "$(docker inspect -f '{{.State.OOMKilled}}' web)" = false ]
 }
 
+@test "memory and swap are written together or not at all" {
+    is_v2 && skip 'on v2 each has a limit of its own'
+    local group
+    policy_is <<<$'[Service pair]\nMatch=name:web\nMemoryMax=20M\nMemorySwapMax=300M'
+    daemon_begin
+    docker run -d --name plain -m 200m --memory-swap 200m "$BB" \
+        sh -c 'dd if=/dev/zero of=/dev/null bs=120M count=100000' >/dev/null
+    group=$(group_of plain memory)
+    wait_until 10 at_least $((110 * MIB)) cat "$group/memory.usage_in_bytes"
+    docker rename plain web
+    wait_until 10 said 'web: MemoryMax= not applied'
+    # the sum was raised to make room, and the limit refused
+    wait_until 5 gives $((200 * MIB)) cat "$group/memory.memsw.limit_in_bytes"
+    [ "$(cat "$group/memory.limit_in_bytes")" = $((200 * MIB)) ]
+}
+
 # move PID CONTROLLER - out of its container's group, into one of the test's own
 move() {
     local root

@@ -504,12 +504,23 @@ static inline uint64_t shares_to_weight(int64_t shares) {
         return 1 + ((uint64_t)shares - 2) * 9999 / 262142;
 }
 
+/* CpuQuota=-1 beside NanoCpus wins (tried on 20.10.24 and 28.5.2). */
 static inline int64_t runc_quota(const Host *k) {
-        return k->nano > 0 ? k->nano / 10000 : k->quota;
+        return k->quota != 0 ? k->quota : k->nano / 10000;
 }
 
 static inline int64_t runc_period(const Host *k) {
-        return k->nano > 0 ? 100000 : k->period;
+        return k->period != 0 ? k->period : k->nano > 0 ? 100000 : 0;
+}
+
+/* Podman keeps quota and period, whatever it is given; NanoCpus follow from them (tried on 5.8.6).
+ */
+static inline void podman_cpus(Host *h) {
+        if (h->nano > 0 && h->quota == 0) {
+                h->quota = h->nano / 10000;
+                h->period = 100000;
+        }
+        h->nano = 0;
 }
 
 static inline int runc_cpu(Group *g, const Host *k) {
@@ -741,13 +752,17 @@ static inline Group *box_group(void) {
 /** An update, from whoever. Return: NULL, or the engine's refusal. */
 static inline const char *engine_update(const Host *q) {
         Box *b = &w.box;
-        Host host = b->host, request;
+        Host host = b->host, request, podman = *q;
         Group *g = box_group();
         const char *why;
         int r = 0;
 
         if (!b->exists)
                 return "No such container";
+        if (w.podman) {
+                podman_cpus(&podman);
+                q = &podman;
+        }
         if (w.refuse_updates > 0) {
                 w.refuse_updates--;
                 return "no, thank you";

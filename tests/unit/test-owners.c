@@ -71,6 +71,8 @@ static void box_new(void) {
         *b = (Box){ .exists = true, .group = -1 };
         (void)snprintf(b->id, sizeof(b->id), "%064x", ++w.n_boxes);
         host_random(&b->host);
+        if (w.podman)
+                podman_cpus(&b->host);
         life.truth = life.persons = b->host;
         life.giving_back = 0;
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)

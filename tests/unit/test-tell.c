@@ -63,6 +63,8 @@ static const struct {
           "MemoryMax", .from_engine = "MemoryMax, MemorySwapMax", .v1 = true },
         { "given back, and lower at the engine", "MemoryMax=infinity", "MemoryMax=infinity", "",
           "MemoryMax=64M", "MemoryMax=300M", "MemoryMax, MemorySwapMax" },
+        { "given back, and the engine has it already", "MemoryMax=infinity", "MemoryMax=infinity",
+          "", "MemoryMax=64M", "MemoryMax=64M", "" },
         { "given back, and the same there", "MemoryMax=64M", "MemoryMax=64M", "", "MemoryMax=64M",
           "MemoryMax=300M", "" },
         { "given back, and higher there", "MemoryMax=64M", "MemoryMax=64M", "",
