@@ -49,7 +49,8 @@ calls() { docker exec cache redis-cli -a $SECRET --no-auth-warning info commands
     daemon_begin
     turns db healthy 60
     turns cache healthy
-    sleep 3
+    heard db 3
+    heard cache 3
     [ "$(logins)" = 0 ]
     [ "$(calls auth)" = 1 ] # the one that asks
 }
@@ -89,7 +90,7 @@ calls() { docker exec cache redis-cli -a $SECRET --no-auth-warning info commands
         turns "$name" degraded 90
         tells "$name" 'set ProbeAuth=no'
     done
-    sleep 3
+    heard db 3
     [ "$(fatals)" = $((before + 1)) ]
     policy ProbeAuth=no
     ctl reload

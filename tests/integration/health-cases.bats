@@ -378,7 +378,7 @@ END
     turns db healthy 60
     because plain degraded 'disputed: *'
     keep plain
-    sleep 5
+    heard plain 4
     kept plain
     # what has no TLS any more, and no answer either, is dead
     kill -STOP "$(pid_of cache)"
@@ -434,7 +434,7 @@ END
     sed -i 's/^postgres.*/other = host=127.0.0.1/' "$T/pool/pgbouncer.ini"
     docker kill -s HUP pool >/dev/null
     because pool degraded '*08P01*'
-    sleep 4
+    heard pool 4
     kept pool
 }
 

@@ -100,7 +100,7 @@ END
     turns web unhealthy
     turns db unhealthy
     [[ $(reason web) == *"; db, which it needs, is "* ]]
-    sleep 3
+    heard web 3
     unsaid 'web: restarting'
     kill -CONT "$(pid_of db)"
     turns db healthy
@@ -192,7 +192,7 @@ END
     turns cache degraded
     [[ $(reason cache) == "disputed: connection refused ("*":1)"*"; it has not answered since its probe was changed, which asks at the wrong place; ProbePort= names its port" ]] ||
         fail "$(reason cache)"
-    sleep 2
+    heard cache 3
     [ "$(starts_of cache)" = "$started" ]
     unsaid 'restarting it'
 }
@@ -219,7 +219,7 @@ END
     turns cache healthy
     engine thaw
     wait_until 40 gives true jq_status .engine.connected
-    sleep 3
+    heard cache 3
     [ "$(starts_of cache)" = "$started" ]
     turns cache healthy
 }

@@ -259,6 +259,14 @@ turns() {
         fail "$1 is $(health "$1") ($(reason "$1")), and should be $2"
 }
 
+# heard NAME NUMBER - so many more answers of its probe, all alike: what follows from them has happened
+heard() {
+    local before
+    before=$(heard_of "$1")
+    wait_until 30 at_least $((before + $2)) heard_of "$1" || fail "$1: $(ctl show "$1")"
+}
+heard_of() { ctl --json show "$1" | jq '.verdicts[0].count'; }
+
 # inside COMMAND… - in the engine's network namespace
 inside() { nsenter "--net=$(engine netns)" "$@"; }
 

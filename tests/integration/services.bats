@@ -172,7 +172,7 @@ END
     # one of its networks is cut off: the other one does
     address=$(docker inspect -f '{{.NetworkSettings.Networks.aside.IPAddress}}' several)
     inside ip route add unreachable "$address"
-    sleep 5
+    heard several 4
     [ "$(health several)" = healthy ]
     address=$(docker inspect -f '{{.NetworkSettings.Networks.backend.IPAddress}}' several)
     inside ip route add unreachable "$address"

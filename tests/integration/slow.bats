@@ -129,7 +129,7 @@ END
     because sick "disputed: Docker's healthcheck says unhealthy; it has not been seen to serve since it started: *" ||
         fail "$(reason sick)"
     # as long as a restart and the surrender would take
-    sleep 8
+    heard wrong 8
     [ "$(starts_of wrong) $(starts_of sick)" = "$started" ]
     unsaid 'restarting it|not restarted any more'
     # once it has been seen, a failure is a reason

@@ -128,7 +128,7 @@ py_requests() { docker logs py 2>&1 | grep -c GET; }
         wait_until 20 not_healthy "$name"
         tells "$name" closed
     done
-    sleep 5
+    for name in web prom db py cache; do heard "$name" 3; done
     [ "$(starts_of)" = "$started" ]
     unsaid restarting
     policy
@@ -177,6 +177,6 @@ not_healthy() { [[ $(health "$1") != healthy && $(health "$1") != unhealthy ]]; 
     for name in web cache; do turns "$name" degraded; done
     tells web 'No required SSL certificate was sent.*set Probe=tcp'
     tells cache 'wants a certificate of its clients.*set Probe=tcp'
-    sleep 3
+    for name in web cache; do heard "$name" 3; done
     [ "$(starts_of)" = "$started" ]
 }
