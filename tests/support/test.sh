@@ -144,6 +144,22 @@ stage_vm() {
     tally vm $((SECONDS - VM_START)) $status tap "$LOGS/vm.tap" "$LOGS/vm.tap"
 }
 
+# Ten times as many random lives as the integration stage plays, on an engine of their own.
+stage_lives() {
+    local start=$SECONDS status=0
+    compile gcc || return 0
+    if ! "$SUPPORT/images.sh" build "$BUILD/images" >"$LOGS/images.log" 2>&1; then
+        count images $((SECONDS - start)) 0 1 0
+        show "$LOGS/images.log"
+        return
+    fi
+    start=$SECONDS
+    PLIMSOLL_LIVES=${PLIMSOLL_LIVES:-200} PLIMSOLL_BUILD=$BUILD/gcc PLIMSOLL_IMAGES=$BUILD/images \
+        timeout -k 10 3600 bats --formatter tap "$ROOT/tests/integration/lives.bats" >"$LOGS/lives.log" 2>&1 || status=$?
+    grep '^# .* lives played' "$LOGS/lives.log" || true
+    tally lives $((SECONDS - start)) $status tap "$LOGS/lives.log" "$LOGS/lives.log"
+}
+
 stage_fuzz() {
     local start=$SECONDS status=0
     # shellcheck source=tests/support/fuzz.sh
@@ -197,12 +213,12 @@ dev_test() {
         VM_ARGS=(trixie -- package drift control)
     fi
     for stage in "$@"; do
-        case " ${STAGES[*]} fuzz " in
+        case " ${STAGES[*]} lives fuzz " in
         *" $stage "*) ;;
-        *) die 64 "no such stage: $stage (${STAGES[*]} fuzz)" ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} lives fuzz)" ;;
         esac
         case $stage in
-        integration | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
+        integration | lives | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
         esac
     done
     mkdir -p "$LOGS"
@@ -210,7 +226,7 @@ dev_test() {
         case $stage in
         lint) need lint ;;
         unit | fuzz) need build clang python ;;
-        integration) need build engine integration ;;
+        integration | lives) need build engine integration ;;
         vm) need vm ;;
         esac
     done

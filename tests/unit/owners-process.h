@@ -159,7 +159,12 @@ sd_event_source *sd_event_source_disable_unref(sd_event_source *s) {
         return NULL;
 }
 
+/* MONOTONIC is what a turn of the loop measures its own length by: whoever asks has worked. */
 uint64_t pl_clock_usec(clockid_t clock) {
+        static uint64_t work_usec;
+
+        if (clock == CLOCK_MONOTONIC)
+                return w.now_usec + (work_usec += PL_USEC_PER_MSEC);
         return w.now_usec + (clock == CLOCK_REALTIME ? WORLD_EPOCH_USEC : 0);
 }
 

@@ -718,12 +718,23 @@ static void on_update_reply(Due *d) {
 static void (*listen_update)(const char *body, const char *refusal);
 
 static void on_update(Due *d) {
-        Host q = update_from_json(d->text);
+        Host q;
         const char *refusal;
         Due *answer;
 
         if (!w.engine_up)
                 return;
+        if (w.box.starting && pl_streq(d->id, w.box.id)) {
+                /* the engine holds the container's lock */
+                answer = due_in(PL_USEC_PER_MSEC, on_update, true);
+                memcpy(answer->id, d->id, sizeof(d->id));
+                answer->number = d->number;
+                answer->text = TAKE_PTR(d->text);
+                answer->reply = d->reply;
+                answer->userdata = d->userdata;
+                return;
+        }
+        q = update_from_json(d->text);
         w.our_doing = true;
         refusal = pl_streq(d->id, w.box.id) ? engine_update(&q) : "No such container";
         w.our_doing = false;

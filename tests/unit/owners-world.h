@@ -19,7 +19,6 @@
 #include "lib/base/unit.h"
 #include "lib/limits/resource.h"
 
-#define WORLD_CPUS   4
 #define WORLD_PAGE   UINT64_C(4096)
 #define WORLD_DEVICE "/dev/world0"
 #define V1_NONE      UINT64_C(9223372036854771712)
@@ -67,7 +66,7 @@ typedef struct Group {
 
 typedef struct Box {
         char id[65];
-        bool exists, running;
+        bool exists, running, starting;
         int pid, group; /* index; -1: none */
         uint64_t started_usec;
         Host host;
@@ -95,6 +94,7 @@ typedef struct World {
 } World;
 
 static World w;
+static unsigned world_cpus = 4; /* of the host */
 
 /* --- kernel --- */
 
@@ -176,7 +176,7 @@ static inline int write_cpus(Group *g, const char *text) {
         last = canonical + strlen(canonical);
         while (last > canonical && last[-1] >= '0' && last[-1] <= '9')
                 last--;
-        if (atoi(last) >= WORLD_CPUS)
+        if (atoi(last) >= (int)world_cpus)
                 return w.h == PL_HIERARCHY_V1 ? -EACCES : -ERANGE;
         (void)snprintf(g->cpus, sizeof(g->cpus), "%s", canonical);
         return 0;
@@ -335,7 +335,7 @@ static inline int kernel_read(const Group *g, const char *file, char *buf, size_
         };
 
         if (pl_streq(file, "../cpuset.cpus") || (!g && pl_streq(file, "cpuset.cpus"))) {
-                (void)snprintf(buf, size, "0-%d\n", WORLD_CPUS - 1);
+                (void)snprintf(buf, size, "0-%u\n", world_cpus - 1);
                 return 0;
         }
         if (!g || !g->there)
@@ -395,7 +395,7 @@ static inline void kernel_fresh(Group *g) {
         };
         /* Docker's parent hands its own list down */
         if (v1)
-                (void)snprintf(g->cpus, sizeof(g->cpus), "0-%d", WORLD_CPUS - 1);
+                (void)snprintf(g->cpus, sizeof(g->cpus), "0-%u", world_cpus - 1);
 }
 
 static inline Value group_value(const Group *g, PlResource r) {
@@ -664,7 +664,7 @@ static inline bool cpus_there(const char *cpus) {
 
 /* verifyPlatformContainerResources(). Return: NULL, or why the request is refused. */
 static inline const char *engine_verify(const Host *q) {
-        if (q->memory != 0 && q->memory < (int64_t)MIB(6))
+        if (q->memory > 0 && q->memory < (int64_t)MIB(6))
                 return "Minimum memory limit allowed is 6MB";
         if (q->memory > 0 && q->memory_swap > 0 && q->memory_swap < q->memory)
                 return "Minimum memoryswap limit should be larger than memory limit";
@@ -676,7 +676,7 @@ static inline const char *engine_verify(const Host *q) {
                 return "Minimum memory limit can not be less than memory reservation limit";
         if (q->nano > 0 && (q->period > 0 || q->quota > 0))
                 return "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set";
-        if (q->nano < 0 || q->nano > WORLD_CPUS * INT64_C(1000000000))
+        if (q->nano < 0 || q->nano > world_cpus * INT64_C(1000000000))
                 return "Range of CPUs is from 0.01 to 4.00";
         if (q->quota > 0 && q->quota < 1000)
                 return "CPU cfs quota can not be less than 1ms";
@@ -691,6 +691,11 @@ static inline const char *engine_verify(const Host *q) {
 
 /* UpdateContainer(): into what the container has. Return: NULL, or why not. */
 static inline const char *engine_merge(Host *h, const Host *q) {
+        /* Podman knows one quota, however it is said */
+        if (w.podman && q->nano > 0)
+                h->quota = h->period = 0;
+        if (w.podman && (q->quota > 0 || q->period > 0))
+                h->nano = 0;
         if (q->nano > 0 && (h->period > 0 || h->quota > 0))
                 return "Conflicting options: Nano CPUs cannot be updated as CPU Period or Quota "
                        "has already been set";
@@ -814,15 +819,26 @@ static inline Host update_from_json(const char *body) {
         return q;
 }
 
+/* What moby hands to runc at a start: of memory, numbers above 0 alone. */
+static inline Host runc_start(const Host *host) {
+        Host k = *host;
+
+        k.memory = PL_MAX(k.memory, INT64_C(0));
+        k.memory_swap = PL_MAX(k.memory_swap, INT64_C(0));
+        k.reservation = PL_MAX(k.reservation, INT64_C(0));
+        return k;
+}
+
 /** What a run of its own would have in the kernel: a new group, then runc, then systemd. */
 static inline void derive(const Host *host, Group *g, Scope *ret_scope) {
+        Host k = runc_start(host);
         Scope scope = { 0 };
 
         kernel_fresh(g);
         if (w.systemd) {
-                runc_tells_systemd(&scope, host);
+                runc_tells_systemd(&scope, &k);
                 systemd_write(g, &scope);
         }
-        (void)runc_write(g, host);
+        (void)runc_write(g, &k);
         *ret_scope = scope;
 }

@@ -15,7 +15,8 @@
  * - nothing was killed, the restart policy is the container's own, and plimsolld comes to rest.
  *
  * PLIMSOLL_LIVES=N plays so many; PLIMSOLL_SEED=N plays one, and prints what happens in it.
- * PLIMSOLL_SCRIPT=N prints that life as a script for a real engine: see tests/support/lives.py.
+ * PLIMSOLL_SCRIPT="v1 CPUS" (or v2; with "bfq" for weights of I/O) plays what a real engine can
+ * play as well, and prints it with what has to come of it: see tests/support/lives.py.
  */
 
 #include "owners-right.h"
@@ -29,6 +30,79 @@
 #else
 #define LIVES 10000
 #endif
+
+/* --- a life as a script --- */
+
+/* So many lives share one engine and one plimsolld, and with them what happens to these. */
+#define BATCH 20
+
+static struct {
+        bool on;
+        json_t *acts;
+        const char *shared; /* what happens to all of the batch in this step */
+        unsigned step;
+} script;
+
+static PlHierarchy script_hierarchy; /* of the real host */
+
+/* What a person does, as a JSON object. */
+static void script_act(const char *format, ...) {
+        json_t *o;
+        va_list ap;
+
+        if (!script.on)
+                return;
+        va_start(ap, format);
+        o = json_vpack_ex(NULL, 0, format, ap);
+        va_end(ap);
+        if (!o || json_array_append_new(script.acts, o) < 0)
+                abort();
+}
+
+static void script_host(const char *act, const Host *h, const char *refusal) {
+        script_act("{s:s, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}}", "act", act,
+                   "refused", refusal != NULL, "host", "Memory", (json_int_t)h->memory,
+                   "MemorySwap", (json_int_t)h->memory_swap, "MemoryReservation",
+                   (json_int_t)h->reservation, "NanoCpus", (json_int_t)h->nano, "CpuQuota",
+                   (json_int_t)h->quota, "CpuPeriod", (json_int_t)h->period, "CpuShares",
+                   (json_int_t)h->shares, "PidsLimit", (json_int_t)h->pids, "BlkioWeight",
+                   (json_int_t)h->blkio, "CpusetCpus", h->cpus);
+}
+
+/* Everything is at rest: what the real one has to look like. */
+static void script_rest(void) {
+        json_t *expect = json_object(), *line;
+        char buf[48], *text;
+
+        for (PlResource r = 0; w.box.running && r < _PL_RESOURCE_N; r++) {
+                Value have = group_value(box_group(), r);
+                json_t *any = json_array();
+                bool is_wanted = life.policy.mask & (UINT32_C(1) << r);
+
+                if (!world_supports(r) || pl_resource_info(r)->kind == PL_KIND_DEVICES ||
+                    with_pairs(life.tainted) & (UINT32_C(1) << r) ||
+                    (is_wanted && !is_line(r, &have))) {
+                        json_decref(any);
+                        continue;
+                }
+                json_array_append_new(any, json_string(show(r, &have, buf)));
+                for (unsigned i = 0; !is_wanted && i < life.kernel[r].n; i++)
+                        json_array_append_new(any, json_string(show(r, &life.kernel[r].v[i], buf)));
+                json_object_set_new(expect, pl_resource_info(r)->name, any);
+        }
+        line = json_pack("{s:I, s:i, s:s, s:O, s:b, s:b, s:b, s:o}", "life", (json_int_t)life.seed,
+                         "step", (int)script.step++, "shared", script.shared, "acts", script.acts,
+                         "runs", w.box.running, "others", life.others != 0, "record",
+                         held() && held()->originals.state.managed != 0, "expect", expect);
+        text = json_dumps(line, JSON_COMPACT);
+        if (!text)
+                abort();
+        printf("%s\n", text);
+        free(text);
+        json_decref(line);
+        json_array_clear(script.acts);
+        script.shared = "";
+}
 
 /* --- the container --- */
 
@@ -58,9 +132,9 @@ static void host_random(Host *h) {
                 (void)snprintf(h->cpus, sizeof(h->cpus), "%s", pick_cpus());
         if (chance(15) && w.has_bfq)
                 h->blkio = (int64_t)PICK(100, 500);
-        if (chance(15))
+        if (chance(15) && !script.on)
                 h->rbps = 1048576;
-        if (chance(15))
+        if (chance(15) && !script.on)
                 h->wbps = 2097152;
         (void)snprintf(h->restart, sizeof(h->restart), "%s", chance(70) ? "always" : "no");
 }
@@ -83,6 +157,7 @@ static void box_new(void) {
              b->host.memory, b->host.memory_swap, b->host.reservation, b->host.nano, b->host.quota,
              b->host.period, b->host.shares, b->host.pids, b->host.cpus, b->host.blkio,
              b->host.rbps, b->host.wbps);
+        script_host("create", &b->host, NULL);
         engine_says(PL_EVENT_CREATE);
 }
 
@@ -101,12 +176,15 @@ static void expect_start(void) {
 
 static void box_start(void) {
         Box *b = &w.box;
+        Host k = runc_start(&b->host);
         Group *g;
 
         if (!b->exists || b->running || !w.engine_up || w.n_groups == GROUPS_MAX)
                 return;
         note("docker start");
+        script_act("{s:s}", "act", "start");
         expect_start();
+        b->starting = true;
         b->group = w.n_groups++;
         g = box_group();
         kernel_fresh(g);
@@ -116,7 +194,7 @@ static void box_start(void) {
         if (chance(70))
                 pass(pace(0, 30));
         if (w.systemd) {
-                runc_tells_systemd(&b->scope, &b->host);
+                runc_tells_systemd(&b->scope, &k);
                 systemd_write(g, &b->scope);
                 last_set_usec = pl_clock_usec(CLOCK_REALTIME);
         }
@@ -125,12 +203,13 @@ static void box_start(void) {
                 pass(pace(0, 5));
         b->runc_quota = runc_quota(&b->host);
         b->runc_period = runc_period(&b->host);
-        if (runc_write(g, &b->host) < 0) {
+        if (runc_write(g, &k) < 0) {
                 fault("does not start any more", "the kernel refuses what HostConfig says");
                 return;
         }
         tell_watcher();
         b->running = true;
+        b->starting = false;
         b->pid = 1000 + (int)++w.n_runs;
         b->started_usec = pl_clock_usec(CLOCK_REALTIME);
         engine_says(PL_EVENT_START);
@@ -150,6 +229,7 @@ static void box_stop(bool is_told) {
         if (!is_told)
                 return;
         note("docker stop");
+        script_act("{s:s}", "act", "stop");
         engine_says(PL_EVENT_DIE);
         engine_says(PL_EVENT_STOP);
 }
@@ -157,6 +237,7 @@ static void box_stop(bool is_told) {
 static void box_remove(void) {
         box_stop(true);
         note("docker rm");
+        script_act("{s:s}", "act", "remove");
         engine_says(PL_EVENT_DESTROY);
         w.box.exists = false;
         pass(50 * PL_USEC_PER_MSEC);
@@ -169,12 +250,12 @@ static void policy_random(Policy *p) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 uint64_t *n = &p->number[r];
 
-                if (!chance(30))
+                if (!chance(30) || (script.on && pl_resource_info(r)->kind == PL_KIND_DEVICES))
                         continue;
                 p->mask |= UINT32_C(1) << r;
                 switch (r) {
                 case PL_RESOURCE_CPU_QUOTA:
-                        *n = PICK(100000, 500000, 1500000, 3500000);
+                        *n = PICK(100000, 500000, 1500000, world_cpus < 4 ? 1900000 : 3500000);
                         p->period_usec = PICK(0, 0, 20000, 200000);
                         break;
                 case PL_RESOURCE_CPU_WEIGHT:
@@ -209,6 +290,10 @@ static void policy_random(Policy *p) {
 
 static void take_policy(void) {
         PlPolicy *old;
+        char text[1000];
+
+        (void)policy_lines(&life.policy, text, sizeof(text));
+        script_act("{s:s, s:s}", "act", "policy", "text", text);
 
         if (!life.runs)
                 return;
@@ -308,6 +393,7 @@ static void act_update(void) {
              " quota %" PRId64 "/%" PRId64 " shares %" PRId64 " pids %" PRId64 " cpus %s: %s",
              q.memory, q.memory_swap, q.reservation, q.nano, q.quota, q.period, q.shares, q.pids,
              q.cpus, why ?: "ok");
+        script_host("update", &q, why);
         tell_watcher();
         if (w.systemd)
                 last_set_usec = pl_clock_usec(CLOCK_REALTIME);
@@ -350,38 +436,40 @@ static void act_update(void) {
 static void direct_write(void) {
         Group *g = box_group();
         bool v1 = w.h == PL_HIERARCHY_V1;
-        PlResource r;
+        static const PlResource written[] = {
+                PL_RESOURCE_MEMORY_MAX, PL_RESOURCE_TASKS_MAX,    PL_RESOURCE_CPU_QUOTA,
+                PL_RESOURCE_CPU_WEIGHT, PL_RESOURCE_ALLOWED_CPUS, PL_RESOURCE_MEMORY_LOW,
+        };
+        PlResource r = written[rnd(PL_ARRAY_SIZE(written))];
+        const char *file = pl_resource_info(r)->file[w.h];
+        char text[40];
         Value have;
         int e;
 
-        switch (rnd(6)) {
-        case 0:
-                r = PL_RESOURCE_MEMORY_MAX;
-                e = put(g, v1 ? "memory.limit_in_bytes" : "memory.max", "%" PRIu64,
-                        MIB(PICK(40, 100, 400)));
+        switch (r) {
+        case PL_RESOURCE_MEMORY_MAX:
+                (void)snprintf(text, sizeof(text), "%" PRIu64, MIB(PICK(40, 100, 400)));
                 break;
-        case 1:
-                r = PL_RESOURCE_TASKS_MAX;
-                e = put(g, "pids.max", "%" PRIu64, PICK(33, 333));
+        case PL_RESOURCE_TASKS_MAX:
+                (void)snprintf(text, sizeof(text), "%" PRIu64, PICK(33, 333));
                 break;
-        case 2:
-                r = PL_RESOURCE_CPU_QUOTA;
-                e = v1 ? put(g, "cpu.cfs_quota_us", "%" PRIu64, PICK(12000, 90000))
-                       : put(g, "cpu.max", "%" PRIu64 " 100000", PICK(12000, 90000));
+        case PL_RESOURCE_CPU_QUOTA:
+                (void)snprintf(text, sizeof(text), "%" PRIu64 "%s", PICK(12000, 90000),
+                               v1 ? "" : " 100000");
                 break;
-        case 3:
-                r = PL_RESOURCE_CPU_WEIGHT;
-                e = put(g, v1 ? "cpu.shares" : "cpu.weight", "%" PRIu64, PICK(20, 200));
+        case PL_RESOURCE_CPU_WEIGHT:
+                (void)snprintf(text, sizeof(text), "%" PRIu64, PICK(20, 200));
                 break;
-        case 4:
-                r = PL_RESOURCE_ALLOWED_CPUS;
-                e = put(g, "cpuset.cpus", "%s", pick_cpus());
+        case PL_RESOURCE_ALLOWED_CPUS:
+                (void)snprintf(text, sizeof(text), "%s", pick_cpus());
                 break;
         default:
-                r = PL_RESOURCE_MEMORY_LOW;
-                e = put(g, v1 ? "memory.soft_limit_in_bytes" : "memory.low", "%" PRIu64, MIB(5));
+                (void)snprintf(text, sizeof(text), "%" PRIu64, MIB(5));
                 break;
         }
+        e = kernel_write(g, file, text);
+        script_act("{s:s, s:s, s:s, s:s, s:b}", "act", "write", "controller",
+                   pl_resource_info(r)->controller, "file", file, "text", text, "refused", e < 0);
         have = group_value(g, r);
         note("direct write: %s %" PRIu64 " %s: %s", pl_resource_info(r)->name, have.number,
              have.text, e < 0 ? strerror(-e) : "ok");
@@ -403,7 +491,7 @@ static void direct_write(void) {
 
 static void act_write(void) {
         /* now and then somebody who does not stop */
-        unsigned n = chance(6) ? 14 : 1;
+        unsigned n = chance(6) && !script.on ? 14 : 1;
 
         for (unsigned i = 0; i < n && w.box.running; i++) {
                 direct_write();
@@ -492,10 +580,12 @@ static void act_engine(void) {
                 due_in(50 * PL_USEC_PER_MSEC, on_connect, false);
 }
 
-static void act_reboot(void) {
-        bool first = chance(50);
+/* @first: plimsolld is there before the engine. */
+static void act_reboot(bool first) {
+        bool starts = w.box.running && (script.on || pl_streq(w.box.host.restart, "always"));
 
         note("reboot");
+        script.shared = first ? "reboot, plimsolld first" : "reboot";
         total.reboots++;
         if (life.runs)
                 daemon_end();
@@ -506,7 +596,7 @@ static void act_reboot(void) {
         if (first)
                 daemon_begin();
         w.engine_up = true;
-        if (w.box.exists && pl_streq(w.box.host.restart, "always"))
+        if (starts)
                 box_start();
         if (!first)
                 daemon_begin();
@@ -550,7 +640,7 @@ static void act(void) {
                 act_engine();
                 break;
         case 16:
-                act_reboot();
+                act_reboot(chance(50));
                 break;
         case 17:
                 w.refuse_updates = 1;
@@ -567,6 +657,48 @@ static void act(void) {
                 if (chance(30))
                         act_policy();
                 daemon_begin();
+                break;
+        }
+}
+
+/* What a real engine does as well, without a person's waiting for minutes. */
+static void act_scripted(void) {
+        uint64_t all = (life.seed / BATCH * 64 + script.step) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+        life.acts++;
+        switch (all % 8) {
+        case 0:
+                script.shared = "kill -9";
+                daemon_end();
+                if (chance(50))
+                        act_policy();
+                daemon_begin();
+                return;
+        case 1:
+                act_reboot(all / 8 % 2);
+                return;
+        default:
+                break;
+        }
+        switch (w.box.running ? rnd(10) : 9) {
+        case 0 ... 3:
+                act_policy();
+                break;
+        case 4 ... 5:
+                act_update();
+                break;
+        case 6 ... 7:
+                act_write();
+                break;
+        case 8:
+                box_stop(true);
+                if (chance(70))
+                        box_start();
+                break;
+        default:
+                if (w.box.running || chance(40))
+                        act_recreate();
+                box_start();
                 break;
         }
 }
@@ -595,7 +727,7 @@ static void finale(void) {
                 settle("and a daemon-reload");
         }
         if (!life.over)
-                act_reboot();
+                act_reboot(life.seed / BATCH % 2 == 0);
         settle("and a reboot");
         if (!life.over && held() && held()->originals.state.managed != 0)
                 fault("does not settle what it gave back", "in the end");
@@ -636,6 +768,11 @@ static void world_new(uint64_t seed) {
         w.parent_quota = -1;
         w.box.group = -1;
         w.engine_up = true;
+        if (script.on) {
+                w.h = script_hierarchy;
+                w.systemd = w.podman = false;
+                w.has_bfq = strstr(getenv("PLIMSOLL_SCRIPT"), "bfq") != NULL;
+        }
         note("life %" PRIu64 ": cgroup %s%s%s", seed, w.h == PL_HIERARCHY_V1 ? "v1" : "v2",
              w.systemd ? ", scopes" : "", w.podman ? ", Podman" : "");
 }
@@ -644,6 +781,8 @@ static void play(uint64_t seed) {
         unsigned n;
 
         world_new(seed);
+        script.step = 0;
+        script.shared = "";
         box_new();
         if (chance(60))
                 box_start();
@@ -651,18 +790,24 @@ static void play(uint64_t seed) {
                 policy_random(&life.policy);
                 show_policy();
         }
+        if (script.on)
+                take_policy();
         daemon_begin();
         settle("plimsolld has started");
-        n = 3 + (unsigned)rnd(8);
+        n = script.on ? 6 : 3 + (unsigned)rnd(8);
         for (unsigned i = 0; i < n && !life.over; i++) {
-                act();
-                if (chance(80))
+                if (script.on)
+                        act_scripted();
+                else
+                        act();
+                if (chance(80) || script.on)
                         settle("an act");
                 else
                         pass(pace(0, 300));
         }
         if (!life.over) {
-                settle("the acts");
+                if (!script.on)
+                        settle("the acts");
                 finale();
         }
         daemon_end();
@@ -679,14 +824,27 @@ static uint64_t setting(const char *name, uint64_t otherwise) {
         return s && pl_parse_uint64(s, &n) == 0 ? n : otherwise;
 }
 
+static void begin_script(void) {
+        const char *host = getenv("PLIMSOLL_SCRIPT");
+
+        if (!host)
+                return;
+        script.on = true;
+        script.acts = json_array();
+        script_hierarchy = pl_startswith(host, "v2") ? PL_HIERARCHY_V2 : PL_HIERARCHY_V1;
+        world_cpus = (unsigned)PL_MAX(atoi(host + 2), 1);
+        listen_rest = script_rest;
+}
+
 START_TEST(lives) {
         uint64_t first = setting("PLIMSOLL_SEED", UINT64_MAX), n = setting("PLIMSOLL_LIVES", LIVES);
         bool sound = true;
 
-        verbose = first != UINT64_MAX;
+        begin_script();
+        verbose = first != UINT64_MAX && !script.on;
         if (verbose)
                 n = 1;
-        else
+        else if (!script.on)
                 first = 0;
         pl_log_setup(-1);
         listen_update = on_update_done;
