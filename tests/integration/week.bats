@@ -426,7 +426,7 @@ as_up() {
 }
 
 @test "compose's limit goes from 256m to 512m: the policy's holds, and both are told once" {
-    skip "not there yet: a limit that compose changed is told beside the policy's"
+    skip "not there yet: the stop and the start of a recreation are told as one thing"
     LIMIT=512m compose up -d worker
     all_is_well
     is shop-worker-1 MemoryMax $((256 * MIB))
