@@ -17,17 +17,25 @@ static int host_limits(const PlEnforcer *e, const PlHeld *h, PlLimits *ret) {
         return pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU], ret);
 }
 
-static int keep(PlEnforcer *e, PlHeld *h, bool durable) {
-        int r = pl_state_dir_save(e->registry->state_dir, &h->originals.state, durable);
+/* Each value bears the reason until it is in force, and so the status does; it is said when it is
+ * news. */
+static void note_not_kept(PlEnforcer *e, PlHeld *h, uint32_t mask, PlOwner whom, int error) {
+        _cleanup_free_ char *why = NULL;
+        bool news = false;
 
-        if (r < 0)
-                pl_subject_report_of_many(
-                                e->reporter, h->subject, LOG_ERR, PL_MESSAGE_LIMITS_FAILED,
-                                strerror(-r),
-                                "limits not touched: what was there before cannot be kept in %s: "
-                                "%s",
-                                e->registry->options.state_dir, strerror(-r));
-        return r;
+        if (asprintf(&why, "what was there before cannot be kept in %s: %s",
+                     e->registry->options.state_dir, strerror(-error)) < 0)
+                why = NULL;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (mask & (1U << r))
+                        news |= pl_held_set_error(h, r, whom, why ?: strerror(-error));
+        if (news)
+                pl_subject_report_of_many(e->reporter, h->subject, LOG_ERR,
+                                          PL_MESSAGE_LIMITS_FAILED, strerror(-error), "%s: %s",
+                                          whom == PL_OWNER_KERNEL
+                                                          ? "limits not touched"
+                                                          : "the engine is not told its limits",
+                                          why ?: strerror(-error));
 }
 
 int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
@@ -43,9 +51,11 @@ int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
         r = pl_state_capture(s, pl_held_wanted(h), started ? &h->reading : NULL,
                              h->cgroup_started_usec, e->registry->options.host.page_bytes);
         if (r >= 0)
-                r = keep(e, h, false);
-        if (r < 0)
+                r = pl_state_dir_save(e->registry->state_dir, s, false);
+        if (r < 0) {
                 s->managed = managed;
+                note_not_kept(e, h, pl_held_wanted(h) & ~managed, PL_OWNER_KERNEL, r);
+        }
         return r;
 }
 
@@ -62,7 +72,9 @@ int pl_originals_ask(PlEnforcer *e, PlHeld *h, const char *body) {
         if (r >= 0)
                 /* The engine remembers over a loss of power, and so must we. The kernel does not:
                  * so captures before this need not wait for the disk. */
-                r = keep(e, h, true);
+                r = pl_state_dir_save(e->registry->state_dir, &h->originals.state, true);
+        if (r < 0)
+                note_not_kept(e, h, pl_held_wanted(h), PL_OWNER_ENGINE, r);
         pl_limits_deinit(&now);
         pl_limits_deinit(&after);
         return r;

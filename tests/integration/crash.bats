@@ -218,3 +218,50 @@ END
     timeout 10 "$BUILD_DIR/daemon/plimsolld" --policy "$T/none" --state "$T/fresh" 2>/dev/null || true
     [ ! -e "$T/fresh" ] # the policy comes first
 }
+
+@test "the state directory is full: limits are left alone, that is said once, and status knows why" {
+    local n
+    mkdir -p "$T/state"
+    mount -t tmpfs -o size=64k tmpfs "$T/state"
+    daemon_begin
+    dd if=/dev/zero of="$T/state/full" bs=4k 2>/dev/null || true
+    run_bb web
+    wait_until 5 said 'limits not touched: what was there before cannot be kept in .*: No space left on device'
+    for n in 1 2 3; do
+        kill -HUP "$DAEMON"
+        wait_until 5 at_least $((n + 1)) sh -c "grep -c 'Policy .*: 1 service' '$LOG'"
+    done
+    docker restart -t 0 web
+    is web MemoryMax infinity
+    [ "$(docker inspect -f '{{.HostConfig.Memory}}' web)" = 0 ]
+    [ "$(grep -c 'limits not touched' "$LOG")" -le 2 ] || { grep 'limits not touched' "$LOG"; false; } # once per run of it
+    ctl show web | grep -q 'cannot be kept'
+    rm "$T/state/full"
+    kill -HUP "$DAEMON"
+    becomes web MemoryMax $((64 * MIB))
+    daemon_end
+    umount "$T/state"
+}
+
+swap_told() { docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' "$1"; }
+
+@test "swap that goes along with memory: a person's docker update counts, for kernel and engine alike" {
+    policy_is <<'END'
+[Service web-front]
+Match=name:web*
+MemoryMax=64M
+END
+    daemon_begin
+    run_bb web
+    becomes web MemoryMax $((64 * MIB))
+    wait_until 5 gives "$((64 * MIB)) -1" swap_told web
+    docker update --memory 100m --memory-swap 150m web >/dev/null
+    becomes web MemoryMax $((64 * MIB))
+    becomes web MemorySwapMax $((50 * MIB))
+    wait_until 5 gives "$((64 * MIB)) $((114 * MIB))" swap_told web
+    policy_is </dev/null
+    kill -HUP "$DAEMON"
+    becomes web MemoryMax $((100 * MIB))
+    becomes web MemorySwapMax $((50 * MIB))
+    wait_until 5 gives "$((100 * MIB)) $((150 * MIB))" swap_told web
+}
