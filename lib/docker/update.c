@@ -442,16 +442,16 @@ static void limits_cpu(const PlHostConfig *h, PlLimits *l) {
         uint64_t period_usec = h->cpu_period > 0 ? (uint64_t)h->cpu_period : CPU_PERIOD_USEC;
         unsigned __int128 usec;
 
-        if (h->cpu_quota < 0) /* beside NanoCpus, too: it wins at each start */
+        /* CpuQuota beside NanoCpus wins at each start, and with Podman NanoCpus follow from it */
+        if (h->cpu_quota < 0)
                 set_number(l, PL_RESOURCE_CPU_QUOTA, PL_UNLIMITED);
-        else if (h->nano_cpus > 0)
-                set_number(l, PL_RESOURCE_CPU_QUOTA, (uint64_t)h->nano_cpus / 1000);
         else if (h->cpu_quota > 0) { /* rounded up, so that it leads to the same quota again */
                 usec = ((unsigned __int128)h->cpu_quota * PL_USEC_PER_SEC + period_usec - 1) /
                        period_usec;
                 set_number(l, PL_RESOURCE_CPU_QUOTA,
                            usec < PL_UNLIMITED ? (uint64_t)usec : PL_UNLIMITED);
-        }
+        } else if (h->nano_cpus > 0)
+                set_number(l, PL_RESOURCE_CPU_QUOTA, (uint64_t)h->nano_cpus / 1000);
 }
 
 /* As v1's file of the resource says it. */
