@@ -10,6 +10,7 @@
 #include "enforce/echo.h"
 
 #include "base/clock.h"
+#include "cgroup/device.h"
 #include "enforce/queue.h"
 #include "lib/limits/echo.h"
 
@@ -81,11 +82,18 @@ static uint32_t reset_by_update(const PlHeld *h) {
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 const PlValue fresh = pl_resource_fresh(r), *is = &h->reading.in_force.v[r];
+                const PlValue *original = &h->originals.state.engine_original.v[r];
+                PlValue resolved = { 0 };
 
-                if (pl_resource_info(r)->engine & PL_ENGINE_RESET &&
-                    (pl_value_equal(&fresh, is) ||
-                     pl_value_equal(&h->originals.state.engine_original.v[r], is)))
+                if (!(pl_resource_info(r)->engine & PL_ENGINE_RESET))
+                        continue;
+                /* HostConfig names devices by path, the kernel by number */
+                if (pl_resource_info(r)->kind == PL_KIND_DEVICES && original->set &&
+                    pl_device_resolve(original, &resolved) >= 0)
+                        original = &resolved;
+                if (pl_value_equal(&fresh, is) || pl_value_equal(original, is))
                         mask |= 1U << r;
+                pl_value_deinit(&resolved);
         }
         return mask;
 }
