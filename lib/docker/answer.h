@@ -54,8 +54,8 @@ int pl_docker_parse_info(const char *body, size_t size, PlEngineRoot *ret);
  * pl_docker_identity() - which engine it is, whatever the path to its socket
  *
  * The ID alone is not enough: engines before 23 take it from /etc/docker/key.json, which all of a
- * host share, and Podman makes a new one for each answer (tried on 20.10.24, 4.3.1). The data
- * directory is one engine's alone.
+ * host share (moby, daemon/daemon.go of 20.10), and Podman makes a new one for each answer. The
+ * data directory is one engine's alone.
  *
  * Return: whether anything is known.
  */

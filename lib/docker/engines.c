@@ -19,7 +19,7 @@
  * taken with a warning, and dropped, where the kernel has none. The API's version history
  * (docs.docker.com/reference/api/engine/version-history) names no change of this up to 1.52; Docker
  * 29 was not tried.
- * - Podman 4 has no update in the compat API (tried on 4.3: 404, by which the client knows it).
+ * - Podman 4 has no update in the compat API (404, by which the client knows it).
  * - Podman 5 (tried on 5.8.6, compat API 1.44; pkg/api/handlers/compat/containers.go): NanoCpus are
  *   taken, answered with 200 and not kept. CpuQuota is, and -1 takes it away; HostConfig shows
  * NanoCpus that follow from it. A body without RestartPolicy resets it to "no" (podman#29790, 5.4.2
