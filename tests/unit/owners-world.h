@@ -702,8 +702,8 @@ static inline const char *engine_merge(Host *h, const Host *q) {
         if ((q->period > 0 || q->quota > 0) && h->nano > 0)
                 return "Conflicting options: CPU Period or Quota cannot be updated as NanoCPUs has "
                        "already been set";
-        if (q->memory > 0 && h->memory_swap > 0 && q->memory > h->memory_swap &&
-            q->memory_swap == 0)
+        /* tried: also where the sum is -1 or 0, which is no limit */
+        if (q->memory > 0 && q->memory > h->memory_swap && q->memory_swap == 0)
                 return "Memory limit should be smaller than already set memoryswap limit, update "
                        "the memoryswap at the same time";
         if (q->memory != 0)
