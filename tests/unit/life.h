@@ -105,7 +105,7 @@ typedef struct Life {
                                        * apart; or before plimsolld was there, and the engine has
                                        * forgotten it */
                 uint64_t acted_usec;  /* of the person's last act */
-                uint64_t lives_usec;  /* since when this plimsolld is there */
+                uint64_t lives_usec;  /* since when this plimsolld knows it */
         };
 
         struct { /* what plimsolld could know, and the next one could be told */
@@ -397,8 +397,8 @@ static void check_order(Life *l, PlRestartVerb verb, bool in_the_middle) {
         MUST(l, l->c.phase == PL_PHASE_EXITED, "it has not ended");
         if (!in_the_middle) {
                 MUST(l,
-                     l->ended_by_itself || l->ended_with_engine || l->refused > 0 ||
-                                     l->unknown_run == l->n_run,
+                     l->ended_by_itself || l->ended_with_engine || l->stopped_by_us ||
+                                     l->refused > 0 || l->unknown_run == l->n_run,
                      "it did not end by itself");
                 MUST(l, l->stopped_by_us || !is_job(l) || l->unknown_run == l->n_run,
                      "it is a job");

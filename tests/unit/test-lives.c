@@ -184,8 +184,10 @@ static void inspect(Life *l) {
         PlCourse before;
         uint64_t age;
 
-        if (!l->knows)
+        if (!l->knows) {
                 recall(l);
+                l->lives_usec = l->now; /* what came before is told by the engine, if it lives on */
+        }
         before = l->course;
         l->knows = true;
         l->looked_usec = l->now;
@@ -254,9 +256,9 @@ static void take_turn(Life *l) {
         PlRestartFacts f;
         PlRestartVerb verb;
 
-        l->turn_usec = 0;
         hear_history(l);
         inspect(l);
+        l->turn_usec = 0; /* until here it has one */
         before = l->course;
         f = restart_facts(l);
         verb = pl_course_turn(&l->course, &l->rules, &f, now_of(l));
@@ -567,6 +569,12 @@ static unsigned live(uint64_t seed) {
         l->calm = true;
         TELL(l, "calm");
         while (l->now < 1000 * SEC + LIFE_USEC + CALM_USEC) {
+                l->now += TICK_USEC;
+                tick(l);
+        }
+        /* and to the end of what began in that time */
+        for (unsigned i = 0;
+             i < 60 * SEC / TICK_USEC && pl_restart_is_under_way(&l->course.restart); i++) {
                 l->now += TICK_USEC;
                 tick(l);
         }
