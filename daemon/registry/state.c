@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <systemd/sd-id128.h>
+
 #include "base/fs.h"
 #include "base/journal.h"
 #include "lib/base/json.h"
@@ -173,18 +175,38 @@ static const char *name_of(const char *id, const char *what, char buf[static NAM
         return buf;
 }
 
-/* The same document, and whose container it is about. Return: owned by the caller, or NULL. */
+/* Times by a clock of the machine mean nothing to the next boot. Empty where it is not known. */
+static const char *this_boot(char ret[static SD_ID128_STRING_MAX]) {
+        sd_id128_t id;
+
+        *ret = '\0';
+        return sd_id128_get_boot(&id) < 0 ? ret : sd_id128_to_string(id, ret);
+}
+
+/* The same document, whose container it is about, and when. Return: owned by the caller, or NULL.
+ */
 static char *stamped_text(const PlStateDir *d, const char *text) {
         _cleanup_json_ json_t *o = json_loads(text, 0, NULL);
+        char boot[SD_ID128_STRING_MAX];
 
-        if (!o || json_object_set_new(o, "engine", json_string(d->engine)) < 0)
+        if (!o || json_object_set_new(o, "engine", json_string(d->engine)) < 0 ||
+            json_object_set_new(o, "boot", json_string(this_boot(boot))) < 0)
                 return NULL;
         return json_dumps(o, JSON_COMPACT);
 }
 
+/* A record without the stamp was kept in /run by an earlier version, so it is of this boot. */
+static bool of_this_boot(const char *text, size_t size) {
+        _cleanup_json_ json_t *o = json_loadb(text, size, 0, NULL);
+        const char *boot = json_string_value(json_object_get(o, "boot"));
+        char now[SD_ID128_STRING_MAX];
+
+        return !boot || pl_streq(boot, this_boot(now));
+}
+
 /* @text: owned by the callee; NULL: there was no memory for it. */
 static int save_beside(PlStateDir *d, const char *id, const char *what, char *text) {
-        _cleanup_free_ char *owned = text, *stamped = text ? stamped_text(d, text) : NULL;
+        _cleanup_free_ char *owned = text, *stamped = owned ? stamped_text(d, owned) : NULL;
         char name[NAME_MAX_BYTES];
 
         if (!stamped)
@@ -243,7 +265,8 @@ int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec, 
         if (r == -ENOENT)
                 return r;
         if (r >= 0)
-                r = pl_restart_state_parse(text, size, now_usec, ret);
+                r = pl_restart_state_parse(text, size, of_this_boot(text, size) ? now_usec : 0,
+                                           ret);
         if (r < 0)
                 broken(d, id, r, "restarts are lost");
         return r;

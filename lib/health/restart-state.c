@@ -169,12 +169,14 @@ int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlC
         json_decref(o);
         if (!good)
                 return -EBADMSG;
-        r->streak = (unsigned)streak;
-        /* no backoff is longer, jitter included */
-        if ((uint64_t)not_before <= now_usec + 2 * PL_RESTART_BACKOFF_MAX_USEC)
-                r->not_before_usec = (uint64_t)not_before;
-        r->gave_up = gave_up;
-        r->gave_up_usec = PL_MIN((uint64_t)gave_up_at, now_usec);
+        if (now_usec > 0) {
+                r->streak = (unsigned)streak;
+                /* no backoff is longer, jitter included */
+                if ((uint64_t)not_before <= now_usec + 2 * PL_RESTART_BACKOFF_MAX_USEC)
+                        r->not_before_usec = (uint64_t)not_before;
+                r->gave_up = gave_up;
+                r->gave_up_usec = PL_MIN((uint64_t)gave_up_at, now_usec);
+        }
         r->fired = fired;
         *ret = c;
         return 0;

@@ -15,7 +15,8 @@ int pl_restart_state_format(const PlCourse *c, char **ret);
 
 /**
  * pl_restart_state_parse() - strict, but unknown members are ignored
- * @now_usec: CLOCK_MONOTONIC; later times are from before a reboot and are dropped
+ * @now_usec: CLOCK_MONOTONIC; later times are from before a reboot and are dropped. 0: all of it is
+ *            from before a reboot: the budget begins anew, and a restart under way is finished
  * Return: 0, -EBADMSG.
  */
 int pl_restart_state_parse(const char *text, size_t size, uint64_t now_usec, PlCourse *ret);

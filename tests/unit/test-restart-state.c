@@ -5,7 +5,9 @@
 #include "lib/health/restart-state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
+#include "base/fs.h"
 #include "registry/state.h"
 #include "tmp.h"
 
@@ -153,6 +155,25 @@ START_TEST(times_of_another_boot) {
 }
 END_TEST
 
+/* Its times may be low enough to look like this boot's. */
+START_TEST(all_of_another_boot) {
+        PlCourse c = { .restart = { .times_usec = { now - MIN, now }, .n_times = 2 } }, back;
+        PlBudget budget = { 3, 60 * MIN };
+        _cleanup_free_ char *text = NULL;
+
+        c.restart.not_before_usec = MIN;
+        c.restart.gave_up = true;
+        c.restart.gave_up_usec = now - MIN;
+        c.restart.streak = 4;
+        ck_assert_int_eq(pl_restart_state_format(&c, &text), 0);
+        ck_assert_int_eq(pl_restart_state_parse(text, strlen(text), 0, &back), 0);
+        ck_assert_uint_eq(pl_restart_count(&back.restart, &budget, now), 0);
+        ck_assert_uint_eq(back.restart.not_before_usec, 0);
+        ck_assert(!back.restart.gave_up);
+        ck_assert_uint_eq(back.restart.streak, 0);
+}
+END_TEST
+
 #define END(by)               \
         "\"end\":{\"by\":" by \
         ",\"exit_code\":3,\"signal\":0,\"at\":5,\"term\":0,\"kill\":0,\"own\":0}"
@@ -198,6 +219,24 @@ START_TEST(reads_a_file) {
 }
 END_TEST
 
+static void written_in_another_boot(void) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        char *boot;
+        size_t size = 0;
+        FILE *f;
+
+        ck_assert_int_ge(asprintf(&path, "%s/containers/%s.restart", tmp, ID), 0);
+        ck_assert_int_eq(pl_fs_read(AT_FDCWD, path, KIB(64), &text, &size), 0);
+        boot = strstr(text, "\"boot\":\"");
+        ck_assert_ptr_nonnull(boot);
+        boot += strlen("\"boot\":\"");
+        *boot = *boot == '0' ? '1' : '0';
+        f = fopen(path, "we");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_uint_eq(fwrite(text, 1, size, f), size);
+        ck_assert_int_eq(fclose(f), 0);
+}
+
 START_TEST(goes_with_the_container) {
         PlCourse c = { .restart = { .streak = 2 }, .ending = { .exit_code = 3 } };
         PlStateDir *d = NULL;
@@ -209,6 +248,9 @@ START_TEST(goes_with_the_container) {
         c.restart.streak = 0;
         ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &c), 0);
         ck_assert_uint_eq(c.restart.streak, 2);
+        written_in_another_boot();
+        ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &c), 0);
+        ck_assert_uint_eq(c.restart.streak, 0);
         ck_assert_int_eq(pl_state_dir_save_restart(d, "../x", &c), -EINVAL);
         pl_state_dir_forget(d, ID);
         ck_assert_int_eq(pl_state_dir_load_restart(d, ID, now, &c), -ENOENT);
@@ -224,6 +266,7 @@ int main(void) {
         tcase_add_loop_test(t, end_goes_on, 0, 7);
         tcase_add_test(t, course_goes_on);
         tcase_add_test(t, times_of_another_boot);
+        tcase_add_test(t, all_of_another_boot);
         tcase_add_loop_test(t, reads_a_file, 0, PL_ARRAY_SIZE(files));
         tcase_add_test(t, goes_with_the_container);
         return run_case(t);
