@@ -12,6 +12,7 @@ const char *pl_subject_name(const PlSubject *s) {
         return s->facts && s->facts->name ? s->facts->name : s->id;
 }
 
+PL_PRINTF(4, 0)
 static void report(const PlReporter *r, const PlSubject *s, PlEntry entry, const char *format,
                    va_list ap) {
         _cleanup_free_ char *text = NULL;
