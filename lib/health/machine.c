@@ -489,7 +489,7 @@ static void begin_run(PlHealth *h, const PlHealthFacts *f) {
 /* See pl_health_is_broken(). Only a settled failure counts: one good answer in between is a sign of
  * life and restarts the count. */
 static bool is_proven(const PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
-                      PlHealthSign sign) {
+                      PlHealthSign sign, uint64_t now) {
         switch (sign) {
         case PL_SIGN_EXITED:
         case PL_SIGN_CRASHING:
@@ -500,7 +500,8 @@ static bool is_proven(const PlHealth *h, const PlHealthConfig *c, const PlHealth
                 return true;
         case PL_SIGN_DISPUTED:
                 return pl_health_is_late(h) && c->on_start_timeout && !f->waits_for &&
-                       (!f->probed || is_silent(h, c));
+                       (!f->probed || is_silent(h, c)) && h->state == PL_HEALTH_DEGRADED &&
+                       now >= h->since_usec + PL_HEALTH_LATE_USEC;
         default:
                 return false;
         }
@@ -608,7 +609,7 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
         take_facts(h, facts);
         sign = sign_of(h, config, facts, now_usec);
         h->raw = next_state(sign, h->raw);
-        h->proven = is_proven(h, config, facts, sign);
+        h->proven = is_proven(h, config, facts, sign, now_usec);
         h->reprieved = sign == PL_SIGN_CRASHING && facts->phase == PL_PHASE_RUNNING;
         late = grows_late(h, config, facts, sign, now_usec);
         alarm = attribute(h, facts, sign);
@@ -646,6 +647,9 @@ uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
         t = start_deadline(config, facts);
         if (facts->present && h->raw == PL_HEALTH_STARTING && t > now_usec)
                 at = t;
+        t = h->since_usec + PL_HEALTH_LATE_USEC;
+        if (config->on_start_timeout && h->state == PL_HEALTH_DEGRADED && t > now_usec)
+                at = PL_MIN(at, t);
         t = facts->oom_usec + PL_HEALTH_OOM_USEC;
         if (facts->oom_usec > 0 && t > now_usec)
                 at = PL_MIN(at, t);
