@@ -136,7 +136,7 @@ static bool prune_object(Text *t, const PlKeep *keep, char **out) {
 }
 
 int pl_prune(const char *text, size_t size, const PlKeep *keep, char **ret, size_t *ret_size) {
-        Text t = { text, text + size };
+        Text t = { text, text ? text + size : NULL }; /* an empty answer has none */
         char *pruned, *out;
 
         skip_space(&t);

@@ -210,12 +210,12 @@ replay() {
     daemon_begin
     turns cache healthy
     docker network disconnect back cache
-    turns cache unknown
-    reason_is cache '*no address*'
+    turns cache degraded
+    reason_is cache 'disputed: unreachable: no network*'
     docker network connect back cache
     turns cache healthy
     docker network disconnect back cache
-    turns cache unknown
+    turns cache degraded
     # an address of another network is as good
     docker network connect bridge cache
     turns cache healthy
