@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "enforce/news.h"
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
 
@@ -55,6 +56,8 @@ int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
         if (r < 0) {
                 s->managed = managed;
                 note_not_kept(e, h, pl_held_wanted(h) & ~managed, PL_OWNER_KERNEL, r);
+        } else {
+                pl_news_managed(h, s->managed & ~managed);
         }
         return r;
 }

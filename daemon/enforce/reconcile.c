@@ -423,7 +423,7 @@ static void look_again(PlEnforcer *e, PlHeld *h) {
 
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
-        uint32_t mask = 0, drifted = 0, echoed, written = 0, in_force, managed;
+        uint32_t mask = 0, drifted = 0, echoed, written = 0, in_force;
         const char *who;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
@@ -442,10 +442,8 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 say_dry_run(e, h, plan);
                 return;
         }
-        managed = h->originals.state.managed;
         if (pl_originals_capture(e, h) < 0)
                 return;
-        pl_news_managed(h, h->originals.state.managed & ~managed);
         note_unsupported(e, h, plan);
         note_waiting(e, h, plan);
         if (mask == 0)
