@@ -998,12 +998,31 @@ static int error_of(const Request *q, CURL *easy) {
         return status == 304 && q->turn.check ? -EALREADY : http_error(status);
 }
 
+/* The socket could not be connected to. The codes for that also stand for answers ("no such
+ * container"), and a socket that has gone says nothing of containers. Pings keep them: from those
+ * the engine's own state is told. */
+static int unconnected(const Request *q, int error) {
+        bool own = q->kind->lane == LANE_OWN;
+
+        switch (error) {
+        case -ENOENT:
+        case -ENOTDIR:
+        case -EACCES:
+        case -EPERM:
+        case -ECONNREFUSED:
+                return own ? error : -ECONNRESET;
+        default:
+                return error;
+        }
+}
+
 static void on_request_done(void *userdata, CURL *easy, int error, int fd) {
         _cleanup_(request_freep) Request *q = userdata;
         _cleanup_(engine_unrefp) PlEngine *e = engine_ref(q->engine);
         bool answered = error == 0;
 
         stop_running(e, q);
+        error = unconnected(q, error);
         if (q->kind == &kind_ping)
                 q->listener = listener_of(fd);
         if (error == 0)

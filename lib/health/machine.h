@@ -62,8 +62,9 @@ typedef enum PlHealthSign {
 #define PL_HEALTH_CONFIRM 2
 /* A pause of a moment is no news: "docker commit" makes one. */
 #define PL_HEALTH_PAUSE_USEC (3 * PL_USEC_PER_SEC)
-/* Disputed for so long before OnStartTimeout= restarts it: a plimsolld that has just come, and looks
- * for the first time, does not know yet whether a limit holds it back or it is frozen at one. */
+/* Disputed for so long before OnStartTimeout= restarts it: a plimsolld that has just come, and
+ * looks for the first time, does not know yet whether a limit holds it back or it is frozen at one.
+ */
 #define PL_HEALTH_LATE_USEC (5 * PL_USEC_PER_SEC)
 /* A survived OOM kill keeps a service degraded for this long. */
 #define PL_HEALTH_OOM_USEC (5 * PL_USEC_PER_MIN)
