@@ -587,7 +587,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                 return;
         }
         h->reading.usual_swap = pl_state_swap_allowance(&h->originals.state);
-        h->reading.usual_period_usec = pl_owners_usual_period(h);
+        h->reading.usual_period_usec = quota_period(h);
         r = pl_plan_limits(&h->want, &h->reading,
                            h->service ? h->service->shrink_mode : PL_SHRINK_SAFE, &h->squeeze,
                            e->registry->options.host.page_bytes, &plan);

@@ -29,8 +29,8 @@
  * When the others are written is in their rows (PlTurn).
  *
  * Repairs must end. A value is compared as the kernel will report it (pl_resource_normalise()), and
- * CPU quotas within one microsecond of quota: any period with the same ratio is as good, but for a
- * quota that is given back.
+ * CPU quotas within one microsecond of quota. Any period with the same ratio is as good, unless one
+ * is asked for or given back.
  *
  * Must not: read anything, remember anything (PlSqueeze travels through the caller).
  */
@@ -110,6 +110,17 @@ static bool quota_in_force(uint64_t want, uint64_t have, uint64_t period_usec) {
         return PL_MAX(want, have) - PL_MIN(want, have) < step;
 }
 
+/* The period is as long as the one that is written would be: see pl_resource_format_quota(). */
+static bool period_in_force(const Planner *p, const PlValue *want, PlHierarchy h) {
+        _cleanup_free_ char *quota = NULL;
+        uint64_t period_usec;
+
+        return p->have->usual_period_usec == 0 ||
+               pl_resource_format_quota(h, want, p->have->usual_period_usec, &quota, &period_usec) <
+                               0 ||
+               period_usec == p->have->cpu_period_usec;
+}
+
 static bool differs(const Planner *p, PlResource r) {
         const PlValue *want = &p->want.v[r], *have = in_force(p, r);
 
@@ -123,8 +134,7 @@ static bool differs(const Planner *p, PlResource r) {
                 return !p->have->cpus_of_parent;
         if (pl_resource_info(r)->kind == PL_KIND_CPU_TIME)
                 return !quota_in_force(want->number, have->number, p->have->cpu_period_usec) ||
-                       (p->have->usual_period_usec > 0 &&
-                        p->have->usual_period_usec != p->have->cpu_period_usec);
+                       !period_in_force(p, want, p->have->hierarchy[r]);
         return !pl_value_equal(want, have);
 }
 

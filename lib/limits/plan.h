@@ -30,8 +30,8 @@ typedef struct PlReading {
         PlValue usual_swap;   /* v1, from the caller: the swap allowance from before plimsoll, kept
                                * when MemoryMax alone is written; unset: the one in force */
         uint64_t cpu_period_usec;   /* of the quota in force; 0: unknown */
-        uint64_t usual_period_usec; /* from the caller: of a quota that is given back, whose period
-                                     * goes back along with it; 0: any period is as good */
+        uint64_t usual_period_usec; /* from the caller: of the policy, or of a quota that is given
+                                     * back along with its period; 0: any period is as good */
         bool has_reclaim;           /* v2: memory.reclaim exists (Linux 5.19) */
         bool cpus_of_parent;        /* v1: cpuset.cpus is the parent's, so nothing is restricted */
 } PlReading;

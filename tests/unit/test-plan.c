@@ -66,6 +66,8 @@ static PlReading reading_of(const char *text) {
                         h.usual_swap = (PlValue){ .set = true, .number = number_of(rest) };
                 else if ((rest = after(word, "period ")))
                         h.cpu_period_usec = number_of(rest);
+                else if ((rest = after(word, "usual period ")))
+                        h.usual_period_usec = number_of(rest);
                 else if (pl_streq(word, "reclaim"))
                         h.has_reclaim = true;
                 else if (pl_streq(word, "CPUs of the parent"))
@@ -182,6 +184,12 @@ static const struct {
         { "v1: weight as it comes back from cpu.shares", "CPUWeight=39", "v1, CPUWeight=39", "" },
         { "quota: another period, the same ratio but for its rounding", "CPUQuota=333330",
           "CPUQuota=333320, period 50000", "" },
+        { "quota: another period than the one asked for", "CPUQuota=500000",
+          "CPUQuota=500000, period 100000, usual period 50000", "write CPUQuota=500000" },
+        { "quota: the period asked for", "CPUQuota=500000",
+          "CPUQuota=500000, period 50000, usual period 50000", "" },
+        { "quota: the period asked for, lengthened by the kernel's minimum", "CPUQuota=10000",
+          "CPUQuota=10000, period 100000, usual period 50000", "" },
         { "quota: a microsecond of quota less", "CPUQuota=333330", "CPUQuota=333310, period 50000",
           "write CPUQuota=333330" },
         { "quota: lifted by someone", "CPUQuota=333330", "CPUQuota=infinity, period 100000",

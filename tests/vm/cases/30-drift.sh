@@ -141,7 +141,7 @@ docker_update() {
     lost_to 'docker update' "$1"
 }
 
-test_docker_update_of_cpu_quota() { docker_update CPUQuota --cpu-period 100000 --cpu-quota 77000; }
+test_docker_update_of_cpu_quota() { docker_update CPUQuota --cpus 0.77; }
 test_docker_update_of_cpu_shares() { docker_update CPUWeight --cpu-shares 512; }
 test_docker_update_of_cpuset() { docker_update AllowedCPUs --cpuset-cpus 1; }
 test_docker_update_of_memory() { docker_update MemoryMax --memory 90m --memory-swap 90m; }
