@@ -859,12 +859,16 @@ static int prepare(Request *q) {
 
 /* What an answer means beyond its status. Podman says 500 where a container has just gone, and has
  * no update in API 4: a 404 that does not name a container. A start fails with 404 as well when the
- * container's network or volume is gone. */
+ * container's network or volume is gone. An inspection that a proxy answers so, or an engine that
+ * is being replaced, says nothing of the container: what is kept of it would be dropped. */
 static int understand(PlEngine *e, const Request *q, int error, const char *message) {
         if (error == -EIO && message && strcasestr(message, "no such container"))
                 return -ENOENT;
         if (error == -ENOENT && q->now == &kind_acts[PL_ENGINE_START] && message &&
             !strcasestr(message, "no such container"))
+                return -EIO;
+        if (error == -ENOENT && q->now == &kind_inspect &&
+            (!message || !strcasestr(message, "no such container")))
                 return -EIO;
         if (error == -ENOENT && q->now == &kind_update &&
             (!message || !strcasestr(message, "container"))) {

@@ -67,6 +67,8 @@ static const struct {
           "out of order" },
         { "400", "{\"path\":\"json$\",\"kind\":\"status\",\"status\":400}", -EINVAL,
           "out of order" },
+        { "404, but not of the container",
+          "{\"path\":\"json$\",\"kind\":\"status\",\"status\":404}", -EIO, "out of order" },
         { "hang", "{\"path\":\"json$\",\"kind\":\"hang\"}", -ETIMEDOUT, "" },
         { "hang up", "{\"path\":\"json$\",\"kind\":\"drop\"}", -ECONNRESET, "" },
         { "half", "{\"path\":\"json$\",\"kind\":\"half\"}", -ECONNRESET, "" },
