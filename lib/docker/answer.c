@@ -622,9 +622,11 @@ static int parse_host_config(const json_t *host, PlHostConfig *h) {
                           &h->restart_policy);
 }
 
-/* Labels that policies match by: kept even when an image has hundreds of others. */
+/* Labels that policies match by, and that make a service: kept even when an image has hundreds of
+ * others. */
 static bool is_vital(const char *key) {
-        return pl_startswith(key, "com.docker.compose.") || pl_startswith(key, "plimsoll.");
+        return pl_startswith(key, "com.docker.compose.") || pl_startswith(key, "plimsoll.") ||
+               pl_startswith(key, "com.docker.swarm.service.");
 }
 
 static int compare_vital(const void *a, const void *b) {

@@ -262,7 +262,8 @@ START_TEST(test_time) {
 }
 END_TEST
 
-/* Hundreds of labels: those that policies match by are kept, values are cut, the rest is dropped.
+/* Hundreds of labels: those that policies match by, or that make a service, are kept, values are
+ * cut, the rest is dropped.
  */
 START_TEST(test_label_bounds) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
@@ -276,12 +277,15 @@ START_TEST(test_label_bounds) {
         fputs("\"a0000\":\"", f);
         for (int i = 0; i < 5000; i++)
                 fputs("é", f);
-        fputs("\",\"com.docker.compose.service\":\"db\"}}}", f);
+        fputs("\",\"com.docker.compose.service\":\"db\","
+              "\"com.docker.swarm.service.name\":\"web\"}}}",
+              f);
         fclose(f);
 
         ck_assert_int_eq(pl_docker_parse_inspect(body, size, &c), 0);
         ck_assert_uint_eq(c->n_labels, PL_DOCKER_LABELS_MAX);
         ck_assert_str_eq(pl_container_label(c, "com.docker.compose.service"), "db");
+        ck_assert_str_eq(pl_container_label(c, "com.docker.swarm.service.name"), "web");
         ck_assert_uint_eq(strlen(pl_container_label(c, "a0000")), PL_DOCKER_STRING_MAX);
         ck_assert_ptr_null(pl_container_label(c, "a4999"));
         ck_assert_ptr_null(pl_container_label(c, "zzz"));
