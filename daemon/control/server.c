@@ -36,6 +36,7 @@
 
 #define PL_CTL_STREAMS_MAX MIB(1) /* bytes of backlog */
 #define PL_CTL_CLIENTS_MAX 64     /* streams at a time; requests need connections too */
+#define STREAMS_FOR_ROOT   8      /* of them; strangers leave these free */
 
 typedef struct PlCtlStreams PlCtlStreams;
 
@@ -267,21 +268,26 @@ static void streams_close(PlCtlStreams *s) {
         stream_wake(stream);
 }
 
-#define CONNECTIONS_MAX  256     /* more wait in the socket's backlog */
-#define CONNECTION_BYTES KIB(16) /* request line, headers and MHD's own needs */
-#define BODY_MAX         KIB(64)
-#define REQUEST_TIMEOUT  (15 * PL_USEC_PER_SEC) /* from connect, or the last answer, to the next */
-#define NAME_MARK        "*"                    /* in a pattern: one segment, a name */
-#define NAME_MAX_BYTES   256                    /* Docker's own are shorter */
-#define ALLOW_MAX        64
-#define CLOSING_ROUNDS   8 /* MHD sends the last chunk a step at a time */
+#define CONNECTIONS_MAX      256 /* more wait in the socket's backlog */
+#define CONNECTIONS_FOR_ROOT 32  /* of them; strangers leave these free */
+#define ONE_PROCESS_PART     4   /* a process other than root's gets this part of what is left */
+#define CONNECTION_BYTES     KIB(16) /* request line, headers and MHD's own needs */
+#define BODY_MAX             KIB(64)
+#define REQUEST_TIMEOUT      (15 * PL_USEC_PER_SEC) /* from connect, or the last answer, to the next */
+#define NAME_MARK            "*"                    /* in a pattern: one segment, a name */
+#define NAME_MAX_BYTES       256                    /* Docker's own are shorter */
+#define ALLOW_MAX            64
+#define CLOSING_ROUNDS       8 /* MHD sends the last chunk a step at a time */
 
 /* One connection, from accept to close. */
 typedef struct Peer {
         int fd; /* borrowed from MHD */
+        struct ucred who;
         uint64_t deadline_usec;
         bool timed; /* in the queue; streams are not */
+        bool streams;
         TAILQ_ENTRY(Peer) link;
+        LIST_ENTRY(Peer) all;
 } Peer;
 
 /* An answer that comes later. Held by its request and by whoever has to reply. libmicrohttpd does
@@ -329,6 +335,7 @@ struct PlCtlServer {
         uint64_t timeout_usec;
         TAILQ_HEAD(PeerQueue, Peer) queue; /* by deadline: all deadlines are equally far away */
         LIST_HEAD(, PlCtlPending) pending; /* whose connections are suspended */
+        LIST_HEAD(, Peer) peers;
 };
 
 /* ---- answers ---- */
@@ -454,13 +461,49 @@ static const PlCtlEndpoint *find_endpoint(const PlCtlEndpoint *endpoints, const 
         return NULL;
 }
 
-static enum MHD_Result open_stream(PlCtlServer *s, struct MHD_Connection *connection) {
+static Peer *peer_of(struct MHD_Connection *connection) {
         const union MHD_ConnectionInfo *info =
                         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        /* at once: the next question about this connection is answered in the same union */
-        Peer *peer = info ? info->socket_context : NULL;
+
+        return info ? info->socket_context : NULL;
+}
+
+/* ---- fair shares ---- */
+
+/*
+ * Whoever may open the socket could hold all connections, or all streams, and shut out root with
+ * them. So root has some of its own, everybody else shares the rest, and one process gets a part
+ * of that. Who it is, the kernel says: unix(7), SO_PEERCRED, as of connect(2). In a user namespace
+ * of the service's own (PrivateUsers=) root is 0 still, all others are nobody.
+ */
+
+static bool is_root(const Peer *peer) {
+        return peer && peer->who.uid == 0;
+}
+
+/* May one more that is @peer's be there? @streams: of the streams, else of all connections. */
+static bool has_share(const PlCtlServer *s, const Peer *peer, bool streams) {
+        unsigned shared = streams ? PL_CTL_CLIENTS_MAX - STREAMS_FOR_ROOT
+                                  : CONNECTIONS_MAX - CONNECTIONS_FOR_ROOT;
+        unsigned others = 0, own = 0;
+        const Peer *p;
+
+        if (is_root(peer))
+                return true;
+        LIST_FOREACH(p, &s->peers, all) {
+                if (p == peer || is_root(p) || (streams && !p->streams))
+                        continue;
+                others++;
+                own += p->who.pid == peer->who.pid;
+        }
+        return others < shared && own < shared / ONE_PROCESS_PART;
+}
+
+static enum MHD_Result open_stream(PlCtlServer *s, struct MHD_Connection *connection) {
+        Peer *peer = peer_of(connection);
         struct MHD_Response *response = NULL;
-        int r = streams_open(s->streams, connection, &response);
+        int r = peer && has_share(s, peer, true) ? streams_open(s->streams, connection, &response)
+                                                 : -EUSERS;
 
         if (r == -EUSERS)
                 return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -473,35 +516,18 @@ static enum MHD_Result open_stream(PlCtlServer *s, struct MHD_Connection *connec
         enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
         MHD_destroy_response(response);
 
-        if (peer && peer->timed) {
+        if (peer->timed) {
                 TAILQ_REMOVE(&s->queue, peer, link);
                 peer->timed = false;
         }
+        peer->streams = true;
         return queued;
-}
-
-/* unix(7), SO_PEERCRED: whoever called connect(2) */
-static bool is_root(struct MHD_Connection *connection) {
-        const union MHD_ConnectionInfo *info =
-                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct ucred peer;
-        socklen_t size = sizeof peer;
-
-        return info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-               peer.uid == 0;
 }
 
 /* ---- answers that come later ---- */
 
 static void run_again(PlCtlServer *s);
 static void renew_deadline(PlCtlServer *s, Peer *peer);
-
-static Peer *peer_of(struct MHD_Connection *connection) {
-        const union MHD_ConnectionInfo *info =
-                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-        return info ? info->socket_context : NULL;
-}
 
 static void pending_unref(PlCtlPending *p) {
         if (!p || --p->n_ref > 0)
@@ -588,7 +614,7 @@ static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
         unsigned status = MHD_HTTP_OK;
         json_t *document;
 
-        if (endpoint->may == PL_CTL_ROOT && !is_root(connection))
+        if (endpoint->may == PL_CTL_ROOT && !is_root(peer_of(connection)))
                 return refuse(connection, MHD_HTTP_FORBIDDEN, "this takes root",
                               "ask again as root, with sudo for instance");
         if (!endpoint->answer)
@@ -733,35 +759,67 @@ static void renew_deadline(PlCtlServer *s, Peer *peer) {
         TAILQ_INSERT_TAIL(&s->queue, peer, link);
 }
 
+/* It has not asked yet, but it is answered: what it reads is better than a closed connection. */
+static void turn_away(int fd) {
+        static const char body[] = "{\"message\":\"too many connections are open\","
+                                   "\"remedy\":\"close some; one process gets a quarter, root has "
+                                   "its own\"}\n";
+        char text[512];
+        int n = snprintf(text, sizeof text,
+                         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                         sizeof body - 1, body);
+
+        (void)send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)shutdown(fd, SHUT_RDWR);
+}
+
+static void peer_begin(PlCtlServer *s, struct MHD_Connection *connection, void **context) {
+        const union MHD_ConnectionInfo *info =
+                        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        Peer *peer = info ? calloc(1, sizeof *peer) : NULL;
+        socklen_t size = sizeof peer->who;
+
+        if (!peer || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer->who, &size) < 0) {
+                /* without a deadline it may not stay */
+                if (info)
+                        (void)shutdown(info->connect_fd, SHUT_RDWR);
+                free(peer);
+                return;
+        }
+        peer->fd = info->connect_fd;
+        *context = peer;
+        LIST_INSERT_HEAD(&s->peers, peer, all);
+        renew_deadline(s, peer);
+        if (!has_share(s, peer, false))
+                turn_away(peer->fd);
+}
+
+static void peer_end(PlCtlServer *s, void **context) {
+        Peer *peer = *context;
+
+        if (!peer)
+                return;
+        if (peer->timed)
+                TAILQ_REMOVE(&s->queue, peer, link);
+        LIST_REMOVE(peer, all);
+        free(peer);
+        *context = NULL;
+}
+
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code) {
         PlCtlServer *s = userdata;
-        Peer *peer = *context;
 
-        if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        if (code == MHD_CONNECTION_NOTIFY_STARTED) {
                 s->n_connections++;
-        else if (s->n_connections-- >= CONNECTIONS_MAX)
+                peer_begin(s, connection, context);
+                return;
+        }
+        if (s->n_connections-- >= CONNECTIONS_MAX)
                 /* at its limit MHD stops listening, and listens again only in a later run */
                 run_again(s);
-        if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-                const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-                                connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-                peer = info ? calloc(1, sizeof *peer) : NULL;
-                if (!peer) {
-                        /* without a deadline it may not stay */
-                        if (info)
-                                (void)shutdown(info->connect_fd, SHUT_RDWR);
-                        return;
-                }
-                peer->fd = info->connect_fd;
-                *context = peer;
-                renew_deadline(s, peer);
-        } else if (peer) {
-                if (peer->timed)
-                        TAILQ_REMOVE(&s->queue, peer, link);
-                free(peer);
-                *context = NULL;
-        }
+        peer_end(s, context);
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **request,
@@ -769,8 +827,10 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
         Request *q = *request;
         Peer *peer = peer_of(connection);
 
-        if (peer)
+        if (peer) {
+                peer->streams = false;
                 renew_deadline(userdata, peer);
+        }
         if (q)
                 abandon(q->pending);
         free(q);
@@ -862,6 +922,7 @@ int pl_ctl_server_new(sd_event *event, int listen_fd, const PlCtlEndpoint *endpo
         s->timeout_usec = REQUEST_TIMEOUT;
         TAILQ_INIT(&s->queue);
         LIST_INIT(&s->pending);
+        LIST_INIT(&s->peers);
         if ((r = streams_new(event, on_resumed, s, &s->streams)) < 0)
                 return r;
 

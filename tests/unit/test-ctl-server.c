@@ -4,6 +4,8 @@
  * Requests and answers, and clients that mean harm.
  */
 
+#include <sys/wait.h>
+
 #include "ctl-fixture.h"
 
 /* ---- requests ---- */
@@ -318,6 +320,111 @@ START_TEST(test_root_alone) {
 }
 END_TEST
 
+/* ---- fair shares ---- */
+
+#define REQUEST_TEXT "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
+#define STREAM_TEXT  "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* Connect and ask. Return: the status that is answered; the connection stays. */
+static int ask_and_stay(const char *request, int *ret_fd) {
+        char head[13] = "";
+
+        *ret_fd = dial();
+        (void)send_text(*ret_fd, request); /* it may be answered before it has asked */
+        ck_assert_int_eq(recv(*ret_fd, head, 12, MSG_WAITALL), 12);
+        return atoi(head + 9);
+}
+
+static void become_a_stranger(void) {
+        char parent[64];
+
+        (void)snprintf(parent, sizeof parent, "%s/run", dir);
+        ck_assert(chmod(dir, 0755) == 0 && chmod(parent, 0755) == 0 && chmod(path, 0666) == 0);
+        ck_assert_int_eq(seteuid(65534), 0);
+}
+
+static const struct {
+        const char *name, *request;
+        int one; /* what one process may hold */
+} shares[] = {
+        { "connections", REQUEST_TEXT, 56 },
+        { "event streams", STREAM_TEXT, 14 },
+};
+
+/* One process has a quarter; what it holds beyond that is answered, and closed. Root has its own.
+ */
+START_TEST(test_share_of_one) {
+        int fds[64], fd, n = shares[_i].one;
+
+        if (geteuid() != 0)
+                SKIP_HERE("not root");
+        become_a_stranger();
+        for (int i = 0; i < n; i++)
+                ck_assert_int_eq(ask_and_stay(shares[_i].request, &fds[i]), 200);
+        ck_assert_int_eq(ask_and_stay(shares[_i].request, &fd), 503);
+        (void)close(fd);
+        ck_assert_int_eq(seteuid(0), 0);
+        ck_assert_int_eq(ask_and_stay(shares[_i].request, &fd), 200);
+        (void)close(fd);
+        for (int i = 0; i < n; i++)
+                (void)close(fds[i]);
+        assert_serves("after a greedy one");
+}
+END_TEST
+
+/* A process that holds its whole share, until its standard input ends. */
+static pid_t hold_share(const char *request, int n, const int hold[static 2], int ready) {
+        pid_t pid = fork();
+
+        if (pid != 0)
+                return pid;
+        (void)close(hold[1]);
+        for (int i = 0; i < n; i++) {
+                char head[13] = "";
+                int fd = dial();
+
+                if (send_text(fd, request) < 0 || recv(fd, head, 12, MSG_WAITALL) != 12 ||
+                    atoi(head + 9) != 200)
+                        _exit(1);
+        }
+        if (write(ready, "", 1) != 1)
+                _exit(1);
+        (void)!read(hold[0], &n, 1);
+        _exit(0);
+}
+
+/* However many processes strangers have, root comes in. */
+START_TEST(test_share_of_all) {
+        int hold[2], ready[2], fd, status;
+        pid_t pids[4];
+        char c;
+
+        if (geteuid() != 0)
+                SKIP_HERE("not root");
+        ck_assert(pipe(hold) == 0 && pipe(ready) == 0);
+        become_a_stranger();
+        for (size_t i = 0; i < PL_ARRAY_SIZE(pids); i++) {
+                pids[i] = hold_share(shares[_i].request, shares[_i].one, hold, ready[1]);
+                ck_assert_int_eq(read(ready[0], &c, 1), 1);
+        }
+        ck_assert_int_eq(ask_and_stay(shares[_i].request, &fd), 503);
+        (void)close(fd);
+        ck_assert_int_eq(seteuid(0), 0);
+        for (int i = 0; i < 4; i++) {
+                ck_assert_int_eq(ask_and_stay(shares[_i].request, &fd), 200);
+                (void)close(fd);
+        }
+        (void)close(hold[1]);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(pids); i++) {
+                ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+                ck_assert_int_eq(status, 0);
+        }
+        for (size_t i = 0; i < 2; i++)
+                (void)close(ready[i]);
+        (void)close(hold[0]);
+}
+END_TEST
+
 /* ---- the socket ---- */
 
 START_TEST(test_listen) {
@@ -368,6 +475,8 @@ int main(void) {
         tcase_add_loop_test(cases, test_idle_crowd, 0, PL_ARRAY_SIZE(crowds));
         tcase_add_test(cases, test_full_house);
         tcase_add_test(cases, test_root_alone);
+        tcase_add_loop_test(cases, test_share_of_one, 0, (int)PL_ARRAY_SIZE(shares));
+        tcase_add_loop_test(cases, test_share_of_all, 0, (int)PL_ARRAY_SIZE(shares));
         tcase_add_test(cases, test_listen);
         return run_case(cases);
 }
