@@ -745,7 +745,6 @@ static int reader_previous(PlLogReader *r, PlLogBlock *ret) {
 typedef struct Logs {
         const char *name, *archive; /* of the directory */
         PlLogFilter filter;
-        regex_t grep; /* if filter.grep refers to it */
         uint64_t tail;
         bool follow;
         bool progress; /* on a terminal, for long searches */
@@ -1086,7 +1085,7 @@ static int open_reader(Logs *l) {
 /* Return: -1 to go on, or an exit status. */
 static int take_options(const PlCtl *ctl, Logs *l) {
         const PlCtlLogs *o = &ctl->logs;
-        char why[128];
+        char why[PL_PATTERN_WHY_MAX];
         int r;
 
         l->tail = o->tail;
@@ -1102,13 +1101,11 @@ static int take_options(const PlCtl *ctl, Logs *l) {
         };
         if (!o->grep)
                 return -1;
-        r = regcomp(&l->grep, o->grep, REG_EXTENDED | (o->ignore_case ? REG_ICASE : 0));
-        if (r != 0) {
-                (void)regerror(r, &l->grep, why, sizeof(why));
+        r = pl_pattern_new(o->grep, o->ignore_case, &l->filter.grep, why);
+        if (r < 0) {
                 pl_ctl_say("--grep %s: %s", o->grep, why);
                 return PL_EXIT_USAGE;
         }
-        l->filter.grep = &l->grep;
         return -1;
 }
 
@@ -1145,8 +1142,7 @@ static int print_container(PlCtl *ctl) {
         pl_log_lines_deinit(&l.lines);
         reader_free(l.reader);
         pl_log_store_free(l.store);
-        if (l.filter.grep)
-                regfree(&l.grep);
+        pl_pattern_free(l.filter.grep);
         return status;
 }
 

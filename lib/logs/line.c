@@ -85,7 +85,6 @@ static int put_details(PlLogLines *l, const char *attrs) {
 }
 
 static bool wanted(const PlLogFilter *f, const PlLogPart *p, PlJsonlogStream stream) {
-        regmatch_t all = { 0 };
         size_t size = p->n_text;
 
         if (stream == PL_JSONLOG_STDERR ? f->no_stderr : f->no_stdout)
@@ -96,8 +95,7 @@ static bool wanted(const PlLogFilter *f, const PlLogPart *p, PlJsonlogStream str
                 return true;
         if (size > 0 && p->text[size - 1] == '\n')
                 size--;
-        all.rm_eo = (regoff_t)size;
-        return regexec(f->grep, p->text ?: "", 1, &all, REG_STARTEND) == 0;
+        return pl_pattern_match(f->grep, p->text, size) != 0; /* too much to search: shown */
 }
 
 /* The line is whole: into l->out, if anybody wants it. */

@@ -9,8 +9,7 @@
  * that grows beyond PL_LOG_LINE_MAX is handed out in pieces.
  */
 
-#include <regex.h>
-
+#include "lib/base/pattern.h"
 #include "lib/logs/jsonlog.h"
 
 #define PL_LOG_LINE_MAX MIB(1)
@@ -18,7 +17,7 @@
 typedef struct PlLogFilter {
         uint64_t since_nsec, until_nsec; /* 0 and UINT64_MAX: all */
         bool no_stdout, no_stderr;
-        const regex_t *grep;            /* NULL: any; of the text without its newline */
+        PlPattern *grep;                /* NULL: any; of the text without its newline */
         bool timestamps, details, json; /* how a line is printed */
 } PlLogFilter;
 

@@ -26,6 +26,7 @@
 #include <signal.h>
 #include <strings.h>
 
+#include "lib/base/pattern.h"
 #include "lib/base/quote.h"
 #include "lib/base/similar.h"
 #include "lib/base/strv.h"
@@ -832,6 +833,11 @@ static int set_expect(Parser *p, const Key *key, Section *s, const char *value) 
         r = pl_expect_valid(value, why);
         if (r < 0)
                 return r == -EINVAL && *why ? refuse(p, key, value, why) : r;
+        if (pl_startswith(value, "body:") && pl_pattern_posix_differs(value + strlen("body:")))
+                warn_here(p,
+                          "%s=: regular expressions are PCRE2's; a POSIX one would be read "
+                          "otherwise",
+                          key->name);
         r = pl_strv_append(list, PL_EXPECT_MAX, value);
         return r == -E2BIG ? refuse(p, key, value, "too many of them; at most 16") : r;
 }

@@ -20,8 +20,7 @@
  * service sends.
  */
 
-#include <regex.h>
-
+#include "lib/base/pattern.h"
 #include "lib/probe/answer.h"
 
 typedef enum PlExpectKind {
@@ -42,8 +41,7 @@ typedef struct PlExpect {
         } ranges[PL_EXPECT_RANGES_MAX];
         unsigned n_ranges;
         char *name, *value; /* pointer or header; value NULL: presence is enough */
-        regex_t regex;
-        bool has_regex;
+        PlPattern *pattern;
 } PlExpect;
 
 /* All expectations of a service; what a probe holds while the policy stays. */

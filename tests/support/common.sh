@@ -40,7 +40,7 @@ packages_of() {
     build)
         echo "gcc libc6-dev meson ninja-build pkg-config libsystemd-dev" \
             "libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libcgroup-dev libinih-dev" \
-            "libmicrohttpd-dev libssl-dev libzstd-dev check"
+            "libmicrohttpd-dev libpcre2-dev libssl-dev libzstd-dev check"
         ;;
     clang) echo "clang ?libclang-rt-dev" ;;
     lint) echo "?clang-format-14 shellcheck codespell mandoc" ;;

@@ -56,14 +56,12 @@ static const struct {
 START_TEST(lines) {
         PlLogFilter filter = rows[_i].filter;
         PlLogLines l = { .filter = &filter };
-        char out[1024] = "";
+        char out[1024] = "", why[PL_PATTERN_WHY_MAX];
         PlJsonlogStream stream;
-        regex_t re;
         int r;
 
         if (rows[_i].grep) {
-                ck_assert_int_eq(regcomp(&re, rows[_i].grep, REG_EXTENDED), 0);
-                filter.grep = &re;
+                ck_assert_int_eq(pl_pattern_new(rows[_i].grep, false, &filter.grep, why), 0);
         }
         for (const char *p = rows[_i].log; *p;) {
                 const char *nl = strchr(p, '\n');
@@ -81,8 +79,7 @@ START_TEST(lines) {
         ck_assert_msg(pl_streq(out, rows[_i].out), "%s: '%s'", rows[_i].name, out);
         ck_assert_uint_eq(l.damaged, rows[_i].damaged);
         pl_log_lines_deinit(&l);
-        if (rows[_i].grep)
-                regfree(&re);
+        pl_pattern_free(filter.grep);
 }
 END_TEST
 
