@@ -187,6 +187,30 @@ killed() {
     fi
 }
 
+# impostor [HOW…] - a process with the engine's command line; its pid in IMPOSTORS
+impostor() {
+    "$@" "$BUILD_DIR/tests/support/impostor" "$(dockerd)" 3>&- 4>&- &
+    IMPOSTORS+=("$!")
+    wait_until 5 cmp -s "/proc/$!/cmdline" "/proc/$(dockerd)/cmdline"
+}
+
+@test "somebody else with the engine's command line is not taken for it" {
+    policy
+    writer busy
+    IMPOSTORS=()
+    impostor setpriv --reuid=65534 --clear-groups
+    impostor unshare --mount
+    impostor env
+    run adopt --yes
+    kill "${IMPOSTORS[@]}"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(option busy max-size)" = 67108864 ]
+    thawed
+    docker pause busy >/dev/null
+    in_order busy
+}
+
 @test "killed at any step: the guardian puts everything back, or finishes" {
     policy
     writer busy

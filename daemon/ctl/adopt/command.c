@@ -130,6 +130,7 @@ static void reset(PlAdoptRun *run) {
         run->journal.socket = socket;
         free(TAKE_PTR(run->cmdline));
         free(TAKE_PTR(run->environ));
+        free(TAKE_PTR(run->exe));
 }
 
 /* Repairs what an interrupted run has left, before anything else. Return: -1 to go on, or an exit

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -89,6 +90,21 @@ static void make_blocking(int fd) {
                 (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
+/* The path of its program; an upgrade leaves " (deleted)" behind it. NULL: unknown. */
+static char *read_exe(pid_t pid) {
+        static const char gone[] = " (deleted)";
+        _cleanup_free_ char *link = proc_path(pid, "exe");
+        char path[PATH_MAX];
+        ssize_t n = link ? readlink(link, path, sizeof(path) - 1) : -1;
+
+        if (n < 0)
+                return NULL;
+        path[n] = '\0';
+        if ((size_t)n > strlen(gone) && pl_streq(path + n - strlen(gone), gone))
+                path[(size_t)n - strlen(gone)] = '\0';
+        return strdup(path);
+}
+
 int pl_adopt_process_read(PlAdoptRun *run, pid_t pid) {
         _cleanup_free_ char *link = proc_path(pid, "cwd");
         char cwd[PATH_MAX];
@@ -105,6 +121,10 @@ int pl_adopt_process_read(PlAdoptRun *run, pid_t pid) {
         if (r < 0)
                 return r;
         if (run->cmdline_size == 0)
+                return -ESRCH;
+        free(run->exe);
+        run->exe = read_exe(pid);
+        if (!run->exe)
                 return -ESRCH;
         n = readlink(link, cwd, sizeof(cwd) - 1);
         if (n < 0)
@@ -138,7 +158,9 @@ static int keep(const PlAdoptRun *run, const char *suffix, const char *data, siz
 int pl_adopt_process_keep(const PlAdoptRun *run) {
         int r = keep(run, "cmdline", run->cmdline, run->cmdline_size);
 
-        return r < 0 ? r : keep(run, "environ", run->environ, run->environ_size);
+        if (r == 0)
+                r = keep(run, "environ", run->environ, run->environ_size);
+        return r < 0 || !run->exe ? r : keep(run, "exe", run->exe, strlen(run->exe));
 }
 
 static int recall(const PlAdoptRun *run, const char *suffix, char **ret, size_t *ret_size) {
@@ -158,28 +180,75 @@ int pl_adopt_process_recall(PlAdoptRun *run) {
                 r = recall(run, "cmdline", &run->cmdline, &run->cmdline_size);
         if (r == 0 && !run->environ)
                 r = recall(run, "environ", &run->environ, &run->environ_size);
+        if (r == 0 && !run->exe)
+                (void)recall(run, "exe", &run->exe, NULL); /* an older one did not keep it */
         return r;
 }
 
-/* The process with that very command line; 0: none */
+/* Real, effective, saved and of files: of a process that cannot be dumped, the owner of /proc/PID
+ * says nothing. */
+static bool is_of_root(pid_t pid) {
+        _cleanup_free_ char *text = NULL;
+
+        return read_proc(pid, "status", &text, NULL) == 0 && strstr(text, "\nUid:\t0\t0\t0\t0\n");
+}
+
+/* Whoever is in a container is not. */
+static bool is_beside_us(pid_t pid) {
+        for (const char *const *s = (const char *const[]){ "ns/mnt", "ns/pid", "ns/user", NULL };
+             *s; s++) {
+                _cleanup_free_ char *theirs = proc_path(pid, *s), *ours = proc_path(getpid(), *s);
+                struct stat a, b;
+
+                if (!theirs || !ours || stat(theirs, &a) < 0 || stat(ours, &b) < 0 ||
+                    a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+                        return false;
+        }
+        return true;
+}
+
+/* Anybody may have its command line; so it is root's, outside of all containers, and runs the same
+ * program. */
+static bool is_engine(const PlAdoptRun *run, pid_t pid) {
+        _cleanup_free_ char *text = NULL, *exe = NULL;
+        size_t size = 0;
+
+        if (read_proc(pid, "cmdline", &text, &size) < 0 || size == 0 || size != run->cmdline_size ||
+            memcmp(text, run->cmdline, size) != 0 || !is_of_root(pid) || !is_beside_us(pid))
+                return false;
+        exe = read_exe(pid);
+        return exe && (!run->exe || pl_streq(exe, run->exe));
+}
+
+/* 0: it does not run */
 static pid_t process_find(const PlAdoptRun *run) {
         DIR *dir = opendir("/proc");
         pid_t found = 0;
 
         for (const struct dirent *e; dir && found == 0 && (e = readdir(dir));) {
-                _cleanup_free_ char *text = NULL;
-                size_t size = 0;
-
-                if (!isdigit((unsigned char)e->d_name[0]))
-                        continue;
                 pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-                if (read_proc(pid, "cmdline", &text, &size) == 0 && size > 0 &&
-                    size == run->cmdline_size && memcmp(text, run->cmdline, size) == 0)
+
+                if (isdigit((unsigned char)e->d_name[0]) && is_engine(run, pid))
                         found = pid;
         }
         if (dir)
                 (void)closedir(dir);
         return found;
+}
+
+/* The number may be another's by now: the descriptor is not, and what it is of is looked at again.
+ */
+static int process_stop(const PlAdoptRun *run) {
+        pid_t pid = process_find(run);
+        _cleanup_close_ int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+        if (pid == 0)
+                return 0;
+        if (fd < 0)
+                return errno == ESRCH ? 0 : -errno;
+        if (!is_engine(run, pid))
+                return 0;
+        return pidfd_send_signal(fd, SIGTERM, NULL, 0) < 0 && errno != ESRCH ? -errno : 0;
 }
 
 /* Strings that are ended by NULs, as execve(2) wants them; the last of them is ended by fs.c's. */
@@ -336,10 +405,9 @@ int pl_adopt_engine_stop(PlAdoptRun *run) {
                 r = systemctl(run, "stop");
                 return r < 0 ? r : wait_gone(run);
         }
-        pid_t pid = pl_adopt_engine_pid(run);
-        if (pid > 0 && kill(pid, SIGTERM) < 0 && errno != ESRCH)
-                return -errno;
-        r = wait_gone(run);
+        r = run->cmdline ? process_stop(run) : 0;
+        if (r == 0)
+                r = wait_gone(run);
         if (r < 0)
                 return r;
         pl_clock_sleep(AFTER_STOP_MSEC * PL_USEC_PER_MSEC);

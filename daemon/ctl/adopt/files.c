@@ -36,6 +36,7 @@ void pl_adopt_run_deinit(PlAdoptRun *run) {
         free(run->key);
         free(run->cmdline);
         free(run->environ);
+        free(run->exe);
         free(run->config_text);
 }
 
@@ -119,7 +120,8 @@ void pl_adopt_forget(PlAdoptRun *run) {
         if (name)
                 (void)unlinkat(run->state_dir, name, 0);
         (void)fsync(run->state_dir);
-        for (const char *const *s = (const char *const[]){ "cmdline", "environ", NULL }; *s; s++) {
+        for (const char *const *s = (const char *const[]){ "cmdline", "environ", "exe", NULL }; *s;
+             s++) {
                 _cleanup_free_ char *file = NULL;
 
                 if (asprintf(&file, "%s.%s", run->key, *s) < 0) {

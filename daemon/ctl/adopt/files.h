@@ -23,7 +23,7 @@ typedef struct PlAdoptRun {
         struct rlimit limits[RLIM_NLIMITS];
         bool has_limits;
         PlAdoptFlags flags; /* into cmdline */
-        char *cmdline, *environ;
+        char *cmdline, *environ, *exe;
         size_t cmdline_size, environ_size;
         char *config_text; /* the new daemon.json; NULL: stays */
         int *locks;        /* of logs that no rotation may touch until this is over */

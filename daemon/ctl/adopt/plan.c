@@ -495,6 +495,7 @@ int pl_adopt_plan_make(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run) {
                 run->flags.config_file = NULL; /* borrowed from it */
                 free(TAKE_PTR(run->cmdline));
                 free(TAKE_PTR(run->environ));
+                free(TAKE_PTR(run->exe));
                 free(TAKE_PTR(run->journal.netns));
         } else
                 run->journal.unit = strdup("");
