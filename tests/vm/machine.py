@@ -198,6 +198,15 @@ class Machine:
         self.agent.sendall(base64.b64encode(b"systemctl reboot; sleep 100") + b"\n")
         self.wait_ready(BOOT_TIMEOUT_SEC)
 
+    def cpu_sec(self):
+        """What the machine has taken of the host's CPUs; 0 when it is not there."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+                user, system = f.read().rpartition(")")[2].split()[11:13]
+            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        except (AttributeError, OSError):
+            return 0
+
     def stop(self, for_good=False):
         """Ends qemu; for_good: whoever wants to start it again is told that it is Lost."""
         self.over = for_good
