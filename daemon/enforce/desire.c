@@ -62,6 +62,25 @@ static void check_cpus(PlEnforcer *e, PlHeld *h, PlLimits *want, uint32_t *ret_i
                                           "AllowedCPUs= not applied: %s", why ?: "no such CPUs");
 }
 
+/* Without a group the engine's way with its containers tells. */
+static bool has_scopes(const PlEnforcer *e, const PlHeld *h) {
+        const PlEngineInfo *engine = pl_engine_info(e->registry->engine);
+
+        if (!pl_systemd_is_supported(e->systemd))
+                return false;
+        return h->cgroup ? h->cgroup->scope != NULL : !engine || !engine->no_scopes;
+}
+
+PlValue pl_desire_fresh(const PlEnforcer *e, const PlHeld *h, PlResource r) {
+        PlValue v = pl_resource_fresh_file(r, e->mounts->hierarchy[PL_CONTROLLER_MEMORY]);
+
+        if (r == PL_RESOURCE_TASKS_MAX && has_scopes(e, h)) {
+                v.number = pl_systemd_scope_tasks(e->systemd);
+                v.set = v.number > 0;
+        }
+        return v;
+}
+
 /* systemd's drop-in for [Defaults] also applies to containers with a section of their own. */
 static int undo_defaults(PlEnforcer *e, PlHeld *h, PlLimits *want) {
         PlLimits engine = { 0 };
@@ -73,6 +92,8 @@ static int undo_defaults(PlEnforcer *e, PlHeld *h, PlLimits *want) {
                 return 0;
         r = pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
                                 &engine);
+        if (!engine.v[PL_RESOURCE_TASKS_MAX].set)
+                engine.v[PL_RESOURCE_TASKS_MAX] = pl_desire_fresh(e, h, PL_RESOURCE_TASKS_MAX);
         if (r >= 0)
                 r = pl_unit_properties_undo_defaults(want, &e->registry->policy->defaults->limits,
                                                      &engine);
@@ -88,6 +109,7 @@ static void forget_errors(PlHeld *h, uint32_t mask) {
 
 int pl_desire(PlEnforcer *e, PlHeld *h) {
         PlLimits want = { 0 };
+        PlValue fresh;
         uint32_t impossible = 0;
         int r;
 
@@ -96,6 +118,10 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         r = pl_desired_limits(h->service ? &h->service->limits : NULL, h->originals.state.managed,
                               &h->originals.state.original,
                               e->mounts->hierarchy[PL_CONTROLLER_MEMORY], &want, &h->restoring);
+        fresh = pl_desire_fresh(e, h, PL_RESOURCE_TASKS_MAX);
+        if (h->restoring & (1U << PL_RESOURCE_TASKS_MAX) && fresh.set &&
+            !h->originals.state.original.v[PL_RESOURCE_TASKS_MAX].set)
+                want.v[PL_RESOURCE_TASKS_MAX].number = fresh.number;
         if (r >= 0)
                 r = undo_defaults(e, h, &want);
         if (r >= 0)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "enforce/desire.h"
 #include "enforce/news.h"
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
@@ -120,7 +121,8 @@ void pl_originals_inspected(PlEnforcer *e, PlHeld *h) {
                 r = r < 0 ? r : 1;
         }
         if (r >= 0 && pl_container_is_live(c))
-                run = pl_state_begin_run(s, c->started_usec);
+                run = pl_state_begin_run(s, c->started_usec,
+                                         pl_desire_fresh(e, h, PL_RESOURCE_TASKS_MAX).number);
         if ((r > 0 || run > 0) && needed && !pl_registry_is_dry_run(e->registry))
                 pl_originals_keep(e, h);
         pl_limits_deinit(&now);

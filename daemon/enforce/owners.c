@@ -76,10 +76,9 @@ static const PlValue *engine_value(const PlEnforcer *e, const PlHeld *h, PlResou
                 return &h->originals.state.engine_original.v[r];
         if (r == PL_RESOURCE_ALLOWED_CPUS && all_cpus(e, h))
                 return all_cpus(e, h);
-        /* without a word of the engine's, a scope has systemd's default, which cannot be said */
-        if (r == PL_RESOURCE_TASKS_MAX && pl_systemd_is_supported(e->systemd))
+        *fallback = pl_desire_fresh(e, h, r);
+        if (r == PL_RESOURCE_TASKS_MAX && !fallback->set)
                 return &h->want.v[r];
-        *fallback = pl_resource_fresh_file(r, e->mounts->hierarchy[PL_CONTROLLER_MEMORY]);
         return fallback->set ? fallback : NULL;
 }
 

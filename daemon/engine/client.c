@@ -1510,6 +1510,7 @@ static int identify(PlEngine *e, const Request *q) {
 
         if (r < 0)
                 return r;
+        e->info.no_scopes = root.no_scopes;
         if (*root.path == '/' && stat(root.path, &st) >= 0) {
                 root.found = true;
                 root.dev = st.st_dev;

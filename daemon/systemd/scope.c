@@ -53,6 +53,7 @@ struct PlSystemd {
         bool supported;
         bool lost;       /* said once, until it is back */
         bool look_again; /* reloaded() is due as soon as systemd answers */
+        uint64_t scope_tasks; /* DefaultTasksMax; 0: not known */
         LIST_HEAD(RequestList, Request) requests;
 };
 
@@ -123,6 +124,23 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return 0;
 }
 
+static int on_tasks(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        PlSystemd *s = userdata;
+        uint64_t tasks;
+
+        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "t", &tasks) >= 0)
+                s->scope_tasks = tasks;
+        return 0;
+}
+
+/* Without an answer the last one stands. */
+static void ask_tasks(PlSystemd *s) {
+        if (s->bus)
+                (void)sd_bus_call_method_async(s->bus, NULL, MANAGER_NAME, MANAGER_PATH,
+                                               "org.freedesktop.DBus.Properties", "Get", on_tasks,
+                                               s, "ss", MANAGER_INTERFACE, "DefaultTasksMax");
+}
+
 static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         PlSystemd *s = userdata;
         int active;
@@ -130,10 +148,12 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         /* sent twice: true when it begins, false when the units are loaded and realised again */
         if (sd_bus_message_read(m, "b", &active) < 0)
                 return 0;
-        if (active)
+        if (active) {
                 s->handlers->reloading(s->userdata);
-        else
-                s->handlers->reloaded(s->userdata);
+                return 0;
+        }
+        ask_tasks(s);
+        s->handlers->reloaded(s->userdata);
         return 0;
 }
 
@@ -147,6 +167,7 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return 0;
         }
         s->attempts = 0;
+        ask_tasks(s);
         if (s->lost)
                 pl_log_info("The system bus is back");
         s->lost = false;
@@ -257,6 +278,10 @@ PlSystemd *pl_systemd_free(PlSystemd *s) {
 
 bool pl_systemd_is_supported(const PlSystemd *s) {
         return s->supported;
+}
+
+uint64_t pl_systemd_scope_tasks(const PlSystemd *s) {
+        return s->scope_tasks;
 }
 
 static int error_of(sd_bus_message *m, const char **ret_message) {

@@ -41,6 +41,10 @@ PL_DEFINE_CLEANUP(PlSystemd *, pl_systemd_free)
 /** pl_systemd_is_supported() - is there a systemd? False makes all below -EOPNOTSUPP. */
 bool pl_systemd_is_supported(const PlSystemd *s);
 
+/** pl_systemd_scope_tasks() - TasksMax of a scope that nobody has given one (DefaultTasksMax=).
+ * Return: 0: not known, or not yet; PL_UNLIMITED: none. */
+uint64_t pl_systemd_scope_tasks(const PlSystemd *s);
+
 /** pl_systemd_set() - set all values of a scope, or of a slice (@id: ""); devices by path or
  * MAJ:MIN.
  * @base: what the engine holds the container to (pl_container_limits()), or NULL; it gives systemd

@@ -290,6 +290,7 @@ int pl_docker_parse_info(const char *body, size_t size, PlEngineRoot *ret) {
         *ret = (PlEngineRoot){ 0 };
         copy_cut(string_of(root, "ID"), ret->id, sizeof(ret->id));
         copy_cut(string_of(root, "DockerRootDir"), ret->path, sizeof(ret->path));
+        ret->no_scopes = pl_streq_null(string_of(root, "CgroupDriver"), "cgroupfs");
         return *ret->id || *ret->path ? 0 : -EBADMSG;
 }
 

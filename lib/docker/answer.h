@@ -33,13 +33,16 @@ typedef struct PlEngineInfo {
         bool podman;                   /* Components[].Name says "Podman Engine" */
         pid_t pid;                     /* its process; 0: not known. Not of the answer */
         char identity[PL_ENGINE_IDENTITY_MAX]; /* which one it is; not of the answer, either */
+        bool no_scopes; /* it makes its containers' groups itself, and no scopes of systemd's; of
+                         * GET /info */
 } PlEngineInfo;
 
 /** pl_docker_parse_version() - body of GET /version. Return: 0, -EBADMSG, -ENOMEM. */
 int pl_docker_parse_version(const char *body, size_t size, PlEngineInfo *ret);
 
-/* Where the engine keeps its data, of GET /info. */
+/* Where the engine keeps its data, and who makes its groups, of GET /info. */
 typedef struct PlEngineRoot {
+        bool no_scopes;  /* CgroupDriver is "cgroupfs" */
         char id[128];    /* "ABCD:EFGH:…", a UUID; "": none */
         char path[4096]; /* DockerRootDir; "": none */
         bool found;      /* by the caller, who has looked: */

@@ -441,28 +441,31 @@ int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *readin
 }
 
 /* Values that were given back, but for HostConfig, where they cannot be. */
-static uint32_t left_over(const PlContainerState *s) {
+static uint32_t left_over(const PlContainerState *s, uint64_t tasks) {
+        const PlValue *told = &s->engine_told.v[PL_RESOURCE_TASKS_MAX];
         uint32_t mask = 0;
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->engine_told.v[r].set)
                         mask |= BIT(r);
-        /* a scope's limit of tasks is told as it was */
-        return mask & ~pl_state_captured(s) & ~BIT(PL_RESOURCE_TASKS_MAX);
+        /* a scope's limit of tasks is told as it is without us */
+        if (told->set && (tasks == 0 || told->number == tasks))
+                mask &= ~BIT(PL_RESOURCE_TASKS_MAX);
+        return mask & ~pl_state_captured(s);
 }
 
-int pl_state_begin_run(PlContainerState *s, uint64_t run_usec) {
+int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks) {
         uint32_t captured;
 
         if (run_usec == s->run_usec)
                 return 0;
-        s->managed |= left_over(s);
+        s->managed |= left_over(s, tasks);
         captured = pl_state_captured(s);
         /* version 1 did not tell runs apart */
         for (PlResource r = 0; r < _PL_RESOURCE_N && s->run_usec > 0; r++) {
                 const PlValue *engine = &s->engine_original.v[r];
 
-                if (!(captured & BIT(r)) || (r == PL_RESOURCE_TASKS_MAX && !engine->set))
+                if (!(captured & BIT(r)) || (r == PL_RESOURCE_TASKS_MAX && !engine->set && tasks == 0))
                         continue;
                 if (replace(&s->original.v[r], engine) < 0)
                         return -ENOMEM;

@@ -70,8 +70,8 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret);
  * A run begins with a new group, in which the kernel has what the engine writes from HostConfig.
  * Without us that would be the engine's originals, so these are the kernel's in a new run, also
  * after a reboot. Values that somebody wrote into the kernel's files in an older run are gone with
- * it. (TasksMax that HostConfig leaves open is systemd's default, which stays what it was.) What
- * was given back, but cannot be taken away from HostConfig, the engine has written again, so it is
+ * it. (TasksMax that HostConfig leaves open is systemd's default: where nobody knows that, it stays
+ * what it was.) What was given back, but cannot be taken away from HostConfig, the engine has written again, so it is
  * given back to each new run.
  */
 
@@ -117,9 +117,13 @@ int pl_state_answered(PlContainerState *s, bool taken);
 int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *reading,
                      uint64_t run_usec, uint64_t page);
 
-/** pl_state_begin_run() - the container runs since run_usec: another run has other originals in the
- * kernel, see above. Return: 1: the record has changed, 0, -ENOMEM. */
-int pl_state_begin_run(PlContainerState *s, uint64_t run_usec);
+/**
+ * pl_state_begin_run() - the container runs since run_usec: another run has other originals in the
+ * kernel, see above
+ * @tasks: TasksMax of a new group where HostConfig leaves it open; 0: not known
+ * Return: 1: the record has changed, 0, -ENOMEM.
+ */
+int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks);
 
 /** pl_state_swap_allowance() - how much swap goes along with a memory limit when the policy says
  * nothing of swap: as much as before plimsoll, for every owner. Return: unset: not on record. */

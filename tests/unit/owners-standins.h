@@ -472,6 +472,10 @@ bool pl_systemd_is_supported(const PlSystemd *s) {
         return w.systemd;
 }
 
+uint64_t pl_systemd_scope_tasks(const PlSystemd *s) {
+        return SYSTEMD_TASKS;
+}
+
 int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimits *limits,
                    const PlLimits *base, uint64_t quota_period_usec) {
         PlUnitProperties p = { 0 };

@@ -182,6 +182,7 @@ static struct {
         char set[400]; /* the last limits, "MemoryMax=64M " each */
         char scope[128], unit[128];
         uint64_t last_set_usec; /* by whomever */
+        uint64_t tasks; /* DefaultTasksMax; 0: not known */
 } systemd_standin;
 
 int pl_systemd_new(sd_event *loop, const PlSystemdHandlers *handlers, void *userdata,
@@ -198,6 +199,10 @@ PlSystemd *pl_systemd_free(PlSystemd *s) {
 
 bool pl_systemd_is_supported(const PlSystemd *s) {
         return systemd_standin.there;
+}
+
+uint64_t pl_systemd_scope_tasks(const PlSystemd *s) {
+        return systemd_standin.tasks;
 }
 
 int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimits *limits,

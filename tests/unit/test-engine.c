@@ -153,9 +153,16 @@ static const struct {
         int r;
         bool known;
         const char *identity;
+        bool no_scopes;
 } identities[] = {
         { "Docker", "{\"ID\":\"AB:CD\",\"DockerRootDir\":\"/var/lib/docker\"}", true, false, 0,
           true, "AB:CD/8:1:7" },
+        { "Docker that makes its groups itself",
+          "{\"ID\":\"AB:CD\",\"DockerRootDir\":\"/x\",\"CgroupDriver\":\"cgroupfs\"}", false, false, 0,
+          true, "AB:CD", true },
+        { "… or has systemd make them",
+          "{\"ID\":\"AB:CD\",\"DockerRootDir\":\"/x\",\"CgroupDriver\":\"systemd\"}", false, false, 0,
+          true, "AB:CD" },
         { "Docker, its data out of sight", "{\"ID\":\"AB:CD\",\"DockerRootDir\":\"/x\"}", false,
           false, 0, true, "AB:CD" },
         { "Podman: another ID for each answer", "{\"ID\":\"u-u-i-d\",\"DockerRootDir\":\"/x\"}",
@@ -176,6 +183,7 @@ START_TEST(test_identities) {
         ck_assert_msg(pl_docker_parse_info(t->body, strlen(t->body), &root) == t->r, "%s", t->name);
         if (t->r < 0)
                 return;
+        ck_assert_msg(root.no_scopes == t->no_scopes, "%s", t->name);
         root.found = t->found;
         root.dev = makedev(8, 1);
         root.ino = 7;

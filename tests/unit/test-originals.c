@@ -231,6 +231,7 @@ static const struct {
         const char *name, *before;
         uint64_t run_usec;
         const char *after;
+        uint64_t tasks;
 } runs[] = {
         { "the same run", MANAGED "'original':{" MAX("3") "},'engine_original':{}" RUN("7"), 7,
           MANAGED "'original':{" MAX("3") "},'engine_original':{}" RUN("7") },
@@ -243,6 +244,15 @@ static const struct {
         { "systemd's default of tasks stays",
           V2 "'managed':['TasksMax'],'original':{'TasksMax':4915},'engine_original':{}" RUN("7"), 8,
           V2 "'managed':['TasksMax'],'original':{'TasksMax':4915},'engine_original':{}" RUN("8") },
+        { "… or is what systemd says",
+          V2 "'managed':['TasksMax'],'original':{'TasksMax':44},'engine_original':{}" RUN("7"), 8,
+          V2 "'managed':['TasksMax']," NEITHER RUN("8"), 4915 },
+        { "a limit of tasks that was told as systemd has it needs nobody",
+          V2 "'managed':[]," NEITHER ",'engine_told':{'TasksMax':4915}" RUN("7"), 8,
+          V2 "'managed':[]," NEITHER ",'engine_told':{'TasksMax':4915}" RUN("8"), 4915 },
+        { "… and one that was told otherwise is given back to each run",
+          V2 "'managed':[]," NEITHER ",'engine_told':{'TasksMax':44}" RUN("7"), 8,
+          V2 "'managed':['TasksMax']," NEITHER ",'engine_told':{'TasksMax':44}" RUN("8"), 4915 },
         { "the period of a quota",
           V2 "'managed':['CPUQuota']," NEITHER PERIOD("20000", "5000", "0") RUN("7"), 8,
           V2 "'managed':['CPUQuota']," NEITHER PERIOD("5000", "5000", "0") RUN("8") },
@@ -255,7 +265,7 @@ static const struct {
 START_TEST(begin_run) {
         PlContainerState s = record(runs[_i].name, runs[_i].before);
 
-        ck_assert_int_ge(pl_state_begin_run(&s, runs[_i].run_usec), 0);
+        ck_assert_int_ge(pl_state_begin_run(&s, runs[_i].run_usec, runs[_i].tasks), 0);
         same_record(runs[_i].name, &s, runs[_i].after);
         pl_container_state_deinit(&s);
 }

@@ -395,10 +395,10 @@ static void act_update(void) {
              q.cpus, why ?: "ok");
         script_host("update", &q, why);
         tell_watcher();
-        if (w.systemd)
-                last_set_usec = pl_clock_usec(CLOCK_REALTIME);
         if (why)
                 return;
+        if (w.systemd)
+                last_set_usec = pl_clock_usec(CLOCK_REALTIME);
         life.others |= BY_UPDATE;
         if (engine_merge(&life.persons, &q)) /* what it would have said without plimsoll */
                 life.over = true;
