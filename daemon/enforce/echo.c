@@ -16,12 +16,14 @@
 
 /* What was told to a scope is written within this time after the answer. */
 #define LATE_USEC (500 * PL_USEC_PER_MSEC)
-/* How many calls to remember: one of each owner, what the engine had, and those just before. */
-#define CALLS_MAX 8
+/* How many calls to remember: of each owner what it was told and what it had, and those just
+ * before. */
+#define CALLS_MAX 12
 
 struct PlEcho {
         PlLimits values[CALLS_MAX];
         unsigned next;
+        bool quota;          /* the engine was told one */
         bool looked;         /* since the last answer */
         uint64_t until_usec; /* CLOCK_BOOTTIME; looks before this do not end it */
 };
@@ -45,6 +47,11 @@ void pl_echo_sent(PlHeld *h, const PlLimits *values) {
         *slot = (PlLimits){ 0 };
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 (void)pl_value_copy(&values->v[r], &slot->v[r]);
+}
+
+void pl_echo_quota(PlHeld *h) {
+        if (h->told.echo)
+                h->told.echo->quota = true;
 }
 
 void pl_echo_answered(PlEnforcer *e, PlHeld *h) {
@@ -103,6 +110,8 @@ uint32_t pl_echo_mask(const PlEnforcer *e, const PlHeld *h) {
 
         if (!h->told.echo)
                 return 0;
+        if (h->told.echo->quota)
+                mask |= 1U << PL_RESOURCE_CPU_QUOTA;
         for (unsigned i = 0; i < CALLS_MAX; i++)
                 mask |= pl_echo_of(&h->told.echo->values[i], &h->reading,
                                    e->registry->options.host.page_bytes);

@@ -12,6 +12,10 @@
  */
 void pl_echo_sent(PlHeld *h, const PlLimits *values);
 
+/** pl_echo_quota() - what was sent last to the engine has a quota: what it becomes depends on the
+ * period, and that is what runc remembers, or what the kernel has. */
+void pl_echo_quota(PlHeld *h);
+
 /** pl_echo_answered() - look at the group again: what was written is seen there. */
 void pl_echo_answered(PlEnforcer *e, PlHeld *h);
 

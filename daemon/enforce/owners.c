@@ -264,6 +264,8 @@ static void note_told(const PlEnforcer *e, PlHeld *h, const PlLimits *told, cons
         if (pl_docker_updated(h->subject->facts, body, hierarchy, &after, &period_usec) >= 0)
                 pl_echo_sent(h, &after);
         pl_echo_sent(h, told);
+        if (!pl_value_equal(&has.v[PL_RESOURCE_CPU_QUOTA], &after.v[PL_RESOURCE_CPU_QUOTA]))
+                pl_echo_quota(h);
 }
 
 static void tell_engine(PlEnforcer *e, PlHeld *h) {
@@ -368,6 +370,8 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
                 if (r >= 0) {
                         h->told.systemd_due = h->told.systemd_changed = false;
                         h->told.systemd_in_flight++;
+                        /* it writes what runc has told it, too */
+                        pl_echo_sent(h, &engine);
                         pl_echo_sent(h, &limits);
                 }
         }

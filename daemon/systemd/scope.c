@@ -51,8 +51,8 @@ struct PlSystemd {
         sd_event_source *retry;
         unsigned attempts; /* at opening the bus, since it was lost */
         bool supported;
-        bool lost;       /* said once, until it is back */
-        bool look_again; /* reloaded() is due as soon as systemd answers */
+        bool lost;            /* said once, until it is back */
+        bool look_again;      /* reloaded() is due as soon as systemd answers */
         uint64_t scope_tasks; /* DefaultTasksMax; 0: not known */
         LIST_HEAD(RequestList, Request) requests;
 };
@@ -128,7 +128,8 @@ static int on_tasks(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         PlSystemd *s = userdata;
         uint64_t tasks;
 
-        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "t", &tasks) >= 0)
+        if (!sd_bus_message_is_method_error(m, NULL) &&
+            sd_bus_message_read(m, "v", "t", &tasks) >= 0)
                 s->scope_tasks = tasks;
         return 0;
 }

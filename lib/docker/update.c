@@ -207,6 +207,16 @@ static bool speaks_quota(const Update *u) {
         return h->nano_cpus <= 0 && (h->cpu_quota != 0 || h->cpu_period > 0);
 }
 
+/* To a quota alone runc adds the period of the last update, which is none where that had neither
+ * (runc, update.go): so the container's own goes along. Podman puts the two together itself. */
+static int tell_quota(Update *u, int64_t quota_usec) {
+        int r = tell(u, "CpuQuota", quota_usec);
+
+        if (r < 0 || u->have->cpu_period <= 0 || !engine_of(u)->takes_nano_cpus)
+                return r;
+        return tell(u, "CpuPeriod", u->have->cpu_period);
+}
+
 /* Where NanoCpus were told, all CPUs are the nearest to no quota. */
 static int lift_cpu_quota(Update *u) {
         const PlHostConfig *h = u->have;
@@ -238,9 +248,7 @@ static int update_cpu_quota(Update *u) {
                 return 0;
         }
         if (speaks_quota(u))
-                return (int64_t)quota_usec == h->cpu_quota
-                                       ? 0
-                                       : tell(u, "CpuQuota", (int64_t)quota_usec);
+                return (int64_t)quota_usec == h->cpu_quota ? 0 : tell_quota(u, (int64_t)quota_usec);
         if (h->cpu_quota < 0 ||
             (u->host->n_cpus > 0 && quota->number > u->host->n_cpus * PL_USEC_PER_SEC)) {
                 cannot(u, PL_RESOURCE_CPU_QUOTA);

@@ -465,7 +465,8 @@ int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks) {
         for (PlResource r = 0; r < _PL_RESOURCE_N && s->run_usec > 0; r++) {
                 const PlValue *engine = &s->engine_original.v[r];
 
-                if (!(captured & BIT(r)) || (r == PL_RESOURCE_TASKS_MAX && !engine->set && tasks == 0))
+                if (!(captured & BIT(r)) ||
+                    (r == PL_RESOURCE_TASKS_MAX && !engine->set && tasks == 0))
                         continue;
                 if (replace(&s->original.v[r], engine) < 0)
                         return -ENOMEM;

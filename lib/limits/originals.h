@@ -71,8 +71,8 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret);
  * Without us that would be the engine's originals, so these are the kernel's in a new run, also
  * after a reboot. Values that somebody wrote into the kernel's files in an older run are gone with
  * it. (TasksMax that HostConfig leaves open is systemd's default: where nobody knows that, it stays
- * what it was.) What was given back, but cannot be taken away from HostConfig, the engine has written again, so it is
- * given back to each new run.
+ * what it was.) What was given back, but cannot be taken away from HostConfig, the engine has
+ * written again, so it is given back to each new run.
  */
 
 /** pl_state_captured() - mask of the values with an original on record: those that are managed, and

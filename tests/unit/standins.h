@@ -182,7 +182,7 @@ static struct {
         char set[400]; /* the last limits, "MemoryMax=64M " each */
         char scope[128], unit[128];
         uint64_t last_set_usec; /* by whomever */
-        uint64_t tasks; /* DefaultTasksMax; 0: not known */
+        uint64_t tasks;         /* DefaultTasksMax; 0: not known */
 } systemd_standin;
 
 int pl_systemd_new(sd_event *loop, const PlSystemdHandlers *handlers, void *userdata,
