@@ -91,6 +91,8 @@ static void on_event(void *userdata, PlSubject *s, const PlEvent *e) {
         /* the kernel's account of a death first, then the engine's */
         if (e->action == PL_EVENT_DIE && e->exit_code != 0)
                 pl_oom_explainer_died(m->oom, s);
+        if (e->action == PL_EVENT_START)
+                pl_logs_started(m->logs, s->id);
         pl_healthd_event(pl_health_act_patients(m->health), e);
         pl_enforcer_event(m->enforcer, s, e);
 }

@@ -25,6 +25,7 @@
 #include "lib/base/message.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
+#include "logs/kept.h"
 #include "logs/worker.h"
 #include "rotate/file.h"
 
@@ -302,10 +303,7 @@ typedef struct Wanted {
         char *service; /* NULL under [Defaults] */
         char *group;   /* of its archives: "<service>/<container>" */
         bool governed; /* a section holds */
-        PlLogMethod method;
-        PlLogOnFull on_full;
-        uint64_t max_size_bytes;
-        PlRetainRule rule;
+        PlLogPolicy log;
 } Wanted;
 
 /* What the last job found and left. */
@@ -319,18 +317,17 @@ typedef struct Found {
         uint64_t rotations, lines; /* of all jobs */
 } Found;
 
-/* The file that the engine writes to and that its name does not lead to; shared with jobs. */
+/* A log that its name does not lead to; shared with jobs. */
 typedef struct OldFile {
         unsigned n_ref; /* the loop's */
         int fd;
-        uint64_t archived_bytes; /* the worker's */
 } OldFile;
 
 /* Somebody removed or replaced its log, and the engine writes to the old file. */
 typedef struct Lost {
         bool now;
-        OldFile *file;                /* NULL: it cannot be reached */
-        uint64_t ino, archived_bytes; /* of it, as the last job left it */
+        OldFile *file;           /* NULL: it cannot be reached */
+        uint64_t archived_bytes; /* of it, as the last job left it */
         unsigned looks;
         sd_event_source *look; /* when something has happened to the name */
 } Lost;
@@ -343,6 +340,8 @@ typedef struct PlLogEntry {
         Found found;
 
         PlLogWatched *watched; /* NULL: no file yet */
+        bool stored;           /* the service manager keeps its descriptor */
+        OldFile *gone;         /* its container was removed, and this is what is left of it */
         bool busy;             /* a job is under way */
         bool again, force;     /* another one after it */
         unsigned failures;     /* in a row */
@@ -363,6 +362,11 @@ struct PlLogs {
         PlLogStore *store; /* the worker's; here only to list records */
         PlLogRules *rules; /* the worker reads them as well */
         PlMap *entries;
+        PlMap *gone; /* entries whose container was removed, until the rest of their log is archived
+                      */
+        PlLogKept *kept;
+        PlPolicy *policy;
+        char *root; /* where the engine keeps logs, as one of them has told; NULL: not known yet */
         unsigned engine_major; /* 0: unknown */
         unsigned engine_epoch;
         unsigned last_major; /* the last that was known */
@@ -393,6 +397,7 @@ typedef struct Job {
 } Job;
 
 static void begin(PlLogEntry *e, bool force);
+static void take_gone(PlLogEntry *e, const Job *j);
 
 static PlRotateFacts facts_of(const PlLogs *l, const PlLogEntry *e) {
         return (PlRotateFacts){
@@ -402,7 +407,7 @@ static PlRotateFacts facts_of(const PlLogs *l, const PlLogEntry *e) {
                 .native_max_size = e->told.native,
                 .has_path = e->told.path && *e->told.path,
                 .running = e->told.running,
-                .wanted = e->wanted.governed ? e->wanted.method : PL_LOG_METHOD_OFF,
+                .wanted = e->wanted.governed ? e->wanted.log.method : PL_LOG_METHOD_OFF,
         };
 }
 
@@ -476,6 +481,7 @@ static void entry_free(PlLogEntry *e) {
         sd_event_source_disable_unref(e->retry);
         sd_event_source_disable_unref(e->lost.look);
         old_file_unref(e->lost.file);
+        old_file_unref(e->gone);
         free(e->told.name);
         free(e->told.path);
         free(e->told.driver);
@@ -526,12 +532,11 @@ static int look_soon(PlLogEntry *e, uint64_t usec);
 
 static void lose(PlLogEntry *e, int where) {
         const char *rest = "what is still written is archived as long as plimsolld runs";
-        uint64_t size;
         char text[320];
 
         if (!e->watched)
                 rest = "plimsolld cannot reach it any more either";
-        else if (e->wanted.max_size_bytes == PL_UNLIMITED)
+        else if (e->wanted.log.max_size_bytes == PL_UNLIMITED)
                 rest = "nothing of it is archived, because it has no LogMaxSize=";
         snprintf(text, sizeof(text),
                  "%s while the engine writes to it, and 'docker logs' %s; %s; restart the "
@@ -541,10 +546,9 @@ static void lose(PlLogEntry *e, int where) {
                  where == ELSEWHERE ? "shows that one" : "shows nothing", rest);
         e->lost.now = true;
         e->lost.archived_bytes = 0;
-        e->lost.file = e->watched && e->wanted.max_size_bytes != PL_UNLIMITED
+        e->lost.file = e->watched && e->wanted.log.max_size_bytes != PL_UNLIMITED
                                        ? old_file_new(e->watched->fd)
                                        : NULL;
-        (void)(e->watched && watch_size(e->watched, &size, &e->lost.ino));
         report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL, "%s", text);
         set_finding(e, PL_LOG_FINDING_FAILED, text);
         begin(e, true);
@@ -597,27 +601,75 @@ static void on_moved(void *userdata) {
         (void)look_soon(e, LOOK_USEC);
 }
 
+/* Is what its log has left archived when its container is removed? */
+static bool is_kept(const PlLogEntry *e) {
+        return e->wanted.governed && pl_log_keeps(&e->wanted.log) && !e->logs->podman &&
+               !e->told.native && pl_streq_null(e->told.driver, "json-file");
+}
+
+/* The service manager keeps its descriptor as long as that is so. */
+static void store(PlLogEntry *e) {
+        bool want = e->watched && !e->logs->dry_run && is_kept(e);
+
+        if (want && !e->stored)
+                e->stored = pl_log_kept_store(e->logs->kept, e->id, e->watched->fd);
+        else if (!want && e->stored) {
+                pl_log_kept_drop(e->logs->kept, e->id);
+                e->stored = false;
+        }
+}
+
+static void unwatch(PlLogEntry *e) {
+        e->watched = watch_remove(e->watched);
+        store(e);
+}
+
+static void salvage_passed(PlLogEntry *e, int path_fd);
+
+/* The log that it had when plimsolld was here the last time: still the same, or history?
+ * @fd: of the one that it has now; -errno. Ownership of both passes. Return: fd or -errno. */
+static int take_passed(PlLogEntry *e, int fd, int passed) {
+        struct stat now, st;
+
+        if (!is_kept(e) || fstat(passed, &st) < 0) {
+                pl_log_kept_drop(e->logs->kept, e->id);
+        } else if (fd == -ENOENT || (fd >= 0 && fstat(fd, &now) == 0 && now.st_dev == st.st_dev &&
+                                     now.st_ino == st.st_ino)) {
+                e->stored = true;
+                pl_closep(&fd);
+                return passed;
+        } else {
+                salvage_passed(e, passed);
+        }
+        (void)close(passed);
+        return fd;
+}
+
 static void watch(PlLogEntry *e) {
-        int fd;
+        int fd, passed;
 
         if (e->watched || !e->told.path || !*e->told.path)
                 return;
         fd = pl_log_file_open_path(e->told.path, e->id);
+        passed = e->logs->dry_run ? -ENOENT : pl_log_kept_claim(e->logs->kept, e->id);
+        if (passed >= 0)
+                fd = take_passed(e, fd, passed);
         if (fd >= 0 &&
             watch_add(e->logs->watch, fd, e->told.path, on_due, on_moved, e, &e->watched) < 0)
                 (void)close(fd);
+        store(e);
 }
 
 /* How large the file may get before a job has something to do. */
 static uint64_t limit_of(const PlLogEntry *e) {
         if (e->lost.now)
-                return e->wanted.max_size_bytes == PL_UNLIMITED
+                return e->wanted.log.max_size_bytes == PL_UNLIMITED
                                        ? PL_UNLIMITED
-                                       : e->lost.archived_bytes + e->wanted.max_size_bytes;
+                                       : e->lost.archived_bytes + e->wanted.log.max_size_bytes;
         if (choose(e->logs, e).why != PL_ROTATE_WHY_NOT_PROBED ||
-            e->found.method == PL_LOG_METHOD_OFF || e->wanted.max_size_bytes == PL_UNLIMITED)
+            e->found.method == PL_LOG_METHOD_OFF || e->wanted.log.max_size_bytes == PL_UNLIMITED)
                 return PL_UNLIMITED;
-        return e->found.head_bytes + e->wanted.max_size_bytes;
+        return e->found.head_bytes + e->wanted.log.max_size_bytes;
 }
 
 /* Watch it again, or begin the job that was asked for meanwhile. */
@@ -687,9 +739,7 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 (void)pl_log_rotate(ctx, &j->request, &j->outcome);
                 break;
         case JOB_SALVAGE:
-                (void)pl_log_salvage(ctx, &j->request, j->file->fd, j->file->archived_bytes,
-                                     &j->outcome);
-                j->file->archived_bytes = j->outcome.head_bytes;
+                (void)pl_log_salvage(ctx, &j->request, j->file->fd, &j->outcome);
                 break;
         case JOB_RETAIN:
                 j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
@@ -725,7 +775,8 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
         if (j->kind == JOB_SALVAGE) {
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
-                       "%s lines archived that its log has without its name (%s to %s)", lines,
+                       "%s lines archived that its log has %s (%s to %s)", lines,
+                       e->gone ? "left, its container was removed" : "without its name",
                        pl_format_bytes(o->raw_bytes, a), pl_format_bytes(o->packed_bytes, b));
                 if (o->dropped_bytes > 0)
                         report(e, LOG_WARNING, PL_MESSAGE_LOG_DROPPED, NULL,
@@ -968,6 +1019,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
         PlLogs *l = userdata;
         bool of_one = j->kind == JOB_ROTATE || j->kind == JOB_SALVAGE;
         PlLogEntry *e = of_one ? pl_map_get(l->entries, j->request.id) : NULL;
+        PlLogEntry *gone = j->file ? pl_map_get(l->gone, j->request.id) : NULL;
 
         if (ran && j->outcome.renewed)
                 say_renewed(l);
@@ -976,7 +1028,10 @@ static void done(PlWork *w, void *userdata, bool ran) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
                 say_strangers(l);
         }
-        if (e && ran && j->kind == JOB_SALVAGE)
+        if (gone && gone->gone == j->file) {
+                if (ran)
+                        take_gone(gone, j);
+        } else if (e && ran && j->kind == JOB_SALVAGE)
                 take_salvaged(e, j);
         else if (e && ran) {
                 e->busy = false;
@@ -1021,27 +1076,14 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         r->service = strdup(dir);
         r->facts = facts_of(e->logs, e);
         r->engine_epoch = e->logs->engine_epoch;
-        r->salvaged_ino = e->lost.archived_bytes > 0 ? e->lost.ino : 0;
-        r->salvaged_bytes = e->lost.archived_bytes;
-        r->on_full = e->wanted.on_full;
-        r->max_size_bytes = e->wanted.max_size_bytes;
+        r->on_full = e->wanted.log.on_full;
+        r->max_size_bytes = e->wanted.log.max_size_bytes;
         r->force = force;
         if (!r->name || !r->path || !r->driver || !r->service) {
                 job_free(j);
                 return NULL;
         }
         return j;
-}
-
-/* As much as its archives and the log could have come to. */
-static uint64_t salvage_max(const PlLogEntry *e) {
-        uint64_t max = e->wanted.max_size_bytes, n = (uint64_t)e->wanted.rule.max_files + 1;
-
-        if (e->wanted.rule.max_files == 0)
-                return PL_MAX(max, e->logs->budget_bytes == PL_UNLIMITED
-                                                   ? PL_UNLIMITED
-                                                   : e->logs->budget_bytes / 10);
-        return max > PL_UNLIMITED / n ? PL_UNLIMITED : max * n;
 }
 
 /* @last: whatever comes of it is for nobody to act upon */
@@ -1051,8 +1093,8 @@ static Job *salvage_job(PlLogEntry *e, bool last) {
         if (!j)
                 return NULL;
         j->kind = JOB_SALVAGE;
-        j->last = last;
-        j->request.salvage_max_bytes = salvage_max(e);
+        j->last = j->request.last = last;
+        j->request.salvage_max_bytes = pl_log_keep_bytes(&e->wanted.log, e->logs->budget_bytes);
         j->file = e->lost.file;
         j->file->n_ref++;
         return j;
@@ -1064,14 +1106,183 @@ static void salvage_rest(PlLogEntry *e) {
 
         if (j)
                 pl_log_worker_submit(e->logs->worker, &j->work);
-        e->watched = watch_remove(e->watched);
+        unwatch(e);
         e->lost.archived_bytes = 0;
         end_lost(e);
+}
+
+/* What the log had that was its container's before: another one lies in its place. */
+static void salvage_passed(PlLogEntry *e, int path_fd) {
+        OldFile *now = e->lost.file;
+        Job *j;
+
+        e->lost.file = old_file_new(path_fd);
+        j = salvage_job(e, true);
+        if (j)
+                pl_log_worker_submit(e->logs->worker, &j->work);
+        old_file_unref(e->lost.file);
+        e->lost.file = now;
+}
+
+/* --- its container was removed --- */
+
+static void begin_forget(PlLogs *l, JobKind kind, const char *id) {
+        Job *j = job_new(l, kind);
+
+        if (!j)
+                return; /* pruned at the next start */
+        memcpy(j->request.id, id, PL_ID_MAX);
+        pl_log_worker_submit(l->worker, &j->work);
+}
+
+#define GONE_TRIES 5 /* on a full disk: what is held without a name keeps it full */
+
+static void try_gone(PlLogEntry *e) {
+        Job *j = rotate_job(e, true);
+
+        if (!j) {
+                retry_later(e);
+                return;
+        }
+        j->kind = JOB_SALVAGE;
+        j->last = j->request.last = true;
+        j->request.salvage_max_bytes = pl_log_keep_bytes(&e->wanted.log, e->logs->budget_bytes);
+        j->file = e->gone;
+        j->file->n_ref++;
+        pl_log_worker_submit(e->logs->worker, &j->work);
+}
+
+/* The record goes last: it tells how far the log is archived, as long as somebody can read on. */
+static void end_gone(PlLogEntry *e) {
+        PlLogs *l = e->logs;
+
+        (void)pl_map_remove(l->gone, e->id);
+        pl_log_kept_drop(l->kept, e->id);
+        begin_forget(l, JOB_FORGET, e->id);
+        entry_free(e);
+}
+
+static void take_gone(PlLogEntry *e, const Job *j) {
+        const PlRotateOutcome *o = &j->outcome;
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+
+        if (o->lines > 0)
+                say_rotated(e, j);
+        else if (o->dropped_bytes > 0)
+                report(e, LOG_WARNING, PL_MESSAGE_LOG_DROPPED, NULL,
+                       "its container was removed, and the %s that its log had left were not "
+                       "archived",
+                       pl_format_bytes(o->dropped_bytes, a));
+        if (o->error < 0 && e->failures < GONE_TRIES) {
+                if (e->failures == 0)
+                        report(e, LOG_ERR, PL_MESSAGE_LOG_FAILED, NULL,
+                               "its container was removed, and the rest of its log is not archived "
+                               "yet: %s: %s",
+                               o->step ?: "working on it", strerror(-o->error));
+                retry_later(e);
+                return;
+        }
+        if (o->error < 0) {
+                struct stat st;
+
+                report(e, LOG_CRIT, PL_MESSAGE_LOG_DROPPED, NULL,
+                       "its container was removed, and the rest of its log, %s, is dropped: %s: %s",
+                       fstat(e->gone->fd, &st) == 0
+                                       ? pl_format_bytes((uint64_t)st.st_size -
+                                                                         PL_MIN(o->head_bytes,
+                                                                                (uint64_t)st.st_size),
+                                                         b)
+                                       : "?",
+                       o->step ?: "working on it", strerror(-o->error));
+        }
+        end_gone(e);
+}
+
+/* Return: whether the entry is ours now: the rest of its log is being archived. @file: ownership
+ * passes in any case; NULL: it cannot be opened */
+static bool begin_gone(PlLogEntry *e, OldFile *file) {
+        if (!file || pl_map_put(e->logs->gone, e->id, e) < 0) {
+                report(e, LOG_ERR, PL_MESSAGE_LOG_DROPPED, NULL,
+                       "its container was removed, and the rest of its log is lost: it cannot be "
+                       "opened");
+                old_file_unref(file);
+                return false;
+        }
+        set_finding(e, PL_LOG_FINDING_NONE, NULL);
+        e->watched = watch_remove(e->watched); /* who is kept stays so until the end */
+        if (e->lost.look)
+                (void)sd_event_source_set_enabled(e->lost.look, SD_EVENT_OFF);
+        if (e->retry)
+                (void)sd_event_source_set_enabled(e->retry, SD_EVENT_OFF);
+        e->failures = 0;
+        e->gone = file;
+        try_gone(e);
+        return true;
+}
+
+static const PlLogPolicy *policy_of(const PlLogs *l, const char *dir) {
+        char name[PL_ARCHIVE_NAME_MAX];
+
+        for (size_t i = 0; l->policy && i < l->policy->n_services; i++) {
+                pl_archive_dir_name(l->policy->services[i]->name, name);
+                if (pl_streq(name, dir))
+                        return &l->policy->services[i]->log;
+        }
+        return l->policy && l->policy->defaults ? &l->policy->defaults->log : NULL;
+}
+
+/* An entry as it was, from the record of a container that was removed while plimsolld was away. */
+static PlLogEntry *entry_of_record(PlLogs *l, const char *id) {
+        PlRotateState s = { 0 };
+        PlLogEntry *e = calloc(1, sizeof(*e));
+        char defaults[PL_ARCHIVE_NAME_MAX];
+        const PlLogPolicy *p;
+
+        if (!e || pl_log_store_load(l->store, id, &s) < 0) {
+                free(e);
+                return NULL;
+        }
+        e->logs = l;
+        memcpy(e->id, id, PL_ID_MAX);
+        p = policy_of(l, s.service);
+        if (p)
+                e->wanted.log = *p;
+        else
+                e->wanted.log.max_size_bytes = PL_UNLIMITED;
+        e->wanted.governed = true;
+        e->told.name = TAKE_PTR(s.name);
+        e->told.path = TAKE_PTR(s.path);
+        e->told.driver = TAKE_PTR(s.driver);
+        pl_archive_dir_name(NULL, defaults);
+        if (!pl_streq(s.service, defaults))
+                e->wanted.service = TAKE_PTR(s.service);
+        pl_rotate_state_deinit(&s);
+        return e;
+}
+
+/* The engine does not know its container, and plimsolld was not here when it was removed. One that
+ * has its name still was not removed: it is another engine's. */
+static void take_left(PlLogs *l, const char *id) {
+        _cleanup_close_ int fd = pl_log_kept_claim(l->kept, id);
+        PlLogEntry *e;
+        struct stat st;
+
+        if (fd < 0)
+                return;
+        e = fstat(fd, &st) == 0 && st.st_nlink == 0 ? entry_of_record(l, id) : NULL;
+        if (e && begin_gone(e, old_file_new(fd)))
+                return;
+        entry_free(e);
+        pl_log_kept_drop(l->kept, id);
 }
 
 static void begin(PlLogEntry *e, bool force) {
         Job *j;
 
+        if (e->gone) {
+                try_gone(e);
+                return;
+        }
         if (e->busy) {
                 e->again = true;
                 e->force |= force;
@@ -1105,15 +1316,6 @@ static void begin_retain(PlLogs *l) {
                 pl_log_worker_submit(l->worker, &j->work);
 }
 
-static void begin_forget(PlLogs *l, JobKind kind, const char *id) {
-        Job *j = job_new(l, kind);
-
-        if (!j)
-                return; /* pruned at the next start */
-        memcpy(j->request.id, id, PL_ID_MAX);
-        pl_log_worker_submit(l->worker, &j->work);
-}
-
 static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata) {
         PlLogs *l = userdata;
 
@@ -1143,8 +1345,10 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
         l->budget_bytes = PL_UNLIMITED;
         l->expiry_sec = PL_TIME_INFINITY;
         l->entries = pl_map_new();
+        l->gone = pl_map_new();
         l->rules = pl_log_rules_new();
-        if (!l->entries || !l->rules)
+        l->kept = pl_log_kept_new();
+        if (!l->entries || !l->gone || !l->rules || !l->kept)
                 return -ENOMEM;
         r = pl_log_store_open(archive_dir, true, find_group(), &store);
         if (r >= 0)
@@ -1172,7 +1376,14 @@ PlLogs *pl_logs_free(PlLogs *l) {
         if (l->entries)
                 PL_MAP_FOREACH(e, l->entries)
         entry_free(e);
+        if (l->gone)
+                PL_MAP_FOREACH(e, l->gone)
+        entry_free(e);
         pl_map_free(l->entries);
+        pl_map_free(l->gone);
+        pl_log_kept_free(l->kept);
+        pl_policy_unref(l->policy);
+        free(l->root);
         pl_log_rules_free(l->rules);
         watch_free(l->watch);
         sd_event_source_disable_unref(l->expiry);
@@ -1226,9 +1437,11 @@ static void tell_sections(PlLogs *l, const PlPolicy *policy) {
                 pl_log_warning("Cannot tell how long archives are kept of whom: out of memory");
 }
 
-void pl_logs_set_policy(PlLogs *l, const PlPolicy *policy, bool dry_run) {
+void pl_logs_set_policy(PlLogs *l, PlPolicy *policy, bool dry_run) {
         l->budget_bytes = policy->daemon.log_archive_budget_bytes;
         l->dry_run = dry_run;
+        pl_policy_unref(l->policy);
+        l->policy = pl_policy_ref(policy);
         tell_sections(l, policy);
         begin_retain(l);
 }
@@ -1264,6 +1477,12 @@ static int take_group(PlLogEntry *e) {
         return take_string(&e->wanted.group, group);
 }
 
+/* of what no section governs */
+static const PlLogPolicy left_alone = { .method = PL_LOG_METHOD_OFF,
+                                        .max_size_bytes = PL_UNLIMITED,
+                                        .max_age_usec = PL_TIME_INFINITY,
+                                        .keep = PL_LOG_KEEP_NO };
+
 static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                       const PlLogPolicy *p) {
         PlLogEntry old = *e;
@@ -1283,7 +1502,7 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 if (r < 0)
                         return r;
                 if (r > 0 && strings[i].to == &e->told.path)
-                        e->watched = watch_remove(e->watched);
+                        unwatch(e);
                 changed |= r;
         }
         r = take_group(e);
@@ -1297,24 +1516,40 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
         e->told.running = pl_container_is_live(c) || c->phase == PL_PHASE_RESTARTING ||
                           c->phase == PL_PHASE_UNKNOWN;
         e->wanted.governed = p;
-        e->wanted.method = p ? p->method : PL_LOG_METHOD_OFF;
-        e->wanted.on_full = p ? p->on_full : PL_LOG_ON_FULL_KEEP;
-        e->wanted.max_size_bytes = p ? p->max_size_bytes : PL_UNLIMITED;
-        e->wanted.rule = p ? (PlRetainRule){ p->max_files, p->max_age_usec }
-                           : (PlRetainRule){ 0, PL_TIME_INFINITY };
+        e->wanted.log = p ? *p : left_alone;
         return changed || old.told.native != e->told.native ||
                old.told.running != e->told.running || old.wanted.governed != e->wanted.governed ||
-               old.wanted.method != e->wanted.method || old.wanted.on_full != e->wanted.on_full ||
-               old.wanted.max_size_bytes != e->wanted.max_size_bytes ||
-               old.wanted.rule.max_files != e->wanted.rule.max_files ||
-               old.wanted.rule.max_age_usec != e->wanted.rule.max_age_usec;
+               !pl_log_policy_equal(&old.wanted.log, &e->wanted.log);
 }
 
 static int tell_rule(const PlLogEntry *e) {
+        const PlRetainRule rule = { e->wanted.log.max_files, e->wanted.log.max_age_usec };
+
         if (e->wanted.governed)
-                return pl_log_rules_set(e->logs->rules, e->id, e->wanted.group, &e->wanted.rule);
+                return pl_log_rules_set(e->logs->rules, e->id, e->wanted.group, &rule);
         pl_log_rules_remove(e->logs->rules, e->id);
         return 0;
+}
+
+/* ".../<id>/<id>-json.log" */
+static void learn_root(PlLogs *l, const PlLogEntry *e) {
+        size_t n = e->told.path ? strlen(e->told.path) : 0;
+        const size_t tail = sizeof("/") - 1 + 2 * (PL_ID_MAX - 1) + sizeof("/-json.log") - 1;
+
+        if (!l->root && e->watched && n > tail)
+                l->root = strndup(e->told.path, n - tail);
+}
+
+void pl_logs_started(PlLogs *l, const char *id) {
+        PlLogEntry *e = pl_map_get(l->entries, id);
+        char *path;
+
+        if (!e || e->watched || e->lost.now || !l->root || (e->told.path && *e->told.path) ||
+            !is_kept(e) || asprintf(&path, "%s/%s/%s-json.log", l->root, id, id) < 0)
+                return;
+        free(e->told.path);
+        e->told.path = path;
+        watch(e);
 }
 
 int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
@@ -1347,11 +1582,15 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
         /* another file in its place: the one that was watched is history */
         if (e->watched && e->found.settled && !e->lost.now && !is_looking(e) &&
             watch_size(e->watched, &size, &ino) && ino != e->found.ino) {
-                e->watched = watch_remove(e->watched);
+                unwatch(e);
                 r = 1;
         }
         if (e->lost.now)
                 (void)look_soon(e, LOOK_USEC);
+        if (!e->lost.now && !is_looking(e))
+                watch(e); /* at once: it may be gone when a job has looked at it */
+        store(e);
+        learn_root(l, e);
         if (r > 0 || !e->found.settled ||
             (!e->watched && choose(l, e).why == PL_ROTATE_WHY_NOT_PROBED))
                 begin(e, false);
@@ -1363,23 +1602,33 @@ void pl_logs_remove(PlLogs *l, const char *id, bool gone) {
 
         if (!e)
                 return;
+        pl_log_rules_remove(l->rules, id);
+        if (gone && !l->dry_run && (e->lost.file || (e->watched && is_kept(e))) &&
+            begin_gone(e, e->lost.file ? TAKE_PTR(e->lost.file) : old_file_new(e->watched->fd)))
+                return;
         if (e->lost.now)
                 salvage_rest(e);
+        unwatch(e);
         set_finding(e, PL_LOG_FINDING_NONE, NULL);
-        pl_log_rules_remove(l->rules, id);
         entry_free(e);
         if (gone && !l->dry_run)
                 begin_forget(l, JOB_FORGET, id);
 }
 
 void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void *userdata) {
-        _cleanup_free_ char(*ids)[PL_ID_MAX] = NULL;
+        _cleanup_free_ char(*ids)[PL_ID_MAX] = NULL, (*left)[PL_ID_MAX] = NULL;
         size_t n = 0;
 
-        if (l->dry_run || pl_log_store_states(l->store, &ids, &n) < 0)
+        if (l->dry_run)
+                return;
+        if (pl_log_kept_ids(l->kept, &left, &n) >= 0)
+                for (size_t i = 0; i < n; i++)
+                        if (!keep(userdata, left[i]))
+                                take_left(l, left[i]);
+        if (pl_log_store_states(l->store, &ids, &n) < 0)
                 return;
         for (size_t i = 0; i < n; i++)
-                if (!keep(userdata, ids[i]))
+                if (!keep(userdata, ids[i]) && !pl_map_get(l->gone, ids[i]))
                         begin_forget(l, JOB_FORGET_IF_GONE, ids[i]);
 }
 
@@ -1425,10 +1674,10 @@ static uint64_t bound_of(const PlLogEntry *e, const PlRotateChoice *c) {
         if (e->found.settled && e->found.method == PL_LOG_METHOD_OFF &&
             pl_rotate_why_info(e->found.why)->finding)
                 return PL_UNLIMITED; /* nobody bounds it */
-        if (e->wanted.max_size_bytes == PL_UNLIMITED || e->wanted.rule.max_files == 0 ||
-            e->wanted.max_size_bytes > PL_UNLIMITED / 2 / e->wanted.rule.max_files)
+        if (e->wanted.log.max_size_bytes == PL_UNLIMITED || e->wanted.log.max_files == 0 ||
+            e->wanted.log.max_size_bytes > PL_UNLIMITED / 2 / e->wanted.log.max_files)
                 return PL_UNLIMITED;
-        return e->wanted.max_size_bytes * e->wanted.rule.max_files;
+        return e->wanted.log.max_size_bytes * e->wanted.log.max_files;
 }
 
 /* What it took when a job looked, and what has come since. */
@@ -1457,7 +1706,7 @@ bool pl_logs_status(const PlLogs *l, const char *id, PlLogStatus *ret) {
                                        ->text,
                 .size_bytes = size > e->found.head_bytes ? size - e->found.head_bytes : 0,
                 .held_bytes = held_of(e, size),
-                .max_size_bytes = e->wanted.max_size_bytes,
+                .max_size_bytes = e->wanted.log.max_size_bytes,
                 .bound_bytes = bound_of(e, &c),
                 .archived_bytes = e->found.archived_bytes,
                 .archived_files = e->found.archived_files,

@@ -41,7 +41,7 @@ void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info);
 
 /** pl_logs_set_policy() - what holds for all containers. @dry_run: log what would be done, touch
  * nothing */
-void pl_logs_set_policy(PlLogs *l, const PlPolicy *policy, bool dry_run);
+void pl_logs_set_policy(PlLogs *l, PlPolicy *policy, bool dry_run);
 
 /**
  * pl_logs_update() - after each inspect, and after a reload
@@ -51,8 +51,13 @@ void pl_logs_set_policy(PlLogs *l, const PlPolicy *policy, bool dry_run);
  */
 int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service, const PlLogPolicy *policy);
 
+/** pl_logs_started() - its log is there, whatever an inspection will say of it: one that lives for
+ * a moment only is held from now on. */
+void pl_logs_started(PlLogs *l, const char *id);
+
 /** pl_logs_remove() - look after it no more; its archives stay. @gone: the engine has removed the
- * container; otherwise it may come again, and what is known of its log stays. */
+ * container: where LogKeep= says so, the rest of its log is archived. Otherwise it may come again,
+ * and what is known of its log stays. */
 void pl_logs_remove(PlLogs *l, const char *id, bool gone);
 
 /** pl_logs_prune() - once all containers are known: forget records of those for which keep() says

@@ -173,9 +173,11 @@ static uint64_t fingerprint(const void *data, size_t size) {
 }
 
 uint64_t pl_log_file_print(int fd, const PlRotateState *s) {
-        char data[256];
-        size_t size = s->k > s->head ? PL_MIN(s->k - s->head, (uint64_t)sizeof(data)) : 0;
-        ssize_t n = size ? read_at(fd, data, size, s->head) : 0;
+        char data[PL_LOG_FILE_PRINT_BYTES];
+        bool before = s->taken && s->phase == PL_ROTATE_CLEAN;
+        uint64_t room = before ? s->head : s->k > s->head ? s->k - s->head : 0;
+        size_t size = (size_t)PL_MIN(room, (uint64_t)sizeof(data));
+        ssize_t n = size ? read_at(fd, data, size, before ? s->head - size : s->head) : 0;
 
         return n > 0 && (size_t)n == size ? fingerprint(data, size) : 0;
 }
@@ -190,10 +192,10 @@ int pl_log_file_see(int fd, const PlRotateState *s, PlRotateSeen *ret) {
                                .size = (uint64_t)st.st_size,
                                .gen_at_zero = pl_log_file_marker(fd, 0),
                                .gen_at_mark = pl_log_file_marker(fd, s->mark) };
-        if (s->phase == PL_ROTATE_INTENT) {
+        if (s->phase == PL_ROTATE_INTENT)
                 ret->gen_at_a = pl_log_file_marker(fd, s->a);
+        if (s->phase == PL_ROTATE_INTENT || s->taken)
                 ret->print = pl_log_file_print(fd, s);
-        }
         return 0;
 }
 
@@ -373,6 +375,48 @@ int pl_log_file_cut(int fd, uint64_t from, uint64_t limit, uint64_t *ret_k) {
                 }
                 if (start == from)
                         return -ENODATA;
+        }
+        return -ENODATA;
+}
+
+int pl_log_file_newest(int fd, uint64_t at, uint64_t size, uint64_t *ret_k) {
+        _cleanup_free_ char *buf = malloc(SCAN_BYTES);
+
+        if (!buf)
+                return -ENOMEM;
+        while (at < size) {
+                ssize_t n = read_at(fd, buf, (size_t)PL_MIN(size - at, SCAN_BYTES), at);
+                const char *nl = n > 0 ? memchr(buf, '\n', (size_t)n) : NULL;
+
+                if (n <= 0)
+                        return n < 0 ? (int)n : -ENODATA;
+                if (nl) {
+                        *ret_k = at + (uint64_t)(nl - buf) + 1;
+                        return 0;
+                }
+                at += (uint64_t)n;
+        }
+        return -ENODATA;
+}
+
+int pl_log_file_end(int fd, uint64_t from, uint64_t size, uint64_t *ret_k) {
+        _cleanup_free_ char *buf = malloc(SCAN_BYTES);
+
+        if (!buf)
+                return -ENOMEM;
+        while (size > from) {
+                size_t want = (size_t)PL_MIN(size - from, SCAN_BYTES);
+                ssize_t n = read_at(fd, buf, want, size - want);
+                size_t end;
+
+                if (n < 0)
+                        return (int)n;
+                end = pl_jsonlog_last_line_end(buf, (size_t)n);
+                if (end > 0) {
+                        *ret_k = size - want + end;
+                        return 0;
+                }
+                size -= want;
         }
         return -ENODATA;
 }

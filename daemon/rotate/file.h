@@ -63,8 +63,11 @@ int pl_log_file_lock(const PlLogFile *f);
 /** pl_log_file_marker() - Return: gen of the marker that begins at offset; 0: none there. */
 uint64_t pl_log_file_marker(int fd, uint64_t offset);
 
+#define PL_LOG_FILE_PRINT_BYTES 256 /* at most, that a fingerprint is of */
+
 /** pl_log_file_print() - fingerprint of what stands at s->head, before s->k: true until the marker
- * stands at s->a, which is looked for first. 0: nothing there. */
+ * stands at s->a, which is looked for first. Of a log that was taken, of what stands before
+ * s->head. 0: nothing there. */
 uint64_t pl_log_file_print(int fd, const PlRotateState *s);
 
 /** pl_log_file_see() - what pl_rotate_recover() needs to know of a log. Return: 0 or -errno. */
@@ -89,6 +92,14 @@ int pl_log_file_held(int fd, uint64_t *ret_bytes);
 /** pl_log_file_cut() - the last good place to cut in [from, limit). Return: 0, -ENODATA, -ENOMEM,
  * -errno. */
 int pl_log_file_cut(int fd, uint64_t from, uint64_t limit, uint64_t *ret_k);
+
+/** pl_log_file_newest() - the first record that begins behind @at, of those that end before @size.
+ * Return: 0; -ENODATA none; -ENOMEM; -errno. */
+int pl_log_file_newest(int fd, uint64_t at, uint64_t size, uint64_t *ret_k);
+
+/** pl_log_file_end() - where the last record ends, whole line or not: of a log that is not written
+ * any more. Return: 0; -ENODATA none; -ENOMEM; -errno. */
+int pl_log_file_end(int fd, uint64_t from, uint64_t size, uint64_t *ret_k);
 
 /** pl_log_file_mark() - make [a, k) the marker of gen. Return: 0, -ENOMEM, -errno. */
 int pl_log_file_mark(int fd, uint64_t a, uint64_t k, uint64_t gen);

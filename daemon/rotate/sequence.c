@@ -22,6 +22,7 @@ typedef struct Job {
         const PlRotateContext *ctx;
         const PlRotateRequest *req;
         PlRotateOutcome *out;
+        const atomic_bool *stop;
         PlLogFile log;
         PlRotateState state;
         PlRotateProbe probe;
@@ -301,26 +302,11 @@ static int relearn(Job *j, uint64_t size, uint64_t marker_gen) {
 
 /* --- recovery: step 1 --- */
 
-/* The file has its name again: what was archived meanwhile gets its marker now. */
-static int mark_salvaged(Job *j, uint64_t size) {
-        PlRotateState *s = &j->state;
-        uint64_t k = j->req->salvaged_bytes, a;
-        int r;
-
-        if (k > size || pl_rotate_mark_at(k, j->probe.block_bytes, &a) < 0)
-                return 0;
-        r = pl_log_file_mark(j->log.fd, a, k, s->gen);
-        if (r < 0)
-                return fail(j, "marking the log", r);
-        s->head = k;
-        s->mark = a;
-        return sync_log(j);
-}
-
 /* Forget offsets, then find out from our own markers in the file how much of it is archived. */
 static int reset(Job *j, uint64_t dev, uint64_t ino, uint64_t size) {
         /* an intent's place may have moved: adoption takes holes out of a file */
-        bool lost = j->state.phase == PL_ROTATE_INTENT || (j->state.ino == 0 && j->state.gen > 0);
+        bool lost = (j->state.phase == PL_ROTATE_INTENT && !j->state.taken) ||
+                    (j->state.ino == 0 && j->state.gen > 0);
         bool same = j->state.dev == dev && j->state.ino == ino && j->state.head > 0;
         uint64_t head, mark, gen;
         int r;
@@ -337,9 +323,7 @@ static int reset(Job *j, uint64_t dev, uint64_t ino, uint64_t size) {
                 j->state.gen = PL_MAX(j->state.gen, gen);
         }
         r = take_name(j);
-        if (r >= 0 && j->req->salvaged_ino == ino && j->req->salvaged_bytes > head)
-                r = mark_salvaged(j, size);
-        else if (r >= 0 && lost) {
+        if (r >= 0 && lost) {
                 j->state.head = head;
                 j->state.mark = mark;
                 r = relearn(j, size, gen);
@@ -415,6 +399,8 @@ static int recover(Job *j) {
                 if (r < 0)
                         return r;
                 pl_rotate_advance(s);
+                if (s->taken)
+                        s->print = pl_log_file_print(j->log.fd, s);
                 return save(j);
         case PL_ROTATE_REDO:
                 return redo(j);
@@ -481,6 +467,8 @@ static int name_archive(Job *j, const PlArchiveResult *a) {
 /* What did not fit is left in the log: the cut moves back to what the archive holds. */
 static int cut_to(Job *j, uint64_t raw_bytes) {
         j->state.k = j->state.head + raw_bytes;
+        if (j->state.taken)
+                return 0; /* nothing is marked, nor freed by a method */
         return pl_rotate_place(&j->state, j->state.method, j->state.k, j->choice.align_bytes,
                                &j->state.a);
 }
@@ -523,7 +511,7 @@ static int archive(Job *j, PlArchiveResult *ret) {
                 pl_log_rotate_point(PL_ROTATE_POINT_BEGIN);
                 r = fd < 0 ? fd
                            : pl_archive_write(j->ctx->archiver, j->log.fd, j->state.head,
-                                              j->state.k, fd, j->ctx->stop, ret);
+                                              j->state.k, fd, j->stop, ret);
                 if ((r == -ENOSPC || r == -EDQUOT) && fd >= 0 && ret->raw_bytes > 0) {
                         j->out->full = true;
                         r = cut_to(j, ret->raw_bytes);
@@ -581,6 +569,7 @@ static int commit(Job *j, const PlArchiveResult *a, bool archived) {
                 if (r < 0)
                         return -EAGAIN;
         }
+        s->taken = false;
         s->print = pl_log_file_print(j->log.fd, s);
         s->phase = PL_ROTATE_INTENT;
         pl_log_rotate_point(PL_ROTATE_POINT_SYNCED);
@@ -634,7 +623,7 @@ static int trim(Job *j) {
         uint64_t cut = align ? s->mark & ~(align - 1) : 0;
         int r;
 
-        if (j->facts.running || j->choice.method != PL_LOG_METHOD_COLLAPSE || cut == 0)
+        if (j->facts.running || j->choice.method != PL_LOG_METHOD_COLLAPSE || cut == 0 || s->taken)
                 return 0;
         s->method = PL_LOG_METHOD_COLLAPSE;
         if (guard(j) < 0) {
@@ -741,7 +730,7 @@ static bool may_finish(const Job *j) {
 }
 
 int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRotateOutcome *ret) {
-        Job j = { .ctx = ctx, .req = req, .out = ret, .log = PL_LOG_FILE_INIT };
+        Job j = { .ctx = ctx, .req = req, .out = ret, .stop = ctx->stop, .log = PL_LOG_FILE_INIT };
         int r, retained;
         bool fresh;
 
@@ -782,103 +771,136 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
 
 /* --- a log that does not lie at its path any more --- */
 
-/* Where does that begin which no archive holds? The record is settled, and forgets the file. */
-static int find_rest(Job *j, uint64_t *from) {
+/*
+ * Where does that begin which no archive holds? From here on the record tells it, with the file
+ * that it is of, and no marker: a file that somebody has put elsewhere stays as it is, and whoever
+ * comes after a crash has nothing else to go by.
+ */
+static int take(Job *j) {
         PlRotateState *s = &j->state;
+        uint64_t head = 0, mark = 0, gen = 0;
         PlRotateSeen seen;
-        uint64_t mark, gen, head;
-        bool known;
         int r = pl_log_file_see(j->log.fd, s, &seen);
 
         if (r < 0)
                 return fail(j, "reading the log", r);
-        known = s->dev == seen.dev && s->ino == seen.ino;
-        if (known)
-                switch (pl_rotate_recover(s, &seen)) {
-                case PL_ROTATE_GO_ON:
-                        *from = s->head;
-                        break;
-                case PL_ROTATE_REDO:
-                        *from = s->k;
-                        break;
-                case PL_ROTATE_FINISH:
-                        *from = s->k - s->a;
-                        break;
-                case PL_ROTATE_RESET:
-                        known = false;
-                }
-        if (!known && *from == 0) { /* our own markers tell */
+        switch (pl_rotate_recover(s, &seen)) {
+        case PL_ROTATE_GO_ON:
+                if (s->taken)
+                        return 0;
+                head = s->head;
+                mark = s->mark;
+                break;
+        case PL_ROTATE_REDO:
+                head = s->k;
+                mark = s->mark;
+                break;
+        case PL_ROTATE_FINISH:
+                head = s->k - s->a;
+                break;
+        case PL_ROTATE_RESET: /* our own markers tell */
                 r = pl_log_file_find_head(j->log.fd, 0, seen.size, &head, &mark, &gen);
                 if (r < 0)
                         return fail(j, "looking for the start of the log", r);
-                *from = gen > 0 ? head : 0;
+                if (gen == 0)
+                        head = mark = 0;
         }
         if (s->phase == PL_ROTATE_INTENT)
-                return settle(j);
-        if (!known)
-                return 0;
-        pl_rotate_reset(s, 0, 0);
+                r = publish(j);
+        if (r < 0)
+                return r;
+        pl_rotate_reset(s, seen.dev, seen.ino);
+        s->gen = PL_MAX(s->gen, gen);
+        s->head = head;
+        s->mark = mark;
+        s->taken = true;
+        s->print = pl_log_file_print(j->log.fd, s);
         return save(j);
 }
 
 /* Of a log that nobody has bounded, the newest: archives of others must not go for its sake. */
-static int skip_oldest(Job *j, uint64_t size, uint64_t *from) {
-        uint64_t max = j->req->salvage_max_bytes, k;
+static int skip_oldest(Job *j, uint64_t size) {
+        uint64_t max = j->req->salvage_max_bytes, k = size, head = j->state.head;
         int r;
 
-        if (size - *from <= max)
+        if (size - head <= max)
                 return 0;
-        r = pl_log_file_cut(j->log.fd, *from, size - max, &k);
-        if (r < 0)
-                return r == -ENODATA ? 0 : fail(j, "looking for a line end", r);
-        j->out->dropped_bytes = k - *from;
-        *from = k;
-        return 0;
+        r = pl_log_file_newest(j->log.fd, size - max - 1, size, &k);
+        if (r < 0 && r != -ENODATA)
+                return fail(j, "looking for a line end", r);
+        j->out->dropped_bytes += k - head;
+        j->state.head = k;
+        j->state.print = pl_log_file_print(j->log.fd, &j->state);
+        return save(j);
 }
 
-/* The archive counts from its commit point on; there is no marker, because the file is not read
- * again after this daemon. */
-static int salvage(Job *j, uint64_t *from) {
+/* The archive counts from its commit point on. Return: 1 archived; 0 nothing to do; -errno. */
+static int salvage_once(Job *j) {
         PlRotateState *s = &j->state;
         PlArchiveResult a = { 0 };
         struct stat st;
-        int r = find_rest(j, from);
+        uint64_t size;
+        bool archived;
+        int r;
 
-        if (r >= 0 && fstat(j->log.fd, &st) < 0)
-                r = -errno;
-        if (r < 0)
-                return r;
-        if ((uint64_t)st.st_size <= *from)
+        if (fstat(j->log.fd, &st) < 0)
+                return fail(j, "reading the log", -errno);
+        size = (uint64_t)st.st_size;
+        if (size <= s->head)
                 return 0;
-        r = skip_oldest(j, (uint64_t)st.st_size, from);
-        if (r < 0)
-                return r;
-        r = pl_log_file_cut(j->log.fd, *from, (uint64_t)st.st_size, &s->k);
+        r = j->out->rotations == 0 ? skip_oldest(j, size) : 0;
+        if (r >= 0)
+                r = j->req->last ? pl_log_file_end(j->log.fd, s->head, size, &s->k)
+                                 : pl_log_file_cut(j->log.fd, s->head, size, &s->k);
         if (r < 0)
                 return r == -ENODATA ? 0 : fail(j, "looking for a line end", r);
-        s->head = *from;
         s->a = 0;
         s->method = PL_LOG_METHOD_PUNCH;
         r = archive(j, &a);
-        if (r == 0)
-                r = name_archive(j, &a);
-        if (r != 0)
-                return r == -ENODATA ? 0 : PL_MIN(r, 0);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        archived = r == 0;
+        r = archived ? name_archive(j, &a) : set_string(&s->archive, PL_LOG_NO_ARCHIVE);
+        if (r < 0)
+                return fail(j, "naming the archive", r);
+        s->print = pl_log_file_print(j->log.fd, s);
         s->phase = PL_ROTATE_INTENT;
-        count(j, &a, true);
-        *from = s->k;
+        pl_log_rotate_point(PL_ROTATE_POINT_SYNCED);
         r = save(j);
-        if (r >= 0)
-                r = settle(j);
-        if (r >= 0 && st.st_nlink == 0)
-                (void)pl_log_file_free(&j->log, PL_LOG_METHOD_PUNCH, 0, *from & ~UINT64_C(4095),
-                                       4096);
-        return r;
+        if (r < 0)
+                return r;
+        pl_log_rotate_point(PL_ROTATE_POINT_COMMITTED);
+        r = publish(j);
+        if (r < 0)
+                return r;
+        pl_log_rotate_point(PL_ROTATE_POINT_PUBLISHED);
+        count(j, &a, archived);
+        pl_rotate_advance(s);
+        s->print = pl_log_file_print(j->log.fd, s);
+        r = save(j);
+        pl_log_rotate_point(PL_ROTATE_POINT_CLEAN);
+        return r < 0 ? r : 1;
 }
 
-int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int fd, uint64_t from,
+/* Nobody but us and the engine, at its end, has it: what is archived gives its blocks back. */
+static void give_back(Job *j) {
+        uint64_t to = j->state.head > PL_LOG_FILE_PRINT_BYTES
+                                      ? (j->state.head - PL_LOG_FILE_PRINT_BYTES) & ~UINT64_C(4095)
+                                      : 0;
+        struct stat st;
+
+        if (to > 0 && fstat(j->log.fd, &st) == 0 && st.st_nlink == 0)
+                (void)pl_log_file_free(&j->log, PL_LOG_METHOD_PUNCH, 0, to, 4096);
+}
+
+int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int fd,
                    PlRotateOutcome *ret) {
-        Job j = { .ctx = ctx, .req = req, .out = ret, .log = PL_LOG_FILE_INIT };
+        /* what is the last chance of a log does not wait for another run, or another engine */
+        Job j = { .ctx = ctx,
+                  .req = req,
+                  .out = ret,
+                  .stop = req->last ? NULL : ctx->stop,
+                  .log = PL_LOG_FILE_INIT };
         int r, retained;
 
         *ret = (PlRotateOutcome){ .archives.next_expiry_sec = PL_TIME_INFINITY };
@@ -889,11 +911,20 @@ int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int f
         if (r >= 0)
                 r = load(&j);
         if (r >= 0)
-                r = take_name(&j);
+                r = take(&j);
         if (r >= 0)
-                r = salvage(&j, &from);
+                r = take_name(&j);
+        if (r >= 0 && j.state.phase == PL_ROTATE_CLEAN)
+                r = pl_log_store_abandon(ctx->store, j.state.service, req->id);
+        for (int i = 0; r >= 0 && i < ROTATIONS_MAX; i++) {
+                r = salvage_once(&j);
+                if (r <= 0 || !ret->full)
+                        break;
+        }
+        if (r >= 0)
+                give_back(&j);
+        ret->head_bytes = j.state.head;
         finish(&j);
-        ret->head_bytes = from;
         retained = retain(ctx, req, 0, ret);
         ret->error = PL_MIN(r < 0 ? r : retained, 0);
         return ret->error;

@@ -46,10 +46,10 @@ typedef struct PlRotateRequest {
         PlLogOnFull on_full;
         uint64_t max_size_bytes;
         uint64_t budget_bytes;
-        bool force;                            /* however small the log is */
-        uint64_t salvaged_ino, salvaged_bytes; /* of that file are in archives: pl_log_salvage() */
-        uint64_t salvage_max_bytes;            /* that one pl_log_salvage() archives, the newest */
-        PlLogRules *rules;                     /* what is kept of whom; borrowed; NULL: of nobody */
+        bool force;                 /* however small the log is */
+        bool last;                  /* pl_log_salvage(): nobody writes to it any more */
+        uint64_t salvage_max_bytes; /* that one pl_log_salvage() archives, the newest */
+        PlLogRules *rules;          /* what is kept of whom; borrowed; NULL: of nobody */
 } PlRotateRequest;
 
 typedef struct PlRotateOutcome {
@@ -82,13 +82,14 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
 /**
  * pl_log_salvage() - archive what a log has that does not lie at its path any more
  *
- * Somebody removed or moved it, and the engine goes on writing to it. A file without a name gives
- * back the blocks of what is archived, one that somebody has put elsewhere stays as it is.
+ * Its container was removed; or somebody removed or moved it, and the engine goes on writing to it.
+ * A file without a name gives back the blocks of what is archived, one that somebody has put
+ * elsewhere stays as it is. Killed anywhere it can be called again, by another process, too: the
+ * record tells how far it came. With req->last nothing but the end of the process stops it.
  *
  * @fd: of the file, for reading and writing
- * @from: ret->head_bytes of the last call; 0: the first
  * @ret: always written
  * Return: as pl_log_rotate().
  */
-int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int fd, uint64_t from,
+int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int fd,
                    PlRotateOutcome *ret);

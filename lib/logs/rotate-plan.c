@@ -95,6 +95,25 @@ PlRotateChoice pl_rotate_choose(const PlRotateFacts *f) {
         return choose_able(f);
 }
 
+bool pl_log_policy_equal(const PlLogPolicy *a, const PlLogPolicy *b) {
+        return a->max_size_bytes == b->max_size_bytes && a->max_age_usec == b->max_age_usec &&
+               a->max_files == b->max_files && a->method == b->method && a->on_full == b->on_full &&
+               a->keep == b->keep;
+}
+
+bool pl_log_keeps(const PlLogPolicy *p) {
+        return p->keep == PL_LOG_KEEP_YES ||
+               (p->keep == PL_LOG_KEEP_AUTO && p->max_size_bytes != PL_UNLIMITED);
+}
+
+uint64_t pl_log_keep_bytes(const PlLogPolicy *p, uint64_t budget_bytes) {
+        uint64_t max = p->max_size_bytes, n = (uint64_t)p->max_files + 1;
+
+        if (p->max_files == 0 || max == PL_UNLIMITED)
+                return budget_bytes == PL_UNLIMITED ? PL_UNLIMITED : budget_bytes / 10;
+        return max > PL_UNLIMITED / n ? PL_UNLIMITED : max * n;
+}
+
 uint64_t pl_rotate_keep(uint64_t live_bytes, uint64_t max_size_bytes) {
         uint64_t keep = PL_MIN(live_bytes / 4, MIB(1));
 
@@ -133,6 +152,11 @@ int pl_rotate_place(const PlRotateState *s, PlLogMethod method, uint64_t k, uint
 PlRotateRecovery pl_rotate_recover(const PlRotateState *s, const PlRotateSeen *seen) {
         if (s->dev != seen->dev || s->ino != seen->ino)
                 return PL_ROTATE_RESET;
+        if (s->taken && s->phase == PL_ROTATE_INTENT)
+                return seen->size < s->k ? PL_ROTATE_RESET : PL_ROTATE_FINISH;
+        if (s->taken)
+                return seen->size >= s->head && seen->print == s->print ? PL_ROTATE_GO_ON
+                                                                        : PL_ROTATE_RESET;
         if (s->phase == PL_ROTATE_CLEAN) {
                 if (s->head == 0)
                         return PL_ROTATE_GO_ON;
@@ -155,9 +179,13 @@ void pl_rotate_advance(PlRotateState *s) {
         bool collapse = s->method == PL_LOG_METHOD_COLLAPSE;
 
         s->gen++;
+        s->phase = PL_ROTATE_CLEAN;
+        if (s->taken) {
+                s->head = s->k;
+                return;
+        }
         s->head = collapse ? s->k - s->a : s->k;
         s->mark = collapse ? 0 : s->a;
-        s->phase = PL_ROTATE_CLEAN;
 }
 
 void pl_rotate_reset(PlRotateState *s, uint64_t dev, uint64_t ino) {
@@ -166,7 +194,8 @@ void pl_rotate_reset(PlRotateState *s, uint64_t dev, uint64_t ino) {
         s->phase = PL_ROTATE_CLEAN;
         s->dev = dev;
         s->ino = ino;
-        s->head = s->mark = 0;
+        s->head = s->mark = s->print = 0;
+        s->taken = false;
 }
 
 static int compare(uint64_t a, uint64_t b) {

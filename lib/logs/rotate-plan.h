@@ -25,6 +25,12 @@ typedef enum PlLogOnFull {
         PL_LOG_ON_FULL_DROP,
 } PlLogOnFull;
 
+typedef enum PlLogKeep {
+        PL_LOG_KEEP_AUTO, /* where there is a LogMaxSize */
+        PL_LOG_KEEP_YES,
+        PL_LOG_KEEP_NO,
+} PlLogKeep;
+
 /* What the policy says about the log that the engine writes. */
 typedef struct PlLogPolicy {
         uint64_t max_size_bytes; /* PL_UNLIMITED: no rotation by size */
@@ -32,7 +38,20 @@ typedef struct PlLogPolicy {
         unsigned max_files;      /* archives kept; 0: as many as the budget allows */
         PlLogMethod method;
         PlLogOnFull on_full;
+        PlLogKeep keep; /* archive what is left of it when its container is removed */
 } PlLogPolicy;
+
+bool pl_log_policy_equal(const PlLogPolicy *a, const PlLogPolicy *b);
+
+/** pl_log_keeps() - is what is left of a log archived when its container is removed? */
+bool pl_log_keeps(const PlLogPolicy *p);
+
+/**
+ * pl_log_keep_bytes() - how much of it at most, the newest: as much as its archives and the log
+ *                       could have come to. Where that has no bound, a tenth of the budget.
+ * @budget_bytes: LogArchiveBudget=; PL_UNLIMITED
+ */
+uint64_t pl_log_keep_bytes(const PlLogPolicy *p, uint64_t budget_bytes);
 
 #define PL_ROTATE_COLLAPSE_ENGINES_BELOW 23 /* major version */
 
@@ -119,7 +138,7 @@ uint64_t pl_rotate_free_from(const PlRotateState *s, uint64_t align_bytes);
 typedef struct PlRotateSeen {
         uint64_t dev, ino, size;
         uint64_t gen_at_zero, gen_at_mark, gen_at_a; /* of the markers there; 0: none */
-        uint64_t print;                              /* of the bytes at head; 0: none to compare */
+        uint64_t print; /* of the bytes at head, or before it: pl_log_file_print(); 0: none */
 } PlRotateSeen;
 
 typedef enum PlRotateRecovery {

@@ -47,6 +47,10 @@ int pl_rotate_state_encode(const PlRotateState *s, char **ret) {
                 json_decref(j);
                 return -ENOMEM;
         }
+        if (s->taken && json_object_set_new(j, "taken", json_integer((json_int_t)s->print)) < 0) {
+                json_decref(j);
+                return -ENOMEM;
+        }
         text = json_dumps(j, JSON_INDENT(1));
         json_decref(j);
         if (!text)
@@ -97,7 +101,7 @@ static int decode_intent(json_t *j, PlRotateState *s) {
 static int decode_object(json_t *j, PlRotateState *s) {
         const char *id, *name, *service, *path, *driver, *phase;
         json_int_t version, dev, ino, gen, head, mark;
-        json_t *intent;
+        json_t *intent, *taken;
         int p;
 
         if (json_unpack(j, "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}",
@@ -122,6 +126,11 @@ static int decode_object(json_t *j, PlRotateState *s) {
         s->driver = strdup(driver);
         if (!s->name || !s->service || !s->path || !s->driver)
                 return -ENOMEM;
+        taken = json_object_get(j, "taken");
+        if (taken && !json_is_integer(taken))
+                return -EBADMSG;
+        s->taken = taken;
+        s->print = (uint64_t)json_integer_value(taken);
         intent = json_object_get(j, "intent");
         if (!intent != (p == PL_ROTATE_CLEAN))
                 return -EBADMSG;

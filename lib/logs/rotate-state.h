@@ -39,6 +39,9 @@ typedef struct PlRotateState {
         PlLogMethod method; /* how the head is freed */
         char *archive;      /* "<service>/<file>" */
         uint64_t print;     /* of the bytes at head: is this still the file it was? */
+        /* The log does not lie at its path: it was read and has no marker, and print is of the
+         * bytes before head. An intent has nothing to free then, and a is 0. */
+        bool taken;
 } PlRotateState;
 
 void pl_rotate_state_deinit(PlRotateState *s);

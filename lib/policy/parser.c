@@ -1011,6 +1011,12 @@ static const PlWord log_on_full[] = {
         { NULL },
 };
 
+static const PlWord log_keep[] = {
+        { "yes", PL_LOG_KEEP_YES },  { "on", PL_LOG_KEEP_YES }, { "true", PL_LOG_KEEP_YES },
+        { "1", PL_LOG_KEEP_YES },    { "no", PL_LOG_KEEP_NO },  { "off", PL_LOG_KEEP_NO },
+        { "false", PL_LOG_KEEP_NO }, { "0", PL_LOG_KEEP_NO },   { NULL },
+};
+
 static const PlWord reopen_signals[] = {
         { "none", 0 },          { "HUP", SIGHUP },   { "SIGHUP", SIGHUP },   { "USR1", SIGUSR1 },
         { "SIGUSR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "SIGUSR2", SIGUSR2 }, { NULL },
@@ -1054,6 +1060,7 @@ static const Key policy_keys[] = {
           "a time span of a minute or more such as 30d, or infinity", NULL },
         { "LogMethod", LIMITED, set_word, S(log.method), 0, 0, NULL, pl_log_method_words },
         { "LogOnFull", LIMITED, set_word, S(log.on_full), 0, 0, NULL, log_on_full },
+        { "LogKeep", LIMITED, set_word, S(log.keep), 0, 0, A_YES, log_keep },
         { "LogPath", LIMITED, set_log_path, S(log_path.globs), 0, 0,
           "an absolute path inside the container, with globs, such as /opt/airflow/logs/*/*.log",
           NULL },

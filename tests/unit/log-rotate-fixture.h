@@ -78,13 +78,23 @@ static inline int rotate(const PlRotateRequest *req, PlRotateOutcome *ret) {
         return r;
 }
 
-/* All lines, archives first: "line N" must follow each other from 0. Return: how many. */
-static inline unsigned read_back(void) {
+static inline int salvage(const PlRotateRequest *req, int fd, PlRotateOutcome *ret) {
+        PlRotateContext ctx = { .store = store,
+                                .archiver = pl_archiver_new(1),
+                                .now_sec = 1767400000 };
+        int r = pl_log_salvage(&ctx, req, fd, ret);
+
+        pl_archiver_free(ctx.archiver);
+        return r;
+}
+
+/* All lines, archives first, then those of the log, if there is one: "line N" must follow each
+ * other. Return: the number after the last one. */
+static inline unsigned read_from(unsigned next) {
         PlStoredArchive *archives;
         PlRotateState s;
         size_t n, all = 0, size;
         char *text = malloc(MIB(64)), *p, *nl;
-        unsigned next = 0;
         int fd;
         ssize_t got;
 
@@ -107,9 +117,10 @@ static inline unsigned read_back(void) {
         free(archives);
         ck_assert_int_eq(pl_log_store_load(store, ID, &s), 0);
         fd = open(log_path, O_RDONLY | O_CLOEXEC);
-        got = pread(fd, text + all, MIB(64) - all, (off_t)s.head);
+        got = fd < 0 ? 0 : pread(fd, text + all, MIB(64) - all, (off_t)s.head);
         ck_assert_int_ge(got, 0);
-        (void)close(fd);
+        if (fd >= 0)
+                (void)close(fd);
         pl_rotate_state_deinit(&s);
         all += (size_t)got;
         for (p = text; (nl = memchr(p, '\n', (size_t)(text + all - p))); p = nl + 1) {
@@ -122,4 +133,8 @@ static inline unsigned read_back(void) {
         ck_assert_ptr_eq(p, text + all);
         free(text);
         return next;
+}
+
+static inline unsigned read_back(void) {
+        return read_from(0);
 }

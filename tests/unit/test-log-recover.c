@@ -512,6 +512,135 @@ START_TEST(in_other_hands) {
 }
 END_TEST
 
+/* --- a log without a name --- */
+
+static const struct {
+        const char *name;
+        unsigned engine;
+        PlLogMethod method;
+        int rotation, salvage; /* where they are killed */
+        bool moved;            /* and comes back in the end */
+} removals[] = {
+        { "never rotated", 0, 0, -1, -1, false },
+        { "rotated", 26, PL_LOG_METHOD_PUNCH, -1, -1, false },
+        { "collapsed", 20, PL_LOG_METHOD_COLLAPSE, -1, -1, false },
+        { "cut off before the commit", 26, PL_LOG_METHOD_PUNCH, PL_ROTATE_POINT_SYNCED, -1, false },
+        { "cut off at the commit", 26, PL_LOG_METHOD_PUNCH, PL_ROTATE_POINT_COMMITTED, -1, false },
+        { "cut off at the marker", 26, PL_LOG_METHOD_PUNCH, PL_ROTATE_POINT_MARKED, -1, false },
+        { "cut off, collapsed", 20, PL_LOG_METHOD_COLLAPSE, PL_ROTATE_POINT_FREED, -1, false },
+        { "killed while archiving", 0, 0, -1, PL_ROTATE_POINT_ARCHIVING, false },
+        { "killed before the commit", 0, 0, -1, PL_ROTATE_POINT_SYNCED, false },
+        { "killed at the commit", 0, 0, -1, PL_ROTATE_POINT_COMMITTED, false },
+        { "killed when it is named", 0, 0, -1, PL_ROTATE_POINT_PUBLISHED, false },
+        { "killed at the end", 0, 0, -1, PL_ROTATE_POINT_CLEAN, false },
+        { "both", 26, PL_LOG_METHOD_PUNCH, PL_ROTATE_POINT_COMMITTED, PL_ROTATE_POINT_COMMITTED,
+          false },
+        { "both, collapsed", 20, PL_LOG_METHOD_COLLAPSE, PL_ROTATE_POINT_FREED,
+          PL_ROTATE_POINT_PUBLISHED, false },
+        { "moved and back", 0, 0, -1, -1, true },
+        { "moved, killed and back", 0, 0, -1, PL_ROTATE_POINT_COMMITTED, true },
+        { "moved, killed late and back", 0, 0, -1, PL_ROTATE_POINT_CLEAN, true },
+        { "rotated, moved and back", 26, PL_LOG_METHOD_PUNCH, -1, PL_ROTATE_POINT_PUBLISHED, true },
+};
+
+static void killed_at(int point, int (*act)(const PlRotateRequest *, int),
+                      const PlRotateRequest *req, int fd) {
+        pid_t pid = fork();
+        int status;
+
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                die_at = point;
+                (void)act(req, fd);
+                _exit(point < 0 ? 0 : 1);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+}
+
+static int act_rotate(const PlRotateRequest *req, int fd) {
+        PlRotateOutcome o;
+
+        return rotate(req, &o);
+}
+
+static int act_salvage(const PlRotateRequest *req, int fd) {
+        PlRotateOutcome o;
+
+        return salvage(req, fd, &o);
+}
+
+/* Whatever was under way when it lost its name, and wherever the salvaging was killed: each line is
+ * in the archives once, and salvaging once more adds none. */
+START_TEST(nameless) {
+        PlRotateRequest req = request(removals[_i].engine ?: 26, true);
+        char away[600];
+        PlRotateOutcome o;
+        struct stat st;
+        int fd;
+
+        append(0, 2000);
+        if (removals[_i].engine) {
+                req.facts.wanted = removals[_i].method;
+                killed_at(removals[_i].rotation, act_rotate, &req, -1);
+        }
+        append(2000, 2100);
+        fd = open(log_path, O_RDWR | O_CLOEXEC);
+        snprintf(away, sizeof(away), "%s/away", tmp);
+        ck_assert_int_eq(removals[_i].moved ? rename(log_path, away) : unlink(log_path), 0);
+        req.last = !removals[_i].moved;
+        req.salvage_max_bytes = PL_UNLIMITED;
+        killed_at(removals[_i].salvage, act_salvage, &req, fd);
+        ck_assert_msg(salvage(&req, fd, &o) == 0, "%s: %s", removals[_i].name, o.step);
+        ck_assert_msg(read_back() == 2100, "%s", removals[_i].name);
+        ck_assert_int_eq(salvage(&req, fd, &o), 0);
+        ck_assert_uint_eq(o.rotations, 0);
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        if (removals[_i].moved) {
+                ck_assert_int_eq(rename(away, log_path), 0);
+                ck_assert_msg(read_back() == 2100, "%s", removals[_i].name);
+                append(2100, 4200);
+                req.facts.wanted = PL_LOG_METHOD_PUNCH;
+                ck_assert_int_eq(rotate(&req, &o), 0);
+                ck_assert_msg(o.rotations == 1, "%s", removals[_i].name);
+                ck_assert_msg(read_back() == 4200, "%s", removals[_i].name);
+        } else {
+                ck_assert_uint_le((uint64_t)st.st_blocks * 512, KIB(16));
+        }
+        (void)close(fd);
+}
+END_TEST
+
+/* No more than the policy would have kept, the newest, to the last word. */
+START_TEST(nameless_bounded) {
+        static const char words[] = "{\"log\":\"line 3000 and no newline\",\"stream\":"
+                                    "\"stdout\",\"time\":\"2026-01-02T03:04:05Z\"}\n";
+        static const uint64_t max[] = { 1000, KIB(64), KIB(64) + 37, 1 };
+        PlRotateRequest req = request(26, true);
+        PlRotateOutcome o;
+        struct stat st;
+        int fd;
+
+        append(0, 3000);
+        fd = open(log_path, O_RDWR | O_APPEND | O_CLOEXEC);
+        ck_assert_int_eq(write(fd, words, sizeof(words) - 1), sizeof(words) - 1);
+        ck_assert_int_eq(unlink(log_path), 0);
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        req.last = true;
+        req.salvage_max_bytes = max[_i];
+        ck_assert_int_eq(salvage(&req, fd, &o), 0);
+        ck_assert_uint_eq(o.raw_bytes + o.dropped_bytes, (uint64_t)st.st_size);
+        ck_assert_uint_le(o.raw_bytes, max[_i]);
+        if (max[_i] > 1) {
+                ck_assert_uint_gt(o.raw_bytes, max[_i] - 100);
+                ck_assert_uint_eq(read_from((unsigned)(3001 - o.lines)), 3001);
+        }
+        ck_assert_int_eq(salvage(&req, fd, &o), 0);
+        ck_assert_uint_eq(o.rotations + o.dropped_bytes, 0);
+        (void)close(fd);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -528,5 +657,7 @@ int main(void) {
         tcase_add_loop_test(c, marker_in_the_same_block, 0, 4);
         tcase_add_loop_test(c, stopped_and_held, 0, 2);
         tcase_add_loop_test(c, in_other_hands, 0, 3);
+        tcase_add_loop_test(c, nameless, 0, PL_ARRAY_SIZE(removals));
+        tcase_add_loop_test(c, nameless_bounded, 0, 4);
         return run_case(c);
 }

@@ -5,6 +5,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "lib/base/message.h"
@@ -235,7 +238,8 @@ START_TEST(left_alone) {
         append(3000);
         ck_assert_int_eq(stat(log_path, &before), 0);
         if (_i == 3) {
-                const PlPolicy p = { .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+                static PlPolicy p = { .n_ref = 99,
+                                      .daemon.log_archive_budget_bytes = PL_UNLIMITED };
 
                 pl_logs_set_policy(logs, &p, true);
         }
@@ -450,6 +454,244 @@ START_TEST(removed_by_the_engine) {
 }
 END_TEST
 
+/* --- its container is removed --- */
+
+/* A directory as the engine's, with a log of its own. Return: as PlContainer.log_path. */
+static char *log_of(const char *id) {
+        static char path[8][512];
+        static unsigned next;
+        char *p = path[next++ % 8];
+
+        snprintf(p, 512, "%s/%s", tmp, id);
+        ck_assert_int_eq(mkdir(p, 0710), 0);
+        strcat(strcat(strcat(p, "/"), id), "-json.log");
+        (void)close(open(p, O_CREAT | O_WRONLY | O_CLOEXEC, 0640));
+        return p;
+}
+
+static void remove_directory(void) {
+        char command[2048];
+
+        snprintf(command, sizeof(command), "rm -r %s/%s", tmp, ID);
+        ck_assert_int_eq(system(command), 0);
+}
+
+/* Lines in archives of the container. */
+static uint64_t lines_archived(void) {
+        _cleanup_free_ char *command = NULL;
+        uint64_t n = 0;
+        FILE *f;
+
+        ck_assert_int_ge(asprintf(&command, "zstdcat %s/front/*.zst 2>/dev/null | wc -l", archive),
+                         0);
+        f = popen(command, "r");
+        ck_assert_int_eq(fscanf(f, "%" SCNu64, &n), 1);
+        ck_assert_int_eq(pclose(f), 0);
+        return n;
+}
+
+static bool is_forgotten(void) {
+        char state[512];
+
+        snprintf(state, sizeof(state), "%s/.state/" ID, archive);
+        return access(state, F_OK) < 0;
+}
+
+enum { UNLINKED_FIRST, UNLINKED_AFTER, NEVER_INSPECTED };
+
+/* Whatever the engine does first: its lines are archived to the last, or, where the policy does not
+ * ask for it, left as they were. */
+static const struct {
+        const char *name;
+        int order;
+        PlLogKeep keep;
+        uint64_t max_size, archived;
+        const char *driver;
+} removals[] = {
+        { "unlinked first", UNLINKED_FIRST, 0, KIB(64), 1304, "json-file" },
+        { "unlinked after", UNLINKED_AFTER, 0, KIB(64), 1304, "json-file" },
+        { "only started", NEVER_INSPECTED, 0, KIB(64), 1304, "json-file" },
+        { "no LogMaxSize=", UNLINKED_FIRST, 0, PL_UNLIMITED, 0, "json-file" },
+        { "LogKeep=yes", UNLINKED_FIRST, PL_LOG_KEEP_YES, PL_UNLIMITED, 1304, "json-file" },
+        { "LogKeep=no", UNLINKED_FIRST, PL_LOG_KEEP_NO, MIB(1), 0, "json-file" },
+        { "another driver", UNLINKED_FIRST, PL_LOG_KEEP_YES, KIB(64), 0, "local" },
+};
+
+START_TEST(container_removed) {
+        static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        static char other[] = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+        PlContainer first = container;
+
+        pl_logs_set_policy(logs, &p, false);
+        policy.keep = removals[_i].keep;
+        policy.max_size_bytes = removals[_i].max_size;
+        container.log.driver = (char *)removals[_i].driver;
+        append(1300);
+        if (removals[_i].order == NEVER_INSPECTED) {
+                memcpy(first.id, other, PL_ID_MAX); /* tells where logs are */
+                first.log.path = log_of(other);
+                pl_logs_set_engine(logs, &(PlEngineInfo){ .version = "28.5.2" });
+                ck_assert_int_eq(pl_logs_update(logs, &first, "front", &policy), 0);
+                container.log.path = (char *)"";
+                container.phase = PL_PHASE_CREATED;
+                ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+                pl_logs_started(logs, ID);
+        } else {
+                update(28);
+        }
+        append(4);
+        if (removals[_i].order == UNLINKED_FIRST)
+                remove_directory();
+        pl_logs_remove(logs, ID, true);
+        if (removals[_i].order != UNLINKED_FIRST)
+                remove_directory();
+        (void)loop(300);
+        LOOP_UNTIL(is_forgotten());
+        ck_assert_msg(lines_archived() == removals[_i].archived, "%s: %" PRIu64, removals[_i].name,
+                      lines_archived());
+        ck_assert_msg(n_findings == 0 && n_dropped_said == 0, "%s", removals[_i].name);
+}
+END_TEST
+
+/* A service manager: what it is asked to keep. */
+typedef struct ServiceManager {
+        int socket;
+        char name[128];
+        int fd; /* -EBADF: none */
+} ServiceManager;
+
+static void manage(ServiceManager *m) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+        *m = (ServiceManager){ .socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                                                0),
+                               .fd = -EBADF };
+        snprintf(a.sun_path, sizeof(a.sun_path), "%s/notify", tmp);
+        ck_assert_int_eq(bind(m->socket, (struct sockaddr *)&a, sizeof(a)), 0);
+        ck_assert_int_eq(setenv("NOTIFY_SOCKET", a.sun_path, 1), 0);
+}
+
+static void hear(ServiceManager *m) {
+        char text[512], control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+        struct iovec iov = { text, sizeof(text) - 1 };
+        ssize_t n;
+
+        for (;;) {
+                struct msghdr h = { .msg_iov = &iov,
+                                    .msg_iovlen = 1,
+                                    .msg_control = control,
+                                    .msg_controllen = sizeof(control) };
+                const char *name;
+
+                n = recvmsg(m->socket, &h, MSG_CMSG_CLOEXEC);
+                if (n < 0)
+                        break;
+                text[n] = '\0';
+                name = strstr(text, "FDNAME=");
+                ck_assert_ptr_nonnull(name);
+                for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c))
+                        if (c->cmsg_type == SCM_RIGHTS) {
+                                ck_assert_ptr_nonnull(strstr(text, "FDSTORE=1\nFDPOLL=0\n"));
+                                ck_assert_int_lt(m->fd, 0);
+                                memcpy(&m->fd, CMSG_DATA(c), sizeof(int));
+                                snprintf(m->name, sizeof(m->name), "%s", name + 7);
+                        }
+                if (m->fd >= 0 && strstr(text, "FDSTOREREMOVE=1") && pl_streq(m->name, name + 7))
+                        (void)close(TAKE_FD(m->fd));
+        }
+}
+
+/* As it passes them to the next process: from 3 on, by name. */
+static void pass(const ServiceManager *m) {
+        char names[KIB(4)] = "", number[16];
+        int fd, n;
+
+        fd = fcntl(m->fd, F_DUPFD, 40);
+        ck_assert_int_ge(fd, 40);
+        for (n = 3; n < fd; n++) {
+                if (fcntl(n, F_GETFD) < 0) {
+                        int null = open("/dev/null", O_PATH | O_CLOEXEC);
+
+                        ck_assert_int_eq(null, n);
+                }
+                strcat(names, "other:");
+        }
+        strcat(names, m->name);
+        snprintf(number, sizeof(number), "%d", fd - 3 + 1);
+        (void)setenv("LISTEN_FDS", number, 1);
+        snprintf(number, sizeof(number), "%d", (int)getpid());
+        (void)setenv("LISTEN_PID", number, 1);
+        (void)setenv("LISTEN_FDNAMES", names, 1);
+}
+
+static bool keep_none(void *userdata, const char *id) {
+        return false;
+}
+
+static bool keep_all(void *userdata, const char *id) {
+        return true;
+}
+
+enum { REMOVED, STAYS, REPLACED, ANOTHER_ENGINES };
+
+/* plimsolld is away while its container is removed, or not. */
+START_TEST(kept_over_a_restart) {
+        static PlService front = { .name = (char *)"front" };
+        static PlService *services[] = { &front };
+        static PlPolicy p = { .n_ref = 99,
+                              .services = services,
+                              .n_services = 1,
+                              .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        ServiceManager m;
+        char command[2048];
+
+        logs = pl_logs_free(logs);
+        manage(&m);
+        front.log = policy;
+        make_logs();
+        pl_logs_set_policy(logs, &p, false);
+        append(1300);
+        update(28);
+        LOOP_UNTIL(settled());
+        hear(&m);
+        ck_assert_int_ge(m.fd, 0);
+        append(4);
+        logs = pl_logs_free(logs);
+        hear(&m);
+        ck_assert_int_ge(m.fd, 0); /* who ends leaves it there */
+        append(4);
+        if (_i == REMOVED)
+                remove_directory();
+        if (_i == REPLACED) {
+                snprintf(command, sizeof(command), "cd %s/%s && cp *.log x && rm *.log && mv x %s",
+                         tmp, ID, log_path);
+                ck_assert_int_eq(system(command), 0);
+                ck_assert_int_eq(truncate(log_path, 0), 0);
+        }
+        pass(&m);
+        make_logs();
+        pl_logs_set_policy(logs, &p, false);
+        if (_i == STAYS || _i == REPLACED)
+                update(28);
+        pl_logs_prune(logs, _i == STAYS || _i == REPLACED ? keep_all : keep_none, NULL);
+        (void)loop(300);
+        if (_i == REMOVED)
+                LOOP_UNTIL(is_forgotten());
+        ck_assert_uint_eq(lines_archived(), _i == REMOVED || _i == REPLACED ? 1308 : 0);
+        hear(&m);
+        ck_assert(_i == STAYS || _i == REPLACED ? m.fd >= 0 : m.fd < 0);
+        ck_assert_int_eq(is_forgotten(), _i == REMOVED);
+        if (_i == STAYS || _i == REPLACED) {
+                append(3);
+                pl_logs_remove(logs, ID, true);
+                LOOP_UNTIL(is_forgotten());
+                ck_assert_uint_eq(lines_archived(), 1311);
+                hear(&m);
+                ck_assert_int_lt(m.fd, 0);
+        }
+}
+END_TEST
+
 /* logrotate with copytruncate, or a hand with truncate(1). */
 START_TEST(truncated) {
         append(1000);
@@ -466,19 +708,6 @@ START_TEST(truncated) {
         ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
 }
 END_TEST
-
-/* A directory as the engine's, with a log of its own. Return: as PlContainer.log_path. */
-static char *log_of(const char *id) {
-        static char path[8][512];
-        static unsigned next;
-        char *p = path[next++ % 8];
-
-        snprintf(p, 512, "%s/%s", tmp, id);
-        ck_assert_int_eq(mkdir(p, 0710), 0);
-        strcat(strcat(strcat(p, "/"), id), "-json.log");
-        (void)close(open(p, O_CREAT | O_WRONLY | O_CLOEXEC, 0640));
-        return p;
-}
 
 static bool is_spared(void) {
         _cleanup_free_ char *text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
@@ -606,6 +835,8 @@ int main(void) {
         tcase_add_loop_test(c, removed_for_its_space, 0, 2);
         tcase_add_loop_test(c, moved_and_back, 0, 2);
         tcase_add_test(c, removed_by_the_engine);
+        tcase_add_loop_test(c, container_removed, 0, PL_ARRAY_SIZE(removals));
+        tcase_add_loop_test(c, kept_over_a_restart, 0, 4);
         tcase_add_test(c, truncated);
         tcase_add_test(c, few_wakeups);
         tcase_add_test(c, waits_for_the_engine);

@@ -219,6 +219,13 @@ END_TEST
                 .print = 77                                                                     \
         }
 
+/* read where it does not lie at its path: no marker */
+#define TAKEN(h, p)                                                                            \
+        {                                                                                      \
+                .dev = 1, .ino = 2, .gen = 5, .head = (h), .mark = 0, .taken = true,           \
+                .phase = PL_ROTATE_##p, .k = 70000, .method = PL_LOG_METHOD_PUNCH, .print = 77 \
+        }
+
 /* clang-format off */
 static const struct {
         const char *name;
@@ -258,6 +265,19 @@ static const struct {
         { "intent, truncated and grown",
           INTENT(COLLAPSE),
           { 1, 2, 80000, .print = 78 },
+          PL_ROTATE_RESET },
+        { "taken", TAKEN(9000, CLEAN), { 1, 2, 9000, .print = 77 }, PL_ROTATE_GO_ON },
+        { "taken, nothing of it", TAKEN(0, CLEAN), { 1, 2, 9000, .print = 77 }, PL_ROTATE_GO_ON },
+        { "taken, truncated", TAKEN(9000, CLEAN), { 1, 2, 8999, .print = 77 }, PL_ROTATE_RESET },
+        { "taken, another file by now",
+          TAKEN(9000, CLEAN),
+          { 1, 2, 90000, .print = 78 },
+          PL_ROTATE_RESET },
+        { "taken, other file", TAKEN(9000, CLEAN), { 1, 3, 9000, .print = 77 }, PL_ROTATE_RESET },
+        { "taken, committed", TAKEN(9000, INTENT), { 1, 2, 70000 }, PL_ROTATE_FINISH },
+        { "taken, committed, truncated",
+          TAKEN(9000, INTENT),
+          { 1, 2, 69999, .print = 77 },
           PL_ROTATE_RESET },
         { "intent, other file",
           INTENT(COLLAPSE),
@@ -475,6 +495,37 @@ START_TEST(keep_and_look) {
 }
 END_TEST
 
+static const struct {
+        const char *name;
+        PlLogPolicy policy;
+        uint64_t budget;
+        bool keeps;
+        uint64_t bytes;
+} keeps[] = {
+        { "default", { .max_size_bytes = PL_UNLIMITED }, GIB(2), false, GIB(2) / 10 },
+        { "LogMaxSize=", { .max_size_bytes = MIB(10), .max_files = 3 }, GIB(2), true, MIB(40) },
+        { "no LogMaxFiles=", { .max_size_bytes = MIB(10) }, GIB(2), true, GIB(2) / 10 },
+        { "no budget", { .max_size_bytes = MIB(10) }, PL_UNLIMITED, true, PL_UNLIMITED },
+        { "yes",
+          { .max_size_bytes = PL_UNLIMITED, .keep = PL_LOG_KEEP_YES },
+          MIB(10),
+          true,
+          MIB(1) },
+        { "no",
+          { .max_size_bytes = KIB(64), .max_files = 1, .keep = PL_LOG_KEEP_NO },
+          0,
+          false,
+          KIB(128) },
+        { "huge", { .max_size_bytes = PL_UNLIMITED / 2, .max_files = 9 }, 0, true, PL_UNLIMITED },
+};
+
+START_TEST(keep) {
+        ck_assert_msg(pl_log_keeps(&keeps[_i].policy) == keeps[_i].keeps, "%s", keeps[_i].name);
+        ck_assert_msg(pl_log_keep_bytes(&keeps[_i].policy, keeps[_i].budget) == keeps[_i].bytes,
+                      "%s", keeps[_i].name);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -487,5 +538,6 @@ int main(void) {
         tcase_add_loop_test(c, retain, 0, PL_ARRAY_SIZE(retains));
         tcase_add_test(c, full_disk);
         tcase_add_test(c, keep_and_look);
+        tcase_add_loop_test(c, keep, 0, PL_ARRAY_SIZE(keeps));
         return run_case(c);
 }

@@ -30,9 +30,10 @@ static PlRotateState example(PlRotatePhase phase) {
 }
 
 START_TEST(round_trip) {
-        PlRotateState s = example((PlRotatePhase)_i), back;
+        PlRotateState s = example((PlRotatePhase)(_i % 2)), back;
         _cleanup_free_ char *text = NULL;
 
+        s.taken = _i >= 2;
         ck_assert_int_eq(pl_rotate_state_encode(&s, &text), 0);
         ck_assert_int_eq(pl_rotate_state_decode(text, strlen(text), &back), 0);
         ck_assert_str_eq(back.id, s.id);
@@ -54,6 +55,9 @@ START_TEST(round_trip) {
                 ck_assert_uint_eq(back.print, s.print);
         } else
                 ck_assert_ptr_null(back.archive);
+        ck_assert_int_eq(back.taken, s.taken);
+        if (s.taken)
+                ck_assert_uint_eq(back.print, s.print);
         pl_rotate_state_deinit(&back);
         pl_rotate_state_deinit(&s);
 }
@@ -137,7 +141,7 @@ END_TEST
 int main(void) {
         TCase *c = tcase_create("all");
 
-        tcase_add_loop_test(c, round_trip, 0, 2);
+        tcase_add_loop_test(c, round_trip, 0, 4);
         tcase_add_test(c, torn);
         tcase_add_loop_test(c, refused, 0, PL_ARRAY_SIZE(rows));
         return run_case(c);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Kept logs: descriptors that the service manager holds for us while plimsolld is restarted
+ * (FileDescriptorStoreMax=), so that the log of a container that is removed meanwhile can be read
+ * to its end.
+ *
+ * They are O_PATH: such a one keeps a file that has no name any more, and is no reader that a lease
+ * on the log would find. Without a service manager nothing is kept, and nothing else changes.
+ * Source: sd_notify(3), FDSTORE=1; sd_listen_fds(3).
+ */
+
+#include "lib/base/id.h"
+#include "lib/base/macro.h"
+
+/* As FileDescriptorStoreMax= in the unit: what is beyond that it closes without a word. */
+#define PL_LOG_KEPT_MAX 1024
+
+typedef struct PlLogKept PlLogKept;
+
+PlLogKept *pl_log_kept_new(void); /* takes those that were passed to us. NULL: out of memory */
+PlLogKept *pl_log_kept_free(PlLogKept *k);
+PL_DEFINE_CLEANUP(PlLogKept *, pl_log_kept_free)
+
+/** pl_log_kept_claim() - one that was passed to us. Return: fd, owned by the caller; -ENOENT. */
+int pl_log_kept_claim(PlLogKept *k, const char *id);
+
+/** pl_log_kept_ids() - of those that nobody has claimed. @ret: owned by the caller.
+ * Return: 0, -ENOMEM. */
+int pl_log_kept_ids(const PlLogKept *k, char (**ret)[PL_ID_MAX], size_t *ret_n);
+
+/** pl_log_kept_store() - have it kept, in place of another one of that container.
+ * @fd: O_PATH; stays the caller's. Return: whether there is room for it, and somebody who keeps it.
+ */
+bool pl_log_kept_store(PlLogKept *k, const char *id, int fd);
+
+/** pl_log_kept_drop() - as much as there is of a container: keep it no longer. */
+void pl_log_kept_drop(PlLogKept *k, const char *id);
