@@ -61,6 +61,7 @@ struct Node {
         bool is_parent;
         bool found;    /* by exploring; it goes with its directory */
         bool scan_due; /* what was there before the watch has not been reported */
+        bool made;     /* … and is as new as the directory itself, which was seen to be made */
         Watch *watch;  /* NULL: unarmed */
 };
 
@@ -266,7 +267,8 @@ static void disarm(PlCgWatch *w, Node *n) {
         close_watch(w, watch);
 }
 
-static int arm_one(PlCgWatch *w, Node *n) {
+/* @made: the directory was seen to be made. */
+static int arm_one(PlCgWatch *w, Node *n, bool made) {
         char path[PATH_MAX];
         Watch *watch;
         int r;
@@ -283,21 +285,23 @@ static int arm_one(PlCgWatch *w, Node *n) {
         n->watch = watch;
         watch->node = n;
         n->scan_due = n->is_parent || explores(w, n);
+        n->made = made;
         return 0;
 }
 
-/* Arms this node, if it exists by now, and those below it. Return: 0 (also when absent), -errno. */
-static int arm(PlCgWatch *w, Node *n) {
+/* Arms this node, if it exists by now, and those below it. @made: this one was seen to be made.
+ * Return: 0 (also when absent), -errno. */
+static int arm(PlCgWatch *w, Node *n, bool made) {
         Node *p;
         int r;
 
-        r = arm_one(w, n);
+        r = arm_one(w, n, made);
         if (r < 0 || !n->watch)
                 return r;
         TAILQ_FOREACH(p, &w->nodes, link)
         if (p->c == n->c && is_below(p->relative, n->relative) &&
             !pl_streq(p->relative, n->relative)) {
-                r = arm_one(w, p);
+                r = arm_one(w, p, made);
                 if (r < 0)
                         return r;
         }
@@ -324,7 +328,7 @@ static int add_parent(PlCgWatch *w, PlController c, const char *relative) {
                 return r;
         if (!n->is_parent)
                 n->is_parent = n->scan_due = true;
-        return arm(w, root);
+        return arm(w, root, false);
 }
 
 static int explore_hierarchy(PlCgWatch *w, PlController c) {
@@ -406,12 +410,12 @@ static void scan_node(PlCgWatch *w, const Node *n) {
                         Node *child = child_of(w, n, entry->d_name) ?: explore(w, n, entry->d_name);
 
                         if (child)
-                                (void)arm_one(w, child);
+                                (void)arm_one(w, child, n->made);
                         continue;
                 }
                 known = pl_map_get(w->groups, id);
                 if (n->is_parent && (!known || !known->watches[n->c]))
-                        w->handlers->appeared(w->userdata, id, n->relative, n->c);
+                        w->handlers->appeared(w->userdata, id, n->relative, n->c, n->made);
         }
         (void)closedir(dir);
 }
@@ -434,7 +438,7 @@ static void node_made(PlCgWatch *w, const Node *n, const char *name) {
 
         if (!child)
                 return;
-        (void)arm(w, child);
+        (void)arm(w, child, true);
         scan(w);
 }
 
@@ -460,8 +464,9 @@ static int rescan(PlCgWatch *w) {
 
         TAILQ_FOREACH(n, &w->nodes, link) {
                 n->scan_due = n->is_parent || explores(w, n);
+                n->made = false;
                 if (!*n->relative)
-                        r = arm(w, n);
+                        r = arm(w, n, false);
                 if (r < 0)
                         break;
         }
@@ -557,7 +562,7 @@ static void on_made(PlCgWatch *w, Node *n, const char *name) {
 
         node_made(w, n, name);
         if (n->is_parent && pl_cgroup_id_of_name(name, id))
-                w->handlers->appeared(w->userdata, id, n->relative, n->c);
+                w->handlers->appeared(w->userdata, id, n->relative, n->c, true);
 }
 
 static void on_removed(PlCgWatch *w, Node *n, const char *name) {

@@ -18,8 +18,11 @@ typedef struct PlCgWatch PlCgWatch;
 typedef struct PlCgWatchHandlers {
         /* A directory with this id has appeared under a watched parent, in this controller. On v1
          * each hierarchy reports on its own. Called at once: this is the born-limited path. One
-         * that appears while its parent is first looked at may be reported twice. */
-        void (*appeared)(void *userdata, const char *id, const char *parent, PlController c);
+         * that appears while its parent is first looked at may be reported twice.
+         * @made: it was seen to be made, or its parent was; false: it may have been there for long
+         */
+        void (*appeared)(void *userdata, const char *id, const char *parent, PlController c,
+                         bool made);
         /* Files of these resources were written, by anyone, since the last call. */
         void (*changed)(void *userdata, const char *id, uint32_t mask);
         void (*gone)(void *userdata, const char *id);

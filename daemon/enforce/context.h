@@ -16,6 +16,7 @@
 typedef struct PlUnborn {
         char id[PL_ID_MAX];
         char *parent;
+        bool made; /* it was seen to be made, while the engine was there */
 } PlUnborn;
 
 typedef struct PlSlices PlSlices;

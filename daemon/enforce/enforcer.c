@@ -201,6 +201,7 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
 /* A run begins. runc and systemd write after the group appears, so look again at once. */
 static void begin_run(PlEnforcer *e, PlHeld *h) {
         pl_news_start(h);
+        h->watch.none_yet = false;
         pl_held_forget_told(h);                                   /* a new run, a new answer */
         h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME); /* that was runc's start */
         if (!h->cgroup && h->subject->facts)
@@ -214,6 +215,7 @@ void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event) {
 
         switch (event->action) {
         case PL_EVENT_CREATE:
+                h->watch.none_yet = !event->late && !h->cgroup;
                 pl_locate_claim(e, h);
                 if (s->facts)
                         pl_queue_put(e, h, PL_QUEUE_KERNEL);
@@ -255,7 +257,11 @@ void pl_enforcer_connected(PlEnforcer *e) {
         PlHeld *h;
 
         e->engine_takes_nothing = false;
+        /* who knows for how long they have run by now */
+        for (size_t i = 0; i < PL_UNBORN_MAX; i++)
+                e->places.unborn[i].made = false;
         TAILQ_FOREACH(h, &e->all, all) {
+                h->watch.made = false;
                 h->fresh = false;
                 h->told.events_due = 0; /* none comes any more */
                 pl_held_forget_told(h);

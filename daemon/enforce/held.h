@@ -66,6 +66,10 @@ typedef struct PlHeldTold {
 typedef struct PlHeldWatch {
         bool group_due;      /* the group is to be announced, once its values are written */
         bool on;             /* whatever is written there is heard of */
+        bool made;           /* it was seen to be made: before the container runs, nobody but the
+                              * engine writes there */
+        bool none_yet;       /* the container was made just now */
+        bool blind;          /* it could not be found, though the container runs in it */
         bool cannot_be_said; /* that it cannot be watched */
 } PlHeldWatch;
 

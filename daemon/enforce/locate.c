@@ -79,7 +79,9 @@ void pl_locate_drop(PlEnforcer *e, PlHeld *h) {
         pl_held_drop_cgroup(h);
 }
 
-static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) {
+/* @started_usec: of the run that it is proven to be of; 0: nobody knows. @made: it was seen to be
+ * made. */
+static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec, bool made) {
         _cleanup_free_ char *parent = NULL;
 
         if (h->cgroup && same_group(h->cgroup, g)) {
@@ -105,6 +107,7 @@ static void adopt(PlEnforcer *e, PlHeld *h, PlCgroup *g, uint64_t started_usec) 
         if (parent)
                 learn_parent(e, parent);
         h->watch.group_due = true;
+        h->watch.made = made;
 }
 
 bool pl_locate_watch(PlEnforcer *e, PlHeld *h) {
@@ -141,7 +144,7 @@ bool pl_locate_by_parent(PlEnforcer *e, PlHeld *h) {
 
                 if (pl_cgroup_from_parent(e->mounts, e->places.parents[n], h->subject->id, &g) >=
                     0) {
-                        adopt(e, h, g, 0);
+                        adopt(e, h, g, 0, false);
                         return true;
                 }
         }
@@ -172,13 +175,14 @@ static void find_by_pid(PlEnforcer *e, PlHeld *h) {
         PlCgroup *g = NULL;
         int r;
 
+        h->watch.blind = false;
         if (!h->subject->facts || !pl_container_is_live(h->subject->facts))
                 return;
         if (h->cgroup && h->cgroup_started_usec == h->subject->facts->started_usec)
                 return;
         r = pl_cgroup_from_pid(e->mounts, h->subject->facts->pid, h->subject->id, &g);
         if (r >= 0) {
-                adopt(e, h, g, h->subject->facts->started_usec);
+                adopt(e, h, g, h->subject->facts->started_usec, false);
                 return;
         }
         /* the process was moved away, and the group is where it was made */
@@ -194,6 +198,7 @@ static void find_by_pid(PlEnforcer *e, PlHeld *h) {
                              (int)h->subject->facts->pid);
                 return;
         }
+        h->watch.blind = !h->cgroup && r != -EXDEV; /* that one will never be seen */
         if (!note_unreachable(h, strerror(-r)))
                 return;
         pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
@@ -218,11 +223,11 @@ void pl_locate_claim(PlEnforcer *e, PlHeld *h) {
                 if (pl_cgroup_from_parent(e->mounts, u->parent, h->subject->id, &g) < 0)
                         continue;
                 pl_news_start(h);
-                adopt(e, h, g, 0);
+                adopt(e, h, g, 0, u->made);
         }
 }
 
-static void note_unborn(PlEnforcer *e, const char *id, const char *parent) {
+static void note_unborn(PlEnforcer *e, const char *id, const char *parent, bool made) {
         PlUnborn *u;
 
         for (size_t i = 0; i < PL_UNBORN_MAX; i++)
@@ -231,11 +236,13 @@ static void note_unborn(PlEnforcer *e, const char *id, const char *parent) {
         u = &e->places.unborn[e->places.n_unborn++ % PL_UNBORN_MAX];
         free(u->parent);
         u->parent = strdup(parent);
+        u->made = made && e->registry->connected;
         (void)snprintf(u->id, sizeof(u->id), "%s", id);
 }
 
 /* A group with this container's id has just been made, before the container's first instruction. */
-static void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
+static void on_appeared(void *userdata, const char *id, const char *parent, PlController c,
+                        bool made) {
         PlEnforcer *e = userdata;
         PlHeld *h = pl_enforcer_find(e, id);
         PlCgroup *g = NULL;
@@ -243,7 +250,7 @@ static void on_appeared(void *userdata, const char *id, const char *parent, PlCo
         if (e->no_early_write)
                 return;
         if (!h) {
-                note_unborn(e, id, parent);
+                note_unborn(e, id, parent, made);
                 return;
         }
         if (h->cgroup && h->cgroup_started_usec == 0 && h->cgroup->dir_fd[c] >= 0)
@@ -251,7 +258,7 @@ static void on_appeared(void *userdata, const char *id, const char *parent, PlCo
         if (pl_cgroup_from_parent(e->mounts, parent, id, &g) < 0)
                 return;
         pl_news_start(h);
-        adopt(e, h, g, 0);
+        adopt(e, h, g, 0, made && e->registry->connected);
         h->fresh = false;
         pl_queue_put(e, h, PL_QUEUE_KERNEL);
 }

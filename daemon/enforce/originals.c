@@ -40,17 +40,33 @@ static void note_not_kept(PlEnforcer *e, PlHeld *h, uint32_t mask, PlOwner whom,
                                           why ?: strerror(-error));
 }
 
+/*
+ * HostConfig tells what there is before plimsoll only where nobody but the engine can have written:
+ * in a group that does not exist yet, or was seen to be made and is not known to run. Any other has
+ * to be read, and its container inspected before: what was learned first from HostConfig would
+ * replace what was read.
+ */
+static bool may_capture(const PlHeld *h) {
+        bool known = pl_subject_is_known(h->subject);
+
+        if (!h->cgroup)
+                return (known || h->watch.none_yet) && !h->watch.blind;
+        return known || h->watch.made;
+}
+
 int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
         PlContainerState *s = &h->originals.state;
         uint32_t managed = s->managed;
-        bool started = h->cgroup && h->cgroup_started_usec > 0;
+        bool read = h->cgroup && (h->cgroup_started_usec > 0 || !h->watch.made);
         int r;
 
         if ((pl_held_wanted(h) & ~managed) == 0)
                 return 0;
         if (h->originals.unreadable)
                 return -EOPNOTSUPP; /* said when it was read */
-        r = pl_state_capture(s, pl_held_wanted(h), started ? &h->reading : NULL,
+        if (!may_capture(h))
+                return -EAGAIN; /* the inspection, or the sweep, leads here again */
+        r = pl_state_capture(s, pl_held_wanted(h), read ? &h->reading : NULL,
                              h->cgroup_started_usec, e->registry->options.host.page_bytes);
         if (r >= 0)
                 r = pl_state_dir_save(e->registry->state_dir, s, false);

@@ -7,7 +7,8 @@
 #include "enforce/context.h"
 
 /** pl_originals_capture() - of all wanted values. Return: 0, on disk; -ENOMEM, -errno (reported),
- * -EOPNOTSUPP (reported when it was read): nothing may be written. */
+ * -EOPNOTSUPP (reported when it was read), -EAGAIN (nobody knows yet what there is, and whoever
+ * will know leads here again): nothing may be written. */
 int pl_originals_capture(PlEnforcer *e, PlHeld *h);
 
 /** pl_originals_ask() - the engine is about to be told the body of an update. Return: 0, on disk,

@@ -226,7 +226,8 @@ typedef struct PlEventStream {
                 uint64_t time_nsec, hash;
         } seen[PL_EVENT_STREAM_SEEN];
         size_t n_seen;
-        uint64_t last_nsec; /* latest timeNano, for since= */
+        uint64_t last_nsec;  /* latest timeNano, for since= */
+        uint64_t asked_nsec; /* when events were asked for, CLOCK_REALTIME */
 } PlEventStream;
 
 /* Kept between events; a burst's buffer is given back. */
@@ -320,6 +321,7 @@ static bool dispatch_event(PlEventStream *s, PlEvent *e, Source source,
                            bool (*handler)(void *, PlEvent *), void *userdata) {
         bool go_on;
 
+        e->late = source != TOLD || e->time_nsec < s->asked_nsec;
         if (source == TOLD)
                 s->last_nsec = PL_MAX(s->last_nsec, e->time_nsec);
         go_on = (!is_new(s, e) && !(source == AGAIN && is_evidence(e->action))) ||
@@ -1248,6 +1250,7 @@ static int subscribe(PlEngine *e) {
         curl_free(escaped);
 
         stream_reset(&e->stream.events);
+        e->stream.events.asked_nsec = pl_clock_usec(CLOCK_REALTIME) * 1000;
         buffer_deinit(&e->stream.error);
         e->stream.header = false;
         e->stream.fault = 0;

@@ -129,6 +129,7 @@ typedef struct PlEvent {
         PlEventAction action;
         char id[PL_ID_MAX];
         uint64_t time_nsec;    /* timeNano, CLOCK_REALTIME */
+        bool late;             /* it was over before anybody asked for events */
         int exit_code;         /* die; -1: none */
         int signal;            /* kill; 0: none */
         PlDockerHealth health; /* health_status */

@@ -434,7 +434,7 @@ int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *readin
                                 : s->period.engine_original_usec > 0
                                                 ? s->period.engine_original_usec
                                                 : PL_QUOTA_PERIOD_DEFAULT_USEC;
-        if (reading)
+        if (reading && run_usec > 0)
                 s->run_usec = run_usec;
         s->managed |= missing;
         return 0;

@@ -108,7 +108,7 @@ int pl_state_answered(PlContainerState *s, bool taken);
  * @mask:    values that are to be managed from now on
  * @reading: of the group before anything of it was written; NULL: there is no group yet, or it is
  *           only being made: what the engine will write counts
- * @run_usec: the run that the reading is of
+ * @run_usec: the run that the reading is of; 0: not known yet
  * @page:    page size in bytes
  *
  * Call pl_state_learn() before. A reading that shows what the engine was told shows no original.

@@ -194,7 +194,8 @@ static void print_time(void) {
         printf("%02ld.%06ld ", (long)(t.tv_sec % 60), t.tv_nsec / 1000);
 }
 
-static void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
+static void on_appeared(void *userdata, const char *id, const char *parent, PlController c,
+                        bool made) {
         print_time();
         printf("appeared %.12s below %s (controller %d)\n", id, parent, (int)c);
 }

@@ -20,6 +20,7 @@ typedef struct Heard {
         char appeared[64][PL_ID_MAX];
         PlController controllers[64];
         char parents[64][64];
+        bool made[64];
         size_t n_appeared, n_changed, n_gone;
         uint32_t changed;
         uint64_t changed_usec;
@@ -37,13 +38,15 @@ static inline uint64_t now_usec(void) {
         return (uint64_t)t.tv_sec * PL_USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
 }
 
-static inline void on_appeared(void *userdata, const char *id, const char *parent, PlController c) {
+static inline void on_appeared(void *userdata, const char *id, const char *parent, PlController c,
+                               bool made) {
         Heard *h = userdata;
 
         if (h->n_appeared == PL_ARRAY_SIZE(h->appeared))
                 return;
         (void)snprintf(h->appeared[h->n_appeared], PL_ID_MAX, "%s", id);
         (void)snprintf(h->parents[h->n_appeared], 64, "%s", parent);
+        h->made[h->n_appeared] = made;
         h->controllers[h->n_appeared++] = c;
 }
 

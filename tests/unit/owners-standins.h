@@ -338,7 +338,7 @@ static void on_group_gone(Due *d) {
 
 static void on_group_appeared(Due *d) {
         watch_handlers->appeared(watch_userdata, d->id, w.systemd ? "system.slice" : "docker",
-                                 PL_CONTROLLER_MEMORY);
+                                 PL_CONTROLLER_MEMORY, true);
 }
 
 int pl_cg_watch_new(sd_event *e, const PlCgroupMounts *m, const PlCgWatchHandlers *handlers,

@@ -16,6 +16,7 @@ START_TEST(test_parent_comes_late_and_again) {
         ck_assert_uint_eq(heard.n_appeared, 1);
         ck_assert_str_eq(heard.appeared[0], OTHER);
         ck_assert_str_eq(heard.parents[0], "a.slice/a-b.slice");
+        ck_assert(heard.made[0]); /* no older than its parent, which was seen to be made */
 
         dir_remove("a.slice/a-b.slice/docker-" OTHER ".scope");
         dir_remove("a.slice/a-b.slice");
@@ -87,6 +88,7 @@ START_TEST(test_discovers_parents) {
         ck_assert_uint_eq(heard.n_appeared, 1);
         ck_assert_str_eq(heard.appeared[0], OTHER);
         ck_assert_str_eq(heard.parents[0], "old");
+        ck_assert(!heard.made[0]);
         ck_assert_uint_eq(count_watches(), 2); /* the mount, and "old" */
 
         dir_make("a.slice"); /* all at once, before the loop has run */
@@ -98,6 +100,7 @@ START_TEST(test_discovers_parents) {
         ck_assert_uint_eq(heard.n_appeared, 2);
         ck_assert_str_eq(heard.appeared[1], CG_HOST_ID);
         ck_assert_str_eq(heard.parents[1], "a.slice/a-b.slice/a-b-c.slice");
+        ck_assert(heard.made[1]);
         ck_assert_uint_eq(count_watches(), 5);
 
         dir_remove("a.slice/a-b.slice/a-b-c.slice/docker-" CG_HOST_ID ".scope");

@@ -36,12 +36,14 @@ START_TEST(test_appears_and_goes) {
         /* what was there already, once in each hierarchy */
         ck_assert_uint_eq(heard.n_appeared, n);
         ck_assert_str_eq(heard.appeared[0], CG_HOST_ID);
+        ck_assert(!heard.made[0]);
 
         heard.n_appeared = 0;
         ck_assert_int_eq(cg_host_make(&host, OTHER), 0);
         run(20000); /* at once: a change would wait for 100 ms */
         ck_assert_uint_eq(heard.n_appeared, n);
         ck_assert_str_eq(heard.appeared[0], OTHER);
+        ck_assert(heard.made[0]);
         ck_assert_str_eq(heard.parents[0], host.parent);
 
         cg_host_remove(&host, OTHER);

@@ -351,6 +351,49 @@ START_TEST(original_captured_once) {
 }
 END_TEST
 
+/* It began a moment before plimsolld, so that the engine tells its creation and its start again,
+ * and somebody wrote into the kernel's files meanwhile. What was there is seen, not deduced from
+ * what the engine says of it. */
+static const struct {
+        const char *name, *group;
+        bool told_first; /* the events come ahead of the list's inspection */
+} begun_rows[] = {
+        { "cgroupfs", GROUP_A, true },
+        { "systemd", SCOPE_A, true },
+        { "inspected first", GROUP_A, false },
+};
+
+START_TEST(original_of_one_that_has_just_begun) {
+        const char *name = begun_rows[_i].name, *group = begun_rows[_i].group;
+        uint64_t original;
+
+        make(SECTION "TasksMax=50\n");
+        tmp_put("cg/docker/cgroup.procs", "");
+        tmp_put("cg/system.slice/cgroup.procs", "");
+        group_make(group);
+        process_put(PID_A, group);
+        fake_do(&fake, "{\"op\":\"create\",\"name\":\"web\",\"id\":\"" ID_A "\"}");
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A);
+        group_put(group, "pids.max", "77\n");
+        if (begun_rows[_i].told_first)
+                hold(ID_A "/json");
+        use_engine();
+        if (begun_rows[_i].told_first) {
+                RUN_UNTIL(n_starts > 0);
+                run_through();
+                release();
+        }
+        RUN_UNTIL(registry->synced && held()->cgroup_started_usec > 0 && is_settled());
+        ck_assert_str_eq(group_get(group, "pids.max"), "50");
+        original = held()->originals.state.original.v[PL_RESOURCE_TASKS_MAX].number;
+        ck_assert_msg(original == 77, "%s: %" PRIu64, name, original);
+        ck_assert_ptr_nonnull(said("web", "limits in force: TasksMax=50 (was 77)"));
+        change_policy(SECTION "LogMaxSize=10M\n");
+        RUN_UNTIL(!has_state());
+        ck_assert_str_eq(group_get(group, "pids.max"), "77");
+}
+END_TEST
+
 /* Those of the plimsolld before count, not what it has left in the kernel. */
 START_TEST(original_of_the_one_before) {
         make(M64);
@@ -500,6 +543,8 @@ int main(void) {
         tcase_add_test(t, not_in_this_kernel);
         tcase_add_test(t, stale_facts_write_nothing);
         tcase_add_test(t, original_captured_once);
+        tcase_add_loop_test(t, original_of_one_that_has_just_begun, 0,
+                            (int)PL_ARRAY_SIZE(begun_rows));
         tcase_add_test(t, original_of_the_one_before);
         tcase_add_test(t, given_back_at_stop);
         tcase_add_loop_test(t, given_back_after_the_engines_echo, 0, 2);
