@@ -14,19 +14,24 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "lib/base/json.h"
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 
 #define COLUMNS_MIN 20
+#define MESSAGE_MAX KIB(4)
 
 void pl_ctl_say(const char *format, ...) {
+        _cleanup_free_ char *text = NULL, *clean = NULL;
         va_list ap;
 
         (void)fflush(stdout);
         va_start(ap, format);
-        (void)fputs("plimsollctl: ", stderr);
-        (void)vfprintf(stderr, format, ap);
-        (void)fputc('\n', stderr);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
         va_end(ap);
+        clean = text ? pl_escape_again(text, MESSAGE_MAX) : NULL;
+        (void)fprintf(stderr, "plimsollctl: %s\n", clean ? clean : format);
 }
 
 int pl_ctl_failed(const PlCtl *ctl, int error) {
@@ -104,11 +109,23 @@ PlViewOptions pl_ctl_view_options(void) {
         };
 }
 
-void pl_ctl_print_json(const json_t *document) {
-        (void)json_dumpf(document, stdout,
-                         JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT));
+static void print_json(const json_t *document, size_t on_terminal) {
+        if (isatty(STDOUT_FILENO)) {
+                _cleanup_free_ char *text = pl_json_text(document, on_terminal);
+
+                (void)fputs(text ? text : "null", stdout);
+        } else
+                (void)json_dumpf(document, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
         (void)fputc('\n', stdout);
+}
+
+void pl_ctl_print_json(const json_t *document) {
+        print_json(document, JSON_INDENT(2));
         (void)fflush(stdout);
+}
+
+void pl_ctl_print_json_line(const json_t *document) {
+        print_json(document, JSON_COMPACT);
 }
 
 void pl_ctl_print_diags(const PlDiagList *diag) {

@@ -78,6 +78,8 @@ PlViewOptions pl_ctl_view_options(void);
 
 /** pl_ctl_print_json() - a document on stdout; over several lines on a terminal */
 void pl_ctl_print_json(const json_t *document);
+/** pl_ctl_print_json_line() - one of many, on one line everywhere; not flushed */
+void pl_ctl_print_json_line(const json_t *document);
 
 /** pl_ctl_logs_path() - a file of LogPath= with its archives, as one, on stdout
  * @archive_dir: beside it; NULL: the default. Return: the exit status. */

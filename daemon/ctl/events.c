@@ -23,10 +23,9 @@ static int on_event(void *userdata, json_t *event) {
         const PlViewOptions o = pl_ctl_view_options();
         _cleanup_free_ char *line = NULL;
 
-        if (ctl->json) {
-                (void)json_dumpf(event, stdout, JSON_COMPACT);
-                (void)fputc('\n', stdout);
-        } else if (pl_view_event(event, &o, &line) == 0)
+        if (ctl->json)
+                pl_ctl_print_json_line(event);
+        else if (pl_view_event(event, &o, &line) == 0)
                 (void)fputs(line, stdout);
         return fflush(stdout) == 0 ? 0 : -EPIPE;
 }

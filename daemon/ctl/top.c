@@ -119,8 +119,7 @@ static void show(Top *t) {
         o.elapsed_usec = t->last_usec - t->previous_usec;
         o.sort = t->sort;
         if (t->ctl->json) {
-                (void)json_dumpf(t->last, stdout, JSON_COMPACT);
-                (void)fputc('\n', stdout);
+                pl_ctl_print_json_line(t->last);
                 (void)fflush(stdout);
         } else if (pl_view_status(t->last, &o, &text) < 0)
                 t->quit = true;

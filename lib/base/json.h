@@ -18,3 +18,8 @@ bool pl_json_put(json_t *object, const char *key, json_t *stolen);
 
 /** pl_json_put_number() - likewise; PL_UNLIMITED is null. */
 bool pl_json_put_number(json_t *object, const char *key, uint64_t n);
+
+/** pl_json_text() - for a terminal: what it would obey (DEL, C1, marks that turn the direction of
+ * text) is \uNNNN, which is the same document. @flags: of json_dumps(). Return: owned by the
+ * caller; NULL: out of memory. */
+char *pl_json_text(const json_t *j, size_t flags);

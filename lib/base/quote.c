@@ -54,10 +54,10 @@ char *pl_utf8_trim(char *s) {
         return s;
 }
 
-/* Must not reach a terminal or a one-line message as it is. */
-static bool is_dangerous(uint32_t c) {
-        return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
-               (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+bool pl_utf8_is_hidden(uint32_t c) {
+        return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+               (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+               c == 0x061c;
 }
 
 static char *escape(const char *text, size_t max_bytes, bool keep_backslash) {
@@ -73,7 +73,7 @@ static char *escape(const char *text, size_t max_bytes, bool keep_backslash) {
         while (s < end) {
                 uint32_t c;
                 size_t n = pl_utf8_decode((const char *)s, (size_t)(end - s), &c);
-                bool plain = n > 0 && !is_dangerous(c) && (c != '\\' || keep_backslash);
+                bool plain = n > 0 && !pl_utf8_is_hidden(c) && (c != '\\' || keep_backslash);
                 size_t need = plain ? n : 4 * PL_MAX(n, (size_t)1);
 
                 if (size + sizeof(ellipsis) - 1 <= max_bytes)
@@ -106,16 +106,6 @@ char *pl_escape_again(const char *s, size_t max_bytes) {
         return escape(s, max_bytes, true);
 }
 
-static bool is_harmless(uint32_t c) {
-        if (c < 0x20 || c == '\\' || (c >= 0x7f && c < 0xa0))
-                return false;
-        /* line and paragraph separators, direction marks, embeddings, isolates, the BOM */
-        if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-            (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0x061c)
-                return false;
-        return true;
-}
-
 const char *pl_quote(const void *data, size_t n, char *buf, size_t size) {
         static const char ellipsis[] = "…";
         const uint8_t *p = data;
@@ -129,7 +119,7 @@ const char *pl_quote(const void *data, size_t n, char *buf, size_t size) {
                 size_t need;
 
                 len = pl_utf8_decode((const char *)p + i, n - i, &c);
-                plain = len > 0 && is_harmless(c);
+                plain = len > 0 && c != '\\' && !pl_utf8_is_hidden(c);
                 if (len == 0)
                         len = 1;
                 need = plain ? len : 4 * len;

@@ -35,6 +35,10 @@ const char *pl_quote(const void *data, size_t n, char *buf, size_t size);
  * (overlong, a surrogate, cut, above U+10FFFF, or size is 0). */
 size_t pl_utf8_decode(const char *s, size_t size, uint32_t *ret);
 
+/** pl_utf8_is_hidden() - would a terminal obey it, or show nothing: controls, line separators,
+ * marks that turn the direction of text, characters without width. */
+bool pl_utf8_is_hidden(uint32_t point);
+
 /** pl_utf8_trim() - drop a character that a full buffer has cut off at the end of a text. Return:
  * s. */
 char *pl_utf8_trim(char *s);

@@ -140,6 +140,14 @@ static bool age_text(const char *when, uint64_t now_usec, char ret[static PL_FOR
         return true;
 }
 
+/* A word of ours: in small letters, so it is printed as it is. NULL: none, or not one. */
+static const char *word_of(const json_t *object, const char *key) {
+        const char *s = json_string_value(json_object_get(object, key));
+
+        return s && *s && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_ ")] == '\0' ? s
+                                                                                          : NULL;
+}
+
 static PlTint health_tint(const char *health) {
         static const struct {
                 const char *word;
@@ -174,7 +182,7 @@ static PlTint verdict_tint(const char *verdict) {
 }
 
 static PlTint finding_tint(const json_t *finding) {
-        const char *severity = text_of(finding, "severity");
+        const char *severity = word_of(finding, "severity");
 
         if (severity && (pl_streq(severity, "critical") || pl_streq(severity, "high")))
                 return PL_TINT_BAD;
@@ -207,6 +215,7 @@ static int print_field(FILE *f, const PlLook *look, const char *label, PlTint ti
 static int print_field(FILE *f, const PlLook *look, const char *label, PlTint tint,
                        const char *format, ...) {
         _cleanup_free_ char *raw = NULL, *clean = NULL, *head = NULL;
+        _cleanup_free_ char *clean_label = pl_text_clean(label, look);
         va_list ap;
 
         va_start(ap, format);
@@ -216,7 +225,7 @@ static int print_field(FILE *f, const PlLook *look, const char *label, PlTint ti
                 raw = NULL;
                 return -ENOMEM;
         }
-        if (asprintf(&head, "  %-*s", LABEL_WIDTH, label) < 0) {
+        if (!clean_label || asprintf(&head, "  %-*s ", LABEL_WIDTH - 1, clean_label) < 0) {
                 head = NULL;
                 return -ENOMEM;
         }
@@ -268,7 +277,7 @@ static bool add_limit(json_t *list, const char *name, const json_t *limit, bool 
 }
 
 json_t *pl_view_problems(const json_t *container, bool dry_run) {
-        const char *health = text_of(container, "health");
+        const char *health = word_of(container, "health");
         const char *reason = text_of(container, "reason");
         json_t *list = json_array();
         const char *name;
@@ -321,7 +330,7 @@ static const char *const known[] = {
 static int print_title(FILE *f, const json_t *c, const PlViewOptions *o) {
         const PlLook *look = &o->look;
         const char *name = text_of(c, "name"), *service = text_of(c, "service");
-        const char *phase = text_of(c, "phase"), *health = text_of(c, "health");
+        const char *phase = word_of(c, "phase"), *health = word_of(c, "health");
         _cleanup_free_ char *clean_name = pl_text_clean(name ? name : "?", look);
         _cleanup_free_ char *clean_service = pl_text_clean(service ? service : "", look);
         PlTint tint = health_tint(health);
@@ -479,7 +488,7 @@ static const char *held_text(const json_t *log, uint64_t more, const char *unit,
 
 static int print_log(FILE *f, const json_t *c, const PlLook *look) {
         const json_t *log = json_object_get(c, "log");
-        const char *path = text_of(log, "path"), *method = text_of(log, "method");
+        const char *path = text_of(log, "path"), *method = word_of(log, "method");
         const char *why = text_of(log, "why");
         uint64_t size = number_of(log, "size_bytes");
         uint64_t archived = number_of(log, "archived_bytes");
@@ -503,7 +512,7 @@ static int print_container_findings(FILE *f, const json_t *c, const PlLook *look
         size_t i;
 
         json_array_foreach(json_object_get(c, "findings"), i, finding) {
-                const char *severity = text_of(finding, "severity");
+                const char *severity = word_of(finding, "severity");
                 const char *message = text_of(finding, "message");
 
                 if (r == 0)
@@ -535,11 +544,14 @@ static bool is_events(const json_t *value) {
 }
 
 static int print_events(FILE *f, const char *key, const json_t *list, const PlViewOptions *o) {
+        _cleanup_free_ char *clean = pl_text_clean(key, &o->look);
         const json_t *event;
         size_t i;
 
+        if (!clean)
+                return -ENOMEM;
         (void)fputc('\n', f);
-        pl_text_tint(f, &o->look, PL_TINT_DIM, key);
+        pl_text_tint(f, &o->look, PL_TINT_DIM, clean);
         (void)fputc('\n', f);
         json_array_foreach(list, i, event) {
                 _cleanup_free_ char *line = NULL;
@@ -590,7 +602,7 @@ static int print_verdicts(FILE *f, const json_t *list, const PlViewOptions *o) {
         size_t i;
 
         json_array_foreach(list, i, v) {
-                const char *verdict = text_of(v, "verdict"), *evidence = text_of(v, "evidence");
+                const char *verdict = word_of(v, "verdict"), *evidence = text_of(v, "evidence");
                 uint64_t n = number_of(v, "count");
                 char first[PL_FORMAT_MAX] = "?", last[PL_FORMAT_MAX] = "?", times[128] = "";
 
@@ -645,7 +657,7 @@ static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
         int r = print_title(f, c, o);
 
         if (r == 0 && reason)
-                r = print_field(f, look, "reason", health_tint(text_of(c, "health")), "%s", reason);
+                r = print_field(f, look, "reason", health_tint(word_of(c, "health")), "%s", reason);
         if (r == 0)
                 r = print_recovery(f, json_object_get(c, "recovery"), o);
         if (r == 0)
@@ -732,7 +744,7 @@ static int print_step(FILE *f, const json_t *step, const PlLook *look, const cha
 }
 
 static int print_verdict(FILE *f, const json_t *c, const PlLook *look) {
-        const char *verdict = text_of(c, "verdict"), *reason = text_of(c, "reason");
+        const char *verdict = word_of(c, "verdict"), *reason = text_of(c, "reason");
         const char *code = text_of(c, "code"), *remedy = text_of(c, "remedy");
         uint64_t took = number_of(c, "took_usec");
         char span[PL_FORMAT_MAX];
@@ -755,7 +767,7 @@ static int print_verdict(FILE *f, const json_t *c, const PlLook *look) {
 static int print_probe(FILE *f, const json_t *c, const PlViewOptions *o) {
         const PlLook *look = &o->look;
         const char *name = text_of(c, "name"), *service = text_of(c, "service");
-        const char *probe = text_of(c, "probe"), *direction = "  ";
+        const char *probe = word_of(c, "probe"), *direction = "  ";
         _cleanup_free_ char *clean_name = pl_text_clean(name ? name : "?", look);
         _cleanup_free_ char *clean_service = pl_text_clean(service ? service : "", look);
         const json_t *step;
@@ -764,7 +776,7 @@ static int print_probe(FILE *f, const json_t *c, const PlViewOptions *o) {
 
         if (!clean_name || !clean_service)
                 return -ENOMEM;
-        pl_text_tint(f, look, verdict_tint(text_of(c, "verdict")), look->utf8 ? "● " : "* ");
+        pl_text_tint(f, look, verdict_tint(word_of(c, "verdict")), look->utf8 ? "● " : "* ");
         pl_text_tint(f, look, PL_TINT_STRONG, clean_name);
         if (service)
                 (void)fprintf(f, "  service %s", clean_service);
@@ -878,7 +890,7 @@ static int print_host_findings(FILE *f, const json_t *status, const PlLook *look
         size_t i;
 
         json_array_foreach(json_object_get(status, "host_findings"), i, finding) {
-                const char *severity = text_of(finding, "severity");
+                const char *severity = word_of(finding, "severity");
                 const char *message = text_of(finding, "message");
 
                 if (r == 0 && severity && message)
@@ -992,7 +1004,7 @@ static void fill_log(PlTable *t, const Row *row) {
         const json_t *log = json_object_get(row->container, "log");
         uint64_t size = number_of(log, "size_bytes");
         uint64_t archived = number_of(log, "archived_bytes");
-        const char *method = text_of(log, "method");
+        const char *method = word_of(log, "method");
         char buf[PL_FORMAT_MAX], held[64];
 
         if (size != PL_UNLIMITED)
@@ -1102,7 +1114,7 @@ static json_t *trouble_new(const json_t *container, bool dry_run) {
         size_t i;
 
         json_array_foreach(json_object_get(container, "findings"), i, finding) {
-                const char *severity = text_of(finding, "severity");
+                const char *severity = word_of(finding, "severity");
                 const char *message = text_of(finding, "message");
 
                 if (list && severity && message)

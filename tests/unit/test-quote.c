@@ -2,6 +2,7 @@
 
 /* Quoting: what of foreign bytes may reach a terminal, and where a text is cut. */
 
+#include "lib/base/json.h"
 #include "lib/base/quote.h"
 #include "unit.h"
 
@@ -79,10 +80,42 @@ START_TEST(quote) {
 }
 END_TEST
 
+/* The same document, and nothing that a terminal would obey. */
+START_TEST(json_for_a_terminal) {
+        static const char *const texts[] = {
+                "plain \\ \" /",
+                "\033[2J\n",
+                "\xc2\x9b"
+                "2J",
+                "a\xe2\x80\xae"
+                "b",
+                "\x7f",
+                "h\xc3\xa9",
+                "\xf0\x9f\x98\x80",
+        };
+        json_t *j = json_array(), *back;
+        char *text;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(texts); i++)
+                json_array_append_new(j, json_string(texts[i]));
+        text = pl_json_text(j, JSON_COMPACT);
+        ck_assert_ptr_nonnull(strstr(text, "\\u009b2J"));
+        ck_assert_ptr_nonnull(strstr(text, "a\\u202eb"));
+        ck_assert_ptr_nonnull(strstr(text, "\\u007f"));
+        ck_assert_ptr_nonnull(strstr(text, "h\xc3\xa9"));
+        back = json_loads(text, 0, NULL);
+        ck_assert(json_equal(j, back));
+        json_decref(back);
+        json_decref(j);
+        free(text);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("tables");
 
         tcase_add_loop_test(t, escape, 0, PL_ARRAY_SIZE(escapes));
         tcase_add_loop_test(t, quote, 0, PL_ARRAY_SIZE(quotes));
+        tcase_add_test(t, json_for_a_terminal);
         return run_case(t);
 }
