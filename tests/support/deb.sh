@@ -5,6 +5,12 @@
 
 deb_version() { sed -n "s/^ *version : '\([^']*\)'.*/\1/p" "$ROOT/meson.build" | head -n 1; }
 
+# deb_date - seconds; of the sources, not of the build: the same sources make the same package
+deb_date() {
+    git -C "$ROOT" log -1 --format=%ct 2>/dev/null ||
+        find "$ROOT" -path "$ROOT/build" -prune -o -type f -printf '%Ts\n' | sort -n | tail -n 1
+}
+
 # deb_stage DIR - the sources, with debian/ in the place where dpkg-buildpackage wants it
 deb_stage() {
     local dir=$1
@@ -21,7 +27,7 @@ plimsoll (${PLIMSOLL_DEB_VERSION:-$(deb_version)}) unstable; urgency=medium
 
   * See NEWS.md.
 
- -- $(sed -n 's/^Maintainer: //p' "$dir/debian/control")  $(date -Ru -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
+ -- $(sed -n 's/^Maintainer: //p' "$dir/debian/control")  $(date -Ru -d "@${SOURCE_DATE_EPOCH:-$(deb_date)}")
 END
 }
 
