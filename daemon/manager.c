@@ -17,6 +17,7 @@
 #include "health/act.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
+#include "lib/policy/dump.h"
 #include "logs/live.h"
 #include "logs/paths.h"
 #include "oom/explain.h"
@@ -458,6 +459,18 @@ static int import_state(PlManager *m, char **ret_message) {
         return 0;
 }
 
+/* Limits that nobody wrote into a section are no surprise: they are named, once. */
+static void tell_inherited(PlManager *m) {
+        PlDiagList diags = { 0 };
+
+        if (pl_policy_inherits_newly(m->options.state_dir)) {
+                pl_policy_tell_inherited(m->registry->policy, &diags);
+                free(report_diags(&diags));
+        }
+        (void)pl_policy_inherits_noted(m->options.state_dir); /* else it is told once more */
+        pl_diag_list_deinit(&diags);
+}
+
 static void swap_policy(PlManager *m, PlPolicy *policy) {
         PlPolicy *old;
 
@@ -665,6 +678,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
                         r = import_state(m, &message);
                 if (r < 0)
                         pl_log_error("%s", message ?: strerror(-r));
+                else
+                        tell_inherited(m);
         }
         if (r >= 0)
                 r = pl_health_act_new(m->registry, m->enforcer->systemd, &health_handlers, m,

@@ -16,6 +16,7 @@
 
 #include "base/fs.h"
 #include "cgroup/device.h"
+#include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/policy/parser.h"
 
@@ -139,6 +140,19 @@ static int collect_dropins(const char *dir, PlDiagList *diag, Files *files) {
         return r;
 }
 
+/* Perhaps its file system is not mounted: what it would limit must not go without. */
+static void complain_of_link(const char *path, PlDiagList *diag) {
+        _cleanup_free_ char *shown = NULL;
+        char target[256];
+        ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+        target[PL_MAX(n, (ssize_t)0)] = '\0';
+        shown = pl_escape(target, 200);
+        pl_diag_add(diag, PL_SEVERITY_ERROR, path, 0,
+                    "A link to %s, where nothing is; mend it or remove it (one to /dev/null masks)",
+                    shown ?: "");
+}
+
 /* Return: 1 when the file masks its name and is not to be parsed. */
 static int read_file(Found *f, PlDiagList *diag) {
         struct stat st;
@@ -148,13 +162,24 @@ static int read_file(Found *f, PlDiagList *diag) {
                 r = -errno;
         else if (S_ISCHR(st.st_mode))
                 return 1; /* /dev/null */
-        else if (!S_ISREG(st.st_mode))
+        else if (S_ISDIR(st.st_mode) && f->name) {
+                pl_diag_add(diag, PL_SEVERITY_WARNING, f->path, 0,
+                            "A directory, which is no drop-in: passed over");
+                return 1;
+        } else if (S_ISDIR(st.st_mode))
                 r = -EISDIR;
+        else if (!S_ISREG(st.st_mode)) {
+                pl_diag_add(diag, PL_SEVERITY_ERROR, f->path, 0,
+                            "Not a regular file; a reload could not read it again");
+                return 0;
+        }
         if (r >= 0)
                 r = pl_fs_read(AT_FDCWD, f->path, FILE_SIZE_MAX, &f->text, &f->size);
         if (r == -ENOMEM)
                 return r;
-        if (r == -ENOENT)
+        if (r == -ENOENT && lstat(f->path, &st) == 0)
+                complain_of_link(f->path, diag);
+        else if (r == -ENOENT)
                 pl_diag_add(diag, PL_SEVERITY_ERROR, f->path, 0,
                             "There is no such policy. Install the example as a start (see "
                             "plimsoll.conf(5)), or name another with --policy");
@@ -251,4 +276,38 @@ int pl_policy_load(const char *root, const char *file, const PlHost *host, PlDia
                 return -EBADMSG;
         }
         return pl_policy_parse(sources, n, host, diag, ret);
+}
+
+#define NOTED_FILE "inherits" /* in the state directory */
+
+static bool has_files(const char *path) {
+        DIR *dir = opendir(path);
+        const struct dirent *e;
+        bool any = false;
+
+        while (dir && !any && (e = readdir(dir)))
+                any = e->d_name[0] != '.';
+        if (dir)
+                (void)closedir(dir);
+        return any;
+}
+
+bool pl_policy_inherits_newly(const char *state_dir) {
+        _cleanup_free_ char *records = NULL, *noted = NULL;
+
+        if (asprintf(&noted, "%s/" NOTED_FILE, state_dir) < 0)
+                noted = NULL;
+        if (asprintf(&records, "%s/containers", state_dir) < 0)
+                records = NULL;
+        return noted && records && access(noted, F_OK) < 0 && errno == ENOENT && has_files(records);
+}
+
+int pl_policy_inherits_noted(const char *state_dir) {
+        _cleanup_free_ char *noted = NULL;
+
+        if (asprintf(&noted, "%s/" NOTED_FILE, state_dir) < 0) {
+                noted = NULL;
+                return -ENOMEM;
+        }
+        return pl_fs_replace(AT_FDCWD, noted, "", 0, 0644, false);
 }

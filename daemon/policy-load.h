@@ -18,6 +18,13 @@
  * 0, -EBADMSG, -errno. */
 int pl_host_read(const char *proc, PlHost *ret);
 
+/** pl_policy_inherits_newly() - has an older version, in which sections had nothing of [Defaults],
+ * been at work last? Where that cannot be looked at: no. @state_dir: "/var/lib/plimsoll" */
+bool pl_policy_inherits_newly(const char *state_dir);
+
+/** pl_policy_inherits_noted() - from now on it has not. Return: 0, -ENOMEM, -errno. */
+int pl_policy_inherits_noted(const char *state_dir);
+
 /**
  * pl_policy_load()
  * @root: prefix of all three places, "" or NULL for none

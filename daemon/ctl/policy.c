@@ -20,7 +20,8 @@
 #include "lib/policy/import.h"
 #include "policy-load.h"
 
-#define TEXT_MAX MIB(1) /* as of a file */
+#define TEXT_MAX  MIB(1) /* as of a file */
+#define STATE_DIR "/var/lib/plimsoll"
 
 static json_t *diags_to_json(const PlDiagList *diag) {
         json_t *list = json_array();
@@ -114,6 +115,8 @@ static int check(const PlCtl *ctl, const char *file) {
         }
         r = is_stream(file) ? load_stream(file, &host, &diag, &file, &policy)
                             : pl_policy_load(NULL, file, &host, &diag, &policy);
+        if (r == 0 && pl_policy_inherits_newly(STATE_DIR))
+                pl_policy_tell_inherited(policy, &diag);
         int status = report(ctl, file, r, &diag, policy);
         if (r == 0 && ctl->verbose && !ctl->json && pl_policy_dump(policy, &dump) == 0)
                 (void)printf("\n%s", dump);

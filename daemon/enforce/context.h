@@ -31,12 +31,6 @@ typedef struct PlPlaces {
         PlStrays *strays; /* whoever is not where its container is */
 } PlPlaces;
 
-/* systemd's file of [Defaults]. */
-typedef struct PlDefaults {
-        bool ours; /* to write: no other plimsolld of the host does */
-        bool due;  /* it is not written yet */
-} PlDefaults;
-
 typedef struct PlEnforceHandlers {
         /* a container has a new group, or (NULL) none any more; borrowed until the next call */
         void (*group)(void *userdata, PlSubject *s, const PlCgroup *g);
@@ -69,8 +63,7 @@ typedef struct PlEnforcer {
         uint64_t tick_armed_usec; /* CLOCK_BOOTTIME since when a tick is due; 0: none */
         unsigned sweeps;
 
-        bool touched; /* a tick has changed something that the status line counts */
-        PlDefaults defaults;
+        bool touched;              /* a tick has changed something that the status line counts */
         bool stopping;             /* give everything back, then stop */
         bool engine_takes_nothing; /* Podman 4 has no update; said once */
         unsigned updates_in_flight;

@@ -12,9 +12,7 @@
 #include "cgroup/read.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
-#include "lib/docker/update.h"
 #include "lib/limits/desired.h"
-#include "lib/limits/unit-properties.h"
 
 /* Policies name devices by path, the kernel by number. A path that leads nowhere costs only that
  * value. */
@@ -81,26 +79,6 @@ PlValue pl_desire_fresh(const PlEnforcer *e, const PlHeld *h, PlResource r) {
         return v;
 }
 
-/* systemd's drop-in for [Defaults] also applies to containers with a section of their own. */
-static int undo_defaults(PlEnforcer *e, PlHeld *h, PlLimits *want) {
-        PlLimits engine = { 0 };
-        int r;
-
-        if (!e->registry->policy->defaults || !h->service ||
-            h->service == e->registry->policy->defaults || !h->cgroup || !h->cgroup->scope ||
-            !pl_systemd_is_supported(e->systemd))
-                return 0;
-        r = pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
-                                &engine);
-        if (!engine.v[PL_RESOURCE_TASKS_MAX].set)
-                engine.v[PL_RESOURCE_TASKS_MAX] = pl_desire_fresh(e, h, PL_RESOURCE_TASKS_MAX);
-        if (r >= 0)
-                r = pl_unit_properties_undo_defaults(want, &e->registry->policy->defaults->limits,
-                                                     &engine);
-        pl_limits_deinit(&engine);
-        return r;
-}
-
 static void forget_errors(PlHeld *h, uint32_t mask) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (mask & (1U << r))
@@ -108,6 +86,7 @@ static void forget_errors(PlHeld *h, uint32_t mask) {
 }
 
 int pl_desire(PlEnforcer *e, PlHeld *h) {
+        const PlContainerState *s = &h->originals.state;
         PlLimits want = { 0 };
         PlValue fresh;
         uint32_t impossible = 0;
@@ -122,8 +101,9 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         if (h->restoring & (1U << PL_RESOURCE_TASKS_MAX) && fresh.set &&
             !h->originals.state.original.v[PL_RESOURCE_TASKS_MAX].set)
                 want.v[PL_RESOURCE_TASKS_MAX].number = fresh.number;
-        if (r >= 0)
-                r = undo_defaults(e, h, &want);
+        if (r >= 0 && h->service)
+                r = pl_desired_spare(&want, h->service->by_default,
+                                     s->created_known ? &s->created : NULL);
         if (r >= 0)
                 r = resolve_devices(e, h, &want, &impossible);
         if (r < 0) {

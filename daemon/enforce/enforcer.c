@@ -72,7 +72,6 @@ static int on_tick(sd_event_source *source, void *userdata) {
         if (e->registry->synced)
                 pl_strays_begin(e->places.strays);
         pl_registry_settle(e->registry);
-        pl_owners_write_defaults(e);
         pl_slices_update(e);
         /* Nothing has changed: do not wake up for a status line. */
         if (e->touched)
@@ -130,9 +129,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 void pl_enforcer_begin(PlEnforcer *e, bool owns) {
-        e->defaults.ours = owns;
-        e->defaults.due = true;
-        pl_owners_write_defaults(e);
+        if (owns)
+                pl_owners_remove_defaults(e);
 }
 
 void pl_enforcer_quiet(PlEnforcer *e) {
@@ -281,7 +279,6 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
                         h->truth.contested = 0;
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
-        e->defaults.due = e->defaults.ours;
         pl_slices_look(e, false);
 }
 

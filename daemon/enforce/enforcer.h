@@ -21,8 +21,8 @@ int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_
 PlEnforcer *pl_enforcer_free(PlEnforcer *e); /* no subject may have values any more; returns NULL */
 PL_DEFINE_CLEANUP(PlEnforcer *, pl_enforcer_free)
 
-/** pl_enforcer_begin() - write what needs no container: systemd's part of [Defaults]; in a dry run,
- * take away what an earlier run has left. @owns: the file stays ours */
+/** pl_enforcer_begin() - take away what older versions have left at systemd. @owns: no other
+ * plimsolld of the host is at work */
 void pl_enforcer_begin(PlEnforcer *e, bool owns);
 
 /* What the registry announces; see PlRegistryHandlers. */

@@ -397,45 +397,11 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
         tell_engine(e, h);
 }
 
-/* Would a reload of systemd apply the file of [Defaults] to its scope, because the scope has no
- * values of its own yet? */
-static bool is_exposed(const PlEnforcer *e, const PlHeld *h) {
-        /* in a stand-off it is told nothing; what it was told before is enough */
-        if (pl_drift_is_standoff(&h->drift))
-                return h->cgroup && h->cgroup->scope && !h->told.systemd_has;
-        return h->cgroup && h->cgroup->scope && pl_held_wanted(h) != 0 &&
-               (h->told.systemd_due || h->told.systemd_in_flight > 0 ||
-                (h->withheld && pl_held_has_error(h, h->withheld, PL_OWNER_SYSTEMD)));
-}
+void pl_owners_remove_defaults(PlEnforcer *e) {
+        int r = pl_systemd_remove_defaults(e->systemd);
 
-/* systemd reads the file for each new scope, and for all existing ones at its next reload. */
-static bool may_write_defaults(PlEnforcer *e) {
-        PlHeld *h;
-
-        if (!e->registry->synced)
-                return !pl_systemd_has_scopes(e->systemd);
-        TAILQ_FOREACH(h, &e->all, all)
-        if (is_exposed(e, h))
-                return false;
-        return true;
-}
-
-void pl_owners_write_defaults(PlEnforcer *e) {
-        const PlService *d = e->registry->policy->defaults;
-        uint64_t period = d ? d->cpu_quota_period_usec : 0;
-        bool wanted = d && !pl_registry_is_dry_run(e->registry), wait;
-        int r;
-
-        if (!e->defaults.due)
-                return;
-        /* Until then no file is better than the old one: nothing would take the old values off
-         * scopes that are made now. */
-        wait = wanted && !pl_systemd_has_defaults(e->systemd, &d->limits, period) &&
-               !may_write_defaults(e);
-        e->defaults.due = wait;
-        r = pl_systemd_write_defaults(e->systemd, wanted && !wait ? &d->limits : NULL, period);
         if (r < 0 && r != -EOPNOTSUPP)
-                pl_log_warning("Cannot write the defaults of container scopes for systemd: %s",
+                pl_log_warning("Cannot remove what an older version gave new container scopes: %s",
                                strerror(-r));
 }
 
@@ -445,7 +411,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
-        if (e->defaults.due || e->stopping)
+        if (e->stopping)
                 pl_queue_arm(e);
         if (!*id)
                 pl_slices_answered(e, error, message);

@@ -9,8 +9,9 @@ extern const PlSystemdHandlers pl_owners_systemd_handlers; /* userdata: a PlEnfo
 
 void pl_owners_tell(PlEnforcer *e, PlHeld *h);
 
-/** pl_owners_write_defaults() - systemd's file of [Defaults], once it is due and harms nobody. */
-void pl_owners_write_defaults(PlEnforcer *e);
+/** pl_owners_remove_defaults() - the drop-in with which older versions gave each new scope what
+ * [Defaults] said, whatever its creator had said. */
+void pl_owners_remove_defaults(PlEnforcer *e);
 
 /** pl_owners_usual_period() - of a CPU quota that is being given back. usec; 0: none is. */
 uint64_t pl_owners_usual_period(const PlHeld *h);

@@ -2,35 +2,21 @@
 #pragma once
 
 /*
- * Scope drop-in: the file that gives every new container the limits of [Defaults] at its birth; and
- * when systemd last wrote drop-ins of its own for a container.
+ * Scope drop-in: the file with which older versions gave every new container the limits of
+ * [Defaults]; and when systemd last wrote drop-ins of its own for a container.
  *
- * PARENT/docker-.scope.d/00-plimsoll.conf, where PARENT is systemd's /run/systemd/system. systemd
- * (252 and 257, tried) reads it for each new scope without a daemon-reload; nothing here asks for
- * one, as a reload would take values away from every container that is running.
+ * systemd reads a drop-in after what a scope was made with, so one for all scopes replaces what a
+ * container's creator has asked for. plimsolld writes none any more.
  */
 
-#include "lib/limits/resource.h"
+#include "lib/base/macro.h"
 
 /**
- * pl_scope_dropin_write() - replace the drop-in atomically, or remove it
- * @parent: directory that holds units; the docker-.scope.d below it is made if need be (the
- *          service's sandbox lets nothing but that one be written; systemd-tmpfiles makes it)
- * @limits: NULL or nothing set: remove it
- * Return: 0, also when there was nothing to remove; -EINVAL, -ENOMEM, -errno.
+ * pl_scope_dropin_remove() - PARENT/docker-.scope.d/00-plimsoll.conf
+ * @parent: directory that holds units: systemd's /run/systemd/system
+ * Return: 0, also when there was nothing to remove; -errno.
  */
-int pl_scope_dropin_write(const char *parent, const PlLimits *limits, uint64_t quota_period_usec);
-
-/** pl_scope_dropin_is() - does writing it change nothing? Return: false also when it cannot be
- * read. */
-bool pl_scope_dropin_is(const char *parent, const PlLimits *limits, uint64_t quota_period_usec);
-
-/**
- * pl_scope_dropin_concerns_any() - is there a scope already that the drop-in is read for?
- * @parent: where systemd keeps transient units
- * Return: true also when that cannot be looked at.
- */
-bool pl_scope_dropin_concerns_any(const char *parent);
+int pl_scope_dropin_remove(const char *parent);
 
 /**
  * pl_scope_dropin_changed() - when properties of a scope were set last, by whomever

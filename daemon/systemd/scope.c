@@ -404,27 +404,8 @@ int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimi
         return send_properties(s, id, scope, &p);
 }
 
-int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quota_period_usec) {
-        _cleanup_(pl_limits_deinit) PlLimits named = { 0 };
-        int r;
-
-        if (!s->supported)
-                return -EOPNOTSUPP;
-        r = limits ? name_devices(limits, &named) : 0;
-        return r < 0 ? r
-                     : pl_scope_dropin_write(UNIT_DIR, limits ? &named : NULL, quota_period_usec);
-}
-
-bool pl_systemd_has_defaults(const PlSystemd *s, const PlLimits *limits,
-                             uint64_t quota_period_usec) {
-        _cleanup_(pl_limits_deinit) PlLimits named = { 0 };
-
-        return s->supported && name_devices(limits, &named) >= 0 &&
-               pl_scope_dropin_is(UNIT_DIR, &named, quota_period_usec);
-}
-
-bool pl_systemd_has_scopes(const PlSystemd *s) {
-        return s->supported && pl_scope_dropin_concerns_any(TRANSIENT_DIR);
+int pl_systemd_remove_defaults(PlSystemd *s) {
+        return s->supported ? pl_scope_dropin_remove(UNIT_DIR) : -EOPNOTSUPP;
 }
 
 static int on_unit_started(sd_bus_message *m, void *userdata, sd_bus_error *error) {

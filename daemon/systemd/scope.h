@@ -55,20 +55,9 @@ uint64_t pl_systemd_scope_tasks(const PlSystemd *s);
 int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimits *limits,
                    const PlLimits *base, uint64_t quota_period_usec);
 
-/** pl_systemd_write_defaults() - the docker-.scope.d drop-in in /run for [Defaults] (NULL or empty
- * limits: remove it). systemd (252 and 257, tried) reads it for each new scope without a
- * daemon-reload, so none is asked for. It reaches every container, also those with a section of
- * their own: see pl_unit_properties_undo_defaults().
- * Return: 0, -EOPNOTSUPP, -errno. */
-int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quota_period_usec);
-
-/** pl_systemd_has_defaults() - is this the drop-in that is there? */
-bool pl_systemd_has_defaults(const PlSystemd *s, const PlLimits *limits,
-                             uint64_t quota_period_usec);
-
-/** pl_systemd_has_scopes() - does systemd know scopes that the drop-in is read for? They get its
- * values at the next daemon-reload. */
-bool pl_systemd_has_scopes(const PlSystemd *s);
+/** pl_systemd_remove_defaults() - the drop-in for all scopes that older versions wrote, see
+ * pl_scope_dropin_remove(). Return: 0, -EOPNOTSUPP, -errno. */
+int pl_systemd_remove_defaults(PlSystemd *s);
 
 /** pl_systemd_start_unit() - start a unit (OnUnhealthy=unit:NAME, already expanded) without waiting
  * for it; a failure is logged here, about container @id.

@@ -23,3 +23,17 @@
  */
 int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits *original,
                       PlHierarchy memory, PlLimits *ret, uint32_t *ret_restoring);
+
+/**
+ * pl_desired_spare() - hold what comes from [Defaults] to what the container was given at creation
+ * @want: changed in place; devices by path, or MAJ:MIN, on both sides
+ * @by_default: mask of 1 << PlResource: these come from [Defaults]
+ * @created: what its creator said; NULL: not known yet, and then they are not wanted either
+ *
+ * What is for everybody never raises a limit that somebody has set for this one: of CPUQuota,
+ * MemoryHigh, MemoryMax, MemorySwapMax, TasksMax and bandwidths the tighter one holds; of all
+ * others the creator's.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pl_desired_spare(PlLimits *want, uint32_t by_default, const PlLimits *created);

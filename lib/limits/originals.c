@@ -15,13 +15,14 @@
 /*
  * {"version": 2, "id": "…", "engine": "…", "run_usec": 1700000000000000, "managed": ["MemoryMax",
  * …], "original": {"MemoryMax": 4294967296, "AllowedCPUs": "0-3", "TasksMax": "infinity"},
- * "engine_original": {…}, "engine_told": {…}, "engine_asked": {…}, "quota_period": {"original":
- * 100000, "engine_original": 0, "engine_told": 10000}, "squeeze_high": "infinity"}
+ * "engine_original": {…}, "created": {…}, "engine_told": {…}, "engine_asked": {…}, "quota_period":
+ * {"original": 100000, "engine_original": 0, "engine_told": 10000}, "squeeze_high": "infinity"}
  */
 
 void pl_container_state_deinit(PlContainerState *s) {
         pl_limits_deinit(&s->original);
         pl_limits_deinit(&s->engine_original);
+        pl_limits_deinit(&s->created);
         pl_limits_deinit(&s->engine_told);
         pl_limits_deinit(&s->engine_asked);
         pl_value_deinit(&s->squeeze_high);
@@ -83,6 +84,8 @@ int pl_state_format(const PlContainerState *s, char **ret) {
         char *text = NULL;
 
         if (o &&
+            (!s->created_known ||
+             json_object_set_new(o, "created", limits_to_json(&s->created)) >= 0) &&
             (!s->squeeze_high.set ||
              json_object_set_new(o, "squeeze_high",
                                  value_to_json(PL_RESOURCE_MEMORY_HIGH, &s->squeeze_high)) >= 0))
@@ -239,6 +242,10 @@ static int later_members_from_json(const json_t *o, PlContainerState *ret) {
                 r = limits_from_json(j, &ret->engine_told);
         if (r >= 0 && (j = json_object_get(o, "engine_asked")))
                 r = limits_from_json(j, &ret->engine_asked);
+        if (r >= 0 && (j = json_object_get(o, "created"))) {
+                r = limits_from_json(j, &ret->created);
+                ret->created_known = true;
+        }
         if (r >= 0 && (j = json_object_get(o, "quota_period")))
                 r = period_from_json(j, &ret->period);
         return r;
@@ -373,6 +380,12 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
         }
         changed |= learn_period(s, period_usec);
         s->version = PL_STATE_VERSION;
+        /* the first sight of it; what is ours in there has an original instead */
+        for (PlResource r = 0; r < _PL_RESOURCE_N && !s->created_known; r++)
+                if (replace(&s->created.v[r], &s->engine_original.v[r]) < 0)
+                        return -ENOMEM;
+        changed |= !s->created_known;
+        s->created_known = true;
         return changed;
 }
 

@@ -35,6 +35,8 @@ typedef struct PlContainerState {
         uint32_t managed;  /* mask of 1 << PlResource that plimsoll has set */
         PlLimits original; /* in the kernel before plimsoll; unset: as a new group has it */
         PlLimits engine_original; /* in HostConfig before plimsoll; unset: HostConfig had 0 */
+        PlLimits created;     /* in HostConfig when the container was first seen; unset: no limit */
+        bool created_known;   /* false: it was not seen yet */
         PlLimits engine_told; /* what HostConfig shows that is ours; unset: nothing that was told */
         PlLimits engine_asked; /* told, and not yet seen in HostConfig: a crash may lie between */
         PlQuotaPeriod period;

@@ -58,26 +58,3 @@ void pl_unit_properties_deinit(PlUnitProperties *p);
  */
 int pl_unit_properties_from_limits(const PlLimits *limits, const PlLimits *base,
                                    uint64_t quota_period_usec, PlUnitProperties *ret);
-
-/**
- * pl_unit_properties_format_dropin() - the same as the text of a drop-in for scopes
- * @ret: owned by the caller; NULL when no value is set: then there is nothing to drop in
- * Return: 0, -EINVAL, -ENOMEM.
- */
-int pl_unit_properties_format_dropin(const PlLimits *limits, uint64_t quota_period_usec,
-                                     char **ret);
-
-/**
- * pl_unit_properties_undo_defaults() - keep a drop-in's defaults off a container they are not for
- * @limits:   what its own section wants; completed in place
- * @defaults: what the drop-in gives to every container at birth
- * @engine:   what the engine was told for this container (pl_container_limits())
- *
- * A drop-in for "docker-.scope" reaches every container, also those with a section of their own.
- * What the section leaves open must then be what it would have been without the drop-in: the
- * engine's value, or no limit.
- *
- * Return: 0 or -ENOMEM.
- */
-int pl_unit_properties_undo_defaults(PlLimits *limits, const PlLimits *defaults,
-                                     const PlLimits *engine);

@@ -30,6 +30,7 @@ PlService *pl_service_free(PlService *s) {
         for (size_t i = 0; i < s->n_matches; i++)
                 free(s->matches[i].pattern);
         free(s->matches);
+        free(s->origins);
         pl_limits_deinit(&s->limits);
         pl_strv_free(s->log_path.globs);
         free(s->log_path.archive_dir);
@@ -95,18 +96,38 @@ static bool match(const PlMatch *m, const PlContainer *c) {
                 return glob(m->pattern, c->image);
         case PL_MATCH_LABEL:
                 return match_label(m->pattern, c);
-        case PL_MATCH_COMPOSE_SERVICE:
-                return glob(m->pattern, pl_container_label(c, "com.docker.compose.service"));
-        case PL_MATCH_COMPOSE_PROJECT:
-                return glob(m->pattern, pl_container_label(c, "com.docker.compose.project"));
+        default:
+                return glob(m->pattern, pl_container_label(c, pl_match_label(m->kind)));
+        }
+}
+
+bool pl_service_match_line(const PlService *s, const PlContainer *c, size_t *ret) {
+        for (size_t i = 0, n; i < s->n_matches; i += n) {
+                size_t k = 0;
+
+                n = pl_match_line_length(&s->matches[i], s->n_matches - i);
+                while (k < n && match(&s->matches[i + k], c))
+                        k++;
+                if (k < n)
+                        continue;
+                *ret = i;
+                return true;
         }
         return false;
 }
 
 const PlService *pl_policy_match(const PlPolicy *p, const PlContainer *c) {
+        size_t line;
+
         for (size_t i = 0; i < p->n_services; i++)
-                for (size_t j = 0; j < p->services[i]->n_matches; j++)
-                        if (match(&p->services[i]->matches[j], c))
-                                return p->services[i];
+                if (pl_service_match_line(p->services[i], c, &line))
+                        return p->services[i];
         return p->defaults;
+}
+
+const PlOrigin *pl_service_origin(const PlService *s, const char *key) {
+        for (size_t i = 0; i < s->n_origins; i++)
+                if (pl_streq(s->origins[i].key, key))
+                        return &s->origins[i];
+        return NULL;
 }

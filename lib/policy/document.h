@@ -13,21 +13,8 @@
 #include "lib/limits/plan.h"
 #include "lib/logs/path.h"
 #include "lib/logs/rotate-plan.h"
+#include "lib/policy/match.h"
 #include "lib/probe/kind.h"
-
-typedef enum PlMatchKind {
-        PL_MATCH_NAME,            /* name:GLOB */
-        PL_MATCH_IMAGE,           /* image:GLOB */
-        PL_MATCH_LABEL,           /* label:KEY=VALUE, or label:KEY */
-        PL_MATCH_COMPOSE_SERVICE, /* compose-service:NAME = label com.docker.compose.service */
-        PL_MATCH_COMPOSE_PROJECT, /* compose-project:NAME = label com.docker.compose.project */
-} PlMatchKind;
-
-typedef struct PlMatch {
-        PlMatchKind kind;
-        char *pattern; /* what follows the colon. All but a label's KEY are globs: fnmatch(3)
-                        * without FNM_PATHNAME */
-} PlMatch;
 
 typedef struct PlProbePolicy {
         PlProbeKind kind;
@@ -51,13 +38,24 @@ typedef struct PlProbePolicy {
         char **after; /* After=; service names; NULL terminated or NULL */
 } PlProbePolicy;
 
+/* Where a value was written. */
+typedef struct PlOrigin {
+        const char *key;  /* "MemoryMax", static */
+        const char *file; /* borrowed from the policy */
+        unsigned line;
+        bool inherited; /* there is [Defaults] */
+} PlOrigin;
+
 typedef struct PlService {
         char *name; /* "postgres"; NULL for [Defaults] */
         char *file; /* where its section first stands */
         unsigned line;
-        PlMatch *matches;
+        PlOrigin *origins; /* of all that is set, in the order of the keys */
+        size_t n_origins;
+        PlMatch *matches; /* of all lines, one after the other */
         size_t n_matches;
         PlLimits limits;                /* percentages already resolved against the host */
+        uint32_t by_default;            /* mask of 1 << PlResource: what [Defaults] says */
         uint64_t cpu_quota_period_usec; /* CPUQuotaPeriodSec=; default 100 ms */
         PlShrinkMode shrink_mode;
         PlLogPolicy log;
@@ -109,6 +107,13 @@ struct PlContainer;
  * Return: borrowed from the policy; [Defaults] when no [Service] matches; NULL when there is none.
  */
 const PlService *pl_policy_match(const PlPolicy *p, const struct PlContainer *c);
+
+/** pl_service_match_line() - does a section match, and by which of its lines?
+ * @ret: index of the line's first term in matches; written only when true is returned */
+bool pl_service_match_line(const PlService *s, const struct PlContainer *c, size_t *ret);
+
+/** pl_service_origin() - where the value of a key was written. Return: borrowed; NULL: nowhere. */
+const PlOrigin *pl_service_origin(const PlService *s, const char *key);
 
 /** pl_policy_find() - a [Service] by name. Return: borrowed, or NULL. */
 const PlService *pl_policy_find(const PlPolicy *p, const char *service);

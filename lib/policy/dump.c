@@ -4,8 +4,8 @@
  * Policy dump: what was understood, for people ("check --verbose").
  *
  * One row per section in each of two tables, limits and duties, and only the limits that somebody
- * set, so that the tables of a usual policy fit a terminal. Not a policy file: percentages are
- * resolved and defaults shown.
+ * set, so that the tables of a usual policy fit a terminal. Below them each section with all that
+ * is set in it, and where. Not a policy file: percentages are resolved and defaults shown.
  */
 
 #include "lib/policy/dump.h"
@@ -14,18 +14,11 @@
 
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
+#include "lib/policy/parser.h"
 #include "lib/probe/kind.h"
 
 #define COLUMNS_MAX (_PL_RESOURCE_N + 8)
 #define CELL_MAX    160
-
-static const char *const match_names[] = {
-        [PL_MATCH_NAME] = "name",
-        [PL_MATCH_IMAGE] = "image",
-        [PL_MATCH_LABEL] = "label",
-        [PL_MATCH_COMPOSE_SERVICE] = "compose-service",
-        [PL_MATCH_COMPOSE_PROJECT] = "compose-project",
-};
 
 /* A table of cells, all owned. */
 typedef struct Table {
@@ -178,7 +171,7 @@ static int add_limits(Table *t, const PlService *s, uint32_t mask) {
 }
 
 static int add_duties(Table *t, const PlService *s) {
-        char log[CELL_MAX], probe[CELL_MAX], unhealthy[CELL_MAX], match[CELL_MAX];
+        char log[CELL_MAX], probe[CELL_MAX], unhealthy[CELL_MAX];
         const char *cells[] = {
                 name_of(s),       log, probe, unhealthy, s->probe.required ? "yes" : "-",
                 "everything else"
@@ -191,9 +184,13 @@ static int add_duties(Table *t, const PlService *s) {
         if (s->n_matches > 0)
                 cells[5] = "";
         r = add_header(t, cells, PL_ARRAY_SIZE(cells));
-        for (size_t i = 0; r == 0 && i < s->n_matches; i++) {
-                snprintf(match, sizeof(match), "%s:%.100s", match_names[s->matches[i].kind],
-                         s->matches[i].pattern);
+        for (size_t i = 0, k; r == 0 && i < s->n_matches; i += k) {
+                _cleanup_free_ char *match = NULL;
+
+                k = pl_match_line_length(&s->matches[i], s->n_matches - i);
+                match = pl_match_format(&s->matches[i], k);
+                if (!match)
+                        return -ENOMEM;
                 if (i > 0)
                         r = add_row(t);
                 if (r == 0)
@@ -243,6 +240,41 @@ static void print_daemon(FILE *f, const PlPolicy *p) {
         fputc('\n', f);
 }
 
+/* "MemoryMax=2G   /etc/plimsoll/plimsoll.conf:31 [Defaults]" */
+static int print_section(FILE *f, const PlService *s) {
+        Table t = { 0 };
+        int r = 0;
+
+        fprintf(f, "\n%s%s%s\n", s->name ? "[Service " : "[Defaults", s->name ?: "", "]");
+        for (size_t i = 0; i < s->n_origins && r == 0; i++) {
+                const PlOrigin *o = &s->origins[i];
+                _cleanup_free_ char *value = pl_policy_value(s, o->key), *text = NULL, *at = NULL;
+
+                if (!value || asprintf(&text, "%s=%s", o->key, value) < 0 ||
+                    asprintf(&at, "%s:%u%s", o->file, o->line, o->inherited ? " [Defaults]" : "") <
+                                    0)
+                        r = -ENOMEM;
+                if (r == 0)
+                        r = add_row(&t);
+                if (r == 0)
+                        r = set_cell(&t, 0, text);
+                if (r == 0)
+                        r = set_cell(&t, 1, at);
+        }
+        if (r == 0)
+                print_table(f, &t);
+        table_deinit(&t);
+        return r;
+}
+
+static int print_sections(FILE *f, const PlPolicy *p) {
+        int r = 0;
+
+        for (size_t i = 0; i < p->n_services && r == 0; i++)
+                r = print_section(f, p->services[i]);
+        return r == 0 && p->defaults ? print_section(f, p->defaults) : r;
+}
+
 int pl_policy_dump(const PlPolicy *p, char **ret) {
         Table limits = { 0 }, duties = { 0 };
         uint32_t mask = used_resources(p);
@@ -261,8 +293,9 @@ int pl_policy_dump(const PlPolicy *p, char **ret) {
                 }
                 if (duties.n_rows > 1)
                         print_table(f, &duties);
-                r = ferror(f);
-                r = fclose(f) != 0 || r ? -ENOMEM : 0;
+                r = print_sections(f, p);
+                r = ferror(f) ? -ENOMEM : r;
+                r = fclose(f) != 0 ? -ENOMEM : r;
         } else
                 r = -ENOMEM;
         table_deinit(&limits);
@@ -271,4 +304,38 @@ int pl_policy_dump(const PlPolicy *p, char **ret) {
                 return r;
         *ret = TAKE_PTR(text);
         return 0;
+}
+
+/* "MemoryMax=256M, LogMaxSize=10M" */
+static char *list_inherited(const PlService *s, const PlOrigin **ret_first) {
+        char *text = NULL;
+        size_t size, n = 0;
+        FILE *f = open_memstream(&text, &size);
+
+        for (size_t i = 0; f && i < s->n_origins; i++) {
+                const PlOrigin *o = &s->origins[i];
+                _cleanup_free_ char *value = o->inherited ? pl_policy_value(s, o->key) : NULL;
+
+                if (!o->inherited)
+                        continue;
+                fprintf(f, "%s%s=%s", n++ > 0 ? ", " : "", o->key, value ?: "");
+                *ret_first = n == 1 ? o : *ret_first;
+        }
+        return f ? pl_take_text(f, &text) : NULL;
+}
+
+void pl_policy_tell_inherited(const PlPolicy *p, PlDiagList *diag) {
+        for (size_t i = 0; i < p->n_services; i++) {
+                const PlService *s = p->services[i];
+                const PlOrigin *first = NULL;
+                _cleanup_free_ char *text = list_inherited(s, &first);
+
+                if (!text)
+                        diag->oom = true;
+                else if (first)
+                        pl_diag_add(diag, PL_SEVERITY_WARNING, s->file, s->line,
+                                    "[Service %s] had no %s until now, and has it from [Defaults] "
+                                    "(%s:%u); write %s= in the section to leave it out",
+                                    s->name, text, first->file, first->line, first->key);
+        }
 }

@@ -5,8 +5,13 @@
  * Dump: a policy as it was understood, for people.
  */
 
+#include "lib/base/diag.h"
 #include "lib/policy/document.h"
 
 /** pl_policy_dump() - what was understood, as an aligned table for people ("check --verbose").
  * Return: 0 and *ret owned by the caller, or -ENOMEM. */
 int pl_policy_dump(const PlPolicy *p, char **ret);
+
+/** pl_policy_tell_inherited() - a warning for each section that has values of [Defaults], and
+ * which. For whoever comes from a version in which sections had none. */
+void pl_policy_tell_inherited(const PlPolicy *p, PlDiagList *diag);

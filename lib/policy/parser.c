@@ -48,6 +48,8 @@ typedef struct Section {
         PlService *service;    /* NULL for [Daemon] */
         Place first, reopened; /* reopened: in the file that is being read */
         Place set[KEYS_MAX];   /* by index of the key: where it was assigned last */
+        Place empty[KEYS_MAX]; /* … where an empty assignment came after that */
+        uint64_t inherited;    /* mask of 1 << index of the key: [Defaults] says it */
         Place *match_places;   /* beside service->matches */
 } Section;
 
@@ -760,65 +762,58 @@ static int set_listen(Parser *p, const Key *key, Section *s, const char *value) 
         return r < 0 ? r : replace(&p->policy->daemon.metrics_listen, value);
 }
 
-static const struct {
-        const char *prefix;
-        PlMatchKind kind;
-} match_kinds[] = {
-        { "name:", PL_MATCH_NAME },
-        { "image:", PL_MATCH_IMAGE },
-        { "label:", PL_MATCH_LABEL },
-        { "compose-service:", PL_MATCH_COMPOSE_SERVICE },
-        { "compose-project:", PL_MATCH_COMPOSE_PROJECT },
-};
-
-static int add_match(Parser *p, Section *s, PlMatchKind kind, const char *pattern) {
+/* Takes a line's terms over. Return: 0, -E2BIG, -ENOMEM: they are still the caller's. */
+static int add_matches(Parser *p, Section *s, const PlMatch *line, size_t n) {
         PlService *service = s->service;
         PlMatch *matches;
         Place *places;
-        char *copy;
 
-        if (service->n_matches >= PL_POLICY_LIST_MAX)
+        if (service->n_matches + n > PL_POLICY_LIST_MAX)
                 return -E2BIG;
-        matches = realloc(service->matches, (service->n_matches + 1) * sizeof(*matches));
+        matches = realloc(service->matches, (service->n_matches + n) * sizeof(*matches));
         if (!matches)
                 return -ENOMEM;
         service->matches = matches;
-        places = realloc(s->match_places, (service->n_matches + 1) * sizeof(*places));
+        places = realloc(s->match_places, (service->n_matches + n) * sizeof(*places));
         if (!places)
                 return -ENOMEM;
         s->match_places = places;
-        copy = strdup(pattern);
-        if (!copy)
-                return -ENOMEM;
-        places[service->n_matches] = p->at;
-        matches[service->n_matches++] = (PlMatch){ kind, copy };
+        memcpy(&matches[service->n_matches], line, n * sizeof(*line));
+        for (size_t i = 0; i < n; i++)
+                places[service->n_matches++] = p->at;
         return 0;
 }
 
 static int set_match(Parser *p, const Key *key, Section *s, const char *value) {
+        PlMatch line[PL_MATCH_TERMS_MAX];
+        const char *warning, *fault;
+        _cleanup_free_ char *never = NULL, *shown = pl_escape(value, 80);
+        size_t n;
+        int r;
+
+        if (!shown)
+                return -ENOMEM;
         if (!*value) {
                 for (size_t i = 0; i < s->service->n_matches; i++)
                         free(s->service->matches[i].pattern);
                 s->service->n_matches = 0;
                 return 0;
         }
-        for (size_t i = 0; i < PL_ARRAY_SIZE(match_kinds); i++) {
-                const char *pattern = value + strlen(match_kinds[i].prefix);
-
-                if (!pl_startswith(value, match_kinds[i].prefix))
-                        continue;
-                if (!*pattern)
-                        return refuse(p, key, value, "nothing follows the colon");
-                if (match_kinds[i].kind == PL_MATCH_NAME && *pattern == '/')
-                        return refuse(p, key, value, "names have no slash in front here");
-                if (match_kinds[i].kind == PL_MATCH_LABEL && *pattern == '=')
-                        return refuse(p, key, value,
-                                      "a label has a key; write label:KEY=VALUE or label:KEY");
-                if (strchr(" \t", *pattern))
-                        return refuse(p, key, value, "white space after the colon; remove it");
-                return add_match(p, s, match_kinds[i].kind, pattern);
-        }
-        return -EINVAL;
+        r = pl_match_parse(value, line, &n, &warning, &fault);
+        if (r == -EBADMSG)
+                return refuse(p, key, value, fault);
+        if (r < 0)
+                return r;
+        if (warning)
+                warn_here(p, "Match=%s: %s", shown, warning);
+        r = pl_match_never(line, n, &never);
+        if (never)
+                warn_here(p, "Match=%s: no container can match this line: %s", shown, never);
+        if (r == 0)
+                r = add_matches(p, s, line, n);
+        while (r < 0 && n > 0)
+                free(line[--n].pattern);
+        return r;
 }
 
 static int set_expect(Parser *p, const Key *key, Section *s, const char *value) {
@@ -983,6 +978,7 @@ static int set_unhealthy(Parser *p, const Key *key, Section *s, const char *valu
 
 #define SERVICE  PL_SECTION_SERVICE
 #define LIMITED  (PL_SECTION_SERVICE | PL_SECTION_DEFAULTS)
+#define INHERITS (LIMITED | PL_SECTION_INHERITS)
 #define D(field) offsetof(PlDaemonPolicy, field)
 #define S(field) offsetof(PlService, field)
 
@@ -1027,7 +1023,7 @@ static const PlWord reopen_signals[] = {
 
 /* clang-format off */
 #define LIMIT(constant, name, kind, controller, v1, v2, min, max, fresh, turn, property, engine, expects) \
-        { name, LIMITED, set_resource, PL_RESOURCE_##constant, min, max, expects, NULL },
+        { name, INHERITS, set_resource, PL_RESOURCE_##constant, min, max, expects, NULL },
 /* clang-format on */
 
 static const Key policy_keys[] = {
@@ -1042,51 +1038,51 @@ static const Key policy_keys[] = {
         { "ProtectSlice", PL_SECTION_DAEMON, set_boolean, D(protect_slice), 0, 0, A_YES, NULL },
 
         { "Match", SERVICE, set_match, S(matches), 0, 0,
-          "name:GLOB, image:GLOB, label:KEY=VALUE, compose-service:NAME or compose-project:NAME, "
-          "such as "
-          "compose-service:postgres",
+          "name:GLOB, image:GLOB, label:KEY=VALUE, compose-service:NAME, compose-project:NAME, "
+          "swarm-service:NAME or unit:NAME, such as compose-service:postgres",
           NULL },
         { "ShrinkMode", LIMITED, set_word, S(shrink_mode), 0, 0, NULL, shrink_modes },
 
-        { "CPUQuotaPeriodSec", LIMITED, set_sec, S(cpu_quota_period_usec), PL_QUOTA_PERIOD_MIN_USEC,
-          PL_QUOTA_PERIOD_MAX_USEC, "a time span from 1ms to 1s, such as 100ms", NULL },
+        { "CPUQuotaPeriodSec", INHERITS, set_sec, S(cpu_quota_period_usec),
+          PL_QUOTA_PERIOD_MIN_USEC, PL_QUOTA_PERIOD_MAX_USEC,
+          "a time span from 1ms to 1s, such as 100ms", NULL },
 
-        { "LogMaxSize", LIMITED, set_size, S(log.max_size_bytes), KIB(64), GIB(1 << 20),
+        { "LogMaxSize", INHERITS, set_size, S(log.max_size_bytes), KIB(64), GIB(1 << 20),
           "a size from 64K to 1P such as 10M (base 1024), or infinity", NULL },
-        { "LogMaxFiles", LIMITED, set_unsigned, S(log.max_files), 0, 10000,
+        { "LogMaxFiles", INHERITS, set_unsigned, S(log.max_files), 0, 10000,
           "a number of archives from 1 to 10000 such as 3, or 0 for as many as the budget allows",
           NULL },
-        { "LogMaxAge", LIMITED, set_sec, S(log.max_age_usec), PL_USEC_PER_MIN, PL_TIME_INFINITY,
+        { "LogMaxAge", INHERITS, set_sec, S(log.max_age_usec), PL_USEC_PER_MIN, PL_TIME_INFINITY,
           "a time span of a minute or more such as 30d, or infinity", NULL },
-        { "LogMethod", LIMITED, set_word, S(log.method), 0, 0, NULL, pl_log_method_words },
-        { "LogOnFull", LIMITED, set_word, S(log.on_full), 0, 0, NULL, log_on_full },
-        { "LogKeep", LIMITED, set_word, S(log.keep), 0, 0, A_YES, log_keep },
-        { "LogPath", LIMITED, set_log_path, S(log_path.globs), 0, 0,
+        { "LogMethod", INHERITS, set_word, S(log.method), 0, 0, NULL, pl_log_method_words },
+        { "LogOnFull", INHERITS, set_word, S(log.on_full), 0, 0, NULL, log_on_full },
+        { "LogKeep", INHERITS, set_word, S(log.keep), 0, 0, A_YES, log_keep },
+        { "LogPath", INHERITS, set_log_path, S(log_path.globs), 0, 0,
           "an absolute path inside the container, with globs, such as /opt/airflow/logs/*/*.log",
           NULL },
-        { "LogPathMaxSize", LIMITED, set_size, S(log_path.max_size_bytes), KIB(64), GIB(1 << 20),
+        { "LogPathMaxSize", INHERITS, set_size, S(log_path.max_size_bytes), KIB(64), GIB(1 << 20),
           "a size from 64K to 1P such as 50M (base 1024), or infinity", NULL },
-        { "LogPathMaxAge", LIMITED, set_sec, S(log_path.max_age_usec), PL_USEC_PER_MIN,
+        { "LogPathMaxAge", INHERITS, set_sec, S(log_path.max_age_usec), PL_USEC_PER_MIN,
           PL_TIME_INFINITY, "a time span of a minute or more such as 14d, or infinity", NULL },
-        { "LogPathMaxFiles", LIMITED, set_unsigned, S(log_path.max_files), 0, 1000000,
+        { "LogPathMaxFiles", INHERITS, set_unsigned, S(log_path.max_files), 0, 1000000,
           "a number of files from 1 to 1000000 such as 200, or 0 for no such limit", NULL },
-        { "LogPathCompressAfter", LIMITED, set_sec, S(log_path.compress_after_usec),
+        { "LogPathCompressAfter", INHERITS, set_sec, S(log_path.compress_after_usec),
           PL_USEC_PER_MIN, PL_TIME_INFINITY,
           "a time span of a minute or more such as 1d, or infinity", NULL },
-        { "LogPathArchive", LIMITED, set_log_path_archive, S(log_path.archive_dir), 0, 0,
+        { "LogPathArchive", INHERITS, set_log_path_archive, S(log_path.archive_dir), 0, 0,
           "the name of a directory beside each log, such as .plimsoll/", NULL },
-        { "LogReopen", LIMITED, set_word, S(log_path.reopen_signal), 0, 0, NULL, reopen_signals },
+        { "LogReopen", INHERITS, set_word, S(log_path.reopen_signal), 0, 0, NULL, reopen_signals },
 
         { "Probe", LIMITED, set_word, S(probe.kind), 0, 0, NULL, pl_probe_kind_words },
         { "ProbePort", LIMITED, set_port, S(probe.port), 1, 65535,
           "a port from 1 to 65535, such as 5432", NULL },
-        { "ProbeInterval", LIMITED, set_sec, S(probe.interval_usec), PL_USEC_PER_SEC,
+        { "ProbeInterval", INHERITS, set_sec, S(probe.interval_usec), PL_USEC_PER_SEC,
           PL_USEC_PER_DAY, "a time span from 1s to 1d, such as 10s", NULL },
-        { "ProbeTimeout", LIMITED, set_sec, S(probe.timeout_usec), 10 * PL_USEC_PER_MSEC,
+        { "ProbeTimeout", INHERITS, set_sec, S(probe.timeout_usec), 10 * PL_USEC_PER_MSEC,
           10 * PL_USEC_PER_MIN, "a time span from 10ms to 10min, such as 2s", NULL },
-        { "ProbeFailures", LIMITED, set_unsigned, S(probe.failures), 1, 1000,
+        { "ProbeFailures", INHERITS, set_unsigned, S(probe.failures), 1, 1000,
           "a number from 1 to 1000, such as 3", NULL },
-        { "ProbeStartPeriod", LIMITED, set_sec, S(probe.start_period_usec), 0, PL_USEC_PER_DAY,
+        { "ProbeStartPeriod", INHERITS, set_sec, S(probe.start_period_usec), 0, PL_USEC_PER_DAY,
           "a time span up to 1d, such as 60s", NULL },
         { "ProbePath", LIMITED, set_http_path, S(probe.path), 0, 0,
           "the path of a URL, such as /health", NULL },
@@ -1125,13 +1121,100 @@ const char *pl_policy_key(size_t i, unsigned *ret_sections) {
         return policy_keys[i].name;
 }
 
+/* --- values as they are written: the other way round */
+
+static size_t key_index(const char *name) {
+        size_t i = 0;
+
+        while (!pl_streq(policy_keys[i].name, name))
+                i++;
+        return i;
+}
+
+static void write_list(FILE *f, char *const *list) {
+        for (char *const *v = list; v && *v; v++)
+                fprintf(f, "%s%s", v == list ? "" : " ", *v);
+}
+
+static void write_matches(FILE *f, const PlService *s) {
+        for (size_t i = 0, n; i < s->n_matches; i += n) {
+                _cleanup_free_ char *line = NULL;
+
+                n = pl_match_line_length(&s->matches[i], s->n_matches - i);
+                line = pl_match_format(&s->matches[i], n);
+                fprintf(f, "%s%s", i > 0 ? " | " : "", line ?: "");
+        }
+}
+
+static void write_unhealthy(FILE *f, const PlProbePolicy *probe) {
+        fprintf(f, "%s%s%s%s",
+                probe->on_unhealthy == PL_ON_UNHEALTHY_NONE      ? "none"
+                : probe->on_unhealthy == PL_ON_UNHEALTHY_RESTART ? "restart"
+                                                                 : "",
+                probe->on_unhealthy == PL_ON_UNHEALTHY_RESTART && probe->unit ? " " : "",
+                probe->unit ? "unit:" : "", probe->unit ?: "");
+}
+
+/* Values whose setter is one of the generic ones. Return: false: it is not. */
+static bool write_plain(FILE *f, const Key *key, const PlService *s) {
+        const void *at = (const char *)s + key->offset;
+        char buf[PL_FORMAT_MAX];
+
+        if (key->set == set_size)
+                fputs(pl_format_bytes_exact(*(const uint64_t *)at, buf), f);
+        else if (key->set == set_sec)
+                fputs(pl_format_sec(*(const uint64_t *)at, buf), f);
+        else if (key->set == set_unsigned)
+                fprintf(f, "%u", *(const unsigned *)at);
+        else if (key->set == set_port)
+                fprintf(f, "%u", (unsigned)*(const uint16_t *)at);
+        else if (key->set == set_boolean)
+                fputs(*(const bool *)at ? "yes" : "no", f);
+        else if (key->set == set_word)
+                fputs(pl_word_of(key->extra, *(const int *)at), f);
+        else if (key->set == set_budget)
+                fprintf(f, "%u/%s", ((const PlBudget *)at)->n,
+                        pl_format_sec(((const PlBudget *)at)->window_usec, buf));
+        else if (key->set == set_http_path || key->set == set_host ||
+                 key->set == set_log_path_archive)
+                fputs(*(char *const *)at ?: "", f);
+        else if (key->set == set_log_path || key->set == set_expect || key->set == set_names ||
+                 key->set == set_models)
+                write_list(f, *(char **const *)at);
+        else
+                return false;
+        return true;
+}
+
+char *pl_policy_value(const PlService *s, const char *name) {
+        const Key *key = &policy_keys[key_index(name)];
+        char *text = NULL;
+        size_t size;
+        FILE *f;
+
+        if (key->set == set_resource)
+                return pl_value_to_string((PlResource)key->offset, &s->limits.v[key->offset],
+                                          &text) < 0
+                                       ? NULL
+                                       : text;
+        f = open_memstream(&text, &size);
+        if (!f)
+                return NULL;
+        if (key->set == set_match)
+                write_matches(f, s);
+        else if (key->set == set_unhealthy)
+                write_unhealthy(f, &s->probe);
+        else
+                (void)write_plain(f, key, s);
+        return pl_take_text(f, &text);
+}
+
 /* --- checks: what must hold between keys, between sections, and against the host */
 
 static Place place_of(const Section *s, const char *name) {
-        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
-                if (pl_streq(policy_keys[i].name, name) && s->set[i].file)
-                        return s->set[i];
-        return s->first;
+        Place at = s->set[key_index(name)];
+
+        return at.file ? at : s->first;
 }
 
 #define complain(p, severity, s, key, ...)                                           \
@@ -1140,29 +1223,57 @@ static Place place_of(const Section *s, const char *name) {
                 pl_diag_add((p)->diag, (severity), _at.file, _at.line, __VA_ARGS__); \
         } while (0)
 
+/* Does the section itself say it? */
 static bool is_set(const Section *s, const char *name) {
-        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
-                if (pl_streq(policy_keys[i].name, name))
-                        return s->set[i].file != NULL;
-        return false;
+        return s->set[key_index(name)].file != NULL;
+}
+
+static bool is_inherited(const Section *s, const char *name) {
+        return s->inherited & UINT64_C(1) << key_index(name);
 }
 
 static const PlValue *value(const Section *s, PlResource r) {
         return &s->service->limits.v[r];
 }
 
-static void check_order(Parser *p, const Section *s, PlResource low, PlResource high,
-                        PlSeverity severity, const char *why) {
+/* What is inherited gives way to what the section says itself, and that is said. */
+static void yield_limit(Parser *p, Section *s, PlResource r, const char *text, PlResource to,
+                        const char *to_text) {
+        const char *name = pl_resource_info(r)->name;
+        size_t key = key_index(name);
+        Place from = p->defaults.set[key];
+
+        complain(p, PL_SEVERITY_WARNING, s, pl_resource_info(to)->name,
+                 "%s=%s of [Defaults] (%s:%u) contradicts %s=%s here, and does not hold for "
+                 "[Service %s]; write %s= or a value of its own to say so",
+                 name, text, from.file, from.line, pl_resource_info(to)->name, to_text,
+                 s->service->name, name);
+        pl_value_deinit(&s->service->limits.v[r]);
+        s->service->limits.v[r] = (PlValue){ 0 };
+        s->inherited &= ~(UINT64_C(1) << key);
+}
+
+static void check_order(Parser *p, Section *s, PlResource low, PlResource high, PlSeverity severity,
+                        const char *why) {
         const PlValue *a = value(s, low), *b = value(s, high);
         const char *low_name = pl_resource_info(low)->name,
                    *high_name = pl_resource_info(high)->name;
         char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
+        Place other = place_of(s, high_name);
 
         if (!a->set || !b->set || a->number <= b->number)
                 return;
-        complain(p, severity, s, low_name, "%s=%s is above %s=%s; %s", low_name,
-                 pl_format_bytes_exact(a->number, x), high_name,
-                 pl_format_bytes_exact(b->number, y), why);
+        pl_format_bytes_exact(a->number, x);
+        pl_format_bytes_exact(b->number, y);
+        if (is_inherited(s, low_name) && is_inherited(s, high_name))
+                return; /* said of [Defaults] */
+        if (is_inherited(s, low_name))
+                yield_limit(p, s, low, x, high, y);
+        else if (is_inherited(s, high_name))
+                yield_limit(p, s, high, y, low, x);
+        else
+                complain(p, severity, s, low_name, "%s=%s is above %s=%s (%s:%u); %s", low_name, x,
+                         high_name, y, other.file, other.line, why);
 }
 
 static void check_against_host(Parser *p, const Section *s) {
@@ -1176,19 +1287,20 @@ static void check_against_host(Parser *p, const Section *s) {
                 const PlValue *v = value(s, sizes[i]);
                 const char *name = pl_resource_info(sizes[i])->name;
 
-                if (v->set && v->number != PL_UNLIMITED && v->number > p->host->memory_bytes)
+                if (is_set(s, name) && v->set && v->number != PL_UNLIMITED &&
+                    v->number > p->host->memory_bytes)
                         complain(p, PL_SEVERITY_WARNING, s, name,
                                  "%s=%s is more than the %s of memory that this host has", name,
                                  pl_format_bytes_exact(v->number, x),
                                  pl_format_bytes(p->host->memory_bytes, y));
         }
-        if (quota->set && quota->number != PL_UNLIMITED &&
+        if (is_set(s, "CPUQuota") && quota->set && quota->number != PL_UNLIMITED &&
             quota->number > p->host->n_cpus * PL_USEC_PER_SEC)
                 complain(p, PL_SEVERITY_WARNING, s, "CPUQuota",
                          "CPUQuota=%" PRIu64
                          "%% is more than the %u CPUs of this host can give (%u%%)",
                          quota->number / 10000, p->host->n_cpus, p->host->n_cpus * 100);
-        if (cpus->set) {
+        if (is_set(s, "AllowedCPUs") && cpus->set) {
                 const char *last = cpus->text + strlen(cpus->text);
 
                 /* canonical: the highest number stands last */
@@ -1209,15 +1321,48 @@ static void check_probe_key(Parser *p, const Section *s, const char *key, bool h
                          needs);
 }
 
-static void check_probe(Parser *p, const Section *s) {
+/* A probe must end before the next one begins. What is inherited, and what nobody has set, gives
+ * way. */
+static void check_probe_times(Parser *p, Section *s) {
+        PlProbePolicy *probe = &s->service->probe;
+        bool timeout = is_set(s, "ProbeTimeout"), interval = is_set(s, "ProbeInterval");
+        const char *yields = timeout ? "ProbeInterval" : "ProbeTimeout",
+                   *stays = timeout ? "ProbeTimeout" : "ProbeInterval";
+        Place other = place_of(s, "ProbeInterval");
+        char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
+
+        if (probe->timeout_usec <= probe->interval_usec)
+                return;
+        pl_format_sec(probe->timeout_usec, x);
+        pl_format_sec(probe->interval_usec, y);
+        if (timeout && interval) {
+                complain(p, PL_SEVERITY_ERROR, s, "ProbeTimeout",
+                         "ProbeTimeout=%s is longer than ProbeInterval=%s (%s:%u); a probe would "
+                         "begin before the last one ended",
+                         x, y, other.file, other.line);
+                return;
+        }
+        if ((timeout || interval) && is_inherited(s, yields)) {
+                Place from = p->defaults.set[key_index(yields)];
+
+                complain(p, PL_SEVERITY_WARNING, s, stays,
+                         "%s=%s of [Defaults] (%s:%u) contradicts %s=%s here; for [Service %s] "
+                         "both are %s",
+                         yields, timeout ? y : x, from.file, from.line, stays, timeout ? x : y,
+                         s->service->name, timeout ? x : y);
+                s->inherited &= ~(UINT64_C(1) << key_index(yields));
+        }
+        if (timeout)
+                probe->interval_usec = probe->timeout_usec;
+        else
+                probe->timeout_usec = probe->interval_usec;
+}
+
+static void check_probe(Parser *p, Section *s) {
         const PlProbePolicy *probe = &s->service->probe;
         bool http = pl_probe_kind_info(probe->kind)->transport == PL_TRANSPORT_HTTP;
 
-        if (probe->timeout_usec > probe->interval_usec)
-                complain(p, PL_SEVERITY_ERROR, s,
-                         is_set(s, "ProbeTimeout") ? "ProbeTimeout" : "ProbeInterval",
-                         "ProbeTimeout= is longer than ProbeInterval=; a probe would begin before "
-                         "the last one ended");
+        check_probe_times(p, s);
         check_probe_key(p, s, "ProbeExpect", http, "a probe that speaks HTTP");
         check_probe_key(p, s, "ProbePath", http, "a probe that speaks HTTP");
         check_probe_key(p, s, "OllamaModels", probe->kind == PL_PROBE_OLLAMA, "Probe=ollama");
@@ -1265,38 +1410,104 @@ static void check_section(Parser *p, Section *s) {
                          "CPUQuotaPeriodSec= has no effect without CPUQuota=");
 }
 
-static void check_matches(Parser *p, size_t i) {
-        const Section *s = p->services[i];
+/* A line of Match=, of any section. */
+typedef struct MatchLine {
+        const Section *section;
+        const PlMatch *terms;
+        size_t n;
+        Place at;
+        uint32_t last; /* hash of its last term; 0: that is no plain word */
+} MatchLine;
 
-        if (s->service->n_matches == 0 && !is_set(s, "Match"))
-                pl_diag_add(p->diag, PL_SEVERITY_ERROR, s->first.file, s->first.line,
-                            "[Service %s] matches nothing; add a line such as "
-                            "Match=compose-service:%s",
-                            s->service->name, s->service->name);
-        for (size_t m = 0; m < s->service->n_matches; m++)
-                for (size_t j = 0; j <= i; j++) {
-                        const Section *other = p->services[j];
+static uint32_t hash_term(const PlMatch *m) {
+        uint32_t hash = 2166136261U + m->kind;
 
-                        for (size_t k = 0; k < (j == i ? m : other->service->n_matches); k++) {
-                                _cleanup_free_ char *shown = NULL;
+        if (m->pattern[strcspn(m->pattern, "*?[\\")] ||
+            (m->kind == PL_MATCH_LABEL && !strchr(m->pattern, '=')))
+                return 0;
+        for (const char *c = m->pattern; *c; c++)
+                hash = (hash ^ (unsigned char)*c) * 16777619U;
+        return hash ?: 1;
+}
 
-                                if (s->service->matches[m].kind !=
-                                                    other->service->matches[k].kind ||
-                                    !pl_streq(s->service->matches[m].pattern,
-                                              other->service->matches[k].pattern))
-                                        continue;
-                                shown = pl_escape(s->service->matches[m].pattern, 80);
-                                pl_diag_add(p->diag,
-                                            j == i ? PL_SEVERITY_WARNING : PL_SEVERITY_ERROR,
-                                            s->match_places[m].file, s->match_places[m].line,
-                                            "this Match= (…:%s) stands in [Service %s] already, "
-                                            "%s:%u; the "
-                                            "first section wins, so this one would never apply",
-                                            shown ? shown : "", other->service->name,
-                                            other->match_places[k].file,
-                                            other->match_places[k].line);
-                        }
+static size_t list_match_lines(const Parser *p, MatchLine *ret) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < p->policy->n_services; i++) {
+                const Section *s = p->services[i];
+
+                for (size_t m = 0, n; m < s->service->n_matches; m += n) {
+                        const PlMatch *terms = &s->service->matches[m];
+
+                        n = pl_match_line_length(terms, s->service->n_matches - m);
+                        ret[count++] = (MatchLine){ s, terms, n, s->match_places[m],
+                                                    hash_term(&terms[n - 1]) };
                 }
+        }
+        return count;
+}
+
+/* Is nothing left for the later of two lines? */
+static bool leaves_nothing(const MatchLine *early, const MatchLine *late, const uint32_t *hashes) {
+        bool may = early->last == 0;
+
+        for (size_t i = 0; i < late->n && !may; i++)
+                may = hashes[i] == early->last;
+        return may && pl_match_covers(early->terms, early->n, late->terms, late->n);
+}
+
+static void complain_of_match(Parser *p, const MatchLine *early, const MatchLine *late) {
+        _cleanup_free_ char *line = pl_match_format(late->terms, late->n);
+        _cleanup_free_ char *shown = line ? pl_escape(line, 80) : NULL;
+        const char *text = shown ?: "", *name = early->section->service->name;
+        bool same = pl_match_covers(late->terms, late->n, early->terms, early->n);
+
+        if (early->section == late->section && early->at.file != late->at.file)
+                return; /* a drop-in says it again: the two are one section */
+        if (early->section == late->section)
+                pl_diag_add(p->diag, PL_SEVERITY_WARNING, late->at.file, late->at.line,
+                            "Match=%s: line %u of this section matches all of that already", text,
+                            early->at.line);
+        else
+                pl_diag_add(p->diag, same ? PL_SEVERITY_ERROR : PL_SEVERITY_WARNING, late->at.file,
+                            late->at.line,
+                            "Match=%s: %s [Service %s], %s:%u; the first section wins, so this "
+                            "line would never apply",
+                            text, same ? "stands already in" : "is matched already by", name,
+                            early->at.file, early->at.line);
+}
+
+static void check_matches(Parser *p) {
+        _cleanup_free_ MatchLine *lines = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->policy->n_services; i++) {
+                const Section *s = p->services[i];
+
+                n += s->service->n_matches;
+                if (s->service->n_matches == 0 && !is_set(s, "Match"))
+                        pl_diag_add(p->diag, PL_SEVERITY_ERROR, s->first.file, s->first.line,
+                                    "[Service %s] matches nothing; add a line such as "
+                                    "Match=compose-service:%s",
+                                    s->service->name, s->service->name);
+        }
+        lines = calloc(n + 1, sizeof(*lines));
+        if (!lines) {
+                p->oom = true;
+                return;
+        }
+        n = list_match_lines(p, lines);
+        for (size_t i = 0; i < n; i++) {
+                uint32_t hashes[PL_MATCH_TERMS_MAX];
+                size_t j = 0;
+
+                for (size_t k = 0; k < lines[i].n; k++)
+                        hashes[k] = hash_term(&lines[i].terms[k]);
+                while (j < i && !leaves_nothing(&lines[j], &lines[i], hashes))
+                        j++;
+                if (j < i)
+                        complain_of_match(p, &lines[j], &lines[i]);
+        }
 }
 
 static const char *service_name(const void *userdata, size_t i) {
@@ -1390,10 +1601,67 @@ static void check_sum(Parser *p) {
                             pl_format_bytes(p->host->memory_bytes, y));
 }
 
-static int keep_place(Section *s) {
-        s->service->line = s->first.line;
-        s->service->file = strdup(s->first.file);
-        return s->service->file ? 0 : -ENOMEM;
+/* --- inheritance: what a section does not say, [Defaults] does */
+
+static int copy_value(const Key *key, const PlService *from, PlService *to) {
+        const char *source = (const char *)from + key->offset;
+        char *target = (char *)to + key->offset;
+
+        if (key->set == set_resource)
+                return pl_value_copy(&from->limits.v[key->offset], &to->limits.v[key->offset]);
+        if (key->set == set_log_path) {
+                pl_strv_free(to->log_path.globs);
+                to->log_path.globs = pl_strv_copy(from->log_path.globs);
+                return to->log_path.globs ? 0 : -ENOMEM;
+        }
+        if (key->set == set_log_path_archive)
+                return replace(&to->log_path.archive_dir, from->log_path.archive_dir ?: "");
+        memcpy(target, source,
+               key->set == set_size || key->set == set_sec ? sizeof(uint64_t)
+                                                           : sizeof(((PlWord *)NULL)->value));
+        return 0;
+}
+
+static int inherit(Parser *p, Section *s) {
+        int r = 0;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys) && r == 0; i++) {
+                if (!(policy_keys[i].sections & PL_SECTION_INHERITS) || !p->defaults.set[i].file ||
+                    s->set[i].file || s->empty[i].file)
+                        continue;
+                s->inherited |= UINT64_C(1) << i;
+                r = copy_value(&policy_keys[i], p->defaults.service, s->service);
+        }
+        return r;
+}
+
+/* Of the section and of each value of it. */
+static int keep_places(Parser *p, Section *s) {
+        PlService *service = s->service;
+        size_t n = 0;
+
+        service->line = s->first.line;
+        service->file = strdup(s->first.file);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
+                n += s->set[i].file || s->inherited & UINT64_C(1) << i;
+        service->origins = calloc(n + 1, sizeof(*service->origins));
+        if (!service->file || !service->origins)
+                return -ENOMEM;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++) {
+                bool inherited = s->inherited & UINT64_C(1) << i;
+                Place at = inherited ? p->defaults.set[i] : s->set[i];
+
+                if (!at.file)
+                        continue;
+                for (char **v = p->policy->files; v && *v; v++) /* sources do not outlive us */
+                        if (pl_streq(*v, at.file))
+                                at.file = *v;
+                service->origins[service->n_origins++] =
+                                (PlOrigin){ policy_keys[i].name, at.file, at.line, inherited };
+                if (policy_keys[i].set == set_resource && (inherited || s == &p->defaults))
+                        service->by_default |= UINT32_C(1) << policy_keys[i].offset;
+        }
+        return 0;
 }
 
 static void check_policy(Parser *p) {
@@ -1403,14 +1671,15 @@ static void check_policy(Parser *p) {
                 defaults = defaults || p->defaults.set[i].file;
         if (defaults) {
                 check_section(p, &p->defaults);
-                p->oom = p->oom || keep_place(&p->defaults) < 0;
+                p->oom = p->oom || keep_places(p, &p->defaults) < 0;
         }
         for (size_t i = 0; i < p->policy->n_services; i++) {
+                p->oom = p->oom || inherit(p, p->services[i]) < 0;
                 check_section(p, p->services[i]);
-                check_matches(p, i);
                 check_after(p, p->services[i]);
-                p->oom = p->oom || keep_place(p->services[i]) < 0;
+                p->oom = p->oom || keep_places(p, p->services[i]) < 0;
         }
+        check_matches(p);
         check_after_cycles(p);
         check_sum(p);
         check_listen(p);
@@ -1590,11 +1859,11 @@ static void misplaced(Parser *p, const Key *key) {
         static const char *const where[] = {
                 [PL_SECTION_DAEMON] = "[Daemon]",
                 [PL_SECTION_SERVICE] = "a [Service] section",
-                [PL_SECTION_DEFAULTS | PL_SECTION_SERVICE] = "a [Service] section or [Defaults]",
+                [LIMITED] = "a [Service] section or [Defaults]",
         };
 
         complain_here(p, "%s= stands in the wrong section; it belongs in %s", key->name,
-                      where[key->sections]);
+                      where[key->sections & ~PL_SECTION_INHERITS]);
 }
 
 /* inih's handler: the place and the section are the parser's own. */
@@ -1631,6 +1900,7 @@ static int take_assignment(void *userdata, const char *section, const char *name
         /* the key was given, if with a bad value: do not also report that it is missing
          */
         p->current->set[i - 1] = *value ? p->at : (Place){ 0 };
+        p->current->empty[i - 1] = *value ? (Place){ 0 } : p->at;
         return 1;
 }
 

@@ -40,6 +40,14 @@ const char *pl_policy_engine_fault(const char *url);
 #define PL_SECTION_DAEMON   (1U << 0)
 #define PL_SECTION_DEFAULTS (1U << 1)
 #define PL_SECTION_SERVICE  (1U << 2)
+#define PL_SECTION_INHERITS                                                  \
+        (1U << 3) /* not a section: one that does not say it has [Defaults]' \
+                   */
+
+/** pl_policy_value() - what a section says of a key, as it is written in a policy: percentages are
+ * resolved, lists are on one line.
+ * @key: one that a [Service] may have. Return: owned by the caller; NULL: out of memory. */
+char *pl_policy_value(const PlService *s, const char *key);
 
 /** pl_policy_key() - the i-th key of the language, for completion and for the test that each is
  * documented. Return: its name, static; NULL behind the last one. */

@@ -499,17 +499,8 @@ int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimi
         return 0;
 }
 
-int pl_systemd_write_defaults(PlSystemd *s, const PlLimits *limits, uint64_t quota_period_usec) {
+int pl_systemd_remove_defaults(PlSystemd *s) {
         return 0;
-}
-
-bool pl_systemd_has_defaults(const PlSystemd *s, const PlLimits *limits,
-                             uint64_t quota_period_usec) {
-        return false;
-}
-
-bool pl_systemd_has_scopes(const PlSystemd *s) {
-        return false;
 }
 
 int pl_systemd_start_unit(PlSystemd *s, const char *unit, const char *id) {

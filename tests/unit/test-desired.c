@@ -8,6 +8,7 @@
 #define BIT(r) (1U << PL_RESOURCE_##r)
 #define N(x)   ((PlValue){ .set = true, .number = (x) })
 #define UNSET  ((PlValue){ 0 })
+#define T(x)   ((PlValue){ .set = true, .text = (char *)(x) })
 
 static const struct {
         const char *name;
@@ -78,10 +79,56 @@ START_TEST(texts_default_to_no_restriction) {
 }
 END_TEST
 
+/* What is for everybody, and what its creator has asked for. */
+static const struct {
+        const char *name;
+        PlResource resource;
+        PlValue policy, created, want;
+        bool of_a_section; /* then it is the person's word about this service */
+} spare_rows[] = {
+        { "nobody asked", PL_RESOURCE_MEMORY_MAX, N(MIB(256)), UNSET, N(MIB(256)), false },
+        { "a tighter limit of its creator stays", PL_RESOURCE_MEMORY_MAX, N(MIB(256)), N(MIB(96)),
+          N(MIB(96)), false },
+        { "a looser one gives way", PL_RESOURCE_MEMORY_MAX, N(MIB(64)), N(MIB(96)), N(MIB(64)),
+          false },
+        { "a section may raise it", PL_RESOURCE_MEMORY_MAX, N(MIB(256)), N(MIB(96)), N(MIB(256)),
+          true },
+        { "infinity of [Defaults] lifts nothing", PL_RESOURCE_MEMORY_MAX, N(PL_UNLIMITED),
+          N(MIB(96)), N(MIB(96)), false },
+        { "swap", PL_RESOURCE_MEMORY_SWAP_MAX, N(MIB(256)), N(0), N(0), false },
+        { "quota", PL_RESOURCE_CPU_QUOTA, N(2000000), N(500000), N(500000), false },
+        { "tasks", PL_RESOURCE_TASKS_MAX, N(64), N(20), N(20), false },
+        { "high", PL_RESOURCE_MEMORY_HIGH, N(64), N(20), N(20), false },
+        { "a weight stays", PL_RESOURCE_CPU_WEIGHT, N(10), N(500), N(500), false },
+        { "CPUs stay", PL_RESOURCE_ALLOWED_CPUS, T("0"), T("1-3"), T("1-3"), false },
+        { "a reservation stays", PL_RESOURCE_MEMORY_LOW, N(MIB(1)), N(MIB(9)), N(MIB(9)), false },
+        { "the lower rate of each disk", PL_RESOURCE_IO_READ_BANDWIDTH_MAX,
+          T("/dev/sda 9000; /dev/sdb 5000"), T("/dev/sda 5000; /dev/sdc 7000"),
+          T("/dev/sda 5000; /dev/sdb 5000; /dev/sdc 7000"), false },
+};
+
+START_TEST(spare) {
+        PlLimits want = { 0 }, created = { 0 };
+        PlResource r = spare_rows[_i].resource;
+        uint32_t mask = spare_rows[_i].of_a_section ? 0 : UINT32_C(1) << r;
+
+        ck_assert_int_eq(pl_value_copy(&spare_rows[_i].policy, &want.v[r]), 0);
+        created.v[r] = spare_rows[_i].created;
+        ck_assert_int_eq(pl_desired_spare(&want, mask, &created), 0);
+        ck_assert_msg(pl_value_equal(&want.v[r], &spare_rows[_i].want), "%s: %" PRIu64 " %s",
+                      spare_rows[_i].name, want.v[r].number, want.v[r].text ?: "");
+        /* as long as nobody knows what its creator said */
+        ck_assert_int_eq(pl_desired_spare(&want, mask, NULL), 0);
+        ck_assert_msg(want.v[r].set == spare_rows[_i].of_a_section, "%s", spare_rows[_i].name);
+        pl_limits_deinit(&want);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("desired");
 
         tcase_add_loop_test(t, desired, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, spare, 0, PL_ARRAY_SIZE(spare_rows));
         tcase_add_test(t, no_service_restores_all);
         tcase_add_test(t, texts_default_to_no_restriction);
         return run_case(t);

@@ -92,38 +92,6 @@ START_TEST(standoff) {
 }
 END_TEST
 
-/* A container in a stand-off keeps the file of [Defaults] back only while its scope has no values
- * of its own, which a reload of systemd would otherwise replace. */
-static const struct {
-        const char *name;
-        int error;
-        bool kept_back;
-} defaults_rows[] = {
-        { "told before", 0, false },
-        { "never took them", -EACCES, true },
-};
-
-START_TEST(defaults_in_a_standoff) {
-        systemd_standin.there = true;
-        make("[Defaults]\nMemoryMax=1G\n" M64);
-        runs_already(SCOPE_A);
-        sync_all();
-        RUN_UNTIL(is_settled() && held()->told.systemd_in_flight > 0);
-        while (held()->told.systemd_in_flight > 0)
-                systemd_standin.handlers->set_done(systemd_standin.userdata, ID_A,
-                                                   defaults_rows[_i].error, "no");
-        RUN_UNTIL(is_settled());
-        for (unsigned i = 0; i <= PL_DRIFT_BURST; i++)
-                drift(SCOPE_A);
-        ck_assert(pl_drift_is_standoff(&held()->drift));
-        enforcer->defaults.due = true;
-        pl_queue_arm(enforcer);
-        run_through();
-        ck_assert_msg(enforcer->defaults.due == defaults_rows[_i].kept_back, "%s",
-                      defaults_rows[_i].name);
-}
-END_TEST
-
 /* A stand-off ends where the fight may have: its values are repaired at once, and whoever writes
  * again is noticed. */
 static void by_reload(void) {
@@ -247,7 +215,6 @@ int main(void) {
         tcase_add_loop_test(t, repaired_and_blamed, 0, (int)PL_ARRAY_SIZE(blame_rows));
         tcase_add_loop_test(t, standoff, 0, 2);
         tcase_add_loop_test(t, standoff_ended, 0, PL_ARRAY_SIZE(standoff_ends));
-        tcase_add_loop_test(t, defaults_in_a_standoff, 0, PL_ARRAY_SIZE(defaults_rows));
         tcase_add_test(t, repair_refused);
         tcase_add_loop_test(t, own_echo, 0, PL_ARRAY_SIZE(echo_rows));
         tcase_add_test(t, whose_update);

@@ -54,6 +54,41 @@ START_TEST(born_limited) {
 }
 END_TEST
 
+/* What is for everybody never raises what a container's creator has asked for, neither at its birth
+ * nor when somebody has changed it since; a section of its own may. */
+static const struct {
+        const char *name, *policy;
+        const char *memory, *tasks;
+} creator_rows[] = {
+        { "[Defaults] alone", "[Defaults]\nMemoryMax=256M\nTasksMax=64\n", "100663296", "20" },
+        { "inherited", "[Defaults]\nMemoryMax=256M\nTasksMax=64\n" SECTION "CPUWeight=200\n",
+          "100663296", "20" },
+        { "tighter ones hold", "[Defaults]\nMemoryMax=64M\nTasksMax=10\n" SECTION "CPUWeight=200\n",
+          "67108864", "10" },
+        { "a section of its own", "[Defaults]\nTasksMax=64\n" SECTION "MemoryMax=256M\n",
+          "268435456", "20" },
+        { "none where the section says so",
+          "[Defaults]\nMemoryMax=64M\nTasksMax=64\n" SECTION "MemoryMax=\n", "100663296", "20" },
+};
+
+START_TEST(creators_limits) {
+        make(creator_rows[_i].policy);
+        group_make(GROUP_A);
+        group_put(GROUP_A, "memory.max", "100663296\n");
+        group_put(GROUP_A, "pids.max", "20\n");
+        process_put(PID_A, GROUP_A);
+        fake_do(&fake, "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true,"
+                       "\"pid\":41,\"inspect\":"
+                       "{\"HostConfig\":{\"Memory\":100663296,\"PidsLimit\":20}}}");
+        sync_all();
+        RUN_UNTIL(is_settled());
+        ck_assert_msg(pl_streq(group_get(GROUP_A, "memory.max"), creator_rows[_i].memory), "%s: %s",
+                      creator_rows[_i].name, group_get(GROUP_A, "memory.max"));
+        ck_assert_msg(pl_streq(group_get(GROUP_A, "pids.max"), creator_rows[_i].tasks), "%s: %s",
+                      creator_rows[_i].name, group_get(GROUP_A, "pids.max"));
+}
+END_TEST
+
 /* Whatever the passes of a start: one line, with what the container itself would have had; and none
  * for the same values in its next run. */
 START_TEST(told_once) {
@@ -531,6 +566,7 @@ int main(void) {
         tcase_set_timeout(t, 60);
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, born_limited, 0, (int)PL_ARRAY_SIZE(born_rows));
+        tcase_add_loop_test(t, creators_limits, 0, PL_ARRAY_SIZE(creator_rows));
         tcase_add_test(t, told_once);
         tcase_add_test(t, values_before_questions);
         tcase_add_test(t, second_run);

@@ -36,7 +36,7 @@ static void same_record(const char *row, const PlContainerState *have, const cha
         pl_container_state_deinit(&want);
 }
 
-#define V2         "'version':2,"
+#define V2         "'version':2,'created':{},"
 #define NOTHING    V2 "'managed':[],'original':{},'engine_original':{}"
 #define MANAGED    V2 "'managed':['MemoryMax'],"
 #define HAD(limit) "'original':{'MemoryMax':" limit "},'engine_original':{'MemoryMax':" limit "}"
@@ -99,13 +99,14 @@ static const struct {
           MANAGED "'original':{" MAX("20") ",'MemorySwapMax':7},'engine_original':{" MAX(
                           "20") ",'MemorySwapMax':7}" },
         { "version 1: a managed value is taken for told",
-          "'managed':['MemoryMax'],'original':{'MemoryMax':9},'engine_original':{'MemoryMax':9}",
+          "'created':{},'managed':['MemoryMax'],'original':{'MemoryMax':9},'engine_original':{'"
+          "MemoryMax':9}",
           MAX("5"), false, 1, MANAGED HAD("9") TOLD("5") },
         { "version 1: one that is not managed is the original",
-          "'managed':['TasksMax'],'original':{},'engine_original':{}", MAX("5"), false, 1,
-          V2 "'managed':['TasksMax'],'original':{},'engine_original':{" MAX("5") "}" },
-        { "version 1: nothing differs", "'managed':[],'original':{},'engine_original':{}", "",
-          false, 1, NOTHING },
+          "'created':{},'managed':['TasksMax'],'original':{},'engine_original':{}", MAX("5"), false,
+          1, V2 "'managed':['TasksMax'],'original':{},'engine_original':{" MAX("5") "}" },
+        { "version 1: nothing differs",
+          "'created':{},'managed':[],'original':{},'engine_original':{}", "", false, 1, NOTHING },
 };
 
 START_TEST(learn) {
@@ -298,10 +299,50 @@ START_TEST(allowance_and_need) {
 }
 END_TEST
 
+/* What the creator has said is what HostConfig says at first sight, without what is ours in it; and
+ * no later update changes it. */
+static const struct {
+        const char *name, *before, *now, *created;
+} creations[] = {
+        { "a new one", "'version':2,'managed':[]," NEITHER, MAX("5"), MAX("5") },
+        { "without a limit", "'version':2,'managed':[]," NEITHER, "", "" },
+        { "a record of an older version: our value is not its creator's",
+          "'version':2,'managed':['MemoryMax']," HAD("9") TOLD("5"), MAX("5"), MAX("9") },
+        { "somebody's update before we saw it",
+          "'version':2,'managed':['MemoryMax']," HAD("9") TOLD("5"), MAX("7"), MAX("7") },
+        { "a later update by a person",
+          "'version':2,'managed':[],'created':{" MAX("3") "}," NEITHER, MAX("5"), MAX("3") },
+};
+
+START_TEST(created) {
+        const char *name = creations[_i].name;
+        PlContainerState s = record(name, creations[_i].before), now, want;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), V2 "'managed':[],'original':{%s},'engine_original':{%s}",
+                       creations[_i].now, creations[_i].created);
+        now = record(name, text);
+        ck_assert_int_ge(pl_state_learn(&s, &now.original, 0, false), 0);
+        ck_assert_msg(s.created_known && same_limits(&s.created, &now.engine_original), "%s", name);
+        {
+                _cleanup_free_ char *kept = NULL;
+
+                ck_assert_int_eq(pl_state_format(&s, &kept), 0);
+                ck_assert_int_eq(pl_state_parse(kept, strlen(kept), &want), 0);
+                ck_assert_msg(want.created_known && same_limits(&want.created, &s.created),
+                              "%s: not kept: %s", name, kept);
+        }
+        pl_container_state_deinit(&want);
+        pl_container_state_deinit(&s);
+        pl_container_state_deinit(&now);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("originals");
 
         tcase_add_loop_test(t, learn, 0, PL_ARRAY_SIZE(learned));
+        tcase_add_loop_test(t, created, 0, PL_ARRAY_SIZE(creations));
         tcase_add_loop_test(t, learn_period, 0, PL_ARRAY_SIZE(periods));
         tcase_add_loop_test(t, capture, 0, PL_ARRAY_SIZE(captures));
         tcase_add_loop_test(t, begin_run, 0, PL_ARRAY_SIZE(runs));

@@ -88,7 +88,12 @@ static const struct {
           { ETC, MAIN("64M"), ETC ".d/a.conf", "->/nowhere/at/all" },
           -EBADMSG,
           0,
-          "no such policy" },
+          "a.conf: A link to /nowhere/at/all, where nothing is" },
+        { "a directory among the drop-ins",
+          { ETC, MAIN("64M"), ETC ".d/a.conf/x", "", ETC ".d/b.conf", DROPIN("65M") },
+          0,
+          MIB(65),
+          "a.conf: warning: A directory, which is no drop-in" },
         { "an error in a drop-in names it",
           { ETC, MAIN("64M"), ETC ".d/a.conf", DROPIN("much") },
           -EBADMSG,
@@ -140,6 +145,19 @@ START_TEST(outside_etc) {
 }
 END_TEST
 
+/* Sections that gain limits are told once, where an older version was at work before. */
+START_TEST(inherits_newly) {
+        ck_assert(!pl_policy_inherits_newly("/nowhere"));
+        put("containers/.x", "");
+        ck_assert(!pl_policy_inherits_newly(tmp)); /* a new installation */
+        put("containers/0123", "{}");
+        ck_assert(pl_policy_inherits_newly(tmp));
+        ck_assert_int_eq(pl_policy_inherits_noted(tmp), 0);
+        ck_assert(!pl_policy_inherits_newly(tmp));
+        ck_assert_int_eq(pl_policy_inherits_noted(tmp), 0);
+}
+END_TEST
+
 START_TEST(host) {
         PlHost h = { 0 };
 
@@ -160,6 +178,7 @@ int main(void) {
         tcase_add_checked_fixture(t, setup, tmp_remove);
         tcase_add_loop_test(t, load, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, outside_etc);
+        tcase_add_test(t, inherits_newly);
         tcase_add_test(t, host);
         return run_case(t);
 }

@@ -263,8 +263,10 @@ START_TEST(continuation) {
 END_TEST
 
 static PlPair labels[] = {
+        { (char *)"PODMAN_SYSTEMD_UNIT", (char *)"ml-postgres.service" },
         { (char *)"com.docker.compose.project", (char *)"ml" },
         { (char *)"com.docker.compose.service", (char *)"postgres" },
+        { (char *)"com.docker.swarm.service.name", (char *)"ml_postgres" },
         { (char *)"role", (char *)"database primary" },
 };
 
@@ -286,6 +288,22 @@ static const struct {
         { "label:role=database", false },
         { "label:role=", false },
         { "label:nothing=*", false },
+        { "label:role=database primary", true },
+        { "label:role=database  primary", false },
+        { "label:\"role=database primary\"", true },
+        { "label:role='database primary'", true },
+        { "\"label:role=database primary\"", true },
+        { "compose-project:ml compose-service:postgres", true },
+        { "compose-project:ml\tcompose-service:postgres name:*-1", true },
+        { "compose-project:shop compose-service:postgres", false },
+        { "compose-service:postgres compose-project:shop", false },
+        { "compose-project:shop compose-service:postgres\nMatch=compose-project:ml name:*", true },
+        { "compose-project:ml compose-service:redis\nMatch=name:x compose-project:ml", false },
+        { "label:role=database primary compose-project:ml", true },
+        { "swarm-service:ml_*", true },
+        { "swarm-service:shop_*", false },
+        { "unit:ml-*.service", true },
+        { "unit:ml.service", false },
         { "compose-service:postgres", true },
         { "compose-service:post*", true },
         { "compose-service:redis", false },
@@ -329,7 +347,7 @@ START_TEST(dump) {
                             "read from        main.conf\n"
                             "\n"
                             "SERVICE     MemoryMax  TasksMax\n"
-                            "postgres    4G         -\n"
+                            "postgres    4G         100\n"
                             "[Defaults]  -          100\n"
                             "\n"
                             "SERVICE     LOG      PROBE                    ON UNHEALTHY     "
@@ -339,7 +357,101 @@ START_TEST(dump) {
                             "                                                                      "
                             "   name:ä\n"
                             "[Defaults]  -        auto every 10s           none             -      "
-                            "   everything else\n");
+                            "   everything else\n"
+                            "\n"
+                            "[Service postgres]\n"
+                            "Match=name:pg | name:ä  main.conf:5\n"
+                            "LogMaxSize=10M          main.conf:7\n"
+                            "LogMaxFiles=3           main.conf:8\n"
+                            "Probe=postgres          main.conf:9\n"
+                            "ProbePort=5432          main.conf:10\n"
+                            "OnUnhealthy=restart     main.conf:11\n"
+                            "Required=yes            main.conf:12\n"
+                            "MemoryMax=4G            main.conf:6\n"
+                            "TasksMax=100            main.conf:14 [Defaults]\n"
+                            "\n"
+                            "[Defaults]\n"
+                            "TasksMax=100  main.conf:14\n");
+}
+END_TEST
+
+/* What a section does not say, [Defaults] does, wherever it stands. */
+static const struct {
+        const char *name, *section, *defaults;
+        const char *key, *value;
+        bool inherited;
+} inherited_rows[] = {
+        { "a limit", "", "MemoryMax=256M\n", "MemoryMax", "256M", true },
+        { "its own", "MemoryMax=1G\n", "MemoryMax=256M\n", "MemoryMax", "1G", false },
+        { "empty is unmanaged", "MemoryMax=\n", "MemoryMax=256M\n", "MemoryMax", "-", false },
+        { "empty, then its own", "MemoryMax=\nMemoryMax=2G\n", "MemoryMax=256M\n", "MemoryMax",
+          "2G", false },
+        { "its own, then empty", "MemoryMax=2G\nMemoryMax=\n", "MemoryMax=256M\n", "MemoryMax", "-",
+          false },
+        { "logs", "", "LogMaxSize=10M\n", "LogMaxSize", "10M", true },
+        { "no log rule", "LogMaxSize=\n", "LogMaxSize=10M\n", "LogMaxSize", "infinity", false },
+        { "how a log is rotated", "", "LogMethod=punch\n", "LogMethod", "punch", true },
+        { "a list", "", "LogPath=/a/*.log\nLogPath=/b\n", "LogPath", "/a/*.log /b", true },
+        { "a list is replaced", "LogPath=/c\n", "LogPath=/a/*.log\n", "LogPath", "/c", false },
+        { "disks", "IOReadBandwidthMax=/dev/sdb 5000\n", "IOReadBandwidthMax=/dev/sda 9000\n",
+          "IOReadBandwidthMax", "/dev/sdb 5000", false },
+        { "when it is asked", "", "ProbeInterval=30s\n", "ProbeInterval", "30s", true },
+        { "how often it may fail", "", "ProbeFailures=9\n", "ProbeFailures", "9", true },
+        { "never what is done", "", "OnUnhealthy=restart\n", "OnUnhealthy", "none", false },
+        { "never how it is asked", "", "Probe=tcp\n", "Probe", "auto", false },
+        { "never where", "", "ProbePort=80\n", "ProbePort", "0", false },
+        { "never that memory may be taken by killing", "", "ShrinkMode=kill\n", "ShrinkMode",
+          "safe", false },
+        { "a shorter interval than the built-in timeout", "", "ProbeInterval=1s\n", "ProbeTimeout",
+          "1s", false },
+        { "a contradiction", "MemoryMax=1G\n", "MemoryLow=2G\n", "MemoryLow", "-", false },
+        { "a contradiction the other way", "MemoryLow=2G\n", "MemoryMax=1G\n", "MemoryMax", "-",
+          false },
+        { "a quota in its own period", "CPUQuotaPeriodSec=10ms\n", "CPUQuota=50%\n", "CPUQuota",
+          "50%", true },
+};
+
+START_TEST(inherited) {
+        for (int order = 0; order < 2; order++) {
+                _cleanup_(pl_policy_unrefp) PlPolicy *p = NULL;
+                _cleanup_free_ char *value = NULL;
+                const PlOrigin *o;
+                char text[512];
+                PlResource r;
+
+                snprintf(text, sizeof(text), "%s%s" SVC "%s%s%s", order ? "" : "[Defaults]\n",
+                         order ? "" : inherited_rows[_i].defaults, inherited_rows[_i].section,
+                         order ? "[Defaults]\n" : "", order ? inherited_rows[_i].defaults : "");
+                p = good(text);
+                value = pl_policy_value(p->services[0], inherited_rows[_i].key);
+                ck_assert_msg(pl_streq(value, inherited_rows[_i].value), "%s: %s",
+                              inherited_rows[_i].name, value);
+                o = pl_service_origin(p->services[0], inherited_rows[_i].key);
+                ck_assert_msg((o && o->inherited) == inherited_rows[_i].inherited, "%s",
+                              inherited_rows[_i].name);
+                r = pl_resource_from_name(inherited_rows[_i].key);
+                ck_assert_msg(r == _PL_RESOURCE_INVALID ||
+                                              !!(p->services[0]->by_default & 1U << r) ==
+                                                              inherited_rows[_i].inherited,
+                              "%s", inherited_rows[_i].name);
+        }
+}
+END_TEST
+
+START_TEST(inherited_is_told) {
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        good("[Defaults]\nMemoryMax=256M\nLogMaxSize=10M\nOnUnhealthy=restart\n" SVC
+                             "[Service b]\nMatch=name:b\nMemoryMax=\nLogMaxSize=\n");
+        PlDiagList diag = { 0 };
+
+        pl_policy_tell_inherited(p, &diag);
+        ck_assert_uint_eq(diag.n, 1);
+        ck_assert_str_eq(diag.items[0].message,
+                         "[Service a] had no LogMaxSize=10M, MemoryMax=256M until now, and has it "
+                         "from [Defaults] (main.conf:3); write LogMaxSize= in the section to leave "
+                         "it out");
+        ck_assert_uint_eq(diag.items[0].line, 5);
+        pl_diag_list_deinit(&diag);
 }
 END_TEST
 
@@ -358,6 +470,8 @@ int main(void) {
         TCase *tc = tcase_create("policy");
 
         tcase_add_loop_test(tc, match, 0, PL_ARRAY_SIZE(matches));
+        tcase_add_loop_test(tc, inherited, 0, PL_ARRAY_SIZE(inherited_rows));
+        tcase_add_test(tc, inherited_is_told);
         tcase_add_test(tc, nul_byte);
         tcase_add_test(tc, long_lines);
         tcase_add_test(tc, every_limit);

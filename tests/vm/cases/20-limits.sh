@@ -61,10 +61,9 @@ test_a_section_of_its_own_is_in_force_at_the_first_instruction() {
     done
 }
 
-# What a section leaves open is not what [Defaults] says for others.
-test_defaults_do_not_leak_into_sections() {
-    within 3 has hog pids.max=max
-    within 3 has spin memory.max=max
+test_sections_have_what_defaults_say() {
+    within 3 has hog pids.max=99
+    within 3 has spin memory.max=209715200
 }
 
 start_postgres() {

@@ -108,9 +108,8 @@ P
     within 10 scope_has default MemoryMax 41943040
 }
 
-# systemd's file for all containers says less than what one has by a section of its own.
+# What [Defaults] says is less than what one has by a section of its own.
 test_a_section_wins_over_defaults_at_a_daemon_reload() {
-    local file
     remove_containers
     policy <<'P'
 [Service own]
@@ -126,8 +125,7 @@ P
     full_later own
     within 10 has own memory.max=209715200 pids.max=77
     within 10 scope_has own MemoryMax 209715200
-    file=$(echo /run/systemd/system/docker-.scope.d/*-plimsoll.conf)
-    grep -qx MemoryMax=41943040 "$file" || fail "$(cat "$file")"
+    refute test -e /run/systemd/system/docker-.scope.d/00-plimsoll.conf
     go own
     within 60 is_full own
     # what systemd makes of it by itself, and when it is told again
