@@ -124,7 +124,7 @@ END_TEST
 
 static const struct {
         const char *line, *why; /* NULL: something may match */
-} nevers[] = {
+} impossible[] = {
         { "name:pg-[0-9]*", NULL },
         { "name:[a,b]x", NULL },
         { "name:a\\_b", NULL },
@@ -152,11 +152,11 @@ START_TEST(never) {
         PlMatch line[PL_MATCH_TERMS_MAX];
         _cleanup_free_ char *why = NULL;
         const char *said;
-        size_t n = parse(nevers[_i].line, line, 0, &said);
+        size_t n = parse(impossible[_i].line, line, 0, &said);
 
         ck_assert_int_eq(pl_match_never(line, n, &why), 0);
-        ck_assert_msg(!why == !nevers[_i].why && (!why || strstr(why, nevers[_i].why)), "%s: %s",
-                      nevers[_i].line, why ?: "nothing");
+        ck_assert_msg(!why == !impossible[_i].why && (!why || strstr(why, impossible[_i].why)),
+                      "%s: %s", impossible[_i].line, why ?: "nothing");
         release(line, n);
 }
 END_TEST
@@ -167,6 +167,6 @@ int main(void) {
         tcase_add_loop_test(t, parsed, 0, PL_ARRAY_SIZE(lines));
         tcase_add_loop_test(t, formatted, 0, PL_ARRAY_SIZE(lines));
         tcase_add_loop_test(t, covering, 0, PL_ARRAY_SIZE(pairs));
-        tcase_add_loop_test(t, never, 0, PL_ARRAY_SIZE(nevers));
+        tcase_add_loop_test(t, never, 0, PL_ARRAY_SIZE(impossible));
         return run_case(t);
 }
