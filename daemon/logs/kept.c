@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What was passed is told by its name, "log-<container's id>", and by being a regular file: sockets
- * and the kernel log come by the same way.
+ * What was passed is told by its name, "log-<container's id>/<service>/<container>", and by being a
+ * regular file: sockets and the kernel log come by the same way.
  */
 
 #include "logs/kept.h"
@@ -16,41 +16,52 @@
 #include "lib/base/map.h"
 
 #define NAME_PREFIX "log-"
+#define ID_CHARS    (PL_ID_MAX - 1)
 
-typedef struct Passed {
+typedef struct Kept {
         char id[PL_ID_MAX];
-        int fd;
-} Passed;
+        char name[PL_LOG_KEPT_NAME_MAX + 1];
+        int fd; /* of one that was passed; -EBADF: of one that we have stored */
+} Kept;
 
 struct PlLogKept {
-        PlMap *passed; /* id → Passed */
-        PlMap *stored; /* id → itself */
+        PlMap *passed, *stored; /* id → Kept; passed: and nobody has claimed it */
 };
 
-static bool is_id(const char *s) {
-        return strlen(s) == PL_ID_MAX - 1 && strspn(s, "0123456789abcdef") == PL_ID_MAX - 1;
+static Kept *kept_new(const char *id, const char *name, int fd) {
+        Kept *i = calloc(1, sizeof(*i));
+
+        if (!i)
+                return NULL;
+        i->fd = fd;
+        snprintf(i->id, sizeof(i->id), "%.*s", ID_CHARS, id);
+        snprintf(i->name, sizeof(i->name), "%s", name);
+        return i;
 }
 
-static Passed *passed_free(Passed *p) {
-        if (!p)
+static Kept *kept_free(Kept *i) {
+        if (!i)
                 return NULL;
-        (void)close(p->fd);
-        free(p);
+        if (i->fd >= 0)
+                (void)close(i->fd);
+        free(i);
         return NULL;
 }
 
-static void take_one(PlLogKept *k, const char *id, int fd) {
-        Passed *p = calloc(1, sizeof(*p));
+static bool is_name(const char *s) {
+        const char *id = s + sizeof(NAME_PREFIX) - 1;
 
-        if (!p || pl_map_get(k->passed, id)) {
-                free(p);
+        return pl_startswith(s, NAME_PREFIX) && strspn(id, "0123456789abcdef") == ID_CHARS &&
+               id[ID_CHARS] == '/' && strlen(s) <= PL_LOG_KEPT_NAME_MAX;
+}
+
+static void take_one(PlLogKept *k, const char *name, int fd) {
+        Kept *i = kept_new(name + sizeof(NAME_PREFIX) - 1, name, fd);
+
+        if (!i)
                 (void)close(fd);
-                return;
-        }
-        *p = (Passed){ .fd = fd };
-        memcpy(p->id, id, PL_ID_MAX);
-        if (pl_map_put(k->passed, p->id, p) < 0)
-                passed_free(p);
+        else if (pl_map_put(k->passed, i->id, i) < 0)
+                kept_free(i);
 }
 
 static void take_passed(PlLogKept *k) {
@@ -59,13 +70,10 @@ static void take_passed(PlLogKept *k) {
 
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
-                const char *id = pl_startswith(names[i], NAME_PREFIX)
-                                                 ? names[i] + sizeof(NAME_PREFIX) - 1
-                                                 : "";
                 struct stat st;
 
-                if (is_id(id) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-                        take_one(k, id, fd);
+                if (is_name(names[i]) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+                        take_one(k, names[i], fd);
                 free(names[i]);
         }
         free(names);
@@ -84,76 +92,81 @@ PlLogKept *pl_log_kept_new(void) {
         return TAKE_PTR(k);
 }
 
-PlLogKept *pl_log_kept_free(PlLogKept *k) {
-        Passed *p;
-        char *id;
+static void free_all(PlMap *m) {
+        Kept *i;
 
+        if (m)
+                PL_MAP_FOREACH(i, m)
+        kept_free(i);
+        pl_map_free(m);
+}
+
+PlLogKept *pl_log_kept_free(PlLogKept *k) {
         if (!k)
                 return NULL;
-        if (k->passed)
-                PL_MAP_FOREACH(p, k->passed)
-        passed_free(p);
-        if (k->stored)
-                PL_MAP_FOREACH(id, k->stored)
-        free(id);
-        pl_map_free(k->passed);
-        pl_map_free(k->stored);
+        free_all(k->passed);
+        free_all(k->stored);
         free(k);
         return NULL;
 }
 
-int pl_log_kept_claim(PlLogKept *k, const char *id) {
-        Passed *p = pl_map_remove(k->passed, id);
+/* It stays with the service manager, by the name that it has there. */
+int pl_log_kept_claim(PlLogKept *k, const char *id, char **ret_group) {
+        Kept *i = pl_map_remove(k->passed, id);
+        char *group;
         int fd;
 
-        if (!p)
+        if (!i)
                 return -ENOENT;
-        fd = p->fd;
-        free(p);
+        group = ret_group ? strdup(i->name + sizeof(NAME_PREFIX) - 1 + ID_CHARS + 1) : NULL;
+        fd = TAKE_FD(i->fd);
+        kept_free(pl_map_remove(k->stored, id));
+        if (pl_map_put(k->stored, i->id, i) < 0)
+                kept_free(i);
+        if (ret_group)
+                *ret_group = group;
         return fd;
 }
 
 int pl_log_kept_ids(const PlLogKept *k, char (**ret)[PL_ID_MAX], size_t *ret_n) {
         char(*ids)[PL_ID_MAX] = calloc(pl_map_size(k->passed) + 1, sizeof(*ids));
-        const Passed *p;
+        const Kept *i;
         size_t n = 0;
 
         if (!ids)
                 return -ENOMEM;
-        PL_MAP_FOREACH(p, k->passed)
-        memcpy(ids[n++], p->id, PL_ID_MAX);
+        PL_MAP_FOREACH(i, k->passed)
+        memcpy(ids[n++], i->id, PL_ID_MAX);
         *ret = ids;
         *ret_n = n;
         return 0;
 }
 
-static bool note(PlLogKept *k, const char *id) {
-        char *copy;
+bool pl_log_kept_store(PlLogKept *k, const char *id, const char *group, int fd) {
+        char name[PL_LOG_KEPT_NAME_MAX + 1], text[PL_LOG_KEPT_NAME_MAX + 64];
+        Kept *i;
 
-        if (pl_map_get(k->stored, id))
-                return true;
-        copy = pl_map_size(k->stored) < PL_LOG_KEPT_MAX ? strdup(id) : NULL;
-        if (copy && pl_map_put(k->stored, copy, copy) >= 0)
-                return true;
-        free(copy);
-        return false;
-}
-
-bool pl_log_kept_store(PlLogKept *k, const char *id, int fd) {
-        char text[128];
-
+        snprintf(name, sizeof(name), NAME_PREFIX "%s/%s", id, group);
         pl_log_kept_drop(k, id);
-        if (!note(k, id))
+        i = pl_map_size(k->stored) + pl_map_size(k->passed) < PL_LOG_KEPT_MAX
+                            ? kept_new(id, name, -EBADF)
+                            : NULL;
+        if (!i || pl_map_put(k->stored, i->id, i) < 0) {
+                kept_free(i);
                 return false;
+        }
         /* they have nothing to be polled for, and O_PATH would be refused there */
-        snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=" NAME_PREFIX "%s", id);
+        snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
         return sd_pid_notify_with_fds(0, false, text, &fd, 1) > 0;
 }
 
 void pl_log_kept_drop(PlLogKept *k, const char *id) {
-        char text[128];
+        char text[PL_LOG_KEPT_NAME_MAX + 64];
+        Kept *i = pl_map_remove(k->stored, id) ?: pl_map_remove(k->passed, id);
 
-        free(pl_map_remove(k->stored, id));
-        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=" NAME_PREFIX "%s", id);
+        if (!i)
+                return;
+        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", i->name);
         (void)sd_notify(false, text);
+        kept_free(i);
 }

@@ -317,7 +317,7 @@ typedef struct Found {
         uint64_t rotations, lines; /* of all jobs */
 } Found;
 
-/* A log that its name does not lead to; shared with jobs. */
+/* A log that its name does not lead to, O_PATH; shared with jobs. */
 typedef struct OldFile {
         unsigned n_ref; /* the loop's */
         int fd;
@@ -459,18 +459,18 @@ static OldFile *old_file_unref(OldFile *f) {
         return NULL;
 }
 
-/* @path_fd: O_PATH. Return: NULL when it cannot be opened. */
+/* @path_fd: O_PATH; stays the caller's. Return: NULL when out of memory or descriptors, with errno.
+ */
 static OldFile *old_file_new(int path_fd) {
         OldFile *f = calloc(1, sizeof(*f));
-        char path[64];
 
         if (!f)
                 return NULL;
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-        *f = (OldFile){ .n_ref = 1, .fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) };
+        *f = (OldFile){ .n_ref = 1, .fd = fcntl(path_fd, F_DUPFD_CLOEXEC, 3) };
         if (f->fd >= 0)
                 return f;
         free(f);
+        errno = EMFILE;
         return NULL;
 }
 
@@ -612,7 +612,8 @@ static void store(PlLogEntry *e) {
         bool want = e->watched && !e->logs->dry_run && is_kept(e);
 
         if (want && !e->stored)
-                e->stored = pl_log_kept_store(e->logs->kept, e->id, e->watched->fd);
+                e->stored = pl_log_kept_store(e->logs->kept, e->id, e->wanted.group,
+                                              e->watched->fd);
         else if (!want && e->stored) {
                 pl_log_kept_drop(e->logs->kept, e->id);
                 e->stored = false;
@@ -651,7 +652,7 @@ static void watch(PlLogEntry *e) {
         if (e->watched || !e->told.path || !*e->told.path)
                 return;
         fd = pl_log_file_open_path(e->told.path, e->id);
-        passed = e->logs->dry_run ? -ENOENT : pl_log_kept_claim(e->logs->kept, e->id);
+        passed = e->logs->dry_run ? -ENOENT : pl_log_kept_claim(e->logs->kept, e->id, NULL);
         if (passed >= 0)
                 fd = take_passed(e, fd, passed);
         if (fd >= 0 &&
@@ -1201,10 +1202,12 @@ static void take_gone(PlLogEntry *e, const Job *j) {
 /* Return: whether the entry is ours now: the rest of its log is being archived. @file: ownership
  * passes in any case; NULL: it cannot be opened */
 static bool begin_gone(PlLogEntry *e, OldFile *file) {
-        if (!file || pl_map_put(e->logs->gone, e->id, e) < 0) {
+        int r = file ? pl_map_put(e->logs->gone, e->id, e) : -errno;
+
+        if (r < 0) {
                 report(e, LOG_ERR, PL_MESSAGE_LOG_DROPPED, NULL,
-                       "its container was removed, and the rest of its log is lost: it cannot be "
-                       "opened");
+                       "its container was removed, and the rest of its log is lost: %s",
+                       strerror(-r));
                 old_file_unref(file);
                 return false;
         }
@@ -1231,45 +1234,49 @@ static const PlLogPolicy *policy_of(const PlLogs *l, const char *dir) {
         return l->policy && l->policy->defaults ? &l->policy->defaults->log : NULL;
 }
 
-/* An entry as it was, from the record of a container that was removed while plimsolld was away. */
-static PlLogEntry *entry_of_record(PlLogs *l, const char *id) {
-        PlRotateState s = { 0 };
-        PlLogEntry *e = calloc(1, sizeof(*e));
+/* An entry as it was, of a container that was removed while plimsolld was away.
+ * @group: "<service>/<container>" */
+static PlLogEntry *entry_of_kept(PlLogs *l, const char *id, const char *group) {
+        const char *slash = strchr(group, '/');
+        PlLogEntry *e = slash ? calloc(1, sizeof(*e)) : NULL;
         char defaults[PL_ARCHIVE_NAME_MAX];
+        _cleanup_free_ char *dir = NULL;
         const PlLogPolicy *p;
 
-        if (!e || pl_log_store_load(l->store, id, &s) < 0) {
-                free(e);
+        if (!e)
                 return NULL;
-        }
         e->logs = l;
         memcpy(e->id, id, PL_ID_MAX);
-        p = policy_of(l, s.service);
+        dir = strndup(group, (size_t)(slash - group));
+        e->told.name = strdup(slash + 1);
+        e->told.driver = strdup("json-file");
+        pl_archive_dir_name(NULL, defaults);
+        if (dir && !pl_streq(dir, defaults))
+                e->wanted.service = strdup(dir);
+        if (!dir || !e->told.name) {
+                entry_free(e);
+                return NULL;
+        }
+        p = policy_of(l, dir);
         if (p)
                 e->wanted.log = *p;
         else
                 e->wanted.log.max_size_bytes = PL_UNLIMITED;
         e->wanted.governed = true;
-        e->told.name = TAKE_PTR(s.name);
-        e->told.path = TAKE_PTR(s.path);
-        e->told.driver = TAKE_PTR(s.driver);
-        pl_archive_dir_name(NULL, defaults);
-        if (!pl_streq(s.service, defaults))
-                e->wanted.service = TAKE_PTR(s.service);
-        pl_rotate_state_deinit(&s);
         return e;
 }
 
 /* The engine does not know its container, and plimsolld was not here when it was removed. One that
  * has its name still was not removed: it is another engine's. */
 static void take_left(PlLogs *l, const char *id) {
-        _cleanup_close_ int fd = pl_log_kept_claim(l->kept, id);
+        _cleanup_free_ char *group = NULL;
+        _cleanup_close_ int fd = pl_log_kept_claim(l->kept, id, &group);
         PlLogEntry *e;
         struct stat st;
 
         if (fd < 0)
                 return;
-        e = fstat(fd, &st) == 0 && st.st_nlink == 0 ? entry_of_record(l, id) : NULL;
+        e = group && fstat(fd, &st) == 0 && st.st_nlink == 0 ? entry_of_kept(l, id, group) : NULL;
         if (e && begin_gone(e, old_file_new(fd)))
                 return;
         entry_free(e);
@@ -1508,6 +1515,8 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
         r = take_group(e);
         if (r < 0)
                 return r;
+        if (r > 0)
+                e->stored = false; /* under a name of its own */
         e->told.native = has_max_size(c);
         e->told.live = pl_container_is_live(c);
         if (e->told.started_usec != c->started_usec)

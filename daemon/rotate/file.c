@@ -102,6 +102,15 @@ int pl_log_file_open_path(const char *path, const char *id) {
         return r < 0 ? r : TAKE_FD(f.fd);
 }
 
+int pl_log_file_reopen(int path_fd) {
+        char path[64];
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        return fd < 0 ? -errno : fd;
+}
+
 void pl_log_file_close(PlLogFile *f) {
         if (f->leased)
                 pl_log_file_unlease(f);

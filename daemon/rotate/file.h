@@ -45,6 +45,10 @@ int pl_log_file_is_replaced(const PlLogFile *f, const char *id);
  */
 int pl_log_file_open_path(const char *path, const char *id);
 
+/** pl_log_file_reopen() - for reading and writing, whatever name it has. Return: fd; -EWOULDBLOCK
+ * somebody has a lease on it; -errno. */
+int pl_log_file_reopen(int path_fd);
+
 /**
  * pl_log_file_lease() - make sure that nobody else has the log open, and that whoever opens it
  *                       now waits until pl_log_file_unlease() (at most lease-break-time)

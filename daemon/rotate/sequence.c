@@ -904,9 +904,9 @@ int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int f
         int r, retained;
 
         *ret = (PlRotateOutcome){ .archives.next_expiry_sec = PL_TIME_INFINITY };
-        j.log.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        j.log.fd = pl_log_file_reopen(fd);
         j.choice.align_bytes = 4096;
-        r = j.log.fd < 0 ? -errno : pl_log_store_renew(ctx->store);
+        r = j.log.fd < 0 ? fail(&j, "opening the log", j.log.fd) : pl_log_store_renew(ctx->store);
         ret->renewed = r > 0;
         if (r >= 0)
                 r = load(&j);

@@ -87,7 +87,7 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
  * elsewhere stays as it is. Killed anywhere it can be called again, by another process, too: the
  * record tells how far it came. With req->last nothing but the end of the process stops it.
  *
- * @fd: of the file, for reading and writing
+ * @fd: of the file, O_PATH: the loop must not open it, because a rotation may have a lease on it
  * @ret: always written
  * Return: as pl_log_rotate().
  */

@@ -424,7 +424,7 @@ full_archive() {
     whole chatty 120000
 }
 
-@test "a container that is gone leaves its archives and no state" {
+@test "a container that is gone leaves all that it said in archives, and no state" {
     chatty chatty
     daemon_begin
     speak chatty 1 20000
@@ -432,8 +432,26 @@ full_archive() {
     id=$(id_of chatty)
     docker rm -f chatty >/dev/null
     wait_until 5 test ! -e "$T/archive/.state/$id"
-    rotated 1
+    cmp <(archives chatty | xargs -n 1 zstdcat | jq -r .log | sed '/^$/d') <(tale 0 20000)
+    said 'chatty: [0-9]+ lines archived that its log has left, its container was removed'
 }
+
+# PLIMSOLL_REMOVALS, PLIMSOLL_KILLS: how many, and how often plimsolld is killed meanwhile;
+# ./dev test removals makes 1000 and 100 of it
+removals_on() {
+    daemon_end KILL
+    on_fs "$1"
+    run "$SUPPORT/removals.py" "$E/engine" "$BUILD_DIR" "$E/removals-$1" "${PLIMSOLL_REMOVALS:-30}" \
+        "${PLIMSOLL_KILLS:-3}"
+    rm -rf "$E/removals-$1"
+    printf '%s\n' "$output"
+    [ "$status" -eq 0 ]
+    printf '# %s: %s\n' "$1" "${lines[-1]}" >&3
+}
+
+@test "removals at full speed, plimsolld killed meanwhile, ext4: each line once" { removals_on ext4; }
+@test "removals at full speed, plimsolld killed meanwhile, XFS: each line once" { removals_on xfs; }
+@test "removals at full speed, plimsolld killed meanwhile, btrfs: each line once" { removals_on btrfs; }
 
 @test "dry run touches no log" {
     chatty chatty

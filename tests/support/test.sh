@@ -145,9 +145,11 @@ stage_vm() {
     tally vm $((SECONDS - VM_START)) $status tap "$LOGS/vm.tap" "$LOGS/vm.tap"
 }
 
-# Ten times as many random lives as the integration stage plays, on an engine of their own.
-stage_lives() {
-    local start=$SECONDS status=0
+# rows_of STAGE FILE [OPTION…] - rows of one file, longer than the integration stage plays them; what they
+# tell in comments is shown
+rows_of() {
+    local stage=$1 file=$2 start=$SECONDS status=0
+    shift 2
     compile gcc || return 0
     if ! "$SUPPORT/images.sh" build "$BUILD/images" >"$LOGS/images.log" 2>&1; then
         count images $((SECONDS - start)) 0 1 0
@@ -155,10 +157,21 @@ stage_lives() {
         return
     fi
     start=$SECONDS
-    PLIMSOLL_LIVES=${PLIMSOLL_LIVES:-200} PLIMSOLL_BUILD=$BUILD/gcc PLIMSOLL_IMAGES=$BUILD/images \
-        timeout -k 10 3600 bats --formatter tap "$ROOT/tests/integration/lives.bats" >"$LOGS/lives.log" 2>&1 || status=$?
-    grep '^# .* lives played' "$LOGS/lives.log" || true
-    tally lives $((SECONDS - start)) $status tap "$LOGS/lives.log" "$LOGS/lives.log"
+    PLIMSOLL_BUILD=$BUILD/gcc PLIMSOLL_IMAGES=$BUILD/images timeout -k 10 7200 \
+        bats --formatter tap "$@" "$ROOT/tests/integration/$file" >"$LOGS/$stage.log" 2>&1 || status=$?
+    grep '^# .*\(lives played\|removals, \)' "$LOGS/$stage.log" || true
+    tally "$stage" $((SECONDS - start)) $status tap "$LOGS/$stage.log" "$LOGS/$stage.log"
+}
+
+# Ten times as many random lives as the integration stage plays, on an engine of their own.
+stage_lives() {
+    PLIMSOLL_LIVES=${PLIMSOLL_LIVES:-200} rows_of lives lives.bats
+}
+
+# 1,000 containers that write at full speed, removed and made again on each file system.
+stage_removals() {
+    PLIMSOLL_REMOVALS=${PLIMSOLL_REMOVALS:-1000} PLIMSOLL_KILLS=${PLIMSOLL_KILLS:-100} \
+        rows_of removals logs.bats --filter '^removals at full speed'
 }
 
 stage_fuzz() {
@@ -215,12 +228,12 @@ dev_test() {
         VM_ARGS=(trixie -- package drift control)
     fi
     for stage in "$@"; do
-        case " ${STAGES[*]} lives fuzz " in
+        case " ${STAGES[*]} lives removals fuzz " in
         *" $stage "*) ;;
-        *) die 64 "no such stage: $stage (${STAGES[*]} lives fuzz)" ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals fuzz)" ;;
         esac
         case $stage in
-        integration | lives | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
+        integration | lives | removals | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
         esac
     done
     mkdir -p "$LOGS"
@@ -232,7 +245,7 @@ dev_test() {
         case $stage in
         lint) need lint ;;
         unit | fuzz) need build clang python ;;
-        integration | lives) need build engine integration ;;
+        integration | lives | removals) need build engine integration ;;
         esac
     done
     for stage in "$@"; do

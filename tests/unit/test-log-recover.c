@@ -585,7 +585,7 @@ START_TEST(nameless) {
                 killed_at(removals[_i].rotation, act_rotate, &req, -1);
         }
         append(2000, 2100);
-        fd = open(log_path, O_RDWR | O_CLOEXEC);
+        fd = open(log_path, O_PATH | O_CLOEXEC);
         snprintf(away, sizeof(away), "%s/away", tmp);
         ck_assert_int_eq(removals[_i].moved ? rename(log_path, away) : unlink(log_path), 0);
         req.last = !removals[_i].moved;

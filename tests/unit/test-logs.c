@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -497,7 +498,7 @@ static bool is_forgotten(void) {
         return access(state, F_OK) < 0;
 }
 
-enum { UNLINKED_FIRST, UNLINKED_AFTER, NEVER_INSPECTED };
+enum { UNLINKED_FIRST, UNLINKED_AFTER, NEVER_INSPECTED, LEASED };
 
 /* Whatever the engine does first: its lines are archived to the last, or, where the policy does not
  * ask for it, left as they were. */
@@ -510,6 +511,7 @@ static const struct {
 } removals[] = {
         { "unlinked first", UNLINKED_FIRST, 0, KIB(64), 1304, "json-file" },
         { "unlinked after", UNLINKED_AFTER, 0, KIB(64), 1304, "json-file" },
+        { "a rotation has a lease on it", LEASED, 0, KIB(64), 1304, "json-file" },
         { "only started", NEVER_INSPECTED, 0, KIB(64), 1304, "json-file" },
         { "no LogMaxSize=", UNLINKED_FIRST, 0, PL_UNLIMITED, 0, "json-file" },
         { "LogKeep=yes", UNLINKED_FIRST, PL_LOG_KEEP_YES, PL_UNLIMITED, 1304, "json-file" },
@@ -521,7 +523,9 @@ START_TEST(container_removed) {
         static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
         static char other[] = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
         PlContainer first = container;
+        int fd = -EBADF;
 
+        (void)signal(SIGIO, SIG_IGN); /* that the lease is wanted back */
         pl_logs_set_policy(logs, &p, false);
         policy.keep = removals[_i].keep;
         policy.max_size_bytes = removals[_i].max_size;
@@ -540,16 +544,21 @@ START_TEST(container_removed) {
                 update(28);
         }
         append(4);
+        if (removals[_i].order == LEASED) {
+                fd = open(log_path, O_RDWR | O_CLOEXEC);
+                ck_assert_int_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+        }
         if (removals[_i].order == UNLINKED_FIRST)
                 remove_directory();
         pl_logs_remove(logs, ID, true);
         if (removals[_i].order != UNLINKED_FIRST)
                 remove_directory();
+        if (fd >= 0)
+                (void)close(fd);
         (void)loop(300);
+        LOOP_UNTIL(lines_archived() == removals[_i].archived);
         LOOP_UNTIL(is_forgotten());
-        ck_assert_msg(lines_archived() == removals[_i].archived, "%s: %" PRIu64, removals[_i].name,
-                      lines_archived());
-        ck_assert_msg(n_findings == 0 && n_dropped_said == 0, "%s", removals[_i].name);
+        ck_assert_msg(n_findings <= (fd >= 0) && n_dropped_said == 0, "%s", removals[_i].name);
 }
 END_TEST
 
@@ -632,7 +641,7 @@ static bool keep_all(void *userdata, const char *id) {
         return true;
 }
 
-enum { REMOVED, STAYS, REPLACED, ANOTHER_ENGINES };
+enum { REMOVED, STAYS, REPLACED, ANOTHER_ENGINES, NOT_RECORDED };
 
 /* plimsolld is away while its container is removed, or not. */
 START_TEST(kept_over_a_restart) {
@@ -660,8 +669,12 @@ START_TEST(kept_over_a_restart) {
         hear(&m);
         ck_assert_int_ge(m.fd, 0); /* who ends leaves it there */
         append(4);
-        if (_i == REMOVED)
+        if (_i == REMOVED || _i == NOT_RECORDED)
                 remove_directory();
+        if (_i == NOT_RECORDED) { /* it was killed before a job looked at the log */
+                snprintf(command, sizeof(command), "rm %s/.state/" ID, archive);
+                ck_assert_int_eq(system(command), 0);
+        }
         if (_i == REPLACED) {
                 snprintf(command, sizeof(command), "cd %s/%s && cp *.log x && rm *.log && mv x %s",
                          tmp, ID, log_path);
@@ -675,12 +688,12 @@ START_TEST(kept_over_a_restart) {
                 update(28);
         pl_logs_prune(logs, _i == STAYS || _i == REPLACED ? keep_all : keep_none, NULL);
         (void)loop(300);
-        if (_i == REMOVED)
+        LOOP_UNTIL(lines_archived() == (_i == STAYS || _i == ANOTHER_ENGINES ? 0 : 1308));
+        if (_i == REMOVED || _i == NOT_RECORDED)
                 LOOP_UNTIL(is_forgotten());
-        ck_assert_uint_eq(lines_archived(), _i == REMOVED || _i == REPLACED ? 1308 : 0);
         hear(&m);
         ck_assert(_i == STAYS || _i == REPLACED ? m.fd >= 0 : m.fd < 0);
-        ck_assert_int_eq(is_forgotten(), _i == REMOVED);
+        ck_assert_int_eq(is_forgotten(), _i == REMOVED || _i == NOT_RECORDED);
         if (_i == STAYS || _i == REPLACED) {
                 append(3);
                 pl_logs_remove(logs, ID, true);
@@ -836,7 +849,7 @@ int main(void) {
         tcase_add_loop_test(c, moved_and_back, 0, 2);
         tcase_add_test(c, removed_by_the_engine);
         tcase_add_loop_test(c, container_removed, 0, PL_ARRAY_SIZE(removals));
-        tcase_add_loop_test(c, kept_over_a_restart, 0, 4);
+        tcase_add_loop_test(c, kept_over_a_restart, 0, 5);
         tcase_add_test(c, truncated);
         tcase_add_test(c, few_wakeups);
         tcase_add_test(c, waits_for_the_engine);
