@@ -41,6 +41,7 @@
 #include "lib/base/strv.h"
 #include "lib/base/unit.h"
 #include "lib/docker/answer.h"
+#include "lib/docker/trim.h"
 
 /* ---- the socket, while nobody answers on it ---- */
 
@@ -220,8 +221,10 @@ static bool socket_may_knock(PlEngineSocket *s) {
 typedef struct PlEventStream {
         char *data;
         size_t size, allocated;
-        bool skipping; /* inside a line that is too long */
-        bool damaged;  /* a line was skipped or could not be read */
+        bool skipping;  /* inside a line that is too long */
+        PlTrim trim;    /* of the line that has not ended yet … */
+        size_t trimmed; /* … as far as it was trimmed; 0: not at all, for it is short */
+        bool damaged;   /* a line was skipped or could not be read */
         struct {
                 uint64_t time_nsec, hash;
         } seen[PL_EVENT_STREAM_SEEN];
@@ -232,6 +235,9 @@ typedef struct PlEventStream {
 
 /* Kept between events; a burst's buffer is given back. */
 #define BUFFER_KEPT KIB(4)
+
+/* Lines are longer only where somebody has put much into labels. */
+#define TRIM_ABOVE KIB(16)
 
 static void stream_deinit(PlEventStream *s) {
         free(s->data);
@@ -247,6 +253,7 @@ static void release(PlEventStream *s) {
 static void stream_reset(PlEventStream *s) {
         release(s);
         s->skipping = s->damaged = false;
+        s->trimmed = 0;
 }
 
 /* Keep bytes. Return: 0, -ENOMEM, -ENOBUFS above PL_EVENT_STREAM_MAX. */
@@ -330,6 +337,16 @@ static bool dispatch_event(PlEventStream *s, PlEvent *e, Source source,
         return go_on;
 }
 
+/* The line that lies first in the buffer, or has just come. @size: what there is of it. Return:
+ * what is left. */
+static size_t trim_line(PlEventStream *s, char *line, size_t size) {
+        if (s->trimmed == 0 && size <= TRIM_ABOVE)
+                return size;
+        if (s->trimmed == 0)
+                s->trim = (PlTrim){ 0 };
+        return s->trimmed = pl_trim(&s->trim, line, s->trimmed, size);
+}
+
 static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
                           bool (*handler)(void *, PlEvent *), void *userdata) {
         PlEvent e;
@@ -353,25 +370,31 @@ static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
  * Hand out every complete line that is a new event of a container
  * @handler: Return: false to stop at once; the stream is not touched any more then
  *
- * Return: false when a handler has said so. Lines that are no events and lines longer than
- * PL_DOCKER_RECORD_MAX are skipped and set s->damaged: something may have been missed.
+ * Return: false when a handler has said so. Lines that are no events and lines that, trimmed, are
+ * longer than PL_DOCKER_RECORD_MAX are skipped and set s->damaged: something may have been missed.
  */
 static bool stream_dispatch(PlEventStream *s, bool (*handler)(void *, PlEvent *), void *userdata) {
         size_t begin = 0;
 
         for (;;) {
-                const char *line = s->data + begin,
-                           *end = begin < s->size ? memchr(line, '\n', s->size - begin) : NULL;
+                char *line = s->data + begin;
+                const char *end = begin < s->size ? memchr(line, '\n', s->size - begin) : NULL;
+                size_t n;
 
                 if (!end)
                         break;
                 begin += (size_t)(end + 1 - line);
-                if (!dispatch_line(s, line, (size_t)(end - line), handler, userdata))
+                n = trim_line(s, line, (size_t)(end - line));
+                s->trimmed = 0;
+                if (!dispatch_line(s, line, n, handler, userdata))
                         return false;
         }
 
+        if (begin < s->size)
+                s->size = begin + trim_line(s, s->data + begin, s->size - begin);
         if (s->size - begin > PL_DOCKER_RECORD_MAX) {
                 s->skipping = s->damaged = true;
+                s->trimmed = 0;
                 begin = s->size;
         }
         if (begin > 0) {
@@ -927,18 +950,24 @@ static bool on_event(void *userdata, PlEvent *event);
 
 /* The stream may be late, and may have lost some: what it has not told is told now. */
 static void tell_history(PlEngine *e, const Request *q) {
-        const char *p = q->answer.data, *end, *line_end;
+        char *p = q->answer.data;
+        const char *end, *line_end;
         PlEvent event;
 
         if (!p) /* there was none */
                 return;
         end = p + q->answer.size;
-        for (; p < end; p = line_end + 1) {
+        for (; p < end; p += line_end + 1 - p) {
+                PlTrim trim = { 0 };
+                size_t n;
+
                 line_end = memchr(p, '\n', (size_t)(end - p));
                 if (!line_end)
                         break;
-                if (line_end - p > (ptrdiff_t)PL_DOCKER_RECORD_MAX ||
-                    pl_docker_parse_event(p, (size_t)(line_end - p), &event) < 0)
+                n = (size_t)(line_end - p);
+                if (n > TRIM_ABOVE)
+                        n = pl_trim(&trim, p, 0, n);
+                if (n > PL_DOCKER_RECORD_MAX || pl_docker_parse_event(p, n, &event) < 0)
                         continue;
                 if (!pl_streq(event.id, q->id))
                         pl_event_deinit(&event);

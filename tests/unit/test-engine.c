@@ -416,6 +416,28 @@ START_TEST(test_bad_line) {
 }
 END_TEST
 
+#define LONG_LABEL_ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* An event is in a line with all labels of its container, however long these are. */
+START_TEST(test_long_label) {
+        connect_to_fake();
+        fake_do(&fake, "[{\"op\":\"raw\",\"data\":\"{\\\"Type\\\":\\\"container\\\","
+                       "\\\"Action\\\":\\\"die\\\",\\\"Actor\\\":{\\\"ID\\\":\\\"" LONG_LABEL_ID
+                       "\\\",\\\"Attributes\\\":{\\\"huge\\\":\\\"\"},"
+                       "{\"op\":\"raw\",\"data\":\"0123456789abcdef\",\"times\":200000},"
+                       "{\"op\":\"raw\",\"data\":\"\\\",\\\"exitCode\\\":\\\"3\\\"}},"
+                       "\\\"timeNano\\\":1700000000000000001}\\n\"}]");
+        ck_assert(run_until(event, &n_events, 1, LONG));
+        ck_assert_int_eq(last_event.action, PL_EVENT_DIE);
+        ck_assert_int_eq(last_event.exit_code, 3);
+        fake_do(&fake, "{\"op\":\"create\",\"name\":\"a\"}");
+        ck_assert(run_until(event, &n_events, 2, LONG));
+        ck_assert_int_eq(last_event.action, PL_EVENT_CREATE);
+        ck_assert_uint_eq(n_missed, 0);
+        ck_assert_uint_eq(n_lost, 0);
+}
+END_TEST
+
 START_TEST(test_flood) {
         connect_to_fake();
         fake_do(&fake, "[{\"op\":\"generate\",\"n\":100},{\"op\":\"burst\",\"n\":10000}]");
@@ -447,6 +469,7 @@ int main(void) {
         tcase_add_test(t, test_gap);
         tcase_add_test(t, test_doubled_and_reordered);
         tcase_add_loop_test(t, test_bad_line, 0, PL_ARRAY_SIZE(bad_lines));
+        tcase_add_test(t, test_long_label);
         tcase_add_test(t, test_flood);
         return run_case(t);
 }
