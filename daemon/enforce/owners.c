@@ -119,12 +119,11 @@ static void note_engine_error(PlEnforcer *e, PlHeld *h, const char *why) {
                 if (h->want.v[r].set)
                         news |= pl_held_set_error(h, r, PL_OWNER_ENGINE, why);
         if (why && news)
-                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
-                                  why, NULL,
-                                  "the engine did not take the limits (%s). %s; `docker inspect` "
-                                  "shows "
-                                  "others",
-                                  why, kernel_says(h));
+                pl_subject_report_of_many(e->reporter, h->subject, LOG_WARNING,
+                                          PL_MESSAGE_LIMITS_FAILED, why,
+                                          "the engine did not take the limits (%s). %s; `docker "
+                                          "inspect` shows others",
+                                          why, kernel_says(h));
 }
 
 static bool has_scope(const PlEnforcer *e, const PlHeld *h) {
@@ -427,12 +426,11 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
                         news |= pl_held_set_error(h, r, PL_OWNER_SYSTEMD,
                                                   error == -ENOENT ? NULL : why);
         if (why && news && h->cgroup)
-                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
-                                  why, NULL,
-                                  "systemd did not take the limits (%s). %s; a daemon-reload may "
-                                  "take "
-                                  "them away for a moment",
-                                  why, kernel_says(h));
+                pl_subject_report_of_many(e->reporter, h->subject, LOG_WARNING,
+                                          PL_MESSAGE_LIMITS_FAILED, why,
+                                          "systemd did not take the limits (%s). %s; a "
+                                          "daemon-reload may take them away for a moment",
+                                          why, kernel_says(h));
 }
 
 static void on_systemd_reloading(void *userdata) {

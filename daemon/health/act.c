@@ -186,7 +186,7 @@ static void on_changed(void *userdata, const PlHealthdReport *r) {
                                   .priority = priority,
                                   .message_id = message_of(r, priority),
                                   .container_name = s ? pl_subject_name(s) : NULL,
-                                  .container_id = s ? s->id : NULL,
+                                  .container_id = r->id, /* it may be known by that alone */
                                   .service = r->service,
                                   .fields = fields,
                   },

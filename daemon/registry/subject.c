@@ -9,7 +9,7 @@
 #include <stdarg.h>
 
 const char *pl_subject_name(const PlSubject *s) {
-        return s->facts && s->facts->name ? s->facts->name : s->id;
+        return s->facts && s->facts->name && *s->facts->name ? s->facts->name : s->id;
 }
 
 PL_PRINTF(4, 0)

@@ -27,7 +27,8 @@ typedef struct PlSubject {
         struct PlHeld *held; /* enforce/: the values that it is held to */
 } PlSubject;
 
-/** pl_subject_name() - for people: container name, or its id before the first inspection. */
+/** pl_subject_name() - for people: container name, or its id where none is known. Return: never
+ * NULL, nor empty. */
 const char *pl_subject_name(const PlSubject *s);
 
 /** pl_subject_is_known() - do we know more than its create event said? */

@@ -10,7 +10,7 @@
 
 void pl_inspected_take(PlInspected *i, const PlContainer *c) {
         pid_t main_pid = c->pid > 0 ? c->pid : i->main_pid;
-        const char *name = c->name ? c->name : "";
+        const char *name = c->name && *c->name ? c->name : c->id;
 
         *i = (PlInspected){
                 .phase = c->phase,

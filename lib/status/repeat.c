@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "lib/base/id.h"
 #include "lib/base/map.h"
 #include "lib/base/text.h"
 
@@ -144,9 +145,36 @@ static Cause *cause_of(PlRepeats *r, const PlRepeat *what, int *reterr) {
         return NULL;
 }
 
-int pl_repeats_add(PlRepeats *r, const PlRepeat *what, uint64_t now_usec) {
+/* An engine's answer names the container, and nothing else in it differs. Return: owned by the
+ * caller; NULL: out of memory. */
+static char *without_id(const char *text, const char *id) {
+        size_t n = id && pl_is_id(id) ? strlen(id) : 0;
+        const char *at;
+        char *ret = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&ret, &size);
+
+        if (!f)
+                return NULL;
+        while (n > 0 && (at = strstr(text, id))) {
+                (void)fprintf(f, "%.*s…", (int)(at - text), text);
+                text = at + n;
+        }
+        (void)fputs(text, f);
+        return pl_take_text(f, &ret);
+}
+
+int pl_repeats_add(PlRepeats *r, const PlRepeat *said, uint64_t now_usec) {
+        _cleanup_free_ char *text = without_id(said->text, said->id);
+        PlRepeat one = *said;
+        const PlRepeat *what = &one;
         int error = 0;
-        Cause *c = cause_of(r, what, &error);
+        Cause *c;
+
+        if (!text)
+                return -ENOMEM;
+        one.text = text;
+        c = cause_of(r, what, &error);
 
         if (!c)
                 return error;

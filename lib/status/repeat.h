@@ -35,8 +35,9 @@ typedef struct PlRepeat {
         unsigned n; /* out: how many containers; more than one: the text names some of them */
 } PlRepeat;
 
-/** pl_repeats_add() - Return: 0; -ENOMEM, -ENOSPC: say it at once, it is not gathered. */
-int pl_repeats_add(PlRepeats *r, const PlRepeat *what, uint64_t now_usec);
+/** pl_repeats_add() - the container's own id in a text is no other cause. Return: 0; -ENOMEM,
+ * -ENOSPC: say it at once, it is not gathered. */
+int pl_repeats_add(PlRepeats *r, const PlRepeat *said, uint64_t now_usec);
 
 /** pl_repeats_due() - when the next line is due; 0: there is none. */
 uint64_t pl_repeats_due(const PlRepeats *r);

@@ -6,6 +6,7 @@
  */
 
 #include "core-fixture.h"
+#include "lib/health/facts.h"
 
 #define POLICY "[Service web]\nMatch=name:web\n[Service rest]\nMatch=name:d*\n"
 
@@ -449,6 +450,27 @@ START_TEST(asked_once_more) {
 }
 END_TEST
 
+/* Whatever is told of a container begins with it. */
+START_TEST(a_name_for_each) {
+        PlContainer facts = { 0 };
+        PlSubject s = { .id = ID_A };
+        PlInspected seen = { 0 };
+
+        ck_assert_str_eq(pl_subject_name(&s), ID_A);
+        memcpy(facts.id, ID_A, sizeof(facts.id));
+        s.facts = &facts;
+        ck_assert_str_eq(pl_subject_name(&s), ID_A);
+        pl_inspected_take(&seen, &facts);
+        ck_assert(pl_startswith(seen.name, "aaaaaaaaaaaa"));
+        facts.name = (char[]){ "" };
+        ck_assert_str_eq(pl_subject_name(&s), ID_A);
+        facts.name = (char[]){ "web" };
+        ck_assert_str_eq(pl_subject_name(&s), "web");
+        pl_inspected_take(&seen, &facts);
+        ck_assert_str_eq(seen.name, "web");
+}
+END_TEST
+
 START_TEST(missed_event_lists_again) {
         json_int_t lists;
 
@@ -760,6 +782,7 @@ int main(void) {
         tcase_add_test(t, state_of_the_gone);
         tcase_add_test(t, outdated_inspection);
         tcase_add_test(t, asked_once_more);
+        tcase_add_test(t, a_name_for_each);
         tcase_add_test(t, missed_event_lists_again);
         tcase_add_test(t, lost_engine_is_stale);
         tcase_add_test(t, no_engine);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "lib/base/id.h"
 #include "lib/status/repeat.h"
 #include "unit.h"
 
@@ -74,6 +75,23 @@ START_TEST(causes_are_apart) {
 }
 END_TEST
 
+/* The engine's words name the container that it was asked about. */
+START_TEST(the_id_is_no_cause) {
+        char id[PL_ID_MAX] = { 0 }, text[2 * PL_ID_MAX + 40];
+
+        for (char c = 'a'; c <= 'f'; c++) {
+                memset(id, c, PL_ID_MAX - 1);
+                (void)snprintf(text, sizeof(text), "no (Cannot update container %s: /x/%s.scope)",
+                               id, id);
+                say(id, text, T0);
+        }
+        ck_assert(pl_repeats_take(r, UINT64_MAX, &line));
+        ck_assert_uint_eq(line.n, 6);
+        ck_assert_ptr_nonnull(strstr(line.text, "): no (Cannot update container …: /x/….scope)"));
+        ck_assert(!pl_repeats_take(r, UINT64_MAX, &line));
+}
+END_TEST
+
 /* Told once per container, until the cause has rested. */
 START_TEST(once_per_container) {
         say("a", "no", T0);
@@ -132,6 +150,7 @@ int main(void) {
         TCase *t = tcase_create("repeat");
 
         tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_test(t, the_id_is_no_cause);
         tcase_add_loop_test(t, gathered, 0, (int)PL_ARRAY_SIZE(rows));
         tcase_add_test(t, causes_are_apart);
         tcase_add_test(t, once_per_container);
