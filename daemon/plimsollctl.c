@@ -27,17 +27,22 @@ static const PlCommand commands[] = { PL_CTL_COMMANDS(ROW) };
 
 /* ---- values ---- */
 
-static const char *set_time(void *field, const char *value) {
-        return pl_when_parse(value, pl_clock_usec(CLOCK_REALTIME), field) < 0
+/* Nothing is no bound, as in docker logs. */
+static const char *set_since(void *field, const char *value) {
+        *(uint64_t *)field = 0;
+        return *value && pl_when_parse(value, pl_clock_usec(CLOCK_REALTIME), field) < 0
                                ? "not a time; 10m, yesterday and 03:04 are"
                                : NULL;
 }
 
+static const char *set_until(void *field, const char *value) {
+        *(uint64_t *)field = UINT64_MAX;
+        return pl_streq(value, "0") ? NULL /* which is none, as in docker logs */
+                                    : set_since(*value ? field : &(uint64_t){ 0 }, value);
+}
+
 static const char *set_tail(void *field, const char *value) {
-        if (pl_streq(value, "all"))
-                *(uint64_t *)field = UINT64_MAX;
-        else if (pl_parse_uint64(value, field) < 0)
-                return "not a number of lines";
+        *(uint64_t *)field = pl_when_parse_tail(value);
         return NULL;
 }
 
@@ -86,8 +91,8 @@ static const PlOption options[] = {
           "so many looks, then end" },
         { "verbose", 'v', NULL, "check", PL_OPTION_FLAG, IN(verbose), "also what was understood" },
         { "since", 0, "WHEN", "logs", PL_OPTION_OWN, IN(logs.since_nsec),
-          "10m, \"2h ago\", yesterday, RFC 3339 ...", set_time },
-        { "until", 0, "WHEN", "logs", PL_OPTION_OWN, IN(logs.until_nsec), "likewise", set_time },
+          "10m, \"2h ago\", yesterday, RFC 3339 ...", set_since },
+        { "until", 0, "WHEN", "logs", PL_OPTION_OWN, IN(logs.until_nsec), "likewise", set_until },
         { "tail", 'n', "N", "logs", PL_OPTION_OWN, IN(logs.tail), "the last N lines (all)", set_tail },
         { "follow", 'f', NULL, "logs", PL_OPTION_FLAG, IN(logs.follow),
           "go on with what is written" },
@@ -101,6 +106,8 @@ static const PlOption options[] = {
           "when each line was written" },
         { "details", 0, NULL, "logs", PL_OPTION_FLAG, IN(logs.details),
           "labels and variables of the logging options" },
+        { "container", 0, "ID", "logs", PL_OPTION_TEXT, IN(logs.container),
+          "of a service one container, also one that is gone" },
         { "path", 0, "FILE", "logs", PL_OPTION_TEXT, IN(logs.path),
           "a file of LogPath=, with its archives" },
         { "dry-run", 0, NULL, "adopt-logs", PL_OPTION_FLAG, IN(adopt.dry_run),
@@ -146,8 +153,8 @@ static const struct {
           "NAME is a container, its id or the first four digits or more of that, or the\n"
           "name of a [Service] section of the policy. Of adopt-logs there may be several." },
         { "times",
-          "WHEN is a point in time: 10m, \"2h ago\", yesterday, 03:04, \"2026-01-02 03:04\"\n"
-          "(local time), RFC 3339, or seconds since 1970.\n"
+          "WHEN is a point in time, as for docker logs: 10m, 2026-01-02T03:04, RFC 3339,\n"
+          "SECONDS.NANOSECONDS since 1970; or \"2h ago\", yesterday, \"2026-01-02 03:04\".\n"
           "SPAN is a time span of systemd.time(7): 90s, 2min, 1h 30min." },
         { "exit-status", "0  all is well; the request was carried out; the state was reached\n"
                          "1  something is unhealthy or out of line, probe found it not up; a\n"

@@ -16,7 +16,7 @@ _plimsollctl_options() {
     wait) echo --control --json --for --timeout --help ;;
     logs)
         echo --control --json --since --until --tail --follow --grep --ignore-case --stdout --stderr \
-            --timestamps --details --path --archive --help
+            --timestamps --details --container --path --archive --help
         ;;
     check) echo --control --json --verbose --policy --help ;;
     import) echo --json --help ;;
@@ -39,7 +39,7 @@ _plimsollctl() {
             control=(--control "${COMP_WORDS[i + 1]}")
             i=$((i + 1))
             ;;
-        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --archive | --max-size | --max-files | --policy | --engine | --engine-pid) i=$((i + 1)) ;;
+        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --container | --archive | --max-size | --max-files | --policy | --engine | --engine-pid) i=$((i + 1)) ;;
         -*) ;;
         *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
@@ -59,7 +59,7 @@ _plimsollctl() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --max-size | --max-files | --engine | --engine-pid) return ;;
+    --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --container | --max-size | --max-files | --engine | --engine-pid) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_options "$command")" -- "$cur")

@@ -53,6 +53,7 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s i -l ignore-cas
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l stdout -d 'Standard output alone'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l stderr -d 'Standard error alone'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s t -l timestamps -d 'When each line was written'
+complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l container -x -d 'Of a service one container'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l path -r -F -d 'A file of LogPath='
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l details -d 'Labels and variables'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l archive -r -d 'Where archives are'

@@ -29,6 +29,7 @@ typedef struct PlCtlLogs {
         uint64_t tail;                   /* UINT64_MAX: all */
         const char *grep;                /* NULL: every line */
         const char *path;                /* a file of LogPath=; NULL: a container's log */
+        const char *container;           /* of a service the one with this id; NULL: all */
         bool ignore_case, follow, only_stdout, only_stderr, timestamps, details;
 } PlCtlLogs;
 

@@ -26,7 +26,8 @@
         ROW("rotate", "NAME", rotate, "rotate a container's log now", NULL)                       \
         ROW("logs", "[NAME]", logs, "archives and log as one",                                      \
             "Shows a container's archived and live log as one, as docker logs would. NAME may\n"  \
-            "also be a container that is gone.")                                                  \
+            "also be a container that is gone, or a service: then all containers that it has\n"   \
+            "had are one stream.")                                                  \
         ROW("check", "[FILE]", check, "is a policy right? (-v: what was understood)",             \
             "Says whether a policy is right: FILE, \"-\" for standard input, or the one of the\n" \
             "running daemon as it is on disk.")                                                   \

@@ -84,3 +84,34 @@ int pl_ctl_paths(PlCtl *ctl, char **ret_policy, char **ret_archive) {
         json_decref(status);
         return exit_status;
 }
+
+/* The usual sockets are systemd's: a connection would start an engine that was stopped on purpose.
+ */
+static bool may_connect(const char *socket) {
+        _cleanup_free_ char *service = NULL;
+
+        if ((!pl_streq(socket, "/run/docker.sock") && !pl_streq(socket, "/var/run/docker.sock")) ||
+            !pl_systemctl_is_there())
+                return true;
+        service = pl_systemctl_property("docker.service", "ActiveState");
+        return service && (pl_streq(service, "active") || pl_streq(service, "reloading"));
+}
+
+void pl_ctl_engine(PlCtl *ctl, char **ret_socket, bool *ret_dry_run) {
+        const char *url = NULL, *environment = getenv("DOCKER_HOST");
+        json_t *status = NULL;
+
+        *ret_socket = NULL;
+        *ret_dry_run = false;
+        if ((ctl->control_given || may_ask()) && ask(ctl, &status) == 0) {
+                url = json_string_value(json_object_get(json_object_get(status, "engine"), "url"));
+                *ret_dry_run = json_is_true(json_object_get(status, "dry_run"));
+        }
+        if (!url && environment && *environment)
+                url = environment;
+        if (!url)
+                url = "unix:///run/docker.sock";
+        if (pl_startswith(url, "unix://") && may_connect(url + strlen("unix://")))
+                *ret_socket = strdup(url + strlen("unix://"));
+        json_decref(status);
+}

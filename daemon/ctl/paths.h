@@ -16,3 +16,14 @@
  * Return: -1 to go on, or an exit status; it was said why.
  */
 int pl_ctl_paths(PlCtl *ctl, char **ret_policy, char **ret_archive);
+
+/**
+ * pl_ctl_engine() - the engine's socket: as the running daemon says, else DOCKER_HOST, else the
+ * usual
+ *
+ * Never starts an engine.
+ *
+ * @ret_socket: its path, owned by the caller; NULL: none that may be asked
+ * @ret_dry_run: the daemon runs, and changes nothing
+ */
+void pl_ctl_engine(PlCtl *ctl, char **ret_socket, bool *ret_dry_run);

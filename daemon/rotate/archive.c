@@ -31,7 +31,7 @@ struct PlArchiver {
         uint64_t written, frame_start; /* offsets in the archive */
         uint64_t frame_raw;
         PlSeekTable table;
-        PlJsonlogStats stats;
+        PlJsonlogStats stats; /* times are those of the frame */
         PlArchiveResult done; /* up to the last whole frame */
 };
 
@@ -120,6 +120,17 @@ static int compress(PlArchiver *a, const char *data, size_t size, ZSTD_EndDirect
         return 0;
 }
 
+static void take_times(PlArchiver *a) {
+        struct PlSeekFrame *frame = &a->table.frames[a->table.n - 1];
+
+        frame->from_sec = a->stats.min_sec;
+        frame->to_sec = a->stats.max_sec;
+        if (a->stats.max_sec > 0 && (a->done.max_sec == 0 || a->stats.min_sec < a->done.min_sec))
+                a->done.min_sec = a->stats.min_sec;
+        a->done.max_sec = PL_MAX(a->done.max_sec, a->stats.max_sec);
+        a->stats.min_sec = a->stats.max_sec = 0;
+}
+
 static int end_frame(PlArchiver *a) {
         int r;
 
@@ -134,8 +145,7 @@ static int end_frame(PlArchiver *a) {
         a->done.raw_bytes += a->frame_raw;
         a->done.packed_bytes = a->written;
         a->done.lines = a->stats.lines;
-        a->done.min_sec = a->stats.min_sec;
-        a->done.max_sec = a->stats.max_sec;
+        take_times(a);
         /* on its way to the disk while the next frame is compressed: less to wait for at the end */
         (void)sync_file_range(a->fd, (off_t)a->frame_start, (off_t)(a->written - a->frame_start),
                               SYNC_FILE_RANGE_WRITE);

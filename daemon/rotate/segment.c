@@ -8,6 +8,7 @@
 #include "rotate/segment.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -24,11 +25,24 @@ void pl_log_segment_close(PlLogSegment *s) {
         *s = (PlLogSegment)PL_LOG_SEGMENT_INIT;
 }
 
+/* Without them, all frames are read. */
+static int load_times(PlLogSegment *s, off_t end) {
+        _cleanup_free_ uint8_t *data = malloc(s->table.times_bytes);
+
+        if (!data)
+                return -ENOMEM;
+        if (pread(s->fd, data, s->table.times_bytes, end - (off_t)s->table.times_bytes) ==
+            (ssize_t)s->table.times_bytes)
+                pl_seek_table_times(&s->table, data);
+        return 0;
+}
+
 static int load_table(PlLogSegment *s) {
         uint8_t footer[PL_SEEK_FOOTER_BYTES];
         _cleanup_free_ uint8_t *data = NULL;
         struct stat st;
         size_t size;
+        int r;
 
         if (fstat(s->fd, &st) < 0)
                 return -errno;
@@ -44,7 +58,66 @@ static int load_table(PlLogSegment *s) {
                 return -ENOMEM;
         if (pread(s->fd, data, size, st.st_size - (off_t)size) != (ssize_t)size)
                 return -EBADMSG;
-        return pl_seek_table_decode(data, size, (uint64_t)st.st_size, &s->table);
+        r = pl_seek_table_decode(data, size, (uint64_t)st.st_size, &s->table);
+        return r < 0 || s->table.times_bytes == 0 ? r : load_times(s, st.st_size - (off_t)size);
+}
+
+/* How much is in a frame, of which the last may be cut off. Return: bytes; 0 nothing. */
+static size_t measure(ZSTD_DCtx *zstd, const char *data, size_t size) {
+        _cleanup_free_ char *out = malloc(KIB(128));
+        ZSTD_inBuffer in = { data, size, 0 };
+        size_t n = 0, left = 1;
+
+        (void)ZSTD_DCtx_reset(zstd, ZSTD_reset_session_only);
+        while (out && left > 0 && !ZSTD_isError(left) && n <= FRAME_RAW_MAX) {
+                ZSTD_outBuffer o = { out, KIB(128), 0 };
+                size_t pos = in.pos;
+
+                left = ZSTD_decompressStream(zstd, &o, &in);
+                n += o.pos;
+                if (o.pos == 0 && in.pos == pos)
+                        break;
+        }
+        return n;
+}
+
+/* The table of an archive that was cut off, or whose end is damaged, from its frames. */
+static int rebuild_table(PlLogSegment *s, const char *data, size_t size) {
+        ZSTD_DCtx *zstd = ZSTD_createDCtx();
+        int r = zstd ? 0 : -ENOMEM;
+
+        for (size_t at = 0; r >= 0 && at < size;) {
+                size_t packed = ZSTD_findFrameCompressedSize(data + at, size - at), raw;
+
+                if (ZSTD_isError(packed))
+                        packed = size - at;
+                raw = measure(zstd, data + at, packed);
+                if (raw > 0)
+                        r = pl_seek_table_add(&s->table, (uint32_t)packed, (uint32_t)raw);
+                if (raw == 0 || packed > UINT32_MAX)
+                        break; /* the table, or what is no frame */
+                at += packed;
+        }
+        ZSTD_freeDCtx(zstd);
+        return r < 0 || s->table.n > 0 ? r : -EBADMSG;
+}
+
+static int salvage(PlLogSegment *s) {
+        struct stat st;
+        void *data;
+        int r;
+
+        if (fstat(s->fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size == 0)
+                return -EBADMSG;
+        data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, s->fd, 0);
+        if (data == MAP_FAILED)
+                return -errno;
+        r = rebuild_table(s, data, (size_t)st.st_size);
+        (void)munmap(data, (size_t)st.st_size);
+        s->cut = r >= 0;
+        return r;
 }
 
 int pl_log_segment_open(int fd, const PlArchiveName *name, PlLogSegment *ret) {
@@ -55,6 +128,8 @@ int pl_log_segment_open(int fd, const PlArchiveName *name, PlLogSegment *ret) {
                            .to_sec = name->to_sec };
         int r = load_table(&s);
 
+        if (r == -EBADMSG)
+                r = salvage(&s);
         for (size_t i = 0; r >= 0 && i < s.table.n; i++) {
                 s.raw_bytes += s.table.frames[i].raw_bytes;
                 if (s.table.frames[i].raw_bytes > FRAME_RAW_MAX ||
@@ -101,7 +176,8 @@ static ssize_t unpack(PlLogSegment *s, size_t frame, char *raw, size_t size, siz
                         break;
         }
         /* a frame that fills the buffer still has its checksum to come */
-        if (left > 0 && n_packed == s->table.frames[frame].packed_bytes) {
+        if (left > 0 && n_packed == s->table.frames[frame].packed_bytes &&
+            !(s->cut && frame == s->table.n - 1)) {
                 left = ZSTD_decompressStream(s->zstd, &out, &in);
                 if (left != 0)
                         return -EBADMSG;

@@ -13,6 +13,7 @@ typedef struct PlLogSegment {
         uint64_t gen, from_sec, to_sec;
         PlSeekTable table;
         uint64_t raw_bytes; /* of all frames */
+        bool cut;           /* its end is missing: the table was made from what is there */
         size_t frame;       /* that data holds; SIZE_MAX: none */
         char *data;
         void *zstd;
@@ -21,7 +22,8 @@ typedef struct PlLogSegment {
 #define PL_LOG_SEGMENT_INIT \
         { .fd = -EBADF, .frame = SIZE_MAX }
 
-/** pl_log_segment_open() - @fd: of an archive; ownership passes. Return: 0, -EBADMSG, -ENOMEM. */
+/** pl_log_segment_open() - @fd: of an archive; ownership passes. One without a table is read as far
+ * as it goes. Return: 0, -EBADMSG nothing of it can be read, -ENOMEM. */
 int pl_log_segment_open(int fd, const PlArchiveName *name, PlLogSegment *ret);
 void pl_log_segment_close(PlLogSegment *s);
 

@@ -279,7 +279,7 @@ static int relearn(Job *j, uint64_t size, uint64_t marker_gen) {
         fd = pl_log_store_open_archive(j->ctx->store, &archives[n - 1]);
         r = fd < 0 ? fd : pl_log_segment_open(fd, &archives[n - 1].name, &segment);
         if (r >= 0) {
-                r = remake(j, size, &segment);
+                r = segment.cut ? 0 : remake(j, size, &segment);
                 pl_log_segment_close(&segment);
         } else if (r == -EBADMSG || r == -ENOENT)
                 r = 0; /* an archive that cannot be read archives nothing */

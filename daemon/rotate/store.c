@@ -88,8 +88,8 @@ int pl_log_store_open(const char *path, bool write, gid_t gid, PlLogStore **ret)
         if (s->fd < 0)
                 return s->fd;
         s->state_fd = make_dir(s->fd, STATE_DIR, write, gid);
-        if (s->state_fd < 0)
-                return s->state_fd;
+        if (s->state_fd < 0 && (write || s->state_fd == -ENOMEM))
+                return s->state_fd; /* archives can be read without records */
         if (write)
                 s->reserve_used = !make_reserve(s);
         *ret = TAKE_PTR(s);
@@ -137,13 +137,16 @@ static int open_service(PlLogStore *s, const char *service, bool make) {
 }
 
 int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
-        _cleanup_close_ int fd = openat(s->state_fd, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *text = NULL;
         struct stat st;
         PlRotateState state;
         ssize_t n;
         int r;
 
+        if (s->state_fd < 0)
+                return s->state_fd;
+        fd = openat(s->state_fd, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > PL_ROTATE_STATE_MAX)
@@ -382,12 +385,12 @@ int pl_log_store_list(PlLogStore *s, const char *id, PlStoredArchive **ret, size
 }
 
 int pl_log_store_states(PlLogStore *s, char (**ret)[PL_ID_MAX], size_t *ret_n) {
-        DIR *d = open_dir(s->state_fd, ".");
+        DIR *d = s->state_fd < 0 ? NULL : open_dir(s->state_fd, ".");
         char(*ids)[PL_ID_MAX] = NULL;
         size_t n = 0, n_allocated = 0;
 
         if (!d)
-                return -errno;
+                return s->state_fd < 0 ? s->state_fd : -errno;
         for (const struct dirent *e; (e = readdir(d));) {
                 if (strlen(e->d_name) != PL_ID_MAX - 1 ||
                     strspn(e->d_name, "0123456789abcdef") != PL_ID_MAX - 1)

@@ -23,7 +23,8 @@ typedef struct PlLogStore PlLogStore;
 
 /**
  * pl_log_store_open()
- * @write: make what is missing, 02750; else only read what is there
+ * @write: make what is missing, 02750; else only read what is there: archives also where there are
+ *         no records
  * @gid: of the directories; (gid_t) -1: leave it
  * Return: 0, -ENOMEM, -errno.
  */
@@ -49,7 +50,8 @@ int pl_log_store_save(PlLogStore *s, const PlRotateState *state);
 /** pl_log_store_forget() - remove a container's record and partial archive; archives stay. */
 int pl_log_store_forget(PlLogStore *s, const char *id);
 
-/** pl_log_store_states() - ids of all records. @ret: owned by the caller. Return: 0, -errno. */
+/** pl_log_store_states() - ids of all records. @ret: owned by the caller. Return: 0; -errno, also
+ * where their directory is missing or may not be read. */
 int pl_log_store_states(PlLogStore *s, char (**ret)[PL_ID_MAX], size_t *ret_n);
 
 /** pl_log_store_begin() - an empty partial archive. @service: a directory name. Return: fd, -errno.

@@ -12,38 +12,50 @@
 
 #include "lib/base/time.h"
 
-static int append(char **buf, size_t *n, size_t *allocated, const char *s, size_t size) {
-        if (*n + size + 1 > *allocated) {
-                size_t want = PL_MAX(*n + size + 1, *allocated * 2);
-                char *bigger = realloc(*buf, want);
+static int reserve(PlLogText *t, size_t size) {
+        if (t->n + size + 1 > t->allocated) {
+                size_t want = PL_MAX(t->n + size + 1, t->allocated * 2);
+                char *bigger = realloc(t->data, want);
 
                 if (!bigger)
                         return -ENOMEM;
-                *buf = bigger;
-                *allocated = want;
+                t->data = bigger;
+                t->allocated = want;
         }
-        memcpy(*buf + *n, s, size);
-        *n += size;
-        (*buf)[*n] = '\0';
         return 0;
 }
 
-static int put(PlLogLines *l, const char *s, size_t size) {
-        return append(&l->out, &l->n_out, &l->out_allocated, s, size);
+static int put(PlLogText *t, const char *s, size_t size) {
+        int r = reserve(t, size);
+
+        if (r < 0)
+                return r;
+        memcpy(t->data + t->n, s, size);
+        t->n += size;
+        t->data[t->n] = '\0';
+        return 0;
+}
+
+static void text_deinit(PlLogText *t) {
+        free(t->data);
+        *t = (PlLogText){ 0 };
 }
 
 void pl_log_lines_deinit(PlLogLines *l) {
         for (size_t i = 0; i < PL_ARRAY_SIZE(l->parts); i++) {
-                free(l->parts[i].text);
-                free(l->parts[i].raw);
+                text_deinit(&l->parts[i].text);
+                text_deinit(&l->parts[i].raw);
                 free(l->parts[i].attrs);
         }
-        free(l->out);
-        *l = (PlLogLines){ .filter = l->filter, .damaged = l->damaged };
+        for (size_t i = 0; i < PL_ARRAY_SIZE(l->pieces); i++)
+                text_deinit(&l->pieces[i].out);
+        *l = (PlLogLines){ .filter = l->filter,
+                           .damaged = l->damaged,
+                           .unsearched = l->unsearched };
 }
 
 /* As Go's url.QueryEscape(). */
-static int put_escaped(PlLogLines *l, const char *text) {
+static int put_escaped(PlLogText *to, const char *text) {
         static const char hex[] = "0123456789ABCDEF";
         int r = 0;
 
@@ -52,17 +64,17 @@ static int put_escaped(PlLogLines *l, const char *text) {
                 const char escaped[] = { '%', hex[c >> 4], hex[c & 15] };
 
                 if (c == ' ')
-                        r = put(l, "+", 1);
+                        r = put(to, "+", 1);
                 else if ((c < 0x80 && isalnum(c)) || strchr("-_.~", c))
-                        r = put(l, text, 1);
+                        r = put(to, text, 1);
                 else
-                        r = put(l, escaped, sizeof(escaped));
+                        r = put(to, escaped, sizeof(escaped));
         }
         return r;
 }
 
 /* "k=v,k=v " as docker logs --details has it; dockerd wrote them in the order of their names. */
-static int put_details(PlLogLines *l, const char *attrs) {
+static int put_details(PlLogText *to, const char *attrs) {
         json_t *j = json_loads(attrs, 0, NULL), *value;
         const char *key, *comma = "";
         int r = 0;
@@ -71,108 +83,155 @@ static int put_details(PlLogLines *l, const char *attrs) {
                 const char *text = json_string_value(value);
 
                 if (r >= 0)
-                        r = put(l, comma, strlen(comma));
+                        r = put(to, comma, strlen(comma));
                 if (r >= 0)
-                        r = put_escaped(l, key);
+                        r = put_escaped(to, key);
                 if (r >= 0)
-                        r = put(l, "=", 1);
+                        r = put(to, "=", 1);
                 if (r >= 0)
-                        r = put_escaped(l, text ?: "");
+                        r = put_escaped(to, text ?: "");
                 comma = ",";
         }
         json_decref(j);
-        return r < 0 ? r : put(l, " ", 1);
+        return r < 0 ? r : put(to, " ", 1);
 }
 
-static bool wanted(const PlLogFilter *f, const PlLogPart *p, PlJsonlogStream stream) {
-        size_t size = p->n_text;
+/* By stream and time alone, which its first record tells. */
+static bool passes(const PlLogFilter *f, const PlLogPart *p, PlJsonlogStream stream) {
+        return !(stream == PL_JSONLOG_STDERR ? f->no_stderr : f->no_stdout) &&
+               p->time_nsec >= f->since_nsec && p->time_nsec <= f->until_nsec;
+}
 
-        if (stream == PL_JSONLOG_STDERR ? f->no_stderr : f->no_stdout)
-                return false;
-        if (p->time_nsec < f->since_nsec || p->time_nsec > f->until_nsec)
-                return false;
+/* What takes too long to search is shown. */
+static bool matches(const PlLogFilter *f, const PlLogPart *p) {
+        size_t size = p->text.n;
+
         if (!f->grep)
                 return true;
-        if (size > 0 && p->text[size - 1] == '\n')
+        if (size > 0 && p->text.data[size - 1] == '\n')
                 size--;
-        return pl_pattern_match(f->grep, p->text, size) != 0; /* too much to search: shown */
+        return pl_pattern_match(f->grep, p->text.data, size) != 0;
 }
 
-/* The line is whole: into l->out, if anybody wants it. */
-static int finish(PlLogLines *l, PlJsonlogStream stream) {
-        PlLogPart *p = &l->parts[stream];
-        const PlLogFilter *f = l->filter;
-        char when[PL_TIME_TEXT_MAX];
-        int r = 0;
-
-        l->n_out = 0;
-        if (!wanted(f, p, stream))
-                goto out;
-        if (f->json) {
-                r = put(l, p->raw, p->n_raw);
-        } else {
-                if (f->timestamps && p->time_nsec > 0) {
-                        pl_format_time(p->time_nsec, when);
-                        r = put(l, when, strlen(when));
-                        if (r >= 0)
-                                r = put(l, " ", 1);
-                }
-                if (r >= 0 && f->details)
-                        r = put_details(l, p->attrs ?: "{}");
-                if (r >= 0)
-                        r = put(l, p->text ?: "", p->n_text);
-        }
-        r = r < 0 ? r : l->n_out > 0;
-out:
-        p->n_text = p->n_raw = 0;
+static void close_part(PlLogPart *p) {
+        p->phase = PL_LOG_PART_NONE;
+        p->text.n = p->raw.n = 0;
         p->time_nsec = 0;
         free(p->attrs);
         p->attrs = NULL;
+}
+
+static int put_head(PlLogText *to, const PlLogFilter *f, const PlLogPart *p) {
+        char when[PL_TIME_TEXT_MAX];
+        int r = 0;
+
+        if (f->timestamps && p->time_nsec > 0) {
+                pl_format_time(p->time_nsec, when);
+                r = put(to, when, strlen(when));
+                if (r >= 0)
+                        r = put(to, " ", 1);
+        }
+        return r < 0 || !f->details ? r : put_details(to, p->attrs ?: "{}");
+}
+
+/* What is held of a line becomes a piece, if anybody wants it. @last: the line is over */
+static int emit(PlLogLines *l, PlJsonlogStream stream, bool last) {
+        PlLogPart *p = &l->parts[stream];
+        PlLogPiece *piece = &l->pieces[l->n_pieces];
+        const PlLogFilter *f = l->filter;
+        PlLogText *from = f->json ? &p->raw : &p->text;
+        bool first = p->phase == PL_LOG_PART_HELD;
+        int r = 0;
+
+        if (first && !matches(f, p))
+                p->phase = PL_LOG_PART_SKIPPED;
+        if (p->phase != PL_LOG_PART_SKIPPED) {
+                PlLogText out = piece->out;
+
+                out.n = 0;
+                if (first && !f->json && !f->count)
+                        r = put_head(&out, f, p);
+                if (r >= 0 && !f->count)
+                        r = put(&out, from->data ?: "", from->n);
+                *piece = (PlLogPiece){ .out = out,
+                                       .stream = stream,
+                                       .time_nsec = p->time_nsec,
+                                       .first = first,
+                                       .last = last };
+                l->n_pieces++;
+                p->phase = PL_LOG_PART_PRINTED;
+        }
+        p->text.n = p->raw.n = 0;
+        if (last)
+                close_part(p);
         return r;
 }
 
-static int add_record(PlLogLines *l, PlLogPart *p, const PlJsonlogRecord *rec, const char *line,
-                      size_t size) {
+static int begin(PlLogLines *l, PlLogPart *p, const PlJsonlogRecord *rec) {
+        p->time_nsec = rec->time_nsec;
+        p->phase = passes(l->filter, p, rec->stream) ? PL_LOG_PART_HELD : PL_LOG_PART_SKIPPED;
+        if (rec->attrs && l->filter->details && p->phase == PL_LOG_PART_HELD) {
+                p->attrs = strndup(rec->attrs, rec->attrs_size);
+                if (!p->attrs)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int put_raw(PlLogText *to, const char *line, size_t size) {
         int r;
 
-        if (p->n_text == 0) {
-                p->time_nsec = rec->time_nsec;
-                if (rec->attrs && l->filter->details) {
-                        free(p->attrs);
-                        p->attrs = strndup(rec->attrs, rec->attrs_size);
-                        if (!p->attrs)
-                                return -ENOMEM;
-                }
-        }
-        /* room for the escaped text is room for the text */
-        if (p->n_text + rec->log_size + 1 > p->text_allocated) {
-                size_t want = PL_MAX(p->n_text + rec->log_size + 1, p->text_allocated * 2);
-                char *bigger = realloc(p->text, want);
-
-                if (!bigger)
-                        return -ENOMEM;
-                p->text = bigger;
-                p->text_allocated = want;
-        }
-        p->n_text += pl_jsonlog_unescape(rec->log, rec->log_size, p->text + p->n_text);
-        p->text[p->n_text] = '\0';
-        if (!l->filter->json)
-                return 0;
         while (size > 0 && *line == '\0') { /* a hole that ends within the block */
                 line++;
                 size--;
         }
-        r = append(&p->raw, &p->n_raw, &p->raw_allocated, line, size);
-        if (r >= 0 && (size == 0 || line[size - 1] != '\n'))
-                r = append(&p->raw, &p->n_raw, &p->raw_allocated, "\n", 1);
-        return r;
+        r = put(to, line, size);
+        return r >= 0 && (size == 0 || line[size - 1] != '\n') ? put(to, "\n", 1) : r;
 }
 
-int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size, PlJsonlogStream *ret_stream) {
+/* Adds a record to its line, and finds out whether the engine has cut it. */
+static int add_record(PlLogLines *l, PlLogPart *p, const PlJsonlogRecord *rec, const char *line,
+                      size_t size) {
+        bool skipped = p->phase == PL_LOG_PART_SKIPPED;
+        int r = 0;
+
+        p->full = false;
+        if (!rec->partial && (skipped || (l->filter->count && !l->filter->grep)))
+                return 0;
+        /* room for the escaped text is room for the text */
+        r = reserve(&p->text, rec->log_size);
+        if (r < 0)
+                return r;
+        size_t n = pl_jsonlog_unescape(rec->log, rec->log_size, p->text.data + p->text.n);
+
+        p->full = rec->partial && n >= PL_LOG_PART_BYTES;
+        if (skipped)
+                return 0;
+        p->text.n += n;
+        p->text.data[p->text.n] = '\0';
+        return l->filter->json ? put_raw(&p->raw, line, size) : 0;
+}
+
+/* Is so much held that it has to be decided now? */
+static bool is_long(PlLogLines *l, const PlLogPart *p) {
+        const PlLogFilter *f = l->filter;
+
+        if (p->phase == PL_LOG_PART_PRINTED)
+                return true;
+        if (f->grep && p->text.n >= PL_LOG_LINE_SEARCH) {
+                l->unsearched++;
+                return true;
+        }
+        return !f->grep && (f->count || PL_MAX(p->text.n, p->raw.n) >= PL_LOG_LINE_HOLD);
+}
+
+int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size) {
         PlJsonlogRecord rec;
         PlLogPart *p;
-        int r;
+        int r = 0;
 
+        l->n_pieces = 0;
+        l->is_record = false;
         switch (pl_jsonlog_parse(line, size, &rec)) {
         case PL_JSONLOG_DAMAGED:
                 l->damaged++;
@@ -183,26 +242,39 @@ int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size, PlJsonlogStr
         case PL_JSONLOG_RECORD:
                 break;
         }
+        l->is_record = true;
+        l->stream = rec.stream;
+        l->time_nsec = rec.time_nsec;
         p = &l->parts[rec.stream];
-        r = add_record(l, p, &rec, line, size);
-        if (r < 0)
-                return r;
-        if (rec.partial && p->n_text < PL_LOG_LINE_MAX)
-                return 0;
-        *ret_stream = rec.stream;
-        return finish(l, rec.stream);
+        if (p->phase != PL_LOG_PART_NONE && p->time_nsec != rec.time_nsec)
+                r = emit(l, rec.stream, true); /* its run is over */
+        if (r >= 0 && p->phase == PL_LOG_PART_NONE)
+                r = begin(l, p, &rec);
+        if (r >= 0)
+                r = add_record(l, p, &rec, line, size);
+        if (r >= 0 && !p->full)
+                r = emit(l, rec.stream, true);
+        else if (r >= 0 && p->phase != PL_LOG_PART_SKIPPED && is_long(l, p))
+                r = emit(l, rec.stream, false);
+        return r < 0 ? r : (int)l->n_pieces;
 }
 
-int pl_log_lines_flush(PlLogLines *l, PlJsonlogStream *ret_stream) {
-        for (unsigned i = 0; i < PL_ARRAY_SIZE(l->parts); i++) {
-                int r;
+int pl_log_lines_flush(PlLogLines *l) {
+        int r = 0;
 
-                if (l->parts[i].n_text == 0)
-                        continue;
-                *ret_stream = (PlJsonlogStream)i;
-                r = finish(l, (PlJsonlogStream)i);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        l->n_pieces = 0;
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(l->parts) && r >= 0 && l->n_pieces == 0; i++)
+                if (l->parts[i].phase != PL_LOG_PART_NONE)
+                        r = emit(l, (PlJsonlogStream)i, true);
+        return r < 0 ? r : (int)l->n_pieces;
+}
+
+int pl_log_lines_show(PlLogLines *l) {
+        int r = 0;
+
+        l->n_pieces = 0;
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(l->parts) && r >= 0 && l->n_pieces == 0; i++)
+                if (l->parts[i].phase == PL_LOG_PART_HELD && !l->filter->grep)
+                        r = emit(l, (PlJsonlogStream)i, false);
+        return r < 0 ? r : (int)l->n_pieces;
 }

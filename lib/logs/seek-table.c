@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <errno.h>
 
-static const uint32_t skippable_magic = 0x184d2a5e;
+static const uint32_t skippable_magic = 0x184d2a5e, times_magic = 0x184d2a5d;
 static const uint32_t seekable_magic = 0x8f92eab1;
 
 static void put32(uint8_t *p, uint32_t v) {
@@ -23,6 +23,18 @@ static uint32_t get32(const uint8_t *p) {
 
         memcpy(&v, p, sizeof(v));
         return le32toh(v);
+}
+
+static void put64(uint8_t *p, uint64_t v) {
+        v = htole64(v);
+        memcpy(p, &v, sizeof(v));
+}
+
+static uint64_t get64(const uint8_t *p) {
+        uint64_t v;
+
+        memcpy(&v, p, sizeof(v));
+        return le64toh(v);
 }
 
 void pl_seek_table_deinit(PlSeekTable *t) {
@@ -42,16 +54,26 @@ int pl_seek_table_add(PlSeekTable *t, uint32_t packed_bytes, uint32_t raw_bytes)
                 t->frames = frames;
                 t->n_allocated = want;
         }
-        t->frames[t->n++] = (struct PlSeekFrame){ packed_bytes, raw_bytes };
+        t->frames[t->n++] = (struct PlSeekFrame){ .packed_bytes = packed_bytes,
+                                                  .raw_bytes = raw_bytes };
         return 0;
 }
 
 int pl_seek_table_encode(const PlSeekTable *t, uint8_t **ret, size_t *ret_size) {
-        size_t size = PL_SEEK_HEADER_BYTES + t->n * PL_SEEK_ENTRY_BYTES + PL_SEEK_FOOTER_BYTES;
-        uint8_t *data = malloc(size), *p = data;
+        size_t n_times = PL_SEEK_HEADER_BYTES + t->n * PL_SEEK_TIMES_BYTES;
+        size_t size = PL_SEEK_HEADER_BYTES + (t->n + 1) * PL_SEEK_ENTRY_BYTES +
+                      PL_SEEK_FOOTER_BYTES;
+        uint8_t *data = malloc(n_times + size), *p = data;
 
         if (!data)
                 return -ENOMEM;
+        put32(p, times_magic);
+        put32(p + 4, (uint32_t)(n_times - PL_SEEK_HEADER_BYTES));
+        p += PL_SEEK_HEADER_BYTES;
+        for (size_t i = 0; i < t->n; i++, p += PL_SEEK_TIMES_BYTES) {
+                put64(p, t->frames[i].from_sec);
+                put64(p + 8, t->frames[i].to_sec);
+        }
         put32(p, skippable_magic);
         put32(p + 4, (uint32_t)(size - PL_SEEK_HEADER_BYTES));
         p += PL_SEEK_HEADER_BYTES;
@@ -59,11 +81,14 @@ int pl_seek_table_encode(const PlSeekTable *t, uint8_t **ret, size_t *ret_size) 
                 put32(p, t->frames[i].packed_bytes);
                 put32(p + 4, t->frames[i].raw_bytes);
         }
-        put32(p, (uint32_t)t->n);
+        put32(p, (uint32_t)n_times);
+        put32(p + 4, 0);
+        p += PL_SEEK_ENTRY_BYTES;
+        put32(p, (uint32_t)t->n + 1);
         p[4] = 0; /* descriptor: no checksums */
         put32(p + 5, seekable_magic);
         *ret = data;
-        *ret_size = size;
+        *ret_size = n_times + size;
         return 0;
 }
 
@@ -94,9 +119,23 @@ int pl_seek_table_decode(const uint8_t *data, size_t size, uint64_t file_bytes, 
         r = -EBADMSG;
         if (total != file_bytes)
                 goto fail;
+        if (t.n > 0 && t.frames[t.n - 1].raw_bytes == 0 &&
+            t.frames[t.n - 1].packed_bytes ==
+                            PL_SEEK_HEADER_BYTES + (t.n - 1) * PL_SEEK_TIMES_BYTES)
+                t.times_bytes = t.frames[--t.n].packed_bytes;
         *ret = t;
         return 0;
 fail:
         pl_seek_table_deinit(&t);
         return r;
+}
+
+void pl_seek_table_times(PlSeekTable *t, const uint8_t *data) {
+        if (get32(data) != times_magic || get32(data + 4) != t->times_bytes - PL_SEEK_HEADER_BYTES)
+                return;
+        data += PL_SEEK_HEADER_BYTES;
+        for (size_t i = 0; i < t->n; i++, data += PL_SEEK_TIMES_BYTES) {
+                t->frames[i].from_sec = get64(data);
+                t->frames[i].to_sec = get64(data + 8);
+        }
 }

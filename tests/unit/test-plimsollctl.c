@@ -20,7 +20,7 @@ static const struct {
         { "reload", "control json" },
         { "rotate", "control json" },
         { "logs", "control json since until tail follow grep ignore-case stdout stderr timestamps "
-                  "details path archive" },
+                  "details container path archive" },
         { "check", "control json verbose policy" },
         { "import", "json" },
         { "adopt-logs", "json dry-run yes max-size max-files engine engine-pid policy archive" },
@@ -41,7 +41,7 @@ static const struct {
         { "verbose", NULL, NULL },
         { "since", "2026-01-02T03:04:05Z", "soon" },
         { "until", "2026-01-02T03:04:05Z", "soon" },
-        { "tail", "5", "-5" },
+        { "tail", "5", NULL },
         { "follow", NULL, NULL },
         { "grep", "x", NULL },
         { "ignore-case", NULL, NULL },
@@ -58,6 +58,7 @@ static const struct {
         { "policy", "/x", NULL },
         { "archive", "/x", NULL },
         { "path", "/x", NULL },
+        { "container", "0123", NULL },
 };
 /* clang-format on */
 

@@ -1,0 +1,812 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * plimsollctl logs: archives and live logs of one container, or of all that a service has had, as
+ * one stream, printed as docker logs does.
+ *
+ * A running daemon only tells where its archives are. They say all the rest, and whoever may read
+ * the files may read the log. What a container wrote to stdout goes to stdout, what it wrote to
+ * stderr to stderr, byte for byte; but where last words have no newline and something comes after
+ * them, there is one.
+ *
+ * What cannot be read is said, the rest is shown, and the exit status is 1.
+ *
+ * Several containers are one stream in the order of time; within a container the order is its own,
+ * so a line counts as no older than those before it.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ctl/cli.h"
+#include "ctl/logs/members.h"
+#include "ctl/logs/source.h"
+#include "ctl/paths.h"
+#include "lib/base/quote.h"
+
+#define RENEW_MSEC    100
+#define PROGRESS_USEC 700000
+#define NSEC_PER_SEC  UINT64_C(1000000000)
+
+/* A container with its source. */
+typedef struct Member {
+        PlLogMember is;
+        PlLogSource source;
+        bool opened, over;   /* over: it has no more to say */
+        uint64_t begin_nsec; /* nothing of it that has an archive is older; 0: unknown */
+        int watch;           /* of its live log; negative: none */
+} Member;
+
+typedef struct Logs {
+        PlCtl *ctl;
+        const char *name, *archive; /* of the directory */
+        PlLogFilter filter;
+        PlLogAsked asked;
+        uint64_t tail, skip; /* skip: lines to leave out first */
+        bool follow;
+        PlLogStore *store;
+        Member **members;
+        size_t n;
+        Member *current;  /* whose line was printed last */
+        bool unended[2];  /* the last line on stdout, stderr has no newline */
+        unsigned missing; /* times that lines are missing */
+        char *socket;     /* of the engine, once it was asked for */
+        bool engine_known, dry_run;
+        int inotify;
+        /* a long search shows how far it is, on a terminal */
+        bool progress, progress_shown, printed;
+        uint64_t begin_usec;
+} Logs;
+
+/* --- what is said -------------------------------------------------------------------------------
+ */
+
+static void clear_progress(Logs *l) {
+        if (l->progress_shown)
+                (void)fputs("\r\033[K", stderr);
+        l->progress_shown = false;
+}
+
+/* Backward from the end, or forward from the beginning: the share of what is done only grows. */
+static void show_progress(Logs *l, bool backward) {
+        uint64_t all = 0, done = 0;
+
+        if (!l->progress || l->printed ||
+            pl_clock_usec(CLOCK_MONOTONIC) - l->begin_usec < PROGRESS_USEC ||
+            (!backward && l->tail != UINT64_MAX))
+                return;
+        for (size_t i = 0; i < l->n; i++) {
+                const Member *m = l->members[i];
+                uint64_t size = m->is.bytes, before = m->over ? size : 0;
+
+                if (m->source.reader)
+                        pl_log_reader_share(m->source.reader, &size, &before);
+                else if (backward)
+                        before = m->opened ? 0 : size;
+                all += size;
+                done += backward ? size - before : before;
+        }
+        (void)fprintf(stderr, "\rreading archives: %3.0f %%",
+                      all > 0 ? 100 * (double)done / (double)all : 100);
+        l->progress_shown = true;
+}
+
+static void on_counted(void *userdata) {
+        show_progress(userdata, true);
+}
+
+/* In the place where they would be. */
+static void on_missing(void *userdata, const char *what) {
+        Logs *l = userdata;
+
+        clear_progress(l);
+        (void)fflush(stdout);
+        pl_ctl_say("%s; lines are missing here", what);
+        l->missing++;
+}
+
+static int say_error(const Logs *l, int r) {
+        if (r == -EACCES || r == -EPERM)
+                pl_ctl_say("%s may not be read: be root or a member of group plimsoll", l->archive);
+        else if (r == -ENOENT)
+                pl_ctl_say("%s: no such archive directory; has plimsolld run here?", l->archive);
+        else
+                pl_ctl_say("%s: %s", l->name, strerror(-r));
+        return PL_EXIT_BAD;
+}
+
+/* --- printing -----------------------------------------------------------------------------------
+ */
+
+static int put(Logs *l, bool error, const char *data, size_t size) {
+        FILE *to = error ? stderr : stdout;
+
+        if (size == 0)
+                return 0;
+        l->unended[error] = data[size - 1] != '\n';
+        return fwrite(data, 1, size, to) == size ? 0 : -errno;
+}
+
+/* Last words without a newline, and something comes after them. */
+static int end_line(Logs *l, bool error) {
+        return l->unended[error] ? put(l, error, "\n", 1) : 0;
+}
+
+/* A line of another container than the one before. */
+static int put_marker(Logs *l, const Member *m) {
+        char text[PL_ARCHIVE_NAME_MAX + 32], name[PL_ARCHIVE_NAME_MAX];
+        int n, r = end_line(l, false);
+
+        (void)pl_quote(m->is.name, strlen(m->is.name), name, sizeof(name));
+        n = snprintf(text, sizeof(text), "-- %s %.12s --\n", name, m->is.id);
+        return r < 0 ? r : put(l, false, text, (size_t)n);
+}
+
+/* Return: 0; -EPIPE nobody reads any more; -errno. */
+static int print(Logs *l, Member *m) {
+        const PlLogPiece *p = pl_log_source_piece(&m->source);
+        bool error = p->stream == PL_JSONLOG_STDERR && !l->filter.json;
+        int r = 0;
+
+        if (p->first && l->skip > 0)
+                l->skip--;
+        else if (l->skip == 0 || !p->first) {
+                clear_progress(l);
+                l->printed = true;
+                if (l->current != m && l->filter.details && !l->filter.json && l->n > 1)
+                        r = put_marker(l, m);
+                l->current = m;
+                if (r >= 0 && p->first)
+                        r = end_line(l, error);
+                if (r >= 0)
+                        r = put(l, error, p->out.data, p->out.n);
+        }
+        pl_log_source_took(&m->source);
+        return r;
+}
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+static const char *engine(Logs *l) {
+        if (!l->engine_known)
+                pl_ctl_engine(l->ctl, &l->socket, &l->dry_run);
+        l->engine_known = true;
+        return l->socket;
+}
+
+/* A log that is no file of records, from whoever has it. Return: 0; -errno, it was said. */
+static int open_spool(Logs *l, Member *m) {
+        PlLogSpoolAsked asked = { .since_nsec = l->filter.since_nsec,
+                                  .until_nsec = l->filter.until_nsec,
+                                  .tail = l->filter.grep ? UINT64_MAX : l->tail,
+                                  .details = l->filter.details,
+                                  .follow = l->follow };
+        PlLogForeign f = { 0 };
+        const char *error;
+        int fd = -EBADF, r = engine(l) ? pl_log_foreign_find(l->socket, m->is.id, &f) : -ENOTCONN;
+
+        if (l->filter.no_stdout || l->filter.no_stderr)
+                asked.tail = UINT64_MAX;
+        if (r >= 0)
+                r = pl_log_spool_new(l->socket, &f, &asked, &m->source.spool, &fd);
+        error = m->source.spool ? pl_log_spool_error(m->source.spool) : "";
+        if (r < 0 || *error) {
+                char quoted[256];
+
+                (void)pl_quote(*error ? error : strerror(-r), strlen(*error ? error : strerror(-r)),
+                               quoted, sizeof(quoted));
+                clear_progress(l);
+                pl_ctl_say("%s logs to %s: %s; lines are missing here%s", m->is.name,
+                           m->is.driver ?: "?", quoted,
+                           pl_streq_null(m->is.driver, "journald")
+                                           ? ": be root or a member of group systemd-journal, or "
+                                             "see journalctl CONTAINER_NAME="
+                                           : ": see docker logs, or where that driver sends them");
+                l->missing++;
+        }
+        pl_log_foreign_deinit(&f);
+        if (fd >= 0)
+                pl_log_reader_take(m->source.reader, fd);
+        return r;
+}
+
+static void say_live(Logs *l, const Member *m, int r) {
+        _cleanup_free_ char *dir = strdup(m->is.path);
+        char *slash = dir ? strrchr(dir, '/') : NULL;
+        struct stat st;
+
+        if (slash)
+                *slash = '\0';
+        clear_progress(l);
+        if (r == -ENOENT && dir && stat(dir, &st) < 0 && errno == ENOENT)
+                pl_ctl_say("%s was removed, and its live log with it; its archives follow, what "
+                           "came after them is missing",
+                           m->is.name);
+        else if (r == -ENOENT)
+                pl_ctl_say("%s: somebody has removed or moved %s; its archives follow, what came "
+                           "after them is missing",
+                           m->is.name, m->is.path);
+        else if (r == -EACCES || r == -EPERM)
+                pl_ctl_say("%s: the live log may not be read, only its archives follow; root may "
+                           "read both",
+                           m->is.name);
+        else
+                pl_ctl_say("%s: %s is not read: %s; its archives follow, what came after them is "
+                           "missing",
+                           m->is.name, m->is.path,
+                           r == -ELOOP         ? "a symbolic link is in its place"
+                           : r == -EMEDIUMTYPE ? "it is no regular file with one name"
+                                               : strerror(-r));
+        l->missing++;
+}
+
+/* Return: 0, -ENOMEM, -errno. */
+static int open_member(Logs *l, Member *m) {
+        bool json_file = m->is.path && (!m->is.driver || pl_streq(m->is.driver, "json-file"));
+        PlLogReader **reader = &m->source.reader;
+        int r, live;
+
+        m->opened = true;
+        m->source.lines.filter = &l->filter;
+        r = live = pl_log_reader_new(l->store, m->is.id, m->is.name, &l->asked,
+                                     json_file ? m->is.path : NULL, reader);
+        if (r < 0 && r != -ENOMEM && json_file)
+                r = pl_log_reader_new(l->store, m->is.id, m->is.name, &l->asked, NULL, reader);
+        if (r < 0)
+                return r;
+        if (m->is.driver && !json_file)
+                live = open_spool(l, m) == -ENOMEM ? -ENOMEM : 0;
+        else if (live == -EACCES && engine(l) && open_spool(l, m) >= 0)
+                live = 0; /* whoever may ask the engine may read it */
+        else if (live < 0 && live != -ENOMEM)
+                say_live(l, m, live);
+        return live == -ENOMEM ? live : 0;
+}
+
+/* --- one after the other ------------------------------------------------------------------------
+ */
+
+static void close_member(Logs *l, Member *m) {
+        if (m->source.lines.damaged > 0) {
+                clear_progress(l);
+                (void)fflush(stdout);
+                pl_ctl_say("%" PRIu64 " line%s of the log of %s skipped: no record of the engine's",
+                           m->source.lines.damaged, pl_plural(m->source.lines.damaged), m->is.name);
+                l->missing++;
+        }
+        pl_log_source_deinit(&m->source);
+        m->over = true;
+}
+
+/* Has a container, for now, no more to say than what it has said? */
+static bool may_grow(const Logs *l, const Member *m) {
+        return l->follow && m->source.reader && pl_log_reader_fd(m->source.reader) >= 0;
+}
+
+/* The member whose line is next; opens those whose time has come. Return: 1, 0 none, -errno. */
+static int choose(Logs *l, Member **ret) {
+        Member *best = NULL;
+        uint64_t best_nsec = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+                Member *m = l->members[i];
+                uint64_t nsec;
+                int r;
+
+                if (m->over || (!m->opened && best && m->begin_nsec > best_nsec))
+                        continue;
+                r = m->opened ? 0 : open_member(l, m);
+                if (r >= 0)
+                        r = pl_log_source_fill(&m->source, !may_grow(l, m));
+                if (r < 0 && r != -ENOMEM) {
+                        on_missing(l, strerror(-r));
+                        r = 0;
+                }
+                if (r < 0)
+                        return r;
+                if (r == 0) {
+                        if (!may_grow(l, m))
+                                close_member(l, m);
+                        continue;
+                }
+                nsec = PL_MAX(m->source.order_nsec, pl_log_source_piece(&m->source)->time_nsec);
+                if (m->source.inside) { /* a line is not interrupted */
+                        *ret = m;
+                        return 1;
+                }
+                if (!best || nsec < best_nsec) {
+                        best = m;
+                        best_nsec = nsec;
+                }
+        }
+        *ret = best;
+        return best != NULL;
+}
+
+/* To the end as it is now. Return: 0, -errno. */
+static int run_to_end(Logs *l) {
+        for (;;) {
+                Member *m;
+                int r = choose(l, &m);
+
+                if (r <= 0)
+                        return r;
+                r = print(l, m);
+                if (r < 0)
+                        return r;
+                show_progress(l, false);
+        }
+}
+
+/* --- the last lines -----------------------------------------------------------------------------
+ */
+
+/* When the last line of a container may be from, at the latest. */
+static uint64_t end_of(const Member *m) {
+        return m->is.path || m->is.driver || m->is.to_sec == 0 ? UINT64_MAX
+                                                               : (m->is.to_sec + 1) * NSEC_PER_SEC;
+}
+
+static int compare_ends(const void *pa, const void *pb) {
+        uint64_t a = end_of(*(Member *const *)pa), b = end_of(*(Member *const *)pb);
+
+        return a > b ? -1 : a < b;
+}
+
+/* Those that ended last come first: as soon as there are enough lines that are younger than
+ * whatever the others have, those are not looked at. */
+static int find_tail(Logs *l) {
+        _cleanup_free_ Member **order = calloc(l->n ?: 1, sizeof(*order));
+        uint64_t n = 0, oldest_nsec = UINT64_MAX;
+
+        if (!order)
+                return -ENOMEM;
+        memcpy(order, l->members, l->n * sizeof(*order));
+        qsort(order, l->n, sizeof(*order), compare_ends);
+        for (size_t i = 0; i < l->n; i++) {
+                Member *m = order[i];
+                PlLogTail tail = { 0 };
+                int r;
+
+                if (l->tail == 0 || (n >= l->tail && end_of(m) < oldest_nsec)) {
+                        if (l->tail == 0 && l->follow && m->is.path) {
+                                r = open_member(l, m);
+                                if (r >= 0 && m->source.reader)
+                                        r = pl_log_reader_to_end(m->source.reader);
+                                if (r < 0)
+                                        return r;
+                        } else
+                                m->over = true;
+                        continue;
+                }
+                r = open_member(l, m);
+                if (r >= 0)
+                        r = pl_log_source_rewind(&m->source, &l->filter, l->tail, on_counted, l,
+                                                 &tail);
+                if (r < 0)
+                        return r;
+                n += tail.n;
+                if (tail.n > 0)
+                        oldest_nsec = PL_MIN(oldest_nsec, tail.oldest_nsec);
+        }
+        l->skip = n > l->tail ? n - l->tail : 0;
+        return 0;
+}
+
+/* --- what comes ---------------------------------------------------------------------------------
+ */
+
+static int until_msec(const Logs *l) {
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME) * 1000, until = l->filter.until_nsec;
+
+        if (until == UINT64_MAX)
+                return -1;
+        return until <= now ? 0 : (int)PL_MIN((until - now) / 1000000 + 1, (uint64_t)INT32_MAX);
+}
+
+static int watch(const Logs *l, const Member *m) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", pl_log_reader_fd(m->source.reader));
+        return inotify_add_watch(l->inotify, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0
+                               ? -errno
+                               : 0;
+}
+
+/* The beginning of a line that may be long in coming. */
+static int show_unfinished(Logs *l) {
+        int r = 0;
+
+        for (size_t i = 0; i < l->n && r >= 0; i++) {
+                Member *m = l->members[i];
+
+                if (m->over || !m->opened)
+                        continue;
+                while (r >= 0 && (r = pl_log_lines_show(&m->source.lines)) > 0) {
+                        m->source.piece = 0;
+                        r = pl_log_source_fill(&m->source, false) > 0 ? print(l, m) : 0;
+                }
+        }
+        return r;
+}
+
+static bool is_gone(const Member *m) {
+        return m->source.spool ? pl_log_spool_is_over(m->source.spool)
+                               : pl_log_reader_is_gone(m->source.reader);
+}
+
+/* The engine has rotated, or the container is gone. @ret_msec: when to look again, where that is
+ * earlier. Return: 1 there may be more to read now; 0; -errno. */
+static int renew(Logs *l, Member *m, int *ret_msec) {
+        int r = m->source.spool ? 0 : pl_log_reader_renew(m->source.reader);
+
+        if (r > 0)
+                r = watch(l, m) < 0 ? -errno : 1;
+        else if (r == -ENOENT || r == -EAGAIN) {
+                *ret_msec = *ret_msec < 0 ? RENEW_MSEC : PL_MIN(*ret_msec, RENEW_MSEC);
+                r = 0;
+        }
+        return r;
+}
+
+static int add_new(Logs *l);
+
+/* Return: how many live logs there are still; -errno. */
+static int settle(Logs *l, int *ret_msec, bool *ret_more) {
+        int n = 0;
+
+        *ret_more = false;
+        for (size_t i = 0; i < l->n; i++) {
+                Member *m = l->members[i];
+                int r;
+
+                if (m->over || !may_grow(l, m))
+                        continue;
+                r = is_gone(m) ? -ENODEV : renew(l, m, ret_msec);
+                if (r == -ENODEV) {
+                        r = pl_log_source_fill(&m->source, true);
+                        if (r == 0)
+                                close_member(l, m);
+                        *ret_more = *ret_more || r > 0;
+                }
+                if (r < 0)
+                        return r;
+                n += !m->over;
+                *ret_more = *ret_more || r > 0;
+        }
+        return n;
+}
+
+/* Of a service, containers to come, too. */
+static int watch_all(Logs *l) {
+        _cleanup_free_ char *state = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < l->n && r >= 0; i++) {
+                Member *m = l->members[i];
+
+                if (!m->over && !m->opened && (m->is.path || m->is.driver))
+                        r = open_member(l, m);
+                if (r >= 0 && !m->over && may_grow(l, m))
+                        r = watch(l, m);
+        }
+        if (r >= 0 && asprintf(&state, "%s/.state", l->archive) < 0) {
+                state = NULL;
+                r = -ENOMEM;
+        }
+        if (r >= 0)
+                (void)inotify_add_watch(l->inotify, state, IN_MOVED_TO | IN_ONLYDIR);
+        return r;
+}
+
+static int follow(Logs *l) {
+        struct pollfd p = { .events = POLLIN };
+        char events[4096];
+        int r;
+
+        p.fd = l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (p.fd < 0)
+                return -errno;
+        r = watch_all(l);
+        while (r >= 0) {
+                int msec = until_msec(l);
+                bool more;
+
+                r = run_to_end(l);
+                if (r >= 0)
+                        r = show_unfinished(l);
+                if (r < 0 || fflush(stdout) != 0)
+                        return r < 0 ? r : -errno;
+                r = settle(l, &msec, &more);
+                if (r <= 0)
+                        return r;
+                if (more)
+                        continue;
+                /* a rotation writes to the log, and its removal changes the link count */
+                if (poll(&p, 1, msec) < 0 && errno != EINTR)
+                        return -errno;
+                while (read(p.fd, events, sizeof(events)) > 0)
+                        ; /* all that matters is that something has happened */
+                if (l->filter.until_nsec <= pl_clock_usec(CLOCK_REALTIME) * 1000)
+                        return 0;
+                r = add_new(l);
+        }
+        return r;
+}
+
+static int show(Logs *l) {
+        int r = l->tail != UINT64_MAX ? find_tail(l) : 0;
+
+        if (r >= 0 && l->follow)
+                r = follow(l);
+        l->follow = false;
+        if (r >= 0)
+                r = run_to_end(l);
+        clear_progress(l);
+        if (fflush(stdout) != 0 && r >= 0)
+                r = -errno;
+        return r;
+}
+
+/* --- which containers ---------------------------------------------------------------------------
+ */
+
+static bool is_member(const Logs *l, const char *id) {
+        for (size_t i = 0; i < l->n; i++)
+                if (strncmp(l->members[i]->is.id, id, 12) == 0)
+                        return true;
+        return false;
+}
+
+/* Takes what it is given. Return: 0, -ENOMEM. */
+static int add_member(Logs *l, PlLogMember *m) {
+        Member **more = reallocarray(l->members, l->n + 1, sizeof(*more));
+
+        if (!more)
+                return -ENOMEM;
+        l->members = more;
+        more[l->n] = calloc(1, sizeof(**more));
+        if (!more[l->n])
+                return -ENOMEM;
+        more[l->n]->is = *m;
+        /* a live log is opened at once: it may begin where the last archive ends */
+        more[l->n]->begin_nsec = m->n_archives > 0 && !m->path ? m->from_sec * NSEC_PER_SEC : 0;
+        l->n++;
+        *m = (PlLogMember){ 0 };
+        return 0;
+}
+
+static int add_found(Logs *l, PlLogMembers *found) {
+        int r = 0;
+
+        for (size_t i = 0; i < found->n && r >= 0; i++)
+                if (!is_member(l, found->items[i].id))
+                        r = add_member(l, &found->items[i]);
+        return r;
+}
+
+/* While it is followed: containers that a service has got since. */
+static int add_new(Logs *l) {
+        PlLogMembers found = { 0 };
+        size_t before = l->n;
+        int r = l->store ? pl_log_members_find(l->store, l->name, l->ctl->logs.container, &found)
+                         : 0;
+
+        if (r >= 0)
+                r = add_found(l, &found);
+        pl_log_members_deinit(&found);
+        for (size_t i = before; i < l->n && r >= 0; i++) {
+                r = open_member(l, l->members[i]);
+                if (r >= 0 && may_grow(l, l->members[i]))
+                        r = watch(l, l->members[i]);
+        }
+        return r == -ENOMEM ? r : 0;
+}
+
+/* A container of which plimsolld has no record: in a dry run, or when records were lost. */
+static int add_from_engine(Logs *l) {
+        PlLogForeign f = { 0 };
+        PlLogMember m = { 0 };
+        const char *id = l->ctl->logs.container;
+        int r = engine(l) ? pl_log_foreign_find(l->socket, l->name, &f) : -ENOENT;
+
+        if (r < 0 || (id && !pl_startswith(f.id, id))) {
+                pl_log_foreign_deinit(&f);
+                return r == -ENOMEM ? r : 0;
+        }
+        for (size_t i = 0; i < l->n; i++)
+                if (strncmp(l->members[i]->is.id, f.id, 12) == 0) {
+                        PlLogMember *is = &l->members[i]->is;
+
+                        memcpy(is->id, f.id, PL_ID_MAX);
+                        is->path = TAKE_PTR(f.path);
+                        is->driver = TAKE_PTR(f.driver);
+                        l->members[i]->begin_nsec = 0;
+                        pl_log_foreign_deinit(&f);
+                        return 0;
+                }
+        memcpy(m.id, f.id, PL_ID_MAX);
+        m.name = TAKE_PTR(f.name);
+        m.path = TAKE_PTR(f.path);
+        m.driver = TAKE_PTR(f.driver);
+        pl_log_foreign_deinit(&f);
+        if (l->dry_run)
+                pl_ctl_say("DryRun=yes: nothing of %s is archived", m.name);
+        return add_member(l, &m);
+}
+
+static bool has_record(const Logs *l) {
+        for (size_t i = 0; i < l->n; i++)
+                if (l->members[i]->is.recorded && l->members[i]->is.path)
+                        return true;
+        return false;
+}
+
+static int say_none(Logs *l) {
+        const char *id = l->ctl->logs.container;
+
+        if (id)
+                pl_ctl_say("no log of a container %s of \"%s\" is known in %s", id, l->name,
+                           l->archive);
+        else
+                pl_ctl_say("no log of \"%s\" is known in %s%s", l->name, l->archive,
+                           l->dry_run ? ": plimsolld is in a dry run (DryRun=yes) and archives "
+                                        "nothing"
+                                      : "");
+        return PL_EXIT_BAD;
+}
+
+static int say_several(const PlLogMembers *found) {
+        pl_ctl_say("there are %zu containers with such an id; name one of them:", found->n);
+        for (size_t i = 0; i < found->n; i++)
+                pl_ctl_say("  %.12s %s", found->items[i].id, found->items[i].name);
+        return PL_EXIT_USAGE;
+}
+
+/* What is wrong with records; the rest is shown. */
+static void say_bad_records(Logs *l, int error) {
+        if (error < 0 && !has_record(l)) {
+                pl_ctl_say("%s/.state: %s: live logs are not found", l->archive, strerror(-error));
+                l->missing++;
+        }
+        for (size_t i = 0; i < l->n; i++) {
+                const PlLogMember *m = &l->members[i]->is;
+
+                if (m->recorded && !m->path && !m->driver) {
+                        pl_ctl_say("%s: its record in %s/.state cannot be read, so its live log is "
+                                   "not found; its archives follow",
+                                   m->name, l->archive);
+                        l->missing++;
+                }
+        }
+}
+
+/* Return: -1 to go on, or an exit status. */
+static int find(Logs *l) {
+        PlLogMembers found = { 0 };
+        int error = pl_log_store_open(l->archive, false, (gid_t)-1, &l->store), r = 0;
+
+        if (error >= 0)
+                r = error = pl_log_members_find(l->store, l->name, l->ctl->logs.container, &found);
+        if (r == -ENOTUNIQ)
+                r = say_several(&found);
+        else if (r == -ENOMEM)
+                r = say_error(l, r);
+        else {
+                r = add_found(l, &found);
+                if (r >= 0 && !has_record(l))
+                        r = add_from_engine(l);
+                if (r >= 0)
+                        say_bad_records(l, found.records_error);
+                if (error < 0 && r >= 0) {
+                        (void)say_error(l, error);
+                        l->missing++;
+                }
+                r = r < 0 ? say_error(l, r) : l->n > 0 ? -1 : error < 0 ? PL_EXIT_BAD : say_none(l);
+        }
+        pl_log_members_deinit(&found);
+        return r;
+}
+
+/* --- the command --------------------------------------------------------------------------------
+ */
+
+/* Return: -1 to go on, or an exit status. */
+static int take_options(const PlCtl *ctl, Logs *l) {
+        const PlCtlLogs *o = &ctl->logs;
+        char why[PL_PATTERN_WHY_MAX];
+        int r;
+
+        l->tail = o->tail;
+        l->follow = o->follow;
+        l->filter = (PlLogFilter){
+                .since_nsec = o->since_nsec,
+                .until_nsec = o->until_nsec,
+                .no_stdout = o->only_stderr && !o->only_stdout,
+                .no_stderr = o->only_stdout && !o->only_stderr,
+                .timestamps = o->timestamps,
+                .details = o->details,
+                .json = ctl->json,
+        };
+        l->asked = (PlLogAsked){ .since_nsec = o->since_nsec,
+                                 .until_nsec = o->until_nsec,
+                                 .missing = on_missing,
+                                 .userdata = l };
+        if (!o->grep)
+                return -1;
+        r = pl_pattern_new(o->grep, o->ignore_case, &l->filter.grep, why);
+        if (r < 0) {
+                pl_ctl_say("--grep %s: %s", o->grep, why);
+                return PL_EXIT_USAGE;
+        }
+        return -1;
+}
+
+static void logs_deinit(Logs *l) {
+        for (size_t i = 0; i < l->n; i++) {
+                Member *m = l->members[i];
+
+                pl_log_source_deinit(&m->source);
+                free(m->is.name);
+                free(m->is.path);
+                free(m->is.driver);
+                free(m);
+        }
+        free(l->members);
+        free(l->socket);
+        pl_closep(&l->inotify);
+        pl_log_store_free(l->store);
+        pl_pattern_free(l->filter.grep);
+}
+
+static int print_containers(PlCtl *ctl) {
+        _cleanup_free_ char *archive = NULL;
+        Logs l = { .ctl = ctl,
+                   .name = ctl->n_arguments > 0 ? ctl->arguments[0] : ctl->logs.container,
+                   .archive = ctl->archive,
+                   .inotify = -EBADF,
+                   .progress = isatty(STDERR_FILENO) == 1,
+                   .begin_usec = pl_clock_usec(CLOCK_MONOTONIC) };
+        int status = take_options(ctl, &l), r;
+
+        if (status < 0 && !l.archive) {
+                status = pl_ctl_paths(ctl, NULL, &archive);
+                l.archive = archive;
+        }
+        if (status < 0)
+                status = find(&l);
+        if (status < 0) {
+                r = show(&l);
+                status = r < 0 && r != -EPIPE ? say_error(&l, r)
+                         : l.missing > 0      ? PL_EXIT_BAD
+                                              : PL_EXIT_GOOD;
+        }
+        logs_deinit(&l);
+        return status;
+}
+
+/* Lines of such a file have no time and no stream. */
+static bool only_path(const PlCtl *ctl) {
+        const PlCtlLogs *o = &ctl->logs;
+
+        return ctl->n_arguments == 0 && !ctl->json && o->since_nsec == 0 &&
+               o->until_nsec == UINT64_MAX && o->tail == UINT64_MAX && !o->grep && !o->follow &&
+               !o->only_stdout && !o->only_stderr && !o->timestamps && !o->details && !o->container;
+}
+
+int pl_ctl_cmd_logs(PlCtl *ctl) {
+        if (ctl->logs.path && only_path(ctl))
+                return pl_ctl_logs_path(ctl->logs.path, ctl->archive);
+        if (ctl->logs.path || (ctl->n_arguments == 0 && !ctl->logs.container)) {
+                pl_ctl_say("%s",
+                           ctl->logs.path ? "--path takes no NAME, and no option but --archive"
+                                          : "logs needs a NAME, or --path FILE");
+                return PL_EXIT_USAGE;
+        }
+        return print_containers(ctl);
+}
