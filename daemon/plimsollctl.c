@@ -90,6 +90,8 @@ static const PlOption options[] = {
         { "iterations", 'n', "COUNT", "top", PL_OPTION_COUNT, IN(iterations),
           "so many looks, then end" },
         { "verbose", 'v', NULL, "check", PL_OPTION_FLAG, IN(verbose), "also what was understood" },
+        { "compose", 0, NULL, "import", PL_OPTION_FLAG, IN(compose),
+          "the FILEs are compose's own: docker compose reads them" },
         { "since", 0, "WHEN", "logs", PL_OPTION_OWN, IN(logs.since_nsec),
           "10m, \"2h ago\", yesterday, RFC 3339 ...", set_since },
         { "until", 0, "WHEN", "logs", PL_OPTION_OWN, IN(logs.until_nsec), "likewise", set_until },

@@ -19,7 +19,7 @@ _plimsollctl_options() {
             --timestamps --details --container --path --archive --help
         ;;
     check) echo --control --json --verbose --policy --help ;;
-    import) echo --json --help ;;
+    import) echo --compose --json --help ;;
     adopt-logs)
         echo --json --dry-run --yes --max-size --max-files --engine --engine-pid --policy --archive --help
         ;;

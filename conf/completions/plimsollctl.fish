@@ -36,6 +36,7 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a help -
 
 complete -c plimsollctl -n '__fish_seen_subcommand_from show probe wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
+complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l compose -d 'The files are of compose itself'
 complete -c plimsollctl -n '__fish_seen_subcommand_from help' -a "$commands names times exit-status"
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -l policy -r -F -d 'Another policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'

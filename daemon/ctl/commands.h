@@ -31,9 +31,10 @@
         ROW("check", "[FILE]", check, "is a policy right? (-v: what was understood)",             \
             "Says whether a policy is right: FILE, \"-\" for standard input, or the one of the\n" \
             "running daemon as it is on disk.")                                                   \
-        ROW("import", "FILE", import, "policy from `docker compose config --format json`",        \
+        ROW("import", "FILE...", import, "policy from `docker compose config --format json`",     \
             "Prints the policy that says what a compose configuration says. FILE is what\n"       \
-            "`docker compose config --format json` prints, or \"-\" for standard input.")         \
+            "`docker compose config --format json` prints, or \"-\" for standard input; with\n"   \
+            "--compose, the files of compose itself.")                                            \
         ROW("adopt-logs", "[NAME...]", adopt, "let the engine rotate logs itself",                \
             "Gives containers that exist the engine's own log rotation, without recreating\n"     \
             "them: all that have none, or those that are named. Restarts the engine.\n"           \

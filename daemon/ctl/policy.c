@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/fs.h"
 #include "ctl/cli.h"
@@ -138,7 +139,8 @@ int pl_ctl_cmd_check(PlCtl *ctl) {
 
 /* ---- import ---- */
 
-static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagList *diag) {
+static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagList *diag,
+                        const char *name, const PlImportCount *count) {
         if (ctl->json) {
                 json_t *document = json_pack("{s:s?,s:o}", "policy", text, "messages",
                                              diags_to_json(diag));
@@ -148,6 +150,15 @@ static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagL
                 pl_ctl_print_diags(diag);
                 if (text)
                         (void)fputs(text, stdout);
+                if (text && r == 0)
+                        pl_ctl_say("%s: %zu service%s, %zu limit%s and log rule%s; %zu thing%s "
+                                   "left "
+                                   "out%s",
+                                   name, count->n_services, pl_plural(count->n_services),
+                                   count->n_limits, pl_plural(count->n_limits),
+                                   pl_plural(count->n_limits), count->n_left_out,
+                                   pl_plural(count->n_left_out),
+                                   count->n_left_out ? ", see above" : "");
         }
         if (r == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
                 pl_ctl_say("standard output: %s", strerror(errno));
@@ -156,18 +167,72 @@ static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagL
         return r == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
 }
 
+/* `docker compose -f FILE … config --format json`, which says itself what it does not like.
+ * Return: 0; -ECANCELED: it has failed, and has said why; -EFBIG, -errno. */
+static int ask_compose(const PlCtl *ctl, char **ret, size_t *ret_size) {
+        _cleanup_free_ const char **argv = calloc((size_t)ctl->n_arguments * 2 + 6, sizeof(*argv));
+        _cleanup_close_ int from = -EBADF, to = -EBADF;
+        int pipe_fds[2], status = 0, n = 0, r;
+        pid_t pid;
+
+        if (!argv)
+                return -ENOMEM;
+        argv[n++] = "docker";
+        argv[n++] = "compose";
+        for (int i = 0; i < ctl->n_arguments; i++) {
+                argv[n++] = "-f";
+                argv[n++] = ctl->arguments[i];
+        }
+        argv[n++] = "config";
+        argv[n++] = "--format";
+        argv[n++] = "json";
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+                return -errno;
+        from = pipe_fds[0];
+        to = pipe_fds[1];
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0) {
+                if (dup2(to, STDOUT_FILENO) >= 0)
+                        (void)execvp("docker", (char *const *)argv);
+                pl_ctl_say("docker: %s; without it, give the JSON of `docker compose config "
+                           "--format json`",
+                           strerror(errno));
+                _exit(127);
+        }
+        (void)close(TAKE_FD(to));
+        r = pl_fs_read_stream(from, PL_IMPORT_MAX, ret, ret_size);
+        (void)close(TAKE_FD(from)); /* it ends, also when it has more to say */
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+        return r == 0 && status != 0 ? -ECANCELED : r;
+}
+
 int pl_ctl_cmd_import(PlCtl *ctl) {
         _cleanup_free_ char *json = NULL, *text = NULL;
-        const char *name;
+        const char *name = ctl->arguments[0];
+        PlImportCount count = {};
         PlDiagList diag = {};
+        PlHost host;
         size_t size;
-        int r = read_text(ctl->arguments[0], PL_IMPORT_MAX, &name, &json, &size), status;
+        int r, status;
 
+        if (ctl->n_arguments > 1 && !ctl->compose) {
+                pl_ctl_say("import takes one FILE, or several with --compose");
+                return PL_EXIT_USAGE;
+        }
+        r = ctl->compose ? ask_compose(ctl, &json, &size)
+                         : read_text(ctl->arguments[0], PL_IMPORT_MAX, &name, &json, &size);
+        if (r == -ECANCELED)
+                return PL_EXIT_BAD; /* said by docker */
         if (r == 0)
-                r = pl_import_compose(name, json, size, &diag, &text);
+                r = pl_host_read("/proc", &host);
+        if (r == 0)
+                r = pl_import_compose(name, json, size, &host, &diag, &count, &text);
         if (r < 0 && diag.n_errors == 0)
                 pl_diag_add(&diag, PL_SEVERITY_ERROR, name, 0, "cannot be read: %s", strerror(-r));
-        status = print_result(ctl, r, text, &diag);
+        status = print_result(ctl, r, text, &diag, name, &count);
         pl_diag_list_deinit(&diag);
         return status;
 }

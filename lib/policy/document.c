@@ -101,28 +101,36 @@ static bool match(const PlMatch *m, const PlContainer *c) {
         }
 }
 
-bool pl_service_match_line(const PlService *s, const PlContainer *c, size_t *ret) {
+size_t pl_service_match_line(const PlService *s, const PlContainer *c, size_t *ret) {
+        size_t most = 0;
+
         for (size_t i = 0, n; i < s->n_matches; i += n) {
                 size_t k = 0;
 
                 n = pl_match_line_length(&s->matches[i], s->n_matches - i);
-                while (k < n && match(&s->matches[i + k], c))
+                while (n > most && k < n && match(&s->matches[i + k], c))
                         k++;
                 if (k < n)
                         continue;
+                most = n;
                 *ret = i;
-                return true;
         }
-        return false;
+        return most;
 }
 
 const PlService *pl_policy_match(const PlPolicy *p, const PlContainer *c) {
-        size_t line;
+        const PlService *best = p->defaults;
+        size_t line, most = 0;
 
-        for (size_t i = 0; i < p->n_services; i++)
-                if (pl_service_match_line(p->services[i], c, &line))
-                        return p->services[i];
-        return p->defaults;
+        for (size_t i = 0; i < p->n_services; i++) {
+                size_t n = pl_service_match_line(p->services[i], c, &line);
+
+                if (n > most) {
+                        most = n;
+                        best = p->services[i];
+                }
+        }
+        return best;
 }
 
 const PlOrigin *pl_service_origin(const PlService *s, const char *key) {

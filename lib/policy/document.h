@@ -103,14 +103,16 @@ bool pl_service_name_valid(const char *s);
 struct PlContainer;
 
 /**
- * pl_policy_match() - the section that governs a container; the first that matches wins
+ * pl_policy_match() - the section that governs a container: of all that match the one whose line
+ * has the most terms, and of several such the first
  * Return: borrowed from the policy; [Defaults] when no [Service] matches; NULL when there is none.
  */
 const PlService *pl_policy_match(const PlPolicy *p, const struct PlContainer *c);
 
-/** pl_service_match_line() - does a section match, and by which of its lines?
- * @ret: index of the line's first term in matches; written only when true is returned */
-bool pl_service_match_line(const PlService *s, const struct PlContainer *c, size_t *ret);
+/** pl_service_match_line() - by which of its lines does a section match?
+ * @ret: index in matches of the first term of the line with the most terms; written only when there
+ *       is one. Return: how many terms that line has; 0: none matches */
+size_t pl_service_match_line(const PlService *s, const struct PlContainer *c, size_t *ret);
 
 /** pl_service_origin() - where the value of a key was written. Return: borrowed; NULL: nowhere. */
 const PlOrigin *pl_service_origin(const PlService *s, const char *key);

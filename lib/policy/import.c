@@ -2,6 +2,9 @@
 
 /*
  * Import: one [Service] section per compose service. See the header.
+ *
+ * One table knows every key of the compose specification, and what becomes of it. What is not in
+ * the table is said to be unknown, so that nothing is ever lost in silence.
  */
 
 #include "lib/policy/import.h"
@@ -9,6 +12,7 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "lib/base/map.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/limits/resource.h"
@@ -16,6 +20,13 @@
 
 /* --- values: a number may come as JSON number or as text, whatever version of compose printed it.
  * All: 0; -ENOENT absent, null or "unlimited"; -EINVAL; -ERANGE. */
+
+/* Some versions print 1e9. */
+static bool is_whole(const json_t *v) {
+        double d = json_real_value(v);
+
+        return json_is_real(v) && d >= -1 && d < 9e15 && d == (double)(int64_t)d;
+}
 
 static int from_integer(json_int_t n, uint64_t *ret) {
         if (n <= 0)
@@ -34,6 +45,8 @@ static int import_size(const json_t *v, uint64_t base, uint64_t *ret_bytes) {
 
         if (json_is_integer(v))
                 return from_integer(json_integer_value(v), ret_bytes);
+        if (is_whole(v))
+                return from_integer((json_int_t)json_real_value(v), ret_bytes);
         if (!v || json_is_null(v))
                 return -ENOENT;
         if (!s)
@@ -91,6 +104,8 @@ static int import_count(const json_t *v, uint64_t *ret) {
 
         if (json_is_integer(v))
                 return from_integer(json_integer_value(v), ret);
+        if (is_whole(v))
+                return from_integer((json_int_t)json_real_value(v), ret);
         if (!v || json_is_null(v) || (s && s[0] == '-'))
                 return -ENOENT;
         if (!s)
@@ -99,31 +114,262 @@ static int import_count(const json_t *v, uint64_t *ret) {
         return r < 0 ? r : *ret == 0 ? -ENOENT : 0;
 }
 
-/* "1m30s", as Go prints it, in microseconds. */
+/* "1m30s", as Go prints it, in microseconds; 0 is Docker's default, which is ENOENT here. */
 static int import_duration(const json_t *v, uint64_t *ret_usec) {
         const char *s = json_string_value(v);
+        uint64_t usec;
+        int r;
 
         if (!v || json_is_null(v))
                 return -ENOENT;
         if (!s)
                 return -EINVAL;
-        return pl_parse_sec(s, ret_usec);
+        r = pl_parse_sec(s, &usec);
+        if (r < 0 || usec == PL_TIME_INFINITY)
+                return r < 0 ? r : -EINVAL;
+        if (usec == 0)
+                return -ENOENT;
+        *ret_usec = usec;
+        return 0;
+}
+
+/* --- what becomes of each key */
+
+typedef enum Fate {
+        FATE_OTHER, /* says nothing of limits, logs or health: nothing is lost */
+        FATE_TAKEN, /* translated */
+        FATE_LOST,  /* is not, and that is said */
+        FATE_INSIDE /* an object, each member of which is a key of its own */
+} Fate;
+
+typedef struct Key {
+        const char *path; /* sorted */
+        Fate fate;
+        const char *text; /* TAKEN: the policy's keys; LOST: why, and what to do instead */
+} Key;
+
+#define GPUS "a policy has no key for GPUs; the engine goes on giving them"
+#define KEPT "a policy has no key for it; the engine goes on setting it"
+
+/* clang-format off */
+static const Key keys[] = {
+        { "configs", FATE_OTHER, NULL },
+        { "include", FATE_OTHER, NULL },
+        { "models", FATE_OTHER, NULL },
+        { "name", FATE_TAKEN, "Match=compose-project:" },
+        { "networks", FATE_OTHER, NULL },
+        { "secrets", FATE_OTHER, NULL },
+        { "services", FATE_TAKEN, "[Service]" },
+        { "services.annotations", FATE_OTHER, NULL },
+        { "services.attach", FATE_OTHER, NULL },
+        { "services.blkio_config", FATE_INSIDE, NULL },
+        { "services.blkio_config.device_read_bps", FATE_TAKEN, "IOReadBandwidthMax" },
+        { "services.blkio_config.device_read_iops", FATE_LOST, "a policy limits bytes per second alone; the engine goes on with it" },
+        { "services.blkio_config.device_write_bps", FATE_TAKEN, "IOWriteBandwidthMax" },
+        { "services.blkio_config.device_write_iops", FATE_LOST, "a policy limits bytes per second alone; the engine goes on with it" },
+        { "services.blkio_config.weight", FATE_TAKEN, "IOWeight" },
+        { "services.blkio_config.weight_device", FATE_LOST, "a policy has one weight for all disks, IOWeight=; the engine goes on with it" },
+        { "services.build", FATE_OTHER, NULL },
+        { "services.cap_add", FATE_OTHER, NULL },
+        { "services.cap_drop", FATE_OTHER, NULL },
+        { "services.cgroup", FATE_OTHER, NULL },
+        { "services.cgroup_parent", FATE_LOST, "the engine puts it there, and plimsolld finds it wherever it is" },
+        { "services.command", FATE_OTHER, NULL },
+        { "services.configs", FATE_OTHER, NULL },
+        { "services.container_name", FATE_OTHER, NULL },
+        { "services.cpu_count", FATE_LOST, "it is for Windows alone; CPUQuota= is in percent of one CPU" },
+        { "services.cpu_percent", FATE_LOST, "it is for Windows alone; CPUQuota= is in percent of one CPU" },
+        { "services.cpu_period", FATE_TAKEN, "CPUQuotaPeriodSec" },
+        { "services.cpu_quota", FATE_TAKEN, "CPUQuota" },
+        { "services.cpu_rt_period", FATE_LOST, "a policy has no key for real-time; the engine goes on setting it" },
+        { "services.cpu_rt_runtime", FATE_LOST, "a policy has no key for real-time; the engine goes on setting it" },
+        { "services.cpu_shares", FATE_TAKEN, "CPUWeight" },
+        { "services.cpus", FATE_TAKEN, "CPUQuota" },
+        { "services.cpuset", FATE_TAKEN, "AllowedCPUs" },
+        { "services.credential_spec", FATE_OTHER, NULL },
+        { "services.depends_on", FATE_TAKEN, "After" },
+        { "services.deploy", FATE_INSIDE, NULL },
+        { "services.deploy.endpoint_mode", FATE_OTHER, NULL },
+        { "services.deploy.labels", FATE_OTHER, NULL },
+        { "services.deploy.mode", FATE_OTHER, NULL },
+        { "services.deploy.placement", FATE_OTHER, NULL },
+        { "services.deploy.replicas", FATE_OTHER, NULL },
+        { "services.deploy.resources", FATE_INSIDE, NULL },
+        { "services.deploy.resources.limits", FATE_INSIDE, NULL },
+        { "services.deploy.resources.limits.cpus", FATE_TAKEN, "CPUQuota" },
+        { "services.deploy.resources.limits.memory", FATE_TAKEN, "MemoryMax" },
+        { "services.deploy.resources.limits.pids", FATE_TAKEN, "TasksMax" },
+        { "services.deploy.resources.reservations", FATE_INSIDE, NULL },
+        { "services.deploy.resources.reservations.cpus", FATE_LOST, "the kernel reserves no CPU time; CPUWeight= gives a share" },
+        { "services.deploy.resources.reservations.devices", FATE_LOST, GPUS },
+        { "services.deploy.resources.reservations.generic_resources", FATE_LOST, "they are for a swarm's scheduler, which keeps them" },
+        { "services.deploy.resources.reservations.memory", FATE_TAKEN, "MemoryLow" },
+        { "services.deploy.restart_policy", FATE_OTHER, NULL },
+        { "services.deploy.rollback_config", FATE_OTHER, NULL },
+        { "services.deploy.update_config", FATE_OTHER, NULL },
+        { "services.develop", FATE_OTHER, NULL },
+        { "services.device_cgroup_rules", FATE_OTHER, NULL },
+        { "services.devices", FATE_OTHER, NULL },
+        { "services.dns", FATE_OTHER, NULL },
+        { "services.dns_opt", FATE_OTHER, NULL },
+        { "services.dns_search", FATE_OTHER, NULL },
+        { "services.domainname", FATE_OTHER, NULL },
+        { "services.entrypoint", FATE_OTHER, NULL },
+        { "services.env_file", FATE_OTHER, NULL },
+        { "services.environment", FATE_OTHER, NULL },
+        { "services.expose", FATE_OTHER, NULL },
+        { "services.extends", FATE_OTHER, NULL },
+        { "services.external_links", FATE_OTHER, NULL },
+        { "services.extra_hosts", FATE_OTHER, NULL },
+        { "services.gpus", FATE_LOST, GPUS },
+        { "services.group_add", FATE_OTHER, NULL },
+        { "services.healthcheck", FATE_INSIDE, NULL },
+        { "services.healthcheck.disable", FATE_TAKEN, "(the engine's check alone)" },
+        { "services.healthcheck.interval", FATE_TAKEN, "ProbeInterval" },
+        { "services.healthcheck.retries", FATE_TAKEN, "ProbeFailures" },
+        { "services.healthcheck.start_interval", FATE_LOST, "a policy has one interval, ProbeInterval=" },
+        { "services.healthcheck.start_period", FATE_TAKEN, "ProbeStartPeriod" },
+        { "services.healthcheck.test", FATE_OTHER, NULL }, /* the engine goes on asking, and plimsolld hears of it */
+        { "services.healthcheck.timeout", FATE_TAKEN, "ProbeTimeout" },
+        { "services.hostname", FATE_OTHER, NULL },
+        { "services.image", FATE_OTHER, NULL },
+        { "services.init", FATE_OTHER, NULL },
+        { "services.ipc", FATE_OTHER, NULL },
+        { "services.isolation", FATE_OTHER, NULL },
+        { "services.label_file", FATE_OTHER, NULL },
+        { "services.labels", FATE_OTHER, NULL },
+        { "services.links", FATE_OTHER, NULL },
+        { "services.logging", FATE_TAKEN, "LogMaxSize, LogMaxFiles" },
+        { "services.mac_address", FATE_OTHER, NULL },
+        { "services.mem_limit", FATE_TAKEN, "MemoryMax" },
+        { "services.mem_reservation", FATE_TAKEN, "MemoryLow" },
+        { "services.mem_swappiness", FATE_LOST, "MemorySwapMax= says how much swap there is; the engine goes on with it" },
+        { "services.memswap_limit", FATE_TAKEN, "MemorySwapMax" },
+        { "services.models", FATE_OTHER, NULL },
+        { "services.network_mode", FATE_OTHER, NULL },
+        { "services.networks", FATE_OTHER, NULL },
+        { "services.oom_kill_disable", FATE_LOST, KEPT },
+        { "services.oom_score_adj", FATE_LOST, KEPT },
+        { "services.pid", FATE_OTHER, NULL },
+        { "services.pids_limit", FATE_TAKEN, "TasksMax" },
+        { "services.platform", FATE_OTHER, NULL },
+        { "services.ports", FATE_OTHER, NULL },
+        { "services.post_start", FATE_OTHER, NULL },
+        { "services.pre_stop", FATE_OTHER, NULL },
+        { "services.privileged", FATE_OTHER, NULL },
+        { "services.profiles", FATE_OTHER, NULL }, /* the header of the result tells of them */
+        { "services.provider", FATE_LOST, "its containers are not made by compose, and may bear no label of it" },
+        { "services.pull_policy", FATE_OTHER, NULL },
+        { "services.pull_refresh_after", FATE_OTHER, NULL },
+        { "services.read_only", FATE_OTHER, NULL },
+        { "services.restart", FATE_OTHER, NULL }, /* the engine's own policy, which plimsolld heeds */
+        { "services.runtime", FATE_OTHER, NULL },
+        { "services.scale", FATE_OTHER, NULL },
+        { "services.secrets", FATE_OTHER, NULL },
+        { "services.security_opt", FATE_OTHER, NULL },
+        { "services.shm_size", FATE_LOST, KEPT },
+        { "services.stdin_open", FATE_OTHER, NULL },
+        { "services.stop_grace_period", FATE_OTHER, NULL },
+        { "services.stop_signal", FATE_OTHER, NULL },
+        { "services.storage_opt", FATE_LOST, "a policy has no key for disk space; LogPathMaxSize= bounds log files" },
+        { "services.sysctls", FATE_OTHER, NULL },
+        { "services.tmpfs", FATE_OTHER, NULL },
+        { "services.tty", FATE_OTHER, NULL },
+        { "services.ulimits", FATE_LOST, "the engine goes on setting them; TasksMax= limits processes" },
+        { "services.use_api_socket", FATE_OTHER, NULL },
+        { "services.user", FATE_OTHER, NULL },
+        { "services.userns_mode", FATE_OTHER, NULL },
+        { "services.uts", FATE_OTHER, NULL },
+        { "services.volumes", FATE_OTHER, NULL },
+        { "services.volumes_from", FATE_OTHER, NULL },
+        { "services.working_dir", FATE_OTHER, NULL },
+        { "version", FATE_OTHER, NULL },
+        { "volumes", FATE_OTHER, NULL },
+};
+/* clang-format on */
+
+static int by_path(const void *path, const void *key) {
+        return strcmp(path, ((const Key *)key)->path);
+}
+
+static const Key *find_key(const char *path) {
+        return bsearch(path, keys, PL_ARRAY_SIZE(keys), sizeof(*keys), by_path);
+}
+
+bool pl_import_knows(const char *path, const char **ret_why_not) {
+        const Key *key = find_key(path);
+
+        if (key)
+                *ret_why_not = key->fate == FATE_LOST ? key->text : NULL;
+        return key != NULL;
 }
 
 /* --- the document */
 
 #define DEPENDS_MAX 200 /* names of 64 bytes that fit one line of a policy */
 
+/* A service of the file, and what its section is called. */
+typedef struct Member {
+        const char *name;
+        const json_t *json;
+        char section[PL_SERVICE_NAME_MAX + 1];
+        bool circle; /* it waits for itself, by way of others */
+} Member;
+
 typedef struct Import {
-        const char *file, *service;
-        const json_t *services;
+        const char *file, *service; /* for messages: escaped */
+        const char *project;        /* fit for a pattern; NULL: none */
+        const PlHost *host;         /* may be NULL */
+        Member *members;
+        size_t n_members;
+        PlMap *by_name, *by_section;
         PlDiagList *diag;
+        PlImportCount count;
         FILE *out;
 } Import;
 
-static void warn(const Import *im, const char *what, const char *why) {
+static void warn(Import *im, const char *what, const char *why) {
+        im->count.n_left_out++;
         pl_diag_add(im->diag, PL_SEVERITY_WARNING, im->file, 0, "%s: %s: %s; left out", im->service,
                     what, why);
+}
+
+/* Something is in the policy, but not quite what the file says. */
+static void note(const Import *im, const char *what, const char *why) {
+        pl_diag_add(im->diag, PL_SEVERITY_WARNING, im->file, 0, "%s: %s: %s", im->service, what,
+                    why);
+}
+
+static bool says_nothing(const json_t *v) {
+        return json_is_null(v) || json_is_false(v) ||
+               (json_is_array(v) && json_array_size(v) == 0) ||
+               (json_is_object(v) && json_object_size(v) == 0) ||
+               (json_is_string(v) && json_string_length(v) == 0);
+}
+
+/* Tells of every member of an object that is lost, or not known. */
+static void tell_lost(Import *im, const json_t *o, const char *prefix) {
+        const char *name;
+        const json_t *v;
+
+        json_object_foreach((json_t *)o, name, v) {
+                char path[128];
+                const Key *key = NULL;
+
+                if (pl_startswith(name, "x-") || says_nothing(v))
+                        continue;
+                if (snprintf(path, sizeof(path), "%s.%s", prefix, name) < (int)sizeof(path))
+                        key = find_key(path);
+                if (!key) {
+                        _cleanup_free_ char *shown = pl_escape(name, 40);
+
+                        warn(im, shown ?: "", "not a key that is known here");
+                } else if (key->fate == FATE_LOST) {
+                        warn(im, path + strlen("services."), key->text);
+                } else if (key->fate == FATE_INSIDE) {
+                        tell_lost(im, v, path);
+                }
+        }
 }
 
 /* Follows member names from an object; NULL where one is missing or no object. */
@@ -134,8 +380,13 @@ static const json_t *get(const json_t *o, const char *a, const char *b, const ch
         return c ? json_object_get(o, c) : o;
 }
 
+static void print_limit(Import *im, const char *key, const char *value) {
+        im->count.n_limits++;
+        fprintf(im->out, "%s=%s\n", key, value);
+}
+
 /* May the policy ask for it? Says so when not. */
-static bool in_range(const Import *im, const char *what, PlResource r, uint64_t n) {
+static bool in_range(Import *im, const char *what, PlResource r, uint64_t n) {
         const PlResourceInfo *info = pl_resource_info(r);
 
         if (n >= info->min && n <= info->max)
@@ -145,7 +396,7 @@ static bool in_range(const Import *im, const char *what, PlResource r, uint64_t 
 }
 
 /* The first of two places that has a size, in bytes; 0: none. */
-static uint64_t memory_of(const Import *im, const json_t *s, const char *section, const char *old) {
+static uint64_t memory_of(Import *im, const json_t *s, const char *section, const char *old) {
         const json_t *v = get(get(s, "deploy", "resources", section), "memory", NULL, NULL);
         uint64_t bytes = 0;
         int r;
@@ -158,16 +409,38 @@ static uint64_t memory_of(const Import *im, const json_t *s, const char *section
         return r < 0 ? 0 : bytes;
 }
 
-static void print_bytes(const Import *im, const char *key, uint64_t bytes) {
+static void print_bytes(Import *im, const char *key, uint64_t bytes) {
         char buf[PL_FORMAT_MAX];
 
-        fprintf(im->out, "%s=%s\n", key, pl_format_bytes_exact(bytes, buf));
+        print_limit(im, key, pl_format_bytes_exact(bytes, buf));
 }
 
-static void import_memory(const Import *im, const json_t *s) {
-        uint64_t max = memory_of(im, s, "limits", "mem_limit");
-        uint64_t low = memory_of(im, s, "reservations", "mem_reservation"), total;
+/* It counts memory and swap together; -1 is no limit. */
+static void import_swap(Import *im, const json_t *s, uint64_t max) {
         const json_t *swap = json_object_get(s, "memswap_limit");
+        uint64_t total;
+        int r;
+
+        if (json_integer_value(swap) == -1 || pl_streq_null(json_string_value(swap), "-1")) {
+                print_limit(im, "MemorySwapMax", "infinity");
+                return;
+        }
+        r = import_size(swap, 1024, &total);
+        if (r == -ENOENT)
+                return;
+        if (r < 0)
+                warn(im, "memswap_limit", "not a size");
+        else if (!max)
+                warn(im, "memswap_limit", "it counts memory, too, which has no limit here");
+        else if (total < max)
+                warn(im, "memswap_limit", "smaller than the memory limit");
+        else if (in_range(im, "memswap_limit", PL_RESOURCE_MEMORY_SWAP_MAX, total - max))
+                print_bytes(im, "MemorySwapMax", total - max);
+}
+
+static void import_memory(Import *im, const json_t *s) {
+        uint64_t max = memory_of(im, s, "limits", "mem_limit");
+        uint64_t low = memory_of(im, s, "reservations", "mem_reservation");
 
         if (max && !in_range(im, "memory limit", PL_RESOURCE_MEMORY_MAX, max))
                 max = 0;
@@ -179,72 +452,94 @@ static void import_memory(const Import *im, const json_t *s) {
                 warn(im, "memory reservation", "larger than the limit");
         else if (low)
                 print_bytes(im, "MemoryLow", low);
-        if (!max || !swap || json_is_null(swap))
-                return;
-        /* it counts memory and swap together; -1 is no limit */
-        if (json_integer_value(swap) == -1 || pl_streq_null(json_string_value(swap), "-1"))
-                fprintf(im->out, "MemorySwapMax=infinity\n");
-        else if (import_size(swap, 1024, &total) == 0) {
-                if (total < max)
-                        warn(im, "memswap_limit", "smaller than the memory limit");
-                else if (in_range(im, "memswap_limit", PL_RESOURCE_MEMORY_SWAP_MAX, total - max))
-                        print_bytes(im, "MemorySwapMax", total - max);
-        }
+        import_swap(im, s, max);
 }
 
-/* deploy.resources.limits.cpus, cpus, or the older cpu_quota with cpu_period. */
-static int cpu_time_of(const json_t *s, uint64_t *ret) {
-        uint64_t quota, period = PL_QUOTA_PERIOD_DEFAULT_USEC;
-        int r;
+/* The older cpu_quota and cpu_period. Return: as import_cpus(); @ret_period: 0: Docker's. */
+static int import_quota(Import *im, const json_t *s, uint64_t *ret, uint64_t *ret_period) {
+        uint64_t quota, period = 0;
+        int r = import_count(json_object_get(s, "cpu_quota"), &quota),
+            q = import_count(json_object_get(s, "cpu_period"), &period);
 
-        r = import_cpus(get(get(s, "deploy", "resources", "limits"), "cpus", NULL, NULL), ret);
-        if (r == -ENOENT)
-                r = import_cpus(json_object_get(s, "cpus"), ret);
-        if (r != -ENOENT)
-                return r;
-        r = import_count(json_object_get(s, "cpu_quota"), &quota);
+        if (q < 0 && q != -ENOENT)
+                warn(im, "cpu_period", "not a number of microseconds");
+        else if (q == 0 && (period < PL_QUOTA_PERIOD_MIN_USEC || period > PL_QUOTA_PERIOD_MAX_USEC))
+                warn(im, "cpu_period", "not from 1000 to 1000000 microseconds");
+        else if (q == 0 && r == -ENOENT)
+                warn(im, "cpu_period", "it says nothing without cpu_quota");
+        else if (q == 0)
+                *ret_period = period;
         if (r < 0)
                 return r;
-        (void)import_count(json_object_get(s, "cpu_period"), &period);
         if (quota > UINT64_MAX / PL_USEC_PER_SEC)
                 return -ERANGE;
-        *ret = quota * PL_USEC_PER_SEC / period;
+        *ret = quota * PL_USEC_PER_SEC / (*ret_period ?: PL_QUOTA_PERIOD_DEFAULT_USEC);
         return 0;
 }
 
-static int import_cpu(const Import *im, const json_t *s) {
-        const char *list = json_string_value(json_object_get(s, "cpuset"));
-        _cleanup_free_ char *text = NULL, *canonical = NULL;
-        PlValue quota = { .set = true };
-        uint64_t n;
-        int r;
+/* deploy.resources.limits.cpus, cpus, or the older way. */
+static int cpu_time_of(Import *im, const json_t *s, uint64_t *ret, uint64_t *ret_period) {
+        int r = import_cpus(get(get(s, "deploy", "resources", "limits"), "cpus", NULL, NULL), ret);
 
-        r = cpu_time_of(s, &quota.number);
+        if (r == -ENOENT)
+                r = import_cpus(json_object_get(s, "cpus"), ret);
+        return r == -ENOENT ? import_quota(im, s, ret, ret_period) : r;
+}
+
+static int import_cpu_time(Import *im, const json_t *s) {
+        _cleanup_free_ char *text = NULL;
+        PlValue quota = { .set = true };
+        char period_text[32];
+        uint64_t period = 0;
+        int r = cpu_time_of(im, s, &quota.number, &period);
+
         if (r == -EINVAL || r == -ERANGE)
                 warn(im, "cpus", "not a number of CPUs");
         quota.number -= quota.number % 100; /* the policy has two decimals of a per cent */
-        if (r == 0 && in_range(im, "cpus", PL_RESOURCE_CPU_QUOTA, quota.number)) {
-                if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &quota, &text) < 0)
-                        return -ENOMEM;
-                fprintf(im->out, "CPUQuota=%s\n", text);
+        if (r < 0 || !in_range(im, "cpus", PL_RESOURCE_CPU_QUOTA, quota.number))
+                return 0;
+        if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &quota, &text) < 0)
+                return -ENOMEM;
+        print_limit(im, "CPUQuota", text);
+        if (period && period != PL_QUOTA_PERIOD_DEFAULT_USEC) {
+                snprintf(period_text, sizeof(period_text), "%" PRIu64 "us", period);
+                fprintf(im->out, "CPUQuotaPeriodSec=%s\n", period_text);
         }
-        if (import_count(json_object_get(s, "cpu_shares"), &n) == 0) {
+        return 0;
+}
+
+static void print_number(Import *im, const char *key, uint64_t n) {
+        char text[24];
+
+        snprintf(text, sizeof(text), "%" PRIu64, n);
+        print_limit(im, key, text);
+}
+
+static int import_cpu(Import *im, const json_t *s) {
+        const json_t *set = json_object_get(s, "cpuset");
+        const char *list = json_string_value(set);
+        _cleanup_free_ char *canonical = NULL;
+        uint64_t n;
+        int r = import_cpu_time(im, s);
+
+        if (r < 0)
+                return r;
+        r = import_count(json_object_get(s, "cpu_shares"), &n);
+        if (r == 0) {
                 n = PL_MIN(n, UINT64_C(262144)) * 100 / 1024;
-                fprintf(im->out, "CPUWeight=%" PRIu64 "\n",
-                        PL_MIN(PL_MAX(n, UINT64_C(1)), UINT64_C(10000)));
+                print_number(im, "CPUWeight", PL_MIN(PL_MAX(n, UINT64_C(1)), UINT64_C(10000)));
+        } else if (r != -ENOENT) {
+                warn(im, "cpu_shares", "not a number");
         }
-        if (list && *list) {
-                r = pl_parse_cpuset(list, &canonical);
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0)
-                        warn(im, "cpuset", "not a list of CPUs");
-                else
-                        fprintf(im->out, "AllowedCPUs=%s\n", canonical);
-        }
-        if (get(get(s, "deploy", "resources", "reservations"), "cpus", NULL, NULL))
-                warn(im, "reservations.cpus",
-                     "the kernel reserves no CPU time; CPUWeight= gives a share");
+        if (!set || says_nothing(set))
+                return 0;
+        r = list ? pl_parse_cpuset(list, &canonical) : -EINVAL;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                warn(im, "cpuset", "not a list of CPUs");
+        else
+                print_limit(im, "AllowedCPUs", canonical);
         return 0;
 }
 
@@ -257,26 +552,47 @@ static bool path_fits(const char *path) {
         return path[0] == '/' && !*c && c - path < PL_DEVICE_MAX;
 }
 
-static void import_devices(const Import *im, const json_t *s, const char *member, const char *key) {
+/* What never is on a disk, a policy may not name. */
+static bool is_no_disk(const Import *im, const char *path) {
+        char number[PL_DEVICE_MAX];
+
+        return im->host && im->host->device && im->host->device(NULL, path, number) == -ENOTBLK;
+}
+
+/* {"path", "rate"}; compose-go of some versions writes its own fields' names, with capitals. */
+static const json_t *either(const json_t *o, const char *name, const char *capital) {
+        return json_object_get(o, name) ?: json_object_get(o, capital);
+}
+
+static void import_devices(Import *im, const json_t *s, const char *member, const char *key) {
         const json_t *list = get(s, "blkio_config", member, NULL), *item;
         size_t i;
 
+        if (list && !says_nothing(list) && !json_is_array(list))
+                warn(im, member, "not a list");
         json_array_foreach(list, i, item) {
-                const char *path = json_string_value(json_object_get(item, "path"));
+                const char *path = json_string_value(either(item, "path", "Path"));
+                char text[PL_DEVICE_MAX + 32];
                 uint64_t rate;
 
-                if (i >= PL_POLICY_LIST_MAX / 2)
+                if (i >= PL_POLICY_LIST_MAX / 2) {
+                        warn(im, member, "more than 128 of them");
                         break;
-                if (!path || !path_fits(path))
+                }
+                if (!path || !path_fits(path)) {
                         warn(im, member, "not a path");
-                else if (import_size(json_object_get(item, "rate"), 1024, &rate) < 0)
+                } else if (is_no_disk(im, path)) {
+                        warn(im, member, "it is no block device, and on none");
+                } else if (import_size(either(item, "rate", "Rate"), 1024, &rate) < 0) {
                         warn(im, member, "not a rate");
-                else if (in_range(im, member, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, rate))
-                        fprintf(im->out, "%s=%s %" PRIu64 "\n", key, path, rate);
+                } else if (in_range(im, member, PL_RESOURCE_IO_READ_BANDWIDTH_MAX, rate)) {
+                        snprintf(text, sizeof(text), "%s %" PRIu64, path, rate);
+                        print_limit(im, key, text);
+                }
         }
 }
 
-static void import_rest(const Import *im, const json_t *s) {
+static void import_rest(Import *im, const json_t *s) {
         uint64_t n;
         int r;
 
@@ -284,37 +600,43 @@ static void import_rest(const Import *im, const json_t *s) {
         if (r == -ENOENT)
                 r = import_count(json_object_get(s, "pids_limit"), &n);
         if (r == 0 && in_range(im, "pids_limit", PL_RESOURCE_TASKS_MAX, n))
-                fprintf(im->out, "TasksMax=%" PRIu64 "\n", n);
+                print_number(im, "TasksMax", n);
         else if (r == -EINVAL || r == -ERANGE)
                 warn(im, "pids_limit", "not a number");
         /* 500 is the middle there, 100 here; as systemd converts BlockIOWeight= */
-        if (import_count(get(s, "blkio_config", "weight", NULL), &n) == 0)
-                fprintf(im->out, "IOWeight=%" PRIu64 "\n",
-                        PL_MIN(PL_MAX(n / 5, UINT64_C(1)), UINT64_C(10000)));
+        r = import_count(get(s, "blkio_config", "weight", NULL), &n);
+        if (r == 0)
+                print_number(im, "IOWeight", PL_MIN(PL_MAX(n / 5, UINT64_C(1)), UINT64_C(10000)));
+        else if (r != -ENOENT)
+                warn(im, "blkio_config.weight", "not a number");
         import_devices(im, s, "device_read_bps", "IOReadBandwidthMax");
         import_devices(im, s, "device_write_bps", "IOWriteBandwidthMax");
 }
 
-static void import_logging(const Import *im, const json_t *s) {
+static void import_logging(Import *im, const json_t *s) {
         const char *driver = json_string_value(get(s, "logging", "driver", NULL));
         const json_t *options = get(s, "logging", "options", NULL);
         uint64_t bytes, n;
+        bool bounded;
         int r;
 
-        if (driver && !pl_streq(driver, "json-file")) {
+        if (driver && *driver && !pl_streq(driver, "json-file")) {
                 if (json_object_size(options) > 0)
                         warn(im, "logging.options", "that driver keeps its own logs");
                 return;
         }
         r = import_size(json_object_get(options, "max-size"), 1000, &bytes);
-        if (r == 0 && bytes >= KIB(64) && bytes <= GIB(1 << 20))
+        bounded = r == 0 && bytes >= KIB(64) && bytes <= GIB(1 << 20);
+        if (bounded)
                 print_bytes(im, "LogMaxSize", bytes);
         else if (r != -ENOENT)
                 warn(im, "logging.options.max-size", "not a size from 64K to 1P");
         /* Docker counts the file that is being written, too */
         r = import_count(json_object_get(options, "max-file"), &n);
-        if (r == 0 && n <= 10000)
-                fprintf(im->out, "LogMaxFiles=%" PRIu64 "\n", PL_MAX(n - 1, UINT64_C(1)));
+        if (r == 0 && n <= 10000 && bounded)
+                print_number(im, "LogMaxFiles", PL_MAX(n - 1, UINT64_C(1)));
+        else if (r == 0 && n <= 10000)
+                warn(im, "logging.options.max-file", "it does nothing without max-size");
         else if (r != -ENOENT)
                 warn(im, "logging.options.max-file", "not a number of files");
 }
@@ -337,126 +659,406 @@ static void print_span(const Import *im, const char *key, uint64_t usec) {
                 usec ? units[i].name : "s");
 }
 
-/* Compose's defaults are 30s for both. What the policy cannot have is moved to what it can. */
-static void import_healthcheck(const Import *im, const json_t *s) {
-        const json_t *check = json_object_get(s, "healthcheck");
-        uint64_t interval = 30 * PL_USEC_PER_SEC, timeout = interval, start, retries;
-        int r, q;
+/* Return: was it given? Says so when it is garbage. */
+static bool take_duration(Import *im, const json_t *check, const char *name, uint64_t *ret) {
+        int r = import_duration(json_object_get(check, name), ret);
+        char what[64];
 
-        if (!json_is_object(check) || json_is_true(json_object_get(check, "disable")))
+        snprintf(what, sizeof(what), "healthcheck.%s", name);
+        if (r < 0 && r != -ENOENT)
+                warn(im, what, "not a time span");
+        return r == 0;
+}
+
+/* Compose's defaults are 30s for both. What the policy cannot have is moved to what it can. */
+static void import_probe_times(Import *im, const json_t *check) {
+        uint64_t interval = 30 * PL_USEC_PER_SEC, timeout = interval, asked;
+        bool has_interval = take_duration(im, check, "interval", &interval);
+        bool has_timeout = take_duration(im, check, "timeout", &timeout);
+        char shown[PL_FORMAT_MAX];
+        _cleanup_free_ char *why = NULL;
+
+        if (!has_interval && !has_timeout)
                 return;
-        r = import_duration(json_object_get(check, "interval"), &interval);
-        q = import_duration(json_object_get(check, "timeout"), &timeout);
-        if (r == 0 || q == 0) {
-                interval = PL_MIN(PL_MAX(interval, PL_USEC_PER_SEC), PL_USEC_PER_DAY);
-                timeout = PL_MAX(timeout, 10 * PL_USEC_PER_MSEC);
-                timeout = PL_MIN(PL_MIN(timeout, interval), 10 * PL_USEC_PER_MIN);
-                print_span(im, "ProbeInterval", interval);
-                print_span(im, "ProbeTimeout", timeout);
-        }
-        if (import_count(json_object_get(check, "retries"), &retries) == 0)
+        asked = interval;
+        interval = PL_MIN(PL_MAX(interval, PL_USEC_PER_SEC), PL_USEC_PER_DAY);
+        if (interval != asked)
+                note(im, "healthcheck.interval",
+                     "a policy has from 1s to 1d; the nearest is taken");
+        asked = timeout;
+        timeout = PL_MAX(timeout, 10 * PL_USEC_PER_MSEC);
+        timeout = PL_MIN(PL_MIN(timeout, interval), 10 * PL_USEC_PER_MIN);
+        if (has_timeout && timeout != asked &&
+            asprintf(&why,
+                     "a probe ends before the next one begins, and within 10ms to 10min; %s is "
+                     "taken",
+                     pl_format_sec(timeout, shown)) >= 0)
+                note(im, "healthcheck.timeout", why);
+        print_span(im, "ProbeInterval", interval);
+        print_span(im, "ProbeTimeout", timeout);
+}
+
+/* ["NONE"], "NONE", or disable: the engine asks nothing, so there is nothing to take over. */
+static bool is_disabled(const json_t *check) {
+        const json_t *test = json_object_get(check, "test");
+
+        return json_is_true(json_object_get(check, "disable")) ||
+               pl_streq_null(json_string_value(test), "NONE") ||
+               pl_streq_null(json_string_value(json_array_get(test, 0)), "NONE");
+}
+
+static void import_healthcheck(Import *im, const json_t *s) {
+        const json_t *check = json_object_get(s, "healthcheck");
+        uint64_t start, retries;
+        int r;
+
+        if (!json_is_object(check) || is_disabled(check))
+                return;
+        import_probe_times(im, check);
+        r = import_count(json_object_get(check, "retries"), &retries);
+        if (r == 0)
                 fprintf(im->out, "ProbeFailures=%" PRIu64 "\n", PL_MIN(retries, UINT64_C(1000)));
-        if (import_duration(json_object_get(check, "start_period"), &start) == 0)
+        else if (r != -ENOENT)
+                warn(im, "healthcheck.retries", "not a number");
+        if (take_duration(im, check, "start_period", &start))
                 print_span(im, "ProbeStartPeriod", PL_MIN(start, PL_USEC_PER_DAY));
 }
 
-static bool is_service(const Import *im, const char *name) {
-        return pl_service_name_valid(name) && json_is_object(json_object_get(im->services, name));
+/* --- dependencies: an object of names, or in older files a list of them */
+
+static const json_t *depends_of(const Member *m) {
+        return json_object_get(m->json, "depends_on");
 }
 
-/* An object of names, or in older files a list of them. */
-static void import_depends_on(const Import *im, const json_t *s) {
-        const json_t *depends = json_object_get(s, "depends_on"), *item;
-        const char *name, *lead = "After=";
-        size_t i, n = 0;
+/* The i-th of them. NULL: no name, or no more; @iter: begins as NULL, for an object. */
+static const char *next_depend(const json_t *depends, size_t *i, void **iter) {
+        if (json_is_object(depends)) {
+                *iter = *i == 0 ? json_object_iter((json_t *)depends)
+                                : json_object_iter_next((json_t *)depends, *iter);
+                (*i)++;
+                return *iter ? json_object_iter_key(*iter) : NULL;
+        }
+        while (*i < json_array_size(depends)) {
+                const char *name = json_string_value(json_array_get(depends, (*i)++));
 
-        if (json_is_object(depends))
-                json_object_foreach((json_t *)depends, name, item) {
-                        if (!is_service(im, name) || pl_streq(name, im->service) ||
-                            n++ >= DEPENDS_MAX)
-                                continue;
-                        fprintf(im->out, "%s%s", lead, name);
+                if (name)
+                        return name;
+        }
+        return NULL;
+}
+
+/* Return: whether one of its dependencies is still in a circle. */
+static bool waits(const Import *im, const Member *m) {
+        const json_t *depends = depends_of(m);
+        const char *name;
+        void *iter = NULL;
+        size_t i = 0;
+
+        while ((name = next_depend(depends, &i, &iter))) {
+                const Member *other = pl_map_get(im->by_name, name);
+
+                if (other && other != m && other->circle)
+                        return true;
+        }
+        return false;
+}
+
+/* Takes out those that wait for nobody, until none is left or none can go. */
+static void find_circles(Import *im) {
+        bool progress = true;
+
+        for (size_t i = 0; i < im->n_members; i++)
+                im->members[i].circle = true;
+        while (progress) {
+                progress = false;
+                for (size_t i = 0; i < im->n_members; i++)
+                        if (im->members[i].circle && !waits(im, &im->members[i])) {
+                                im->members[i].circle = false;
+                                progress = true;
+                        }
+        }
+}
+
+static void import_depends_on(Import *im, const Member *m) {
+        const json_t *depends = depends_of(m);
+        const char *name, *lead = "After=";
+        void *iter = NULL;
+        size_t i = 0, n = 0;
+
+        if (depends && !says_nothing(depends) && !json_is_object(depends) &&
+            !json_is_array(depends))
+                warn(im, "depends_on", "not a list of services");
+        while ((name = next_depend(depends, &i, &iter))) {
+                const Member *other = pl_map_get(im->by_name, name);
+
+                if (!other)
+                        warn(im, "depends_on", "there is no such service in the file");
+                else if (other == m)
+                        warn(im, "depends_on", "a service cannot come after itself");
+                else if (m->circle && other->circle)
+                        warn(im, "depends_on", "the two wait for each other, by way of others");
+                else if (n++ >= DEPENDS_MAX)
+                        warn(im, "depends_on", "more than 200 of them");
+                else {
+                        fprintf(im->out, "%s%s", lead, other->section);
                         lead = " ";
                 }
-        json_array_foreach(depends, i, item) {
-                name = json_string_value(item);
-                if (!name || !is_service(im, name) || pl_streq(name, im->service) ||
-                    n++ >= DEPENDS_MAX)
-                        continue;
-                fprintf(im->out, "%s%s", lead, name);
-                lead = " ";
         }
         if (*lead == ' ')
                 fputc('\n', im->out);
 }
 
-static int import_services(Import *im) {
-        const json_t *s;
+/* --- sections */
+
+/* The project before it, since several projects have a "db". What no section can be called is left
+ * out of its name, and a number makes it another one. */
+static int name_section(Import *im, Member *m) {
+        char name[PL_SERVICE_NAME_MAX + 1];
+        size_t n = 0;
+
+        for (const char *part = im->project ?: m->name;; part = m->name) {
+                for (const char *c = part; *c && n < PL_SERVICE_NAME_MAX - 6; c++) {
+                        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                                      (*c >= '0' && *c <= '9');
+
+                        if (letter || (n > 0 && name[n - 1] != '-' && strchr("-_.", *c)))
+                                name[n++] = *c;
+                }
+                if (part == m->name)
+                        break;
+                if (n > 0 && name[n - 1] != '-')
+                        name[n++] = '-';
+        }
+        if (n == 0)
+                n = (size_t)snprintf(name, sizeof(name), "service");
+        name[n] = '\0';
+        for (unsigned k = 1; k < 100000; k++) {
+                int r;
+
+                if (k == 1)
+                        memcpy(m->section, name, n + 1);
+                else
+                        snprintf(m->section, sizeof(m->section), "%.58s-%u", name, k);
+                r = pl_map_put(im->by_section, m->section, m);
+                if (r != -EEXIST)
+                        return r;
+        }
+        return -EEXIST;
+}
+
+/* Does it stand for itself in a pattern of one word? As compose has them. */
+static bool is_plain(const char *s) {
+        return *s &&
+               !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")];
+}
+
+static int list_members(Import *im, const json_t *services) {
         const char *name;
+        const json_t *s;
         int r = 0;
 
-        json_object_foreach((json_t *)im->services, name, s) {
+        im->members = calloc(json_object_size(services) + 1, sizeof(*im->members));
+        im->by_name = pl_map_new();
+        im->by_section = pl_map_new();
+        if (!im->members || !im->by_name || !im->by_section)
+                return -ENOMEM;
+        json_object_foreach((json_t *)services, name, s) {
+                Member *m = &im->members[im->n_members];
                 _cleanup_free_ char *shown = pl_escape(name, 80);
 
                 if (!shown)
                         return -ENOMEM;
                 im->service = shown;
-                if (!is_service(im, name)) {
-                        warn(im, "service",
-                             "its name is not fit for a section, or it is no object");
+                if (!is_plain(name) || !json_is_object(s)) {
+                        warn(im, "service", "its name is none of compose's, or it is no object");
                         continue;
                 }
-                fprintf(im->out, "\n[Service %s]\nMatch=compose-service:%s\n", name, name);
-                r = import_cpu(im, s);
+                m->name = name;
+                m->json = s;
+                r = pl_map_put(im->by_name, name, m);
+                if (r >= 0)
+                        r = name_section(im, m);
                 if (r < 0)
-                        return r;
-                import_memory(im, s);
-                import_rest(im, s);
-                import_logging(im, s);
-                import_healthcheck(im, s);
-                import_depends_on(im, s);
+                        return r == -EEXIST ? 0 : r;
+                im->n_members++;
         }
         return 0;
 }
 
-int pl_import_compose(const char *file, const char *json, size_t size, PlDiagList *diag,
-                      char **ret) {
-        Import im = { .file = file, .diag = diag };
-        _cleanup_free_ char *text = NULL, *shown = pl_escape(file, 200);
-        json_error_t error;
-        json_t *root = NULL;
-        size_t text_size;
-        int r = -EBADMSG;
+static int import_service(Import *im, const Member *m) {
+        int r;
 
-        if (!shown)
-                return -ENOMEM;
-        if (size > PL_IMPORT_MAX)
+        im->service = m->name; /* plain */
+        fprintf(im->out, "\n[Service %s]\nMatch=", m->section);
+        if (im->project)
+                fprintf(im->out, "compose-project:%s ", im->project);
+        fprintf(im->out, "compose-service:%s\n", m->name);
+        r = import_cpu(im, m->json);
+        if (r < 0)
+                return r;
+        import_memory(im, m->json);
+        import_rest(im, m->json);
+        import_logging(im, m->json);
+        import_healthcheck(im, m->json);
+        import_depends_on(im, m);
+        tell_lost(im, m->json, "services");
+        return 0;
+}
+
+static int import_services(Import *im, const json_t *root) {
+        const char *project = json_string_value(json_object_get(root, "name")), *name;
+        const json_t *v;
+        int r;
+
+        if (project && is_plain(project))
+                im->project = project;
+        else if (project && *project) {
+                im->service = "name";
+                warn(im, "name", "not a name of compose's");
+        }
+        json_object_foreach((json_t *)root, name, v) {
+                _cleanup_free_ char *shown = pl_escape(name, 40);
+
+                im->service = shown ?: "";
+                if (!pl_startswith(name, "x-") && !find_key(name))
+                        warn(im, "key", "not one that is known here");
+        }
+        r = list_members(im, json_object_get(root, "services"));
+        if (r < 0)
+                return r;
+        find_circles(im);
+        for (size_t i = 0; i < im->n_members && r >= 0; i++)
+                r = import_service(im, &im->members[i]);
+        im->count.n_services = im->n_members;
+        return r;
+}
+
+/* --- JSON */
+
+/* Above 2^63 - 1. */
+static bool is_huge(const char *digits, size_t n) {
+        return n > 19 || (n == 19 && memcmp(digits, "9223372036854775807", 19) > 0);
+}
+
+/* jansson refuses what no policy needs: integers above 2^63, NULs, bytes that are no UTF-8, a byte
+ * order mark. Each becomes something of the same length that no key takes for a value. */
+static char *soften(const char *json, size_t size) {
+        char *s = malloc(size + 1);
+        bool text = false;
+
+        if (!s)
+                return NULL;
+        memcpy(s, json, size);
+        s[size] = '\0';
+        if (size >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
+                memset(s, ' ', 3);
+        for (size_t i = 0; i < size;) {
+                size_t n = text ? 0 : strspn(s + i, "0123456789"), k;
+                uint32_t c;
+
+                if (is_huge(s + i, n) && !(i > 0 && strchr(".eE+", s[i - 1])) &&
+                    !strchr(".eE", s[i + n])) {
+                        if (i > 0 && s[i - 1] == '-')
+                                s[i - 1] = ' ';
+                        memset(s + i, 'x', n);
+                        s[i] = s[i + n - 1] = '"';
+                }
+                if (n > 0) {
+                        i += n;
+                        continue;
+                }
+                if (text && s[i] == '\\' && i + 1 < size) {
+                        if (i + 5 < size && memcmp(s + i, "\\u0000", 6) == 0)
+                                memcpy(s + i, "\\ufffd", 6);
+                        i += 2;
+                        continue;
+                }
+                if (s[i] == '"')
+                        text = !text;
+                k = pl_utf8_decode(s + i, size - i, &c);
+                if (k == 0)
+                        s[i] = '?';
+                i += PL_MAX(k, (size_t)1);
+        }
+        return s;
+}
+
+/* Messages of jansson end with what stands there, which may be a secret. */
+static void complain_of_json(PlDiagList *diag, const char *file, const json_error_t *error) {
+        const char *near = strstr(error->text, " near ");
+        int n = near ? (int)(near - error->text) : (int)strlen(error->text);
+
+        pl_diag_add(diag, PL_SEVERITY_ERROR, file, (unsigned)PL_MAX(error->line, 0),
+                    "not JSON: %.*s in column %d; make it with: docker compose config --format "
+                    "json",
+                    n, error->text, PL_MAX(error->column, 0));
+}
+
+static json_t *load(const char *file, const char *json, size_t size, PlDiagList *diag) {
+        _cleanup_free_ char *soft = size <= PL_IMPORT_MAX ? soften(json, size) : NULL;
+        json_error_t error;
+        json_t *root;
+
+        if (size > PL_IMPORT_MAX) {
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, 0,
                             "larger than 16M; is this a compose configuration?");
-        else if (!(root = json_loadb(json, size, 0, &error)))
-                pl_diag_add(diag, PL_SEVERITY_ERROR, file, (unsigned)PL_MAX(error.line, 0),
-                            "not JSON: %s; make it with: docker compose config --format json",
-                            error.text);
-        else if (!json_is_object(im.services = json_object_get(root, "services")))
+                return NULL;
+        }
+        if (!soft) {
+                diag->oom = true;
+                return NULL;
+        }
+        root = json_loadb(soft, size, 0, &error);
+        if (!root)
+                complain_of_json(diag, file, &error);
+        else if (!json_is_object(json_object_get(root, "services"))) {
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, 0,
                             "no \"services\" in it; make it with: docker compose config --format "
                             "json");
-        else {
-                im.out = open_memstream(&text, &text_size);
-                r = im.out ? 0 : -ENOMEM;
+                json_decref(root);
+                root = NULL;
         }
+        return root;
+}
+
+int pl_import_compose(const char *file, const char *json, size_t size, const PlHost *host,
+                      PlDiagList *diag, PlImportCount *ret_count, char **ret) {
+        Import im = { .file = file, .host = host, .diag = diag };
+        _cleanup_free_ char *text = NULL, *shown = pl_escape(file, 200);
+        size_t text_size;
+        json_t *root;
+        int r;
+
+        if (!shown)
+                return -ENOMEM;
+        root = load(file, json, size, diag);
+        if (!root)
+                return diag->oom ? -ENOMEM : -EBADMSG;
+        im.out = open_memstream(&text, &text_size);
+        r = im.out ? 0 : -ENOMEM;
         if (r == 0) {
                 fprintf(im.out, "# From the compose configuration %s, by plimsollctl import.\n",
                         shown);
-                r = import_services(&im);
+                r = import_services(&im, root);
                 if (ferror(im.out))
                         r = -ENOMEM;
                 if (fclose(im.out) != 0)
                         r = -ENOMEM;
         }
+        pl_map_free(im.by_name);
+        pl_map_free(im.by_section);
+        free(im.members);
         json_decref(root);
+        if (r == 0 && text_size > MIB(1)) {
+                pl_diag_add(diag, PL_SEVERITY_ERROR, file, 0,
+                            "its policy would be larger than 1M, which none may be; import it in "
+                            "parts");
+                r = -EBADMSG;
+        }
         if (r < 0 || diag->oom)
                 return r < 0 ? r : -ENOMEM;
+        if (ret_count)
+                *ret_count = im.count;
         *ret = TAKE_PTR(text);
         return 0;
 }

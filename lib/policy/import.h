@@ -7,23 +7,40 @@
  *
  * It saves retyping a compose file. What has no counterpart, or would be refused in a policy, is
  * left out and reported; the text always parses. Secrets are never read: not the environment, not
- * the command.
+ * the command. A section matches its service in its own project alone, where the file names one.
  *
  * Source: compose-spec, 05-services.md and deploy.md; docker/go-units for sizes.
  */
 
 #include "lib/base/diag.h"
 #include "lib/base/macro.h"
+#include "lib/policy/document.h"
 
 #define PL_IMPORT_MAX MIB(16)
+
+typedef struct PlImportCount {
+        size_t n_services, n_limits; /* sections; limits and log rules in them */
+        size_t n_left_out;           /* said in diag, each */
+} PlImportCount;
+
+/**
+ * pl_import_knows() - is a key of the compose specification in the table?
+ * @path: "name", "services.mem_limit"
+ * @ret_why_not: why it is not translated, and what to do instead; NULL: it is, or it says nothing
+ *               of limits, logs or health
+ */
+bool pl_import_knows(const char *path, const char **ret_why_not);
 
 /**
  * pl_import_compose() - compose JSON to policy text
  * @file: name for messages and for the first comment of the text
- * @diag: a warning for each value that was left out; an error when nothing could be done
+ * @host: to find disks; NULL, or without device(): any path may be one
+ * @diag: a warning for each value that was left out; an error when nothing could be done. Of the
+ *        file's text they show keys and names of services alone
+ * @ret_count: for a summary; may be NULL
  * @ret:  owned by the caller
  *
  * Return: 0; -EBADMSG when it is no compose configuration (said in diag); -ENOMEM.
  */
-int pl_import_compose(const char *file, const char *json, size_t size, PlDiagList *diag,
-                      char **ret);
+int pl_import_compose(const char *file, const char *json, size_t size, const PlHost *host,
+                      PlDiagList *diag, PlImportCount *ret_count, char **ret);

@@ -1451,6 +1451,8 @@ static size_t list_match_lines(const Parser *p, MatchLine *ret) {
 static bool leaves_nothing(const MatchLine *early, const MatchLine *late, const uint32_t *hashes) {
         bool may = early->last == 0;
 
+        if (early->n < late->n)
+                return false; /* the line that says more wins */
         for (size_t i = 0; i < late->n && !may; i++)
                 may = hashes[i] == early->last;
         return may && pl_match_covers(early->terms, early->n, late->terms, late->n);

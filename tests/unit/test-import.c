@@ -9,11 +9,18 @@
 
 #include <errno.h>
 
+#include "lib/docker/container.h"
 #include "lib/policy/document.h"
 #include "lib/policy/parser.h"
 #include "unit.h"
 
-static const PlHost host = { GIB(64), 64, 4096 };
+/* /dev/null is no disk */
+static int device_of(void *unused, const char *path, char ret[static PL_DEVICE_MAX]) {
+        snprintf(ret, PL_DEVICE_MAX, "8:0");
+        return pl_streq(path, "/dev/null") ? -ENOTBLK : 0;
+}
+
+static const PlHost host = { GIB(64), 64, 4096, device_of };
 
 /* Imports, and parses what came out. Return: the policy; ret_text is what was printed. */
 static PlPolicy *import(const char *json, PlDiagList *diag, char **ret_text) {
@@ -21,7 +28,7 @@ static PlPolicy *import(const char *json, PlDiagList *diag, char **ret_text) {
         PlPolicy *p = NULL;
         int r;
 
-        r = pl_import_compose("stack.json", json, strlen(json), diag, ret_text);
+        r = pl_import_compose("stack.json", json, strlen(json), &host, diag, NULL, ret_text);
         ck_assert_msg(r == 0, "%s: %s", json, diag->n ? diag->items[0].message : "");
         r = pl_policy_parse(&(PlPolicySource){ "out", *ret_text, strlen(*ret_text) }, 1, &host,
                             &problems, &p);
@@ -50,7 +57,9 @@ static const struct {
         { "\"cpus\":\"1e3\"", "", "not a number of CPUs" },
         { "\"cpus\":[1]", "", "not a number of CPUs" },
         { "\"cpu_quota\":50000", "CPUQuota=50%\n", NULL },
-        { "\"cpu_quota\":50000,\"cpu_period\":50000", "CPUQuota=100%\n", NULL },
+        { "\"cpu_quota\":50000,\"cpu_period\":50000", "CPUQuota=100%\nCPUQuotaPeriodSec=50000us\n",
+          NULL },
+        { "\"cpu_quota\":50000,\"cpu_period\":100000", "CPUQuota=50%\n", NULL },
         { "\"cpu_shares\":512", "CPUWeight=50\n", NULL },
         { "\"cpu_shares\":2", "CPUWeight=1\n", NULL },
         { "\"cpu_shares\":9223372036854775807", "CPUWeight=10000\n", NULL },
@@ -79,7 +88,14 @@ static const struct {
           NULL },
         { "\"mem_limit\":\"2g\",\"memswap_limit\":\"1g\"", "MemoryMax=2G\n",
           "smaller than the memory limit" },
-        { "\"memswap_limit\":\"1g\"", "", NULL },
+        { "\"memswap_limit\":\"1g\"", "", "counts memory, too" },
+        { "\"mem_limit\":\"2g\",\"memswap_limit\":\"much\"", "MemoryMax=2G\n", "not a size" },
+        { "\"mem_limit\":1.073741824e9", "MemoryMax=1G\n", NULL },
+        { "\"mem_limit\":12345678901234567890123", "", "not a size" },
+        { "\"cpu_shares\":\"lots\"", "", "cpu_shares: not a number" },
+        { "\"cpuset\":7", "", "not a list of CPUs" },
+        { "\"cpu_period\":50000", "", "says nothing without cpu_quota" },
+        { "\"cpu_quota\":5000,\"cpu_period\":10", "CPUQuota=5%\n", "cpu_period: not from" },
         { "\"pids_limit\":100", "TasksMax=100\n", NULL },
         { "\"deploy\":{\"resources\":{\"limits\":{\"pids\":7}}}", "TasksMax=7\n", NULL },
         { "\"pids_limit\":-1", "", NULL },
@@ -90,6 +106,31 @@ static const struct {
           "MemoryLow=2G\n", "reserves no CPU time" },
         { "\"deploy\":7", "", NULL },
         { "\"blkio_config\":{\"weight\":500}", "IOWeight=100\n", NULL },
+        { "\"blkio_config\":{\"weight\":\"x\"}", "", "blkio_config.weight: not a number" },
+        { "\"blkio_config\":{\"device_write_bps\":[{\"Path\":\"/dev/sdb\",\"Rate\":\"12582912\"}]}",
+          "IOWriteBandwidthMax=/dev/sdb 12582912\n", NULL },
+        { "\"blkio_config\":{\"device_write_bps\":[{\"path\":\"/dev/"
+          "null\",\"rate\":\"12582912\"}]}",
+          "", "device_write_bps: it is no block device" },
+        { "\"blkio_config\":{\"device_write_bps\":7}", "", "not a list" },
+        { "\"blkio_config\":{\"device_write_iops\":[{\"Path\":\"/dev/sdb\",\"Rate\":\"30\"}]}", "",
+          "blkio_config.device_write_iops: a policy limits bytes per second alone" },
+        { "\"blkio_config\":{\"weight_device\":[{\"Path\":\"/dev/sda\",\"Weight\":400}]}", "",
+          "one weight for all disks" },
+        { "\"oom_kill_disable\":true", "", "oom_kill_disable: a policy has no key for it" },
+        { "\"oom_kill_disable\":false", "", NULL },
+        { "\"mem_swappiness\":\"20\"", "", "mem_swappiness: MemorySwapMax= says" },
+        { "\"shm_size\":\"134217728\"", "", "shm_size: a policy has no key" },
+        { "\"ulimits\":{\"nofile\":{\"soft\":10032,\"hard\":10032}}", "",
+          "ulimits: the engine goes on" },
+        { "\"ulimits\":{}", "", NULL },
+        { "\"gpus\":[{\"count\":-1}]", "", "no key for GPUs" },
+        { "\"storage_opt\":{\"size\":\"20G\"}", "", "no key for disk space" },
+        { "\"deploy\":{\"resources\":{\"reservations\":{\"devices\":[{\"count\":1}]}}}", "",
+          "deploy.resources.reservations.devices: a policy has no key for GPUs" },
+        { "\"cgroup_parent\":\"ml.slice\"", "", "finds it wherever it is" },
+        { "\"quux\":{\"password\":\"hunter2\"}", "", "quux: not a key that is known here" },
+        { "\"x-quux\":{\"password\":\"hunter2\"},\"profiles\":[\"debug\"]", "", NULL },
         { "\"blkio_config\":{\"device_read_bps\":[{\"path\":\"/dev/sda\",\"rate\":\"12mb\"}]}",
           "IOReadBandwidthMax=/dev/sda 12582912\n", NULL },
         { "\"blkio_config\":{\"device_write_bps\":[{\"path\":\"/dev/s\\nx\",\"rate\":\"12mb\"}]}",
@@ -113,14 +154,26 @@ static const struct {
           "\"start_period\":\"1h0m0s\"}",
           "ProbeInterval=90s\nProbeTimeout=5s\nProbeFailures=5\nProbeStartPeriod=1h\n", NULL },
         { "\"healthcheck\":{\"interval\":\"10s\"}", "ProbeInterval=10s\nProbeTimeout=10s\n", NULL },
-        { "\"healthcheck\":{\"interval\":\"500ms\",\"timeout\":\"1h\"}",
-          "ProbeInterval=1s\nProbeTimeout=1s\n", NULL },
+        { "\"healthcheck\":{\"interval\":\"500ms\"}", "ProbeInterval=1s\nProbeTimeout=1s\n",
+          "healthcheck.interval: a policy has from 1s to 1d" },
+        { "\"healthcheck\":{\"interval\":\"5s\",\"timeout\":\"20s\"}",
+          "ProbeInterval=5s\nProbeTimeout=5s\n",
+          "healthcheck.timeout: a probe ends before the next one begins, and within 10ms to 10min; "
+          "5s is taken" },
+        { "\"healthcheck\":{\"interval\":\"0s\",\"timeout\":\"0s\"}", "", NULL },
+        { "\"healthcheck\":{\"interval\":\"0s\",\"timeout\":\"3s\"}",
+          "ProbeInterval=30s\nProbeTimeout=3s\n", NULL },
+        { "\"healthcheck\":{\"interval\":\"soon\"}", "", "healthcheck.interval: not a time span" },
+        { "\"healthcheck\":{\"retries\":\"z\"}", "", "healthcheck.retries: not a number" },
+        { "\"healthcheck\":{\"test\":[\"NONE\"],\"interval\":\"5s\",\"retries\":7}", "", NULL },
+        { "\"healthcheck\":{\"start_interval\":\"5s\"}", "", "one interval" },
         { "\"healthcheck\":{\"interval\":\"10s\",\"disable\":true}", "", NULL },
-        { "\"healthcheck\":{\"interval\":7,\"start_period\":\"0s\"}", "ProbeStartPeriod=0s\n",
-          NULL },
-        { "\"depends_on\":{\"b\":{\"condition\":\"service_healthy\"},\"a\":{},\"zz\":{}}",
-          "After=b\n", NULL },
-        { "\"depends_on\":[\"b\",7,\"a\"]", "After=b\n", NULL },
+        { "\"healthcheck\":{\"interval\":7,\"start_period\":\"0s\"}", "",
+          "healthcheck.interval: not a time span" },
+        { "\"depends_on\":{\"b\":{\"condition\":\"service_healthy\"},\"zz\":{}}", "After=b\n",
+          "there is no such service in the file" },
+        { "\"depends_on\":[\"b\",7,\"a\"]", "After=b\n", "cannot come after itself" },
+        { "\"logging\":{\"options\":{\"max-file\":\"3\"}}", "", "does nothing without max-size" },
         { "\"environment\":{\"POSTGRES_PASSWORD\":\"hunter2\"},\"command\":[\"x\"]", "", NULL },
 };
 
@@ -157,8 +210,11 @@ static const struct {
         { "{\"services\":[]}", "no \"services\"" },
         { "{\"services\":null}", "no \"services\"" },
         { "{\"services\":{\"a\":{}}} trailing", "not JSON: " },
-        { "{\"services\":{\"a\\u0000b\":{}}}", "not JSON: " },
-        { "{\"services\":{\"\xff\":{}}}", "not JSON: " },
+        { "{\"services\":{\"db\":{\"environment\":{\"POSTGRES_PASSWORD\":\"hunter2secret",
+          "not JSON: " },
+        { "{\"services\":{\"db\":{\"environment\":{\"POSTGRES_PASSWORD\":\"hunter2\\secret\"}}}}",
+          "not JSON: " },
+        { "{\"services\":{\"db\":{\"environment\":{\"PASSWORD\":hunter2}}}}", "not JSON: " },
 };
 
 START_TEST(refusal) {
@@ -166,13 +222,14 @@ START_TEST(refusal) {
         char *text = NULL;
 
         ck_assert_int_eq(pl_import_compose("x.json", refused[_i].json, strlen(refused[_i].json),
-                                           &diag, &text),
+                                           &host, &diag, NULL, &text),
                          -EBADMSG);
         ck_assert_ptr_null(text);
         ck_assert_uint_eq(diag.n_errors, 1);
         ck_assert_msg(strstr(diag.items[0].message, refused[_i].error) != NULL, "%s",
                       diag.items[0].message);
         ck_assert_ptr_nonnull(strstr(diag.items[0].message, "docker compose config --format json"));
+        ck_assert_ptr_null(strstr(diag.items[0].message, "hunter2"));
         pl_diag_list_deinit(&diag);
 }
 END_TEST
@@ -202,7 +259,7 @@ START_TEST(depth) {
 
         memset(json, '[', N);
         json[N] = '\0';
-        ck_assert_int_eq(pl_import_compose("x", json, N, &diag, &text), -EBADMSG);
+        ck_assert_int_eq(pl_import_compose("x", json, N, NULL, &diag, NULL, &text), -EBADMSG);
         ck_assert_uint_eq(diag.n_errors, 1);
         pl_diag_list_deinit(&diag);
         free(json);
@@ -232,12 +289,133 @@ START_TEST(whole_file) {
 
         ck_assert_uint_eq(diag.n, 0);
         ck_assert_str_eq(text, HEAD
-                         "\n[Service postgres]\nMatch=compose-service:postgres\nCPUQuota=200%\n"
+                         "\n[Service ml-postgres]\nMatch=compose-project:ml "
+                         "compose-service:postgres\nCPUQuota=200%\n"
                          "MemoryMax=4G\nMemoryLow=2G\nTasksMax=512\nLogMaxSize="
                          "10000000\nLogMaxFiles=2\n"
                          "ProbeInterval=10s\nProbeTimeout=5s\nProbeFailures=5\n"
-                         "\n[Service mlflow]\nMatch=compose-service:mlflow\nAfter=postgres\n");
+                         "\n[Service ml-mlflow]\nMatch=compose-project:ml compose-service:mlflow\n"
+                         "After=ml-postgres\n");
         pl_policy_unref(p);
+}
+END_TEST
+
+/* What jansson refuses, and no policy needs. */
+static const char *const softened[] = {
+        "\xef\xbb\xbf{\"services\":{\"db\":{\"mem_limit\":\"1g\"}}}",
+        "{\"x-big\":12345678901234567890123,\"services\":{\"db\":{\"mem_limit\":\"1g\"}}}",
+        "{\"x-big\":[-12345678901234567890123 , 0.12345678901234567890123, "
+        "12345678901234567890.5e3],\"services\":{\"db\":{\"mem_limit\":\"1g\"}}}",
+        "{\"x-nul\":\"a\\u0000b\\\\\",\"services\":{\"db\":{\"mem_limit\":\"1g\"}}}",
+        "{\"x-bytes\":\"\xff\xc3\",\"services\":{\"db\":{\"mem_limit\":\"1g\"}}}",
+        "{\"x-text\":\"12345678901234567890123\",\"services\":{\"db\":{\"mem_limit\":\"1g\"}}}",
+};
+
+START_TEST(soft) {
+        _cleanup_free_ char *text = NULL;
+        PlDiagList diag = { 0 };
+        PlPolicy *p = import(softened[_i], &diag, &text);
+
+        ck_assert_uint_eq(diag.n, 0);
+        ck_assert_str_eq(text, HEAD "\n[Service db]\nMatch=compose-service:db\nMemoryMax=1G\n");
+        pl_policy_unref(p);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+/* Two projects have a "db", and each keeps its own limits, whatever else is in the policy. */
+START_TEST(two_projects) {
+        static const char *const jsons[] = {
+                "{\"name\":\"blog\",\"services\":{\"db\":{\"mem_limit\":\"1073741824\"}}}",
+                "{\"name\":\"shop\",\"services\":{\"db\":{\"mem_limit\":\"134217728\",\"pids_"
+                "limit\":50}}}",
+        };
+        _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
+        PlPolicySource sources[3] = { { "main", "[Service db]\nMatch=compose-service:db\n", 39 } };
+        char *texts[2] = { 0 };
+        PlDiagList diag = { 0 };
+
+        sources[0].size = strlen(sources[0].text);
+        for (size_t i = 0; i < 2; i++) {
+                ck_assert_int_eq(pl_import_compose("x", jsons[i], strlen(jsons[i]), &host, &diag,
+                                                   NULL, &texts[i]),
+                                 0);
+                sources[1 + i] = (PlPolicySource){ i ? "b" : "a", texts[i], strlen(texts[i]) };
+        }
+        ck_assert_int_eq(pl_policy_parse(sources, 3, &host, &diag, &policy), 0);
+        ck_assert_uint_eq(diag.n, 0);
+        for (size_t i = 0; i < 2; i++) {
+                PlPair labels[] = {
+                        { (char *)"com.docker.compose.project", (char *)(i ? "shop" : "blog") },
+                        { (char *)"com.docker.compose.service", (char *)"db" },
+                };
+                const PlContainer c = { .labels = labels, .n_labels = 2 };
+                const PlService *s = pl_policy_match(policy, &c);
+
+                ck_assert_str_eq(s->name, i ? "shop-db" : "blog-db");
+                ck_assert_uint_eq(s->limits.v[PL_RESOURCE_MEMORY_MAX].number,
+                                  i ? MIB(128) : GIB(1));
+                ck_assert(s->limits.v[PL_RESOURCE_TASKS_MAX].set == (i == 1));
+                free(texts[i]);
+        }
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+/* Names that no section can have, and circles, which check would refuse. */
+START_TEST(names_and_circles) {
+        _cleanup_free_ char *text = NULL;
+        PlDiagList diag = { 0 };
+        PlImportCount count = { 0 };
+        PlPolicy *p = NULL;
+        static const char json[] =
+                        "{\"services\":{\"_db\":{\"mem_limit\":\"1g\"},\"-db\":{},\"db\":{},\"_\":{"
+                        "},"
+                        "\"web\":{\"depends_on\":{\"_db\":{\"condition\":\"service_healthy\"}}},"
+                        "\"x\":{\"depends_on\":[\"y\"]},\"y\":{\"depends_on\":[\"x\",\"web\"]},"
+                        "\"z\":{\"depends_on\":[\"x\"]}}}";
+        int r;
+
+        ck_assert_int_eq(pl_import_compose("x", json, strlen(json), &host, &diag, &count, &text),
+                         0);
+        r = pl_policy_parse(&(PlPolicySource){ "out", text, strlen(text) }, 1, &host, &diag, &p);
+        ck_assert_msg(r == 0, "%s", text);
+        ck_assert_uint_eq(count.n_services, 8);
+        ck_assert_uint_eq(count.n_limits, 1);
+        ck_assert_msg(strstr(text, "[Service db]\nMatch=compose-service:_db\nMemoryMax=1G\n") &&
+                                      strstr(text, "[Service db-2]\nMatch=compose-service:-db\n") &&
+                                      strstr(text, "[Service db-3]\nMatch=compose-service:db\n") &&
+                                      strstr(text,
+                                             "[Service service]\nMatch=compose-service:_\n") &&
+                                      strstr(text, "[Service "
+                                                   "web]\nMatch=compose-service:web\nAfter=db\n") &&
+                                      strstr(text,
+                                             "[Service y]\nMatch=compose-service:y\nAfter=web\n"),
+                      "%s", text);
+        ck_assert_ptr_nonnull(strstr(diag.items[0].message, "wait for each other"));
+        pl_policy_unref(p);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
+/* Every key that the compose specification has, from its schema; see the file for the source. */
+START_TEST(every_key_is_known) {
+        char line[256];
+        size_t n = 0;
+        FILE *f = fopen(PLIMSOLL_SOURCE_ROOT "/tests/unit/compose-keys.txt", "re");
+
+        ck_assert_ptr_nonnull(f);
+        while (fgets(line, sizeof(line), f)) {
+                const char *why;
+
+                line[strcspn(line, "\n")] = '\0';
+                if (*line == '#' || !*line)
+                        continue;
+                ck_assert_msg(pl_import_knows(line, &why), "nothing is known of the key %s", line);
+                n++;
+        }
+        (void)fclose(f);
+        ck_assert_uint_gt(n, 100);
 }
 END_TEST
 
@@ -246,6 +424,10 @@ int main(void) {
 
         tcase_add_loop_test(tc, row, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(tc, refusal, 0, PL_ARRAY_SIZE(refused));
+        tcase_add_loop_test(tc, soft, 0, PL_ARRAY_SIZE(softened));
+        tcase_add_test(tc, two_projects);
+        tcase_add_test(tc, names_and_circles);
+        tcase_add_test(tc, every_key_is_known);
         tcase_add_test(tc, hostile_names);
         tcase_add_test(tc, depth);
         tcase_add_test(tc, whole_file);

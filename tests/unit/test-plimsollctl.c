@@ -22,7 +22,7 @@ static const struct {
         { "logs", "control json since until tail follow grep ignore-case stdout stderr timestamps "
                   "details container path archive" },
         { "check", "control json verbose policy" },
-        { "import", "json" },
+        { "import", "json compose" },
         { "adopt-logs", "json dry-run yes max-size max-files engine engine-pid policy archive" },
         { "help", "" },
 };
@@ -39,6 +39,7 @@ static const struct {
         { "interval", "5s", "0" },
         { "iterations", "5", "0" },
         { "verbose", NULL, NULL },
+        { "compose", NULL, NULL },
         { "since", "2026-01-02T03:04:05Z", "soon" },
         { "until", "2026-01-02T03:04:05Z", "soon" },
         { "tail", "5", NULL },
@@ -219,7 +220,7 @@ END_TEST
 static const struct {
         const char *words[5], *what;
 } mistakes[] = {
-        { { "import" }, "import needs a FILE" },
+        { { "import" }, "import needs a FILE..." },
         { { "show" }, "show needs a NAME" },
         { { "rotate" }, "rotate needs a NAME" },
         { { "logs", "a", "b" }, "too many arguments for logs: \"b\"" },

@@ -330,6 +330,26 @@ START_TEST(match) {
 }
 END_TEST
 
+/* A line that says more is meant for fewer: it wins, wherever it stands; else the first section. */
+START_TEST(most_terms_win) {
+        const PlContainer c = { .name = (char *)"ml-postgres-1",
+                                .labels = labels,
+                                .n_labels = PL_ARRAY_SIZE(labels) };
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        good("[Service a]\nMatch=compose-service:postgres\n"
+                             "[Service b]\nMatch=compose-project:shop compose-service:postgres\n"
+                             "[Service c]\nMatch=compose-service:post*\n"
+                             "Match=compose-project:ml compose-service:postgres\n"
+                             "[Service d]\nMatch=compose-project:m* compose-service:postgres\n");
+        size_t line = 99;
+
+        ck_assert_str_eq(pl_policy_match(p, &c)->name, "c");
+        ck_assert_uint_eq(pl_service_match_line(p->services[2], &c, &line), 2);
+        ck_assert_uint_eq(line, 1);
+        ck_assert_uint_eq(pl_service_match_line(p->services[1], &c, &line), 0);
+}
+END_TEST
+
 START_TEST(dump) {
         _cleanup_(pl_policy_unrefp) PlPolicy *p =
                         good("[Daemon]\nDryRun=yes\n[Service postgres]\nMatch=name:pg\n"
@@ -472,6 +492,7 @@ int main(void) {
         tcase_add_loop_test(tc, match, 0, PL_ARRAY_SIZE(matches));
         tcase_add_loop_test(tc, inherited, 0, PL_ARRAY_SIZE(inherited_rows));
         tcase_add_test(tc, inherited_is_told);
+        tcase_add_test(tc, most_terms_win);
         tcase_add_test(tc, nul_byte);
         tcase_add_test(tc, long_lines);
         tcase_add_test(tc, every_limit);
