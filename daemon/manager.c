@@ -356,6 +356,23 @@ static int lock_directory(PlManager *m, Lock which, const char *path, char **ret
         return r;
 }
 
+/* The lock is on the directory that was there before. */
+static void on_archive_renewed(void *userdata) {
+        _cleanup_free_ char *message = NULL;
+        PlManager *m = userdata;
+        int old = m->locks[LOCK_ARCHIVE], r;
+
+        if (old < 0)
+                return;
+        m->locks[LOCK_ARCHIVE] = -EBADF;
+        r = lock_directory(m, LOCK_ARCHIVE, m->options.archive_dir, &message);
+        (void)close(old);
+        if (r >= 0)
+                return;
+        pl_log_error("%s", message ?: strerror(-r));
+        (void)sd_event_exit(m->event, r);
+}
+
 /* Likewise. The lock of an engine that was left goes once the new one is held. */
 static int lock_engine(PlManager *m, const char *identity, char **ret_message) {
         char who[PL_LOCK_WHO_MAX] = "";
@@ -624,6 +641,7 @@ static int open_logs(PlManager *m) {
                              strerror(-r));
                 return r;
         }
+        pl_logs_on_renewed(m->logs, on_archive_renewed, m);
         pl_logs_set_policy(m->logs, m->registry->policy, pl_registry_is_dry_run(m->registry));
         return pl_log_paths_new(m->registry, &m->log_paths);
 }

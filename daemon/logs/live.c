@@ -376,6 +376,8 @@ struct PlLogs {
         uint64_t expiry_sec;
         sd_event_source *notice; /* when to say what is new of methods; NULL: not now */
         bool said[_PL_ROTATE_WHY_N];
+        void (*renewed)(void *userdata); /* the archive directory was made anew; or NULL */
+        void *renewed_userdata;
 };
 
 typedef enum JobKind {
@@ -1022,8 +1024,11 @@ static void done(PlWork *w, void *userdata, bool ran) {
         PlLogEntry *e = of_one ? pl_map_get(l->entries, j->request.id) : NULL;
         PlLogEntry *gone = j->file ? pl_map_get(l->gone, j->request.id) : NULL;
 
-        if (ran && j->outcome.renewed)
+        if (ran && j->outcome.renewed) {
                 say_renewed(l);
+                if (l->renewed)
+                        l->renewed(l->renewed_userdata);
+        }
 
         if (ran && (of_one || j->kind == JOB_RETAIN)) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
@@ -1442,6 +1447,11 @@ static void tell_sections(PlLogs *l, const PlPolicy *policy) {
         }
         if (!rules || pl_log_rules_set_sections(l->rules, rules, n) < 0)
                 pl_log_warning("Cannot tell how long archives are kept of whom: out of memory");
+}
+
+void pl_logs_on_renewed(PlLogs *l, void (*renewed)(void *userdata), void *userdata) {
+        l->renewed = renewed;
+        l->renewed_userdata = userdata;
 }
 
 void pl_logs_set_policy(PlLogs *l, PlPolicy *policy, bool dry_run) {

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
 
@@ -298,7 +299,13 @@ void pl_registry_settle(PlRegistry *g) {
         g->stale = false;
         g->synced = true;
         if (!g->pruned && !pl_registry_is_dry_run(g)) {
-                pl_state_dir_prune(g->state_dir, is_known, g);
+                unsigned n = pl_state_dir_prune(g->state_dir, pl_clock_usec(CLOCK_REALTIME),
+                                                is_known, g);
+
+                if (n > 0)
+                        pl_log_info("Removed %u file%s about containers that the engine no longer "
+                                    "has, or that were broken for long",
+                                    n, pl_plural(n));
                 g->pruned = true;
         }
         g->handlers->synced(g->userdata, first);

@@ -157,8 +157,8 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret) {
                   "its state file is broken (%s), so its original limits are lost; kept as "
                   "%.12s….bad",
                   strerror(-r), id);
-        if (asprintf(&aside, "%s.bad", id) >= 0)
-                (void)renameat(d->fd, id, d->fd, aside);
+        if (asprintf(&aside, "%s.bad", id) >= 0 && renameat(d->fd, id, d->fd, aside) >= 0)
+                (void)utimensat(d->fd, aside, NULL, AT_SYMLINK_NOFOLLOW); /* see is_old() */
         return -EBADMSG;
 }
 
@@ -205,7 +205,7 @@ static bool of_this_boot(const char *text, size_t size) {
 }
 
 /* @text: owned by the callee; NULL: there was no memory for it. */
-static int save_beside(PlStateDir *d, const char *id, const char *what, char *text) {
+static int save_beside(PlStateDir *d, const char *id, const char *what, char *text, bool durable) {
         _cleanup_free_ char *owned = text, *stamped = owned ? stamped_text(d, owned) : NULL;
         char name[NAME_MAX_BYTES];
 
@@ -213,7 +213,8 @@ static int save_beside(PlStateDir *d, const char *id, const char *what, char *te
                 return -ENOMEM;
         if (!pl_is_id(id))
                 return -EINVAL;
-        return pl_fs_replace(d->fd, name_of(id, what, name), stamped, strlen(stamped), 0600, false);
+        return pl_fs_replace(d->fd, name_of(id, what, name), stamped, strlen(stamped), 0600,
+                             durable);
 }
 
 static int load_beside(PlStateDir *d, const char *id, const char *what, char **ret, size_t *ret_n) {
@@ -228,7 +229,7 @@ int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h) 
         char *text = NULL;
 
         (void)pl_oom_history_format(h, &text);
-        return save_beside(d, id, "oom", text);
+        return save_beside(d, id, "oom", text, false);
 }
 
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
@@ -254,7 +255,9 @@ int pl_state_dir_save_restart(PlStateDir *d, const char *id, const PlCourse *c) 
         char *text = NULL;
 
         (void)pl_restart_state_format(c, &text);
-        return save_beside(d, id, "restart", text);
+        /* What plimsolld has stopped nobody else starts after a loss of power: the engine takes it
+         * for a person's wish. The budget begins anew with each boot, and history is history. */
+        return save_beside(d, id, "restart", text, pl_restart_is_under_way(&c->restart));
 }
 
 int pl_state_dir_load_restart(PlStateDir *d, const char *id, uint64_t now_usec, PlCourse *ret) {
@@ -357,39 +360,67 @@ static bool has_end(const char *name, const char *end) {
         return n >= m && pl_streq(name + n - m, end);
 }
 
-/* Is it about a container of this engine, or left of a crash? */
-static bool is_ours(const PlStateDir *d, const char *name) {
+/* Of whose container is it? Return: "": nobody knows. */
+static const char *engine_of(const PlStateDir *d, const char *name,
+                             char ret[static PL_ENGINE_IDENTITY_MAX]) {
         _cleanup_json_ json_t *o = NULL;
         _cleanup_free_ char *text = NULL;
-        const char *engine;
+        const char *engine = NULL;
         size_t size = 0;
 
-        if (has_end(name, ".new"))
-                return true;
-        if (pl_fs_read(d->fd, name, PL_STATE_SIZE_MAX, &text, &size) < 0)
-                return false;
-        o = json_loadb(text, size, 0, NULL);
-        engine = json_string_value(json_object_get(o, "engine"));
-        return engine && *engine && pl_streq(engine, d->engine);
+        if (pl_fs_read(d->fd, name, PL_STATE_SIZE_MAX, &text, &size) >= 0) {
+                o = json_loadb(text, size, 0, NULL);
+                engine = json_string_value(json_object_get(o, "engine"));
+        }
+        (void)snprintf(ret, PL_ENGINE_IDENTITY_MAX, "%s", engine ?: "");
+        return ret;
 }
 
-void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
-                        void *userdata) {
+/* Written, or set aside, so long ago that nobody will look at it. */
+static bool is_old(const PlStateDir *d, const char *name, uint64_t now_usec) {
+        struct stat st;
+
+        return fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+               (uint64_t)st.st_mtim.tv_sec * PL_USEC_PER_SEC + PL_STATE_ASIDE_USEC < now_usec;
+}
+
+/* Of a container that the engine does not have. An earlier version did not say of which engine's
+ * containers it kept OOM kills and restarts. */
+static bool may_go(const PlStateDir *d, const char *name, uint64_t now_usec) {
+        char engine[PL_ENGINE_IDENTITY_MAX];
+
+        if (has_end(name, ".new")) /* left of a crash */
+                return true;
+        if (*engine_of(d, name, engine))
+                return pl_streq(engine, d->engine);
+        return (has_end(name, ".oom") || has_end(name, ".restart")) && is_old(d, name, now_usec);
+}
+
+unsigned pl_state_dir_prune(PlStateDir *d, uint64_t now_usec,
+                            bool (*keep)(void *userdata, const char *id), void *userdata) {
         int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
         const struct dirent *e;
+        unsigned n = 0;
 
         if (!dir) {
                 if (fd >= 0)
                         (void)close(fd);
-                return;
+                return 0;
         }
         while ((e = readdir(dir))) {
                 char id[PL_ID_MAX];
+                bool goes;
 
-                /* ID, ID.oom …: all go with the container */
-                if (is_about(e->d_name, id) && !keep(userdata, id) && is_ours(d, e->d_name))
-                        (void)unlinkat(d->fd, e->d_name, 0);
+                if (!is_about(e->d_name, id))
+                        continue;
+                /* ID, ID.oom …: all go with the container; what is broken says of whom by its name
+                 * alone */
+                goes = has_end(e->d_name, ".bad")
+                                       ? is_old(d, e->d_name, now_usec)
+                                       : !keep(userdata, id) && may_go(d, e->d_name, now_usec);
+                n += goes && unlinkat(d->fd, e->d_name, 0) >= 0;
         }
         (void)closedir(dir);
+        return n;
 }

@@ -71,7 +71,15 @@ int pl_state_dir_load_slices(PlStateDir *d, char **ret);
 /** pl_state_dir_forget() - its OOM kills and its restarts. */
 void pl_state_dir_forget(PlStateDir *d, const char *id);
 
-/** pl_state_dir_prune() - remove files of containers of this engine for which keep() says no: it
- * has just said that they are gone. Those of other engines, or of one that is not known, stay. */
-void pl_state_dir_prune(PlStateDir *d, bool (*keep)(void *userdata, const char *id),
-                        void *userdata);
+/* A broken file that was set aside is kept so long. */
+#define PL_STATE_ASIDE_USEC (30 * 24 * PL_USEC_PER_HOUR)
+
+/**
+ * pl_state_dir_prune() - remove files of containers of this engine for which keep() says no: it has
+ * just said that they are gone. What limits were before stays where the engine is another one, or
+ * not known; of OOM kills and restarts only the former. What is broken goes when it is old.
+ * @now_usec: CLOCK_REALTIME
+ * Return: how many.
+ */
+unsigned pl_state_dir_prune(PlStateDir *d, uint64_t now_usec,
+                            bool (*keep)(void *userdata, const char *id), void *userdata);

@@ -129,6 +129,71 @@ static bool keep_other(void *userdata, const char *id) {
         return pl_streq(id, OTHER);
 }
 
+#define DAY (24 * PL_USEC_PER_HOUR)
+#define NOW (40000 * DAY)
+
+/* What a file is, how old, and whether the engine "A" leaves it where it has no such container, and
+ * where it has. */
+static const struct {
+        const char *name, *file, *text;
+        unsigned days;
+        bool stays_without, stays_with;
+} pruned_rows[] = {
+        { "limits, ours", ID, "{\"engine\":\"A\"}", 0, false, true },
+        { "limits, another's", ID, "{\"engine\":\"B\"}", 400, true, true },
+        { "limits, of nobody", ID, "{}", 400, true, true },
+        { "restarts, ours", ID ".restart", "{\"engine\":\"A\"}", 0, false, true },
+        { "restarts, another's", ID ".restart", "{\"engine\":\"B\"}", 400, true, true },
+        { "restarts, of nobody, old", ID ".restart", "{}", 31, false, true },
+        { "kills, of nobody, old", ID ".oom", "{}", 31, false, true },
+        { "kills, of nobody, young", ID ".oom", "{}", 29, true, true },
+        { "broken, young", ID ".bad", "{", 29, true, true },
+        { "broken, old", ID ".bad", "{", 31, false, false },
+        { "left of a crash", ID ".new", "{", 0, false, true },
+        { "about no container", "slices", "{\"engine\":\"A\"}", 400, true, true },
+};
+
+static bool keep_it(void *userdata, const char *id) {
+        return *(bool *)userdata;
+}
+
+START_TEST(pruned) {
+        char path[] = "/tmp/plimsoll-test-prune-XXXXXX", command[64];
+        const char *file = pruned_rows[_i].file;
+        PlStateDir *d = NULL;
+
+        ck_assert_ptr_nonnull(mkdtemp(path));
+        ck_assert_int_eq(pl_state_dir_open(path, NULL, NULL, &d), 0);
+        pl_state_dir_set_engine(d, "A");
+        for (int with = 0; with < 2; with++) {
+                struct timespec times[2] = { 0 };
+                bool keep = with, there,
+                     stays = with ? pruned_rows[_i].stays_with : pruned_rows[_i].stays_without;
+                unsigned n;
+                int fd;
+
+                (void)snprintf(command, sizeof(command), "%s/containers", path);
+                fd = open(command, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                put(fd, file, pruned_rows[_i].text);
+                times[0].tv_sec = times[1].tv_sec =
+                                (time_t)((NOW - pruned_rows[_i].days * DAY) / PL_USEC_PER_SEC);
+                ck_assert_int_eq(utimensat(fd, file, times, 0), 0);
+                n = pl_state_dir_prune(d, NOW, keep_it, &keep);
+                there = faccessat(fd, file, F_OK, 0) == 0;
+                ck_assert_msg(there == stays && n == !stays, "%s, %s: %s, %u", pruned_rows[_i].name,
+                              with ? "with" : "without", there ? "there" : "gone", n);
+                (void)close(fd);
+        }
+        pl_state_dir_free(d);
+        (void)snprintf(command, sizeof(command), "rm -r %s", path);
+        ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+static void prune_others(PlStateDir *d) {
+        (void)pl_state_dir_prune(d, (uint64_t)time(NULL) * PL_USEC_PER_SEC, keep_other, NULL);
+}
+
 START_TEST(directory) {
         char path[] = "/tmp/plimsoll-test-state-XXXXXX", inner[64];
         PlContainerState s = { .id = ID, .managed = 1U << PL_RESOURCE_MEMORY_MAX }, t = { 0 };
@@ -167,19 +232,19 @@ START_TEST(directory) {
         ck_assert_int_eq(unlinkat(fd, OTHER, 0), 0);
 
         /* nobody knows whose it is; then another's; then this engine's */
-        pl_state_dir_prune(d, keep_other, NULL);
+        prune_others(d);
         pl_state_dir_set_engine(d, "A");
         ck_assert_int_eq(pl_state_dir_save(d, &s, false), 0);
         put(fd, ID ".oom", "{\"engine\":\"A\"}");
         put(fd, ID ".restart", "{\"engine\":\"B\"}");
         pl_state_dir_set_engine(d, "B");
-        pl_state_dir_prune(d, keep_other, NULL);
+        prune_others(d);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
         ck_assert_str_eq(t.engine, "A");
         ck_assert_int_eq(faccessat(fd, ID ".oom", F_OK, 0), 0);
         ck_assert_int_lt(faccessat(fd, ID ".restart", F_OK, 0), 0);
         pl_state_dir_set_engine(d, "A");
-        pl_state_dir_prune(d, keep_other, NULL);
+        prune_others(d);
         ck_assert_int_lt(faccessat(fd, ID ".oom", F_OK, 0), 0);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
         ck_assert_int_eq(faccessat(fd, OTHER ".bad", F_OK, 0), 0);
@@ -327,6 +392,7 @@ int main(void) {
         TCase *t = tcase_create("state");
 
         tcase_add_loop_test(t, parse, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, pruned, 0, (int)PL_ARRAY_SIZE(pruned_rows));
         tcase_add_test(t, directory);
         tcase_add_test(t, import_is_killed);
         tcase_add_test(t, import_fails);
