@@ -307,6 +307,22 @@ reads_natives() {
     wait_until 5 said 'log rotated by .* lines'
 }
 
+@test "an archive directory removed under plimsolld is made anew, and is plimsolld's alone again" {
+    daemon_begin
+    chatty chatty1
+    speak chatty1 1 2000
+    ctl rotate chatty1
+    wait_until 10 rotated 1
+    rm -r "$T/archive"
+    flock -n "$T" true # the tool works
+    speak chatty1 2001 4000
+    ctl rotate chatty1
+    wait_until 10 said "it has been made anew"
+    wait_until 10 rotated 1
+    run flock -n "$T/archive" true
+    [ "$status" -eq 1 ]
+}
+
 @test "a live log removed by hand: told with what to do, what is written on is archived, well again after a restart" {
     local log
     chatty chatty
