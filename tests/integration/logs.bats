@@ -236,6 +236,136 @@ $(tale 23456 23456)" ]
     grep -q 'b=2.* out$' "$T/details"
 }
 
+# same_as_docker OPTION TEXT - docker logs and ours print the same, or refuse it both
+same_as_docker() {
+    local theirs=0 ours=0
+    docker logs "$1" "$2" chatty-timed >"$T/theirs" 2>/dev/null || theirs=$?
+    logs "$1" "$2" chatty-timed >"$T/ours" 2>/dev/null || ours=$?
+    [ $((theirs > 0)) -eq $((ours > 0)) ] && cmp "$T/theirs" "$T/ours" ||
+        {
+            echo "$1 '$2': docker $theirs, $(wc -l <"$T/theirs") lines; ours $ours, $(wc -l <"$T/ours") lines"
+            return 1
+        }
+}
+
+@test "plimsollctl logs: times and --tail as docker's own parser reads them" {
+    local path text
+    [ ! -e /usr/share/zoneinfo/Asia/Kolkata ] || export TZ=Asia/Kolkata # half an hour from the others
+    chatty chatty-timed
+    daemon_begin
+    wait_until 5 logs --tail 1 chatty-timed
+    docker stop -t 0 chatty-timed >/dev/null
+    path=$(docker inspect -f '{{.LogPath}}' chatty-timed)
+    # a record at each time that an input may mean, and one just before it
+    jq -ncr --argjson now "$(date +%s)" '
+        [range(1767261600; 1767384000; 1800) | ., . + 240, . + 245, . + 245.5] as $dates |
+        [5, 5.5, 5.123456789] + $dates + [range($now - 12000; $now - 300; 600) | . + 30.25] + [$now + 3000] |
+        map((. | floor) as $s | ((. - $s) * 1e9 | round) as $n | if $n > 0 then [$s, $n - 1], [$s, $n]
+            else [$s - 1, 999999999], [$s, 0] end) | sort | .[] |
+        {log: "\(.[0]).\(.[1])\n", stream: "stdout",
+         time: "\(.[0] | todate[:-1]).\(1000000000 + .[1] | tostring[1:])Z"}' >"$path"
+    for text in 0 5 5.5 5.123456789 5.1234567891 5.000000001 5. .5 +5 -5 5e0 1767300000 1767300000.5 \
+        9223372036854775808 10m 30m 1h 1h30m 90m 1.5h .5h 1.h +2h -2h +0 -0 0s 5400s 5400000ms \
+        5400000000us 5400000000µs 1x h "" " " \
+        2026-01-02 2026-01-02Z 2026-01-02+01:00 2026-01-02-01:00 2026-1-2 2026-02-30 2025-02-29 2026-13-01 \
+        2026-01-02T10 2026-01-02T3 2026-01-02T10Z 2026-01-02T10+01:00 2026-01-02T10-01:00 2026-01-02T24 \
+        2026-01-02T10:04 2026-01-02T10:04Z 2026-01-02T10:04-01:00 2026-01-02T10:4Z \
+        2026-01-02T10:04:05 2026-01-02T10:04:05Z 2026-01-02T10:04:05+05:30 2026-01-02T10:04:05.5 \
+        2026-01-02T10:04:05.5Z 2026-01-02T10:04:05.500000001+01:00 2026-01-02T10:04:05,5 \
+        2026-01-02T10:04:05.4999999999Z 2026-01-02T10:04:05. 2026-01-02T10:04:60Z 2026-01-02t10:04:05Z \
+        2026-01-02T10:04:05z 2026-01-02T10:04:05+0100 2026-01-02T 0001-01-01T00:00:00Z; do
+        same_as_docker --since "$text"
+    done
+    for text in 0 0s 5.5 10m -2h 2026-01-02 2026-01-02T10:04:05.5 ""; do
+        same_as_docker --until "$text"
+    done
+    for text in 0 1 5 +5 007 all ALL -1 "" "5 " 5.0 1e3 0x5 99999999999999999999; do
+        same_as_docker --tail "$text"
+    done
+    # and what docker refuses
+    for text in "2h ago" 1h30 "1h 30min" "2026-01-02 10:04" @1767300000 yesterday 3d; do
+        logs --since "$text" chatty-timed >/dev/null
+        ! docker logs --since "$text" chatty-timed >/dev/null 2>&1
+    done
+}
+
+@test "plimsollctl logs: what is left, whatever is missing" {
+    local id path
+    chatty chatty-1
+    daemon_begin
+    speak chatty-1 1 15000
+    wait_until 15 rotated 1
+    wait_until 15 quiet chatty-1
+    id=$(id_of chatty-1)
+    path=$(docker inspect -f '{{.LogPath}}' chatty-1)
+    daemon_end
+    mv "$path" "$path.away" # by hand
+    run logs chatty-1
+    [ "$status" -eq 1 ]
+    [ "${lines[1]}" = "line 0000000 of the story" ]
+    [[ ${lines[0]} == *"somebody has removed or moved $path"* ]]
+    mv "$path.away" "$path"
+    cmp <(logs chatty-1) <(tale 0 15000)
+    docker rm -f chatty-1 >/dev/null # while plimsolld is down
+    chatty chatty-1                  # its name is used again
+    run logs --container "$id" chatty-1
+    [ "$status" -eq 1 ]
+    [[ $output == *"was removed, and its live log with it"* ]]
+    daemon_begin
+    wait_until 5 test -e "$T/archive/.state/$(id_of chatty-1)"
+    speak chatty-1 15001 15002
+    # both, in their order, with a marker between them
+    logs --details chatty-1 >"$T/both" 2>/dev/null || true
+    [ "$(head -n 1 "$T/both")" = "-- chatty-1 ${id:0:12} --" ]
+    grep -qx -- "-- chatty-1 $(id_of chatty-1 | cut -c1-12) --" "$T/both"
+    [ "$(tail -n 1 "$T/both")" = " line 0015002 of the story" ]
+    cmp <(logs chatty-app 2>/dev/null) <(logs chatty-1 2>/dev/null)
+}
+
+@test "plimsollctl logs: other drivers, and a container of which there is no record" {
+    mkdir -p "$T/archive/.state"
+    docker run --name chatty-local --log-driver local "$BB" \
+        sh -c 'echo out; echo err >&2; seq 3; printf end'
+    docker run --name chatty-tty -t --log-driver local "$BB" sh -c 'seq 3'
+    docker run --name nobodys "$BB" sh -c 'seq 3; echo err >&2'
+    for name in chatty-local chatty-tty nobodys; do # no daemon: the engine of DOCKER_HOST is asked
+        for options in -t --details "--tail 2"; do
+            # shellcheck disable=SC2086 # words
+            cmp <(logs $options "$name" 2>"$T/err") <(docker logs $options "$name" 2>/dev/null)
+        done
+    done
+    [ "$(logs --stderr chatty-local 2>&1)" = err ]
+    [ "$(logs --grep '^[12]$' chatty-local)" = "1
+2" ]
+    docker run -d --name chatty-more --log-driver local "$BB" sh -c 'echo one; read x </dev/null; exec sleep 1000' >/dev/null
+    logs -f chatty-more >"$T/followed" 3>&- 4>&- &
+    wait_until 5 grep -q one "$T/followed"
+    docker exec chatty-more sh -c 'echo two >/proc/1/fd/1'
+    wait_until 5 grep -q two "$T/followed"
+    docker rm -f chatty-more >/dev/null
+    wait_until 5 gives '' jobs -r
+    docker run --name chatty-none --log-driver none "$BB" echo lost
+    run logs chatty-none
+    [ "$status" -eq 1 ]
+    [[ $output == *"logs to none"* ]]
+    policy_is <<'END'
+[Daemon]
+DryRun=yes
+[Service chatty-app]
+Match=name:chatty*
+LogMaxSize=256K
+END
+    chatty chatty-dry
+    daemon_begin
+    run "$BUILD_DIR/daemon/plimsollctl" --control "$T/control.sock" logs chatty-dry
+    [ "$status" -eq 0 ]
+    [[ $output == *"DryRun=yes: nothing of chatty-dry is archived"* ]]
+    [[ $output == *"line 0000000 of the story"* ]]
+    run "$BUILD_DIR/daemon/plimsollctl" --control "$T/control.sock" logs nobody
+    [ "$status" -eq 1 ]
+    [[ $output == *"DryRun=yes"* ]]
+}
+
 # natives NAME - the files that the engine has rotated away
 natives() { dirname "$(docker inspect -f '{{.LogPath}}' "$1")" | xargs -I{} find {} -name '*-json.log.*'; }
 

@@ -521,7 +521,9 @@ PlLogSpool *pl_log_spool_make(int fd, bool tty, bool details) {
 int pl_log_spool_new(const char *socket, const PlLogForeign *f, const PlLogSpoolAsked *asked,
                      PlLogSpool **ret, int *ret_fd) {
         const char *dir = getenv("TMPDIR");
-        _cleanup_close_ int fd = open(dir ?: "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        /* whoever reads it looks for data, and moves the descriptor's place */
+        _cleanup_close_ int fd = open(dir ?: "/var/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC,
+                                        0600);
         PlLogSpool *s;
         int r = 0;
 
