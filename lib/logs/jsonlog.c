@@ -362,8 +362,7 @@ static const char *find_time(const char *line, size_t size, size_t *ret_size) {
         return q + 1;
 }
 
-/* By its tail alone: "time" is the last member. Return: nanoseconds, 0 when there is none. */
-static uint64_t time_of(const char *line, size_t size) {
+uint64_t pl_jsonlog_time(const char *line, size_t size) {
         size_t n;
         const char *t = find_time(line, size, &n);
 
@@ -374,7 +373,7 @@ uint64_t pl_jsonlog_first_time(const char *buf, size_t size) {
         const char *end = buf + size, *nl;
 
         for (; buf < end && (nl = memchr(buf, '\n', (size_t)(end - buf))); buf = nl + 1) {
-                uint64_t t = time_of(buf, (size_t)(nl - buf));
+                uint64_t t = pl_jsonlog_time(buf, (size_t)(nl - buf));
 
                 if (t > 0)
                         return t;

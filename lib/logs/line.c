@@ -225,6 +225,24 @@ static bool is_long(PlLogLines *l, const PlLogPart *p) {
         return !f->grep && (f->count || PL_MAX(p->text.n, p->raw.n) >= PL_LOG_LINE_HOLD);
 }
 
+/* All pieces of a line have one time, so what is not asked for is known by it alone. */
+static bool is_outside(const PlLogLines *l, const char *line, size_t size) {
+        const PlLogFilter *f = l->filter;
+        uint64_t nsec;
+
+        if ((f->since_nsec == 0 && f->until_nsec == UINT64_MAX) || !pl_log_lines_is_between(l))
+                return false;
+        nsec = pl_jsonlog_time(line, size);
+        return nsec > 0 && (nsec < f->since_nsec || nsec > f->until_nsec);
+}
+
+bool pl_log_lines_is_between(const PlLogLines *l) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(l->parts); i++)
+                if (l->parts[i].phase != PL_LOG_PART_NONE)
+                        return false;
+        return true;
+}
+
 int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size) {
         PlJsonlogRecord rec;
         PlLogPart *p;
@@ -232,6 +250,8 @@ int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size) {
 
         l->n_pieces = 0;
         l->is_record = false;
+        if (is_outside(l, line, size))
+                return 0;
         switch (pl_jsonlog_parse(line, size, &rec)) {
         case PL_JSONLOG_DAMAGED:
                 l->damaged++;

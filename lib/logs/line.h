@@ -82,6 +82,9 @@ void pl_log_lines_deinit(PlLogLines *l);
  */
 int pl_log_lines_feed(PlLogLines *l, const char *line, size_t size);
 
+/** pl_log_lines_is_between() - no line is open. */
+bool pl_log_lines_is_between(const PlLogLines *l);
+
 /** pl_log_lines_flush() - what is unfinished at the very end, a stream at a time. Return: as above,
  * 0 when there is no more. */
 int pl_log_lines_flush(PlLogLines *l);

@@ -2,12 +2,13 @@
 """What a rotation costs: one log of 1 GiB in a warm cache, against one pass of zstd over the same file
 (the floor) and against logrotate with copytruncate and zstd (the peer, which loses lines); what a
 writer at full speed waits; memory of plimsolld and its watchdog's pings while a log of many GiB is
-rotated; lines lost of ten million.
+rotated; lines lost of ten million; what the end of a long archive costs to read.
 
-usage: logs.py [--mib MIB] [--big-gib GIB] [--lines LINES] [pass|stalls|memory|lost]...
+usage: logs.py [--mib MIB] [--big-gib GIB] [--lines LINES] [pass|stalls|memory|lost|read]...
 
 goals: wall and CPU at most 1.15 x the floor and at most half of the peer; of the longest wait in each
-rotation 10 ms at the 99th percentile, on ext4; RssAnon growth under 16 MiB, no ping missed; 0 lines lost.
+rotation 10 ms at the 99th percentile, on ext4; RssAnon growth under 16 MiB, no ping missed; 0 lines lost;
+plimsollctl logs --since 10 s and --tail 100 of --big-gib of archived text at most 3 x zstd of one frame.
 """
 import argparse
 import os
@@ -158,7 +159,7 @@ def memory(work, gib):
         cid = engine.create("big")
         engine.start(cid)
         path = engine.api("GET", f"/containers/{cid}/json")["LogPath"]
-        write_records(path, gib << 10)
+        write_records(path, int(gib * 1024))
         policy = f"[Daemon]\nEngine={engine.url}\nDryRun=no\nLogArchiveBudget=infinity\n[Defaults]\nLogMaxSize="
         daemon = Daemon(engine.url, policy + "infinity\n",
                         {"NOTIFY_SOCKET": f"{work}/notify", "WATCHDOG_USEC": str(watchdog_sec * 1000000)})
@@ -200,16 +201,76 @@ def lost(work, lines):
            + out.splitlines()[0].split(": ", 1)[1], all(c == ("0", "0", "0") for c in counts))
 
 
+CTL = os.path.join(BUILD, "daemon", "plimsollctl")
+
+
+def fastest(commands):
+    """Of each command the seconds of the fastest of 15 runs, in turn, and how many bytes it printed."""
+    best = [(float("inf"), 0)] * len(commands)
+    for _ in range(15):
+        for i, command in enumerate(commands):
+            start = time.monotonic()
+            out = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+            best[i] = min(best[i], (time.monotonic() - start, len(out)))
+    return best
+
+
+def minute_of_records(minute):
+    """10 MiB whose times are those of one minute."""
+    when = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(1767323040 + minute * 60)).encode()
+    return b"".join(t.replace(b"@", when + b":%02d" % s) for s, t in enumerate(STRETCHES))
+
+
+def make_stretches(work):
+    """A minute's records, a second each, with '@' for the time to the second."""
+    write_records(f"{work}/text", 10)
+    with open(f"{work}/text", "rb") as f:
+        lines = re.sub(rb'"time":"[^.]*', b'"time":"@', f.read()).splitlines(keepends=True)
+    return [b"".join(lines[s * len(lines) // 60:(s + 1) * len(lines) // 60]) for s in range(60)]
+
+
+def read(work, gib):
+    STRETCHES[:] = make_stretches(work)
+    d, n = f"{work}/read", max(int(gib * 102.4), 2)
+    path = make_log(d, 0)
+    for minute in range(n):
+        with open(path, "ab") as f:
+            f.write(minute_of_records(minute))
+        if "error=0" not in timed(HARNESS, "rotate", d, "collapse", "20", "65536", "keep")[2]:
+            raise RuntimeError("rotation failed")
+    archives = sorted(e.path for e in os.scandir(f"{d}/archive/test"))
+    # the first frame of an archive, alone
+    with open(archives[-1], "rb") as f:
+        data = f.read()
+    table = data[-9 - 8 * int.from_bytes(data[-9:-5], "little"):-9]
+    with open(f"{work}/frame.zst", "wb") as f:
+        f.write(data[:int.from_bytes(table[:4], "little")])
+    last = time.strftime("%Y-%m-%dT%H:%M:50Z", time.gmtime(1767323040 + (n - 1) * 60))
+    middle = time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(1767323040 + n // 2 * 60))
+    asked = {"--tail 100": ("--tail", "100"), "the last 10 s": ("--since", last),
+             "10 s in the middle": ("--since", middle + "20Z", "--until", middle + "30Z")}
+    (floor, size), *took = fastest([("zstd", "-dcq", f"{work}/frame.zst")] + [
+        (CTL, "logs", "--archive", f"{d}/archive", *options, ID) for options in asked.values()])
+    for what, (sec, printed) in zip(asked, took):
+        figure(f"{what} of {len(archives)} archives, {gib} GiB of text",
+               f"{sec * 1000:.1f} ms for {printed} bytes, zstd of one frame of {size} bytes {floor * 1000:.1f} ms, "
+               f"ratio {sec / floor:.2f}, goal at most 3", sec <= 3 * floor)
+
+
+STRETCHES = []
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("--mib", type=int, default=1024)
-    a.add_argument("--big-gib", type=int, default=10)
+    a.add_argument("--big-gib", type=float, default=10)
     a.add_argument("--lines", type=int, default=10_000_000)
-    a.add_argument("part", nargs="*", help="pass, stalls, memory, lost; all when none is named")
+    a.add_argument("part", nargs="*", help="pass, stalls, memory, lost, read; all when none is named")
     a = a.parse_args()
     work = tempfile.mkdtemp(prefix="plimsoll-bench-logs-", dir="/var/tmp")
     parts = {"pass": lambda: one_pass(work, a.mib), "stalls": lambda: stalls(work),
-             "memory": lambda: memory(work, a.big_gib), "lost": lambda: lost(work, a.lines)}
+             "memory": lambda: memory(work, a.big_gib), "lost": lambda: lost(work, a.lines),
+             "read": lambda: read(work, a.big_gib)}
     try:
         for part in a.part or parts:
             parts[part]()

@@ -13,7 +13,8 @@
 
 #include <errno.h>
 
-#define STREAMS 3 /* PlJsonlogStream */
+#define STREAMS       3 /* PlJsonlogStream */
+#define BETWEEN_BYTES KIB(64)
 
 void pl_log_source_deinit(PlLogSource *s) {
         pl_log_lines_deinit(&s->lines);
@@ -98,8 +99,16 @@ typedef struct First {
         PlLogText records; /* kept where an expression has to see all of a line */
 } First;
 
+/* A place in a block where no line was open, and how many of its lines come before it. */
+typedef struct Between {
+        size_t offset;
+        uint64_t n;
+} Between;
+
 typedef struct Count {
         PlLogLines lines; /* of a block */
+        Between *between; /* in the last block, some way from each other */
+        size_t n_between;
         const PlLogFilter *filter;
         First first[STREAMS];
         uint64_t n;
@@ -190,6 +199,21 @@ static int join(Count *c, First first[static STREAMS], unsigned stream, uint64_t
         return r;
 }
 
+/* So that not all of the block has to be read again. Return: 0, -ENOMEM. */
+static int note_between(Count *c, size_t offset, uint64_t n) {
+        Between *more;
+
+        if (!pl_log_lines_is_between(&c->lines) ||
+            offset < (c->n_between > 0 ? c->between[c->n_between - 1].offset : 0) + BETWEEN_BYTES)
+                return 0;
+        more = reallocarray(c->between, c->n_between + 1, sizeof(*more));
+        if (!more)
+                return -ENOMEM;
+        c->between = more;
+        more[c->n_between++] = (Between){ offset, n };
+        return 0;
+}
+
 static int count_block(Count *c, const PlLogBlock *b) {
         const char *p = b->data, *line;
         First first[STREAMS] = { 0 };
@@ -199,10 +223,13 @@ static int count_block(Count *c, const PlLogBlock *b) {
 
         pl_log_lines_deinit(&c->lines);
         c->joined = false;
+        c->n_between = 0;
         while (r >= 0 && p < b->data + b->size) {
                 r = feed(&c->lines, &p, b->data + b->size, &line, &size);
                 if (r >= 0)
                         r = count_record(c, first, line, size, &n);
+                if (r >= 0)
+                        r = note_between(c, (size_t)(p - b->data), n);
         }
         for (unsigned i = 0; i < STREAMS && r >= 0; i++)
                 r = join(c, first, i, &n);
@@ -226,6 +253,22 @@ static bool is_doubtful(const Count *c, uint64_t n) {
                 if (c->first[i].counted && c->first[i].from_end <= n)
                         return true;
         return false;
+}
+
+/* From the start of the block to the last place in it from which enough lines are ahead. */
+static void go_on(PlLogSource *s, Count *c, uint64_t n) {
+        PlLogPlace place = pl_log_reader_tell(s->reader);
+
+        for (size_t i = c->n_between; i > 0; i--) {
+                const Between *b = &c->between[i - 1];
+
+                if (c->n < b->n + n)
+                        continue;
+                c->n -= b->n;
+                place.offset += b->offset;
+                pl_log_reader_go(s->reader, place);
+                return;
+        }
 }
 
 int pl_log_source_rewind(PlLogSource *s, const PlLogFilter *filter, uint64_t n,
@@ -253,12 +296,16 @@ int pl_log_source_rewind(PlLogSource *s, const PlLogFilter *filter, uint64_t n,
                 if (before >= n && !c.joined) {
                         pl_log_reader_go(s->reader, place);
                         c.n = before;
+                        c.n_between = 0;
                         break;
                 }
         }
+        if (r >= 0)
+                go_on(s, &c, n);
         pl_log_lines_deinit(&c.lines);
         for (unsigned i = 0; i < STREAMS; i++)
                 free(c.first[i].records.data);
+        free(c.between);
         if (r < 0)
                 return r;
         s->skip = c.n > n ? c.n - n : 0;
