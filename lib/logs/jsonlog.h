@@ -68,8 +68,8 @@ PlJsonlogKind pl_jsonlog_parse(const char *line, size_t size, PlJsonlogRecord *r
  */
 size_t pl_jsonlog_unescape(const char *s, size_t size, char *buf);
 
-/** pl_jsonlog_time() - of one line, by its tail alone: "time" is the last member of a record, and no
- * text within it can look like that. Return: nanoseconds since 1970; 0: it has none. */
+/** pl_jsonlog_time() - of one line, by its tail alone: "time" is the last member of a record, and
+ * no text within it can look like that. Return: nanoseconds since 1970; 0: it has none. */
 uint64_t pl_jsonlog_time(const char *line, size_t size);
 
 /** pl_jsonlog_first_time() - of the first whole line that has one. Return: nanoseconds; 0: none. */

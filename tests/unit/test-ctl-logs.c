@@ -438,6 +438,44 @@ START_TEST(missing_elsewhere) {
 }
 END_TEST
 
+/* Frames of other times are not even unpacked, forward and backward: here they cannot be. */
+START_TEST(frames_passed_over) {
+        PlStoredArchive *archives;
+        PlCtl ctl = ask();
+        char path[1024];
+        size_t n;
+        FILE *f = fopen(log_path, "ae");
+        int fd;
+
+        for (unsigned i = 0; i < 200000; i++) /* three frames */
+                fprintf(f,
+                        "{\"log\":\"%u and some text to make it longer\\n\",\"stream\":\"stdout\","
+                        "\"time\":\"2026-01-02T03:%02u:%02u.5Z\"}\n",
+                        i, i / 6000, i / 100 % 60);
+        ck_assert_int_eq(fclose(f), 0);
+        rotate_now();
+        ck_assert_int_eq(pl_log_store_list(store, ID, &archives, &n), 0);
+        snprintf(path, sizeof(path), "%s/%s/%s", store_path, archives[0].service, archives[0].file);
+        free(archives);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        ck_assert_int_eq(pwrite(fd, "rubbish", 7, 0), 7);
+        (void)close(fd);
+        ctl.logs.since_nsec = (T0 + 1000) * 1000000000;
+        ctl.logs.until_nsec = (T0 + 1001) * 1000000000;
+        for (unsigned i = 0; i < 2; i++) {
+                ctl.logs.tail = i ? 1000 : UINT64_MAX;
+                ck_assert_int_eq(run(ctl), 0);
+                ck_assert_str_eq(err, "");
+                ck_assert_uint_eq(count_lines(out), 100);
+                ck_assert(pl_startswith(out, "100000 and some"));
+        }
+        ctl.logs.since_nsec = 0;
+        ctl.logs.tail = UINT64_MAX;
+        ck_assert_int_eq(run(ctl), 1);
+        ck_assert(strstr(err, "part 1 of "));
+}
+END_TEST
+
 /* --- several containers
  * --------------------------------------------------------------------------- */
 
@@ -596,6 +634,7 @@ int main(void) {
         tcase_add_loop_test(c, clock_steps, 0, 8);
         tcase_add_loop_test(c, something_missing, 0, PL_ARRAY_SIZE(missing));
         tcase_add_test(c, missing_elsewhere);
+        tcase_add_test(c, frames_passed_over);
         tcase_add_test(c, one_stream);
         tcase_add_test(c, followed);
         return run_case(c);

@@ -522,8 +522,8 @@ int pl_log_spool_new(const char *socket, const PlLogForeign *f, const PlLogSpool
                      PlLogSpool **ret, int *ret_fd) {
         const char *dir = getenv("TMPDIR");
         /* whoever reads it looks for data, and moves the descriptor's place */
-        _cleanup_close_ int fd = open(dir ?: "/var/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC,
-                                        0600);
+        _cleanup_close_ int fd =
+                        open(dir ?: "/var/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
         PlLogSpool *s;
         int r = 0;
 
