@@ -152,6 +152,29 @@ on_fs() {
     lives chatty collapse
 }
 
+@test "engine below 23: docker prints the end of what it prints of an untouched container" {
+    [ "$(docker version -f '{{.Server.Version}}' | cut -d. -f1)" -lt 23 ] || skip "engine is 23 or later"
+    local n=${PLIMSOLL_LOG_LINES:-12000} # "./dev test gib": 1 GiB of records
+    policy_is <<END
+[Service chatty-app]
+Match=name:chatty*
+LogMaxSize=${PLIMSOLL_LOG_SIZE:-256K}
+END
+    chatty chatty
+    chatty untouched # governed by no section
+    daemon_begin
+    for name in chatty untouched; do speak $name 1 "$n"; done
+    wait_until 30 rotated 1
+    wait_until 30 gives clean jq -r .phase "$T/archive/.state/$(id_of chatty)"
+    docker logs chatty >"$T/shown"
+    [ "$(wc -l <"$T/shown")" -gt 100 ]
+    cmp "$T/shown" <(docker logs untouched | tail -n "$(wc -l <"$T/shown")")
+    cmp "$T/shown" <(docker logs --since 24h chatty)
+    cmp <(docker logs --tail 5 chatty) <(docker logs --tail 5 untouched)
+    cmp <(logs chatty) <(docker logs untouched)
+    cmp <(logs --tail 5000 chatty) <(docker logs --tail 5000 untouched)
+}
+
 @test "XFS: reflink, and docker logs in every form" {
     on_fs xfs
     lives chatty reflink

@@ -14,7 +14,7 @@ setup_file() {
     # it sees mounts that are there before it starts, and none below its data root
     engine down
     rm -rf "$E/engine/data"
-    "$SUPPORT/mounts.sh" make ext4 "$E/engine/data" 300
+    "$SUPPORT/mounts.sh" make ext4 "$E/engine/data" "${PLIMSOLL_LOG_DISK_MIB:-300}"
     engine up
     "$SUPPORT/images.sh" load "$IMAGES" "$E/engine/docker.sock" busybox
 }
@@ -22,10 +22,10 @@ teardown_file() { engine_end; }
 
 setup() {
     begin
-    policy_is <<'END'
+    policy_is <<END
 [Service talker]
 Match=name:talker*
-LogMaxSize=128K
+LogMaxSize=${PLIMSOLL_LOG_SIZE:-128K}
 
 [Service holed]
 Match=name:holed*
@@ -49,14 +49,14 @@ speak() {
         "awk 'BEGIN { for (i = $2; i <= $3; i++) printf \"line %07d of the story\n\", i }' >/proc/1/fd/1"
     wait_until 20 gives "$(tale "$3" "$3")" docker logs --tail 1 "$1"
 }
-tale() { seq -f 'line %07g of the story' "$1" "$2"; }
+tale() { seq -f 'line %07.0f of the story' "$1" "$2"; }
 
 logs() { "$BUILD_DIR/daemon/plimsollctl" logs --archive "$T/archive" "$@"; }
 log_of() { docker inspect -f '{{.LogPath}}' "$1"; }
 size_of_log() { stat -c %s "$(log_of "$1")"; }
 state_of() { jq -r "$2" "$T/archive/.state/$(id_of "$1")"; }
 no_hole() { ! grep -qPa '\x00' "$(log_of "$1")" || fail "$1: a hole"; }
-short() { [ "$(size_of_log "$1")" -lt 300000 ]; }
+short() { [ "$(size_of_log "$1")" -lt "${PLIMSOLL_LOG_SHORT:-300000}" ]; }
 
 # prints NAME FIRST LAST HALF TIME - docker's own reading, in each form; HALF is the first line after TIME
 prints() {
@@ -79,20 +79,20 @@ prints() {
     talker talker
     talker untouched # governed by no section
     daemon_begin
-    local name half
+    local name half n=${PLIMSOLL_LOG_LINES:-30000} # "./dev test gib": 1 GiB of records
     docker logs -f talker >"$T/followed" 2>&1 3>&- 4>&- &
     for name in talker untouched; do speak $name 1 8000; done
     sleep 1.1
     half=$(date -u +%Y-%m-%dT%H:%M:%S.%NZ)
     sleep 1.1
-    for name in talker untouched; do speak $name 8001 30000; done
+    for name in talker untouched; do speak $name 8001 "$n"; done
     [ "$(size_of_log talker)" -gt $((2 * MIB)) ]
     sleep 1 # for what should not come
-    for name in talker untouched; do prints $name 0 30000 8001 "$half"; done
-    wait_until 10 cmp "$T/followed" <(tale 0 30000)
+    for name in talker untouched; do prints $name 0 "$n" 8001 "$half"; done
+    wait_until 10 cmp "$T/followed" <(tale 0 "$n")
     cmp "$T/followed" <(docker logs untouched)
     no_hole talker
-    cmp <(logs talker) <(tale 0 30000)
+    cmp <(logs talker) <(tale 0 "$n")
     # nobody rotates it, and that is said where one looks
     gives off status_of talker .log.method
     status_of talker .log.why | grep "hole.*adopt-logs.*LogMethod=punch"
@@ -107,14 +107,14 @@ prints() {
     wait_until 20 short talker
     wait_until 5 gives clean state_of talker .phase
     no_hole talker
-    cmp <(logs talker) <(tale 0 30000)
+    cmp <(logs talker) <(tale 0 "$n")
     docker start talker >/dev/null # says line 0 again
-    speak talker 30001 36000
+    speak talker $((n + 1)) $((n + 6000))
     no_hole talker
-    cmp <(logs talker | grep -v 'line 0000000 ') <(tale 1 36000)
+    cmp <(logs talker | grep -v 'line 0000000 ') <(tale 1 $((n + 6000)))
     docker logs talker | grep -v 'line 0000000 ' >"$T/shown"
     [ "$(wc -l <"$T/shown")" -gt 6000 ]
-    cmp "$T/shown" <(tale $((36001 - $(wc -l <"$T/shown"))) 36000)
+    cmp "$T/shown" <(tale $((n + 6001 - $(wc -l <"$T/shown"))) $((n + 6000)))
 }
 
 @test "docker compose logs prints all of it, too" {
@@ -122,12 +122,13 @@ prints() {
         "$BB" 'echo line 0000000 of the story; exec sleep 100000' >"$T/compose.yaml"
     daemon_begin
     docker compose -p told -f "$T/compose.yaml" up -d 2>&1
-    speak talker-1 1 20000
+    local n=${PLIMSOLL_LOG_LINES:-20000}
+    speak talker-1 1 "$n"
     sleep 1
     docker compose -p told -f "$T/compose.yaml" logs --no-log-prefix --no-color talker >"$T/shown"
-    cmp "$T/shown" <(tale 0 20000)
+    cmp "$T/shown" <(tale 0 "$n")
     docker compose -p told -f "$T/compose.yaml" logs --no-log-prefix --no-color --tail 5 talker >"$T/shown"
-    cmp "$T/shown" <(tale 19996 20000)
+    cmp "$T/shown" <(tale $((n - 4)) "$n")
 }
 
 @test "it is said once for the host, not for each container and not at each start" {

@@ -174,6 +174,16 @@ stage_removals() {
         rows_of removals logs.bats --filter '^removals at full speed'
 }
 
+# 1 GiB through a log under the shipped LogMaxSize=, on the engine of this release and on the newest: what
+# docker prints of it.
+stage_gib() {
+    local sizes=(PLIMSOLL_LOG_LINES=11100000 PLIMSOLL_LOG_SIZE=10M PLIMSOLL_LOG_SHORT=15000000
+        PLIMSOLL_LOG_DISK_MIB=6000)
+    export "${sizes[@]}"
+    rows_of gib-newest newest.bats --filter '^(with the default method|docker compose logs)'
+    rows_of gib logs.bats --filter '^engine below 23: docker prints the end'
+}
+
 stage_fuzz() {
     local start=$SECONDS status=0
     # shellcheck source=tests/support/fuzz.sh
@@ -228,12 +238,12 @@ dev_test() {
         VM_ARGS=(trixie -- package drift control)
     fi
     for stage in "$@"; do
-        case " ${STAGES[*]} lives removals fuzz " in
+        case " ${STAGES[*]} lives removals gib fuzz " in
         *" $stage "*) ;;
-        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals fuzz)" ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib fuzz)" ;;
         esac
         case $stage in
-        integration | lives | removals | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
+        integration | lives | removals | gib | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
         esac
     done
     mkdir -p "$LOGS"
@@ -245,7 +255,7 @@ dev_test() {
         case $stage in
         lint) need lint ;;
         unit | fuzz) need build clang python ;;
-        integration | lives | removals) need build engine integration ;;
+        integration | lives | removals | gib) need build engine integration ;;
         esac
     done
     for stage in "$@"; do
