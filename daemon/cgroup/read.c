@@ -332,6 +332,17 @@ void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *readin
         version_of(m, PL_CONTROLLER_MEMORY)->read_current(g->dir_fd[PL_CONTROLLER_MEMORY], reading);
 }
 
+int pl_cg_read_parents_cpus(const PlCgroup *g, char **ret) {
+        char buf[FILE_MAX];
+        int fd = g->dir_fd[PL_CONTROLLER_CPUSET], r;
+
+        r = fd < 0 ? -ENOENT : read_file(fd, "../cpuset.cpus", buf, sizeof(buf));
+        if (r < 0)
+                return r;
+        buf[strcspn(buf, "\n")] = '\0';
+        return *buf ? pl_parse_cpuset(buf, ret) : -ENOENT;
+}
+
 int pl_cg_read_cpus(const PlCgroupMounts *m, char **ret) {
         bool v2 = m->hierarchy[PL_CONTROLLER_CPUSET] == PL_HIERARCHY_V2;
         _cleanup_close_ int fd = -EBADF;

@@ -31,6 +31,10 @@ int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, P
  * (the watcher has heard nothing): usage moves without anybody's writing. */
 void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *reading);
 
+/** pl_cg_read_parents_cpus() - v1: the list of the group above, which restricts nothing more.
+ * Return: as pl_cg_read_cpus(). */
+int pl_cg_read_parents_cpus(const PlCgroup *g, char **ret);
+
 /** pl_cg_read_cpus() - the CPUs that groups of this host can have, as a canonical list.
  * Return: 0, owned by the caller; -ENOENT: not known; -ENOMEM, -errno. */
 int pl_cg_read_cpus(const PlCgroupMounts *m, char **ret);

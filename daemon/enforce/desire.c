@@ -79,6 +79,21 @@ PlValue pl_desire_fresh(const PlEnforcer *e, const PlHeld *h, PlResource r) {
         return v;
 }
 
+/* The engine cannot limit swap where memory has no limit, so a MemoryMax=infinity takes away what
+ * the container has of its own. v1 knows their sum alone; on v2 it is ours to keep. */
+static void keep_swap(const PlEnforcer *e, const PlHeld *h, PlLimits *want) {
+        const PlValue *memory = &want->v[PL_RESOURCE_MEMORY_MAX];
+        PlValue *swap = &want->v[PL_RESOURCE_MEMORY_SWAP_MAX], own;
+
+        if (swap->set || !memory->set || memory->number != PL_UNLIMITED ||
+            h->restoring & (1U << PL_RESOURCE_MEMORY_MAX) ||
+            e->mounts->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
+                return;
+        own = pl_state_swap_allowance(&h->originals.state);
+        if (own.set && own.number != PL_UNLIMITED)
+                *swap = own;
+}
+
 static void forget_errors(PlHeld *h, uint32_t mask) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (mask & (1U << r))
@@ -105,6 +120,8 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
                 r = pl_desired_spare(&want, h->service->by_default,
                                      s->created_known ? &s->created : NULL);
         if (r >= 0)
+                keep_swap(e, h, &want);
+        if (r >= 0)
                 r = resolve_devices(e, h, &want, &impossible);
         if (r < 0) {
                 pl_limits_deinit(&want);
@@ -117,7 +134,7 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
                 if (pl_value_equal(&want.v[i], &h->want.v[i]))
                         continue;
                 h->told.systemd_due = h->told.systemd_changed = true;
-                h->told.systemd_has = false;
+                h->told.systemd_has = h->originals.fresh = false;
                 h->retry.refused &= ~(1U << i);
                 h->held &= ~(1U << i); /* the wish has changed: what is in force now is no drift */
                 h->truth.as_wanted &= ~(1U << i);

@@ -18,7 +18,7 @@
 #define LATE_USEC (500 * PL_USEC_PER_MSEC)
 /* How many calls to remember: of each owner what it was told and what it had, and those just
  * before. */
-#define CALLS_MAX 12
+#define CALLS_MAX 16
 
 struct PlEcho {
         PlLimits values[CALLS_MAX];
@@ -49,6 +49,11 @@ void pl_echo_sent(PlHeld *h, const PlLimits *values) {
                 (void)pl_value_copy(&values->v[r], &slot->v[r]);
 }
 
+void pl_echo_until(PlHeld *h, uint64_t usec) {
+        if (h->told.echo)
+                h->told.echo->until_usec = usec;
+}
+
 void pl_echo_quota(PlHeld *h) {
         if (h->told.echo)
                 h->told.echo->quota = true;
@@ -57,8 +62,10 @@ void pl_echo_quota(PlHeld *h) {
 void pl_echo_answered(PlEnforcer *e, PlHeld *h) {
         if (h->told.echo) {
                 h->told.echo->looked = false;
-                h->told.echo->until_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) +
-                                           (h->cgroup && h->cgroup->scope ? LATE_USEC : 0);
+                h->told.echo->until_usec = PL_MAX(
+                                h->told.echo->until_usec,
+                                pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) +
+                                                (h->cgroup && h->cgroup->scope ? LATE_USEC : 0));
         }
         h->fresh = false;
         pl_queue_put(e, h, PL_QUEUE_KERNEL);
@@ -83,8 +90,7 @@ bool pl_echo_is_open(const PlHeld *h) {
         return h->told.echo != NULL;
 }
 
-/* What an update by the engine resets: it has no member for it, or does not pass it on. */
-static uint32_t reset_by_update(const PlHeld *h) {
+uint32_t pl_echo_reset(const PlHeld *h) {
         uint32_t mask = 0;
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
@@ -115,5 +121,5 @@ uint32_t pl_echo_mask(const PlEnforcer *e, const PlHeld *h) {
         for (unsigned i = 0; i < CALLS_MAX; i++)
                 mask |= pl_echo_of(&h->told.echo->values[i], &h->reading,
                                    e->registry->options.host.page_bytes);
-        return mask | reset_by_update(h);
+        return mask | pl_echo_reset(h);
 }

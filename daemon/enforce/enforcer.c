@@ -178,6 +178,7 @@ int pl_enforcer_add(PlEnforcer *e, PlSubject *s) {
                 return -ENOMEM;
         r = pl_state_dir_load(e->registry->state_dir, s->id, &h->originals.state);
         h->originals.unreadable = r == -EOPNOTSUPP;
+        pl_owners_inherit(e, h);
         TAILQ_INSERT_TAIL(&e->all, h, all);
         s->held = h;
         return 0;
@@ -188,6 +189,7 @@ void pl_enforcer_remove(PlEnforcer *e, PlSubject *s) {
 
         if (!h)
                 return;
+        pl_news_inspected(e, h, true);
         s->held = NULL;
         pl_slices_look(e, false);
         pl_cg_watch_remove(e->watch, s->id);
@@ -244,6 +246,7 @@ void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
 
         h->fresh = false;
         pl_originals_inspected(e, h);
+        pl_news_inspected(e, h, false);
         if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0) {
                 pl_slices_look(e, false);
                 pl_locate_drop(e, h);

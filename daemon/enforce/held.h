@@ -34,6 +34,8 @@ typedef struct PlHeldOriginals {
         PlContainerState state; /* on disk as soon as anything was written */
         bool accepted;   /* the engine has taken an update; the next inspection shows what it made
                           * of it */
+        bool seen;       /* HostConfig was, at least once */
+        bool fresh;      /* … and since something else is wanted, or the engine was told */
         bool unreadable; /* a later plimsoll has written them: nothing may be touched */
 } PlHeldOriginals;
 
@@ -53,13 +55,14 @@ typedef struct PlHeldTold {
         PlEcho *echo;               /* what our own calls may be writing now; NULL: nothing */
         unsigned events_due;        /* `update` events that our own updates lead to … */
         uint64_t events_until_usec; /* … but not later than this */
-        uint64_t others_usec;       /* last `update` event that was not ours */
-        bool systemd_due;           /* the scope has to be told again … */
-        bool systemd_changed;       /* … because something else is wanted */
-        bool systemd_has;           /* it has taken all that is wanted, at least once */
-        uint32_t systemd_in_flight; /* our own SetUnitProperties */
-        uint64_t systemd_own_usec;  /* who set properties before this is known */
-        bool settle_looked;         /* the kernel was read again for what is given back */
+        uint64_t inherited_until_usec; /* an update of an earlier plimsolld may be under way */
+        uint64_t others_usec;          /* last `update` event that was not ours */
+        bool systemd_due;              /* the scope has to be told again … */
+        bool systemd_changed;          /* … because something else is wanted */
+        bool systemd_has;              /* it has taken all that is wanted, at least once */
+        uint32_t systemd_in_flight;    /* our own SetUnitProperties */
+        uint64_t systemd_own_usec;     /* who set properties before this is known */
+        bool settle_looked;            /* the kernel was read again for what is given back */
 } PlHeldTold;
 
 /* The group that is watched for the writes of others. */
@@ -83,13 +86,17 @@ typedef struct PlHeldTruth {
         uint32_t contested;  /* values that somebody else keeps changing, until that is over */
 } PlHeldTruth;
 
-/* What was told of values that have come into force; see enforce/news.h. */
+/* What was told of values that have come into force, and is to be told of those that somebody has
+ * changed; see enforce/news.h. */
 typedef struct PlHeldNews {
         uint32_t due;                  /* values that are to be told once they are in force */
         bool starting;                 /* a run has begun, and nothing was told of it yet */
         PlLimits *was;                 /* what those had before, as far as it was found; or NULL */
         uint32_t told[_PL_RESOURCE_N]; /* hashes of the values told last; 0: none was */
         char *dry_run;                 /* what would be set, as told last */
+        char *put_back, *lost;         /* changed by whoever it was, and what came of it; or NULL */
+        const char *guess;             /* who it was; static … */
+        uint64_t guess_usec;           /* … until the engine was asked; CLOCK_BOOTTIME */
 } PlHeldNews;
 
 /* When to look at it again. */

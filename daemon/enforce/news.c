@@ -9,6 +9,7 @@
 
 #include "enforce/news.h"
 
+#include "base/clock.h"
 #include "lib/base/message.h"
 #include "lib/status/summary.h"
 
@@ -28,6 +29,8 @@ void pl_news_deinit(PlHeldNews *n) {
                 pl_limits_deinit(n->was);
         free(n->was);
         free(n->dry_run);
+        free(n->put_back);
+        free(n->lost);
         *n = (PlHeldNews){ 0 };
 }
 
@@ -105,4 +108,60 @@ void pl_news_say(PlEnforcer *e, PlHeld *h) {
                 free(h->news.was);
                 h->news.was = NULL;
         }
+}
+
+static void say_changed(PlEnforcer *e, PlHeld *h, const char *put_back, const char *lost,
+                        const char *who) {
+        if (put_back && *put_back)
+                pl_subject_report(e->reporter, h->subject, LOG_NOTICE, PL_MESSAGE_DRIFT_REPAIRED,
+                                  who, NULL, "limits changed%s%s, putting back %s",
+                                  who ? " by " : "", who ?: "", put_back);
+        if (lost && *lost)
+                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
+                                  who, NULL, "limits changed%s%s, and cannot be put back: %s",
+                                  who ? " by " : "", who ?: "", lost);
+}
+
+/* @more: ownership passes. Out of memory, less is told. */
+static void add(char **list, char *more) {
+        char *both = NULL;
+
+        if (!more || !*more || !*list) {
+                if (more && *more)
+                        *list = TAKE_PTR(more);
+        } else if (asprintf(&both, "%s, %s", *list, more) >= 0) {
+                free(*list);
+                *list = both;
+        }
+        free(more);
+}
+
+void pl_news_changed(PlEnforcer *e, PlHeld *h, char *put_back, char *lost, const char *who,
+                     bool guess) {
+        if (!guess) {
+                say_changed(e, h, put_back, lost, who);
+                free(put_back);
+                free(lost);
+                return;
+        }
+        if (!h->news.put_back && !h->news.lost)
+                h->news.guess_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+        add(&h->news.put_back, put_back);
+        add(&h->news.lost, lost);
+        h->news.guess = who;
+        pl_registry_inspect(e->registry, h->subject);
+}
+
+void pl_news_inspected(PlEnforcer *e, PlHeld *h, bool last) {
+        _cleanup_free_ char *put_back = NULL, *lost = NULL;
+
+        if ((!h->news.put_back && !h->news.lost) ||
+            (!last && (h->subject->inspect_in_flight || h->subject->inspect_again)))
+                return;
+        put_back = TAKE_PTR(h->news.put_back);
+        lost = TAKE_PTR(h->news.lost);
+        say_changed(e, h, put_back, lost,
+                    h->told.others_usec >= h->news.guess_usec
+                                    ? pl_drift_hand(&(PlDriftSigns){ .update = true })
+                                    : h->news.guess);
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "enforce/desire.h"
 #include "enforce/news.h"
 #include "lib/base/message.h"
@@ -129,6 +130,10 @@ void pl_originals_inspected(PlEnforcer *e, PlHeld *h) {
                 r = pl_state_learn(s, &now,
                                    c->host.cpu_period > 0 ? (uint64_t)c->host.cpu_period : 0,
                                    answered);
+        /* its event may be late, or have come while nobody listened */
+        if (r == 2 && needed && h->originals.seen)
+                h->told.others_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
+        h->originals.seen = h->originals.fresh = true;
         if (answered)
                 h->originals.accepted = false;
         if (!pl_streq(s->engine, e->registry->identity)) {

@@ -22,6 +22,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "cgroup/read.h"
 #include "enforce/desire.h"
 #include "enforce/echo.h"
 #include "enforce/originals.h"
@@ -44,15 +45,21 @@ static bool swap_goes_along(const PlHeld *h) {
         return h->want.v[PL_RESOURCE_MEMORY_MAX].set && !h->want.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
 }
 
-/* The API cannot say "no list". On v1 the kernel always has one, the parent's. */
-static const PlValue *all_cpus(const PlEnforcer *e, const PlHeld *h) {
-        const PlValue *v = &h->want.v[PL_RESOURCE_ALLOWED_CPUS];
+/* The API cannot say "no list". On v1 the kernel always has one, and the one of the group above
+ * restricts nothing. Return: 1, 0: not known while there is no group, -errno. */
+static int all_cpus(const PlEnforcer *e, const PlHeld *h, PlValue *ret) {
+        char *text = NULL;
+        int r;
 
-        if (e->mounts->hierarchy[PL_CONTROLLER_CPUSET] != PL_HIERARCHY_V1)
-                return NULL;
-        if (h->held & (1U << PL_RESOURCE_ALLOWED_CPUS))
-                v = &h->reading.in_force.v[PL_RESOURCE_ALLOWED_CPUS];
-        return v->text && *v->text ? v : NULL;
+        if (!h->cgroup || !(h->restoring & (1U << PL_RESOURCE_ALLOWED_CPUS)) ||
+            e->mounts->hierarchy[PL_CONTROLLER_CPUSET] != PL_HIERARCHY_V1 ||
+            h->originals.state.engine_original.v[PL_RESOURCE_ALLOWED_CPUS].set)
+                return 0;
+        r = pl_cg_read_parents_cpus(h->cgroup, &text);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        *ret = (PlValue){ .set = true, .text = text };
+        return 1;
 }
 
 static const PlValue *engine_value(const PlEnforcer *e, const PlHeld *h, PlResource r,
@@ -74,8 +81,6 @@ static const PlValue *engine_value(const PlEnforcer *e, const PlHeld *h, PlResou
                 return &h->want.v[r];
         if (h->originals.state.engine_original.v[r].set)
                 return &h->originals.state.engine_original.v[r];
-        if (r == PL_RESOURCE_ALLOWED_CPUS && all_cpus(e, h))
-                return all_cpus(e, h);
         *fallback = pl_desire_fresh(e, h, r);
         if (r == PL_RESOURCE_TASKS_MAX && !fallback->set)
                 return &h->want.v[r];
@@ -91,7 +96,9 @@ static int engine_limits(const PlEnforcer *e, PlHeld *h, PlLimits *ret) {
                 PlValue fallback = { 0 };
                 const PlValue *v = engine_value(e, h, i, &fallback);
 
-                if (v)
+                if (i == PL_RESOURCE_ALLOWED_CPUS && (r = all_cpus(e, h, &ret->v[i])) > 0)
+                        continue;
+                if (v && r >= 0)
                         r = pl_value_copy(v, &ret->v[i]);
         }
         if (r >= 0)
@@ -175,19 +182,32 @@ static void settle_restored(PlEnforcer *e, PlHeld *h) {
         (void)pl_desire(e, h);
 }
 
+void pl_owners_inherit(PlEnforcer *e, PlHeld *h) {
+        uint64_t until = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + OWN_EVENT_USEC;
+
+        if (!pl_limits_any(&h->originals.state.engine_asked))
+                return;
+        pl_echo_sent(h, &h->originals.state.engine_asked);
+        pl_echo_until(h, until);
+        h->told.events_due = 1;
+        h->told.events_until_usec = h->told.inherited_until_usec = until;
+}
+
 static void on_updated(void *userdata, const char *id, int error, const char *message) {
         PlEnforcer *e = userdata;
         PlHeld *h = pl_enforcer_find(e, id);
+        uint64_t now;
 
         e->updates_in_flight--;
         if (h) {
+                now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
                 h->told.update_in_flight = false;
                 if (error < 0 && h->told.events_due > 0)
                         h->told.events_due--;
-                h->told.events_until_usec =
-                                pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + OWN_EVENT_USEC;
+                h->told.events_until_usec = now + OWN_EVENT_USEC;
                 h->told.systemd_own_usec = pl_clock_usec(CLOCK_REALTIME);
-                if (error != -ECONNRESET && error != -ENOTCONN && error != -ETIMEDOUT)
+                if (error != -ECONNRESET && error != -ENOTCONN && error != -ETIMEDOUT &&
+                    (error >= 0 || now >= h->told.inherited_until_usec))
                         pl_originals_answered(h, error >= 0, e->stopping);
                 if (error == -ECONNRESET || error == -ENOTCONN) {
                         /* lost() has reported it, and the resync leads here again */
@@ -310,11 +330,17 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                         note_engine_error(e, h, h->told.engine_failed);
                 return;
         }
+        if (!h->originals.fresh && !e->stopping) {
+                /* somebody may have told it something since, and what it had then is original */
+                pl_registry_inspect(e->registry, h->subject);
+                return;
+        }
         if (pl_originals_capture(e, h) < 0 || pl_originals_ask(e, h, body) < 0)
                 return;
         r = pl_engine_update(e->registry->engine, h->subject->id, body, on_updated, e);
         if (r < 0)
                 return; /* just lost; the resync leads here again */
+        h->originals.fresh = false;
         free(h->told.engine);
         h->told.engine = TAKE_PTR(body);
         h->told.update_in_flight = true;
@@ -339,7 +365,7 @@ static const PlValue *systemd_value(const PlHeld *h, PlResource r, PlValue *borr
 }
 
 static void tell_systemd(PlEnforcer *e, PlHeld *h) {
-        PlLimits limits = { 0 }, engine = { 0 };
+        PlLimits limits = { 0 }, engine = { 0 }, fresh;
         int r = 0;
 
         if (!h->cgroup || !h->cgroup->scope || !h->told.systemd_due ||
@@ -369,8 +395,11 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
                 if (r >= 0) {
                         h->told.systemd_due = h->told.systemd_changed = false;
                         h->told.systemd_in_flight++;
-                        /* it writes what runc has told it, too */
+                        /* it writes what runc has told it, too, and its defaults */
                         pl_echo_sent(h, &engine);
+                        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                                fresh.v[i] = pl_desire_fresh(e, h, i);
+                        pl_echo_sent(h, &fresh);
                         pl_echo_sent(h, &limits);
                 }
         }
@@ -385,9 +414,11 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h) {
                 return;
         if (pl_held_wanted(h) == 0 || pl_drift_is_standoff(&h->drift))
                 return;
+        /* what can never be in force here is not waited for */
         withheld = pl_tell_withheld(&h->want, reading_of(h),
                                     pl_container_is_live(h->subject->facts),
-                                    e->registry->options.host.page_bytes);
+                                    e->registry->options.host.page_bytes) &
+                   ~h->truth.cannot;
         if (withheld != h->withheld)
                 h->told.systemd_due = true; /* systemd may still have the value from when it was in
                                                force */

@@ -12,6 +12,9 @@ void pl_owners_tell(PlEnforcer *e, PlHeld *h);
 /** pl_owners_remove_defaults() - the drop-in with which older versions gave each new scope what
  * [Defaults] said, whatever its creator had said. */
 void pl_owners_remove_defaults(PlEnforcer *e);
+/** pl_owners_inherit() - its record was read: what an earlier plimsolld has asked the engine for,
+ * and got no answer to, may come about yet. */
+void pl_owners_inherit(PlEnforcer *e, PlHeld *h);
 
 /** pl_owners_usual_period() - of a CPU quota that is being given back. usec; 0: none is. */
 uint64_t pl_owners_usual_period(const PlHeld *h);

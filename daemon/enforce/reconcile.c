@@ -50,17 +50,18 @@ static bool others_set_properties(const PlHeld *h) {
 }
 
 /* @now: CLOCK_BOOTTIME. Return: a static text; NULL: there is no evidence of anybody. */
-static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now) {
+static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now, bool *ret_guess) {
+        uint64_t others = h->told.others_usec, reloaded = e->reloaded_usec;
         const PlDriftSigns signs = {
                 .scope = h->cgroup && h->cgroup->scope,
                 .own = pl_echo_is_open(h),
-                .update = h->told.others_usec > 0 &&
-                          now - h->told.others_usec<BLAME_USEC,
-                                                    .properties = others_set_properties(h),
-                                                    .reload = e->reloaded_usec> 0 &&
-                          now - e->reloaded_usec < BLAME_RELOAD_USEC,
+                .update = others > 0 &&
+                          now - others<BLAME_USEC, .properties = others_set_properties(h),
+                                       .reload = reloaded> 0 &&
+                          now - reloaded < BLAME_RELOAD_USEC,
         };
 
+        *ret_guess = pl_drift_is_guess(&signs);
         return pl_drift_hand(&signs);
 }
 
@@ -212,21 +213,13 @@ static bool admit_repair(PlEnforcer *e, PlHeld *h, uint32_t drifted, const char 
 
 /* What somebody else had changed, and what has come of putting it back. */
 static void say_drift(PlEnforcer *e, PlHeld *h, const PlPlan *plan, uint32_t drifted,
-                      uint32_t in_force, const char *who) {
+                      uint32_t in_force, const char *who, bool guess) {
         uint32_t not_back = drifted & ~in_force;
-        _cleanup_free_ char *back = pl_summary_steps(plan, PL_STEP_WRITE, in_force),
-                            *lost = pl_summary_steps(plan, PL_STEP_WRITE, not_back);
 
         if (pl_drift_is_standoff(&h->drift))
                 return;
-        if (back && *back)
-                pl_subject_report(e->reporter, h->subject, LOG_NOTICE, PL_MESSAGE_DRIFT_REPAIRED,
-                                  who, NULL, "limits changed%s%s, putting back %s",
-                                  who ? " by " : "", who ?: "", back);
-        if (lost && *lost)
-                pl_subject_report(e->reporter, h->subject, LOG_WARNING, PL_MESSAGE_LIMITS_FAILED,
-                                  who, NULL, "limits changed%s%s, and cannot be put back: %s",
-                                  who ? " by " : "", who ?: "", lost);
+        pl_news_changed(e, h, pl_summary_steps(plan, PL_STEP_WRITE, in_force),
+                        pl_summary_steps(plan, PL_STEP_WRITE, not_back), who, guess);
         /* it is not in force and that is known: the next attempt repairs nothing new */
         h->held &= ~not_back;
 }
@@ -424,6 +417,7 @@ static void look_again(PlEnforcer *e, PlHeld *h) {
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
         uint32_t mask = 0, drifted = 0, echoed, written = 0, in_force;
+        bool guess = false;
         const char *who;
 
         for (size_t i = 0; i < plan->n_steps; i++) {
@@ -449,14 +443,20 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         if (mask == 0)
                 return;
         e->touched = true;
-        who = drifted ? blame(e, h, now) : NULL;
+        who = drifted ? blame(e, h, now, &guess) : NULL;
+        if (guess && !(drifted & ~pl_echo_reset(h))) {
+                /* as an update would that tells the engine nothing new, and its event may be late
+                 */
+                who = NULL;
+                guess = false;
+        }
         if ((drifted && !admit_repair(e, h, drifted, who, now)) || !execute(e, h, plan, &written))
                 return;
         if (pl_locate_watch(e, h) && pl_held_wanted(h) & ~written)
                 look_again(e, h); /* what is not read back now was read before */
         in_force = written != 0 ? read_back(e, h, written) : 0;
         if (drifted)
-                say_drift(e, h, plan, drifted, in_force & ~echoed, who);
+                say_drift(e, h, plan, drifted, in_force & ~echoed, who, guess);
         if (written == 0)
                 return;
         h->told.systemd_due = true;

@@ -27,6 +27,7 @@
 #define BLKIO_MIN          UINT64_C(10)
 #define BLKIO_MAX          UINT64_C(1000)
 #define WEIGHT_MAX         UINT64_C(10000)
+#define WEIGHT_DEFAULT     UINT64_C(100)
 
 #define BIT(r) (UINT32_C(1) << PL_RESOURCE_##r)
 
@@ -182,15 +183,20 @@ static int update_memory_low(Update *u) {
         const PlValue *low = wanted(u, PL_RESOURCE_MEMORY_LOW);
         const json_t *told = json_object_get(u->body, "Memory");
         int64_t memory = told ? json_integer_value(told) : u->have->memory;
+        bool above;
 
         if (!low ||
             (low->number <= INT64_MAX && (int64_t)low->number == u->have->memory_reservation))
                 return 0;
         if (u->host->memory == PL_HIERARCHY_V1 ? to_api_bytes(low->number) < 0 : low->number == 0)
                 return lift_memory_low(u);
-        /* 0 means unchanged; above Memory the engine refuses the whole update */
+        /* 0 means unchanged; above the Memory of the same request Docker refuses all of it, and
+         * takes it alone with the next one (tried on 20.10.24) */
+        above = memory > 0 && low->number > (uint64_t)memory;
+        if (above && told && engine_of(u)->takes_nano_cpus)
+                return 0;
         if (low->number < MEMORY_MIN_BYTES || to_api_bytes(low->number) < 0 ||
-            (memory > 0 && (int64_t)low->number > memory)) {
+            (above && !engine_of(u)->takes_nano_cpus)) {
                 cannot(u, PL_RESOURCE_MEMORY_LOW);
                 return 0;
         }
@@ -336,7 +342,9 @@ static int update_io_weight(Update *u) {
         if (blkio < BLKIO_MIN || (v2 && blkio_to_weight(blkio) != weight->number)) {
                 /* runc would write the nearest one at each update and start, over the wanted one */
                 cannot(u, PL_RESOURCE_IO_WEIGHT);
-                return 0;
+                /* … which is better than what it writes now, where that of everybody is wanted */
+                if (!v2 || weight->number != WEIGHT_DEFAULT || u->have->blkio_weight == 0)
+                        return 0;
         }
         return (int64_t)blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", (int64_t)blkio);
 }

@@ -50,6 +50,10 @@ bool pl_drift_end(PlDrift *d) {
         return was;
 }
 
+bool pl_drift_is_guess(const PlDriftSigns *s) {
+        return !s->update && !s->properties && !s->reload && !s->own;
+}
+
 const char *pl_drift_hand(const PlDriftSigns *s) {
         if (s->update)
                 return "docker update";

@@ -46,6 +46,9 @@ typedef struct PlDriftSigns {
  * Return: a static text, completes "changed by …"; NULL: nobody can be named. */
 const char *pl_drift_hand(const PlDriftSigns *s);
 
+/** pl_drift_is_guess() - would pl_drift_hand() name a plain write, for want of any sign? */
+bool pl_drift_is_guess(const PlDriftSigns *s);
+
 /** pl_drift_want_repair() - may a drifted value be repaired now? @now_usec: CLOCK_BOOTTIME. */
 PlDriftVerdict pl_drift_want_repair(PlDrift *d, uint64_t now_usec);
 

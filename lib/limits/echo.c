@@ -24,12 +24,14 @@ static bool is_sum(const PlLimits *told, const PlReading *have, uint64_t page) {
 }
 
 uint32_t pl_echo_of(const PlLimits *told, const PlReading *have, uint64_t page) {
+        PlReading plain = *have;
         uint32_t mask = 0;
 
+        plain.usual_period_usec = 0; /* whoever writes has a period of his own */
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (told->v[r].set && have->in_force.v[r].set)
                         mask |= UINT32_C(1) << r;
-        mask &= have->supported & ~pl_plan_drift(told, have, page);
+        mask &= have->supported & ~pl_plan_drift(told, &plain, page);
         if (have->hierarchy[PL_RESOURCE_MEMORY_SWAP_MAX] == PL_HIERARCHY_V1 &&
             (mask & BIT(MEMORY_MAX) || is_sum(told, have, page)))
                 mask |= have->supported & BIT(MEMORY_SWAP_MAX);

@@ -331,13 +331,13 @@ static int keep_as_told(PlContainerState *s, PlResource r, const PlValue *now) {
         return 1;
 }
 
-/* Return: 1, -ENOMEM. */
+/* Return: 2, -ENOMEM. */
 static int keep_as_original(PlContainerState *s, PlResource r, const PlValue *now) {
         if (replace(&s->engine_original.v[r], now) < 0 ||
             (pl_state_captured(s) & BIT(r) && replace(&s->original.v[r], now) < 0))
                 return -ENOMEM;
         unset(&s->engine_told.v[r]);
-        return 1;
+        return 2;
 }
 
 static int learn_value(PlContainerState *s, PlResource r, const PlValue *now, bool answered) {
@@ -351,7 +351,51 @@ static int learn_value(PlContainerState *s, PlResource r, const PlValue *now, bo
                                                               : keep_as_original(s, r, now);
         if (!s->engine_told.v[r].set)
                 return 0;
-        unset(&s->engine_told.v[r]);
+        unset(&s->engine_told.v[r]); /* we have not asked for it */
+        return s->version == 1 ? 1 : 2;
+}
+
+/* HostConfig as it was to be, before it was seen again. */
+static const PlValue *expected(const PlContainerState *s, PlResource r) {
+        return s->engine_asked.v[r].set  ? &s->engine_asked.v[r]
+               : s->engine_told.v[r].set ? &s->engine_told.v[r]
+                                         : &s->engine_original.v[r];
+}
+
+/* Of memory and swap; PL_UNLIMITED: one of them has no limit. */
+static uint64_t sum_of(const PlValue *memory, const PlValue *swap) {
+        uint64_t sum;
+
+        if (!memory->set || !swap->set || memory->number == PL_UNLIMITED ||
+            swap->number == PL_UNLIMITED ||
+            __builtin_add_overflow(memory->number, swap->number, &sum))
+                return PL_UNLIMITED;
+        return sum;
+}
+
+/*
+ * HostConfig has the sum of memory and swap. Whoever changes memory alone (`docker update
+ * --memory`) leaves the sum, and that is ours: without us it would be the container's own. Return:
+ * 1: *ret is what swap would be; 0.
+ */
+static int swap_of_own_sum(const PlContainerState *s, const PlLimits *now, PlValue *ret) {
+        const PlResource m = PL_RESOURCE_MEMORY_MAX, w = PL_RESOURCE_MEMORY_SWAP_MAX;
+        const PlLimits *original = &s->engine_original;
+        uint64_t own = sum_of(&original->v[m], &original->v[w]);
+
+        if (s->version == 1 || !now->v[m].set ||
+            !(s->engine_told.v[m].set || s->engine_told.v[w].set || s->engine_asked.v[m].set ||
+              s->engine_asked.v[w].set) ||
+            is_that(m, &s->engine_asked.v[m], &now->v[m]) ||
+            is_that(m, &s->engine_told.v[m], &now->v[m]) ||
+            same_effect(m, &now->v[m], &original->v[m]) ||
+            sum_of(&now->v[m], &now->v[w]) != sum_of(expected(s, m), expected(s, w)))
+                return 0;
+        *ret = (PlValue){ 0 };
+        if (own == PL_UNLIMITED)
+                *ret = (PlValue){ .set = original->v[w].set, .number = original->v[w].number };
+        else if (own >= now->v[m].number)
+                *ret = (PlValue){ .set = true, .number = own - now->v[m].number };
         return 1;
 }
 
@@ -365,28 +409,36 @@ static int learn_period(PlContainerState *s, uint64_t now_usec) {
         p->engine_told_usec = 0;
         if (p->original_usec > 0)
                 p->original_usec = now_usec ?: PL_QUOTA_PERIOD_DEFAULT_USEC;
-        return 1;
+        return 2;
 }
 
 int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_usec, bool answered) {
-        int changed = s->version == 1;
+        int changed = s->version == 1, k;
+        PlValue swap;
+        bool is_own = !answered && swap_of_own_sum(s, now, &swap);
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
-                int k = learn_value(s, r, &now->v[r], answered);
+                k = learn_value(s, r, &now->v[r], answered);
 
+                /* what it has is ours, and what it would have without us is the original */
+                if (is_own && r == PL_RESOURCE_MEMORY_SWAP_MAX && k >= 0) {
+                        k = keep_as_original(s, r, &swap);
+                        if (k >= 0)
+                                k = keep_as_told(s, r, &now->v[r]);
+                }
                 if (k < 0)
                         return k;
-                changed |= k;
+                changed = PL_MAX(changed, k);
         }
-        changed |= learn_period(s, period_usec);
         s->version = PL_STATE_VERSION;
         /* the first sight of it; what is ours in there has an original instead */
         for (PlResource r = 0; r < _PL_RESOURCE_N && !s->created_known; r++)
                 if (replace(&s->created.v[r], &s->engine_original.v[r]) < 0)
                         return -ENOMEM;
-        changed |= !s->created_known;
+        changed = PL_MAX(changed, !s->created_known);
         s->created_known = true;
-        return changed;
+        k = learn_period(s, period_usec);
+        return PL_MAX(changed, k);
 }
 
 int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after,

@@ -87,7 +87,8 @@ uint32_t pl_state_captured(const PlContainerState *s);
  * @period_usec: HostConfig.CpuPeriod
  * @answered: it was asked for after the engine had accepted our last update, and nobody else has
  *            sent one since
- * Return: 1: the record has changed, 0, -ENOMEM.
+ * Return: 2: the record has changed, because somebody else has told the engine something; 1: it has
+ * changed; 0; -ENOMEM.
  */
 int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_usec, bool answered);
 

@@ -581,9 +581,10 @@ static void on_engine_event(Due *d) {
 
 static uint64_t last_event_usec;
 
-/* In order. */
+/* In order; that of an update follows when runc has ended, which may take a while. */
 static void engine_says(PlEventAction action) {
-        uint64_t at = PL_MAX(w.now_usec + pace(0, 3), last_event_usec);
+        bool late = action == PL_EVENT_UPDATE && pace(0, 10) < 2000;
+        uint64_t at = PL_MAX(w.now_usec + (late ? pace(100, 700) : pace(0, 3)), last_event_usec);
 
         last_event_usec = at;
         due_in(at - w.now_usec, on_engine_event, false)->number = action;
@@ -717,8 +718,17 @@ static void on_update(Due *d) {
         const char *refusal;
         Due *answer;
 
-        if (!w.engine_up)
+        if (!w.engine_up) { /* it has hung up, and so the answer is */
+                if (d->number == (int)process.run && !process.dead) {
+                        answer = due_in(0, on_update_reply, false);
+                        memcpy(answer->id, d->id, sizeof(d->id));
+                        answer->number = -ECONNRESET;
+                        answer->text = strdup("");
+                        answer->reply = d->reply;
+                        answer->userdata = d->userdata;
+                }
                 return;
+        }
         if (w.box.starting && pl_streq(d->id, w.box.id)) {
                 /* the engine holds the container's lock */
                 answer = due_in(PL_USEC_PER_MSEC, on_update, true);

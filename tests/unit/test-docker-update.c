@@ -19,7 +19,7 @@ static const PlEngineTraits podman = { .podman = true, .forgets_restart_policy =
 static const struct {
         const char *name, *want, *body;
         PlHostConfig have;
-        uint32_t untold;
+        uint32_t untold, later;
         PlDockerHost host;
 } rows[] = {
         { "nothing wanted", "", NULL, .have = { .memory = M(64) } },
@@ -83,10 +83,13 @@ static const struct {
         /* reservation */
         { "low", "MemoryLow=32M", "{\"MemoryReservation\":33554432}" },
         { "low agrees", "MemoryLow=32M", NULL, .have = { .memory_reservation = M(32) } },
-        { "low above memory", "MemoryLow=32M", NULL, .have = { .memory = M(16), .memory_swap = -1 },
-          .untold = BIT(MEMORY_LOW) },
-        { "low above the new memory", "MemoryMax=16M, MemoryLow=32M",
-          "{\"Memory\":16777216,\"MemorySwap\":-1}", .untold = BIT(MEMORY_LOW) },
+        { "low above memory, which is not in the request", "MemoryLow=32M",
+          "{\"MemoryReservation\":33554432}", .have = { .memory = M(16), .memory_swap = -1 } },
+        { "low above the new memory: with the next request", "MemoryMax=16M, MemoryLow=32M",
+          "{\"Memory\":16777216,\"MemorySwap\":-1}", .later = BIT(MEMORY_LOW) },
+        { "low above memory: what Podman compares was not tried", "MemoryLow=32M", NULL,
+          .have = { .memory = M(16), .memory_swap = -1 }, .untold = BIT(MEMORY_LOW),
+          .host = { .engine = PODMAN } },
         { "low is removed on v1", "MemoryLow=infinity", "{\"MemoryReservation\":-1}",
           .have = { .memory_reservation = M(32), .memory = M(64), .memory_swap = -1 } },
         { "… and is gone", "MemoryLow=infinity", NULL, .have = { .memory_reservation = -1 } },
@@ -219,7 +222,8 @@ START_TEST(test_updated) {
         ck_assert_int_eq(pl_docker_updated(&c, body, t->host.hierarchy, &after, &period_usec), 0);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (want.v[r].set && want.v[r].number != PL_UNLIMITED &&
-                    pl_resource_info(r)->engine & PL_ENGINE_TOLD && !(untold & (1U << r)) &&
+                    pl_resource_info(r)->engine & PL_ENGINE_TOLD &&
+                    !((untold | t->later) & (1U << r)) &&
                     pl_resource_info(r)->kind != PL_KIND_WEIGHT &&
                     pl_resource_info(r)->kind != PL_KIND_CPU_TIME)
                         ck_assert_msg(pl_value_equal(&want.v[r], &after.v[r]), "%s: %s", t->name,

@@ -80,7 +80,6 @@ static void script_rest(void) {
                 bool is_wanted = life.policy.mask & (UINT32_C(1) << r);
 
                 if (!world_supports(r) || pl_resource_info(r)->kind == PL_KIND_DEVICES ||
-                    with_pairs(life.tainted) & (UINT32_C(1) << r) ||
                     (is_wanted && !is_line(r, &have))) {
                         json_decref(any);
                         continue;
@@ -148,7 +147,7 @@ static void box_new(void) {
         if (w.podman)
                 podman_cpus(&b->host);
         life.truth = life.persons = b->host;
-        life.giving_back = 0;
+        life.giving_back = life.named = 0;
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 life.kernel[r].n = 0;
         note("docker create: memory %" PRId64 "/%" PRId64 " low %" PRId64 " nano %" PRId64
@@ -316,6 +315,17 @@ static void show_policy(void) {
              life.policy.cpus);
 }
 
+/* Is it what HostConfig keeps of ours? Then nobody can tell whose write it was. */
+static bool is_of_host(PlResource r, const Value *have) {
+        Group g;
+        Scope s;
+        Value v;
+
+        derive(&w.box.host, &g, &s);
+        v = group_value(&g, r);
+        return same_value(&v, have);
+}
+
 static void act_policy(void) {
         uint32_t before = life.policy.mask;
 
@@ -332,7 +342,15 @@ static void act_policy(void) {
                         life.policy.period_usec = 0;
         } else
                 policy_random(&life.policy);
-        life.giving_back |= with_pairs(before) & ~life.policy.mask;
+        /* taken with the very value that HostConfig keeps of ours: nobody can tell whose it was */
+        for (PlResource r = 0; w.box.running && r < _PL_RESOURCE_N; r++) {
+                Value have = group_value(box_group(), r);
+
+                if (life.policy.mask & ~before & (UINT32_C(1) << r) && is_of_host(r, &have))
+                        derive_allowed(UINT32_C(1) << r);
+        }
+        life.giving_back |= (before & ~life.policy.mask) |
+                            (with_pairs(before) & ~with_pairs(life.policy.mask));
         show_policy();
         take_policy();
 }
@@ -381,13 +399,15 @@ static uint32_t touches(const Host *q) {
 static void act_update(void) {
         uint32_t touched;
         const char *why;
-        Host q;
+        uint32_t own;
+        Host q, before;
 
         if (!w.engine_up || !w.box.exists)
                 return;
         update_random(&q);
         (void)snprintf(q.restart, sizeof(q.restart), "%s", w.box.host.restart);
         touched = touches(&q);
+        before = w.box.host;
         why = engine_update(&q);
         note("docker update: memory %" PRId64 "/%" PRId64 " low %" PRId64 " nano %" PRId64
              " quota %" PRId64 "/%" PRId64 " shares %" PRId64 " pids %" PRId64 " cpus %s: %s",
@@ -400,12 +420,19 @@ static void act_update(void) {
         if (w.systemd)
                 last_set_usec = pl_clock_usec(CLOCK_REALTIME);
         life.others |= BY_UPDATE;
+        /* whoever says the very sum that is ours has not said one */
+        if (q.memory_swap && q.memory_swap == before.memory_swap && managed() & BIT(MEMORY_MAX))
+                q.memory_swap = 0;
         if (engine_merge(&life.persons, &q)) /* what it would have said without plimsoll */
                 life.over = true;
-        if (!(touched & managed()))
+        own = managed();
+        /* whoever says what HostConfig keeps of ours has said nothing that could be seen */
+        if (q.cpus[0] && pl_streq(q.cpus, before.cpus))
+                own |= BIT(ALLOWED_CPUS);
+        if (!(touched & own))
                 (void)engine_merge(&life.truth, &q);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (touched & ~managed() & (UINT32_C(1) << r))
+                if (touched & ~own & (UINT32_C(1) << r))
                         life.kernel[r].n = 0;
         if (w.box.running)
                 derive_allowed(ALL);
@@ -479,13 +506,16 @@ static void direct_write(void) {
         life.others |= BY_WRITE;
         if (r == PL_RESOURCE_MEMORY_MAX && !(managed() & BIT(MEMORY_MAX)))
                 life.wrote_memory = true;
-        if (!(managed() & (UINT32_C(1) << r)))
+        if (!(managed() & (UINT32_C(1) << r)) && !is_of_host(r, &have))
                 allow_only(r, &have);
         else if (!(life.policy.mask & (UINT32_C(1) << r)))
                 allow(r, &have); /* it may have been given back already */
-        if (r == PL_RESOURCE_MEMORY_MAX && v1 && !(managed() & BIT(MEMORY_MAX))) {
+        if (r == PL_RESOURCE_MEMORY_MAX && v1 && !(life.policy.mask & BIT(MEMORY_MAX))) {
                 have = group_value(g, PL_RESOURCE_MEMORY_SWAP_MAX);
-                allow_only(PL_RESOURCE_MEMORY_SWAP_MAX, &have);
+                if (managed() & BIT(MEMORY_MAX))
+                        allow(PL_RESOURCE_MEMORY_SWAP_MAX, &have);
+                else
+                        allow_only(PL_RESOURCE_MEMORY_SWAP_MAX, &have);
         }
 }
 
