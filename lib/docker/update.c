@@ -229,7 +229,7 @@ static int lift_cpu_quota(Update *u) {
         int64_t all = (int64_t)u->host->n_cpus * INT64_C(1000000000);
 
         if (speaks_quota(u))
-                return h->cpu_quota > 0 ? tell(u, "CpuQuota", -1) : 0;
+                return h->cpu_quota > 0 ? tell_quota(u, -1) : 0;
         if (h->nano_cpus <= 0 || h->cpu_quota < 0)
                 return 0;
         cannot(u, PL_RESOURCE_CPU_QUOTA);
@@ -340,10 +340,14 @@ static int update_io_weight(Update *u) {
         else if (number_of_weight(PL_RESOURCE_IO_WEIGHT, weight, &blkio) < 0)
                 return -ENOMEM;
         if (blkio < BLKIO_MIN || (v2 && blkio_to_weight(blkio) != weight->number)) {
-                /* runc would write the nearest one at each update and start, over the wanted one */
-                cannot(u, PL_RESOURCE_IO_WEIGHT);
-                /* … which is better than what it writes now, where that of everybody is wanted */
-                if (!v2 || weight->number != WEIGHT_DEFAULT || u->have->blkio_weight == 0)
+                bool usual = weight->number == WEIGHT_DEFAULT;
+
+                /* runc would write the nearest one at each update and start, over the wanted one;
+                 * what everybody has needs no word where none was kept */
+                if (!usual || u->have->blkio_weight > 0)
+                        cannot(u, PL_RESOURCE_IO_WEIGHT);
+                /* … and the nearest one is better than what it writes now */
+                if (!v2 || !usual || u->have->blkio_weight == 0)
                         return 0;
         }
         return (int64_t)blkio == u->have->blkio_weight ? 0 : tell(u, "BlkioWeight", (int64_t)blkio);
