@@ -120,7 +120,7 @@ struct Version {
         /* @current_usec: the period in force, 0: unknown; @period_usec: the one to be written */
         int (*write_quota)(Target *t, const char *quota, bool unlimited, uint64_t current_usec,
                            uint64_t period_usec);
-        int (*write_all_cpus)(Target *t); /* NULL: an empty list says it */
+        int (*write_all_cpus)(Target *t);
 };
 
 static int write_directly(int dir_fd, const char *file, const char *value) {
@@ -241,14 +241,27 @@ static int write_v2_quota(Target *t, const char *quota, bool unlimited, uint64_t
         return write_value(t, "cpu.max", quota);
 }
 
-/* v1 refuses an empty list; the parent's own list restricts nothing either. */
-static int write_v1_all_cpus(Target *t) {
+/* The parent's own list restricts nothing either. */
+static int write_parents_cpus(Target *t, const char *file) {
         char buf[4096];
         int r;
 
         t->file = "cpuset.cpus";
-        r = read_line(t->g->dir_fd[t->c], "../cpuset.cpus", buf, sizeof(buf));
+        r = read_line(t->g->dir_fd[t->c], file, buf, sizeof(buf));
         return r < 0 ? r : write_value(t, "cpuset.cpus", buf);
+}
+
+/* v1 refuses an empty list. */
+static int write_v1_all_cpus(Target *t) {
+        return write_parents_cpus(t, "../cpuset.cpus");
+}
+
+/* v2 takes one, but not from a group with tasks that has a list (validate_change() in
+ * kernel/cgroup/cpuset.c: ENOSPC). */
+static int write_v2_all_cpus(Target *t) {
+        int r = write_value(t, "cpuset.cpus", "\n");
+
+        return r == -ENOSPC ? write_parents_cpus(t, "../cpuset.cpus.effective") : r;
 }
 
 static const Version versions[] = {
@@ -267,7 +280,7 @@ static const Version versions[] = {
                                 [PL_CONTROLLER_IO] = "io" },
                               read_v2_period,
                               write_v2_quota,
-                              NULL },
+                              write_v2_all_cpus },
 };
 
 static int apply_quota(Target *t, const PlValue *v, uint64_t in_force_usec, uint64_t period_usec) {
@@ -314,7 +327,7 @@ static int apply_write(Target *t, const PlStep *step, uint64_t period_usec) {
                 return apply_quota(t, &v, step->period_usec, period_usec);
         if (info->kind == PL_KIND_DEVICES)
                 return apply_devices(t, step, t->file);
-        if (info->kind == PL_KIND_CPUSET && t->version->write_all_cpus && (!v.text || !*v.text))
+        if (info->kind == PL_KIND_CPUSET && (!v.text || !*v.text))
                 return t->version->write_all_cpus(t);
         v.number = step->number;
         r = pl_resource_format_file(step->resource, h, &v, &text);

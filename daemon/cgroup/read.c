@@ -120,15 +120,19 @@ static void take_period(const char *text, PlReading *ret) {
                 ret->cpu_period_usec = 0;
 }
 
-/* v1 has no "all": a list that is the parent's restricts nothing. */
-static bool has_v1_parents_cpus(int dir_fd, const char *cpus) {
+static bool is_in_file(int dir_fd, const char *file, const char *text) {
         char buf[FILE_MAX];
 
-        return read_file(dir_fd, "../cpuset.cpus", buf, sizeof(buf)) == 0 && pl_streq(buf, cpus);
+        return read_file(dir_fd, file, buf, sizeof(buf)) == 0 && pl_streq(buf, text);
+}
+
+/* v1 has no "all", and v2 does not take it back: a list that is the parent's restricts nothing. */
+static bool has_v1_parents_cpus(int dir_fd, const char *cpus) {
+        return is_in_file(dir_fd, "../cpuset.cpus", cpus);
 }
 
 static bool has_v2_parents_cpus(int dir_fd, const char *cpus) {
-        return false;
+        return *cpus && *cpus != '\n' && is_in_file(dir_fd, "../cpuset.cpus.effective", cpus);
 }
 
 /* v1 refuses a limit below usage instead of killing: the planner does not ask. */
@@ -332,11 +336,14 @@ void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *readin
         version_of(m, PL_CONTROLLER_MEMORY)->read_current(g->dir_fd[PL_CONTROLLER_MEMORY], reading);
 }
 
-int pl_cg_read_parents_cpus(const PlCgroup *g, char **ret) {
+int pl_cg_read_parents_cpus(const PlCgroupMounts *m, const PlCgroup *g, char **ret) {
+        bool v2 = m->hierarchy[PL_CONTROLLER_CPUSET] == PL_HIERARCHY_V2;
         char buf[FILE_MAX];
         int fd = g->dir_fd[PL_CONTROLLER_CPUSET], r;
 
-        r = fd < 0 ? -ENOENT : read_file(fd, "../cpuset.cpus", buf, sizeof(buf));
+        r = fd < 0 ? -ENOENT
+                   : read_file(fd, v2 ? "../cpuset.cpus.effective" : "../cpuset.cpus", buf,
+                               sizeof(buf));
         if (r < 0)
                 return r;
         buf[strcspn(buf, "\n")] = '\0';

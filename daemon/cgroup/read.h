@@ -33,7 +33,7 @@ void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *readin
 
 /** pl_cg_read_parents_cpus() - v1: the list of the group above, which restricts nothing more.
  * Return: as pl_cg_read_cpus(). */
-int pl_cg_read_parents_cpus(const PlCgroup *g, char **ret);
+int pl_cg_read_parents_cpus(const PlCgroupMounts *m, const PlCgroup *g, char **ret);
 
 /** pl_cg_read_cpus() - the CPUs that groups of this host can have, as a canonical list.
  * Return: 0, owned by the caller; -ENOENT: not known; -ENOMEM, -errno. */

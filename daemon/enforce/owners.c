@@ -45,17 +45,17 @@ static bool swap_goes_along(const PlHeld *h) {
         return h->want.v[PL_RESOURCE_MEMORY_MAX].set && !h->want.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
 }
 
-/* The API cannot say "no list". On v1 the kernel always has one, and the one of the group above
- * restricts nothing. Return: 1, 0: not known while there is no group, -errno. */
+/* The API cannot say "no list". On v1 the kernel always has one, and v2 takes none away from a group
+ * with tasks; the one of the group above restricts nothing. Return: 1, 0: not known while there is
+ * no group, -errno. */
 static int all_cpus(const PlEnforcer *e, const PlHeld *h, PlValue *ret) {
         char *text = NULL;
         int r;
 
         if (!h->cgroup || !(h->restoring & (1U << PL_RESOURCE_ALLOWED_CPUS)) ||
-            e->mounts->hierarchy[PL_CONTROLLER_CPUSET] != PL_HIERARCHY_V1 ||
             h->originals.state.engine_original.v[PL_RESOURCE_ALLOWED_CPUS].set)
                 return 0;
-        r = pl_cg_read_parents_cpus(h->cgroup, &text);
+        r = pl_cg_read_parents_cpus(e->mounts, h->cgroup, &text);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         *ret = (PlValue){ .set = true, .text = text };

@@ -14,9 +14,11 @@
  * v2 that would protect all memory ("max"), and the least it takes is 6 MiB. NanoCpus: all CPUs.
  * CpuQuota=-1 is taken beside them, and wins at each later start, also over a `docker update
  * --cpus` of a person. While CpuPeriod is set, `docker update --cpus` is refused, and there is no
- * way to unset it: so nobody is told a period who has none. CpusetCpus: "" is unchanged. On v1 the
- * list of the group above restricts nothing. PidsLimit: -1. CpuShares: 1024 on v1. BlkioWeight:
- * taken with a warning, and dropped, where the kernel has none. The API's version history
+ * way to unset it: so nobody is told a period who has none; who has one needs it beside each
+ * CpuQuota on v2, where runc writes both as one and takes 100 ms otherwise. CpusetCpus: "" is
+ * unchanged. The list of the group above restricts nothing; v2, too, takes no empty one from a
+ * group with tasks. PidsLimit: -1. CpuShares: 1024 on v1, 2598 on v2. BlkioWeight: taken with a
+ * warning, and dropped, where the kernel has none. The API's version history
  * (docs.docker.com/reference/api/engine/version-history) names no change of this up to 1.52; Docker
  * 29 was not tried.
  * - Podman 4 has no update in the compat API (404, by which the client knows it).

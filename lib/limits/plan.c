@@ -128,10 +128,10 @@ static bool differs(const Planner *p, PlResource r) {
                 return false;
         if (!have->set)
                 return true;
-        /* "No restriction" is no list on v1: the parent's own is the closest. */
-        if (r == PL_RESOURCE_ALLOWED_CPUS && p->have->hierarchy[r] == PL_HIERARCHY_V1 &&
-            (!want->text || !*want->text))
-                return !p->have->cpus_of_parent;
+        /* "No restriction" is no list on v1, and on v2 none that a group with tasks takes once it
+         * has had another: the parent's own is the closest. */
+        if (r == PL_RESOURCE_ALLOWED_CPUS && (!want->text || !*want->text))
+                return !pl_value_equal(want, have) && !p->have->cpus_of_parent;
         if (pl_resource_info(r)->kind == PL_KIND_CPU_TIME)
                 return !quota_in_force(want->number, have->number, p->have->cpu_period_usec) ||
                        !period_in_force(p, want, p->have->hierarchy[r]);

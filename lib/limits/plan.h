@@ -33,7 +33,7 @@ typedef struct PlReading {
         uint64_t usual_period_usec; /* from the caller: of the policy, or of a quota that is given
                                      * back along with its period; 0: any period is as good */
         bool has_reclaim;           /* v2: memory.reclaim exists (Linux 5.19) */
-        bool cpus_of_parent;        /* v1: cpuset.cpus is the parent's, so nothing is restricted */
+        bool cpus_of_parent;        /* cpuset.cpus is the parent's, so nothing is restricted */
 } PlReading;
 
 void pl_reading_deinit(PlReading *r);

@@ -146,6 +146,18 @@ START_TEST(test_v2) {
         ck_assert_uint_eq(r.cpu_period_usec, 50000);
         ck_assert_uint_eq(r.memory_current_bytes, 5000000);
         ck_assert(!r.has_reclaim);
+        ck_assert(!r.cpus_of_parent);
+        pl_reading_deinit(&r);
+
+        /* a list that restricts nothing: the parent's */
+        tmp_put("cpuset.cpus.effective", "0-1\n");
+        tmp_put("all/cpuset.cpus", "0\n");
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(ALLOWED_CPUS), &r), 0);
+        ck_assert(!r.cpus_of_parent);
+        pl_reading_deinit(&r);
+        tmp_put("all/cpuset.cpus", "0-1\n");
+        ck_assert_int_eq(pl_cg_read(&mounts, &group, BIT(ALLOWED_CPUS), &r), 0);
+        ck_assert(r.cpus_of_parent);
         pl_reading_deinit(&r);
 
         tmp_put("all/memory.reclaim", "");
