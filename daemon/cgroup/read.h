@@ -31,7 +31,7 @@ int pl_cg_read_back(const PlCgroupMounts *m, const PlCgroup *g, uint32_t mask, P
  * (the watcher has heard nothing): usage moves without anybody's writing. */
 void pl_cg_refresh(const PlCgroupMounts *m, const PlCgroup *g, PlReading *reading);
 
-/** pl_cg_read_parents_cpus() - v1: the list of the group above, which restricts nothing more.
+/** pl_cg_read_parents_cpus() - the list of the group above, which restricts nothing more.
  * Return: as pl_cg_read_cpus(). */
 int pl_cg_read_parents_cpus(const PlCgroupMounts *m, const PlCgroup *g, char **ret);
 

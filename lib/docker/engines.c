@@ -19,8 +19,8 @@
  * unchanged. The list of the group above restricts nothing; v2, too, takes no empty one from a
  * group with tasks. PidsLimit: -1. CpuShares: 1024 on v1, 2598 on v2. BlkioWeight: taken with a
  * warning, and dropped, where the kernel has none. The API's version history
- * (docs.docker.com/reference/api/engine/version-history) names no change of this up to 1.52; Docker
- * 29 was not tried.
+ * (docs.docker.com/reference/api/engine/version-history) names no change of this up to 1.54; Docker
+ * 29, which is asked to speak 1.52, was not tried.
  * - Podman 4 has no update in the compat API (404, by which the client knows it).
  * - Podman 5 (tried on 5.8.6, compat API 1.44; pkg/api/handlers/compat/containers.go): NanoCpus are
  *   taken, answered with 200 and not kept. CpuQuota is, and -1 takes it away; HostConfig shows
