@@ -1157,16 +1157,19 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                       const PlService *service) {
         bool known = pl_map_get(h->patients, c->id);
         PlPatient *p = patient_ensure(h, c->id);
-        PlCourse before;
+        PlCourse before = { 0 };
+        bool first;
         int r;
 
         if (!p)
                 return -ENOMEM;
         p->service = service;
+        first = p->looked_usec == 0;
         p->looked_usec = pl_clock_usec(CLOCK_MONOTONIC);
         if (!known)
                 recall(h, p); /* … which is none of its looks: see there */
-        before = p->course;
+        if (!known || !first)
+                before = p->course; /* otherwise nothing of what was heard is on disk yet */
         if (c->started_usec != p->facts.started_usec)
                 pl_prober_remove(h->prober, p->id); /* an answer would be about the last run */
         pl_runs_inspect(&p->runs, c,
@@ -1178,7 +1181,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->course.ending, c, pl_clock_usec(CLOCK_REALTIME));
         r = set_probe(h, p, c, netns);
-        if (!known && pl_restart_is_under_way(&p->course.restart) &&
+        if (first && pl_restart_is_under_way(&p->course.restart) &&
             p->course.restart.ran_usec == c->started_usec)
                 pl_health_proved(&p->health, p->started_usec);
         recall_proof(p);
@@ -1188,18 +1191,33 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         return r;
 }
 
+/* Says who acts upon a container. */
+static bool is_act(PlEventAction a) {
+        return a == PL_EVENT_KILL || a == PL_EVENT_STOP || a == PL_EVENT_PAUSE ||
+               a == PL_EVENT_UNPAUSE;
+}
+
+/* Before it is inspected for the first time, how it ended is told by its end only to whom has heard
+ * what came before; in the middle of our own restart, what is ours. That is looked for there. */
+static bool tells_alone(const PlCourse *c, const PlEvent *event) {
+        return event->action == PL_EVENT_START || c->ending.start_usec > 0 ||
+               (event->action != PL_EVENT_DIE && !pl_restart_is_under_way(&c->restart));
+}
+
 void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         PlPatient *p = pl_map_get(h->patients, event->id);
         PlCourse before;
 
-        /* it may have ended before it is inspected for the first time, which tells nothing of how
-         */
-        if (!p && event->action == PL_EVENT_START) {
+        /* it may have ended before it is inspected for the first time, which tells nothing of how;
+         * or a person stops it just then */
+        if (!p && (event->action == PL_EVENT_START || (!h->synced && is_act(event->action)))) {
                 p = patient_ensure(h, event->id);
                 if (p)
                         recall(h, p);
         }
         if (!p || pl_ending_is_late(&p->course.ending, event))
+                return;
+        if (p->looked_usec == 0 && !tells_alone(&p->course, event))
                 return;
         before = p->course;
         if (event->action == PL_EVENT_START)

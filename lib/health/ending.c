@@ -174,8 +174,8 @@ static void take_stop(PlEnding *e, uint64_t at) {
         /* the signal comes first, and then the end; Podman tells of no signal, and of the end last
          */
         bool unheard = e->own.unsure && e->own.term_usec == 0 && e->told;
-        bool own = is_own(e, at) && !is_own_unlikely(e, at) && !unheard &&
-                   (e->own.stop_usec == 0 || e->own.stop_usec == at);
+        bool own = is_own(e, at) && !is_own_unlikely(e, at) &&
+                   (e->own.stop_usec == at || (e->own.stop_usec == 0 && !unheard));
 
         if (was_engine_gone(e, at))
                 return;

@@ -47,7 +47,9 @@ PlHealthFacts pl_health_facts(const PlInspected *i, const PlEnding *e, const PlR
                 .by_request = pl_ending_was_requested(e) && !was_done_unseen(i, e, run_again),
                 .by_engine = e->ender == PL_ENDER_ENGINE,
                 .own = own,
-                .between = own && i->started_usec == r->ran_usec,
+                /* or a start has been told, and its inspection is due */
+                .between = (own && i->started_usec == r->ran_usec) ||
+                           (i->phase == PL_PHASE_EXITED && e->ender == PL_ENDER_NONE),
                 .once = e->once,
                 .may_finish = e->may_finish,
                 .crashes = pl_ending_crashes(e, i->phase == PL_PHASE_RUNNING, realtime_usec),

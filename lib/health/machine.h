@@ -93,8 +93,8 @@ typedef struct PlHealthFacts {
         bool by_request; /* ended because somebody asked the engine for it */
         bool by_engine;  /* ended because the engine did */
         bool own;        /* our own restart is under way, up to the first verdict of the new run */
-        bool between;    /* … and that has not begun */
-        bool once;       /* its restart policy is no */
+        bool between; /* the next run is on its way, ours or another one's, and was not seen yet */
+        bool once;    /* its restart policy is no */
         bool may_finish; /* … or on-failure: exit code 0 is its good end */
         bool frozen;     /* at its memory limit, and the kernel may not kill (OomKillDisable) */
         PlPhase phase;

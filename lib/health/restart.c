@@ -212,22 +212,25 @@ static PlRestartVerb go_on(PlRestart *r, const PlRestartFacts *f, uint64_t now_u
                            uint32_t random, uint64_t *ret_usec) {
         if (f->looked_usec <= r->since_usec)
                 return look(r, r->since_usec, now_usec, ret_usec);
-        if (f->requested)
-                return end(r, now_usec);
         if (f->started_usec != r->ran_usec && r->sent == PL_RESTART_NOTHING)
                 return end(r, now_usec);
+        /* whoever has started it, and whatever a person does to the new run: the engine did what it
+         * was asked for */
         if (f->started_usec != r->ran_usec) {
                 book(r, now_usec, random);
                 enter(r, PL_RESTART_DONE, f->looked_usec - 1); /* and seen */
                 return PL_RESTART_NOTHING;
         }
+        if (f->requested)
+                return end(r, now_usec);
         switch (f->phase) {
         case PL_PHASE_EXITED:
                 return after_end(r, f, now_usec, random, ret_usec);
         case PL_PHASE_RUNNING:
         case PL_PHASE_RESTARTING:
+        case PL_PHASE_PAUSED: /* by a person, and the engine is at our stop all the same */
                 return while_it_runs(r, f, now_usec, ret_usec);
-        default: /* somebody has paused it, or removes it */
+        default: /* somebody removes it */
                 return end(r, now_usec);
         }
 }

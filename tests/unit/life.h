@@ -19,6 +19,7 @@
 #define CALM_USEC   (150 * SEC) /* at the end: whatever is under way comes to its end */
 #define EPOCH_USEC  (1767225600 * SEC)
 #define STOP_USEC   (10 * SEC)
+#define HEARS_USEC  SEC /* before it is there; as daemon/engine/client asks for */
 #define FAILURES    3
 #define EVENTS_MAX  256
 #define EXIT_KILLED 137
@@ -105,7 +106,7 @@ typedef struct Life {
                                        * apart; or before plimsolld was there, and the engine has
                                        * forgotten it */
                 uint64_t acted_usec;  /* of the person's last act */
-                uint64_t lives_usec;  /* since when this plimsolld knows it */
+                uint64_t hears_usec;  /* since when this plimsolld is told of events */
         };
 
         struct { /* what plimsolld could know, and the next one could be told */
@@ -119,8 +120,9 @@ typedef struct Life {
                 bool course_counted; /* this restart is in `executed` */
         };
 
-        struct {                   /* plimsolld */
-                bool alive, knows; /* knows: it was inspected once */
+        struct {                            /* plimsolld */
+                bool alive, knows, recalls; /* knows: it was inspected once; recalls: what is on
+                                             * disk was read */
                 uint64_t born_usec;
                 PlInspected inspected;
                 PlHealth health;
@@ -180,9 +182,11 @@ static unsigned first_event(const Life *l) {
         return l->n_events > EVENTS_MAX ? l->n_events - EVENTS_MAX : 0;
 }
 
-static void hears_no_more(Life *l) {
+/* @before_usec: CLOCK_REALTIME; what came later is still to be told, or told again. */
+static void hears_no_more(Life *l, uint64_t before_usec) {
         for (unsigned i = first_event(l); i < l->n_events; i++)
-                l->events[i % EVENTS_MAX].heard = true;
+                l->events[i % EVENTS_MAX].heard =
+                                l->events[i % EVENTS_MAX].event.time_nsec / 1000 < before_usec;
 }
 
 static void happens(Life *l, PlEventAction action, int number) {

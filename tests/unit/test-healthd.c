@@ -636,6 +636,66 @@ START_TEST(ended_with_the_engine) {
 }
 END_TEST
 
+/* The engine is killed, starts it again, and tells of that before it is inspected. */
+START_TEST(started_and_not_seen_yet) {
+        PlContainer *c = &containers[0];
+        PlHealthdView v;
+
+        c->host.restart_policy = (char *)"always";
+        pl_healthd_engine(healthd, 100);
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        pl_healthd_set_stale(healthd, true);
+        c->finished_usec = realtime();
+        pl_healthd_engine(healthd, 101);
+        c->phase = PL_PHASE_EXITED;
+        c->pid = 0;
+        c->exit_code = 0;
+        inspected(0);
+        happens(0, PL_EVENT_START, 0);
+        pl_healthd_set_stale(healthd, false);
+        ck_assert(pl_healthd_get(healthd, c->id, &v));
+        ck_assert_str_eq(news, "h");
+        ck_assert_int_eq(v.state, PL_HEALTH_STARTING);
+        ck_assert_uint_eq(n_asked[0], 0);
+        c->started_usec = realtime();
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        ck_assert_str_eq(news, "hh");
+}
+END_TEST
+
+/* A person's act just after plimsolld is connected, and before the first inspection: the engine is
+ * killed while it is done, and remembers nothing. */
+START_TEST(acted_upon_before_it_is_seen) {
+        static const struct {
+                PlEventAction action;
+                int number;
+                PlHealthState state;
+        } acts[] = {
+                { PL_EVENT_KILL, 15, PL_HEALTH_ABSENT },
+                { PL_EVENT_KILL, 1, PL_HEALTH_UNHEALTHY }, /* a message, which ends nothing */
+        };
+        PlContainer *c = &containers[0];
+        PlHealthdView v;
+
+        c->host.restart_policy = (char *)"unless-stopped";
+        pl_healthd_engine(healthd, 100);
+        happens(0, acts[_i].action, acts[_i].number);
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        pl_healthd_set_synced(healthd, true);
+        pl_healthd_set_stale(healthd, true);
+        c->finished_usec = realtime();
+        pl_healthd_engine(healthd, 101);
+        c->phase = PL_PHASE_EXITED;
+        c->pid = 0;
+        c->exit_code = 137;
+        inspected(0);
+        pl_healthd_set_stale(healthd, false);
+        ck_assert(pl_healthd_get(healthd, c->id, &v));
+        ck_assert_msg(v.state == acts[_i].state, "%d: %s (%s)", _i,
+                      pl_health_state_to_string(v.state), v.reason);
+}
+END_TEST
+
 /* What it knew of this run goes with plimsolld to the next one, and of this run alone. */
 START_TEST(proof_outlives_plimsolld) {
         PlPolicy *same = policy;
@@ -668,6 +728,8 @@ int main(void) {
         tcase_add_loop_test(t, cancelled_without_a_reason, 0, 9);
         tcase_add_test(t, one_restart_for_one_death);
         tcase_add_loop_test(t, ended_with_the_engine, 0, 5);
+        tcase_add_test(t, started_and_not_seen_yet);
+        tcase_add_loop_test(t, acted_upon_before_it_is_seen, 0, 2);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
         tcase_add_loop_test(t, proof_outlives_plimsolld, 0, 2);

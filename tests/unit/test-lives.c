@@ -46,7 +46,7 @@ static void remember(Life *l, const PlCourse *before) {
 
 static void dies(Life *l) {
         TELL(l, "plimsolld is killed");
-        l->alive = l->knows = false;
+        l->alive = l->knows = l->recalls = false;
         l->born_usec = l->now + between(500 * MSEC, 12 * SEC);
         l->n_silent = 0;
         l->turn_usec = l->look_usec = l->start_turn_usec = l->inspect_usec = 0;
@@ -61,7 +61,6 @@ static void dies(Life *l) {
 static void is_born(Life *l) {
         TELL(l, "plimsolld is there again");
         l->alive = true;
-        l->lives_usec = l->now;
         l->born_usec = 0;
         l->health = (PlHealth){ .since_usec = l->now };
         l->course = (PlCourse){ 0 };
@@ -71,8 +70,9 @@ static void is_born(Life *l) {
         l->stale = !l->connected;
         l->known_pid = l->connected ? l->engine_pid : 0;
         l->lost_usec = real(l);
-        /* the stream begins now; the engine still remembers */
-        hears_no_more(l);
+        /* the stream begins a moment ago; the engine still remembers what was before */
+        hears_no_more(l, real(l) - HEARS_USEC);
+        l->hears_usec = l->now - HEARS_USEC;
         l->probe_usec = l->now + SEC;
         l->inspect_usec = l->connected ? l->now + between(1 * MSEC, 300 * MSEC) : 0;
 }
@@ -87,6 +87,22 @@ static void recall(Life *l) {
         }
         pl_course_recall(&l->course, l->now);
         l->recalled = l->course.proof;
+        l->recalls = true;
+}
+
+/* Before its first inspection: it is known from a start, or from what is done to it. */
+static bool is_heard(Life *l, const PlEvent *e) {
+        if (l->knows)
+                return true;
+        if (e->action == PL_EVENT_HEALTH_STATUS || (e->action == PL_EVENT_DIE && !l->recalls))
+                return false;
+        if (!l->recalls)
+                recall(l);
+        if (e->action == PL_EVENT_START || l->course.ending.start_usec > 0)
+                return true;
+        if (pl_restart_is_under_way(&l->course.restart))
+                l->hears_usec = l->now; /* which is not told apart from ours, but by the engine */
+        return e->action != PL_EVENT_DIE && !pl_restart_is_under_way(&l->course.restart);
 }
 
 static void carry_out(Life *l, PlRestartVerb verb) {
@@ -154,11 +170,12 @@ static void step(Life *l) {
 
 static void hear(Life *l, unsigned i) {
         const PlEvent *e = &l->events[i % EVENTS_MAX].event;
-        PlCourse before = l->course;
+        PlCourse before;
 
         l->events[i % EVENTS_MAX].heard = true;
-        if (!l->knows)
+        if (!is_heard(l, e))
                 return;
+        before = l->course;
         TELL(l, "  hears event %d, %d, of %.1f", e->action, e->signal,
              (double)(e->time_nsec / 1000 - EPOCH_USEC) / SEC - 1000);
         pl_course_event(&l->course, l->policy, e);
@@ -181,14 +198,15 @@ static void hear_history(Life *l) {
 }
 
 static void inspect(Life *l) {
+        bool first = !l->knows;
         PlCourse before;
         uint64_t age;
 
-        if (!l->knows) {
+        if (!l->recalls)
                 recall(l);
-                l->lives_usec = l->now; /* what came before is told by the engine, if it lives on */
-        }
         before = l->course;
+        if (first)
+                before.ending = (PlEnding){ 0 }; /* what was heard is not on disk yet */
         l->knows = true;
         l->looked_usec = l->now;
         if (l->c.started_usec != l->inspected.started_usec || l->started_usec == 0) {
@@ -375,9 +393,9 @@ static void engine_is_back(Life *l, bool died) {
         if (died) {
                 /* it kills what the last one left, remembers nothing, and obeys restart policies */
                 l->n_history = 0;
-                if (l->person_acted && l->acted_usec <= l->lives_usec)
+                if (l->person_acted && l->acted_usec <= l->hears_usec)
                         l->unknown_run = l->n_run;
-                hears_no_more(l);
+                hears_no_more(l, PL_TIME_INFINITY);
                 if (runs(l)) {
                         bool person_acted = l->person_acted;
 
@@ -388,7 +406,7 @@ static void engine_is_back(Life *l, bool died) {
                         l->ended_by_itself = false;
                         l->ended_with_engine = !person_acted;
                         l->person_acted = person_acted;
-                        hears_no_more(l);
+                        hears_no_more(l, PL_TIME_INFINITY);
                         l->n_history = 0;
                         if (pl_streq(l->policy, "always"))
                                 begins(l);

@@ -31,6 +31,7 @@ START_TEST(course_goes_on) {
                                     .booked = true },
                        .ending = { .ender = PL_ENDER_PLIMSOLL,
                                    .paused_usec = real + 2,
+                                   .stop = { 3, 20 * SEC },
                                    .own = { real, real + MIN, .term_usec = real + 1 } },
                        .proof = { real, 77, .was_up = true, .ever_up = true } },
                  back;
@@ -44,6 +45,8 @@ START_TEST(course_goes_on) {
         ck_assert_uint_eq(back.ending.own.until_usec, real + MIN);
         ck_assert_uint_eq(back.ending.own.term_usec, real + 1);
         ck_assert_uint_eq(back.ending.paused_usec, real + 2);
+        ck_assert_int_eq(back.ending.stop.signal, 3);
+        ck_assert_uint_eq(back.ending.stop.timeout_usec, 20 * SEC);
         ck_assert_uint_eq(back.proof.ran_usec, real);
         ck_assert_uint_eq(back.proof.asked, 77);
         ck_assert(back.proof.was_up && back.proof.ever_up && !back.proof.passed);

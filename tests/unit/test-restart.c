@@ -168,7 +168,8 @@ END_TEST
  * Facts: i inspected, x it has ended by our stop (told), X … (not told yet), E it has ended by
  * itself (told), t that event comes, r a new run, j a verdict on it, k it is up, p a person asks
  * for its end, P it is paused, R --rm, v a verdict on the present run, m it is probed, D it is
- * dead, N no signal of ours was heard of, G one was, _ ten seconds, F another policy.
+ * dead, N no signal of ours was heard of, G one was, _ ten seconds, F another policy, u it is not
+ * paused any more.
  */
 /* clang-format off */
 static const struct {
@@ -197,7 +198,11 @@ static const struct {
         { "… which is told late", "D-QTs0-LiX-Wpt-.", 0, PL_RESTART_IDLE },
         { "it ends by itself before the stop", "D-QTs0-LiE-Q", 0, PL_RESTART_WAITS },
         { "somebody else starts it", "D-QTs0-Lirj-W", 1, PL_RESTART_IDLE },
-        { "somebody pauses it", "D-QTs0-LiP-.", 0, PL_RESTART_IDLE },
+        { "somebody pauses it", "D-QTs0-LiP-W_-W__-Li-.", 0, PL_RESTART_IDLE },
+        { "somebody pauses it, and it ends", "D-QTs0-LiP-WxpDi-.", 0, PL_RESTART_IDLE },
+        { "… and unpauses it, without an answer", "D-QTsl-LiP-Wu-W_-Wix-S", 1, PL_RESTART_SENT },
+        { "somebody starts it, and stops that, too", "D-QTs0-Lirp-.", 1, PL_RESTART_IDLE },
+        { "somebody else stops it, starts it, and stops that", "D-QTsa-Lirp-.", 0, PL_RESTART_IDLE },
         { "no verdict on the new run yet", "D-QTs0-Lix-S0-Lir-._-._-.", 1, PL_RESTART_DONE },
         { "a stop without an answer, it runs on", "D-QTsl-Li-W_-W__-Li-Q", 0, PL_RESTART_WAITS },
         { "a stop without an answer, it ended by it", "D-QTsl-Lix-S0-Lirj-W", 1, PL_RESTART_IDLE },
@@ -256,6 +261,7 @@ static bool happens(Course *c, char what) {
         case 'k': f->broken = false; break;
         case 'p': f->requested = true; break;
         case 'P': f->phase = PL_PHASE_PAUSED; f->broken = false; break;
+        case 'u': f->phase = PL_PHASE_RUNNING; f->broken = true; break;
         case 'R': f->whole = true; break;
         case 'v': f->measured_usec = c->now; break;
         case 'm': f->measurable = true; break;

@@ -11,7 +11,7 @@ static const struct {
         struct {
                 uint64_t started; /* 0: that was the last inspection; 1: it was never started */
                 unsigned engine_count;
-                bool own;
+                bool own, restarting; /* restarting: the engine's phase, between two runs */
         } seen[5];
         uint64_t by_plimsolld, by_engine, by_others;
 } rows[] = {
@@ -21,6 +21,9 @@ static const struct {
         { "its first start", { { 1, 0 }, { 10, 0 } }, 0, 0, 0 },
         { "by the engine", { { 10, 0 }, { 20, 1 }, { 30, 2 } }, 0, 2, 0 },
         { "by the engine, several between two looks", { { 10, 1 }, { 40, 4 } }, 0, 4, 0 },
+        { "by the engine, looked at between the runs", { { 10, 0 }, { 10, 1, false, true }, { 20, 1 } }, 0, 1, 0 },
+        { "… which was the first look", { { 10, 4, false, true }, { 20, 4 } }, 0, 4, 0 },
+        { "by the engine, and then by others", { { 10, 0 }, { 10, 1, false, true }, { 20, 1 }, { 30, 0 } }, 0, 1, 1 },
         { "by us", { { 10, 0 }, { 10, 0, true }, { 20, 0, true }, { 20, 0 } }, 1, 0, 0 },
         { "by others", { { 10, 0 }, { 20, 0 } }, 0, 0, 1 },
         { "by others, after the engine: it counts anew", { { 10, 3 }, { 20, 0 }, { 30, 1 } }, 0, 4, 1 },
@@ -35,6 +38,8 @@ START_TEST(runs) {
         for (unsigned i = 0; i < PL_ARRAY_SIZE(rows[_i].seen) && rows[_i].seen[i].started; i++) {
                 uint64_t started = rows[_i].seen[i].started;
                 PlContainer c = { .started_usec = started == 1 ? 0 : started,
+                                  .phase = rows[_i].seen[i].restarting ? PL_PHASE_RESTARTING
+                                                                       : PL_PHASE_RUNNING,
                                   .restart_count = rows[_i].seen[i].engine_count };
 
                 pl_runs_inspect(&r, &c, rows[_i].seen[i].own);
