@@ -6,10 +6,7 @@ load helper
 load giveback
 
 setup_file() {
-    local newest=${PLIMSOLL_NEWEST:-$HERE/../../build/engine-newest}
-    "$SUPPORT/engine-newest.sh" build "$newest"
-    PATH=$("$SUPPORT/engine-newest.sh" path "$newest"):$PATH
-    export PATH
+    newest_engine
     table_setup_file
 }
 teardown_file() { engine_end; }

@@ -13,9 +13,19 @@ IMAGES=${PLIMSOLL_IMAGES:-$HERE/../../build/images}
 BB=plimsoll/busybox:1
 MIB=1048576
 
-# engine_begin [--images "NAME…"] [DOCKERD-OPTION…] - for setup_file
+# newest_engine - engine_begin's is one out of Debian's newest suite; for setup_file
+newest_engine() {
+    local newest=${PLIMSOLL_NEWEST:-$HERE/../../build/engine-newest}
+    "$SUPPORT/engine-newest.sh" build "$newest"
+    PATH=$("$SUPPORT/engine-newest.sh" path "$newest"):$PATH
+    export PATH
+}
+
+# engine_begin [--images "NAME…"] [DOCKERD-OPTION…] - for setup_file; PLIMSOLL_ENGINE=newest in the
+# environment of any file is for trying it with that engine
 engine_begin() {
     local images=busybox
+    [ "${PLIMSOLL_ENGINE:-}" != newest ] || newest_engine
     if [ "${1:-}" = --images ]; then
         images=$2
         shift 2

@@ -6,10 +6,7 @@
 load helper
 
 setup_file() {
-    local newest=${PLIMSOLL_NEWEST:-$HERE/../../build/engine-newest}
-    "$SUPPORT/engine-newest.sh" build "$newest"
-    PATH=$("$SUPPORT/engine-newest.sh" path "$newest"):$PATH
-    export PATH
+    newest_engine
     engine_begin
     # it sees mounts that are there before it starts, and none below its data root
     engine down

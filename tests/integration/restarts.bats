@@ -74,7 +74,7 @@ END
     turns cache healthy
     kill -9 "$(pid_of cache)"
     turns cache unhealthy || turns cache starting || turns cache healthy
-    wait_until 10 said 'restarting it, 1 of at most 5 .*exit code 137: a SIGKILL from outside, neither through the engine'
+    wait_until 10 said 'restarting it, 1 of at most 5 .*exit code 137, neither through the engine nor for lack of memory: a SIGKILL from outside'
     turns cache healthy
     docker kill cache >/dev/null
     turns cache absent
