@@ -1167,7 +1167,10 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         first = p->looked_usec == 0;
         p->looked_usec = pl_clock_usec(CLOCK_MONOTONIC);
         if (!known)
-                recall(h, p); /* … which is none of its looks: see there */
+                recall(h, p);
+        else if (first)
+                pl_course_recall(&p->course, pl_clock_usec(CLOCK_MONOTONIC));
+        /* … which is none of its looks: see there */
         if (!known || !first)
                 before = p->course; /* otherwise nothing of what was heard is on disk yet */
         if (c->started_usec != p->facts.started_usec)

@@ -204,6 +204,8 @@ static void inspect(Life *l) {
 
         if (!l->recalls)
                 recall(l);
+        else if (first)
+                pl_course_recall(&l->course, l->now); /* this is no look */
         before = l->course;
         if (first)
                 before.ending = (PlEnding){ 0 }; /* what was heard is not on disk yet */
