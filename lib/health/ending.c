@@ -557,7 +557,8 @@ const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size) {
                 else
                         (void)snprintf(buf, size,
                                        "exit code 137, neither through the engine nor for lack of "
-                                       "memory: a SIGKILL from outside (kill -9 on the host) or the "
+                                       "memory: a SIGKILL from outside (kill -9 on the host) or "
+                                       "the "
                                        "program's own code, which look the same");
                 break;
         case PL_ENDER_PLIMSOLL:

@@ -55,7 +55,10 @@ static char *on_words(void *userdata, const char *id) {
         return strdup("; its last line: no door");
 }
 
+static unsigned n_looks;
+
 static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const char *reason) {
+        n_looks += verb == PL_RESTART_LOOK;
         if (verb == PL_RESTART_LOOK || verb == PL_RESTART_CANCEL)
                 return 0;
         n_asked[index_of(id)]++;
@@ -696,6 +699,23 @@ START_TEST(acted_upon_before_it_is_seen) {
 }
 END_TEST
 
+/* … in the middle of our own restart: what is whose is asked of the engine, and no first inspection
+ * stands for that. */
+START_TEST(acted_upon_in_the_middle) {
+        PlContainer *c = &containers[0];
+
+        recalls = true;
+        n_looks = 0;
+        happens(0, PL_EVENT_KILL, 15);
+        happens(0, PL_EVENT_DIE, 0);
+        c->phase = PL_PHASE_EXITED;
+        c->finished_usec = realtime();
+        inspected(0);
+        ck_assert_uint_eq(n_looks, 1);
+        ck_assert(pl_healthd_is_restarting(healthd, c->id));
+}
+END_TEST
+
 /* What it knew of this run goes with plimsolld to the next one, and of this run alone. */
 START_TEST(proof_outlives_plimsolld) {
         PlPolicy *same = policy;
@@ -730,6 +750,7 @@ int main(void) {
         tcase_add_loop_test(t, ended_with_the_engine, 0, 5);
         tcase_add_test(t, started_and_not_seen_yet);
         tcase_add_loop_test(t, acted_upon_before_it_is_seen, 0, 2);
+        tcase_add_test(t, acted_upon_in_the_middle);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
         tcase_add_loop_test(t, proof_outlives_plimsolld, 0, 2);
