@@ -356,13 +356,15 @@ static PlEnder unseen_ender(const PlEnding *e, uint64_t at) {
 /*
  * Was it stopped by its engine, and not by a person?
  *
- * dockerd tells of its own stops, when it ends in good order, as of anybody's. The next one starts
- * again what it stopped (always, unless-stopped), and what a person has stopped only under always.
- * So whatever it tried to start, and could not, was not to stay down (tried: 20.10).
+ * dockerd tells of its own stops, when it ends in good order, as of anybody's (20.10), or has gone
+ * before they are heard (28.5). The next one starts again what it stopped (always, unless-stopped),
+ * and what a person has stopped only under always. So whatever it tried to start, and could not,
+ * was not to stay down (tried: 20.10, 28.5).
  */
 static bool was_shut_down(const PlEnding *e, const PlContainer *c) {
         return c->start_failed && !e->may_finish && e->engine_back_usec > 0 &&
-               (e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT) &&
+               (e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT ||
+                e->ender == PL_ENDER_UNSEEN) &&
                e->end_usec <= e->engine_lost_usec &&
                e->engine_lost_usec - e->end_usec <= SHUTDOWN_USEC;
 }

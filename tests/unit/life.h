@@ -309,6 +309,8 @@ static void person(Life *l, What what) {
                                 l->next_start_usec = l->now + between(1 * MSEC, 100 * MSEC);
                         if (l->c.phase == PL_PHASE_RESTARTING) {
                                 stop_between(l);
+                                if (l->unsent_usec > 0 && l->now <= l->unsent_usec + 6 * SEC)
+                                        l->unknown_run = l->n_run;
                                 l->person_acted = true;
                                 TELL(l, "a person stops it between two runs");
                         }
