@@ -817,6 +817,7 @@ static void note_verdict(PlPatient *p, const PlHealthFacts *f) {
                 [PL_DOCKER_HEALTH_STARTING] = "Docker's check is starting",
                 [PL_DOCKER_HEALTH_HEALTHY] = "Docker's check passes",
                 [PL_DOCKER_HEALTH_UNHEALTHY] = "Docker's check fails",
+                [PL_DOCKER_HEALTH_NOT_RUN] = "Docker's check could not be run",
         };
         PlJudgement judgement = pl_health_judgement(&p->health);
         bool runs = f->phase == PL_PHASE_RUNNING;

@@ -531,6 +531,26 @@ static PlDockerHealth health_of(const char *s) {
                                           : PL_DOCKER_HEALTH_NONE;
 }
 
+/*
+ * A check whose command could not be started (no task is left, no memory, an exec that fails)
+ * counts as failed for the engine, and says nothing of the service. It has the exit code -1, which
+ * one that took too long has as well (tried: 20.10; moby, daemon/health.go).
+ */
+static PlDockerHealth docker_health_of(const json_t *health) {
+        PlDockerHealth status = health_of(string_of(health, "Status"));
+        const json_t *log = json_object_get(health, "Log"),
+                     *last = json_array_get(log, json_array_size(log) - 1);
+        const char *output = string_of(last, "Output");
+
+        return status == PL_DOCKER_HEALTH_UNHEALTHY &&
+                                               int_of(last, "ExitCode", -1, INT_MAX, 0) < 0 &&
+                                               output &&
+                                               !pl_startswith(output,
+                                                              "Health check exceeded timeout")
+                               ? PL_DOCKER_HEALTH_NOT_RUN
+                               : status;
+}
+
 /* Return: CLOCK_REALTIME, microseconds; 0: never (Go's zero time), or no time at all. */
 static uint64_t time_of(const char *s) {
         uint64_t nsec;
@@ -542,7 +562,7 @@ static uint64_t time_of(const char *s) {
 
 static void parse_state(const json_t *state, PlContainer *c) {
         c->phase = parse_phase(state);
-        c->healthcheck.status = health_of(string_of(json_object_get(state, "Health"), "Status"));
+        c->healthcheck.status = docker_health_of(json_object_get(state, "Health"));
         c->pid = (pid_t)int_of(state, "Pid", 0, INT_MAX, 0);
         c->oom_killed = is_true(state, "OOMKilled");
         c->start_failed = *(string_of(state, "Error") ?: "") != '\0';
@@ -986,7 +1006,7 @@ static int fill(const json_t *root, PlContainer *c) {
 }
 
 /* Every member that fill() and those that it calls look at. */
-static const PlKeep keep_health[] = { { "Status", NULL }, {} };
+static const PlKeep keep_health[] = { { "Status", NULL }, { "Log", NULL }, {} };
 static const PlKeep keep_state[] = {
         { "Status", NULL },
         { "Running", NULL },

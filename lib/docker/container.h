@@ -34,6 +34,8 @@ typedef enum PlDockerHealth {
         PL_DOCKER_HEALTH_STARTING,
         PL_DOCKER_HEALTH_HEALTHY,
         PL_DOCKER_HEALTH_UNHEALTHY,
+        PL_DOCKER_HEALTH_NOT_RUN, /* … because it could not be run, when it was tried last */
+        _PL_DOCKER_HEALTH_N,
 } PlDockerHealth;
 
 /* Docker's own healthcheck. */

@@ -37,6 +37,7 @@ const char *pl_judgement_to_string(PlJudgement j) {
 #define STARTING (1U << PL_DOCKER_HEALTH_STARTING)
 #define PASSES   (1U << PL_DOCKER_HEALTH_HEALTHY)
 #define FAILS    (1U << PL_DOCKER_HEALTH_UNHEALTHY)
+#define NOT_RUN  (1U << PL_DOCKER_HEALTH_NOT_RUN)
 
 #define THEN(judgement, cause) PL_JUDGEMENT_##judgement, PL_CAUSE_##cause
 
@@ -66,13 +67,15 @@ static const PlJudgeRow table[] = {
         { RUNS,          E(SILENT),       PASSES,         ANY, ANY, THEN(DISPUTED, DOCKER_PASSES) },
         { RUNS,          E(SILENT),       ANY,            YES, ANY, THEN(DEAD, EVIDENCE) },
         { RUNS,          E(SILENT),       FAILS,          ANY, YES, THEN(DEAD, EVIDENCE) },
+        { RUNS,          E(SILENT),       NOT_RUN,        ANY, ANY, THEN(DISPUTED, NOT_RUN) },
         { RUNS,          E(SILENT),       ANY,            ANY, ANY, THEN(DISPUTED, NEVER_UP) },
 
         { RUNS,          E(NO_PROBE),     PASSES,         ANY, ANY, THEN(UP, DOCKER) },
         { RUNS,          E(NO_PROBE),     STARTING,       ANY, ANY, THEN(STARTING, DOCKER) },
         { RUNS,          E(NO_PROBE),     FAILS,          ANY, YES, THEN(DEAD, DOCKER) },
-        { EARLY,         E(NO_PROBE),     FAILS,          ANY, ANY, THEN(STARTING, DOCKER) },
+        { EARLY,         E(NO_PROBE),     FAILS|NOT_RUN,  ANY, ANY, THEN(STARTING, DOCKER) },
         { RUNS,          E(NO_PROBE),     FAILS,          ANY, ANY, THEN(DISPUTED, NEVER_UP) },
+        { RUNS,          E(NO_PROBE),     NOT_RUN,        ANY, ANY, THEN(DISPUTED, NOT_RUN) },
         { RUNS,          E(NO_PROBE),     NONE,           ANY, ANY, THEN(UNKNOWN, EVIDENCE) },
 };
 /* clang-format on */

@@ -69,6 +69,7 @@ typedef enum PlCause {
         PL_CAUSE_DOCKER_FAILS,  /* it answers, and Docker's check fails */
         PL_CAUSE_DOCKER_PASSES, /* it does not answer, and Docker's check passes */
         PL_CAUSE_NEVER_UP,      /* not in this run, as far as is known */
+        PL_CAUSE_NOT_RUN,       /* Docker's check could not be run, and nobody answers */
         PL_CAUSE_DOCKER,        /* Docker's check alone says so */
         _PL_CAUSE_N,
 } PlCause;

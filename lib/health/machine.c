@@ -83,6 +83,14 @@ static void explain_dispute(const PlHealth *h, const PlHealthFacts *f, char *buf
                                "Probe=none leaves the word to Docker",
                                evidence);
                 break;
+        case PL_CAUSE_NOT_RUN:
+                (void)snprintf(buf, size,
+                               "%s%sDocker's healthcheck could not be run, which says nothing of "
+                               "the "
+                               "service: no task is left for it (TasksMax=), or its command is "
+                               "missing; docker inspect has the engine's words",
+                               f->probed ? evidence : "", f->probed ? "; " : "");
+                break;
         case PL_CAUSE_NEVER_UP:
                 if (h->was_up && f->probed)
                         (void)snprintf(buf, size,
@@ -116,6 +124,8 @@ static void explain_start(const PlHealth *h, const PlHealthFacts *f, char *buf, 
                 why = "its healthcheck is starting";
         else if (!f->probed && f->docker == PL_DOCKER_HEALTH_UNHEALTHY)
                 why = "Docker's healthcheck says unhealthy";
+        else if (!f->probed && f->docker == PL_DOCKER_HEALTH_NOT_RUN)
+                why = "Docker's healthcheck could not be run";
         (void)snprintf(buf, size, "%s%s%s%s", why, *why && f->held ? "; " : "", f->held ?: "",
                        h->late ? "; its start period is over" : "");
 }
@@ -375,7 +385,8 @@ static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealth
                 .run = run,
                 .evidence = evidence_of(h, f),
                 /* an old "unhealthy" proves nothing */
-                .docker = f->stale && f->docker == PL_DOCKER_HEALTH_UNHEALTHY
+                .docker = f->stale && (f->docker == PL_DOCKER_HEALTH_UNHEALTHY ||
+                                       f->docker == PL_DOCKER_HEALTH_NOT_RUN)
                                           ? PL_DOCKER_HEALTH_NONE
                                           : f->docker,
                 .answered = h->answered,

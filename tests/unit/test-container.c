@@ -114,6 +114,25 @@ static const struct {
           "n running image=i" },
         { "unhealthy", BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\"}}"),
           "n unknown image=i health=3" },
+        { "unhealthy, and the check had run",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"Log\":[{\"ExitCode\":-1,"
+               "\"Output\":\"OCI\"},"
+               "{\"ExitCode\":1,\"Output\":\"\"}]}}"),
+          "n unknown image=i health=3" },
+        { "unhealthy, and the check took too long",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"Log\":[{\"ExitCode\":-1,"
+               "\"Output\":"
+               "\"Health check exceeded timeout (5s)\"}]}}"),
+          "n unknown image=i health=3" },
+        { "unhealthy, because the check could not be run",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"Log\":[{\"ExitCode\":0,"
+               "\"Output\":\"\"},"
+               "{\"ExitCode\":-1,\"Output\":\"OCI runtime exec failed: exec failed\"}]}}"),
+          "n unknown image=i health=4" },
+        { "healthy, although one could not be run",
+          BODY("\"State\":{\"Health\":{\"Status\":\"healthy\",\"Log\":[{\"ExitCode\":-1,\"Output\":"
+               "\"OCI\"}]}}"),
+          "n unknown image=i health=2" },
         { "healthcheck none", BODY("\"State\":{\"Health\":{\"Status\":\"none\"}}"),
           "n unknown image=i" },
         { "podman, no healthcheck", BODY("\"State\":{\"Health\":{\"Status\":\"\"}}"),

@@ -26,10 +26,9 @@ static const char *const evidence[] = {
         [PL_EVIDENCE_SILENT] = "silent",
 };
 static const char *const docker[] = {
-        [PL_DOCKER_HEALTH_NONE] = "none",
-        [PL_DOCKER_HEALTH_STARTING] = "starting",
-        [PL_DOCKER_HEALTH_HEALTHY] = "passes",
-        [PL_DOCKER_HEALTH_UNHEALTHY] = "fails",
+        [PL_DOCKER_HEALTH_NONE] = "none",       [PL_DOCKER_HEALTH_STARTING] = "starting",
+        [PL_DOCKER_HEALTH_HEALTHY] = "passes",  [PL_DOCKER_HEALTH_UNHEALTHY] = "fails",
+        [PL_DOCKER_HEALTH_NOT_RUN] = "not run",
 };
 
 /* In the table's own words. */
@@ -116,6 +115,16 @@ static const struct {
           J(STARTING), PL_CAUSE_DOCKER },
         { "Docker's check alone never passed", { R(RUNS), E(NO_PROBE), D(UNHEALTHY), false, false },
           J(DISPUTED), PL_CAUSE_NEVER_UP },
+        { "Docker's check alone passed, and cannot be run", { R(RUNS), E(NO_PROBE), D(NOT_RUN), false, true },
+          J(DISPUTED), PL_CAUSE_NOT_RUN },
+        { "Docker's check alone was never run, early", { R(EARLY), E(NO_PROBE), D(NOT_RUN), false, false },
+          J(STARTING), PL_CAUSE_DOCKER },
+        { "serves, and Docker's check cannot be run", { R(RUNS), E(UP), D(NOT_RUN), true, true }, J(UP),
+          PL_CAUSE_EVIDENCE },
+        { "was up, is silent, Docker's check cannot be run", { R(RUNS), E(SILENT), D(NOT_RUN), true, true },
+          J(DEAD), PL_CAUSE_EVIDENCE },
+        { "Docker's passed and cannot be run, silent", { R(RUNS), E(SILENT), D(NOT_RUN), false, true },
+          J(DISPUTED), PL_CAUSE_NOT_RUN },
         { "nothing says anything", { R(RUNS), E(NO_PROBE), D(NONE), false, false }, J(UNKNOWN),
           PL_CAUSE_EVIDENCE },
 };
@@ -157,14 +166,14 @@ static const char *name_of(const PlJudgeFacts *f) {
         return text;
 }
 
-#define COMBINATIONS (_PL_RUN_N * _PL_EVIDENCE_N * 4 * 2 * 2)
+#define COMBINATIONS (_PL_RUN_N * _PL_EVIDENCE_N * _PL_DOCKER_HEALTH_N * 2 * 2)
 
 static PlJudgeFacts combination(unsigned n) {
         PlJudgeFacts f = { .answered = n % 2, .passed = n / 2 % 2 };
 
         n /= 4;
-        f.docker = n % 4;
-        n /= 4;
+        f.docker = n % _PL_DOCKER_HEALTH_N;
+        n /= _PL_DOCKER_HEALTH_N;
         f.evidence = n % _PL_EVIDENCE_N;
         f.run = n / _PL_EVIDENCE_N;
         return f;
@@ -231,9 +240,10 @@ static char *append_evidence(char *p, uint16_t set) {
 }
 
 static char *append_docker(char *p, uint16_t set) {
-        uint16_t not_passing = 0xf & ~(1U << PL_DOCKER_HEALTH_HEALTHY);
+        uint16_t all = (1U << _PL_DOCKER_HEALTH_N) - 1;
+        uint16_t not_passing = all & ~(1U << PL_DOCKER_HEALTH_HEALTHY);
 
-        return (set & 0xf) == not_passing ? stpcpy(p, "not passing")
+        return (set & all) == not_passing ? stpcpy(p, "not passing")
                                           : append_set(p, set, docker, PL_ARRAY_SIZE(docker));
 }
 
