@@ -534,21 +534,27 @@ static PlDockerHealth health_of(const char *s) {
 /*
  * A check whose command could not be started (no task is left, no memory, an exec that fails)
  * counts as failed for the engine, and says nothing of the service. It has the exit code -1, which
- * one that took too long has as well (tried: 20.10; moby, daemon/health.go).
+ * one that took too long has as well (tried: 20.10; moby, daemon/health.go). Or its shell was
+ * started, and had no task left for the command itself.
  */
+static bool was_not_run(const json_t *check) {
+        const char *output = string_of(check, "Output");
+
+        if (!output)
+                return false;
+        if (int_of(check, "ExitCode", -1, INT_MAX, 0) < 0)
+                return !pl_startswith(output, "Health check exceeded timeout");
+        return strstr(output, "fork") && (strstr(output, "Resource temporarily unavailable") ||
+                                          strstr(output, "Cannot allocate memory"));
+}
+
 static PlDockerHealth docker_health_of(const json_t *health) {
         PlDockerHealth status = health_of(string_of(health, "Status"));
         const json_t *log = json_object_get(health, "Log"),
                      *last = json_array_get(log, json_array_size(log) - 1);
-        const char *output = string_of(last, "Output");
 
-        return status == PL_DOCKER_HEALTH_UNHEALTHY &&
-                                               int_of(last, "ExitCode", -1, INT_MAX, 0) < 0 &&
-                                               output &&
-                                               !pl_startswith(output,
-                                                              "Health check exceeded timeout")
-                               ? PL_DOCKER_HEALTH_NOT_RUN
-                               : status;
+        return status == PL_DOCKER_HEALTH_UNHEALTHY && was_not_run(last) ? PL_DOCKER_HEALTH_NOT_RUN
+                                                                         : status;
 }
 
 /* Return: CLOCK_REALTIME, microseconds; 0: never (Go's zero time), or no time at all. */

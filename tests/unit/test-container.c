@@ -129,6 +129,16 @@ static const struct {
                "\"Output\":\"\"},"
                "{\"ExitCode\":-1,\"Output\":\"OCI runtime exec failed: exec failed\"}]}}"),
           "n unknown image=i health=4" },
+        { "unhealthy, because its shell had no task left",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"Log\":[{\"ExitCode\":2,"
+               "\"Output\":"
+               "\"/bin/sh: can't fork: Resource temporarily unavailable\\n\"}]}}"),
+          "n unknown image=i health=4" },
+        { "unhealthy, and busy",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"Log\":[{\"ExitCode\":1,"
+               "\"Output\":"
+               "\"read: Resource temporarily unavailable\"}]}}"),
+          "n unknown image=i health=3" },
         { "healthy, although one could not be run",
           BODY("\"State\":{\"Health\":{\"Status\":\"healthy\",\"Log\":[{\"ExitCode\":-1,\"Output\":"
                "\"OCI\"}]}}"),
