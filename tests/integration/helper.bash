@@ -47,7 +47,7 @@ engine_end() {
 
 # an engine that hangs must not hang a test
 # shellcheck disable=SC2032
-docker() { timeout 60 docker "$@"; }
+docker() { timeout "${PLIMSOLL_DOCKER_SEC:-60}" docker "$@"; }
 
 engine() { "$SUPPORT/engine.sh" "$1" "$E/engine"; }
 

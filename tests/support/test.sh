@@ -178,7 +178,7 @@ stage_removals() {
 # docker prints of it.
 stage_gib() {
     local sizes=(PLIMSOLL_LOG_LINES=11100000 PLIMSOLL_LOG_SIZE=10M PLIMSOLL_LOG_SHORT=15000000
-        PLIMSOLL_LOG_DISK_MIB=6000)
+        PLIMSOLL_LOG_DISK_MIB=6000 PLIMSOLL_DOCKER_SEC=900)
     export "${sizes[@]}"
     rows_of gib-newest newest.bats --filter '^(with the default method|docker compose logs)'
     rows_of gib logs.bats --filter '^engine below 23: docker prints the end'
