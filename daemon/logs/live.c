@@ -1006,8 +1006,18 @@ static void say_strangers(PlLogs *l) {
                 else
                         pl_report(l->reporter, &entry,
                                   "no section is called so: its log archives are kept as long as "
-                                  "LogArchiveBudget= allows");
+                                  "LogArchiveBudget= allows, those of containers that are gone 30 "
+                                  "days");
         }
+}
+
+static void say_ended(const PlLogs *l, unsigned n) {
+        if (n > 0)
+                pl_report(l->reporter, &(PlEntry){ .priority = LOG_NOTICE },
+                          "%u archive%s removed of containers that are gone, 30 days after the "
+                          "last "
+                          "line; LogMaxAge= says otherwise",
+                          n, pl_plural(n));
 }
 
 static void say_renewed(const PlLogs *l) {
@@ -1033,6 +1043,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
         if (ran && (of_one || j->kind == JOB_RETAIN)) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
                 say_strangers(l);
+                say_ended(l, j->outcome.archives.gone);
         }
         if (gone && gone->gone == j->file) {
                 if (ran)
@@ -1649,6 +1660,8 @@ void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void
         for (size_t i = 0; i < n; i++)
                 if (!keep(userdata, ids[i]) && !pl_map_get(l->gone, ids[i]))
                         begin_forget(l, JOB_FORGET_IF_GONE, ids[i]);
+        pl_log_rules_complete(l->rules);
+        begin_retain(l);
 }
 
 int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {

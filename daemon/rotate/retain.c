@@ -34,6 +34,7 @@ struct PlLogRules {
         PlMap *by_id;
         Section *sections; /* those of the policy, and strangers */
         size_t n_sections;
+        bool complete; /* by_id is */
 };
 
 static void rule_free(Rule *i) {
@@ -100,6 +101,12 @@ int pl_log_rules_set(PlLogRules *r, const char *id, const char *group, const PlR
         (void)pthread_mutex_unlock(&r->mutex);
         free(copy);
         return i ? 0 : -ENOMEM;
+}
+
+void pl_log_rules_complete(PlLogRules *r) {
+        (void)pthread_mutex_lock(&r->mutex);
+        r->complete = true;
+        (void)pthread_mutex_unlock(&r->mutex);
 }
 
 void pl_log_rules_remove(PlLogRules *r, const char *id) {
@@ -213,6 +220,52 @@ static bool get_rule(PlLogRules *r, const char *group, const char *dir, PlRetain
         return found;
 }
 
+static bool is_complete(PlLogRules *r) {
+        bool complete;
+
+        if (!r)
+                return false;
+        (void)pthread_mutex_lock(&r->mutex);
+        complete = r->complete;
+        (void)pthread_mutex_unlock(&r->mutex);
+        return complete;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        return strncmp(a, b, 12);
+}
+
+/*
+ * Which groups have no container any more? Proven by three things: all containers of the engine are
+ * known, none has the group's name, and none of those whose archives these are has a record, which
+ * one has until the engine has removed it, also one of another engine.
+ * @entries: gone: no container that is known has the name
+ */
+static int find_gone(PlLogStore *store, PlRetainEntry *entries, size_t n) {
+        _cleanup_free_ char(*ids)[PL_ID_MAX] = NULL;
+        _cleanup_(pl_map_freep) PlMap *there = pl_map_new();
+        size_t n_ids = 0;
+        int r = there ? pl_log_store_states(store, &ids, &n_ids) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        if (n_ids > 1)
+                qsort(ids, n_ids, sizeof(*ids), compare_ids);
+        for (size_t i = 0; i < n; i++) {
+                bool recorded = n_ids > 0 &&
+                                bsearch(entries[i].id, ids, n_ids, sizeof(*ids), compare_ids);
+
+                if (!recorded && entries[i].gone)
+                        continue;
+                r = pl_map_put(there, entries[i].group, &entries[i]);
+                if (r < 0 && r != -EEXIST)
+                        return r;
+        }
+        for (size_t i = 0; i < n; i++)
+                entries[i].gone = !pl_map_get(there, entries[i].group);
+        return 0;
+}
+
 static char *group_of(const PlStoredArchive *a) {
         char *s;
 
@@ -239,11 +292,13 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
         _cleanup_free_ PlRetainEntry *entries = NULL;
         _cleanup_free_ PlRetainRule *rules = NULL;
         size_t n = 0, n_groups = 0;
+        bool complete;
         int r;
 
         r = pl_log_store_list(store, NULL, &archives, &n);
         if (r < 0)
                 return r;
+        complete = is_complete(req->rules);
         entries = calloc(n ?: 1, sizeof(*entries));
         rules = calloc(n ?: 1, sizeof(*rules));
         if (!entries || !rules)
@@ -266,8 +321,12 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
                                                      .bytes = a->bytes,
                                                      .id = a->name.id,
                                                      .holder = pl_streq(a->name.id, holder),
+                                                     .gone = complete && !*holder,
                                                      .userdata = a };
         }
+        r = complete ? find_gone(store, entries, n) : 0;
+        if (r < 0)
+                goto out;
         ret->total_bytes = pl_retain_plan(entries, n, req->budget_bytes, req->free_bytes,
                                           req->now_sec, &ret->next_expiry_sec);
         ret->bytes = ret->files = 0;
@@ -279,6 +338,8 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
                         ret->files++;
                 }
         }
+        for (size_t i = 0; i < n; i++)
+                ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
         r = drop_marked(store, entries, n);
         if (r > 0)
                 ret->dropped += (unsigned)r;

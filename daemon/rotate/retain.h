@@ -26,6 +26,10 @@ PL_DEFINE_CLEANUP(PlLogRules *, pl_log_rules_free)
  */
 int pl_log_rules_set(PlLogRules *r, const char *id, const char *group, const PlRetainRule *rule);
 
+/** pl_log_rules_complete() - every container that the engine has was told of: of whom there is
+ * neither a rule nor a record is gone. */
+void pl_log_rules_complete(PlLogRules *r);
+
 /** pl_log_rules_remove() - no section governs the container, or it is gone: the rule of the section
  * that its archives are of holds from now on. */
 void pl_log_rules_remove(PlLogRules *r, const char *id);
@@ -61,6 +65,7 @@ typedef struct PlRetainRequest {
 
 typedef struct PlRetained {
         unsigned dropped;         /* archives of anybody; adds up over calls */
+        unsigned gone;            /* of these because their group is gone */
         uint64_t bytes, files;    /* on disk, of the container */
         uint64_t total_bytes;     /* of all */
         uint64_t next_expiry_sec; /* CLOCK_REALTIME; PL_TIME_INFINITY: none */

@@ -272,22 +272,30 @@ static void settle_times(PlRetainEntry *entries, size_t n, uint64_t now_sec) {
         }
 }
 
-static bool too_old(const PlRetainEntry *e, uint64_t now_sec, uint64_t *next_sec) {
-        uint64_t age_sec, end;
+static bool is_past(uint64_t at_sec, uint64_t age_usec, uint64_t now_sec, uint64_t *next_sec) {
+        uint64_t age_sec = age_usec / PL_USEC_PER_SEC;
 
-        if (e->rule->max_age_usec == PL_TIME_INFINITY)
-                return false;
-        age_sec = e->rule->max_age_usec / PL_USEC_PER_SEC;
-        if (now_sec - e->at_sec > age_sec)
+        if (now_sec - at_sec > age_sec)
                 return true;
-        end = e->at_sec + age_sec + 1;
-        *next_sec = PL_MIN(*next_sec, end);
+        *next_sec = PL_MIN(*next_sec, at_sec + age_sec + 1);
         return false;
+}
+
+/* @last_sec: of the newest of its group */
+static PlRetainDrop judge_age(const PlRetainEntry *e, uint64_t last_sec, uint64_t now_sec,
+                              uint64_t *next_sec) {
+        if (e->rule && e->rule->max_age_usec != PL_TIME_INFINITY)
+                return is_past(e->at_sec, e->rule->max_age_usec, now_sec, next_sec)
+                                       ? PL_RETAIN_DROP_AGE
+                                       : PL_RETAIN_KEEP;
+        return e->gone && is_past(last_sec, PL_RETAIN_GONE_USEC, now_sec, next_sec)
+                               ? PL_RETAIN_DROP_GONE
+                               : PL_RETAIN_KEEP;
 }
 
 uint64_t pl_retain_plan(PlRetainEntry *entries, size_t n, uint64_t budget_bytes,
                         uint64_t free_bytes, uint64_t now_sec, uint64_t *ret_next_sec) {
-        uint64_t total = 0, next_sec = PL_TIME_INFINITY, freed = 0;
+        uint64_t total = 0, next_sec = PL_TIME_INFINITY, freed = 0, last_sec = 0;
         unsigned in_group = 0;
 
         if (n > 0) {
@@ -298,11 +306,11 @@ uint64_t pl_retain_plan(PlRetainEntry *entries, size_t n, uint64_t budget_bytes,
                 PlRetainEntry *e = &entries[i];
 
                 in_group = i + 1 < n && same_group(e, e + 1) ? in_group + 1 : 1;
-                e->drop = PL_RETAIN_KEEP;
+                last_sec = in_group == 1 ? e->at_sec : last_sec;
                 if (e->rule && e->rule->max_files > 0 && in_group > e->rule->max_files)
                         e->drop = PL_RETAIN_DROP_COUNT;
-                else if (e->rule && too_old(e, now_sec, &next_sec))
-                        e->drop = PL_RETAIN_DROP_AGE;
+                else
+                        e->drop = judge_age(e, last_sec, now_sec, &next_sec);
                 if (e->drop == PL_RETAIN_KEEP)
                         total += e->bytes;
                 else

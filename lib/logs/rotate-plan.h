@@ -165,6 +165,7 @@ typedef enum PlRetainDrop {
         PL_RETAIN_KEEP,
         PL_RETAIN_DROP_COUNT,
         PL_RETAIN_DROP_AGE,
+        PL_RETAIN_DROP_GONE, /* nothing else would ever end them */
         PL_RETAIN_DROP_BUDGET,
         PL_RETAIN_DROP_SPACE, /* the disk is full */
 } PlRetainDrop;
@@ -180,11 +181,16 @@ typedef struct PlRetainEntry {
         uint64_t gen, to_sec, bytes;
         const char *id;    /* of its container; generations count within it */
         bool holder;       /* which has the group's name now: the newest of the group */
+        bool gone;         /* no container of the group is there any more: proven */
         PlRetainDrop drop; /* the answer */
         void *userdata;
         /* worked out: where it stands in its group, and the time that it counts as being from */
         uint64_t order, at_sec;
 } PlRetainEntry;
+
+/* A group whose containers are all gone, and that no age ends, ends so long after its last archive.
+ */
+#define PL_RETAIN_GONE_USEC (30 * PL_USEC_PER_DAY)
 
 /**
  * pl_retain_plan() - mark what has to go: by count, then by age, then the oldest of all until the

@@ -138,6 +138,35 @@ START_TEST(outlives) {
 }
 END_TEST
 
+/* Only what is proven to be gone ends by itself: all containers are known, none has the name, and
+ * none that made the archives has a record. */
+START_TEST(gone) {
+        static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        const PlRetainRequest req = {
+                .rules = rules, .id = "", .budget_bytes = PL_UNLIMITED, .now_sec = 10000000
+        };
+        const PlLogSectionRule policy[] = { { NULL, { 5, NEVER } } };
+        PlRotateState s = { .gen = 1 };
+        PlRetained kept = { 0 };
+
+        ck_assert_int_eq(pl_log_rules_set_sections(rules, policy, 1), 0);
+        memcpy(s.id, id, PL_ID_MAX);
+        make_archive("db/postgres", 1);
+        if (_i == 1)
+                set(NEW, "db/postgres", 3); /* made anew, and has said nothing yet */
+        if (_i == 2)
+                ck_assert_int_eq(pl_log_store_save(store, &s), 0);
+        ck_assert_int_eq(pl_log_retain(store, &req, &kept), 0);
+        ck_assert_uint_eq(kept.gone, 0);
+        pl_log_rules_complete(rules);
+        ck_assert_int_eq(pl_log_retain(store, &req, &kept), _i == 0);
+        ck_assert_uint_eq(kept.gone, _i == 0);
+        pl_log_rules_remove(rules, NEW);
+        ck_assert_int_eq(pl_log_store_forget(store, id), 0);
+        ck_assert_int_eq(pl_log_retain(store, &req, &kept), _i != 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("rules");
 
@@ -145,5 +174,6 @@ int main(void) {
         tcase_add_test(t, replaced_and_removed);
         tcase_add_loop_test(t, name_passes_on, 0, 2);
         tcase_add_test(t, outlives);
+        tcase_add_loop_test(t, gone, 0, 3);
         return run_case(t);
 }

@@ -311,7 +311,8 @@ END_TEST
 
 static const PlRetainRule three = { 3, PL_TIME_INFINITY }, day = { 0, PL_USEC_PER_DAY };
 
-#define NOW UINT64_C(1000000)
+#define NOW   UINT64_C(10000000)
+#define MONTH UINT64_C(2592000)
 
 /* clang-format off */
 static const struct {
@@ -334,6 +335,26 @@ static const struct {
             { "a", &three, 3, 30, 5 },
             { "b", &three, 9, 35, 5 } },
           5 },
+        { "gone for a month: all of the group, after the last",
+          PL_UNLIMITED,
+          0,
+          "3,5,6,4",
+          NOW + 1,
+          { { "a", &three, 1, 10, 5, .gone = true },
+            { "a", NULL, 2, NOW - MONTH - 1, 5, .gone = true },
+            { "b", &three, 3, 10, 5, .gone = true },
+            { "b", NULL, 4, NOW - MONTH, 5, .gone = true },
+            { "c", &three, 5, 10, 5 },
+            { "d", NULL, 6, 10, 5 } },
+          6 },
+        { "gone, and an age of its own",
+          PL_UNLIMITED,
+          0,
+          "2",
+          NOW + 1,
+          { { "a", &day, 1, NOW - 86401, 5, .gone = true },
+            { "a", &day, 2, NOW - 86400, 5, .gone = true } },
+          2 },
         { "age",
           PL_UNLIMITED,
           0,
