@@ -17,6 +17,7 @@
 #include <sys/inotify.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "lib/base/backoff.h"
@@ -349,6 +350,7 @@ typedef struct PlLogEntry {
 
         Lost lost;
         bool shortened; /* somebody truncated it; until the next rotation, or run */
+        bool low;       /* it was said that holes are made, until there is room again */
         PlLogFinding finding;
         char *finding_text;
         bool dry_run_said;
@@ -372,6 +374,8 @@ struct PlLogs {
         unsigned last_major; /* the last that was known */
         bool podman, dry_run;
         uint64_t budget_bytes;
+        unsigned punch_below_percent;
+        sd_event_source *sweep;  /* to look at file systems where logs are left to grow */
         sd_event_source *expiry; /* when the next archive is too old */
         uint64_t expiry_sec;
         sd_event_source *notice; /* when to say what is new of methods; NULL: not now */
@@ -409,6 +413,7 @@ static PlRotateFacts facts_of(const PlLogs *l, const PlLogEntry *e) {
                 .native_max_size = e->told.native,
                 .has_path = e->told.path && *e->told.path,
                 .running = e->told.running,
+                .low = e->low,
                 .wanted = e->wanted.governed ? e->wanted.log.method : PL_LOG_METHOD_OFF,
         };
 }
@@ -493,8 +498,23 @@ static void entry_free(PlLogEntry *e) {
         free(e);
 }
 
+static bool is_left_to_grow(const PlLogEntry *e);
+static void look_at_room(PlLogEntry *e);
+static void sweep_soon(PlLogs *l);
+static void arm(PlLogEntry *e);
+
 static void on_due(void *userdata) {
-        begin(userdata, false);
+        PlLogEntry *e = userdata;
+
+        if (!is_left_to_grow(e)) {
+                begin(e, false);
+                return;
+        }
+        look_at_room(e);
+        if (e->busy)
+                return;
+        sweep_soon(e->logs);
+        arm(e);
 }
 
 /* --- somebody was at the file --- */
@@ -663,12 +683,119 @@ static void watch(PlLogEntry *e) {
         store(e);
 }
 
+/* --- logs that are left to grow for the sake of `docker logs` --- */
+
+#define SWEEP_USEC PL_USEC_PER_MIN /* others fill file systems as well */
+#define ENOUGH_PERCENT \
+        5 /* above LogPunchBelow=, so that what a hole frees does not end it at once */
+
+/* Space on the file system of a log. Return: false when it cannot be told. */
+static bool space_of(const PlLogEntry *e, uint64_t *ret_free, uint64_t *ret_total) {
+        struct statvfs v;
+
+        if (!e->watched || fstatvfs(e->watched->fd, &v) < 0)
+                return false;
+        *ret_free = (uint64_t)v.f_bavail * v.f_frsize;
+        *ret_total = ((uint64_t)v.f_blocks - v.f_bfree + v.f_bavail) * v.f_frsize;
+        return true;
+}
+
+static bool is_left_to_grow(const PlLogEntry *e) {
+        return e->wanted.governed && e->found.settled && !e->lost.now && e->told.running &&
+               (e->found.why == PL_ROTATE_WHY_SPARED || e->found.why == PL_ROTATE_WHY_HOLED) &&
+               e->wanted.log.max_size_bytes != PL_UNLIMITED;
+}
+
+/* Above its line, by so much. */
+static uint64_t excess_of(const PlLogEntry *e) {
+        uint64_t size, line = e->found.head_bytes + e->wanted.log.max_size_bytes;
+
+        return is_left_to_grow(e) && e->watched && watch_size(e->watched, &size, NULL) &&
+                                               size > line
+                               ? size - line
+                               : 0;
+}
+
+static uint64_t limit_of_growing(const PlLogEntry *e) {
+        uint64_t size, free_bytes, total;
+
+        if (!e->watched || !watch_size(e->watched, &size, NULL) ||
+            !space_of(e, &free_bytes, &total))
+                return PL_UNLIMITED;
+        size = PL_MAX(size, e->found.head_bytes);
+        return pl_rotate_look_at(size, e->wanted.log.max_size_bytes, free_bytes, total,
+                                 e->logs->punch_below_percent);
+}
+
+/* Is there so little room left that holes are the lesser evil? Said before one is made. */
+static void look_at_room(PlLogEntry *e) {
+        uint64_t free_bytes = 0, total = 0;
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+        unsigned percent = e->logs->punch_below_percent;
+        bool low = space_of(e, &free_bytes, &total) &&
+                   pl_rotate_is_low(free_bytes, total,
+                                    e->low && percent > 0 ? percent + ENOUGH_PERCENT : percent);
+
+        if (e->low && !low) {
+                e->low = false;
+                begin(e, false);
+        }
+        if (!low || e->low || e->busy || excess_of(e) == 0 || e->logs->dry_run)
+                return;
+        e->low = true;
+        report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL,
+               "its file system has %s of %s free, less than LogPunchBelow=%u%%: its log is "
+               "archived "
+               "and becomes a hole, at which a full 'docker logs' and '--since' stop ('plimsollctl "
+               "logs' shows all)",
+               pl_format_bytes(free_bytes, a), pl_format_bytes(total, b), percent);
+        begin(e, false);
+        sweep_soon(e->logs);
+}
+
+/* Return: whether there is something to look at again. */
+static bool look_at_rooms(PlLogs *l) {
+        bool any = false;
+        PlLogEntry *e;
+
+        PL_MAP_FOREACH(e, l->entries) {
+                if (is_left_to_grow(e) || e->low)
+                        look_at_room(e);
+                any |= excess_of(e) > 0 || e->low;
+        }
+        return any;
+}
+
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlLogs *l = userdata;
+
+        if (look_at_rooms(l) && sd_event_source_set_time_relative(source, SWEEP_USEC) >= 0)
+                (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static void sweep_soon(PlLogs *l) {
+        int enabled = SD_EVENT_OFF;
+
+        if (!l->sweep) {
+                (void)sd_event_add_time_relative(l->event, &l->sweep, CLOCK_MONOTONIC, SWEEP_USEC,
+                                                 SWEEP_USEC / 6, on_sweep, l);
+                return;
+        }
+        if (sd_event_source_get_enabled(l->sweep, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+                return;
+        if (sd_event_source_set_time_relative(l->sweep, SWEEP_USEC) >= 0)
+                (void)sd_event_source_set_enabled(l->sweep, SD_EVENT_ONESHOT);
+}
+
 /* How large the file may get before a job has something to do. */
 static uint64_t limit_of(const PlLogEntry *e) {
         if (e->lost.now)
                 return e->wanted.log.max_size_bytes == PL_UNLIMITED
                                        ? PL_UNLIMITED
                                        : e->lost.archived_bytes + e->wanted.log.max_size_bytes;
+        if (is_left_to_grow(e))
+                return limit_of_growing(e);
         if (choose(e->logs, e).why != PL_ROTATE_WHY_NOT_PROBED ||
             e->found.method == PL_LOG_METHOD_OFF || e->wanted.log.max_size_bytes == PL_UNLIMITED)
                 return PL_UNLIMITED;
@@ -862,6 +989,28 @@ static bool is_so(const PlLogEntry *e, PlRotateWhy why) {
         return e->wanted.governed && e->found.settled && e->found.why == why;
 }
 
+/* What they take above their line now, and what their file system has left: the one that has least.
+ */
+static void print_room(FILE *f, const PlLogs *l, PlRotateWhy why) {
+        uint64_t excess = 0, least = PL_UNLIMITED, least_total = 0, free_bytes, total;
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+        const PlLogEntry *e;
+
+        PL_MAP_FOREACH(e, l->entries) {
+                if (!is_so(e, why))
+                        continue;
+                excess += excess_of(e);
+                if (space_of(e, &free_bytes, &total) && free_bytes < least) {
+                        least = free_bytes;
+                        least_total = total;
+                }
+        }
+        if (excess > 0 && least_total > 0)
+                fprintf(f, "; above LogMaxSize= now: %s; free: %s (%" PRIu64 " %%)",
+                        pl_format_bytes(excess, a), pl_format_bytes(least, b),
+                        least * 100 / least_total);
+}
+
 char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why) {
         uint64_t n = 0, named = 0;
         const PlLogEntry *e;
@@ -888,6 +1037,7 @@ char *pl_logs_method_finding(const PlLogs *l, PlRotateWhy why) {
         if (n > named)
                 fprintf(f, " and %" PRIu64 " more", n - named);
         fprintf(f, "): %s", pl_rotate_why_info(why)->text);
+        print_room(f, l, why);
         return pl_take_text(f, &text);
 }
 
@@ -1056,6 +1206,10 @@ static void done(PlWork *w, void *userdata, bool ran) {
                 take_outcome(e, j);
                 if (j->outcome.error == 0 || e->again)
                         arm(e);
+                if (is_left_to_grow(e) && !e->busy) {
+                        look_at_room(e);
+                        sweep_soon(l);
+                }
         }
         if (ran && j->kind == JOB_RETAIN && j->outcome.error < 0)
                 pl_log_warning("Cannot drop old archives: %s", strerror(-j->outcome.error));
@@ -1411,6 +1565,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
         watch_free(l->watch);
         sd_event_source_disable_unref(l->expiry);
         sd_event_source_disable_unref(l->notice);
+        sd_event_source_disable_unref(l->sweep);
         sd_event_unref(l->event);
         free(l);
         return NULL;
@@ -1467,6 +1622,8 @@ void pl_logs_on_renewed(PlLogs *l, void (*renewed)(void *userdata), void *userda
 
 void pl_logs_set_policy(PlLogs *l, PlPolicy *policy, bool dry_run) {
         l->budget_bytes = policy->daemon.log_archive_budget_bytes;
+        l->punch_below_percent = policy->daemon.log_punch_below_percent;
+        (void)look_at_rooms(l);
         l->dry_run = dry_run;
         pl_policy_unref(l->policy);
         l->policy = pl_policy_ref(policy);

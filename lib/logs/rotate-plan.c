@@ -42,6 +42,13 @@ static const PlRotateWhyInfo whys[_PL_ROTATE_WHY_N] = {
                                   "stop ('plimsollctl logs' shows all); 'plimsollctl adopt-logs' "
                                   "ends both",
                                   true },
+        [PL_ROTATE_WHY_LOW] = { "holes are made in it, because less than LogPunchBelow= of its "
+                                "file "
+                                "system is free: a full 'docker logs' and '--since' stop at them "
+                                "('plimsollctl logs' shows all); free some space, and give it "
+                                "max-size "
+                                "with 'plimsollctl adopt-logs'",
+                                true },
 };
 
 const PlRotateWhyInfo *pl_rotate_why_info(PlRotateWhy w) {
@@ -74,6 +81,8 @@ static PlRotateChoice choose_able(const PlRotateFacts *f) {
                 return by(f, PL_LOG_METHOD_REFLINK, PL_ROTATE_WHY_OK);
         if (can[PL_LOG_METHOD_PUNCH] && w == PL_LOG_METHOD_PUNCH)
                 return by(f, PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_HOLES);
+        if (can[PL_LOG_METHOD_PUNCH] && any && f->low)
+                return by(f, PL_LOG_METHOD_PUNCH, PL_ROTATE_WHY_LOW);
         return off(can[PL_LOG_METHOD_PUNCH] && any ? PL_ROTATE_WHY_SPARED : PL_ROTATE_WHY_UNABLE);
 }
 
@@ -93,6 +102,23 @@ PlRotateChoice pl_rotate_choose(const PlRotateFacts *f) {
         if (!f->probe)
                 return off(PL_ROTATE_WHY_NOT_PROBED);
         return choose_able(f);
+}
+
+static uint64_t floor_of(uint64_t total_bytes, unsigned percent) {
+        return total_bytes / 100 * percent;
+}
+
+bool pl_rotate_is_low(uint64_t free_bytes, uint64_t total_bytes, unsigned percent) {
+        return percent > 0 && total_bytes > 0 && free_bytes < floor_of(total_bytes, percent);
+}
+
+uint64_t pl_rotate_look_at(uint64_t size_bytes, uint64_t max_size_bytes, uint64_t free_bytes,
+                           uint64_t total_bytes, unsigned percent) {
+        uint64_t floor = floor_of(total_bytes, percent);
+        uint64_t room = free_bytes > floor ? (free_bytes - floor) / 2 : 0;
+        uint64_t step = PL_MAX(room, max_size_bytes);
+
+        return step > PL_UNLIMITED - size_bytes ? PL_UNLIMITED : size_bytes + step;
 }
 
 bool pl_log_policy_equal(const PlLogPolicy *a, const PlLogPolicy *b) {

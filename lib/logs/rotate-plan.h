@@ -70,6 +70,7 @@ typedef struct PlRotateFacts {
         bool native_max_size; /* the container has max-size among its log options */
         bool has_path;        /* the engine named a log file */
         bool running;         /* there may be a writer */
+        bool low;             /* its file system is below LogPunchBelow=, and that was said */
         PlLogMethod wanted;
         const PlRotateProbe *probe; /* NULL: not probed yet */
 } PlRotateFacts;
@@ -88,6 +89,7 @@ typedef enum PlRotateWhy {
         PL_ROTATE_WHY_HOLES,          /* LogMethod=punch: a finding; works, but see its text */
         PL_ROTATE_WHY_SPARED,         /* auto, and only a hole is possible */
         PL_ROTATE_WHY_HOLED, /* the same, and the log has a hole already; set by whoever sees it */
+        PL_ROTATE_WHY_LOW,   /* auto, and a hole all the same: the file system is nearly full */
         _PL_ROTATE_WHY_N,
 } PlRotateWhy;
 
@@ -107,6 +109,16 @@ typedef struct PlRotateWhyInfo {
 
 /** pl_rotate_why_info() - Return: never NULL. */
 const PlRotateWhyInfo *pl_rotate_why_info(PlRotateWhy w);
+
+/** pl_rotate_is_low() - is less of a file system free than a policy wants to keep?
+ * @free_bytes, @total_bytes: for those who are not root; a total of 0 is not known
+ * @percent: 0: never */
+bool pl_rotate_is_low(uint64_t free_bytes, uint64_t total_bytes, unsigned percent);
+
+/** pl_rotate_look_at() - how large a log that is left to grow may get before its file system is
+ * looked at again: by half of what is left until that is low, and no less than LogMaxSize */
+uint64_t pl_rotate_look_at(uint64_t size_bytes, uint64_t max_size_bytes, uint64_t free_bytes,
+                           uint64_t total_bytes, unsigned percent);
 
 /**
  * pl_rotate_keep() - how much of the log to leave for `docker logs`

@@ -67,6 +67,7 @@ typedef struct PlDaemonPolicy {
         char *engine;         /* unix:///run/docker.sock */
         char *metrics_listen; /* ADDRESS:PORT, or NULL: off */
         uint64_t log_archive_budget_bytes;
+        unsigned log_punch_below_percent; /* LogPunchBelow=; 0: never */
         bool dry_run;
         bool restore_on_stop;
         bool protect_slice;

@@ -232,6 +232,10 @@ static void print_daemon(FILE *f, const PlPolicy *p) {
                 p->daemon.metrics_listen ? p->daemon.metrics_listen : "off");
         fprintf(f, "log archives     %s in all\n",
                 pl_format_bytes_exact(p->daemon.log_archive_budget_bytes, budget));
+        if (p->daemon.log_punch_below_percent > 0)
+                fprintf(f, "holes in logs    below %u%% free\n", p->daemon.log_punch_below_percent);
+        else
+                fprintf(f, "holes in logs    only where LogMethod=punch\n");
         fprintf(f, "dry run          %s\n",
                 p->daemon.dry_run ? "yes: nothing is changed, only said" : "no");
         fprintf(f, "restore on stop  %s\n", p->daemon.restore_on_stop ? "yes" : "no");

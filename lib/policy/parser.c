@@ -219,6 +219,7 @@ static bool next_line(Parser *p, LineReader *r) {
 static const PlDaemonPolicy daemon_defaults = {
         .engine = (char *)"unix:///run/docker.sock",
         .log_archive_budget_bytes = GIB(2),
+        .log_punch_below_percent = 10,
 };
 
 static const PlService service_defaults = {
@@ -568,6 +569,19 @@ static int set_unsigned(Parser *p, const Key *key, Section *s, const char *value
         number = (unsigned)n;
         memcpy(field(p, key, s), &number, sizeof(number));
         return 0;
+}
+
+/* "10%" */
+static int set_percent(Parser *p, const Key *key, Section *s, const char *value) {
+        size_t n = strlen(value);
+        _cleanup_free_ char *number = NULL;
+
+        if (n == 0)
+                return set_unsigned(p, key, s, value);
+        if (value[n - 1] != '%')
+                return -EINVAL;
+        number = strndup(value, n - 1);
+        return number ? set_unsigned(p, key, s, *number ? number : "%") : -ENOMEM;
 }
 
 static int set_port(Parser *p, const Key *key, Section *s, const char *value) {
@@ -1033,6 +1047,9 @@ static const Key policy_keys[] = {
           "an address and a port, such as 127.0.0.1:9478 or [::1]:9478", NULL },
         { "LogArchiveBudget", PL_SECTION_DAEMON, set_size, D(log_archive_budget_bytes), MIB(1),
           GIB(1 << 20), "a size from 1M to 1P such as 2G (base 1024), or infinity", NULL },
+        { "LogPunchBelow", PL_SECTION_DAEMON, set_percent, D(log_punch_below_percent), 0, 50,
+          "a share of the file system that is free, from 0% to 50% such as 10%; 0% for never",
+          NULL },
         { "DryRun", PL_SECTION_DAEMON, set_boolean, D(dry_run), 0, 0, A_YES, NULL },
         { "RestoreOnStop", PL_SECTION_DAEMON, set_boolean, D(restore_on_stop), 0, 0, A_YES, NULL },
         { "ProtectSlice", PL_SECTION_DAEMON, set_boolean, D(protect_slice), 0, 0, A_YES, NULL },

@@ -7,13 +7,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "lib/base/message.h"
 #include "logs/live.h"
 #include "logs/worker.h"
+#include "service-manager.h"
 #include "tmp.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -562,77 +561,6 @@ START_TEST(container_removed) {
 }
 END_TEST
 
-/* A service manager: what it is asked to keep. */
-typedef struct ServiceManager {
-        int socket;
-        char name[128];
-        int fd; /* -EBADF: none */
-} ServiceManager;
-
-static void manage(ServiceManager *m) {
-        struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-        *m = (ServiceManager){ .socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                                                0),
-                               .fd = -EBADF };
-        snprintf(a.sun_path, sizeof(a.sun_path), "%s/notify", tmp);
-        ck_assert_int_eq(bind(m->socket, (struct sockaddr *)&a, sizeof(a)), 0);
-        ck_assert_int_eq(setenv("NOTIFY_SOCKET", a.sun_path, 1), 0);
-}
-
-static void hear(ServiceManager *m) {
-        char text[512], control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-        struct iovec iov = { text, sizeof(text) - 1 };
-        ssize_t n;
-
-        for (;;) {
-                struct msghdr h = { .msg_iov = &iov,
-                                    .msg_iovlen = 1,
-                                    .msg_control = control,
-                                    .msg_controllen = sizeof(control) };
-                const char *name;
-
-                n = recvmsg(m->socket, &h, MSG_CMSG_CLOEXEC);
-                if (n < 0)
-                        break;
-                text[n] = '\0';
-                name = strstr(text, "FDNAME=");
-                ck_assert_ptr_nonnull(name);
-                for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c))
-                        if (c->cmsg_type == SCM_RIGHTS) {
-                                ck_assert_ptr_nonnull(strstr(text, "FDSTORE=1\nFDPOLL=0\n"));
-                                ck_assert_int_lt(m->fd, 0);
-                                memcpy(&m->fd, CMSG_DATA(c), sizeof(int));
-                                snprintf(m->name, sizeof(m->name), "%s", name + 7);
-                        }
-                if (m->fd >= 0 && strstr(text, "FDSTOREREMOVE=1") && pl_streq(m->name, name + 7))
-                        (void)close(TAKE_FD(m->fd));
-        }
-}
-
-/* As it passes them to the next process: from 3 on, by name. */
-static void pass(const ServiceManager *m) {
-        char names[KIB(4)] = "", number[16];
-        int fd, n;
-
-        fd = fcntl(m->fd, F_DUPFD, 40);
-        ck_assert_int_ge(fd, 40);
-        for (n = 3; n < fd; n++) {
-                if (fcntl(n, F_GETFD) < 0) {
-                        int null = open("/dev/null", O_PATH | O_CLOEXEC);
-
-                        ck_assert_int_eq(null, n);
-                }
-                strcat(names, "other:");
-        }
-        strcat(names, m->name);
-        snprintf(number, sizeof(number), "%d", fd - 3 + 1);
-        (void)setenv("LISTEN_FDS", number, 1);
-        snprintf(number, sizeof(number), "%d", (int)getpid());
-        (void)setenv("LISTEN_PID", number, 1);
-        (void)setenv("LISTEN_FDNAMES", names, 1);
-}
-
 static bool keep_none(void *userdata, const char *id) {
         return false;
 }
@@ -652,10 +580,11 @@ START_TEST(kept_over_a_restart) {
                               .n_services = 1,
                               .daemon.log_archive_budget_bytes = PL_UNLIMITED };
         ServiceManager m;
-        char command[2048];
+        char command[2048], notify[140];
 
         logs = pl_logs_free(logs);
-        manage(&m);
+        snprintf(notify, sizeof(notify), "%s/notify", tmp);
+        manage(&m, notify);
         front.log = policy;
         make_logs();
         pl_logs_set_policy(logs, &p, false);
@@ -787,6 +716,56 @@ START_TEST(spared_is_said_once) {
 }
 END_TEST
 
+static bool is_method(const char *method) {
+        PlLogStatus s;
+
+        return pl_logs_status(logs, ID, &s) && pl_streq(s.method, method);
+}
+
+/* A log that is left to grow: the finding tells how much, and when its file system is nearly full,
+ * that is said and a hole is made; not without it, and not any more when there is room. */
+START_TEST(punched_below) {
+        static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        char *text;
+
+        pl_logs_free(logs);
+        tmp_remove();
+        tmp_make("/dev/shm");
+        snprintf(archive, sizeof(archive), "%s/archive", tmp);
+        make_logs();
+        container.log.path = log_of(ID);
+        memcpy(log_path, container.log.path, sizeof(log_path));
+        p.daemon.log_punch_below_percent = 0;
+        pl_logs_set_policy(logs, &p, false);
+        append(3000);
+        update(28);
+        LOOP_UNTIL(is_spared());
+        append(3000);
+        (void)loop(300);
+        text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
+        ck_assert_msg(strstr(text, "; above LogMaxSize= now: ") && strstr(text, "; free: "), "%s",
+                      text);
+        free(text);
+        ck_assert_uint_eq(n_rotated, 0);
+        p.daemon.log_punch_below_percent = 101; /* no file system has so much */
+        pl_logs_set_policy(logs, &p, false);
+        ck_assert_uint_eq(n_findings, 1); /* said before */
+        ck_assert_uint_eq(n_rotated, 0);
+        LOOP_UNTIL(n_rotated == 1 && is_method("punch"));
+        ck_assert_ptr_nonnull(text = pl_logs_method_finding(logs, PL_ROTATE_WHY_LOW));
+        free(text);
+        append(3000);
+        LOOP_UNTIL(n_rotated == 2);
+        ck_assert_uint_eq(n_findings, 1);
+        p.daemon.log_punch_below_percent = 0;
+        pl_logs_set_policy(logs, &p, false);
+        LOOP_UNTIL(is_method("off"));
+        append(3000);
+        (void)loop(300);
+        ck_assert_uint_eq(n_rotated, 2);
+}
+END_TEST
+
 static bool keep(void *userdata, const char *id) {
         ck_assert_str_eq(id, ID);
         return userdata != NULL;
@@ -857,6 +836,7 @@ int main(void) {
         tcase_add_test(c, rotates_now);
         tcase_add_test(c, odd_log);
         tcase_add_test(c, spared_is_said_once);
+        tcase_add_test(c, punched_below);
         tcase_add_test(c, remembers_and_forgets);
         tcase_add_test(c, stops_in_the_middle);
         return run_case(c);

@@ -155,6 +155,10 @@ static const struct {
         W("[Daemon]\nMetricsListen=0.0.0.0:9478\n" SVC, 2, "nothing listens there yet"),
         W("[Daemon]\nMetricsListen=0.0.0.0:9478\n" SVC, 2, "whoever reaches this address"),
         E("[Daemon]\nLogArchiveBudget=1K\n" SVC, 2, "from 1M"),
+        E("[Daemon]\nLogPunchBelow=10\n" SVC, 2, "such as 10%"),
+        E("[Daemon]\nLogPunchBelow=51%\n" SVC, 2, "such as 10%"),
+        E("[Daemon]\nLogPunchBelow=%\n" SVC, 2, "such as 10%"),
+        E("[Daemon]\nLogPunchBelow=2G\n" SVC, 2, "such as 10%"),
 
         /* matches */
         E("[Service a]\nMemoryMax=1G\n", 1, "add a line such as Match=compose-service:a"),

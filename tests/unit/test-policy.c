@@ -362,6 +362,7 @@ START_TEST(dump) {
         ck_assert_str_eq(s, "engine           unix:///run/docker.sock\n"
                             "metrics          off\n"
                             "log archives     2G in all\n"
+                            "holes in logs    below 10% free\n"
                             "dry run          yes: nothing is changed, only said\n"
                             "restore on stop  no\n"
                             "read from        main.conf\n"

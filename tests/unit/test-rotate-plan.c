@@ -547,6 +547,56 @@ START_TEST(keep) {
 }
 END_TEST
 
+static const struct {
+        const char *name;
+        uint64_t free_bytes, total_bytes;
+        unsigned percent;
+        bool low;
+        uint64_t look_at; /* from 100M, with LogMaxSize=10M */
+} rooms[] = {
+        { "a tenth", GIB(10), GIB(100), 10, false, MIB(110) },
+        { "below it", GIB(10) - 1, GIB(100), 10, true, MIB(110) },
+        { "much room", GIB(50), GIB(100), 10, false, MIB(100) + GIB(20) },
+        { "little room", GIB(10) + MIB(30), GIB(100), 10, false, MIB(115) },
+        { "full", 0, GIB(100), 10, true, MIB(110) },
+        { "full, never", 0, GIB(100), 0, false, MIB(110) },
+        { "not known", 0, 0, 10, false, MIB(110) },
+};
+
+START_TEST(room) {
+        uint64_t at = pl_rotate_look_at(MIB(100), MIB(10), rooms[_i].free_bytes,
+                                        rooms[_i].total_bytes, rooms[_i].percent);
+
+        ck_assert_msg(pl_rotate_is_low(rooms[_i].free_bytes, rooms[_i].total_bytes,
+                                       rooms[_i].percent) == rooms[_i].low,
+                      "%s", rooms[_i].name);
+        ck_assert_msg(at / MIB(1) == rooms[_i].look_at / MIB(1), "%s: %" PRIu64, rooms[_i].name,
+                      at);
+}
+END_TEST
+
+/* The file system is nearly full: a hole where nothing else can be done, and only there. */
+START_TEST(low) {
+        PlRotateFacts f = LOG(26, true, AUTO, &ext4);
+        PlRotateChoice c;
+
+        f.low = true;
+        c = pl_rotate_choose(&f);
+        ck_assert(c.method == PL_LOG_METHOD_PUNCH && c.why == PL_ROTATE_WHY_LOW);
+        ck_assert(pl_rotate_why_info(c.why)->finding);
+        f.running = false;
+        ck_assert_int_eq(pl_rotate_choose(&f).method, PL_LOG_METHOD_COLLAPSE);
+        f.running = true;
+        f.probe = &xfs;
+        ck_assert_int_eq(pl_rotate_choose(&f).method, PL_LOG_METHOD_REFLINK);
+        f.probe = &ext4;
+        f.wanted = PL_LOG_METHOD_COLLAPSE; /* asked for, and not auto */
+        ck_assert_int_eq(pl_rotate_choose(&f).method, PL_LOG_METHOD_OFF);
+        f.wanted = PL_LOG_METHOD_OFF;
+        ck_assert_int_eq(pl_rotate_choose(&f).method, PL_LOG_METHOD_OFF);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("all");
 
@@ -560,5 +610,7 @@ int main(void) {
         tcase_add_test(c, full_disk);
         tcase_add_test(c, keep_and_look);
         tcase_add_loop_test(c, keep, 0, PL_ARRAY_SIZE(keeps));
+        tcase_add_loop_test(c, room, 0, PL_ARRAY_SIZE(rooms));
+        tcase_add_test(c, low);
         return run_case(c);
 }
