@@ -21,7 +21,7 @@ _plimsollctl_options() {
     check) echo --control --json --verbose --policy --help ;;
     import) echo --compose --json --help ;;
     adopt-logs)
-        echo --json --dry-run --yes --max-size --max-files --engine --engine-pid --policy --archive --help
+        echo --json --dry-run --yes --max-size --max-files --engine --engine-pid --at-start --root --policy --archive --help
         ;;
     help) echo --help ;;
     esac
@@ -39,7 +39,7 @@ _plimsollctl() {
             control=(--control "${COMP_WORDS[i + 1]}")
             i=$((i + 1))
             ;;
-        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --container | --archive | --max-size | --max-files | --policy | --engine | --engine-pid) i=$((i + 1)) ;;
+        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --container | --archive | --max-size | --max-files | --policy | --engine | --engine-pid | --root) i=$((i + 1)) ;;
         -*) ;;
         *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
@@ -55,7 +55,7 @@ _plimsollctl() {
         mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
         return
         ;;
-    --archive)
+    --archive | --root)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;

@@ -65,4 +65,6 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l max-files
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l policy -r -F -d 'Policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l engine -x -d 'The engine'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l engine-pid -x -d 'Of dockerd'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l at-start -d 'While the engine does not run'
+complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l root -r -F -d 'Data of the engine'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l archive -r -F -d 'Where plimsolld keeps archives'

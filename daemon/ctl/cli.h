@@ -40,6 +40,8 @@ typedef struct PlCtlAdopt {
         uint64_t max_size_bytes; /* PL_UNLIMITED: the policy's */
         unsigned max_files;      /* 0: the policy's */
         bool yes, dry_run;
+        bool at_start;    /* while the engine does not run, where LogAdopt= says so */
+        const char *root; /* of the engine's data, then; NULL: as daemon.json says */
 } PlCtlAdopt;
 
 /* The command line; texts are borrowed from argv. */

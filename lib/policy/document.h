@@ -71,6 +71,7 @@ typedef struct PlDaemonPolicy {
         bool dry_run;
         bool restore_on_stop;
         bool protect_slice;
+        bool log_adopt; /* LogAdopt=, for plimsollctl adopt-logs --at-start */
 } PlDaemonPolicy;
 
 typedef struct PlPolicy {

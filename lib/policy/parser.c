@@ -1050,6 +1050,7 @@ static const Key policy_keys[] = {
         { "LogPunchBelow", PL_SECTION_DAEMON, set_percent, D(log_punch_below_percent), 0, 50,
           "a share of the file system that is free, from 0% to 50% such as 10%; 0% for never",
           NULL },
+        { "LogAdopt", PL_SECTION_DAEMON, set_boolean, D(log_adopt), 0, 0, A_YES, NULL },
         { "DryRun", PL_SECTION_DAEMON, set_boolean, D(dry_run), 0, 0, A_YES, NULL },
         { "RestoreOnStop", PL_SECTION_DAEMON, set_boolean, D(restore_on_stop), 0, 0, A_YES, NULL },
         { "ProtectSlice", PL_SECTION_DAEMON, set_boolean, D(protect_slice), 0, 0, A_YES, NULL },

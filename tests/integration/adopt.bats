@@ -414,3 +414,54 @@ plimsollctl_logs() {
 @test "a rotation cut off before it collapsed the log, then adopted: no line is shown twice" { cut_off collapse committed; }
 @test "a rotation cut off before it punched the log, then adopted: no line is shown twice" { cut_off punch committed; }
 @test "a rotation cut off behind its marker, then adopted: no line is shown twice" { cut_off punch marked; }
+
+# at_start [OPTION…] - as plimsoll-adopt.service does before the engine starts
+at_start() {
+    "$BUILD_DIR/daemon/plimsollctl" adopt-logs --at-start --root "$E/engine/data" --policy "$T/plimsoll.conf" "$@"
+}
+
+@test "at the engine's start: sizes of the policy, and nothing while it runs, or where the policy does not ask" {
+    policy_is LogAdopt=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
+    docker run --name stopped "$BB" echo line 1 >/dev/null
+    docker create --name native --log-opt max-size=1m "$BB" true >/dev/null
+    run at_start
+    [ "$status" -eq 0 ]
+    [[ $output == *": log options stay as they are: the engine runs"* ]]
+    engine down
+    policy
+    [ -z "$(at_start)" ]
+    policy_is LogAdopt=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
+    # killed in the middle, and once more
+    run env PLIMSOLL_ADOPT_DIE=rewriting "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --at-start \
+        --root "$E/engine/data" --policy "$T/plimsoll.conf"
+    [ "$status" -eq 137 ]
+    run at_start
+    [ "$status" -eq 0 ]
+    [ -z "$(at_start)" ] # there is nothing left to do
+    no_copies
+    engine up
+    [ "$(option stopped max-size)" = 67108864 ]
+    [ "$(option stopped max-file)" = 8 ]
+    [ "$(option native max-size)" = 1m ]
+    docker start stopped >/dev/null
+    wait_until 5 gives 2 said_lines stopped
+}
+
+said_lines() { docker logs "$1" | wc -l; }
+
+@test "at the engine's start: a container that runs on under live-restore is left alone" {
+    policy_is LogAdopt=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
+    printf '{"labels": ["kept=1"], "live-restore": true}\n' >"$E/engine/daemon.json"
+    engine down
+    engine up
+    writer busy
+    docker create --name idle "$BB" true >/dev/null
+    engine down
+    run at_start
+    [ "$status" -eq 0 ]
+    [[ $output == *"busy: left alone: its processes run (live-restore)"* ]]
+    [[ $output == *"1 container adopted: the engine rotates its log from now on."* ]]
+    engine up
+    [ -z "$(option busy max-size)" ]
+    [ "$(option idle max-size)" = 67108864 ]
+}

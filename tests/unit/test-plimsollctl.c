@@ -23,7 +23,8 @@ static const struct {
                   "details container path archive" },
         { "check", "control json verbose policy" },
         { "import", "json compose" },
-        { "adopt-logs", "json dry-run yes max-size max-files engine engine-pid policy archive" },
+        { "adopt-logs", "json dry-run yes max-size max-files engine engine-pid at-start root policy "
+                        "archive" },
         { "help", "" },
 };
 
@@ -56,6 +57,8 @@ static const struct {
         { "max-files", "5", "0" },
         { "engine", "unix:///x", NULL },
         { "engine-pid", "5", "1" },
+        { "at-start" },
+        { "root", "/data", NULL },
         { "policy", "/x", NULL },
         { "archive", "/x", NULL },
         { "path", "/x", NULL },

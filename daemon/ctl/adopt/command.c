@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "ctl/adopt/at-start.h"
 #include "ctl/adopt/plan.h"
 #include "ctl/adopt/run.h"
 #include "lib/base/unit.h"
@@ -225,9 +226,11 @@ int pl_ctl_cmd_adopt(PlCtl *ctl) {
                         pl_ctl_say("%s", r == -EPERM ? "only root can do this; run it with sudo"
                                                      : strerror(-r));
                         status = PL_EXIT_BAD;
-                } else
+                } else if (!ctl->adopt.at_start)
                         status = repair(ctl, &run);
         }
+        if (status < 0 && ctl->adopt.at_start)
+                status = pl_adopt_at_start(&plan, &run, ctl->adopt.root);
         if (status < 0)
                 status = pl_adopt_plan_make(ctl, &plan, &run);
         if (status < 0)

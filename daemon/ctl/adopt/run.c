@@ -417,6 +417,33 @@ static int run_steps(PlAdoptRun *run, int guardian_fd) {
         return 0;
 }
 
+/* ---- while nothing runs ---- */
+
+void pl_adopt_end(PlAdoptRun *run) {
+        forget(run);
+}
+
+int pl_adopt_write(PlAdoptRun *run) {
+        int r = pl_adopt_save(run, PL_ADOPT_STOPPED), n = 0;
+
+        if (r < 0)
+                return r;
+        pl_adopt_point("stopped");
+        for (size_t i = 0; i < run->journal.n_items; i++) {
+                const PlAdoptItem *item = &run->journal.items[i];
+
+                pl_adopt_shorten(run, item);
+                r = rewrite_hostconfig(run, item);
+                if (r < 0)
+                        pl_ctl_say("%s: its log options stay as they are: %s", item->name,
+                                   strerror(-r));
+                n += r >= 0;
+                pl_adopt_point("rewriting");
+        }
+        forget(run);
+        return n;
+}
+
 /* ---- after an accident ---- */
 
 static bool is_same_boot(const PlAdoptRun *run) {

@@ -29,7 +29,7 @@ test_the_status_says_that_it_is_a_dry_run() {
 
 test_systemd_finds_no_fault_with_the_units() {
     local out
-    out=$(systemd-analyze verify --man=no plimsolld.service plimsolld.socket \
+    out=$(systemd-analyze verify --man=no plimsolld.service plimsolld.socket plimsoll-adopt.service \
         plimsoll-alert@x.service 2>&1 | grep -i plimsoll || true)
     [ -z "$out" ] || fail "$out"
 }
