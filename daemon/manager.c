@@ -20,6 +20,7 @@
 #include "lib/policy/dump.h"
 #include "logs/live.h"
 #include "logs/paths.h"
+#include "memory/keeper.h"
 #include "oom/explain.h"
 #include "policy-load.h"
 #include "report/gather.h"
@@ -43,6 +44,7 @@ struct PlManager {
 
         PlRegistry *registry;
         PlEnforcer *enforcer;
+        PlKeeper *keeper;
         PlOomExplainer *oom;
         PlHealthAct *health;
         PlLogs *logs;
@@ -65,11 +67,8 @@ struct PlManager {
 
 static int on_added(void *userdata, PlSubject *s) {
         PlManager *m = userdata;
-        int r = pl_enforcer_add(m->enforcer, s);
 
-        if (r >= 0)
-                pl_oom_explainer_add(m->oom, s);
-        return r;
+        return pl_enforcer_add(m->enforcer, s);
 }
 
 static void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
@@ -81,6 +80,7 @@ static void on_removed(void *userdata, PlSubject *s, PlRemoval why) {
                 pl_health_act_remove(m->health, s);
                 pl_logs_remove(m->logs, s->id, why == PL_REMOVAL_GONE);
                 pl_log_paths_remove(m->log_paths, s->id);
+                pl_keeper_removed(m->keeper, s);
         } else {
                 pl_enforcer_remove(m->enforcer, s);
         }
@@ -113,6 +113,7 @@ static void update_log(PlManager *m, PlSubject *s) {
 static void on_inspected(void *userdata, PlSubject *s, bool current) {
         PlManager *m = userdata;
 
+        pl_keeper_seen(m->keeper, s);
         update_log(m, s);
         pl_log_paths_update(m->log_paths, s, false);
         if (current)
@@ -129,6 +130,7 @@ static void on_engine(void *userdata, const PlEngineInfo *info) {
                 pl_enforcer_connected(m->enforcer);
         } else {
                 pl_healthd_set_stale(pl_health_act_patients(m->health), true);
+                pl_keeper_engine_lost(m->keeper);
         }
 }
 
@@ -191,6 +193,7 @@ static void settle(PlManager *m) {
         m->unsettled = false;
         pl_logs_set_policy(m->logs, m->registry->policy, pl_registry_is_dry_run(m->registry));
         PL_MAP_FOREACH(s, m->registry->subjects) {
+                pl_keeper_seen(m->keeper, s);
                 update_log(m, s);
                 pl_log_paths_update(m->log_paths, s, true);
         }
@@ -208,7 +211,14 @@ static void on_stopped(void *userdata) {
         (void)sd_event_exit(m->event, 0);
 }
 
+static void on_swept(void *userdata) {
+        PlManager *m = userdata;
+
+        pl_keeper_sweep(m->keeper, m->registry->policy->daemon.service_max_age_usec);
+}
+
 static const PlEnforceHandlers enforce_handlers = {
+        .swept = on_swept,
         .group = on_group,
         .idle = on_idle,
         .stopped = on_stopped,
@@ -231,7 +241,21 @@ static void on_frozen(void *userdata, const PlSubject *s, bool frozen) {
         pl_healthd_frozen(pl_health_act_patients(m->health), s->id, frozen);
 }
 
+static bool on_recall_kills(void *userdata, const PlSubject *s, PlOomHistory *ret) {
+        PlManager *m = userdata;
+
+        return pl_keeper_recall_kills(m->keeper, s, ret);
+}
+
+static void on_remember_kills(void *userdata, const PlSubject *s, const PlOomHistory *h) {
+        PlManager *m = userdata;
+
+        pl_keeper_remember_kills(m->keeper, s, h);
+}
+
 static const PlOomHandlers oom_handlers = {
+        .recall = on_recall_kills,
+        .remember = on_remember_kills,
         .limit = on_limit,
         .killed = on_killed,
         .frozen = on_frozen,
@@ -249,6 +273,43 @@ static void on_slow(void *userdata, const PlSubject *s, PlSlowReading *ret) {
         const PlManager *m = userdata;
 
         pl_enforcer_slow(m->enforcer, s, ret);
+}
+
+static void on_usage(void *userdata, const PlSubject *s, PlUsage *ret) {
+        const PlManager *m = userdata;
+
+        pl_enforcer_usage(m->enforcer, s, ret);
+}
+
+static void on_limits(void *userdata, const PlSubject *s, PlMemoryLimits *ret) {
+        bool ours;
+        _cleanup_free_ char *text = pl_enforcer_describe(s, &ours);
+
+        (void)snprintf(ret->text, sizeof(ret->text), "%s", text ?: "");
+        if (ours && s->service)
+                (void)snprintf(ret->by, sizeof(ret->by), "%s%s", s->service->name ? "Service " : "",
+                               s->service->name ?: "Defaults");
+        else
+                (void)snprintf(ret->by, sizeof(ret->by), "engine");
+}
+
+static const PlKeeperHandlers keeper_handlers = {
+        .usage = on_usage,
+        .limits = on_limits,
+};
+
+static void on_ended(void *userdata, const PlSubject *s, const PlEnding *ending, const char *words,
+                     const char *reason) {
+        PlManager *m = userdata;
+
+        pl_keeper_ended(m->keeper, s, ending, words, reason);
+}
+
+static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
+        PlManager *m = userdata;
+
+        if (m->keeper)
+                pl_keeper_entry(m->keeper, entry);
 }
 
 static void finish_stop(PlManager *m) {
@@ -274,6 +335,7 @@ static void on_health_stopped(void *userdata) {
 static const PlHealthActHandlers health_handlers = {
         .memory = on_memory,
         .slow = on_slow,
+        .ended = on_ended,
         .stopped = on_health_stopped,
 };
 
@@ -650,7 +712,7 @@ static int open_status(PlManager *m) {
         m->sources = (PlSources){
                 .registry = m->registry,
                 .enforcer = m->enforcer,
-                .oom = m->oom,
+                .keeper = m->keeper,
                 .health = m->health,
                 .logs = m->logs,
                 .log_paths = m->log_paths,
@@ -682,12 +744,15 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         m->event = sd_event_ref(event);
         m->options = *options;
         m->policy.file = options->policy_file;
-        m->reporter = (PlReporter){ .changed = on_changed, .userdata = m };
+        m->reporter = (PlReporter){ .changed = on_changed, .listen = on_entry, .userdata = m };
         r = pl_gather_new(m->event, &m->reporter, &m->gather);
         if (r >= 0)
                 r = open_registry(m);
         if (r >= 0)
                 r = open_kernel(m);
+        if (r >= 0)
+                r = pl_keeper_new(m->registry, m->options.state_dir, &keeper_handlers, m,
+                                  &m->keeper);
         if (r >= 0)
                 r = open_logs(m);
         if (r >= 0 && !pl_registry_is_dry_run(m->registry)) {
@@ -729,6 +794,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->reporter.stream = NULL;
         m->ctl = pl_ctl_server_free(m->ctl);
         m->oom = pl_oom_explainer_free(m->oom);
+        m->keeper = pl_keeper_free(m->keeper);       /* writes what the others have told it */
         m->registry = pl_registry_free(m->registry); /* its containers' values go with it */
         m->asks = pl_asks_free(m->asks);
         m->enforcer = pl_enforcer_free(m->enforcer);

@@ -89,6 +89,7 @@ static const PlOption options[] = {
           "time between two looks (2s)" },
         { "iterations", 'n', "COUNT", "top", PL_OPTION_COUNT, IN(iterations),
           "so many looks, then end" },
+        { "all", 'a', NULL, "why", PL_OPTION_FLAG, IN(all), "all ends that are known" },
         { "verbose", 'v', NULL, "check", PL_OPTION_FLAG, IN(verbose), "also what was understood" },
         { "compose", 0, NULL, "import", PL_OPTION_FLAG, IN(compose),
           "the FILEs are compose's own: docker compose reads them" },

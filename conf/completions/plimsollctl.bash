@@ -12,6 +12,7 @@ _plimsollctl_options() {
     case $1 in
     "") echo --control --json --version --help ;;
     status | show | probe | events | reload | rotate) echo --control --json --help ;;
+    why) echo --control --json --all --help ;;
     top) echo --control --json --interval --iterations --help ;;
     wait) echo --control --json --for --timeout --help ;;
     logs)
@@ -28,7 +29,7 @@ _plimsollctl_options() {
 }
 
 _plimsollctl() {
-    local commands="status show probe top events wait reload rotate logs check import adopt-logs help"
+    local commands="status show probe why top events wait reload rotate logs check import adopt-logs help"
     local states="healthy degraded unhealthy starting unknown absent finished created running paused restarting removing exited dead"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
     local control=()
@@ -67,7 +68,7 @@ _plimsollctl() {
     fi
     case $command in
     "") mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-    show | probe | wait | rotate | logs | adopt-logs)
+    show | probe | why | wait | rotate | logs | adopt-logs)
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
         ;;
     check | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show probe top events wait reload rotate logs check import adopt-logs help
+set -l commands status show probe why top events wait reload rotate logs check import adopt-logs help
 
 function __plimsollctl_names
     set -l control
@@ -23,6 +23,7 @@ complete -c plimsollctl -s h -l help -d 'Show help'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'All containers: health, limits, usage'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a show -d 'Everything about one container'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a probe -d 'Ask a service now, and show what it answers'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a why -d 'Why it ended last, with the evidence'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a top -d 'Status, again and again, with CPU in use'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'What happens from now on'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a wait -d 'Until a container is in a state'
@@ -34,7 +35,7 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a adopt-
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a logs -d 'Archives and log as one'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'Of a command or a topic'
 
-complete -c plimsollctl -n '__fish_seen_subcommand_from show probe wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
+complete -c plimsollctl -n '__fish_seen_subcommand_from show probe why wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l compose -d 'The files are of compose itself'
 complete -c plimsollctl -n '__fish_seen_subcommand_from help' -a "$commands names times exit-status"
@@ -42,6 +43,7 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from check' -l policy -r -F -
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent finished created running paused restarting removing exited dead'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'At most so long'
+complete -c plimsollctl -n '__fish_seen_subcommand_from why' -s a -l all -d 'All ends that are known'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two looks'
 complete -c plimsollctl -n '__fish_seen_subcommand_from top' -s n -l iterations -x -d 'So many looks'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l json -d 'The records themselves'

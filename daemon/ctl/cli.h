@@ -48,7 +48,7 @@ typedef struct PlCtlAdopt {
 typedef struct PlCtl {
         const char *control; /* path of the socket */
         bool control_given;  /* on the command line: then it is the one to ask, whoever runs it */
-        bool json, verbose;
+        bool json, verbose, all;
         bool compose;                 /* --compose: the files are compose's own */
         const char *policy, *archive; /* NULL: not given */
         const char *wait_for;         /* --for */

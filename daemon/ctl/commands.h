@@ -17,6 +17,9 @@
         ROW("probe", "NAME", probe, "ask a service now, and show what it answers",                \
             "Prints each address that is tried, what is sent and what comes, and the verdict,\n"  \
             "without secrets. It is no evidence and changes nothing.")                            \
+        ROW("why", "NAME", why, "why it ended last, with the evidence",                           \
+            "Says what is certain or likely, and what would make it certain. NAME may also be\n"  \
+            "a service whose containers are gone.")                                               \
         ROW("top", "", top, "status, again and again, with CPU in use", NULL)                     \
         ROW("events", "", events, "what happens from now on", NULL)                               \
         ROW("wait", "NAME", wait, "until it is --for healthy, or --timeout",                      \

@@ -36,6 +36,8 @@ typedef struct PlEnforceHandlers {
         void (*group)(void *userdata, PlSubject *s, const PlCgroup *g);
         /* no container waits for the kernel: time for what is less urgent */
         void (*idle)(void *userdata);
+        /* a sweep has begun; NULL: nobody asks */
+        void (*swept)(void *userdata);
         /* everything is given back, or cannot be; the answer to pl_enforcer_stop() */
         void (*stopped)(void *userdata);
 } PlEnforceHandlers;

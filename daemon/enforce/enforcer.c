@@ -124,6 +124,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         pl_strays_look(e->places.strays);
         if (++e->sweeps % SWEEPS_PER_RESYNC == 0 || !e->registry->listed)
                 pl_registry_resync(e->registry);
+        if (e->handlers->swept)
+                e->handlers->swept(e->userdata);
         (void)sd_event_source_set_time_relative(source, SWEEP_USEC);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -323,6 +325,26 @@ uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_p
         return which == PL_RESOURCE_MEMORY_MAX && s->facts && s->facts->host.memory > 0
                                ? (uint64_t)s->facts->host.memory
                                : PL_UNLIMITED;
+}
+
+char *pl_enforcer_describe(const PlSubject *s, bool *ret_ours) {
+        const PlHeld *h = s->held;
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = h && h->cgroup ? open_memstream(&text, &size) : NULL;
+
+        *ret_ours = false;
+        for (PlResource r = 0; f && r < _PL_RESOURCE_N; r++) {
+                const PlValue *v = &h->reading.in_force.v[r], fresh = pl_resource_fresh(r);
+                _cleanup_free_ char *value = NULL;
+
+                if (!v->set || !(h->read_mask & (1U << r)) || pl_value_equal(v, &fresh) ||
+                    pl_value_to_string(r, v, &value) < 0)
+                        continue;
+                fprintf(f, "%s%s=%s", ftell(f) > 0 ? " " : "", pl_resource_info(r)->name, value);
+                *ret_ours = *ret_ours || (pl_held_in_force(h) & ~h->restoring & (1U << r));
+        }
+        return f ? pl_take_text(f, &text) : NULL;
 }
 
 /* What the policy asks for and the kernel has; PL_UNLIMITED: nothing. */

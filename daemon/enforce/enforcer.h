@@ -47,6 +47,11 @@ void pl_enforcer_stop(PlEnforcer *e);
  * Return: the memory limit in force, else the engine's; PL_UNLIMITED: none, or not known. */
 uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_policy);
 
+/** pl_enforcer_describe() - the limits that were read last, in words: "MemoryMax=4G CPUQuota=200%"
+ * @ret_ours: one of them at least is the policy's
+ * Return: owned by the caller; NULL: it does not run, or out of memory. */
+char *pl_enforcer_describe(const PlSubject *s, bool *ret_ours);
+
 /** pl_enforcer_usage() - read now. What the kernel does not tell is PL_UNLIMITED. */
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);
 

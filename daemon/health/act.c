@@ -204,6 +204,15 @@ static char *on_words(void *userdata, const char *id) {
         return strdup(pl_last_words_explain(words, last, explained));
 }
 
+static void on_ended(void *userdata, const char *id, const PlEnding *ending, const char *words,
+                     const char *reason) {
+        PlHealthAct *a = userdata;
+        const PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        if (s && a->handlers->ended)
+                a->handlers->ended(a->userdata, s, ending, words, reason);
+}
+
 static void on_run_again(void *userdata, const char *id, const PlEnding *ending, const char *how) {
         PlHealthAct *a = userdata;
         const PlSubject *s = pl_map_get(a->registry->subjects, id);
@@ -290,7 +299,8 @@ static PlEngineAct on_turn(void *userdata, const char *id, PlContainer **c) {
         PlSubject *s = pl_map_get(a->registry->subjects, id);
         Asked *asked = pl_map_get(a->asked, id);
         PlHealthdRestart restart;
-        char window[PL_FORMAT_MAX];
+        char window[PL_FORMAT_MAX], n[16];
+        const PlLogField fields[] = { { "PLIMSOLL_RESTARTS", n }, {} };
 
         /* something has happened to it that we do not know yet: decide again when we do */
         if (!s || !asked || s->inspect_in_flight || s->inspect_due ||
@@ -300,8 +310,9 @@ static PlEngineAct on_turn(void *userdata, const char *id, PlContainer **c) {
         asked->sent = pl_healthd_begin_restart(a->patients, id, &restart);
         if (asked->sent == PL_RESTART_NOTHING)
                 return PL_ENGINE_NOTHING;
+        (void)snprintf(n, sizeof(n), "%u", restart.n);
         pl_subject_report(a->registry->reporter, s, LOG_WARNING, PL_MESSAGE_RESTARTED,
-                          restart.reason, NULL, "restarting it, %u of at most %u in %s: %s",
+                          restart.reason, fields, "restarting it, %u of at most %u in %s: %s",
                           restart.n, restart.budget->n,
                           pl_format_sec(restart.budget->window_usec, window), restart.reason);
         pl_health_point(PL_HEALTH_POINT_INTENT);
@@ -548,6 +559,7 @@ static void on_environment_wanted(void *userdata, const char *id) {
 static const PlHealthdHandlers handlers = {
         .changed = on_changed,
         .words = on_words,
+        .ended = on_ended,
         .run_again = on_run_again,
         .restart = on_restart,
         .left = on_left,

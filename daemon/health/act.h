@@ -26,6 +26,10 @@ typedef struct PlHealthActHandlers {
         uint64_t (*memory)(void *userdata, const PlSubject *s, PlUsage *ret_usage);
         /* See pl_enforcer_slow(). */
         void (*slow)(void *userdata, const PlSubject *s, PlSlowReading *ret);
+        /* A run has ended. @words: the end of its log, @reason: of our own restart; NULL: none.
+         * NULL: nobody asks */
+        void (*ended)(void *userdata, const PlSubject *s, const PlEnding *ending, const char *words,
+                      const char *reason);
         /* After pl_health_act_stop(): what was in the middle is done, or is left to the next one.
          */
         void (*stopped)(void *userdata);

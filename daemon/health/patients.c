@@ -20,11 +20,13 @@
 #include "lib/probe/place.h"
 #include "probe/prober.h"
 
-/* The end of a run that the engine's restart policy brings back; told when the kernel has had time
- * to say what it knows of it. */
+/* The end of a run; told when kernel and engine have had time to say what they know of it. */
 typedef struct PlObituary {
         PlEnding ending;
-        uint64_t due_usec; /* CLOCK_MONOTONIC */
+        uint64_t due_usec;    /* CLOCK_MONOTONIC */
+        char *words, *reason; /* its last; and of our own restart. NULL: none */
+        bool told;            /* as an end … */
+        bool again;           /* … and that the engine's restart policy brings it back is due */
 } PlObituary;
 
 /* The end of its last run. */
@@ -840,22 +842,55 @@ static void note_verdict(PlPatient *p, const PlHealthFacts *f) {
 /* The kernel's word of an OOM kill comes within 150 ms of it. */
 #define OBITUARY_USEC (300 * PL_USEC_PER_MSEC)
 
+/* What has come to light since, unless it runs again. */
+static void tell_ended(PlHealthd *h, PlPatient *p, PlObituary *o) {
+        const PlEnding *now = &p->course.ending;
+
+        uint64_t a = now->end_usec, b = o->ending.end_usec;
+
+        /* its event and an inspection differ a little */
+        if (now->ender != PL_ENDER_NONE && (a > b ? a - b : b - a) <= 2 * PL_USEC_PER_SEC)
+                o->ending = *now;
+        if (!o->told && h->handlers->ended)
+                h->handlers->ended(h->userdata, p->id, &o->ending, o->words, o->reason);
+        o->told = true;
+}
+
+static void bury(PlPatient *p) {
+        PlObituary *o = TAKE_PTR(p->last.obituary);
+
+        if (!o)
+                return;
+        free(o->words);
+        free(o->reason);
+        free(o);
+}
+
 /* It ended just now. A loop is told as one, by its health. */
 static void note_end(PlHealthd *h, PlPatient *p) {
         const char *policy = p->facts.restart_policy;
         PlEnder ender = p->course.ending.ender;
         bool by_itself = ender == PL_ENDER_ITSELF || ender == PL_ENDER_SIGKILL ||
                          ender == PL_ENDER_OOM || ender == PL_ENDER_HOST_OOM;
+        PlObituary *o = p->last.obituary;
 
-        if (!by_itself || p->last.obituary || !*policy || pl_streq(policy, "no") ||
-            pl_ending_crashes(&p->course.ending, false, pl_clock_usec(CLOCK_REALTIME)) > 0)
+        if (o) {
+                tell_ended(h, p, o);
+                bury(p);
+        }
+        p->last.obituary = o = calloc(1, sizeof(*o));
+        if (!o)
                 return;
-        p->last.obituary = calloc(1, sizeof(*p->last.obituary));
-        if (!p->last.obituary)
-                return;
-        p->last.obituary->ending = p->course.ending;
-        p->last.obituary->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
-        p->wakeup_usec = PL_MIN(p->wakeup_usec, p->last.obituary->due_usec);
+        o->ending = p->course.ending;
+        o->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
+        o->again = by_itself && *policy && !pl_streq(policy, "no") &&
+                   pl_ending_crashes(&p->course.ending, false, pl_clock_usec(CLOCK_REALTIME)) == 0;
+        /* it may be gone with its log in a moment */
+        if (o->ending.exit_code != 0 && h->handlers->words)
+                o->words = h->handlers->words(h->userdata, p->id);
+        if (ender == PL_ENDER_PLIMSOLL)
+                o->reason = strdup(p->health.reason);
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, o->due_usec);
         wake_at(h, p->wakeup_usec);
 }
 
@@ -869,13 +904,13 @@ static uint64_t tell_end(PlHealthd *h, PlPatient *p, uint64_t now) {
                 return PL_TIME_INFINITY;
         if (now < o->due_usec)
                 return o->due_usec;
-        if (runs && p->facts.started_usec <= o->ending.end_usec) /* not inspected since */
-                return now + OBITUARY_USEC;
-        if ((runs || p->facts.phase == PL_PHASE_RESTARTING) && h->handlers->run_again)
+        tell_ended(h, p, o);
+        if (o->again && runs && p->facts.started_usec <= o->ending.end_usec)
+                return now + OBITUARY_USEC; /* not inspected since */
+        if (o->again && (runs || p->facts.phase == PL_PHASE_RESTARTING) && h->handlers->run_again)
                 h->handlers->run_again(h->userdata, p->id, &o->ending,
                                        describe(p, &o->ending, how));
-        p->last.obituary = NULL;
-        free(o);
+        bury(p);
         return PL_TIME_INFINITY;
 }
 
@@ -920,7 +955,7 @@ static PlPatient *patient_free(PlPatient *p) {
                 return NULL;
         composed_free(p->compose);
         free(p->last.words);
-        free(p->last.obituary);
+        bury(p);
         free(p);
         return NULL;
 }
@@ -1184,6 +1219,10 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         take_words(h, p, c);
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->course.ending, c, pl_clock_usec(CLOCK_REALTIME));
+        if (p->course.ending.ender != PL_ENDER_NONE &&
+            (before.ending.ender == PL_ENDER_NONE ||
+             before.ending.end_usec != p->course.ending.end_usec))
+                note_end(h, p); /* its event is lost, or still to come */
         r = set_probe(h, p, c, netns);
         if (first && pl_restart_is_under_way(&p->course.restart) &&
             p->course.restart.ran_usec == c->started_usec)
@@ -1229,6 +1268,8 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
         pl_course_event(&p->course, p->facts.restart_policy, event);
         if (event->action == PL_EVENT_DIE && before.ending.ender == PL_ENDER_NONE)
                 note_end(h, p);
+        else if (event->action == PL_EVENT_STOP && p->last.obituary)
+                pl_ending_event(&p->last.obituary->ending, event);
         remember(h, p, &before);
 }
 
@@ -1283,6 +1324,8 @@ void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
                 report(h, p, &f, &change);
         if (gone && p->looked_usec > 0)
                 note_removal(h, p);
+        if (p->last.obituary)
+                tell_ended(h, p, p->last.obituary);
         pl_prober_remove(h->prober, id);
         (void)pl_map_remove(h->patients, id);
         patient_free(p);

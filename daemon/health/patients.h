@@ -44,6 +44,10 @@ typedef struct PlHealthdHandlers {
         /* Its last words, which go after how it ended. NULL: not to be had. Return: owned by the
          * caller; NULL: there are none. */
         char *(*words)(void *userdata, const char *id);
+        /* A run has ended: once for each, a moment after it, with the end of its log (printable)
+         * and the reason of our own restart; NULL: none. NULL: not told */
+        void (*ended)(void *userdata, const char *id, const PlEnding *ending, const char *words,
+                      const char *reason);
         /* It has ended by itself, and the engine's restart policy brings it back. NULL: not told */
         void (*run_again)(void *userdata, const char *id, const PlEnding *ending, const char *how);
         /*

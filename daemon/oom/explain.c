@@ -15,7 +15,6 @@
 
 typedef struct Kept {
         char id[PL_ID_MAX];
-        PlOomHistory *history; /* NULL: no kill was seen */
         PlOomPressure pressure;
 } Kept;
 
@@ -105,14 +104,15 @@ static void report(const PlOomExplainer *o, const PlSubject *s, int priority,
         pl_subject_report(o->registry->reporter, s, priority, message_id, NULL, fields, "%s", text);
 }
 
-/* After a restart of plimsolld `plimsollctl show` and "how often lately" still need it. */
-static void remember(const PlOomExplainer *o, const PlSubject *s, const PlOomHistory *h) {
-        int r = pl_state_dir_save_oom(o->registry->state_dir, s->id, h);
+/* Also for other containers of its service: each kill is told with how often lately. */
+static void remember(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
+        _cleanup_free_ PlOomHistory *h = calloc(1, sizeof(*h));
 
-        if (r < 0)
-                pl_log_warning("%s: cannot save its OOM kills, they are lost when plimsolld ends: "
-                               "%s",
-                               pl_subject_name(s), strerror(-r));
+        if (!h)
+                return;
+        (void)o->handlers->recall(o->userdata, s, h);
+        pl_oom_history_add(h, r);
+        o->handlers->remember(o->userdata, s, h);
 }
 
 /* Return: what is kept of a container, made if need be; NULL: out of memory. */
@@ -144,18 +144,11 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         PlOomExplainer *o = userdata;
         PlSubject *s = pl_map_get(o->registry->subjects, id);
         _cleanup_free_ char *text = NULL;
-        Kept *k;
 
         if (!s)
                 return;
         surround(o, s, r);
-        k = kept_ensure(o, s);
-        if (k && !k->history)
-                k->history = calloc(1, sizeof(*k->history));
-        if (k && k->history) {
-                pl_oom_history_add(k->history, r);
-                remember(o, s, k->history);
-        }
+        remember(o, s, r);
         text = pl_oom_text(r);
         if (text)
                 report(o, s, LOG_ERR, PL_MESSAGE_OOM_KILLED, r, text);
@@ -167,12 +160,12 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
 static void on_named(void *userdata, const char *id, const PlKmsgKill *kill) {
         PlOomExplainer *o = userdata;
         PlSubject *s = pl_map_get(o->registry->subjects, id);
-        Kept *k = s ? pl_map_get(o->kept, id) : NULL;
+        _cleanup_free_ PlOomHistory *h = s ? calloc(1, sizeof(*h)) : NULL;
 
-        if (!k || !k->history)
+        if (!h || !o->handlers->recall(o->userdata, s, h))
                 return;
-        pl_oom_history_name(k->history, kill, id);
-        remember(o, s, k->history);
+        pl_oom_history_name(h, kill, id);
+        o->handlers->remember(o->userdata, s, h);
 }
 
 static void on_pressed(void *userdata, const char *id, const PlOomRing *ring,
@@ -233,7 +226,6 @@ static void kept_free(PlOomExplainer *o, Kept *k) {
         if (!k)
                 return;
         (void)pl_map_remove(o->kept, k->id);
-        free(k->history);
         free(k);
 }
 
@@ -272,20 +264,4 @@ void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlC
         if (r < 0 && r != -ENOENT && r != -ENODEV)
                 pl_subject_report(o->registry->reporter, s, LOG_WARNING, NULL, strerror(-r), NULL,
                                   "OOM kills in it will not be explained: %s", strerror(-r));
-}
-
-void pl_oom_explainer_add(PlOomExplainer *o, const PlSubject *s) {
-        PlOomHistory *h = pl_state_dir_load_oom(o->registry->state_dir, s->id);
-        Kept *k = h ? kept_ensure(o, s) : NULL;
-
-        if (k)
-                k->history = h;
-        else
-                free(h);
-}
-
-const PlOomHistory *pl_oom_explainer_history(const PlOomExplainer *o, const PlSubject *s) {
-        const Kept *k = pl_map_get(o->kept, s->id);
-
-        return k ? k->history : NULL;
 }

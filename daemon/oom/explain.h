@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * OOM: explains the kernel's kills and pressure with what was going on around them, reports them,
- * and remembers them for each container.
+ * OOM: explains the kernel's kills and pressure with what was going on around them, and reports
+ * them. They are remembered for the service, which outlives its containers.
  */
 
 #include "oom/watch.h"
@@ -15,6 +15,9 @@ typedef struct PlOomHandlers {
         /* the limit in force, and (PL_UNLIMITED: none) what the policy asks for */
         uint64_t (*limit)(void *userdata, const PlSubject *s, PlResource which,
                           uint64_t *ret_policy);
+        /* what is kept of the kills of its service. recall: false: there were none */
+        bool (*recall)(void *userdata, const PlSubject *s, PlOomHistory *ret);
+        void (*remember)(void *userdata, const PlSubject *s, const PlOomHistory *h);
         /* reported already; @victim: as the engine sees it, 0: not known, or there are more;
          * @host: for lack of memory on the host, not for the container's limit */
         void (*killed)(void *userdata, const PlSubject *s, pid_t victim, bool host);
@@ -28,9 +31,6 @@ int pl_oom_explainer_new(PlRegistry *registry, const PlCgroupMounts *mounts,
                          const PlOomHandlers *handlers, void *userdata, PlOomExplainer **ret);
 PlOomExplainer *pl_oom_explainer_free(PlOomExplainer *o); /* returns NULL */
 
-/** pl_oom_explainer_add() - recalls what an earlier plimsolld has seen. */
-void pl_oom_explainer_add(PlOomExplainer *o, const PlSubject *s);
-
 /** pl_oom_explainer_remove() - the engine has removed it; a report under way is made now. */
 void pl_oom_explainer_remove(PlOomExplainer *o, const PlSubject *s);
 
@@ -39,6 +39,3 @@ void pl_oom_explainer_died(PlOomExplainer *o, const PlSubject *s);
 
 /** pl_oom_explainer_set_group() - @g: borrowed until the next call; NULL: it has none. */
 void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlCgroup *g);
-
-/** pl_oom_explainer_history() - Return: borrowed; NULL: no kill was seen. */
-const PlOomHistory *pl_oom_explainer_history(const PlOomExplainer *o, const PlSubject *s);

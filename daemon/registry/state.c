@@ -225,13 +225,6 @@ static int load_beside(PlStateDir *d, const char *id, const char *what, char **r
         return read_file(d, name_of(id, what, name), ret, ret_n);
 }
 
-int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h) {
-        char *text = NULL;
-
-        (void)pl_oom_history_format(h, &text);
-        return save_beside(d, id, "oom", text, false);
-}
-
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id) {
         _cleanup_free_ PlOomHistory *h = NULL;
         _cleanup_free_ char *text = NULL;

@@ -49,10 +49,8 @@ int pl_state_dir_load(PlStateDir *d, const char *id, PlContainerState *ret);
 /** pl_state_dir_remove() - of its limits alone. Return: 0 (also when there is none), -errno. */
 int pl_state_dir_remove(PlStateDir *d, const char *id);
 
-/** pl_state_dir_save_oom() - Return: 0, -ENOMEM, -errno. */
-int pl_state_dir_save_oom(PlStateDir *d, const char *id, const PlOomHistory *h);
-
-/** pl_state_dir_load_oom() - Return: owned by the caller; NULL: none, or broken (reported). */
+/** pl_state_dir_load_oom() - the kills that an older plimsoll kept by container. Return: owned by
+ * the caller; NULL: none, or broken (reported). */
 PlOomHistory *pl_state_dir_load_oom(PlStateDir *d, const char *id);
 
 /** pl_state_dir_save_restart() - Return: 0, -ENOMEM, -errno. */

@@ -40,8 +40,18 @@ static json_t *get_container(void *userdata, const PlCtlRequest *q, unsigned *st
         json_t *absent = s ? NULL : pl_snapshot_absent(e->from, q->name);
 
         if (s)
-                return pl_snapshot_container(e->from, s);
+                return pl_snapshot_show(e->from, s);
+        if (!absent)
+                absent = pl_snapshot_gone(e->from, q->name);
         return absent ?: no_container(e, q->name, status);
+}
+
+static json_t *get_past(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        const PlEndpoints *e = userdata;
+        json_t *past = pl_snapshot_past(e->from, pl_registry_find(e->from->registry, q->name),
+                                        q->name);
+
+        return past ?: no_container(e, q->name, status);
 }
 
 static json_t *get_findings(void *userdata, const PlCtlRequest *q, unsigned *status) {
@@ -115,6 +125,7 @@ static json_t *post_probe(void *userdata, const PlCtlRequest *q, unsigned *statu
 const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
         { "GET", "/v1/containers/*", get_container, PL_CTL_CONNECTED },
+        { "GET", "/v1/containers/*/past", get_past, PL_CTL_CONNECTED },
         { "GET", "/v1/findings", get_findings, PL_CTL_CONNECTED },
         { "GET", "/v1/events", NULL, PL_CTL_CONNECTED },
         { "POST", "/v1/reload", post_reload, PL_CTL_CONNECTED },

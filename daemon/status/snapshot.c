@@ -6,10 +6,13 @@
 
 #include "status/snapshot.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "lib/base/message.h"
 #include "lib/base/similar.h"
 #include "lib/base/unit.h"
+#include "lib/evidence/recount.h"
 #include "lib/status/summary.h"
 #include "lib/status/wire.h"
 #include "status/findings.h"
@@ -124,14 +127,19 @@ char *pl_snapshot_line(const PlSources *from) {
 
 /* "oom_reports": […], where there are any. */
 static void add_kills(const PlSources *from, const PlSubject *s, PlContainerStatus *c) {
-        const PlOomHistory *h = pl_oom_explainer_history(from->oom, s);
-        json_t *list = h ? json_array() : NULL;
+        uint64_t n = pl_keeper_n_kills(from->keeper, s);
+        _cleanup_free_ PlMemory *m = n > 0 ? malloc(sizeof(*m)) : NULL;
+        json_t *list;
         const PlOomReport *r;
 
-        /* the group counts from its own start, and is gone when the container does not run */
-        if (h && (c->oom_kills == PL_UNLIMITED || c->oom_kills < h->total))
-                c->oom_kills = h->total;
-        for (unsigned i = 0; list && (r = pl_oom_history_get(h, i)) != NULL; i++)
+        /* the group counts from its own start, and is gone when the container does not run; these
+         * are those of the service */
+        if (n > 0 && (c->oom_kills == PL_UNLIMITED || c->oom_kills < n))
+                c->oom_kills = n;
+        if (!m || pl_keeper_get(from->keeper, s, m) < 0)
+                return;
+        list = json_array();
+        for (unsigned i = 0; list && (r = pl_oom_history_get(&m->oom, i)) != NULL; i++)
                 (void)json_array_append_new(
                                 list, pl_oom_json(r, pl_subject_name(s), PL_MESSAGE_OOM_KILLED));
         if (list)
@@ -202,6 +210,22 @@ static void add_health(const PlSources *from, const PlSubject *s, PlContainerSta
         add_recovery(from, s, c);
 }
 
+/* "remembered": of its service, where there is anything to tell. */
+static void add_past(const PlSources *from, const PlSubject *s, json_t *o) {
+        _cleanup_free_ PlMemory *m = malloc(sizeof(*m));
+
+        if (o && m && pl_keeper_get(from->keeper, s, m) >= 0)
+                (void)json_object_set_new(o, "remembered",
+                                          pl_recount(m, pl_clock_usec(CLOCK_REALTIME)));
+}
+
+json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s) {
+        json_t *o = pl_snapshot_container(from, s);
+
+        add_past(from, s, o);
+        return o;
+}
+
 json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
         const PlHeld *h = s->held;
         const PlModels *models = pl_health_act_models(from->health, s);
@@ -258,6 +282,33 @@ static json_t *absent_new(const PlHealthdView *v) {
         };
 
         return pl_wire_container(&c);
+}
+
+json_t *pl_snapshot_gone(const PlSources *from, const char *name) {
+        _cleanup_free_ PlMemory *m = malloc(sizeof(*m));
+        json_t *o;
+
+        if (!m || pl_keeper_find(from->keeper, name, m) < 0)
+                return NULL;
+        o = absent_new(&(PlHealthdView){ .state = PL_HEALTH_UNKNOWN,
+                                         .service = *m->section ? m->section : "defaults" });
+        if (!o)
+                return NULL;
+        (void)json_object_set_new(o, "name",
+                                  json_string(*m->container ? m->container : m->identity.title));
+        (void)json_object_set_new(o, "phase", json_string("gone"));
+        (void)json_object_set_new(o, "oom_kills", json_integer((json_int_t)m->oom.total));
+        (void)json_object_set_new(o, "remembered", pl_recount(m, pl_clock_usec(CLOCK_REALTIME)));
+        return o;
+}
+
+json_t *pl_snapshot_past(const PlSources *from, const PlSubject *s, const char *name) {
+        _cleanup_free_ PlMemory *m = malloc(sizeof(*m));
+        int r = !m ? -ENOMEM : s ? pl_keeper_get(from->keeper, s, m) : -ENOENT;
+
+        if (m && r == -ENOENT)
+                r = pl_keeper_find(from->keeper, name, m);
+        return r < 0 ? NULL : pl_recount_document(m, pl_clock_usec(CLOCK_REALTIME));
 }
 
 json_t *pl_snapshot_absent(const PlSources *from, const char *service) {

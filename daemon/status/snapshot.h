@@ -17,9 +17,21 @@ char *pl_snapshot_line(const PlSources *from);
 /** pl_snapshot_container() - "containers" has one of these for each. New reference, or NULL. */
 json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s);
 
+/** pl_snapshot_show() - the same, and what is remembered of its service, which is read from disk.
+ */
+json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s);
+
 /** pl_snapshot_absent() - of a required service without a container. New reference; NULL: it is
  * none, or out of memory. */
 json_t *pl_snapshot_absent(const PlSources *from, const char *service);
+
+/** pl_snapshot_gone() - of a service that has no container any more, as far as it is remembered.
+ * New reference; NULL: nobody remembers it, or out of memory. */
+json_t *pl_snapshot_gone(const PlSources *from, const char *name);
+
+/** pl_snapshot_past() - all that is known of a service. @s: a container of it; NULL: there is none,
+ * find it by @name. New reference; NULL: nothing, or out of memory. */
+json_t *pl_snapshot_past(const PlSources *from, const PlSubject *s, const char *name);
 
 /** pl_snapshot_similar() - the name of a container or service that was probably meant. Return:
  * borrowed until the loop goes on; NULL: none is near. */

@@ -7,7 +7,7 @@
 #include "health/act.h"
 #include "logs/live.h"
 #include "logs/paths.h"
-#include "oom/explain.h"
+#include "memory/keeper.h"
 
 /* The state of the policy; kept by the manager. */
 typedef struct PlPolicyState {
@@ -20,7 +20,7 @@ typedef struct PlPolicyState {
 typedef struct PlSources {
         const PlRegistry *registry;
         const PlEnforcer *enforcer;
-        const PlOomExplainer *oom;
+        PlKeeper *keeper; /* reads files when it is asked */
         const PlHealthAct *health;
         const PlLogs *logs;
         const PlLogPaths *log_paths;

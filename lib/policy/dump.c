@@ -225,7 +225,7 @@ static int fill(const PlPolicy *p, Table *limits, Table *duties, uint32_t mask) 
 }
 
 static void print_daemon(FILE *f, const PlPolicy *p) {
-        char budget[PL_FORMAT_MAX];
+        char budget[PL_FORMAT_MAX], age[PL_FORMAT_MAX];
 
         fprintf(f, "engine           %s\n", p->daemon.engine);
         fprintf(f, "metrics          %s\n",
@@ -236,6 +236,8 @@ static void print_daemon(FILE *f, const PlPolicy *p) {
                 fprintf(f, "holes in logs    below %u%% free\n", p->daemon.log_punch_below_percent);
         else
                 fprintf(f, "holes in logs    only where LogMethod=punch\n");
+        fprintf(f, "service memory   kept for %s\n",
+                pl_format_sec(p->daemon.service_max_age_usec, age));
         fprintf(f, "dry run          %s\n",
                 p->daemon.dry_run ? "yes: nothing is changed, only said" : "no");
         fprintf(f, "restore on stop  %s\n", p->daemon.restore_on_stop ? "yes" : "no");

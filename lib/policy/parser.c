@@ -220,6 +220,7 @@ static const PlDaemonPolicy daemon_defaults = {
         .engine = (char *)"unix:///run/docker.sock",
         .log_archive_budget_bytes = GIB(2),
         .log_punch_below_percent = 10,
+        .service_max_age_usec = 90 * PL_USEC_PER_DAY,
 };
 
 static const PlService service_defaults = {
@@ -1051,6 +1052,8 @@ static const Key policy_keys[] = {
           "a share of the file system that is free, from 0% to 50% such as 10%; 0% for never",
           NULL },
         { "LogAdopt", PL_SECTION_DAEMON, set_boolean, D(log_adopt), 0, 0, A_YES, NULL },
+        { "ServiceMaxAge", PL_SECTION_DAEMON, set_sec, D(service_max_age_usec), PL_USEC_PER_HOUR,
+          PL_TIME_INFINITY, "a time span of at least 1h such as 90d, or infinity", NULL },
         { "DryRun", PL_SECTION_DAEMON, set_boolean, D(dry_run), 0, 0, A_YES, NULL },
         { "RestoreOnStop", PL_SECTION_DAEMON, set_boolean, D(restore_on_stop), 0, 0, A_YES, NULL },
         { "ProtectSlice", PL_SECTION_DAEMON, set_boolean, D(protect_slice), 0, 0, A_YES, NULL },

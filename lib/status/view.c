@@ -324,7 +324,7 @@ int pl_view_is_good(const json_t *status) {
 static const char *const known[] = {
         "id",       "name",   "service",  "image",     "phase",         "health",         "reason",
         "limits",   "log",    "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
-        "findings", "models", "verdicts", "recovery",  "health_since",
+        "findings", "models", "verdicts", "recovery",  "health_since",  "remembered",
 };
 
 static int print_title(FILE *f, const json_t *c, const PlViewOptions *o) {
@@ -532,6 +532,18 @@ static int print_counters(FILE *f, const json_t *c, const PlLook *look) {
                            bool_of(c, "repairs_paused") ? "; repairs are paused" : "");
 }
 
+/* Of its service, whose containers come and go. */
+static int print_remembered(FILE *f, const json_t *c, const PlLook *look) {
+        const json_t *line;
+        int r = 0;
+        size_t i;
+
+        json_array_foreach(json_object_get(c, "remembered"), i, line) if (r == 0) r =
+                        print_field(f, look, i == 0 ? "remembered" : "", PL_TINT_NONE, "%s",
+                                    json_string_value(line) ? json_string_value(line) : "?");
+        return r;
+}
+
 static bool is_known(const char *key) {
         for (size_t i = 0; i < PL_ARRAY_SIZE(known); i++)
                 if (pl_streq(known[i], key))
@@ -676,6 +688,8 @@ static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
                 r = print_container_findings(f, c, look);
         if (r == 0)
                 r = print_counters(f, c, look);
+        if (r == 0)
+                r = print_remembered(f, c, look);
         if (r == 0)
                 r = print_other_fields(f, c, look);
         if (r == 0)

@@ -147,10 +147,10 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     report_of other advice | grep -q 'set MemoryMax=64M in a section of its own, \[Service '
 }
 
-@test "how often lately is known after a restart of plimsolld, and forgotten with the container" {
+@test "how often lately outlives plimsolld, and the container" {
     docker run -d --name eater "$BB" sh -c "$EAT; while [ ! -f /go ]; do sleep 0.1; done; $EAT; sleep 100000" >/dev/null
     wait_until 5 gives 1 reports eater
-    local before after id
+    local before after
     before=$(report_of eater message)
     daemon_end KILL
     daemon_begin
@@ -163,10 +163,24 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     [ "$(report_of eater kills_1h)" = 2 ]
     report_of eater advice | grep -qF '2 times in an hour'
     [ "$(grep -c 'OOM kill: ' "$LOG")" = 2 ]
-    id=$(id_of eater)
-    [ -f "$T/state/containers/$id.oom" ]
+    [ "$(stat -c %a "$T"/state/services/*eater-*.json)" = 600 ]
     docker rm -f eater >/dev/null
-    wait_until 5 test ! -e "$T/state/containers/$id.oom"
+    # it is gone, and still known: by the daemon, and without it
+    wait_until 5 ctl show eater
+    ctl show eater | grep -q 'OOM kills 2'
+    show eater | jq -r '.remembered[]'
+    show eater | jq -r '.remembered[0]' | grep -qE '^killed 2 times in .* at 48.0M; peak before each 4[0-9.]+M'
+    ctl why eater | grep -q '^eater ended '
+    jq -e '.version == 1 and .oom.total == 2 and (.ends | length) >= 1' "$T"/state/services/*eater-*.json
+    # made anew under the same name, with more memory
+    docker run -d --name eater "$BB" sleep 100000 >/dev/null
+    wait_until 5 gives running status_of eater .phase
+    wait_until 5 gives 2 status_of eater .oom_kills
+    daemon_end
+    daemon_begin
+    wait_until 5 gives 2 status_of eater .oom_kills
+    report_of eater limit_bytes
+    [ "$(report_of eater limit_bytes)" = $((48 * MIB)) ]
 }
 
 @test "hostile names of processes do no harm" {

@@ -59,8 +59,16 @@ bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret
         return true;
 }
 
-const PlOomHistory *pl_oom_explainer_history(const PlOomExplainer *o, const PlSubject *s) {
-        return NULL;
+uint64_t pl_keeper_n_kills(const PlKeeper *k, const PlSubject *s) {
+        return 0;
+}
+
+int pl_keeper_get(PlKeeper *k, const PlSubject *s, PlMemory *ret) {
+        return -ENOENT;
+}
+
+int pl_keeper_find(PlKeeper *k, const char *name, PlMemory *ret) {
+        return -ENOENT;
 }
 
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret) {

@@ -363,6 +363,7 @@ START_TEST(dump) {
                             "metrics          off\n"
                             "log archives     2G in all\n"
                             "holes in logs    below 10% free\n"
+                            "service memory   kept for 90d\n"
                             "dry run          yes: nothing is changed, only said\n"
                             "restore on stop  no\n"
                             "read from        main.conf\n"

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Memory: what is known of a service, for as long as the service lives, as JSON in one file.
+ *
+ * Containers come and go; whoever follows our advice makes a new one, and that must not erase what
+ * the advice was based on. Everything in it is bounded: rings that drop their oldest, counters, and
+ * spreads. Pure: time is a parameter.
+ */
+
+#include "lib/docker/identity.h"
+#include "lib/evidence/spread.h"
+#include "lib/evidence/why.h"
+
+#define PL_MEMORY_VERSION  1
+#define PL_MEMORY_SIZE_MAX KIB(64) /* of the file */
+
+#define PL_MEMORY_ENDS    20
+#define PL_MEMORY_LOOPS   8
+#define PL_MEMORY_TIMES   16
+#define PL_MEMORY_HEALTH  24
+#define PL_MEMORY_LIMITS  8
+#define PL_MEMORY_PINCHES 8
+
+/* Times: CLOCK_REALTIME in usec; 0: never. */
+typedef struct PlMemoryEnd {
+        uint64_t end_usec, start_usec;
+        int64_t exit_code;
+        char container[128], id[PL_ID_MAX];
+        PlWhy why;
+        bool own; /* not asked for by anybody: it counts for crash loops */
+} PlMemoryEnd;
+
+typedef struct PlMemoryLoop {
+        uint64_t first_usec, last_usec, ends;
+} PlMemoryLoop;
+
+typedef struct PlMemoryRestarts {
+        uint64_t total, gave_up, gave_up_usec; /* plimsolld's own */
+        uint64_t times[PL_MEMORY_TIMES];
+        size_t n_times;
+} PlMemoryRestarts;
+
+typedef struct PlMemoryHealth {
+        uint64_t usec;
+        char from[16], to[16], container[128], reason[192];
+} PlMemoryHealth;
+
+typedef struct PlMemoryLoad {
+        uint64_t peak, peak_usec; /* bytes, or thousandths of a CPU */
+        PlSpread spread;
+} PlMemoryLoad;
+
+/* "MemoryMax=4G CPUQuota=200%", and who had set it. */
+typedef struct PlMemoryLimits {
+        uint64_t usec;
+        char text[256], by[64];
+} PlMemoryLimits;
+
+/* A limit that held it back, without a kill. */
+typedef struct PlMemoryPinch {
+        char limit[32], cause[32];
+        uint64_t episodes, first_usec, last_usec, need;
+} PlMemoryPinch;
+
+typedef struct PlMemory {
+        PlIdentity identity;
+        char section[80];                   /* of the policy; "": [Defaults], or none */
+        char container[128], id[PL_ID_MAX]; /* the last one */
+        uint64_t first_usec, last_usec;     /* seen */
+        PlOomHistory oom;
+        PlMemoryEnd ends[PL_MEMORY_ENDS]; /* oldest first, as all rings here */
+        size_t n_ends;
+        uint64_t ends_total, kinds[_PL_WHY_N];
+        PlMemoryLoop loops[PL_MEMORY_LOOPS];
+        size_t n_loops;
+        uint64_t loops_total;
+        PlMemoryRestarts restarts;
+        PlMemoryHealth health[PL_MEMORY_HEALTH];
+        size_t n_health;
+        PlMemoryLoad memory, cpu;
+        PlMemoryLimits limits[PL_MEMORY_LIMITS];
+        size_t n_limits;
+        PlMemoryPinch pinches[PL_MEMORY_PINCHES];
+        size_t n_pinches;
+} PlMemory;
+
+/** pl_memory_format() - never longer than PL_MEMORY_SIZE_MAX; what is oldest goes for that. Return:
+ * 0 and *ret owned by the caller; -ENOMEM. */
+int pl_memory_format(const PlMemory *m, char **ret);
+
+/** pl_memory_parse() - strict, but for members that it does not know. Return: 0; -EBADMSG;
+ * -EOPNOTSUPP written by a later version; -ENOMEM. */
+int pl_memory_parse(const char *text, size_t size, PlMemory *ret);
+
+/** pl_memory_add_end() - Return: false: it is known (the engine tells of it again). Loops are
+ * counted from ends by itself. What is known of it already is replaced where @end is a surer or a
+ * later word. */
+bool pl_memory_add_end(PlMemory *m, const PlMemoryEnd *end);
+
+/** pl_memory_engine_lost() - ends on request right before were the engine's. Return: whether
+ * anything changed. */
+bool pl_memory_engine_lost(PlMemory *m, uint64_t realtime_usec);
+
+void pl_memory_add_health(PlMemory *m, const PlMemoryHealth *health);
+void pl_memory_add_restart(PlMemory *m, uint64_t realtime_usec);
+
+/** pl_memory_add_limits() - Return: false: the same is in force as before. */
+bool pl_memory_add_limits(PlMemory *m, const PlMemoryLimits *limits);
+
+/** pl_memory_add_load() - a sample. @peak: of the kernel's own counter, which sees what is between
+ * samples; PL_UNLIMITED: not known, as @value may be. */
+void pl_memory_add_load(PlMemoryLoad *l, uint64_t value, uint64_t peak, uint64_t realtime_usec);
+
+/** pl_memory_add_pinch() - an episode. @need: what the limit would have to be, in its unit; 0: not
+ * known */
+void pl_memory_add_pinch(PlMemory *m, const char *limit, const char *cause, uint64_t need,
+                         uint64_t realtime_usec);
+
+#define PL_MEMORY_ADVICE_MAX 256
+
+/** pl_memory_advice() - "killed 3 times in 2 days at 4.0G; peak before each 4.0G", what advice
+ * about its memory is based on. Return: buf; "": nothing was killed. */
+const char *pl_memory_advice(const PlMemory *m, uint64_t now_usec,
+                             char buf[static PL_MEMORY_ADVICE_MAX]);

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The keeper: containers come and go, are recreated, renamed and moved to another section, and what
+ * is known of their service stays. The registry is made by hand; the files are real.
+ */
+
+#include "memory/keeper.h"
+
+#include "base/clock.h"
+#include "lib/base/message.h"
+#include "tmp.h"
+
+static sd_event *event;
+static PlRegistry registry;
+static PlKeeper *keeper;
+static PlService sections[2] = { { .name = (char *)"web" }, { .name = (char *)"front" } };
+static PlUsage usage;
+
+static void on_usage(void *userdata, const PlSubject *s, PlUsage *ret) {
+        *ret = usage;
+}
+
+static void on_limits(void *userdata, const PlSubject *s, PlMemoryLimits *ret) {
+        strcpy(ret->text, "MemoryMax=64M");
+        strcpy(ret->by, "Service web");
+}
+
+static const PlKeeperHandlers handlers = { .usage = on_usage, .limits = on_limits };
+
+/* What it has to do before anybody asks for more. */
+static void settle(void) {
+        for (int i = 0; i < 50; i++)
+                ck_assert_int_ge(sd_event_run(event, 0), 0);
+}
+
+static void begin(void) {
+        ck_assert_int_eq(pl_keeper_new(&registry, tmp, &handlers, NULL, &keeper), 0);
+}
+
+static void setup(void) {
+        tmp_make("/dev/shm"); /* where fsync() costs nothing */
+        ck_assert_int_eq(sd_event_new(&event), 0);
+        registry = (PlRegistry){ .event = event, .synced = true, .subjects = pl_map_new() };
+        ck_assert_int_eq(pl_state_dir_open(tmp, NULL, NULL, &registry.state_dir), 0);
+        pl_usage_init(&usage);
+        usage.memory_bytes = MIB(10);
+        usage.memory_peak_bytes = MIB(20);
+        usage.cpu_usec = 0;
+        begin();
+}
+
+static void teardown(void) {
+        PlSubject *s;
+
+        keeper = pl_keeper_free(keeper);
+        PL_MAP_FOREACH(s, registry.subjects) {
+                free(s->facts->labels);
+                free(s->facts);
+                (void)pl_map_remove(registry.subjects, s->id);
+                free(s);
+        }
+        registry.subjects = pl_map_free(registry.subjects);
+        registry.state_dir = pl_state_dir_free(registry.state_dir);
+        event = sd_event_unref(event);
+        tmp_remove();
+}
+
+/* A container of compose's shop/web; @letter: of its id. */
+static PlSubject *subject_new(char letter, const char *name, const PlService *section) {
+        PlSubject *s = calloc(1, sizeof(*s));
+
+        ck_assert_ptr_nonnull(s);
+        memset(s->id, letter, sizeof(s->id) - 1);
+        s->service = section;
+        s->facts = calloc(1, sizeof(*s->facts));
+        s->facts->name = (char *)name;
+        s->facts->phase = PL_PHASE_RUNNING;
+        s->facts->pid = 1;
+        s->facts->labels = calloc(2, sizeof(PlPair));
+        s->facts->labels[0] = (PlPair){ (char *)"com.docker.compose.project", (char *)"shop" };
+        s->facts->labels[1] = (PlPair){ (char *)"com.docker.compose.service", (char *)"web" };
+        s->facts->n_labels = 2;
+        ck_assert_int_eq(pl_map_put(registry.subjects, s->id, s), 0);
+        pl_keeper_seen(keeper, s);
+        return s;
+}
+
+static void subject_remove(PlSubject *s) {
+        pl_keeper_removed(keeper, s);
+        (void)pl_map_remove(registry.subjects, s->id);
+        free(s->facts->labels);
+        free(s->facts);
+        free(s);
+}
+
+static void kill_one(const PlSubject *s) {
+        PlOomReport r = { .time_usec = pl_clock_usec(CLOCK_REALTIME),
+                          .kills = 1,
+                          .cause = PL_OOM_CAUSE_LIMIT,
+                          .limit_bytes = MIB(64),
+                          .usage_bytes = MIB(64),
+                          .peak_bytes = MIB(64) };
+        PlOomHistory h = { 0 };
+
+        (void)pl_keeper_recall_kills(keeper, s, &h);
+        pl_oom_history_add(&h, &r);
+        pl_keeper_remember_kills(keeper, s, &h);
+}
+
+static void end_one(const PlSubject *s, PlEnder ender, int code) {
+        PlEnding e = { .ender = ender,
+                       .exit_code = code,
+                       .term_usec = ender == PL_ENDER_REQUEST ? pl_clock_usec(CLOCK_REALTIME) : 0,
+                       .signal = 15,
+                       .stop.timeout_usec = 10 * PL_USEC_PER_SEC,
+                       .end_usec = pl_clock_usec(CLOCK_REALTIME) };
+
+        pl_keeper_ended(keeper, s, &e, "; its last line: no such table", NULL);
+}
+
+static PlMemory *get(const PlSubject *s) {
+        PlMemory *m = calloc(1, sizeof(*m));
+
+        ck_assert_int_eq(pl_keeper_get(keeper, s, m), 0);
+        return m;
+}
+
+static unsigned n_files(void) {
+        char command[96];
+        unsigned n = 99;
+        FILE *f;
+
+        (void)snprintf(command, sizeof(command), "ls %s/services | wc -l", tmp);
+        f = popen(command, "r");
+        ck_assert(f && fscanf(f, "%u", &n) == 1);
+        (void)pclose(f);
+        return n;
+}
+
+START_TEST(recreated) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        kill_one(s);
+        end_one(s, PL_ENDER_ITSELF, 1);
+        subject_remove(s);
+        s = subject_new('b', "shop-web-1", &sections[0]);
+        settle();
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, s), 1);
+        kill_one(s);
+        m = get(s);
+        ck_assert_uint_eq(m->oom.total, 2);
+        ck_assert_uint_eq(m->ends_total, 1);
+        ck_assert_ptr_nonnull(strstr(m->ends[0].why.evidence, "no such table"));
+        /* … and after a restart of plimsolld */
+        keeper = pl_keeper_free(keeper);
+        begin();
+        pl_keeper_seen(keeper, s);
+        settle();
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, s), 2);
+        ck_assert_uint_eq(n_files(), 1);
+}
+END_TEST
+
+START_TEST(scaled) {
+        PlSubject *a = subject_new('a', "shop-web-1", &sections[0]),
+                  *b = subject_new('b', "shop-web-2", &sections[0]);
+
+        kill_one(a);
+        kill_one(b);
+        kill_one(a);
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, a), 3);
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, b), 3);
+        settle();
+        ck_assert_uint_eq(n_files(), 1);
+}
+END_TEST
+
+/* The advice was to write a section for it. */
+START_TEST(a_section_is_written) {
+        PlSubject *s = subject_new('a', "shop-web-1", NULL);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        kill_one(s);
+        settle();
+        if (_i == 1) { /* while plimsolld was down */
+                keeper = pl_keeper_free(keeper);
+                begin();
+        }
+        s->service = &sections[1];
+        pl_keeper_seen(keeper, s);
+        m = get(s);
+        ck_assert_uint_eq(m->oom.total, 1);
+        ck_assert_str_eq(m->section, "front");
+        settle();
+        ck_assert_uint_eq(n_files(), 1);
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, s), 1);
+}
+END_TEST
+
+/* What another container of the same origin still uses is not taken from it. */
+START_TEST(two_sections) {
+        PlSubject *a = subject_new('a', "shop-web-1", &sections[0]), *b;
+        _cleanup_free_ PlMemory *m = calloc(1, sizeof(*m));
+
+        kill_one(a);
+        settle();
+        b = subject_new('b', "shop-web-2", &sections[1]);
+        settle();
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, b), 0);
+        ck_assert_uint_eq(pl_keeper_n_kills(keeper, a), 1);
+}
+END_TEST
+
+static const struct {
+        const char *name;
+        int r;
+} finds[] = {
+        { "shop/web", 0 },     { "shop-web", 0 },   { "shop-web-1", 0 },       { "web", 0 },
+        { "aaaaaaaaaaaa", 0 }, { "shop", -ENOENT }, { "shop-web-2", -ENOENT }, { "", -ENOENT },
+        { "aaa", -ENOENT },
+};
+
+START_TEST(gone) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = calloc(1, sizeof(*m));
+
+        end_one(s, PL_ENDER_ITSELF, 1);
+        subject_remove(s);
+        if (_i % 2 == 1)
+                settle();
+        ck_assert_msg(pl_keeper_find(keeper, finds[_i].name, m) == finds[_i].r, "%s",
+                      finds[_i].name);
+        ck_assert(finds[_i].r < 0 || m->ends_total == 1);
+}
+END_TEST
+
+/* Thousands of short lives that nothing is to be told of leave nothing behind. */
+START_TEST(nothing_to_tell) {
+        for (int i = 0; i < 20; i++) {
+                PlSubject *s = subject_new((char)('a' + i % 6), "shop-web-1", &sections[0]);
+
+                settle();
+                subject_remove(s);
+        }
+        pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+        settle();
+        ck_assert_uint_eq(n_files(), 0);
+}
+END_TEST
+
+START_TEST(told_twice) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        end_one(s, PL_ENDER_ITSELF, 1);
+        end_one(s, PL_ENDER_ITSELF, 1);
+        m = get(s);
+        ck_assert_uint_eq(m->ends_total, 1);
+}
+END_TEST
+
+/* An engine that goes down tells of its own stops as of anybody's. */
+START_TEST(engine_lost) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = NULL, *after = NULL;
+
+        end_one(s, PL_ENDER_REQUEST, 143);
+        settle();
+        m = get(s);
+        ck_assert(m->ends[0].why.kind == PL_WHY_STOPPED && m->ends[0].why.certain);
+        pl_keeper_engine_lost(keeper);
+        after = get(s);
+        ck_assert(after->ends[0].why.kind == PL_WHY_ENGINE && !after->ends[0].why.certain);
+}
+END_TEST
+
+START_TEST(samples) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        for (int i = 0; i < 40; i++) {
+                usage.memory_bytes = MIB(10 + i);
+                usage.cpu_usec += 1000;
+                pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+                settle();
+        }
+        ck_assert_uint_eq(n_files(), 1); /* half an hour is worth a write */
+        m = get(s);
+        ck_assert_uint_ge(m->memory.spread.n, 40);
+        ck_assert_uint_eq(m->memory.peak, MIB(49));
+        ck_assert_uint_ge(pl_spread_quantile(&m->memory.spread, 950), MIB(46));
+        ck_assert_uint_gt(m->cpu.spread.n, 30);
+        pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+        settle();
+        free(m);
+        m = get(s);
+        ck_assert_uint_eq(m->n_limits, 1);
+        ck_assert_str_eq(m->limits[0].text, "MemoryMax=64M");
+}
+END_TEST
+
+START_TEST(dropped_when_unseen) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+
+        end_one(s, PL_ENDER_ITSELF, 1);
+        settle();
+        pl_keeper_sweep(keeper, 0);
+        ck_assert_uint_eq(n_files(), 1); /* it is there */
+        subject_remove(s);
+        pl_keeper_sweep(keeper, PL_USEC_PER_DAY);
+        ck_assert_uint_eq(n_files(), 1); /* not old enough */
+        (void)usleep(2000);
+        pl_keeper_sweep(keeper, 1000);
+        ck_assert_uint_eq(n_files(), 0);
+}
+END_TEST
+
+START_TEST(bounded) {
+        char name[32];
+
+        for (int i = 0; i < PL_KEEPER_SERVICES + 20; i++) {
+                PlSubject *s;
+
+                (void)snprintf(name, sizeof(name), "one-%d", i);
+                s = subject_new('a', name, NULL);
+                s->facts->n_labels = 0;
+                pl_keeper_seen(keeper, s);
+                end_one(s, PL_ENDER_ITSELF, 1);
+                subject_remove(s);
+                if (i % 100 == 0)
+                        settle();
+        }
+        settle();
+        ck_assert_uint_le(n_files(), PL_KEEPER_SERVICES);
+        ck_assert_uint_ge(n_files(), PL_KEEPER_SERVICES - 20);
+}
+END_TEST
+
+START_TEST(entries) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        const PlLogField health[] = { { "PLIMSOLL_HEALTH", "unhealthy" },
+                                      { "PLIMSOLL_HEALTH_BEFORE", "healthy" },
+                                      { "PLIMSOLL_REASON", "refused" },
+                                      {} },
+                         restart[] = { { "PLIMSOLL_RESTARTS", "1" }, {} };
+        PlEntry e = { .priority = LOG_ERR,
+                      .container_id = s->id,
+                      .message_id = PL_MESSAGE_HEALTH_FAILED,
+                      .fields = health };
+        _cleanup_free_ PlMemory *m = NULL;
+
+        pl_keeper_entry(keeper, &e);
+        e.message_id = PL_MESSAGE_RESTARTED;
+        e.fields = restart;
+        pl_keeper_entry(keeper, &e);
+        e.fields = NULL; /* its unit was started */
+        pl_keeper_entry(keeper, &e);
+        e.message_id = PL_MESSAGE_RESTART_GAVE_UP;
+        pl_keeper_entry(keeper, &e);
+        e.container_id = "nobody";
+        pl_keeper_entry(keeper, &e);
+        m = get(s);
+        ck_assert_uint_eq(m->n_health, 1);
+        ck_assert_str_eq(m->health[0].reason, "refused");
+        ck_assert_uint_eq(m->restarts.total, 1);
+        ck_assert_uint_eq(m->restarts.gave_up, 1);
+}
+END_TEST
+
+int main(void) {
+        TCase *t = tcase_create("keeper");
+
+        tcase_add_checked_fixture(t, setup, teardown);
+        tcase_add_test(t, recreated);
+        tcase_add_test(t, scaled);
+        tcase_add_loop_test(t, a_section_is_written, 0, 2);
+        tcase_add_test(t, two_sections);
+        tcase_add_loop_test(t, gone, 0, PL_ARRAY_SIZE(finds));
+        tcase_add_test(t, nothing_to_tell);
+        tcase_add_test(t, told_twice);
+        tcase_add_test(t, engine_lost);
+        tcase_add_test(t, samples);
+        tcase_add_test(t, dropped_when_unseen);
+        tcase_add_test(t, bounded);
+        tcase_add_test(t, entries);
+        return run_case(t);
+}
