@@ -851,6 +851,10 @@ static void tell_ended(PlHealthd *h, PlPatient *p, PlObituary *o) {
         /* its event and an inspection differ a little */
         if (now->ender != PL_ENDER_NONE && (a > b ? a - b : b - a) <= 2 * PL_USEC_PER_SEC)
                 o->ending = *now;
+        /* where its log is was not known yet when it ended */
+        if (!o->told && !o->words && o->ending.exit_code != 0 && h->handlers->words &&
+            p->facts.phase != PL_PHASE_RUNNING)
+                o->words = h->handlers->words(h->userdata, p->id);
         if (!o->told && h->handlers->ended)
                 h->handlers->ended(h->userdata, p->id, &o->ending, o->words, o->reason);
         o->told = true;

@@ -295,3 +295,61 @@ END
     [[ $(reason roomy-dd) == "ended by itself with exit code 5; its /dev/shm is full: "*"; its last line: "*" records out" ]] ||
         fail "$(reason roomy-dd)"
 }
+
+# One end of a kind: its container, which has no label, is a service of its own.
+seed() { # KIND NAME
+    local quiet='trap "exit 143" TERM; while :; do sleep 0.1; done' pid
+    case $1 in
+    finished) docker run -d --name "$2" "$BB" true ;;
+    exit) docker run -d --name "$2" "$BB" sh -c 'echo no such table; exit 1' ;;
+    not-found) docker run -d --name "$2" "$BB" sh -c 'no-such-command' ;;
+    not-executable) docker run -d --name "$2" "$BB" sh -c '/etc/passwd' ;;
+    no-space) docker run -d --name "$2" --tmpfs /small:size=64k "$BB" sh -c 'cat /dev/zero >/small/x || exit 1' ;;
+    crashed) docker run -d --name "$2" "$BB" sh -c 'sh -c "kill -SEGV \$\$"; exit $?' ;;
+    memory-limit) docker run -d --name "$2" "$BB" sh -c "sleep 0.7; exec $DD" ;;
+    memory-limit-child) docker run -d --name "$2" "$BB" sh -c "sleep 0.7; $DD; exit 3" ;;
+    stop-timeout) docker run -d --name "$2" --stop-timeout 1 "$BB" sleep 1000 && docker stop "$2" ;;
+    killed) docker run -d --name "$2" "$BB" sleep 1000 && docker kill "$2" ;;
+    stopped) docker run -d --name "$2" "$BB" sh -c "$quiet" && sleep 0.3 && docker stop "$2" ;;
+    signal) docker run -d --name "$2" "$BB" sh -c "$quiet" && sleep 0.3 && kill "$(pid_of "$2")" ;;
+    sigkill) docker run -d --name "$2" "$BB" sleep 1000 && pid=$(pid_of "$2") && kill -9 "$pid" ;;
+    esac >/dev/null
+}
+
+WHYS='finished exit not-found not-executable no-space crashed memory-limit memory-limit-child stop-timeout killed stopped signal sigkill'
+
+# One line for each end: what was seeded, what why says, and what docker inspect does.
+answer() { # KIND NAME
+    ctl --json why "$2" | jq -r --arg k "$1" '.ends[-1] | "\($k) \(.kind) \(if .certain then "certain" else "likely" end)"' |
+        tr '\n' ' '
+    docker inspect -f '{{.State.ExitCode}} {{.State.OOMKilled}}' "$2"
+}
+ends_known() { [ "$(ctl --json why "$1" 2>/dev/null | jq '.ends | length')" = 1 ]; }
+
+@test "why: each kind of end is told apart, in any order, and never certain and wrong" {
+    kernel_log || skip 'the kernel log cannot be read here'
+    local rounds=${PLIMSOLL_WHY_ROUNDS:-1} kind n
+    policy_is <<'END'
+[Defaults]
+MemoryMax=48M
+MemorySwapMax=0
+Probe=none
+END
+    ctl reload
+    for ((n = 1; n <= rounds; n++)); do
+        for kind in $WHYS; do echo "$kind w-$kind-$n"; done
+    done | shuf >"$T/order"
+    while read -r kind name; do seed "$kind" "$name"; done <"$T/order"
+    while read -r kind name; do
+        wait_until 10 ends_known "$name"
+        answer "$kind" "$name"
+    done <"$T/order" >"$T/answers"
+    sort "$T/answers" | uniq -c
+    awk '{ n++; right += $1 == $2; certain += $3 == "certain"; wrong += $1 != $2 && $3 == "certain"
+           docker += $1 == "memory-limit" ? $5 == "true" : $1 == "memory-limit-child" ? 0 : $5 == "false" && $4 !~ /137|143|139/ }
+         END { printf "right %d of %d, certain %d, certain and wrong %d; docker inspect alone tells %d\n", right, n, certain, wrong, docker
+               exit !(right == n && wrong == 0 && certain > 0) }' "$T/answers"
+    ctl why w-memory-limit-1
+    ctl why w-memory-limit-1 | grep -q 'certain (memory-limit)'
+    said 'w-exit-1: ended: ended by itself with exit code 1'
+}
