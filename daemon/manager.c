@@ -293,7 +293,12 @@ static void on_limits(void *userdata, const PlSubject *s, PlMemoryLimits *ret) {
                 (void)snprintf(ret->by, sizeof(ret->by), "engine");
 }
 
+static void on_bounds(void *userdata, const PlSubject *s, PlPinchReading *ret) {
+        pl_enforcer_bounds(s, ret);
+}
+
 static const PlKeeperHandlers keeper_handlers = {
+        .bounds = on_bounds,
         .usage = on_usage,
         .limits = on_limits,
 };

@@ -369,6 +369,7 @@ int pl_cg_read_cpus(const PlCgroupMounts *m, char **ret) {
 }
 
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
+        char buf[FILE_MAX];
         bool any = false;
         PlUsage u;
 
@@ -382,6 +383,8 @@ int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
         version_of(m, PL_CONTROLLER_CPU)->read_cpu(g->dir_fd[PL_CONTROLLER_CPU], &u);
         version_of(m, PL_CONTROLLER_CPUACCT)->read_cpuacct(g->dir_fd[PL_CONTROLLER_CPUACCT], &u);
         (void)read_number(g->dir_fd[PL_CONTROLLER_PIDS], "pids.current", &u.pids);
+        if (read_whole(g->dir_fd[PL_CONTROLLER_PIDS], "pids.events", buf))
+                pl_cg_take_key(buf, "max", &u.pids_refused);
         *ret = u;
         return 0;
 }

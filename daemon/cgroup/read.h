@@ -45,7 +45,7 @@ typedef struct PlUsage {
         uint64_t high_events; /* v2: reclaims because of memory.high */
         uint64_t cpu_usec, throttled_usec;
         uint64_t throttled_periods;
-        uint64_t pids;
+        uint64_t pids, pids_refused; /* tasks; forks that failed for pids.max, ever */
         uint64_t oom_kills;
 } PlUsage;
 

@@ -327,6 +327,17 @@ uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_p
                                : PL_UNLIMITED;
 }
 
+void pl_enforcer_bounds(const PlSubject *s, PlPinchReading *ret) {
+        uint64_t policy;
+
+        ret->tasks_max = ret->quota_usec = PL_UNLIMITED;
+        if (!s->held)
+                return;
+        ret->tasks_max = pl_enforcer_limit(s, PL_RESOURCE_TASKS_MAX, &policy);
+        ret->quota_usec = pl_enforcer_limit(s, PL_RESOURCE_CPU_QUOTA, &policy);
+        ret->period_usec = s->held->reading.cpu_period_usec;
+}
+
 char *pl_enforcer_describe(const PlSubject *s, bool *ret_ours) {
         const PlHeld *h = s->held;
         char *text = NULL;

@@ -10,6 +10,7 @@
 
 #include "cgroup/read.h"
 #include "enforce/context.h"
+#include "lib/evidence/pinch.h"
 #include "lib/health/slow.h"
 
 /**
@@ -51,6 +52,9 @@ uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_p
  * @ret_ours: one of them at least is the policy's
  * Return: owned by the caller; NULL: it does not run, or out of memory. */
 char *pl_enforcer_describe(const PlSubject *s, bool *ret_ours);
+
+/** pl_enforcer_bounds() - the limits in force that may pinch; all but the counters. */
+void pl_enforcer_bounds(const PlSubject *s, PlPinchReading *ret);
 
 /** pl_enforcer_usage() - read now. What the kernel does not tell is PL_UNLIMITED. */
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);

@@ -52,6 +52,7 @@ typedef struct Seen {
         Entry *entry;
         uint64_t cpu_usec, sampled_usec; /* CLOCK_BOOTTIME, of the sample before; 0: none */
         bool due;
+        PlPinches pinches;
 } Seen;
 
 struct PlKeeper {
@@ -323,6 +324,42 @@ static uint32_t small(uint64_t n) {
         return (uint32_t)PL_MIN(n, (uint64_t)UINT32_MAX - 1);
 }
 
+static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKind which) {
+        const PlPinches *p = &n->pinches;
+        const char *limit = pl_pinch_limit(which);
+        const PlLogField fields[] = { { "PLIMSOLL_RESOURCE", limit },
+                                      { "PLIMSOLL_CAUSE", pl_pinch_cause(which) },
+                                      {} };
+
+        if (!p->on[which]) {
+                pl_subject_report(k->registry->reporter, s, LOG_INFO, PL_MESSAGE_PINCHED, NULL,
+                                  fields, "%s= does not hold it back any more (%s)", limit,
+                                  pl_pinch_cause(which));
+                return;
+        }
+        pl_subject_report(k->registry->reporter, s, LOG_WARNING, PL_MESSAGE_PINCHED, p->text[which],
+                          fields, "%s", p->text[which]);
+        if (!open_entry(k, n->entry, s))
+                return;
+        pl_memory_add_pinch(n->entry->open, limit, pl_pinch_cause(which), p->need[which], now());
+        touch(k, n->entry, s);
+}
+
+static void look_at_pinches(PlKeeper *k, Seen *n, const PlSubject *s, const PlUsage *u) {
+        PlPinchReading r = { .usec = pl_clock_usec(CLOCK_BOOTTIME),
+                             .n_refused = u->pids_refused,
+                             .n_throttled = u->throttled_periods };
+        unsigned changed;
+
+        k->handlers->bounds(k->userdata, s, &r);
+        changed = pl_pinch_take(&n->pinches, &r);
+        for (PlPinchKind which = 0; changed && which < _PL_PINCH_N; which++)
+                if (changed & (1U << which))
+                        tell_pinch(k, n, s, which);
+        if (changed)
+                pl_reporter_changed(k->registry->reporter);
+}
+
 static void sample(PlKeeper *k, Seen *n, const PlSubject *s) {
         uint64_t at = pl_clock_usec(CLOCK_BOOTTIME), milli = UINT64_MAX;
         Entry *e = n->entry;
@@ -330,6 +367,8 @@ static void sample(PlKeeper *k, Seen *n, const PlSubject *s) {
 
         pl_usage_init(&u);
         k->handlers->usage(k->userdata, s, &u);
+        if (s->service)
+                look_at_pinches(k, n, s, &u);
         if (u.memory_bytes == PL_UNLIMITED)
                 return;
         if (n->sampled_usec > 0 && at > n->sampled_usec && u.cpu_usec != PL_UNLIMITED &&
@@ -382,6 +421,8 @@ static void look(PlKeeper *k, Seen *n) {
         if (pl_container_is_live(s->facts)) {
                 sample(k, n, s);
                 look_at_limits(k, e, s);
+        } else {
+                n->pinches = (PlPinches){ 0 };
         }
 }
 
@@ -544,6 +585,13 @@ uint64_t pl_keeper_n_kills(const PlKeeper *k, const PlSubject *s) {
         const Seen *n = seen_of(k, s);
 
         return n && n->entry ? n->entry->kills : 0;
+}
+
+const char *pl_keeper_pinch(const PlKeeper *k, const PlSubject *s, PlPinchKind which) {
+        const Seen *n = seen_of(k, s);
+
+        return n && n->pinches.on[which] && pl_container_is_live(s->facts) ? n->pinches.text[which]
+                                                                           : NULL;
 }
 
 static const char *field_of(const PlEntry *entry, const char *name) {

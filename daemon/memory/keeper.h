@@ -10,6 +10,7 @@
  */
 
 #include "cgroup/read.h"
+#include "lib/evidence/pinch.h"
 #include "memory/store.h"
 #include "registry/containers.h"
 
@@ -21,6 +22,8 @@ typedef struct PlKeeper PlKeeper;
 typedef struct PlKeeperHandlers {
         /* what it uses now */
         void (*usage)(void *userdata, const PlSubject *s, PlUsage *ret);
+        /* the limits in force that may hold it back; the counters are the keeper's */
+        void (*bounds)(void *userdata, const PlSubject *s, PlPinchReading *ret);
         /* the limits in force and who has set them, in words; usec is the keeper's */
         void (*limits)(void *userdata, const PlSubject *s, PlMemoryLimits *ret);
 } PlKeeperHandlers;
@@ -52,6 +55,10 @@ void pl_keeper_remember_kills(PlKeeper *k, const PlSubject *s, const PlOomHistor
 
 /** pl_keeper_n_kills() - of its service, ever. */
 uint64_t pl_keeper_n_kills(const PlKeeper *k, const PlSubject *s);
+
+/** pl_keeper_pinch() - a limit that holds a container back now, and what would be enough. Return:
+ * borrowed until the loop goes on; NULL: it does not. */
+const char *pl_keeper_pinch(const PlKeeper *k, const PlSubject *s, PlPinchKind which);
 
 /** pl_keeper_entry() - of the reporter: restarts and states of health. */
 void pl_keeper_entry(PlKeeper *k, const PlEntry *entry);

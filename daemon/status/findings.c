@@ -95,6 +95,16 @@ static void find_models(Collector *c) {
             m->fit == PL_OLLAMA_TOO_BIG ? "model-too-large" : "model-tight", m->text);
 }
 
+/* What is told before it kills. */
+static void find_pinches(Collector *c) {
+        for (PlPinchKind k = 0; k < _PL_PINCH_N; k++) {
+                const char *text = pl_keeper_pinch(c->from->keeper, c->subject, k);
+
+                if (text)
+                        add(c, PL_FINDING_MEDIUM, "limit-pinch", text);
+        }
+}
+
 /* Of the host: why a log method of the policy does not work here. */
 static void find_log_methods(Collector *c) {
         for (int why = 0; c->from->logs && why < _PL_ROTATE_WHY_N; why++) {
@@ -115,7 +125,7 @@ static void find_no_effect(Collector *c) {
 }
 
 static void (*const kinds[])(Collector *c) = {
-        find_log, find_log_files, find_standoff, find_refused, find_models,
+        find_log, find_log_files, find_standoff, find_refused, find_models, find_pinches,
 };
 
 int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {

@@ -14,7 +14,7 @@
 static PlLogStatus log_status;
 static const char *log_files, *log_method;
 static PlModels models;
-static bool has_log, has_models, is_absent;
+static bool has_log, has_models, is_absent, pinched;
 static PlHealthdView health;
 static PlUsage usage;
 static PlEngineInfo engine_info;
@@ -61,6 +61,10 @@ bool pl_healthd_next_absent(const PlHealthd *h, size_t *iter, PlHealthdView *ret
 
 uint64_t pl_keeper_n_kills(const PlKeeper *k, const PlSubject *s) {
         return 0;
+}
+
+const char *pl_keeper_pinch(const PlKeeper *k, const PlSubject *s, PlPinchKind which) {
+        return pinched && which == PL_PINCH_TASKS ? "TasksMax=64 has refused it" : NULL;
 }
 
 int pl_keeper_get(PlKeeper *k, const PlSubject *s, PlMemory *ret) {
@@ -216,6 +220,10 @@ static void refuse_by_systemd(bool on) {
         set_error(PL_RESOURCE_MEMORY_MAX, PL_OWNER_ENGINE, on ? "no" : NULL);
 }
 
+static void pinch(bool on) {
+        pinched = on;
+}
+
 static void lack_method(bool on) {
         log_method = on ? "2 logs are copied: old kernel" : NULL;
 }
@@ -236,6 +244,7 @@ static const struct {
         { "log files", fail_files, 1, "log-files", "high", "cannot be moved", false },
         { "model too large", load_big, 1, "model-too-large", "high", "llama needs 9G", false },
         { "models tight", load_tight, 1, "model-tight", "medium", "llama needs 9G", false },
+        { "pinched", pinch, 1, "limit-pinch", "medium", "has refused it", false },
         { "method", lack_method, 1, "log-method", "medium", "2 logs are copied", true },
         /* none */
         { "log well", watch_log, 0, NULL, NULL, NULL, false },

@@ -26,7 +26,14 @@ static void on_limits(void *userdata, const PlSubject *s, PlMemoryLimits *ret) {
         strcpy(ret->by, "Service web");
 }
 
-static const PlKeeperHandlers handlers = { .usage = on_usage, .limits = on_limits };
+static void on_bounds(void *userdata, const PlSubject *s, PlPinchReading *ret) {
+        ret->tasks_max = 64;
+        ret->quota_usec = PL_UNLIMITED;
+}
+
+static const PlKeeperHandlers handlers = { .usage = on_usage,
+                                           .bounds = on_bounds,
+                                           .limits = on_limits };
 
 /* What it has to do before anybody asks for more. */
 static void settle(void) {
@@ -301,6 +308,29 @@ START_TEST(samples) {
 }
 END_TEST
 
+/* A scheduler that cannot fork lives on, and nothing else tells. */
+START_TEST(pinched) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        usage.pids_refused = 3;
+        pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+        settle();
+        ck_assert_ptr_null(pl_keeper_pinch(keeper, s, PL_PINCH_TASKS));
+        usage.pids_refused = 9;
+        pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+        settle();
+        ck_assert_ptr_nonnull(pl_keeper_pinch(keeper, s, PL_PINCH_TASKS));
+        ck_assert_ptr_null(pl_keeper_pinch(keeper, s, PL_PINCH_CPU));
+        m = get(s);
+        ck_assert_uint_eq(m->n_pinches, 1);
+        ck_assert_str_eq(m->pinches[0].limit, "TasksMax");
+        ck_assert_uint_eq(m->pinches[0].need, 97);
+        s->facts->phase = PL_PHASE_EXITED; /* it holds back what runs alone */
+        ck_assert_ptr_null(pl_keeper_pinch(keeper, s, PL_PINCH_TASKS));
+}
+END_TEST
+
 START_TEST(dropped_when_unseen) {
         PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
 
@@ -382,6 +412,7 @@ int main(void) {
         tcase_add_test(t, told_twice);
         tcase_add_test(t, engine_lost);
         tcase_add_test(t, samples);
+        tcase_add_test(t, pinched);
         tcase_add_test(t, dropped_when_unseen);
         tcase_add_test(t, bounded);
         tcase_add_test(t, entries);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Pinch: a limit that holds a service back without killing it.
+ *
+ * A scheduler at its limit of tasks fails to fork and lives on, half dead; one at its quota is
+ * slow. Nothing ends, so nothing else tells. The kernel counts both, and a look once a minute is
+ * enough. Pure: time is a parameter.
+ */
+
+#include "lib/base/macro.h"
+
+#define PL_PINCH_TEXT_MAX 224
+
+typedef enum PlPinchKind {
+        PL_PINCH_TASKS, /* pids.events: forks that were refused */
+        PL_PINCH_CPU,   /* cpu.stat: throttled in a large part of five minutes */
+        _PL_PINCH_N,
+} PlPinchKind;
+
+/* At one moment. PL_UNLIMITED: unknown; of limits: none. */
+typedef struct PlPinchReading {
+        uint64_t usec; /* of a clock that only goes on */
+        uint64_t n_refused, tasks_max;
+        uint64_t n_throttled, quota_usec, period_usec; /* quota: CPU time in a second */
+} PlPinchReading;
+
+/* Begins as zeroes, at each start of the container. */
+typedef struct PlPinches {
+        PlPinchReading last;   /* of tasks */
+        PlPinchReading since;  /* of CPU: where its five minutes began */
+        uint64_t refused_usec; /* when forks were refused last; 0: not */
+        bool on[_PL_PINCH_N];
+        char text[_PL_PINCH_N][PL_PINCH_TEXT_MAX]; /* the finding; "" where it is not on */
+        uint64_t need[_PL_PINCH_N]; /* what the limit would have to be, in its unit */
+} PlPinches;
+
+/** pl_pinch_limit() - "TasksMax". */
+const char *pl_pinch_limit(PlPinchKind k);
+/** pl_pinch_cause() - a word or two: "forks refused". */
+const char *pl_pinch_cause(PlPinchKind k);
+
+/** pl_pinch_take() - one more reading. Return: mask of 1 << PlPinchKind of what has begun or ended
+ * with it. */
+unsigned pl_pinch_take(PlPinches *p, const PlPinchReading *now);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Limits that hold back without a kill: told once, with what would be enough, and gone again. */
+
+#include "lib/evidence/pinch.h"
+
+#include "unit.h"
+
+#define NO  PL_UNLIMITED
+#define CPU UINT64_C(1000000)
+
+/* A look a minute. */
+static const struct {
+        const char *name;
+        struct {
+                uint64_t refused, tasks_max, throttled, quota;
+        } looks[16];
+        const char *changes; /* of each look: t, c: begins; T, C: ends; '.': nothing */
+        const char *says;    /* at some time */
+} rows[] = {
+        { "no limits", { { 0, NO, 0, NO }, { 9, NO, 9, NO } }, "..", NULL },
+        { "nothing is known", { { NO, 64, NO, CPU }, { NO, 64, NO, CPU } }, "..", NULL },
+        { "refused before we came", { { 500, 64, 0, NO }, { 500, 64, 0, NO } }, "..", NULL },
+        { "forks fail",
+          { { 0, 64, 0, NO }, { 7, 64, 0, NO } },
+          ".t",
+          "TasksMax=64 has refused it 7 new tasks in a minute: what runs in it cannot start "
+          "processes or threads; TasksMax=97 would be the next step" },
+        { "told once",
+          { { 0, 64, 0, NO }, { 7, 64, 0, NO }, { 9, 64, 0, NO }, { 11, 64, 0, NO } },
+          ".t..",
+          NULL },
+        { "over after five minutes",
+          { { 0, 64, 0, NO },
+            { 7, 64, 0, NO },
+            { 7, 64, 0, NO },
+            { 7, 64, 0, NO },
+            { 7, 64, 0, NO },
+            { 7, 64, 0, NO },
+            { 7, 64, 0, NO },
+            { 7, 64, 0, NO } },
+          ".t....T.",
+          NULL },
+        { "somebody raises the limit",
+          { { 0, 64, 0, NO }, { 7, 64, 0, NO }, { 7, 128, 0, NO } },
+          ".tT",
+          NULL },
+        { "a new run counts from 0",
+          { { 9, 64, 0, NO }, { 0, 64, 0, NO }, { 1, 64, 0, NO } },
+          "..t",
+          "refused it 1 new task in" },
+        { "throttled half of the time",
+          { { 0, NO, 0, CPU },
+            { 0, NO, 300, CPU },
+            { 0, NO, 600, CPU },
+            { 0, NO, 900, CPU },
+            { 0, NO, 1200, CPU },
+            { 0, NO, 1500, CPU } },
+          ".....c",
+          "CPUQuota=100% holds it back: throttled in 50% of the last 5 minutes; CPUQuota=150% "
+          "would "
+          "be the next step" },
+        { "a burst of a minute is none",
+          { { 0, NO, 0, CPU },
+            { 0, NO, 600, CPU },
+            { 0, NO, 600, CPU },
+            { 0, NO, 600, CPU },
+            { 0, NO, 600, CPU },
+            { 0, NO, 600, CPU } },
+          "......",
+          NULL },
+        { "throttled, and over",
+          { { 0, NO, 0, CPU },
+            { 0, NO, 0, CPU },
+            { 0, NO, 0, CPU },
+            { 0, NO, 0, CPU },
+            { 0, NO, 0, CPU },
+            { 0, NO, 2000, CPU },
+            { 0, NO, 2000, CPU },
+            { 0, NO, 2000, CPU },
+            { 0, NO, 2000, CPU },
+            { 0, NO, 2000, CPU },
+            { 0, NO, 2100, CPU } },
+          ".....c....C",
+          NULL },
+        { "both",
+          { { 0, 64, 0, CPU },
+            { 1, 64, 0, CPU },
+            { 2, 64, 0, CPU },
+            { 3, 64, 0, CPU },
+            { 4, 64, 0, CPU },
+            { 5, 64, 3000, CPU } },
+          ".t...c",
+          "throttled in 100%" },
+};
+
+START_TEST(pinch) {
+        PlPinches p = { 0 };
+        bool said = !rows[_i].says;
+
+        for (size_t n = 0; rows[_i].changes[n]; n++) {
+                PlPinchReading r = { .usec = (n + 1) * PL_USEC_PER_MIN,
+                                     .n_refused = rows[_i].looks[n].refused,
+                                     .tasks_max = rows[_i].looks[n].tasks_max,
+                                     .n_throttled = rows[_i].looks[n].throttled,
+                                     .quota_usec = rows[_i].looks[n].quota,
+                                     .period_usec = 100000 };
+                unsigned changed = pl_pinch_take(&p, &r);
+                char got = '.';
+
+                if (changed & (1U << PL_PINCH_TASKS))
+                        got = p.on[PL_PINCH_TASKS] ? 't' : 'T';
+                if (changed & (1U << PL_PINCH_CPU))
+                        got = p.on[PL_PINCH_CPU] ? 'c' : 'C';
+                ck_assert_msg(got == rows[_i].changes[n], "%s, look %zu: %c", rows[_i].name, n,
+                              got);
+                for (PlPinchKind k = 0; k < _PL_PINCH_N; k++) {
+                        said = said || strstr(p.text[k], rows[_i].says);
+                        ck_assert(p.on[k] == (*p.text[k] != '\0') && p.on[k] == (p.need[k] > 0));
+                }
+        }
+        ck_assert_msg(said, "%s: not said", rows[_i].name);
+}
+END_TEST
+
+int main(void) {
+        TCase *t = tcase_create("pinch");
+
+        tcase_add_loop_test(t, pinch, 0, PL_ARRAY_SIZE(rows));
+        return run_case(t);
+}
