@@ -16,6 +16,7 @@
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/limits/resource.h"
+#include "lib/policy/guess.h"
 #include "lib/policy/parser.h"
 
 /* --- values: a number may come as JSON number or as text, whatever version of compose printed it.
@@ -984,14 +985,37 @@ static char *soften(const char *json, size_t size) {
 }
 
 /* Messages of jansson end with what stands there, which may be a secret. */
-static void complain_of_json(PlDiagList *diag, const char *file, const json_error_t *error) {
+static void complain_of_json(PlDiagList *diag, const char *file, const char *json, size_t size,
+                             const json_error_t *error) {
         const char *near = strstr(error->text, " near ");
         int n = near ? (int)(near - error->text) : (int)strlen(error->text);
+        unsigned line = 0;
+        PlGuess kind = pl_guess(json, size, &line);
 
-        pl_diag_add(diag, PL_SEVERITY_ERROR, file, (unsigned)PL_MAX(error->line, 0),
-                    "not JSON: %.*s in column %d; make it with: docker compose config --format "
-                    "json",
-                    n, error->text, PL_MAX(error->column, 0));
+        if (kind == PL_GUESS_YAML || kind == PL_GUESS_COMPOSE)
+                pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
+                            "not JSON: this is YAML; plimsollctl import --compose reads it, or "
+                            "give "
+                            "what docker compose config --format json prints");
+        else if (kind == PL_GUESS_UTF16)
+                pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
+                            "not JSON: this is UTF-16, and JSON is UTF-8; make it again with: "
+                            "docker "
+                            "compose config --format json");
+        else if (kind == PL_GUESS_TOML || kind == PL_GUESS_UNIT || *json == '[')
+                pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
+                            "not JSON: this is %s; a compose configuration comes from: docker "
+                            "compose "
+                            "config --format json",
+                            kind == PL_GUESS_TOML   ? "TOML"
+                            : kind == PL_GUESS_UNIT ? "a unit file"
+                                                    : "a policy already, or a file of that kind");
+        else
+                pl_diag_add(diag, PL_SEVERITY_ERROR, file, (unsigned)PL_MAX(error->line, 0),
+                            "not JSON: %.*s in column %d; make it with: docker compose config "
+                            "--format "
+                            "json",
+                            n, error->text, PL_MAX(error->column, 0));
 }
 
 static json_t *load(const char *file, const char *json, size_t size, PlDiagList *diag) {
@@ -1010,7 +1034,7 @@ static json_t *load(const char *file, const char *json, size_t size, PlDiagList 
         }
         root = json_loadb(soft, size, 0, &error);
         if (!root)
-                complain_of_json(diag, file, &error);
+                complain_of_json(diag, file, json, size, &error);
         else if (!json_is_object(json_object_get(root, "services"))) {
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, 0,
                             "no \"services\" in it; make it with: docker compose config --format "

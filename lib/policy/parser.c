@@ -31,6 +31,7 @@
 #include "lib/base/similar.h"
 #include "lib/base/strv.h"
 #include "lib/base/unit.h"
+#include "lib/policy/guess.h"
 #include "lib/probe/kind.h"
 
 #define KEYS_MAX       64
@@ -315,7 +316,7 @@ static const void *default_of(const Key *key, const Section *s) {
 
 /* Return: 1, as setters do when they have said what is wrong; -ENOMEM. */
 static int did_you_mean(Parser *p, const Key *key, const char *value, const char *meant) {
-        _cleanup_free_ char *shown = pl_escape(value, 80);
+        _cleanup_free_ char *shown = pl_show_value(value);
 
         if (!shown)
                 return -ENOMEM;
@@ -339,11 +340,10 @@ static int refuse_size(Parser *p, const Key *key, const char *value) {
                 if (*c != ' ')
                         meant[n++] = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
         meant[n] = '\0';
-        if (n > 2 && meant[n - 1] == 'B' && strchr("IKMGTPE", meant[n - 2])) {
+        if (n > 2 && meant[n - 1] == 'B' && strchr("IKMGTPE", meant[n - 2]))
                 meant[--n] = '\0';
-                if (n > 2 && meant[n - 1] == 'I')
-                        meant[--n] = '\0';
-        }
+        if (n > 2 && meant[n - 1] == 'I')
+                meant[--n] = '\0';
         if (!pl_streq(value, meant) && pl_parse_size(meant, &bytes) == 0)
                 return did_you_mean(p, key, value, meant);
         return -EINVAL;
@@ -373,7 +373,7 @@ static int parse_memory(Parser *p, const Key *key, const char *value, uint64_t *
 /* "2" and "1.5" are CPUs, as in compose files; what is more than the host has is a sign short. */
 static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *ret) {
         char with_sign[32];
-        _cleanup_free_ char *meant = NULL;
+        _cleanup_free_ char *meant = NULL, *as_cpus = NULL;
         uint64_t permyriad;
         int r;
 
@@ -394,7 +394,11 @@ static int parse_quota(Parser *p, const Key *key, const char *value, uint64_t *r
         if (permyriad <= p->host->n_cpus * UINT64_C(100)) {
                 PlValue v = { .set = true, .number = permyriad * 10000 };
 
-                if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &v, &meant) < 0)
+                if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &v, &as_cpus) < 0 ||
+                    asprintf(&meant,
+                             permyriad < 100 ? "%s (of one CPU)"
+                                             : "%s (%s CPUs of %u) or CPUQuota=%s (of one)",
+                             as_cpus, value, p->host->n_cpus, with_sign) < 0)
                         return -ENOMEM;
         }
         return did_you_mean(p, key, value, meant ? meant : with_sign);
@@ -703,7 +707,7 @@ static int replace(char **field, const char *value) {
 
 /* Return: 1, as setters do when they have said what is wrong; -ENOMEM. */
 static int refuse(Parser *p, const Key *key, const char *value, const char *why) {
-        _cleanup_free_ char *shown = pl_escape(value, 80);
+        _cleanup_free_ char *shown = pl_show_value(value);
 
         if (!shown)
                 return -ENOMEM;
@@ -802,7 +806,7 @@ static int add_matches(Parser *p, Section *s, const PlMatch *line, size_t n) {
 static int set_match(Parser *p, const Key *key, Section *s, const char *value) {
         PlMatch line[PL_MATCH_TERMS_MAX];
         const char *warning, *fault;
-        _cleanup_free_ char *never = NULL, *shown = pl_escape(value, 80);
+        _cleanup_free_ char *never = NULL, *shown = pl_show_value(value);
         size_t n;
         int r;
 
@@ -1763,7 +1767,7 @@ static Section *open_service(Parser *p, const char *name) {
 }
 
 static Section *open_section(Parser *p, const char *header, const char *name) {
-        _cleanup_free_ char *shown = pl_escape(header, 80);
+        _cleanup_free_ char *shown = pl_show_line(header);
         const char *similar;
 
         if (!shown) {
@@ -1862,13 +1866,39 @@ static char *list_words(const PlWord *words) {
         return pl_take_text(f, &text);
 }
 
+/* "4G", “4G” and the like. Return: what is inside, owned by the caller; NULL: no quotes, or out of
+ * memory. */
+static char *inside_quotes(const char *value) {
+        static const char *const quotes[] = { "\"",     "'",      "`",      "\u201c", "\u201d",
+                                              "\u201e", "\u2018", "\u2019", "\u00ab", "\u00bb" };
+        const char *begin = value, *end = value + strlen(value);
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(quotes); i++)
+                if (pl_startswith(value, quotes[i]))
+                        begin = value + strlen(quotes[i]);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(quotes); i++) {
+                size_t n = strlen(quotes[i]);
+
+                if ((size_t)(end - begin) > n && memcmp(end - n, quotes[i], n) == 0) {
+                        end -= n;
+                        break;
+                }
+        }
+        return begin > value && *end ? strndup(begin, (size_t)(end - begin)) : NULL;
+}
+
 static void explain(Parser *p, const Key *key, const char *value, int r) {
-        _cleanup_free_ char *shown = pl_escape(value, 80);
+        _cleanup_free_ char *inside = r == -EINVAL ? inside_quotes(value) : NULL;
+        _cleanup_free_ char *bare = inside ? pl_show_value(inside) : NULL;
+        _cleanup_free_ char *shown = pl_show_value(value);
         _cleanup_free_ char *words = key->expects ? NULL : list_words(key->extra);
         const char *expects = key->expects ? key->expects : words;
 
         if (!shown || !expects)
                 p->oom = true;
+        else if (bare)
+                complain_here(p, "%s=%s: values have no quotes here; did you mean %s=%s?",
+                              key->name, shown, key->name, bare);
         else if (r == -ERANGE)
                 complain_here(p, "%s=%s: out of range; expected %s", key->name, shown, expects);
         else if (r == -E2BIG)
@@ -1931,7 +1961,7 @@ static int take_assignment(void *userdata, const char *section, const char *name
 static bool is_assignment(Parser *p, const char *line) {
         size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
         const char *after = line + n + strspn(line + n, " \t");
-        _cleanup_free_ char *shown = pl_escape(line, 60);
+        _cleanup_free_ char *shown = pl_show_line(line);
 
         if (!shown)
                 p->oom = true;
@@ -1987,6 +2017,8 @@ static char *read_for_ini(char *buf, int size, void *userdata) {
 
 static void parse_source(Parser *p, const PlPolicySource *source, LineReader *lines) {
         IniStream stream = { p, lines, SIZE_MAX };
+        PlGuess guess;
+        unsigned line;
 
         p->at = (Place){ source->file, 0 };
         p->current = NULL;
@@ -1994,6 +2026,12 @@ static void parse_source(Parser *p, const PlPolicySource *source, LineReader *li
         if (source->size > FILE_MAX_BYTES) {
                 complain_here(p, "file of %zu bytes; a policy has at most %d", source->size,
                               (int)FILE_MAX_BYTES);
+                return;
+        }
+        guess = pl_guess(source->text, source->size, &line);
+        if (guess != PL_GUESS_POLICY) {
+                p->at.line = line;
+                complain_here(p, "%s", pl_guess_what(guess));
                 return;
         }
         lines->text = source->text;

@@ -204,7 +204,9 @@ static const struct {
         const char *json, *error;
 } refused[] = {
         { "", "not JSON: " },
-        { "services:\n  a:\n", "not JSON: " },
+        { "services:\n  a:\n", "not JSON: this is YAML; plimsollctl import --compose reads it" },
+        { "[Service a]\nMatch=name:a\n", "this is a policy already" },
+        { "[Unit]\n", "this is a unit file" },
         { "[]", "no \"services\"" },
         { "{}", "no \"services\"" },
         { "{\"services\":[]}", "no \"services\"" },
