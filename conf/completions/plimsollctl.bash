@@ -20,6 +20,7 @@ _plimsollctl_options() {
             --timestamps --details --container --path --archive --help
         ;;
     check) echo --control --json --verbose --policy --help ;;
+    match) echo --control --json --all --engine --policy --help ;;
     import) echo --compose --json --help ;;
     adopt-logs)
         echo --json --dry-run --yes --max-size --max-files --engine --engine-pid --at-start --root --policy --archive --help
@@ -29,7 +30,7 @@ _plimsollctl_options() {
 }
 
 _plimsollctl() {
-    local commands="status show probe why top events wait reload rotate logs check import adopt-logs help"
+    local commands="status show probe why top events wait reload rotate logs check match import adopt-logs help"
     local states="healthy degraded unhealthy starting unknown absent finished created running paused restarting removing exited dead"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
     local control=()
@@ -68,7 +69,7 @@ _plimsollctl() {
     fi
     case $command in
     "") mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-    show | probe | why | wait | rotate | logs | adopt-logs)
+    show | probe | why | wait | rotate | logs | match | adopt-logs)
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
         ;;
     check | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show probe why top events wait reload rotate logs check import adopt-logs help
+set -l commands status show probe why top events wait reload rotate logs check match import adopt-logs help
 
 function __plimsollctl_names
     set -l control
@@ -39,6 +39,10 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from show probe why wait rota
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l compose -d 'The files are of compose itself'
 complete -c plimsollctl -n '__fish_seen_subcommand_from help' -a "$commands names times exit-status"
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a match -d 'Which section governs a container'
+complete -c plimsollctl -n '__fish_seen_subcommand_from match' -l all -d 'Every container'
+complete -c plimsollctl -n '__fish_seen_subcommand_from match' -l engine -x -d 'The engine'
+complete -c plimsollctl -n '__fish_seen_subcommand_from match' -l policy -r -F -d 'Another policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -l policy -r -F -d 'Another policy'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check' -s v -l verbose -d 'Say what was understood'
 complete -c plimsollctl -n '__fish_seen_subcommand_from wait' -l for -x -d 'State' -a 'healthy degraded unhealthy starting unknown absent finished created running paused restarting removing exited dead'

@@ -34,6 +34,9 @@
         ROW("check", "[FILE]", check, "is a policy right? (-v: what was understood)",             \
             "Says whether a policy is right: FILE, \"-\" for standard input, or the one of the\n" \
             "running daemon as it is on disk.")                                                   \
+        ROW("match", "[NAME...]", match, "which section governs a container, and why",            \
+            "Says which section of the policy, as it is on disk, governs each container that\n"    \
+            "is named, or --all; by which line; and which other sections match it, too.")         \
         ROW("import", "FILE...", import, "policy from `docker compose config --format json`",     \
             "Prints the policy that says what a compose configuration says. FILE is what\n"       \
             "`docker compose config --format json` prints, or \"-\" for standard input; with\n"   \

@@ -345,3 +345,47 @@ void pl_policy_tell_inherited(const PlPolicy *p, PlDiagList *diag) {
                                     s->name, text, first->file, first->line, first->key);
         }
 }
+
+static void write_match(FILE *f, const PlService *s, size_t line) {
+        const PlMatch *m = &s->matches[line];
+        _cleanup_free_ char *text =
+                        pl_match_format(m, pl_match_line_length(m, s->n_matches - line));
+        _cleanup_free_ char *shown = text ? pl_escape(text, CELL_MAX) : NULL;
+
+        fprintf(f, "Match=%s", shown ?: "");
+}
+
+int pl_policy_explain(const PlPolicy *p, const struct PlContainer *c, char **ret) {
+        const PlService *winner = pl_policy_match(p, c);
+        size_t size, line, most = 0;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return -ENOMEM;
+        if (!winner)
+                fputs("nothing: no [Service] matches it, and there is no [Defaults]", f);
+        else if (!winner->name)
+                fprintf(f, "[Defaults], %s:%u: no [Service] matches it", winner->file,
+                        winner->line);
+        else {
+                most = pl_service_match_line(winner, c, &line);
+                fprintf(f, "[Service %s], %s:%u: ", winner->name, winner->file, winner->line);
+                write_match(f, winner, line);
+        }
+        for (size_t i = 0; i < p->n_services; i++) {
+                const PlService *s = p->services[i];
+                size_t n = s == winner ? 0 : pl_service_match_line(s, c, &line);
+
+                if (n == 0)
+                        continue;
+                fprintf(f, "\n        not [Service %s], %s:%u: ", s->name, s->file, s->line);
+                write_match(f, s, line);
+                fputs(n < most ? " has fewer terms" : " comes later", f);
+        }
+        text = pl_take_text(f, &text);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}

@@ -254,6 +254,23 @@ os.execv(sys.argv[1], sys.argv[1:])' "$c" import - | cmp - "$T/imported"
     [[ $output == *"1 MiB"* ]]
 }
 
+@test "match tells which section governs a container, and why" {
+    cat >"$T/match.conf" <<'END'
+[Service any]
+Match=compose-service:db
+[Service shop]
+Match=compose-project:shop compose-service:db
+END
+    docker create --name shop-db-1 --label com.docker.compose.project=shop --label com.docker.compose.service=db \
+        "$BB" true >/dev/null
+    run -0 ctl match --policy "$T/match.conf" --engine "$DOCKER_HOST" shop-db-1
+    [ "${lines[0]}" = "shop-db-1: [Service shop], $T/match.conf:3: Match=compose-project:shop compose-service:db" ]
+    [ "${lines[1]}" = "        not [Service any], $T/match.conf:1: Match=compose-service:db has fewer terms" ]
+    run -1 ctl match --policy "$T/match.conf" --engine "$DOCKER_HOST" nobody
+    [[ $output == *"nobody: there is no such container"* ]]
+    run -2 ctl match --policy "$T/match.conf"
+}
+
 @test "check and logs never start a daemon that is stopped" {
     # in a mount namespace: a host that systemd runs, with states of the test's choice, and a listener
     # at the socket that leaves a mark when it is asked

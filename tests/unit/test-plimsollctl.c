@@ -23,6 +23,7 @@ static const struct {
         { "logs", "control json since until tail follow grep ignore-case stdout stderr timestamps "
                   "details container path archive" },
         { "check", "control json verbose policy" },
+        { "match", "control json all engine policy" },
         { "import", "json compose" },
         { "adopt-logs", "json dry-run yes max-size max-files engine engine-pid at-start root policy "
                         "archive" },
@@ -43,6 +44,7 @@ static const struct {
         { "all", NULL, NULL },
         { "verbose", NULL, NULL },
         { "compose", NULL, NULL },
+        { "all", NULL, NULL },
         { "since", "2026-01-02T03:04:05Z", "soon" },
         { "until", "2026-01-02T03:04:05Z", "soon" },
         { "tail", "5", NULL },

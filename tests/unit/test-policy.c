@@ -341,12 +341,21 @@ START_TEST(most_terms_win) {
                              "[Service c]\nMatch=compose-service:post*\n"
                              "Match=compose-project:ml compose-service:postgres\n"
                              "[Service d]\nMatch=compose-project:m* compose-service:postgres\n");
+        _cleanup_free_ char *why = NULL;
         size_t line = 99;
 
         ck_assert_str_eq(pl_policy_match(p, &c)->name, "c");
         ck_assert_uint_eq(pl_service_match_line(p->services[2], &c, &line), 2);
         ck_assert_uint_eq(line, 1);
         ck_assert_uint_eq(pl_service_match_line(p->services[1], &c, &line), 0);
+        ck_assert_int_eq(pl_policy_explain(p, &c, &why), 0);
+        ck_assert_str_eq(why,
+                         "[Service c], main.conf:5: Match=compose-project:ml "
+                         "compose-service:postgres\n"
+                         "        not [Service a], main.conf:1: Match=compose-service:postgres "
+                         "has fewer terms\n"
+                         "        not [Service d], main.conf:8: Match=compose-project:m* "
+                         "compose-service:postgres comes later");
 }
 END_TEST
 
