@@ -219,10 +219,37 @@ static void add_past(const PlSources *from, const PlSubject *s, json_t *o) {
                                           pl_recount(m, pl_clock_usec(CLOCK_REALTIME)));
 }
 
+/* Where each limit was written; what [Defaults] says may have given way to the container's creator.
+ * Devices have other names by now, and are not compared. */
+static json_t *origins_new(const PlHeld *h) {
+        const PlService *s = h->service;
+        json_t *o = json_object();
+
+        for (PlResource r = 0; o && s && r < _PL_RESOURCE_N; r++) {
+                const char *name = pl_resource_info(r)->name;
+                const PlOrigin *from = h->want.v[r].set ? pl_service_origin(s, name) : NULL;
+                bool spared = s->by_default & (UINT32_C(1) << r) &&
+                              pl_resource_info(r)->kind != PL_KIND_DEVICES &&
+                              !pl_value_equal(&h->want.v[r], &s->limits.v[r]);
+                _cleanup_free_ char *text = NULL;
+
+                if (!from)
+                        continue;
+                if (asprintf(&text, "%s%s:%u%s", spared ? "its creator's, not " : "", from->file,
+                             from->line, from->inherited || !s->name ? " [Defaults]" : "") < 0)
+                        text = NULL;
+                if (text)
+                        (void)json_object_set_new(o, name, json_string(text));
+        }
+        return o;
+}
+
 json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s) {
         json_t *o = pl_snapshot_container(from, s);
 
         add_past(from, s, o);
+        if (o)
+                (void)json_object_set_new(o, "origins", origins_new(s->held));
         return o;
 }
 

@@ -325,6 +325,7 @@ static const char *const known[] = {
         "id",       "name",   "service",  "image",     "phase",         "health",         "reason",
         "limits",   "log",    "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
         "findings", "models", "verdicts", "recovery",  "health_since",  "remembered",
+        "origins",
 };
 
 static int print_title(FILE *f, const json_t *c, const PlViewOptions *o) {
@@ -385,6 +386,7 @@ static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
                 { .title = "" },
         };
         _cleanup_(pl_table_freep) PlTable *t = pl_table_new(columns, PL_ARRAY_SIZE(columns), look);
+        const json_t *origins = json_object_get(c, "origins");
         const char *name;
         json_t *limit;
         bool any = false;
@@ -410,6 +412,9 @@ static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
                 if (!managed || !in_line)
                         pl_table_cell(t, 3, in_line ? PL_TINT_DIM : PL_TINT_BAD, "%s",
                                       in_line ? "left alone" : "out of line");
+                else if (json_object_get(origins, name))
+                        pl_table_cell(t, 3, PL_TINT_DIM, "%s",
+                                      json_string_value(json_object_get(origins, name)) ?: "");
         }
         if (!any)
                 return 0;

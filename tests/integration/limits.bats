@@ -150,10 +150,11 @@ on_all_cpus() {
     docker rmi -f plimsoll/other:1
 }
 
-@test "[Defaults] governs what no section matches" {
+@test "[Defaults] governs what no section matches, and what a section leaves open, and raises nothing" {
     policy_is <<'END'
 [Defaults]
 MemoryMax=96M
+TasksMax=64
 
 [Service web-front]
 Match=name:web
@@ -162,8 +163,17 @@ END
     daemon_begin
     run_bb web
     run_bb plain
+    run_bb small -m 48m --pids-limit 20
     becomes web MemoryMax $((64 * MIB))
+    becomes web TasksMax 64
     becomes plain MemoryMax $((96 * MIB))
+    becomes small MemoryMax $((48 * MIB))
+    becomes small TasksMax 20
+    [ "$(ctl show --json web | jq -r .origins.TasksMax)" = "$T/plimsoll.conf:6 [Defaults]" ]
+    [ "$(ctl show --json small | jq -r .origins.TasksMax)" = "its creator's, not $T/plimsoll.conf:6 [Defaults]" ]
+    # a later change by a person is drift, as everywhere
+    docker update -m 80m --memory-swap 160m small >/dev/null
+    becomes small MemoryMax $((48 * MIB))
 }
 
 @test "a value that is no multiple of the page is no drift" {

@@ -407,7 +407,7 @@ START_TEST(test_show) {
                 "  log      /log, 4M (4.5M on disk)\n",
                 "drift repairs 3; repairs are paused\n",
                 "MemoryMax      1G        2G  out of line\n",
-                "CPUQuota     200%      200%\n",
+                "CPUQuota     200%      200%  /etc/p.conf:31 [Defaults]\n",
                 "* MemoryMax: the engine says: memory \\x1b[31m too low\n",
                 "  pressure 7\n",
                 "history\nJan 01 00:00:05  plimsolld: killed\n",
@@ -416,6 +416,10 @@ START_TEST(test_show) {
         _cleanup_free_ char *text = NULL;
 
         ck_assert_int_eq(json_object_set_new(c, "pressure", json_integer(7)), 0);
+        ck_assert_int_eq(json_object_set_new(c, "origins",
+                                             json_pack("{s:s,s:s}", "MemoryMax", "/etc/p.conf:3",
+                                                       "CPUQuota", "/etc/p.conf:31 [Defaults]")),
+                         0);
         ck_assert_int_eq(json_object_set_new(c, "models",
                                              json_pack("[{s:s,s:I,s:i},{s:s,s:I,s:I}]", "name",
                                                        "llama\x1b[31m", "size_bytes",
