@@ -989,9 +989,14 @@ static void complain_of_json(PlDiagList *diag, const char *file, const char *jso
                              const json_error_t *error) {
         const char *near = strstr(error->text, " near ");
         int n = near ? (int)(near - error->text) : (int)strlen(error->text);
+        _cleanup_free_ char *copy = calloc(1, size + 1); /* with a NUL at the end */
+        PlGuess kind = PL_GUESS_JSON;
         unsigned line = 0;
-        PlGuess kind = pl_guess(json, size, &line);
 
+        if (copy) {
+                memcpy(copy, json, size);
+                kind = pl_guess(copy, size, &line);
+        }
         if (kind == PL_GUESS_YAML || kind == PL_GUESS_COMPOSE)
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
                             "not JSON: this is YAML; plimsollctl import --compose reads it, or "
@@ -1002,7 +1007,8 @@ static void complain_of_json(PlDiagList *diag, const char *file, const char *jso
                             "not JSON: this is UTF-16, and JSON is UTF-8; make it again with: "
                             "docker "
                             "compose config --format json");
-        else if (kind == PL_GUESS_TOML || kind == PL_GUESS_UNIT || *json == '[')
+        else if (kind == PL_GUESS_TOML || kind == PL_GUESS_UNIT ||
+                 (kind == PL_GUESS_POLICY && *copy == '['))
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
                             "not JSON: this is %s; a compose configuration comes from: docker "
                             "compose "
