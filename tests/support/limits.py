@@ -2,10 +2,12 @@
 """What kernel and engine say of containers' limits, for comparing them before and after.
 
 limits.py kernel  <INSPECT   "NAME CONTROLLER/FILE: CONTENT" of every file of the container's groups
-                             that can be written and tells no state, sorted
+                             that can be written and tells no state, sorted. On v2 the list of CPUs
+                             that the group above has is as good as none: the kernel takes no empty
+                             one from a group with tasks
 limits.py engine  <INSPECT   "NAME FIELD: VALUE" of HostConfig, where ways to say "none" are one:
                              0, -1, null, the largest number, the weight of everybody else, all CPUs'
-                             list
+                             list, systemd's default for tasks (DEFAULT_TASKS_MAX)
 limits.py differ A B         names of the lines that are in one file only: "NAME WHAT", each once
 
 INSPECT: the output of docker inspect NAME...
@@ -22,6 +24,8 @@ STATE = re.compile(r"(^|\.)(procs|tasks|threads|event_control|usage.*|max_usage.
 FIELDS = ["Memory", "MemorySwap", "MemoryReservation", "NanoCpus", "CpuPeriod", "CpuQuota", "CpuShares", "CpusetCpus",
           "PidsLimit", "BlkioWeight", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "RestartPolicy"]
 LARGEST = 0x7FFFFFFFFFFF0000
+# what runc makes of everybody's weight: cpu.shares on v1, cpu.weight 100 on v2
+SHARES = 2598 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1024
 
 
 def groups(pid):
@@ -37,17 +41,25 @@ def groups(pid):
                         yield c or "unified", directory
 
 
+def content(path):
+    try:
+        with open(path) as f:
+            return f.read().strip().replace("\n", "; ")
+    except OSError:
+        return None
+
+
 def kernel(container):
     for controller, directory in groups(container["State"]["Pid"]):
         for name in sorted(os.listdir(directory)):
             path = f"{directory}/{name}"
             if not os.path.isfile(path) or not os.stat(path).st_mode & 0o200 or STATE.search(name):
                 continue
-            try:
-                with open(path) as f:
-                    text = f.read().strip().replace("\n", "; ")
-            except OSError:
+            text = content(path)
+            if text is None:
                 continue
+            if name == "cpuset.cpus" and text == content(f"{directory}/../cpuset.cpus.effective"):
+                text = ""
             yield f"{controller}/{name}: {text}"
 
 
@@ -56,7 +68,9 @@ def canonical(field, value):
         return "" if value == f"0-{os.cpu_count() - 1}" else value
     if isinstance(value, (int, type(None))):
         value = value or 0
-        if value < 0 or value >= LARGEST or (field == "CpuShares" and value == 1024):
+        if value < 0 or value >= LARGEST or (field == "CpuShares" and value == SHARES):
+            return 0
+        if field == "PidsLimit" and str(value) == os.environ.get("DEFAULT_TASKS_MAX"):
             return 0
     return value
 

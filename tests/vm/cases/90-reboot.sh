@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# phases: before after
 # A real boot: run once with "before", then, after a reboot, with "after".
 # shellcheck source=tests/vm/cases/lib.sh
 . "${0%/*}/lib.sh"
