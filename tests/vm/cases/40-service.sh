@@ -16,22 +16,34 @@ TasksMax=66
 P
 }
 
+web() {
+    container web -m 200m --memory-swap 200m --pids-limit 300 --
+    within 3 has web memory.max=67108864 pids.max=66
+}
+
 test_the_status_counts_services_and_limits() {
     write_policy 64M
     systemctl restart plimsolld
-    container web -m 200m --memory-swap 200m --pids-limit 300 --
-    within 3 has web memory.max=67108864 pids.max=66
+    web
     within 3 status_says '^limits 1/1(;|$)'
     systemctl --no-pager status plimsolld | grep -E 'Status: "limits 1/1(;|")'
 }
 
 test_the_journal_has_fields_for_a_transition() {
-    docker restart -t 0 web >/dev/null
+    docker rm -f web >/dev/null
+    web
     within 3 said LIMITS_APPLIED CONTAINER_NAME=web PLIMSOLL_SERVICE=web
     entries LIMITS_APPLIED CONTAINER_NAME=web | tail -n 1 | tee /dev/stderr | jq -e --arg id "$(id_of web)" '
         .CONTAINER_ID_FULL == $id and .PLIMSOLL_SERVICE == "web" and .PRIORITY == "6" and
         .SYSLOG_IDENTIFIER == "plimsolld" and ._SYSTEMD_UNIT == "plimsolld.service" and
         (.MESSAGE | test("web"))'
+}
+
+test_the_same_values_in_the_next_run_are_no_news() {
+    docker restart -t 0 web >/dev/null
+    within 3 has web memory.max=67108864 pids.max=66
+    within 3 in_status '.containers[] | select(.name == "web") | .limits | [.[].in_force] | sort == [66, 67108864]'
+    refute said LIMITS_APPLIED CONTAINER_NAME=web
 }
 
 test_the_journal_explains_itself() {
