@@ -100,7 +100,7 @@ static const PlOption options[] = {
         { "follow", 'f', NULL, "logs", PL_OPTION_FLAG, IN(logs.follow),
           "go on with what is written" },
         { "grep", 'g', "RE", "logs", PL_OPTION_TEXT, IN(logs.grep),
-          "lines that match an extended regular expression" },
+          "lines that match a regular expression (PCRE2)" },
         { "ignore-case", 'i', NULL, "logs", PL_OPTION_FLAG, IN(logs.ignore_case),
           "... in any case" },
         { "stdout", 0, NULL, "logs", PL_OPTION_FLAG, IN(logs.only_stdout), "standard output alone" },

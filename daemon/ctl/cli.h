@@ -50,7 +50,6 @@ typedef struct PlCtl {
         bool control_given;  /* on the command line: then it is the one to ask, whoever runs it */
         bool json, verbose, all;
         bool compose;                 /* --compose: the files are compose's own */
-        bool all;                     /* --all containers */
         const char *policy, *archive; /* NULL: not given */
         const char *wait_for;         /* --for */
         uint64_t timeout_usec;        /* --timeout */
