@@ -409,9 +409,12 @@ static void say_dry_run(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
         h->news.dry_run = TAKE_PTR(text);
 }
 
+/* Whatever was written between the reading and the watch. The inspection that a start leads to is
+ * the next look anyway, because the group is proven by it. */
 static void look_again(PlEnforcer *e, PlHeld *h) {
         h->fresh = false;
-        pl_queue_put(e, h, PL_QUEUE_KERNEL);
+        if (!h->subject->inspect_due)
+                pl_queue_put(e, h, PL_QUEUE_KERNEL);
 }
 
 static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
