@@ -121,6 +121,14 @@ static void fault(const char *kind, const char *format, ...) {
                 printf("#   %s\n", trace[k % TRACE_LINES]);
 }
 
+/* Of the environment. */
+static uint64_t setting(const char *name, uint64_t otherwise) {
+        const char *s = getenv(name);
+        uint64_t n;
+
+        return s && pl_parse_uint64(s, &n) == 0 ? n : otherwise;
+}
+
 /* --- chance --- */
 
 static uint64_t rnd(uint64_t below) {
@@ -201,6 +209,17 @@ static void derive_allowed(uint32_t mask) {
                                 allow(r, &v);
                         }
         }
+}
+
+/* Is it what HostConfig keeps of ours? Then nobody can tell whose write it was. */
+static bool is_of_host(PlResource r, const Value *have) {
+        Group g;
+        Scope s;
+        Value v;
+
+        derive(&w.box.host, &g, &s);
+        v = group_value(&g, r);
+        return same_value(&v, have);
 }
 
 static const char *show(PlResource r, const Value *v, char buf[static 48]) {

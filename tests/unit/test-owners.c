@@ -315,17 +315,6 @@ static void show_policy(void) {
              life.policy.cpus);
 }
 
-/* Is it what HostConfig keeps of ours? Then nobody can tell whose write it was. */
-static bool is_of_host(PlResource r, const Value *have) {
-        Group g;
-        Scope s;
-        Value v;
-
-        derive(&w.box.host, &g, &s);
-        v = group_value(&g, r);
-        return same_value(&v, have);
-}
-
 static void act_policy(void) {
         uint32_t before = life.policy.mask;
 
@@ -396,6 +385,23 @@ static uint32_t touches(const Host *q) {
                (q->cpus[0] ? BIT(ALLOWED_CPUS) : 0);
 }
 
+/* It is in force, or what runc makes of HostConfig at the next start. */
+static void allow_written(uint32_t mask) {
+        Group g;
+        Scope s;
+
+        if (!w.box.running)
+                return;
+        derive(&w.box.host, &g, &s);
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (mask & (UINT32_C(1) << r)) {
+                        Value v = group_value(box_group(), r), host = group_value(&g, r);
+
+                        allow(r, &v);
+                        allow(r, &host);
+                }
+}
+
 static void act_update(void) {
         uint32_t touched;
         const char *why;
@@ -436,19 +442,7 @@ static void act_update(void) {
                         life.kernel[r].n = 0;
         if (w.box.running)
                 derive_allowed(ALL);
-        if (w.box.running) {
-                Group g;
-                Scope s;
-
-                derive(&w.box.host, &g, &s);
-                for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                        if (touched & (UINT32_C(1) << r)) {
-                                Value v = group_value(box_group(), r), host = group_value(&g, r);
-
-                                allow(r, &v);
-                                allow(r, &host);
-                        }
-        }
+        allow_written(touched);
         if (w.systemd) {
                 Host request = runc_request(&q, &w.box);
 
@@ -845,13 +839,6 @@ static void play(uint64_t seed) {
                 due_drop(&due[--n_due]);
         total.lives++;
         total.acts += life.acts;
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise) {
-        const char *s = getenv(name);
-        uint64_t n;
-
-        return s && pl_parse_uint64(s, &n) == 0 ? n : otherwise;
 }
 
 static void begin_script(void) {
