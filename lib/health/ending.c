@@ -365,8 +365,8 @@ static bool was_shut_down(const PlEnding *e, const PlContainer *c) {
         return c->start_failed && !e->may_finish && e->engine_back_usec > 0 &&
                (e->ender == PL_ENDER_REQUEST || e->ender == PL_ENDER_TIMEOUT ||
                 e->ender == PL_ENDER_UNSEEN) &&
-               e->end_usec <= e->engine_lost_usec &&
-               e->engine_lost_usec - e->end_usec <= SHUTDOWN_USEC;
+               e->end_usec <= e->engine_back_usec &&
+               e->end_usec + SHUTDOWN_USEC >= e->engine_lost_usec;
 }
 
 /* Nothing from before its start has ended this run, nor does it hold it. */

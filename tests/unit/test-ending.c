@@ -147,6 +147,7 @@ static const struct {
         { "our own, and another run that nobody saw", "spt0..j", PL_ENDER_UNSEEN, true, "nobody" },
         { "shut down with its engine, which cannot start it again", "st0xg......be", PL_ENDER_ENGINE,
           false, "with the engine" },
+        { "… and told of its signal alone", "stg..i....be", PL_ENDER_ENGINE, false, "with the engine" },
         { "… and told nobody of it", "sig......be", PL_ENDER_ENGINE, false, "with the engine" },
         { "… had to be killed", "stknxg......be", PL_ENDER_ENGINE, false, "with the engine" },
         { "… paused by a person", "szt0xg......be", PL_ENDER_ENGINE, true, "with the engine" },
