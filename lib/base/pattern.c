@@ -111,9 +111,17 @@ int pl_pattern_match(PlPattern *p, const char *s, size_t size) {
         }
 }
 
+#define COPIES_MAX 8 /* each may double it */
+
 bool pl_pattern_posix_differs(const char *text) {
+        unsigned copies = 0;
         regex_t posix;
 
+        /* glibc copies what is repeated, and copies of copies: (a{9999}){999} takes gigabytes */
+        for (const char *c = text; *c; c++)
+                copies += *c == '+' ? 1 : *c == '{' ? COPIES_MAX + 1 : 0;
+        if (copies > COPIES_MAX)
+                return false;
         if (regcomp(&posix, text, REG_EXTENDED | REG_NOSUB) != 0)
                 return true;
         regfree(&posix);

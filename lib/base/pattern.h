@@ -34,5 +34,6 @@ PL_DEFINE_CLEANUP(PlPattern *, pl_pattern_free)
 int pl_pattern_match(PlPattern *p, const char *s, size_t size);
 
 /** pl_pattern_posix_differs() - would regcomp(3) with REG_EXTENDED refuse what is taken here? So
- * policies of the time when it was asked can be warned of. */
+ * policies of the time when it was asked can be warned of. False, too, where asking takes much
+ * memory. */
 bool pl_pattern_posix_differs(const char *text);
