@@ -76,9 +76,13 @@ static PlGuess guess_header(const char *text, const char *line) {
 /* "key:" and "- item" of YAML, "key = 'text'" of TOML. */
 static PlGuess guess_assignment(const char *text, const char *line) {
         bool quoted = *line == '"' || *line == '\'';
-        size_t n = strspn(line + quoted, IDENTIFIER) + 2U * quoted;
-        const char *after = line + n + (n > 0 ? strspn(line + n, " \t") : 0), *value;
+        size_t n = strspn(line + quoted, IDENTIFIER);
+        const char *after, *value;
 
+        if (quoted && line[1 + n] != *line)
+                return PL_GUESS_POLICY;
+        n += 2U * quoted;
+        after = line + n + strspn(line + n, " \t");
         if (pl_startswith(line, "---") || pl_startswith(line, "%YAML") || pl_startswith(line, "- "))
                 return has_line(text, "services:") ? PL_GUESS_COMPOSE : PL_GUESS_YAML;
         if (n > 0 && *after == ':' && (!after[1] || strchr(" \t\r\n", after[1])))

@@ -21,6 +21,9 @@ static const struct {
         { TEXT("DryRun=yes\n"), PL_GUESS_POLICY, 1 },
         { TEXT("DryRun: yes\n"), PL_GUESS_YAML, 1 },
         { TEXT("nonsense\n"), PL_GUESS_POLICY, 1 },
+        { TEXT("\""), PL_GUESS_POLICY, 1 },
+        { TEXT("\"a"), PL_GUESS_POLICY, 1 },
+        { TEXT("\"a'"), PL_GUESS_POLICY, 1 },
         { TEXT("Engine=unix:///x\n"), PL_GUESS_POLICY, 1 },
         { TEXT("\n# compose\nversion: '3'\nservices:\n  a:\n"), PL_GUESS_COMPOSE, 3 },
         { TEXT("---\nfoo: bar\n"), PL_GUESS_YAML, 1 },
@@ -62,7 +65,7 @@ static const struct {
         { "password hunter2", "password…" },
         { "\"password\": \"hunter2\"", "…" },
         { "{\"password\":\"hunter2\"}", "…" },
-        { "[Servce x]", "[Servce x…" },
+        { "[Quux x]", "[Quux x…" },
         { "[{\"hunter2\"}]", "[…" },
         { "\x1b[31m", "\\x1b[31m" },
 }, values[] = {
