@@ -144,8 +144,8 @@ static const PlOption options[] = {
 
 static const PlGrammar grammar = {
         .program = "plimsollctl",
-        .about = "Asks plimsolld, which holds containers to their limits.",
-        .footer = "Options come before or after the command. See plimsollctl(1).",
+        .about = "Asks plimsolld, which holds containers to their limits. See plimsollctl(1);\n"
+                 "options come before or after the command.",
         .commands = commands,
         .n_commands = PL_ARRAY_SIZE(commands),
         .options = options,

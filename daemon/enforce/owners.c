@@ -45,9 +45,9 @@ static bool swap_goes_along(const PlHeld *h) {
         return h->want.v[PL_RESOURCE_MEMORY_MAX].set && !h->want.v[PL_RESOURCE_MEMORY_SWAP_MAX].set;
 }
 
-/* The API cannot say "no list". On v1 the kernel always has one, and v2 takes none away from a group
- * with tasks; the one of the group above restricts nothing. Return: 1, 0: not known while there is
- * no group, -errno. */
+/* The API cannot say "no list". On v1 the kernel always has one, and v2 takes none away from a
+ * group with tasks; the one of the group above restricts nothing. Return: 1, 0: not known while
+ * there is no group, -errno. */
 static int all_cpus(const PlEnforcer *e, const PlHeld *h, PlValue *ret) {
         char *text = NULL;
         int r;

@@ -68,7 +68,7 @@ typedef struct PlDaemonPolicy {
         char *metrics_listen; /* ADDRESS:PORT, or NULL: off */
         uint64_t log_archive_budget_bytes;
         unsigned log_punch_below_percent; /* LogPunchBelow=; 0: never */
-        uint64_t service_max_age_usec; /* what is known of a service that is not seen any more */
+        uint64_t service_max_age_usec;    /* what is known of a service that is not seen any more */
         bool dry_run;
         bool restore_on_stop;
         bool protect_slice;

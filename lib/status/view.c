@@ -324,8 +324,7 @@ int pl_view_is_good(const json_t *status) {
 static const char *const known[] = {
         "id",       "name",   "service",  "image",     "phase",         "health",         "reason",
         "limits",   "log",    "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
-        "findings", "models", "verdicts", "recovery",  "health_since",  "remembered",
-        "origins",
+        "findings", "models", "verdicts", "recovery",  "health_since",  "remembered",     "origins",
 };
 
 static int print_title(FILE *f, const json_t *c, const PlViewOptions *o) {
