@@ -48,10 +48,6 @@ void pl_log_setup(int max_priority) {
                         !(term && pl_streq(term, "dumb"));
 }
 
-int pl_log_max_priority(void) {
-        return target.max_priority;
-}
-
 bool pl_log_to_journal(void) {
         return target.journal;
 }

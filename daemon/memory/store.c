@@ -53,7 +53,8 @@ PlMemoryStore *pl_memory_store_free(PlMemoryStore *s) {
         return NULL;
 }
 
-bool pl_memory_store_is_ours(PlMemoryStore *s) {
+/* May we write? Another one may have ended since the last question. */
+static bool is_ours(PlMemoryStore *s) {
         pid_t pid;
 
         return s->lock >= 0 || pl_lock_directory(s->path, &s->lock, &pid) >= 0;
@@ -84,7 +85,7 @@ int pl_memory_store_load(PlMemoryStore *s, const char *key, PlMemory *ret) {
         if (r != -EBADMSG && r != -EFBIG)
                 return r;
         (void)snprintf(aside, sizeof(aside), "%s.bad", key);
-        if (pl_memory_store_is_ours(s))
+        if (is_ours(s))
                 (void)renameat(s->fd, name, s->fd, aside);
         pl_report(s->reporter, &(PlEntry){ .priority = LOG_WARNING },
                   "What is known of service %s is lost, its file is broken; kept as %s/%s", key,
@@ -99,7 +100,7 @@ int pl_memory_store_save(PlMemoryStore *s, const PlMemory *m) {
 
         if (!is_key(m->identity.key))
                 return -EINVAL;
-        if (!pl_memory_store_is_ours(s))
+        if (!is_ours(s))
                 return -EBUSY;
         r = pl_memory_format(m, &text);
         if (r < 0)
@@ -112,7 +113,7 @@ int pl_memory_store_remove(PlMemoryStore *s, const char *key) {
 
         if (!is_key(key))
                 return 0;
-        if (!pl_memory_store_is_ours(s))
+        if (!is_ours(s))
                 return -EBUSY;
         return unlinkat(s->fd, name_of(key, name), 0) < 0 && errno != ENOENT ? -errno : 0;
 }
@@ -140,7 +141,7 @@ int pl_memory_store_list(PlMemoryStore *s,
                 char key[NAME_BYTES];
                 struct stat st;
 
-                if (has_end(e->d_name, SUFFIX ".new") && pl_memory_store_is_ours(s))
+                if (has_end(e->d_name, SUFFIX ".new") && is_ours(s))
                         (void)unlinkat(s->fd, e->d_name, 0);
                 if (!has_end(e->d_name, SUFFIX) || strlen(e->d_name) >= sizeof(key) ||
                     fstatat(s->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))

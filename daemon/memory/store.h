@@ -20,9 +20,6 @@ int pl_memory_store_open(const char *state_dir, const PlReporter *reporter, PlMe
 PlMemoryStore *pl_memory_store_free(PlMemoryStore *s); /* returns NULL */
 PL_DEFINE_CLEANUP(PlMemoryStore *, pl_memory_store_free)
 
-/** pl_memory_store_is_ours() - may we write? Another one may have ended since the last question. */
-bool pl_memory_store_is_ours(PlMemoryStore *s);
-
 /** pl_memory_store_load() - Return: 0; -ENOENT; -EBADMSG broken (reported, set aside as KEY.bad);
  * -EOPNOTSUPP of a later version (left alone); -ENOMEM, -errno. */
 int pl_memory_store_load(PlMemoryStore *s, const char *key, PlMemory *ret);

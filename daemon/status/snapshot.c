@@ -244,16 +244,7 @@ static json_t *origins_new(const PlHeld *h) {
         return o;
 }
 
-json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s) {
-        json_t *o = pl_snapshot_container(from, s);
-
-        add_past(from, s, o);
-        if (o)
-                (void)json_object_set_new(o, "origins", origins_new(s->held));
-        return o;
-}
-
-json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
+static json_t *container_new(const PlSources *from, const PlSubject *s) {
         const PlHeld *h = s->held;
         const PlModels *models = pl_health_act_models(from->health, s);
         json_t *o, *findings = json_array();
@@ -284,6 +275,15 @@ json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s) {
                 (void)json_object_set_new(c.extra, "models", pl_ollama_json(&models->facts));
         o = pl_wire_container(&c);
         json_decref(c.extra);
+        return o;
+}
+
+json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s) {
+        json_t *o = container_new(from, s);
+
+        add_past(from, s, o);
+        if (o)
+                (void)json_object_set_new(o, "origins", origins_new(s->held));
         return o;
 }
 
@@ -408,7 +408,7 @@ json_t *pl_snapshot_status(const PlSources *from) {
                 if (!s->facts)
                         continue;
                 if (pl_findings(from, s, findings) < 0 ||
-                    json_array_append_new(containers, pl_snapshot_container(from, s)) < 0)
+                    json_array_append_new(containers, container_new(from, s)) < 0)
                         break;
         }
         add_absent(from, containers);

@@ -14,11 +14,8 @@
  * caller; NULL: out of memory. */
 char *pl_snapshot_line(const PlSources *from);
 
-/** pl_snapshot_container() - "containers" has one of these for each. New reference, or NULL. */
-json_t *pl_snapshot_container(const PlSources *from, const PlSubject *s);
-
-/** pl_snapshot_show() - the same, and what is remembered of its service, which is read from disk.
- */
+/** pl_snapshot_show() - what "containers" has of it, where its limits are written, and what is
+ * remembered of its service, which is read from disk. New reference, or NULL. */
 json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s);
 
 /** pl_snapshot_absent() - of a required service without a container. New reference; NULL: it is

@@ -415,9 +415,9 @@ plimsollctl_logs() {
 @test "a rotation cut off before it punched the log, then adopted: no line is shown twice" { cut_off punch committed; }
 @test "a rotation cut off behind its marker, then adopted: no line is shown twice" { cut_off punch marked; }
 
-# at_start [OPTION…] - as plimsoll-adopt.service does before the engine starts
+# at_start - as plimsoll-adopt.service does before the engine starts
 at_start() {
-    "$BUILD_DIR/daemon/plimsollctl" adopt-logs --at-start --root "$E/engine/data" --policy "$T/plimsoll.conf" "$@"
+    "$BUILD_DIR/daemon/plimsollctl" adopt-logs --at-start --root "$E/engine/data" --policy "$T/plimsoll.conf"
 }
 
 @test "at the engine's start: sizes of the policy, and nothing while it runs, or where the policy does not ask" {

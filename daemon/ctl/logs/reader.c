@@ -247,10 +247,6 @@ void pl_log_reader_take(PlLogReader *r, int fd) {
         rewind_all(r);
 }
 
-bool pl_log_reader_is_empty(const PlLogReader *r) {
-        return r->n_archives == 0 && r->log.fd < 0;
-}
-
 PlLogReader *pl_log_reader_free(PlLogReader *r) {
         if (!r)
                 return NULL;

@@ -47,9 +47,6 @@ PL_DEFINE_CLEANUP(PlLogReader *, pl_log_reader_free)
  * its ownership passes. */
 void pl_log_reader_take(PlLogReader *r, int fd);
 
-/** pl_log_reader_is_empty() - neither an archive nor a live log. */
-bool pl_log_reader_is_empty(const PlLogReader *r);
-
 /** pl_log_reader_next() - the block that begins here; moves past it. Return: 1; 0 nothing (yet);
  * -ENOMEM, -errno. */
 int pl_log_reader_next(PlLogReader *r, PlLogBlock *ret);
