@@ -93,7 +93,7 @@ static bool has_restart_moved(const PlRestart *was, const PlRestart *r) {
 static bool has_ending_moved(const PlEnding *was, const PlEnding *e) {
         return e->ender != was->ender || e->term_usec != was->term_usec ||
                e->kill_usec != was->kill_usec || e->paused_usec != was->paused_usec ||
-               e->own.term_usec != was->own.term_usec;
+               e->own.term_usec != was->own.term_usec || e->own.stop_usec != was->own.stop_usec;
 }
 
 static bool has_proof_moved(const PlProof *was, const PlProof *p) {

@@ -115,6 +115,20 @@ static int stop_signal(const PlEnding *e) {
         return e->stop.signal > 0 ? e->stop.signal : SIGTERM;
 }
 
+/* The engine's kill at the end of our own stop's timeout was heard before that stop's first signal,
+ * and taken for another one's. */
+static void claim_kill(PlEnding *e, uint64_t patience) {
+        PlOwnStop *own = &e->own;
+
+        if (own->kill_usec > 0 || e->kill_usec + TIMEOUT_SLACK_USEC < own->term_usec + patience ||
+            !is_own(e, e->kill_usec))
+                return;
+        own->kill_usec = e->kill_usec;
+        e->kill_usec = 0;
+        if (e->ender == PL_ENDER_REQUEST)
+                e->ender = ender_of(e, e->end_usec);
+}
+
 /* Does our own stop account for this signal? Then it is noted. */
 static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
         PlOwnStop *own = &e->own;
@@ -128,6 +142,7 @@ static bool take_own_signal(PlEnding *e, int signal, uint64_t at) {
                 return false;
         if (own->term_usec == 0 && (signal == stop_signal(e) || signal == 0)) {
                 own->term_usec = at;
+                claim_kill(e, patience);
                 return true;
         }
         if (own->kill_usec == 0 && signal == SIGKILL && own->term_usec > 0 &&

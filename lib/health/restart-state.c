@@ -8,11 +8,11 @@
  *  "course": {"stage": PlRestartStage, "sent": PlRestartVerb, "sent_at": USEC, "ran": USEC,
  * "since": USEC, "until": USEC, "booked": BOOL}, "end": {"by": PlEnder, "exit_code": N, "signal":
  * N, "at": USEC, "term": USEC, "kill": USEC, "paused": USEC, "own": USEC, "own_until": USEC,
- * "own_term": USEC, "stop_signal": N, "stop_timeout": USEC}, "proof": {"ran": USEC, "asked": N,
- * "up": BOOL, "passed": BOOL, "ever": BOOL}}, the oldest time first; times are CLOCK_MONOTONIC,
- * those of the end and "ran" the engine's CLOCK_REALTIME. "course" is a restart under way; without
- * it there is none, and nothing is proven without "proof". What a version before this one does not
- * know it ignores, and what it does not write may be missing.
+ * "own_term": USEC, "own_stop": USEC, "stop_signal": N, "stop_timeout": USEC}, "proof": {"ran":
+ * USEC, "asked": N, "up": BOOL, "passed": BOOL, "ever": BOOL}}, the oldest time first; times are
+ * CLOCK_MONOTONIC, those of the end and "ran" the engine's CLOCK_REALTIME. "course" is a restart
+ * under way; without it there is none, and nothing is proven without "proof". What a version before
+ * this one does not know it ignores, and what it does not write may be missing.
  */
 
 #include "lib/health/restart-state.h"
@@ -40,12 +40,13 @@ static json_t *format_times(const PlRestart *r) {
 }
 
 static json_t *format_end(const PlEnding *e) {
-        return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "by",
+        return json_pack("{s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "by",
                          (int)e->ender, "exit_code", e->exit_code, "signal", e->signal, "at",
                          (json_int_t)e->end_usec, "term", (json_int_t)e->term_usec, "kill",
                          (json_int_t)e->kill_usec, "paused", (json_int_t)e->paused_usec, "own",
                          (json_int_t)e->own.usec, "own_until", (json_int_t)e->own.until_usec,
-                         "own_term", (json_int_t)e->own.term_usec, "stop_signal", e->stop.signal,
+                         "own_term", (json_int_t)e->own.term_usec, "own_stop",
+                         (json_int_t)e->own.stop_usec, "stop_signal", e->stop.signal,
                          "stop_timeout", (json_int_t)PL_MIN(e->stop.timeout_usec, PL_USEC_PER_DAY));
 }
 
@@ -119,17 +120,19 @@ static bool take_course(json_t *course, uint64_t now, PlRestart *r) {
 }
 
 static bool take_end(json_t *end, PlEnding *e) {
-        json_int_t at, term, kill, paused = 0, own, own_until = 0, own_term = 0;
+        json_int_t at, term, kill, paused = 0, own, own_until = 0, own_term = 0, own_stop = 0;
         json_int_t stop_timeout = DOCKER_STOP_USEC;
         int by;
 
-        if (json_unpack(end, "{s:i, s:i, s:i, s:I, s:I, s:I, s?:I, s:I, s?:I, s?:I, s?:i, s?:I}",
+        if (json_unpack(end,
+                        "{s:i, s:i, s:i, s:I, s:I, s:I, s?:I, s:I, s?:I, s?:I, s?:I, s?:i, s?:I}",
                         "by", &by, "exit_code", &e->exit_code, "signal", &e->signal, "at", &at,
                         "term", &term, "kill", &kill, "paused", &paused, "own", &own, "own_until",
-                        &own_until, "own_term", &own_term, "stop_signal", &e->stop.signal,
-                        "stop_timeout", &stop_timeout) < 0 ||
+                        &own_until, "own_term", &own_term, "own_stop", &own_stop, "stop_signal",
+                        &e->stop.signal, "stop_timeout", &stop_timeout) < 0 ||
             by < PL_ENDER_NONE || by >= _PL_ENDER_N || at < 0 || term < 0 || kill < 0 ||
-            paused < 0 || own < 0 || own_until < 0 || own_term < 0 || stop_timeout < 0)
+            paused < 0 || own < 0 || own_until < 0 || own_term < 0 || own_stop < 0 ||
+            stop_timeout < 0)
                 return false;
         e->stop.timeout_usec = (uint64_t)stop_timeout;
         e->ender = (PlEnder)by;
@@ -139,6 +142,7 @@ static bool take_end(json_t *end, PlEnding *e) {
         e->own.usec = (uint64_t)own;
         e->own.until_usec = (uint64_t)own_until;
         e->own.term_usec = (uint64_t)own_term;
+        e->own.stop_usec = (uint64_t)own_stop;
         e->paused_usec = (uint64_t)paused;
         return true;
 }

@@ -141,6 +141,8 @@ static const struct {
           true, "on request" },
         { "our own never came there, stopped right then between two runs", "spU1x", PL_ENDER_REQUEST,
           true, "on request" },
+        { "our own, had to be killed, told last to first", "WspU........................kn<<<<<<<<t",
+          PL_ENDER_PLIMSOLL, false, "by plimsolld" },
         { "our own between two runs, told again without an answer", "spi1xU<.x", PL_ENDER_PLIMSOLL, false,
           "by plimsolld" },
         { "a crash, and another run that nobody saw", "s1j", PL_ENDER_UNSEEN, true, "nobody" },

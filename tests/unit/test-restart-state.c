@@ -32,7 +32,8 @@ START_TEST(course_goes_on) {
                        .ending = { .ender = PL_ENDER_PLIMSOLL,
                                    .paused_usec = real + 2,
                                    .stop = { 3, 20 * SEC },
-                                   .own = { real, real + MIN, .term_usec = real + 1 } },
+                                   .own = { real, real + MIN, .term_usec = real + 1,
+                                            .stop_usec = real + 3 } },
                        .proof = { real, 77, .was_up = true, .ever_up = true } },
                  back;
         _cleanup_free_ char *text = NULL, *later = NULL;
@@ -44,6 +45,7 @@ START_TEST(course_goes_on) {
         ck_assert_uint_eq(back.ending.own.usec, real);
         ck_assert_uint_eq(back.ending.own.until_usec, real + MIN);
         ck_assert_uint_eq(back.ending.own.term_usec, real + 1);
+        ck_assert_uint_eq(back.ending.own.stop_usec, real + 3);
         ck_assert_uint_eq(back.ending.paused_usec, real + 2);
         ck_assert_int_eq(back.ending.stop.signal, 3);
         ck_assert_uint_eq(back.ending.stop.timeout_usec, 20 * SEC);
