@@ -364,6 +364,27 @@ static const PlValue *systemd_value(const PlHeld *h, PlResource r, PlValue *borr
         return h->withheld & (1U << r) ? kept_value(h, r, borrowed) : &h->want.v[r];
 }
 
+/* What the policy does not name, and is another than systemd knows. While a container starts, its
+ * group may have no limits yet. Return: 0, -ENOMEM. */
+static int add_by_hand(PlEnforcer *e, PlHeld *h, const PlLimits *engine, PlLimits *limits) {
+        uint32_t mask = pl_tell_harsh() & ~pl_held_wanted(h) &
+                        ~(h->squeeze.high_held ? 1U << PL_RESOURCE_MEMORY_HIGH : 0);
+        PlLimits systemd = { 0 }; /* borrowed */
+        PlReading have = { 0 };
+        int r = 0;
+
+        if (h->cgroup_started_usec == 0 || pl_cg_read(e->mounts, h->cgroup, mask, &have) < 0)
+                return 0;
+        for (PlResource i = 0; i < _PL_RESOURCE_N; i++)
+                systemd.v[i] = engine->v[i].set ? engine->v[i] : pl_desire_fresh(e, h, i);
+        mask &= pl_tell_by_hand(&systemd, &have, e->registry->options.host.page_bytes);
+        for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++)
+                if (mask & (1U << i))
+                        r = pl_value_copy(&have.in_force.v[i], &limits->v[i]);
+        pl_reading_deinit(&have);
+        return r;
+}
+
 static void tell_systemd(PlEnforcer *e, PlHeld *h) {
         PlLimits limits = { 0 }, engine = { 0 }, fresh;
         int r = 0;
@@ -387,6 +408,8 @@ static void tell_systemd(PlEnforcer *e, PlHeld *h) {
                 r = pl_value_copy(engine_value(e, h, PL_RESOURCE_MEMORY_SWAP_MAX, &fallback),
                                   &engine.v[PL_RESOURCE_MEMORY_SWAP_MAX]);
         }
+        if (r >= 0 && pl_limits_any(&limits))
+                r = add_by_hand(e, h, &engine, &limits);
         if (r >= 0 && pl_limits_any(&limits)) {
                 r = pl_systemd_set(e->systemd, h->subject->id, h->cgroup->scope, &limits, &engine,
                                    pl_owners_usual_period(h)

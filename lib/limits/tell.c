@@ -33,6 +33,16 @@ uint32_t pl_tell_withheld(const PlLimits *want, const PlReading *have, bool live
         return mask & pl_plan_drift(want, have, page);
 }
 
+uint32_t pl_tell_harsh(void) {
+        return HARSH;
+}
+
+uint32_t pl_tell_by_hand(const PlLimits *systemd, const PlReading *have, uint64_t page) {
+        uint32_t read = mask_of(&have->in_force);
+
+        return HARSH & mask_of(systemd) & read & pl_plan_drift(systemd, have, page);
+}
+
 /* Then nothing is told. */
 static bool has_it(const PlLimits *told, const PlLimits *engine) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)

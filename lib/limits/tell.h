@@ -28,6 +28,21 @@
 uint32_t pl_tell_withheld(const PlLimits *want, const PlReading *have, bool lives, uint64_t page);
 
 /**
+ * pl_tell_by_hand() - limits that the policy does not name and somebody has written by hand
+ * @systemd: what systemd knows of them, and writes again with the first property that is set
+ * @have:    what was read of them, of a container that has started
+ *
+ * systemd would write its own, and a lower one kills. So it is told these along with ours.
+ *
+ * Return: mask of 1 << PlResource, of pl_tell_harsh() alone.
+ */
+uint32_t pl_tell_by_hand(const PlLimits *systemd, const PlReading *have, uint64_t page);
+
+/** pl_tell_harsh() - limits that kill, throttle, or make fork() fail where more is in use. Return:
+ * mask of 1 << PlResource. */
+uint32_t pl_tell_harsh(void);
+
+/**
  * pl_tell_withheld_from_engine() - the same for the engine, whose memory and swap go together
  * @told:     what it would be told: as wanted, or its own original values where they are given back
  * @engine:   what it has (pl_container_limits()); its memory goes along with a swap limit alone

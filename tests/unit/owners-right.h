@@ -11,6 +11,7 @@
 #include "owners-standins.h"
 
 #include "enforce/queue.h"
+#include "lib/limits/tell.h"
 #include "lib/policy/parser.h"
 #include "registry/containers.h"
 #include "tmp.h"
@@ -47,6 +48,7 @@ static struct {
         Host persons;   /* and with what persons changed while plimsoll held it as well */
         Scope scope[2]; /* systemd's properties without plimsoll, of each of them */
         Options kernel[_PL_RESOURCE_N];
+        Options by_hand[_PL_RESOURCE_N]; /* in this run; systemd may have been told it */
         Policy policy;
         uint32_t giving_back;
         unsigned others;   /* BY_* */
@@ -156,9 +158,7 @@ static const char *pick_cpus(void) {
 
 /* --- what is right --- */
 
-static void allow(PlResource r, const Value *v) {
-        Options *o = &life.kernel[r];
-
+static void add_option(Options *o, const Value *v) {
         for (unsigned i = 0; i < o->n; i++)
                 if (same_value(&o->v[i], v))
                         return;
@@ -167,6 +167,10 @@ static void allow(PlResource r, const Value *v) {
                 o->n--;
         }
         o->v[o->n++] = *v;
+}
+
+static void allow(PlResource r, const Value *v) {
+        add_option(&life.kernel[r], v);
 }
 
 static void allow_only(PlResource r, const Value *v) {
@@ -417,6 +421,9 @@ static void allow_systemd(void) {
                         allow(r, &v);
                 }
         }
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                for (unsigned i = 0; i < life.by_hand[r].n; i++)
+                        allow(r, &life.by_hand[r].v[i]);
 }
 
 /* systemd has written all that it knows */

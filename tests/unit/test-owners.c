@@ -165,6 +165,8 @@ static void expect_start(void) {
         Group g;
         uint32_t own = managed();
 
+        memset(life.by_hand, 0, sizeof(life.by_hand));
+
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (!(own & (UINT32_C(1) << r)))
                         life.kernel[r].n = 0;
@@ -500,6 +502,8 @@ static void direct_write(void) {
         life.others |= BY_WRITE;
         if (r == PL_RESOURCE_MEMORY_MAX && !(managed() & BIT(MEMORY_MAX)))
                 life.wrote_memory = true;
+        if (w.systemd && pl_tell_harsh() & (UINT32_C(1) << r))
+                add_option(&life.by_hand[r], &have);
         if (!(managed() & (UINT32_C(1) << r)) && !is_of_host(r, &have))
                 allow_only(r, &have);
         else if (!(life.policy.mask & (UINT32_C(1) << r)))

@@ -95,9 +95,35 @@ START_TEST(test_rows) {
 }
 END_TEST
 
+static const struct {
+        const char *name, *systemd, *have, *told;
+} by_hand[] = {
+        { "as systemd has it", "MemoryMax=64M, TasksMax=9", "MemoryMax=64M, TasksMax=9", "" },
+        { "raised by hand", "MemoryMax=64M", "MemoryMax=300M", "MemoryMax" },
+        { "taken away by hand", "MemorySwapMax=0", "MemorySwapMax=infinity", "MemorySwapMax" },
+        { "lowered by hand", "MemoryMax=300M", "MemoryMax=64M", "MemoryMax" },
+        { "rounded to a page", "MemoryMax=10000001", "MemoryMax=9998336", "" },
+        { "each that can do harm", "MemoryHigh=1M, MemoryMax=2M, MemorySwapMax=3M, TasksMax=4",
+          "MemoryHigh=2M, MemoryMax=3M, MemorySwapMax=4M, TasksMax=5",
+          "MemoryHigh, MemoryMax, MemorySwapMax, TasksMax" },
+        { "what can do none", "CPUWeight=5, MemoryLow=0", "CPUWeight=500, MemoryLow=1M", "" },
+        { "not read", "MemoryMax=64M", "", "" },
+        { "systemd knows of none", "", "MemoryMax=64M", "" },
+};
+
+START_TEST(test_by_hand) {
+        _cleanup_(pl_limits_deinit) PlLimits systemd = limits_of(by_hand[_i].systemd);
+        _cleanup_(pl_reading_deinit) PlReading have = reading_of(by_hand[_i].have, false);
+        uint32_t mask = pl_tell_by_hand(&systemd, &have, PAGE);
+
+        ck_assert_msg(mask == mask_of(by_hand[_i].told), "%s: %x", by_hand[_i].name, mask);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("tell");
 
         tcase_add_loop_test(t, test_rows, 0, (int)PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, test_by_hand, 0, (int)PL_ARRAY_SIZE(by_hand));
         return run_case(t);
 }
