@@ -545,7 +545,8 @@ START_TEST(container_removed) {
         append(4);
         if (removals[_i].order == LEASED) {
                 fd = open(log_path, O_RDWR | O_CLOEXEC);
-                ck_assert_int_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+                /* the worker may look at it just now */
+                LOOP_UNTIL(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
         }
         if (removals[_i].order == UNLINKED_FIRST)
                 remove_directory();

@@ -99,6 +99,10 @@ static void on_counted(void *userdata) {
         show_progress(userdata, true);
 }
 
+static void on_block(void *userdata) {
+        show_progress(userdata, false);
+}
+
 /* In the place where they would be. */
 static void on_missing(void *userdata, const char *what) {
         Logs *l = userdata;
@@ -253,6 +257,8 @@ static int open_member(Logs *l, Member *m) {
 
         m->opened = true;
         m->source.lines.filter = &l->filter;
+        m->source.progress = on_block;
+        m->source.userdata = l;
         r = live = pl_log_reader_new(l->store, m->is.id, m->is.name, &l->asked,
                                      json_file ? m->is.path : NULL, reader);
         if (r < 0 && r != -ENOMEM && json_file)
@@ -339,7 +345,6 @@ static int run_to_end(Logs *l) {
                 r = print(l, m);
                 if (r < 0)
                         return r;
-                show_progress(l, false);
         }
 }
 
@@ -518,6 +523,8 @@ static int follow(Logs *l) {
                 bool more;
 
                 r = run_to_end(l);
+                clear_progress(l);
+                l->progress = false; /* what comes now is not searched for */
                 if (r >= 0)
                         r = show_unfinished(l);
                 if (r < 0 || fflush(stdout) != 0)

@@ -64,6 +64,8 @@ int pl_log_source_fill(PlLogSource *s, bool final) {
                         if (r > 0) {
                                 s->p = b.data;
                                 s->end = b.data + b.size;
+                                if (s->progress)
+                                        s->progress(s->userdata);
                         } else if (r == 0) {
                                 r = final ? pl_log_lines_flush(&s->lines) : 0;
                                 if (r == 0)

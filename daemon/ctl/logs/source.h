@@ -21,6 +21,8 @@ typedef struct PlLogSource {
         bool dropping[3];    /* the line that is open is left out; by stream */
         bool inside;         /* of a line that has been printed in part */
         uint64_t order_nsec; /* the latest time until now: clocks step, generations do not */
+        void (*progress)(void *userdata); /* called for each block that is read; may be NULL */
+        void *userdata;
 } PlLogSource;
 
 void pl_log_source_deinit(PlLogSource *s);
