@@ -210,8 +210,10 @@ dev_run() {
         fi
     fi
     [ -z "$DRY" ] || command+=(--dry-run)
-    # in the background, so that a signal interrupts the wait and not the cleaning up after it
-    "${command[@]}" &
+    # in the background, so that a signal interrupts the wait and not the cleaning up after it; in a
+    # session of its own, so that Ctrl-C tells it once, by us: told twice it does not wait for the
+    # engine, which may then write a limit over what was given back
+    setsid "${command[@]}" &
     DAEMON=$!
     local status=0
     wait "$DAEMON" || status=$?
