@@ -482,8 +482,8 @@ static PlMemory *open_of(PlKeeper *k, const PlSubject *s, Entry **ret) {
         return open_entry(k, n->entry, s);
 }
 
-/* One entry for each end, in the words of plimsollctl why; of a container whose health is told the end
- * is told already, and this one is for who asks for debug entries. */
+/* One entry for each end, in the words of plimsollctl why; of a container whose health is told the
+ * end is told already, and this one is for who asks for debug entries. */
 static void tell(PlKeeper *k, const PlSubject *s, const PlEnding *ending, const PlWhy *w) {
         const PlLogField fields[] = {
                 { "PLIMSOLL_WHY", pl_why_to_string(w->kind) },
@@ -495,8 +495,8 @@ static void tell(PlKeeper *k, const PlSubject *s, const PlEnding *ending, const 
         bool old = ending->end_usec + PL_USEC_PER_HOUR < now();
         bool told = s->service && s->service->name;
 
-        pl_subject_report(k->registry->reporter, s, old || told ? LOG_DEBUG : LOG_INFO, PL_MESSAGE_ENDED,
-                          w->what, fields, "ended: %s (%s)", w->what,
+        pl_subject_report(k->registry->reporter, s, old || told ? LOG_DEBUG : LOG_INFO,
+                          PL_MESSAGE_ENDED, w->what, fields, "ended: %s (%s)", w->what,
                           w->certain ? "certain" : "likely");
 }
 
