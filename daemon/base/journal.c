@@ -48,10 +48,6 @@ void pl_log_setup(int max_priority) {
                         !(term && pl_streq(term, "dumb"));
 }
 
-bool pl_log_to_journal(void) {
-        return target.journal;
-}
-
 static void to_stderr(int priority, const char *text) {
         const char *on = "", *off = "";
 

@@ -29,8 +29,6 @@ typedef struct PlLogSubject {
 
 /** pl_log_setup() - choose the target; called once by main. @max_priority: LOG_INFO, LOG_DEBUG … */
 void pl_log_setup(int max_priority);
-/** pl_log_to_journal() - do entries go to journald (so that fields are kept)? */
-bool pl_log_to_journal(void);
 
 void pl_log_full(int priority, const char *message_id, const PlLogSubject *subject,
                  const char *format, ...) PL_PRINTF(4, 5);

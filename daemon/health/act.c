@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "health/point.h"
+#include "base/point.h"
 #include "lib/base/message.h"
 #include "lib/base/unit-name.h"
 #include "lib/base/unit.h"
@@ -271,8 +271,7 @@ static void on_restart_reply(void *userdata, const char *id, int error, const ch
         if (!s)
                 return;
         if (error == 0)
-                pl_health_point(sent == PL_RESTART_STOP ? PL_HEALTH_POINT_STOPPED
-                                                        : PL_HEALTH_POINT_STARTED);
+                pl_point(sent == PL_RESTART_STOP ? "restart-stopped" : "restart-started");
         pl_healthd_restarted(a->patients, id, report_reply(a, s, sent, error, message));
         if (sent != PL_RESTART_NOTHING)
                 pl_registry_inspect(a->registry, s); /* its event may be lost */
@@ -315,7 +314,7 @@ static PlEngineAct on_turn(void *userdata, const char *id, PlContainer **c) {
                           restart.reason, fields, "restarting it, %u of at most %u in %s: %s",
                           restart.n, restart.budget->n,
                           pl_format_sec(restart.budget->window_usec, window), restart.reason);
-        pl_health_point(PL_HEALTH_POINT_INTENT);
+        pl_point("restart-intent"); /* it is on disk, and nothing was sent */
         return steps[asked->sent].how;
 }
 
@@ -332,7 +331,7 @@ static PlEngineAct on_start_turn(void *userdata, const char *id, PlContainer **c
         if (!pl_healthd_begin_start(a->patients, id, is_replaced(a, s)))
                 return PL_ENGINE_NOTHING;
         asked->sent = PL_RESTART_START;
-        pl_health_point(PL_HEALTH_POINT_STARTING);
+        pl_point("restart-starting"); /* it was looked at, and the start was not sent */
         return PL_ENGINE_START;
 }
 

@@ -16,8 +16,8 @@
 
 #include "base/fs.h"
 #include "base/journal.h"
+#include "base/point.h"
 #include "lib/base/json.h"
-#include "registry/point.h"
 
 struct PlStateDir {
         int fd;
@@ -305,17 +305,17 @@ static int import_file(PlStateDir *d, const char *name) {
 
         if (r < 0)
                 return r;
-        pl_import_point(PL_IMPORT_POINT_READ);
+        pl_point("import-read");
         /* A record that is here already is the older one, and so the truer: what is there was
          * captured when our values were in force. */
         if (faccessat(d->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 r = pl_fs_replace(d->fd, name, text, size, 0600, true);
         if (r < 0)
                 return r;
-        pl_import_point(PL_IMPORT_POINT_SAVED);
+        pl_point("import-saved"); /* it is in both places */
         if (unlinkat(d->older_fd, name, 0) < 0)
                 return -errno;
-        pl_import_point(PL_IMPORT_POINT_GONE);
+        pl_point("import-gone"); /* it is in its new place only */
         return 0;
 }
 
@@ -341,7 +341,7 @@ int pl_state_dir_import(PlStateDir *d) {
         (void)closedir(dir);
         if (r < 0)
                 return r;
-        pl_import_point(PL_IMPORT_POINT_EMPTY);
+        pl_point("import-empty"); /* all are; the old directory is still there */
         (void)close(d->older_fd);
         d->older_fd = -EBADF;
         return n;

@@ -40,7 +40,7 @@ adopt() {
 
 # dies POINT - the same, killed there; HOLD: stands still there
 dies() {
-    PLIMSOLL_ADOPT_DIE=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs \
+    PLIMSOLL_DIE=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs \
         --engine "unix://$SOCKET" --engine-pid "$(dockerd)" --policy "$T/plimsoll.conf" --yes 3>&- 4>&-
 }
 
@@ -241,7 +241,7 @@ impostor() {
 # both_die POINT - the operator's process and its guardian
 both_die() {
     local pid guardian
-    PLIMSOLL_ADOPT_HOLD=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --engine "unix://$SOCKET" \
+    PLIMSOLL_HOLD=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --engine "unix://$SOCKET" \
         --engine-pid "$(dockerd)" --policy "$T/plimsoll.conf" --yes >/dev/null 2>&1 3>&- 4>&- &
     pid=$!
     wait_until 30 grep -q '^State:.T' "/proc/$pid/status"
@@ -279,7 +279,7 @@ both_die() {
 
 # held POINT - the operator's process stands still there; its pid in HELD
 held() {
-    PLIMSOLL_ADOPT_HOLD=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --engine "unix://$SOCKET" \
+    PLIMSOLL_HOLD=$1 "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --engine "unix://$SOCKET" \
         --engine-pid "$(dockerd)" --policy "$T/plimsoll.conf" --yes >"$T/adopt.out" 2>&1 3>&- 4>&- &
     HELD=$!
     wait_until 30 grep -q '^State:.T' "/proc/$HELD/status"
@@ -432,7 +432,7 @@ at_start() {
     [ -z "$(at_start)" ]
     policy_is LogAdopt=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
     # killed in the middle, and once more
-    run env PLIMSOLL_ADOPT_DIE=rewriting "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --at-start \
+    run env PLIMSOLL_DIE=rewriting "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --at-start \
         --root "$E/engine/data" --policy "$T/plimsoll.conf"
     [ "$status" -eq 137 ]
     run at_start

@@ -64,7 +64,7 @@ held() { grep -q '^State:.T' "/proc/$DAEMON/status"; }
 # acts_at POINT COMMAND… - a person, while plimsolld stands still there
 acts_at() {
     slow_redis s-one "${SECONDS_TO_STOP:-0}"
-    points_begin "PLIMSOLL_RESTART_HOLD=$1"
+    points_begin "PLIMSOLL_HOLD=restart-$1"
     turns s-one healthy
     ID=$(id_of s-one)
     watch_begin

@@ -36,7 +36,7 @@ once() {
 # dies_at POINT - … in a restart
 dies_at() {
     slow_redis s-one 0
-    points_begin "PLIMSOLL_RESTART_DIE=$1"
+    points_begin "PLIMSOLL_DIE=restart-$1"
     turns s-one healthy
     watch_begin
     hush s-one

@@ -74,7 +74,6 @@ static void setup(void) {
                        (unsigned long long)st.st_ino);
         (void)setenv("JOURNAL_STREAM", stream, 1);
         pl_log_setup(LOG_INFO);
-        ck_assert(pl_log_to_journal());
         listening = true;
 }
 

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/point.h"
 #include "ctl/adopt/engine.h"
 #include "ctl/adopt/freeze.h"
 #include "ctl/adopt/log.h"
@@ -39,8 +40,6 @@
 #define FILE_MAX          MIB(4)
 #define DONE              'd'
 #define STEP              's'
-
-__attribute__((weak)) void pl_adopt_point(const char *name) {}
 
 static volatile sig_atomic_t interrupted;
 
@@ -254,7 +253,7 @@ static int configure(PlAdoptRun *run) {
         pid_t pid = pl_adopt_engine_pid(run);
         int r = config_install(run);
 
-        pl_adopt_point("configuring");
+        pl_point("configuring");
         if (r < 0)
                 return r;
         if (pid == 0)
@@ -345,7 +344,7 @@ static int freeze(PlAdoptRun *run) {
                 int r = pl_adopt_freeze(file);
                 if (r < 0 && r != -ENOENT && r != -ENODEV)
                         return r;
-                pl_adopt_point("freezing");
+                pl_point("freezing");
         }
         int r = nobody_else_runs(run);
         return r < 0 ? r : logs_at_rest(run);
@@ -354,7 +353,7 @@ static int freeze(PlAdoptRun *run) {
 static int stop(PlAdoptRun *run) {
         int r = pl_adopt_save(run, PL_ADOPT_STOPPING);
 
-        pl_adopt_point("stopping");
+        pl_point("stopping");
         return r < 0 ? r : pl_adopt_engine_stop(run);
 }
 
@@ -369,7 +368,7 @@ static int rewrite(PlAdoptRun *run) {
                 r = rewrite_hostconfig(run, item);
                 if (r < 0)
                         return r;
-                pl_adopt_point("rewriting");
+                pl_point("rewriting");
         }
         return 0;
 }
@@ -412,7 +411,7 @@ static int run_steps(PlAdoptRun *run, int guardian_fd) {
                         pl_ctl_say("%s: %s", steps[i].name, strerror(-r));
                         return r;
                 }
-                pl_adopt_point(pl_adopt_phase_to_string(steps[i].phase));
+                pl_point(pl_adopt_phase_to_string(steps[i].phase));
         }
         return 0;
 }
@@ -428,7 +427,7 @@ int pl_adopt_write(PlAdoptRun *run) {
 
         if (r < 0)
                 return r;
-        pl_adopt_point("stopped");
+        pl_point("stopped");
         for (size_t i = 0; i < run->journal.n_items; i++) {
                 const PlAdoptItem *item = &run->journal.items[i];
 
@@ -438,7 +437,7 @@ int pl_adopt_write(PlAdoptRun *run) {
                         pl_ctl_say("%s: its log options stay as they are: %s", item->name,
                                    strerror(-r));
                 n += r >= 0;
-                pl_adopt_point("rewriting");
+                pl_point("rewriting");
         }
         forget(run);
         return n;
@@ -652,7 +651,7 @@ int pl_adopt_run(PlAdoptRun *run) {
                         end_guardian(fd, guardian);
                 return r;
         }
-        pl_adopt_point("planned");
+        pl_point("planned");
         r = run_steps(run, fd);
         if (r == 0)
                 forget(run);

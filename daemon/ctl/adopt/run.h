@@ -7,10 +7,6 @@
 
 #include "ctl/adopt/files.h"
 
-/* Where a test may have the sequence die; the program's own function is weak and empty. Called in
- * the operator's process alone, never in its guardian's. */
-void pl_adopt_point(const char *name);
-
 /** pl_adopt_run() - from here on things change. Says what it does. Return: 0; negative errno when
  * it did not come off, and all is as it was, if the message did not say otherwise. */
 int pl_adopt_run(PlAdoptRun *run);
