@@ -115,6 +115,8 @@ static void on_inspected(void *userdata, PlSubject *s, bool current) {
 
         pl_keeper_seen(m->keeper, s);
         update_log(m, s);
+        if (!current) /* it may have been started since */
+                pl_logs_started(m->logs, s->id);
         pl_log_paths_update(m->log_paths, s, false);
         if (current)
                 pl_health_act_update(m->health, s);

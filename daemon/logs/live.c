@@ -341,7 +341,8 @@ typedef struct PlLogEntry {
         Found found;
 
         PlLogWatched *watched; /* NULL: no file yet */
-        bool stored;           /* the service manager keeps its descriptor */
+        bool stored;           /* the service manager keeps its descriptor, or that of a rest */
+        unsigned rests;        /* jobs that archive what a former log of it has left */
         OldFile *gone;         /* its container was removed, and this is what is left of it */
         bool busy;             /* a job is under way */
         bool again, force;     /* another one after it */
@@ -629,10 +630,13 @@ static bool is_kept(const PlLogEntry *e) {
                !e->told.native && pl_streq_null(e->told.driver, "json-file");
 }
 
-/* The service manager keeps its descriptor as long as that is so. */
+/* The service manager keeps its descriptor as long as that is so; and that of a former log, which
+ * has no name that would lead to it, until the rest is archived. */
 static void store(PlLogEntry *e) {
         bool want = e->watched && !e->logs->dry_run && is_kept(e);
 
+        if (e->rests > 0)
+                return;
         if (want && !e->stored)
                 e->stored = pl_log_kept_store(e->logs->kept, e->id, e->wanted.group,
                                               e->watched->fd);
@@ -649,15 +653,16 @@ static void unwatch(PlLogEntry *e) {
 
 static void salvage_passed(PlLogEntry *e, int path_fd);
 
-/* The log that it had when plimsolld was here the last time: still the same, or history?
+/* The log that it had when plimsolld was here the last time: still the same, or history? It is the
+ * same as long as no other one can be opened in its place.
  * @fd: of the one that it has now; -errno. Ownership of both passes. Return: fd or -errno. */
 static int take_passed(PlLogEntry *e, int fd, int passed) {
         struct stat now, st;
 
         if (!is_kept(e) || fstat(passed, &st) < 0) {
                 pl_log_kept_drop(e->logs->kept, e->id);
-        } else if (fd == -ENOENT || (fd >= 0 && fstat(fd, &now) == 0 && now.st_dev == st.st_dev &&
-                                     now.st_ino == st.st_ino)) {
+        } else if (fd < 0 ||
+                   (fstat(fd, &now) == 0 && now.st_dev == st.st_dev && now.st_ino == st.st_ino)) {
                 e->stored = true;
                 pl_closep(&fd);
                 return passed;
@@ -1071,6 +1076,23 @@ static const char shortened[] =
                 "yet are gone; if that was logrotate or a script, end it: "
                 "plimsolld rotates this log";
 
+/* A former log is archived to its end, or cannot be: nobody can reach it any more. */
+static void end_rest(PlLogEntry *e, const PlRotateOutcome *o) {
+        if (o->error < 0)
+                report(e, LOG_CRIT, PL_MESSAGE_LOG_DROPPED, NULL,
+                       "what its former log had left, which has no name any more, is dropped: "
+                       "%s: %s",
+                       o->step ?: "working on it", strerror(-o->error));
+        e->rests -= e->rests > 0;
+        if (e->rests > 0)
+                return;
+        if (e->stored) { /* whatever is kept is that of the rest */
+                pl_log_kept_drop(e->logs->kept, e->id);
+                e->stored = false;
+        }
+        store(e);
+}
+
 static void take_salvaged(PlLogEntry *e, const Job *j) {
         const PlRotateOutcome *o = &j->outcome;
 
@@ -1080,8 +1102,10 @@ static void take_salvaged(PlLogEntry *e, const Job *j) {
         e->found.lines += o->lines;
         if (o->rotations > 0)
                 say_rotated(e, j);
-        if (j->last)
+        if (j->last) {
+                end_rest(e, o);
                 return;
+        }
         e->busy = false;
         if (e->lost.now)
                 e->lost.archived_bytes = o->head_bytes;
@@ -1200,6 +1224,8 @@ static void done(PlWork *w, void *userdata, bool ran) {
                         take_gone(gone, j);
         } else if (e && ran && j->kind == JOB_SALVAGE)
                 take_salvaged(e, j);
+        else if (ran && j->last && !gone) /* and nobody has asked for anything since */
+                pl_log_kept_drop(l->kept, j->request.id);
         else if (e && ran) {
                 e->busy = false;
                 e->found.settled = true;
@@ -1271,12 +1297,23 @@ static Job *salvage_job(PlLogEntry *e, bool last) {
         return j;
 }
 
-/* Its container has stopped, runs anew or is gone: what the old file has got since is the rest. */
-static void salvage_rest(PlLogEntry *e) {
+static void begin_rest(PlLogEntry *e) {
         Job *j = salvage_job(e, true);
 
-        if (j)
+        if (j) {
+                e->rests++;
                 pl_log_worker_submit(e->logs->worker, &j->work);
+        } else if (e->lost.file)
+                report(e, LOG_CRIT, PL_MESSAGE_LOG_DROPPED, NULL,
+                       "what its former log had left, which has no name any more, is dropped: "
+                       "out of memory");
+}
+
+/* Its container has stopped, runs anew or is gone: what the old file has got since is the rest. */
+static void salvage_rest(PlLogEntry *e) {
+        if (!e->lost.file && e->watched && is_kept(e))
+                e->lost.file = old_file_new(e->watched->fd); /* without LogMaxSize=, LogKeep=yes */
+        begin_rest(e);
         unwatch(e);
         e->lost.archived_bytes = 0;
         end_lost(e);
@@ -1285,14 +1322,29 @@ static void salvage_rest(PlLogEntry *e) {
 /* What the log had that was its container's before: another one lies in its place. */
 static void salvage_passed(PlLogEntry *e, int path_fd) {
         OldFile *now = e->lost.file;
-        Job *j;
 
+        e->stored = true; /* until that is done */
         e->lost.file = old_file_new(path_fd);
-        j = salvage_job(e, true);
-        if (j)
-                pl_log_worker_submit(e->logs->worker, &j->work);
+        begin_rest(e);
         old_file_unref(e->lost.file);
         e->lost.file = now;
+}
+
+/*
+ * Another file may be its log now. What is held is let go for a file alone that is seen to lie in
+ * its place, never because something is not known: a log whose name is gone is one that is being
+ * removed, and this is all that is left of it.
+ */
+static void follow_name(PlLogEntry *e) {
+        _cleanup_close_ int fd = e->watched ? pl_log_file_open_path(e->told.path, e->id) : -EBADF;
+        struct stat now, st;
+
+        if (fd < 0 || fstat(fd, &now) < 0 || fstat(e->watched->fd, &st) < 0 ||
+            (now.st_dev == st.st_dev && now.st_ino == st.st_ino))
+                return;
+        if (is_kept(e))
+                salvage_passed(e, e->watched->fd);
+        unwatch(e);
 }
 
 /* --- its container was removed --- */
@@ -1437,20 +1489,22 @@ static PlLogEntry *entry_of_kept(PlLogs *l, const char *id, const char *group) {
 }
 
 /* The engine does not know its container, and plimsolld was not here when it was removed. One that
- * has its name still was not removed: it is another engine's. */
-static void take_left(PlLogs *l, const char *id) {
+ * has its name still was not removed: it is another engine's. Return: whether the rest of its log
+ * is being archived. */
+static bool take_left(PlLogs *l, const char *id) {
         _cleanup_free_ char *group = NULL;
         _cleanup_close_ int fd = pl_log_kept_claim(l->kept, id, &group);
         PlLogEntry *e;
         struct stat st;
 
         if (fd < 0)
-                return;
+                return false;
         e = group && fstat(fd, &st) == 0 && st.st_nlink == 0 ? entry_of_kept(l, id, group) : NULL;
         if (e && begin_gone(e, old_file_new(fd)))
-                return;
+                return true;
         entry_free(e);
         pl_log_kept_drop(l->kept, id);
+        return false;
 }
 
 static void begin(PlLogEntry *e, bool force) {
@@ -1676,18 +1730,19 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 const char *from;
         } strings[] = {
                 { &e->told.name, c->name ?: c->id },
-                { &e->told.path, c->log.path },
+                /* an answer may be older than its start: what is known is not taken back */
+                { &e->told.path, c->log.path && *c->log.path ? c->log.path : e->told.path },
                 { &e->told.driver, c->log.driver },
                 { &e->wanted.service, service },
         };
         int changed = 0, r;
+        bool moved = false;
 
         for (size_t i = 0; i < PL_ARRAY_SIZE(strings); i++) {
                 r = take_string(strings[i].to, strings[i].from);
                 if (r < 0)
                         return r;
-                if (r > 0 && strings[i].to == &e->told.path)
-                        unwatch(e);
+                moved |= r > 0 && strings[i].to == &e->told.path;
                 changed |= r;
         }
         r = take_group(e);
@@ -1697,13 +1752,17 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 e->stored = false; /* under a name of its own */
         e->told.native = has_max_size(c);
         e->told.live = pl_container_is_live(c);
-        if (e->told.started_usec != c->started_usec)
+        if (e->told.started_usec != c->started_usec) {
                 e->shortened = false;
+                moved = true; /* the engine makes a log anew where there is none */
+        }
         e->told.started_usec = c->started_usec;
         e->told.running = pl_container_is_live(c) || c->phase == PL_PHASE_RESTARTING ||
                           c->phase == PL_PHASE_UNKNOWN;
         e->wanted.governed = p;
         e->wanted.log = p ? *p : left_alone;
+        if (moved)
+                follow_name(e);
         return changed || old.told.native != e->told.native ||
                old.told.running != e->told.running || old.wanted.governed != e->wanted.governed ||
                !pl_log_policy_equal(&old.wanted.log, &e->wanted.log);
@@ -1729,13 +1788,17 @@ static void learn_root(PlLogs *l, const PlLogEntry *e) {
 
 void pl_logs_started(PlLogs *l, const char *id) {
         PlLogEntry *e = pl_map_get(l->entries, id);
-        char *path;
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *path = NULL;
 
         if (!e || e->watched || e->lost.now || !l->root || (e->told.path && *e->told.path) ||
             !is_kept(e) || asprintf(&path, "%s/%s/%s-json.log", l->root, id, id) < 0)
                 return;
+        fd = pl_log_file_open_path(path, id);
+        if (fd < 0)
+                return;
         free(e->told.path);
-        e->told.path = path;
+        e->told.path = TAKE_PTR(path);
         watch(e);
 }
 
@@ -1766,10 +1829,9 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                 e->told.stale = false;
                 r = 1;
         }
-        /* another file in its place: the one that was watched is history */
-        if (e->watched && e->found.settled && !e->lost.now && !is_looking(e) &&
+        if (e->watched && e->found.ino > 0 && !e->lost.now && !is_looking(e) &&
             watch_size(e->watched, &size, &ino) && ino != e->found.ino) {
-                unwatch(e);
+                follow_name(e);
                 r = 1;
         }
         if (e->lost.now)
@@ -1787,9 +1849,15 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
 void pl_logs_remove(PlLogs *l, const char *id, bool gone) {
         PlLogEntry *e = pl_map_remove(l->entries, id);
 
+        if (e)
+                pl_log_rules_remove(l->rules, id);
+        /* it was passed to us, and no inspection has come to tell of its log */
+        if (gone && !l->dry_run && take_left(l, id)) {
+                entry_free(e);
+                return;
+        }
         if (!e)
                 return;
-        pl_log_rules_remove(l->rules, id);
         if (gone && !l->dry_run && (e->lost.file || (e->watched && is_kept(e))) &&
             begin_gone(e, e->lost.file ? TAKE_PTR(e->lost.file) : old_file_new(e->watched->fd)))
                 return;
@@ -1811,7 +1879,7 @@ void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void
         if (pl_log_kept_ids(l->kept, &left, &n) >= 0)
                 for (size_t i = 0; i < n; i++)
                         if (!keep(userdata, left[i]))
-                                take_left(l, left[i]);
+                                (void)take_left(l, left[i]);
         if (pl_log_store_states(l->store, &ids, &n) < 0)
                 return;
         for (size_t i = 0; i < n; i++)

@@ -55,8 +55,8 @@ void pl_logs_set_policy(PlLogs *l, PlPolicy *policy, bool dry_run);
  */
 int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service, const PlLogPolicy *policy);
 
-/** pl_logs_started() - its log is there, whatever an inspection will say of it: one that lives for
- * a moment only is held from now on. */
+/** pl_logs_started() - its log may be there, whatever an inspection has said or will say of it: one
+ * that lives for a moment only is held from now on. */
 void pl_logs_started(PlLogs *l, const char *id);
 
 /** pl_logs_remove() - look after it no more; its archives stay. @gone: the engine has removed the

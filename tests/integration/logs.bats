@@ -362,11 +362,12 @@ same_as_docker() {
 2" ]
     docker run -d --name chatty-more --log-driver local "$BB" sh -c 'echo one; read x </dev/null; exec sleep 1000' >/dev/null
     logs -f chatty-more >"$T/followed" 3>&- 4>&- &
+    follower=$!
     wait_until 5 grep -q one "$T/followed"
     docker exec chatty-more sh -c 'echo two >/proc/1/fd/1'
     wait_until 5 grep -q two "$T/followed"
     docker rm -f chatty-more >/dev/null
-    wait_until 5 gives '' jobs -r
+    wait "$follower" # it ends with its container
     docker run --name chatty-none --log-driver none "$BB" echo lost
     run logs chatty-none
     [ "$status" -eq 1 ]

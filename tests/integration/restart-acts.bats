@@ -13,8 +13,8 @@ setup() {
     policy_is <<'END'
 [Service slow]
 Match=name:s-*
-ProbeInterval=1s
-ProbeTimeout=500ms
+ProbeInterval=2s
+ProbeTimeout=2s
 ProbeFailures=2
 OnUnhealthy=restart
 RestartBudget=5/10min

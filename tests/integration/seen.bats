@@ -186,8 +186,10 @@ run_answer() {
 
 @test "of a container that was gone with its end, that is said" {
     policy_is <<<$'[Service db]\nMatch=name:db\nRequired=yes'
-    docker run -d --rm --name db "$BB" sh -c 'sleep 3; exit 7' >/dev/null
+    docker run -d --rm --name db "$BB" sh -c 'mkfifo /end; read x </end; exit 7' >/dev/null
     daemon_begin
+    wait_until 10 gives running status_of db .phase
+    docker exec db sh -c 'echo now >/end'
     wait_until 25 gives absent status_of db .health
     run -1 ctl show db
     [[ $output == *"db was removed at its end, as --rm says"*"exit code 7"* ]]

@@ -28,6 +28,7 @@ import lives
 LANES = 4
 PATIENCE_SEC = 120
 RECORD = re.compile(rb'\{"log":"(\d+)(\\n)?","stream"')
+HEARD = b"heard"
 FDS_MORE = 2 + LANES  # connections to the engine that it keeps for its next questions
 RSS_MORE_KIB = 12 * 1024
 
@@ -44,6 +45,7 @@ class Manager:
             os.makedirs(work + "/" + name, exist_ok=True)
         self.store, self.lock = {}, threading.Lock()
         self.ready, self.process, self.ending = threading.Event(), None, False
+        self.heard = threading.Event()
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(work + "/notify")
         threading.Thread(target=self.listen, daemon=True).start()
@@ -59,6 +61,8 @@ class Manager:
             for level, kind, cmsg in control:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     fds.frombytes(cmsg[:len(cmsg) - len(cmsg) % 4])
+            if data == HEARD:
+                self.heard.set()
             with self.lock:
                 if "FDSTOREREMOVE" in words:
                     for fd in self.store.pop(words["FDNAME"], []):
@@ -90,7 +94,15 @@ class Manager:
         while not self.ending:
             self.process.wait()
             if not self.ending:
+                self.hear_all()
                 self.spawn()
+
+    def hear_all(self):
+        """What a process has sent counts, though it has ended: systemd looks at that first, too."""
+        self.heard.clear()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(HEARD, self.work + "/notify")
+        self.heard.wait()
 
     def figures(self):
         """Return: (descriptors, KiB resident)."""

@@ -497,7 +497,15 @@ static bool is_forgotten(void) {
         return access(state, F_OK) < 0;
 }
 
-enum { UNLINKED_FIRST, UNLINKED_AFTER, NEVER_INSPECTED, LEASED };
+enum {
+        UNLINKED_FIRST,
+        UNLINKED_AFTER,
+        NEVER_INSPECTED,
+        OLD_ANSWER, /* an inspection that was asked for before the start */
+        SEEN_GONE,  /* a job, and then an inspection of what is left of it, find no log */
+        LOST_FIRST, /* for so long that it was taken for removed by hand */
+        LEASED
+};
 
 /* Whatever the engine does first: its lines are archived to the last, or, where the policy does not
  * ask for it, left as they were. */
@@ -512,6 +520,11 @@ static const struct {
         { "unlinked after", UNLINKED_AFTER, 0, KIB(64), 1304, "json-file" },
         { "a rotation has a lease on it", LEASED, 0, KIB(64), 1304, "json-file" },
         { "only started", NEVER_INSPECTED, 0, KIB(64), 1304, "json-file" },
+        { "an answer from before its start", OLD_ANSWER, 0, KIB(64), 1304, "json-file" },
+        { "a job has found nothing", SEEN_GONE, 0, KIB(64), 1304, "json-file" },
+        { "its end takes long", LOST_FIRST, 0, KIB(64), 1304, "json-file" },
+        { "LogKeep=yes, its end takes long", LOST_FIRST, PL_LOG_KEEP_YES, PL_UNLIMITED, 1304,
+          "json-file" },
         { "no LogMaxSize=", UNLINKED_FIRST, 0, PL_UNLIMITED, 0, "json-file" },
         { "LogKeep=yes", UNLINKED_FIRST, PL_LOG_KEEP_YES, PL_UNLIMITED, 1304, "json-file" },
         { "LogKeep=no", UNLINKED_FIRST, PL_LOG_KEEP_NO, MIB(1), 0, "json-file" },
@@ -530,7 +543,8 @@ START_TEST(container_removed) {
         policy.max_size_bytes = removals[_i].max_size;
         container.log.driver = (char *)removals[_i].driver;
         append(1300);
-        if (removals[_i].order == NEVER_INSPECTED) {
+        if (removals[_i].order == NEVER_INSPECTED || removals[_i].order == OLD_ANSWER ||
+            removals[_i].order == SEEN_GONE) {
                 memcpy(first.id, other, PL_ID_MAX); /* tells where logs are */
                 first.log.path = log_of(other);
                 pl_logs_set_engine(logs, &(PlEngineInfo){ .version = "28.5.2" });
@@ -539,6 +553,8 @@ START_TEST(container_removed) {
                 container.phase = PL_PHASE_CREATED;
                 ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
                 pl_logs_started(logs, ID);
+                if (removals[_i].order == OLD_ANSWER)
+                        ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
         } else {
                 update(28);
         }
@@ -548,17 +564,31 @@ START_TEST(container_removed) {
                 /* the worker may look at it just now */
                 LOOP_UNTIL(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
         }
-        if (removals[_i].order == UNLINKED_FIRST)
+        if (removals[_i].order == LOST_FIRST) {
+                LOOP_UNTIL(settled());
+                ck_assert_int_eq(unlink(log_path), 0);
+                LOOP_UNTIL(finding_now() != PL_LOG_FINDING_NONE);
+        }
+        if (removals[_i].order == UNLINKED_FIRST || removals[_i].order == SEEN_GONE)
                 remove_directory();
+        if (removals[_i].order == SEEN_GONE || removals[_i].order == LOST_FIRST) {
+                container.phase = PL_PHASE_DEAD;
+                container.log.path = log_path;
+                ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+                (void)loop(600);
+                ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+        }
         pl_logs_remove(logs, ID, true);
-        if (removals[_i].order != UNLINKED_FIRST)
+        if (access(log_path, F_OK) == 0 || removals[_i].order == LOST_FIRST)
                 remove_directory();
         if (fd >= 0)
                 (void)close(fd);
         (void)loop(300);
         LOOP_UNTIL(lines_archived() == removals[_i].archived);
         LOOP_UNTIL(is_forgotten());
-        ck_assert_msg(n_findings <= (fd >= 0) && n_dropped_said == 0, "%s", removals[_i].name);
+        ck_assert_msg(n_findings <= (fd >= 0 || removals[_i].order == LOST_FIRST) &&
+                                      n_dropped_said == 0,
+                      "%s", removals[_i].name);
 }
 END_TEST
 
@@ -570,7 +600,26 @@ static bool keep_all(void *userdata, const char *id) {
         return true;
 }
 
-enum { REMOVED, STAYS, REPLACED, ANOTHER_ENGINES, NOT_RECORDED };
+enum { REMOVED, STAYS, REPLACED, ANOTHER_ENGINES, NOT_RECORDED, NOT_INSPECTED, _RESTART_N };
+
+/* What happens to a log while plimsolld is away. */
+static void happen(int what) {
+        char command[2048];
+
+        append(4);
+        if (what == REMOVED || what == NOT_RECORDED || what == NOT_INSPECTED)
+                remove_directory();
+        if (what == NOT_RECORDED) { /* it was killed before a job looked at the log */
+                snprintf(command, sizeof(command), "rm %s/.state/" ID, archive);
+                ck_assert_int_eq(system(command), 0);
+        }
+        if (what == REPLACED) {
+                snprintf(command, sizeof(command), "cd %s/%s && cp *.log x && rm *.log && mv x %s",
+                         tmp, ID, log_path);
+                ck_assert_int_eq(system(command), 0);
+                ck_assert_int_eq(truncate(log_path, 0), 0);
+        }
+}
 
 /* plimsolld is away while its container is removed, or not. */
 START_TEST(kept_over_a_restart) {
@@ -580,8 +629,11 @@ START_TEST(kept_over_a_restart) {
                               .services = services,
                               .n_services = 1,
                               .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        bool removed = _i == REMOVED || _i == NOT_RECORDED || _i == NOT_INSPECTED;
+        bool known = _i == STAYS || _i == REPLACED;
         ServiceManager m;
-        char command[2048], notify[140];
+        char notify[140];
+        struct stat st;
 
         logs = pl_logs_free(logs);
         snprintf(notify, sizeof(notify), "%s/notify", tmp);
@@ -598,33 +650,29 @@ START_TEST(kept_over_a_restart) {
         logs = pl_logs_free(logs);
         hear(&m);
         ck_assert_int_ge(m.fd, 0); /* who ends leaves it there */
-        append(4);
-        if (_i == REMOVED || _i == NOT_RECORDED)
-                remove_directory();
-        if (_i == NOT_RECORDED) { /* it was killed before a job looked at the log */
-                snprintf(command, sizeof(command), "rm %s/.state/" ID, archive);
-                ck_assert_int_eq(system(command), 0);
-        }
-        if (_i == REPLACED) {
-                snprintf(command, sizeof(command), "cd %s/%s && cp *.log x && rm *.log && mv x %s",
-                         tmp, ID, log_path);
-                ck_assert_int_eq(system(command), 0);
-                ck_assert_int_eq(truncate(log_path, 0), 0);
-        }
+        happen(_i);
         pass(&m);
         make_logs();
         pl_logs_set_policy(logs, &p, false);
-        if (_i == STAYS || _i == REPLACED)
+        if (known)
                 update(28);
-        pl_logs_prune(logs, _i == STAYS || _i == REPLACED ? keep_all : keep_none, NULL);
+        pl_logs_prune(logs, known || _i == NOT_INSPECTED ? keep_all : keep_none, NULL);
+        if (_i == NOT_INSPECTED)
+                pl_logs_remove(logs, ID, true);
+        if (removed || _i == REPLACED) { /* killed now, the next one has it again */
+                hear(&m);
+                ck_assert_int_ge(m.fd, 0);
+                ck_assert_int_eq(fstat(m.fd, &st), 0);
+                ck_assert_uint_eq(st.st_nlink, 0);
+        }
         (void)loop(300);
         LOOP_UNTIL(lines_archived() == (_i == STAYS || _i == ANOTHER_ENGINES ? 0 : 1308));
-        if (_i == REMOVED || _i == NOT_RECORDED)
+        if (removed)
                 LOOP_UNTIL(is_forgotten());
         hear(&m);
-        ck_assert(_i == STAYS || _i == REPLACED ? m.fd >= 0 : m.fd < 0);
-        ck_assert_int_eq(is_forgotten(), _i == REMOVED || _i == NOT_RECORDED);
-        if (_i == STAYS || _i == REPLACED) {
+        ck_assert(known ? m.fd >= 0 : m.fd < 0);
+        ck_assert_int_eq(is_forgotten(), removed);
+        if (known) {
                 append(3);
                 pl_logs_remove(logs, ID, true);
                 LOOP_UNTIL(is_forgotten());
@@ -829,7 +877,7 @@ int main(void) {
         tcase_add_loop_test(c, moved_and_back, 0, 2);
         tcase_add_test(c, removed_by_the_engine);
         tcase_add_loop_test(c, container_removed, 0, PL_ARRAY_SIZE(removals));
-        tcase_add_loop_test(c, kept_over_a_restart, 0, 5);
+        tcase_add_loop_test(c, kept_over_a_restart, 0, _RESTART_N);
         tcase_add_test(c, truncated);
         tcase_add_test(c, few_wakeups);
         tcase_add_test(c, waits_for_the_engine);
