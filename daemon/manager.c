@@ -288,7 +288,9 @@ static void on_limits(void *userdata, const PlSubject *s, PlMemoryLimits *ret) {
         _cleanup_free_ char *text = pl_enforcer_describe(s, &ours);
 
         (void)snprintf(ret->text, sizeof(ret->text), "%s", text ?: "");
-        if (ours && s->service)
+        if (ours && s->service && pl_service_has_label(s->service, "MemoryMax"))
+                (void)snprintf(ret->by, sizeof(ret->by), "label plimsoll.MemoryMax");
+        else if (ours && s->service)
                 (void)snprintf(ret->by, sizeof(ret->by), "%s%s", s->service->name ? "Service " : "",
                                s->service->name ?: "Defaults");
         else

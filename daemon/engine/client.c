@@ -677,6 +677,15 @@ static void reply_inspect(Request *q, int error, const char *message) {
         q->reply.inspect(q->userdata, q->id, error, message, &c);
 }
 
+static void reply_image(Request *q, int error, const char *message) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+
+        if (error == 0)
+                error = pl_docker_parse_image(q->answer.data, q->answer.size, &c);
+        buffer_deinit(&q->answer);
+        q->reply.inspect(q->userdata, q->id, error, message, &c);
+}
+
 static void reply_environment(Request *q, int error, const char *message) {
         char **environment = NULL;
 
@@ -725,6 +734,9 @@ static const Kind kind_networks = {
 static const Kind kind_inspect = { "/containers/",         "/json",
                                    LANE_INSPECT,           TIMEOUT(read_usec),
                                    .reply = reply_inspect, .versioned = true };
+static const Kind kind_image = { "/images/sha256:",    "/json",
+                                 LANE_INSPECT,         TIMEOUT(read_usec),
+                                 .reply = reply_image, .versioned = true };
 static const Kind kind_environment = {
         "/containers/",   "/json", LANE_INSPECT, TIMEOUT(read_usec), .reply = reply_environment,
         .versioned = true
@@ -1755,6 +1767,14 @@ int pl_engine_networks(PlEngine *e, PlEngineNetworksReply reply_to, void *userda
 
 int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply_to, void *userdata) {
         Request *q = request_new(e, &kind_inspect, userdata);
+
+        if (q)
+                q->reply.inspect = reply_to;
+        return ask_for(e, q, id);
+}
+
+int pl_engine_image(PlEngine *e, const char *id, PlEngineInspectReply reply_to, void *userdata) {
+        Request *q = request_new(e, &kind_image, userdata);
 
         if (q)
                 q->reply.inspect = reply_to;

@@ -105,6 +105,8 @@ typedef void (*PlEngineReply)(void *userdata, const char *id, int error, const c
  * -EINVAL for an id that is none, -ENOBUFS when too many wait already. */
 int pl_engine_list(PlEngine *e, PlEngineListReply reply, void *userdata);
 int pl_engine_networks(PlEngine *e, PlEngineNetworksReply reply, void *userdata);
+/* id: of an image, without "sha256:"; what is inspected has its labels alone. */
+int pl_engine_image(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata);
 int pl_engine_inspect(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata);
 /* Requests wait for others. What one tells that was sent after something had happened tells of
  * that: pl_engine_n_sent() when it happens, pl_engine_was_sent_after() in the reply's callback. */

@@ -138,7 +138,7 @@ static bool has_container(const PlHealthd *h, const PlService *service) {
         const PlPatient *p;
 
         PL_MAP_FOREACH(p, h->patients)
-        if (p->service == service)
+        if (pl_service_section(p->service) == service)
                 return true;
         return false;
 }
@@ -197,7 +197,7 @@ static void note_removal(PlHealthd *h, const PlPatient *p) {
         for (size_t i = 0; i < h->n_missing; i++) {
                 PlMissing *m = &h->missing[i];
 
-                if (m->service != p->service)
+                if (m->service != pl_service_section(p->service))
                         continue;
                 if (pl_ending_was_requested(&p->course.ending))
                         (void)snprintf(m->reason, sizeof(m->reason),
@@ -268,7 +268,7 @@ static bool waits_by_policy(const PlHealthd *h, const PlPatient *p, PlWait *ret)
                 if (!service)
                         continue;
                 PL_MAP_FOREACH(q, h->patients) {
-                        if (q->service != service)
+                        if (pl_service_section(q->service) != service)
                                 continue;
                         up = up || serves(q);
                         state = q->health.state == PL_HEALTH_HEALTHY ? PL_HEALTH_DEGRADED

@@ -76,7 +76,10 @@ static void propose(const PlSubject *s, PlOomReport *r) {
 static void surround(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
         r->around.host_bytes = o->registry->options.host.memory_bytes;
         r->around.owner = owner_of(o, s, r);
-        if (s->service && s->service->name)
+        if (s->service && pl_service_has_label(s->service, "MemoryMax"))
+                (void)snprintf(r->around.section, sizeof(r->around.section),
+                               "label plimsoll.MemoryMax");
+        else if (s->service && s->service->name)
                 (void)snprintf(r->around.section, sizeof(r->around.section), "Service %s",
                                s->service->name);
         else if (s->service)

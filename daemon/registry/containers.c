@@ -11,7 +11,10 @@
 
 #include "base/clock.h"
 #include "lib/base/message.h"
+#include "lib/base/strv.h"
 #include "lib/base/unit.h"
+#include "lib/policy/labels.h"
+#include "lib/policy/parser.h"
 
 static PlSubject *subject_new(const char *id) {
         PlSubject *s = calloc(1, sizeof(*s));
@@ -27,6 +30,15 @@ static PlSubject *subject_free(PlSubject *s) {
         if (!s)
                 return NULL;
         pl_container_free(s->facts);
+        pl_container_free(s->waits);
+        pl_strv_free(s->labels);
+        free(s->labels_error);
+        for (PlService *l = s->labelled; l;) {
+                PlService *next = l->next;
+
+                pl_service_free(l);
+                l = next;
+        }
         free(s);
         return NULL;
 }
@@ -57,11 +69,85 @@ static void subject_remove(PlRegistry *g, PlSubject *s) {
         subject_free(s);
 }
 
+/* --- labels: settings of a container's creator, once its image has told which are its own --- */
+
+static void report_labels(const PlRegistry *g, const PlSubject *s, const PlDiagList *diag) {
+        for (size_t i = 0; i < diag->n; i++) {
+                const PlDiag *d = &diag->items[i];
+
+                if (d->line == 0) /* what the section itself says wrong, was said of the policy */
+                        pl_subject_report(g->reporter, s,
+                                          d->severity == PL_SEVERITY_ERROR ? LOG_WARNING : LOG_INFO,
+                                          NULL, d->message, NULL, "%s: %s", d->file, d->message);
+        }
+}
+
+/* The section with the container's labels, from before where it is there. NULL: out of memory. */
+static const PlService *with_labels(PlRegistry *g, PlSubject *s, const PlService *section) {
+        PlService **at = &s->labelled, *own = NULL;
+        PlDiagList diag = { 0 };
+
+        while (*at && (*at)->section != section)
+                at = &(*at)->next;
+        own = *at;
+        if (own) {
+                *at = own->next;
+        } else if (pl_policy_label(g->policy, section, &g->options.host, s->labels, &diag, &own) <
+                   0) {
+                pl_diag_list_deinit(&diag);
+                return NULL;
+        }
+        own->next = s->labelled;
+        s->labelled = own;
+        s->service = own;
+        report_labels(g, s, &diag);
+        pl_diag_list_deinit(&diag);
+        return own;
+}
+
+static void govern(PlRegistry *g, PlSubject *s) {
+        const PlService *section = pl_policy_match(g->policy, s->facts), *own = NULL;
+
+        if (g->policy->daemon.labels && s->labels && s->labels_known && !s->provisional)
+                own = with_labels(g, s, section);
+        /* labels that are all wrong make nobody's container ours */
+        s->service = own && (section || own->n_origins > 0) ? own : section;
+}
+
 static void set_facts(PlRegistry *g, PlSubject *s, PlContainer *facts, bool provisional) {
         pl_container_free(s->facts);
         s->facts = facts;
         s->provisional = provisional;
-        s->service = pl_policy_match(g->policy, facts);
+        govern(g, s);
+}
+
+static void refuse_labels(PlSubject *s, const char *why) {
+        free(s->labels_error);
+        s->labels_error = strdup(why);
+}
+
+/* Labels never change, so its image is asked once. Return: 1: the answer is to be waited for,
+ * because [Defaults] might say meanwhile what a label is there to change; 0; -errno. */
+static int ask_image(PlRegistry *g, PlSubject *s, const PlContainer *c,
+                     PlEngineInspectReply reply) {
+        const char *id = c->image_id && pl_startswith(c->image_id, "sha256:")
+                                         ? c->image_id + strlen("sha256:")
+                                         : "";
+        int r;
+
+        if (s->labels_known || s->labels_asked)
+                return s->labels_asked;
+        s->labels = pl_strv_free(s->labels);
+        r = pl_labels_of(c, NULL, &s->labels);
+        if (r < 0 || !s->labels) {
+                s->labels_known = r == 0;
+                return r;
+        }
+        r = pl_engine_image(g->engine, id, reply, g);
+        if (r == -EINVAL)
+                refuse_labels(s, "the engine does not say what its image is");
+        s->labels_asked = r == 0;
+        return r == -EINVAL ? 0 : r < 0 ? r : 1;
 }
 
 /* One less to wait for. The sync may be complete even though no container is left. */
@@ -170,20 +256,15 @@ static void learn_networks(PlRegistry *g, PlContainer *c) {
 }
 
 void pl_registry_take(PlRegistry *g, PlSubject *s, PlContainer *c) {
+        s->waits = pl_container_free(s->waits); /* c is newer */
         learn_networks(g, c);
         set_facts(g, s, c, false);
         g->handlers->inspected(g->userdata, s, !is_outdated(s));
 }
 
-static void on_inspected(void *userdata, const char *id, int error, const char *message,
-                         PlContainer **c) {
-        PlRegistry *g = userdata;
-        PlSubject *s = pl_map_get(g->subjects, id);
-
-        g->churn++;
-        pl_reporter_changed(g->reporter);
-        if (!s)
-                return;
+/* @c: ownership passes; NULL: nothing new, or an error */
+static void finish_inspection(PlRegistry *g, PlSubject *s, int error, const char *message,
+                              PlContainer *c) {
         if (s->inspect_for_sync) {
                 s->inspect_for_sync = false;
                 sync_step(g);
@@ -200,13 +281,84 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
                                           "cannot inspect it: %s", message ?: strerror(-error));
                 return;
         }
-        /* in a flood it has waited for others, and what happened meanwhile is in the answer */
-        s->inspect_again = s->inspect_again && !pl_engine_was_sent_after(g->engine, s->again_sent);
-        pl_registry_take(g, s, TAKE_PTR(*c));
+        if (c) {
+                pl_registry_take(g, s, c);
+        } else if (s->facts) { /* newer ones have come by another way, without the labels */
+                govern(g, s);
+                g->handlers->inspected(g->userdata, s, !is_outdated(s));
+        }
         if (s->inspect_again) {
                 s->inspect_again = false;
                 pl_registry_inspect(g, s);
         }
+}
+
+/* Return: 0, also where it cannot tell; -errno: it was not asked in the end. */
+static int take_image(PlSubject *s, const PlContainer *c, int error, const char *message,
+                      const PlContainer *image) {
+        char **labels = NULL;
+        int r = error < 0 ? error : pl_labels_of(c, image, &labels);
+
+        switch (r) {
+        case 0:
+                pl_strv_free(s->labels);
+                s->labels = labels;
+                s->labels_known = true;
+                free(TAKE_PTR(s->labels_error));
+                return 0;
+        case -ECONNRESET:
+        case -ETIMEDOUT:
+        case -ENOMEM:
+                return r;
+        default: /* its image is gone, or broken, and may stay so */
+                refuse_labels(s, message ?: strerror(-r));
+                return 0;
+        }
+}
+
+static void on_image(void *userdata, const char *id, int error, const char *message,
+                     PlContainer **image) {
+        PlRegistry *g = userdata;
+        PlSubject *s;
+
+        g->churn++;
+        PL_MAP_FOREACH(s, g->subjects) {
+                PlContainer *c = s->waits ?: s->facts;
+                int r;
+
+                if (!s->labels_asked || !pl_streq(c->image_id + strlen("sha256:"), id))
+                        continue;
+                s->labels_asked = false;
+                r = take_image(s, c, error, message, *image);
+                if (r < 0)
+                        s->waits = pl_container_free(s->waits);
+                finish_inspection(g, s, r, message, TAKE_PTR(s->waits));
+        }
+        pl_reporter_changed(g->reporter);
+}
+
+static void on_inspected(void *userdata, const char *id, int error, const char *message,
+                         PlContainer **c) {
+        PlRegistry *g = userdata;
+        PlSubject *s = pl_map_get(g->subjects, id);
+
+        g->churn++;
+        pl_reporter_changed(g->reporter);
+        if (!s)
+                return;
+        if (error == 0) {
+                /* in a flood it has waited for others, and what happened meanwhile is in the
+                 * answer */
+                s->inspect_again = s->inspect_again &&
+                                   !pl_engine_was_sent_after(g->engine, s->again_sent);
+                error = ask_image(g, s, *c, on_image);
+        }
+        if (error <= 0) {
+                finish_inspection(g, s, error, message, error == 0 ? TAKE_PTR(*c) : NULL);
+                return;
+        }
+        pl_container_free(s->waits);
+        s->waits = TAKE_PTR(*c);
 }
 
 void pl_registry_inspect(PlRegistry *g, PlSubject *s) {
@@ -460,8 +612,18 @@ PlPolicy *pl_registry_set_policy(PlRegistry *g, PlPolicy *policy) {
         PlSubject *s;
 
         g->policy = policy;
-        PL_MAP_FOREACH(s, g->subjects)
-        s->service = s->facts ? pl_policy_match(policy, s->facts) : NULL;
+        PL_MAP_FOREACH(s, g->subjects) {
+                while (old && s->labelled) { /* as long as that one may be borrowed from */
+                        PlService *l = s->labelled;
+
+                        s->labelled = l->next;
+                        l->next = old->labelled;
+                        old->labelled = l;
+                }
+                s->service = NULL;
+                if (s->facts)
+                        govern(g, s);
+        }
         return old;
 }
 

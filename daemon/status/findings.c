@@ -95,6 +95,25 @@ static void find_models(Collector *c) {
             m->fit == PL_OLLAMA_TOO_BIG ? "model-too-large" : "model-tight", m->text);
 }
 
+/* Labels of it that say nothing, while the policy lets labels say something. */
+static void find_labels(Collector *c) {
+        const PlSubject *s = c->subject;
+        _cleanup_free_ char *text = NULL;
+
+        if (!c->from->registry->policy->daemon.labels || !s->labels)
+                return;
+        for (char **v = s->labelled ? s->labelled->faults : NULL; v && *v; v++)
+                add(c, PL_FINDING_MEDIUM, "label", *v);
+        if (!s->labels_error)
+                return;
+        if (asprintf(&text,
+                     "its labels are not heeded: its image does not tell which of them are its "
+                     "own (%s)",
+                     s->labels_error) < 0)
+                text = NULL;
+        add(c, PL_FINDING_MEDIUM, "label", text ?: s->labels_error);
+}
+
 /* What is told before it kills. */
 static void find_pinches(Collector *c) {
         for (PlPinchKind k = 0; k < _PL_PINCH_N; k++) {
@@ -125,7 +144,8 @@ static void find_no_effect(Collector *c) {
 }
 
 static void (*const kinds[])(Collector *c) = {
-        find_log, find_log_files, find_standoff, find_refused, find_models, find_pinches,
+        find_log,    find_log_files, find_standoff, find_refused,
+        find_models, find_pinches,   find_labels,
 };
 
 int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {

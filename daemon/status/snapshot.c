@@ -227,16 +227,13 @@ static json_t *origins_new(const PlHeld *h) {
 
         for (PlResource r = 0; o && s && r < _PL_RESOURCE_N; r++) {
                 const char *name = pl_resource_info(r)->name;
-                const PlOrigin *from = h->want.v[r].set ? pl_service_origin(s, name) : NULL;
+                _cleanup_free_ char *from = h->want.v[r].set ? pl_service_origin(s, name) : NULL,
+                                    *text = NULL;
                 bool spared = s->by_default & (UINT32_C(1) << r) &&
                               pl_resource_info(r)->kind != PL_KIND_DEVICES &&
                               !pl_value_equal(&h->want.v[r], &s->limits.v[r]);
-                _cleanup_free_ char *text = NULL;
 
-                if (!from)
-                        continue;
-                if (asprintf(&text, "%s%s:%u%s", spared ? "its creator's, not " : "", from->file,
-                             from->line, from->inherited || !s->name ? " [Defaults]" : "") < 0)
+                if (from && asprintf(&text, "%s%s", spared ? "its creator's, not " : "", from) < 0)
                         text = NULL;
                 if (text)
                         (void)json_object_set_new(o, name, json_string(text));

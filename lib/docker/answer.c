@@ -1234,6 +1234,25 @@ int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret) {
         return 0;
 }
 
+int pl_docker_parse_image(const char *body, size_t size, PlContainer **ret) {
+        _cleanup_json_ json_t *root = NULL;
+        _cleanup_(pl_container_freep) PlContainer *c = calloc(1, sizeof(*c));
+        const json_t *config;
+        int r = c ? load_object(body, size, &root) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        config = json_object_get(root, "Config");
+        if (!json_is_object(config) && !json_is_null(config))
+                return -EBADMSG;
+        r = parse_pairs(json_object_get(config, "Labels"), PL_DOCKER_LABELS_MAX, &c->labels,
+                        &c->n_labels);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
 static int parse_born(const char *id, const json_t *attributes, PlContainer **ret) {
         _cleanup_(pl_container_freep) PlContainer *c = calloc(1, sizeof(*c));
         int r;

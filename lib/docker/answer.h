@@ -96,6 +96,10 @@ int pl_docker_parse_networks(const char *body, size_t size, PlNetworkInfo **ret,
 /** pl_docker_parse_inspect() - body of GET /containers/{id}/json. Return: 0, -EBADMSG, -ENOMEM. */
 int pl_docker_parse_inspect(const char *body, size_t size, PlContainer **ret);
 
+/** pl_docker_parse_image() - body of GET /images/{id}/json: its labels, and nothing else of it.
+ * Return: 0, -EBADMSG, -ENOMEM. */
+int pl_docker_parse_image(const char *body, size_t size, PlContainer **ret);
+
 /** pl_docker_parse_environment() - Config.Env of the same body: "NAME=value" each, with all the
  * secrets in it. For a moment, never to be kept. @ret: NULL terminated, owned by the caller, who
  * wipes it. Return: 0, -EBADMSG, -ENOMEM. */

@@ -40,6 +40,7 @@ PlService *pl_service_free(PlService *s) {
         pl_strv_free(s->probe.ollama_models);
         free(s->probe.unit);
         pl_strv_free(s->probe.after);
+        pl_strv_free(s->faults);
         free(s);
         return NULL;
 }
@@ -57,7 +58,14 @@ PlPolicy *pl_policy_unref(PlPolicy *p) {
         pl_service_free(p->defaults);
         for (size_t i = 0; i < p->n_services; i++)
                 pl_service_free(p->services[i]);
+        for (PlService *s = p->labelled; s;) {
+                PlService *next = s->next;
+
+                pl_service_free(s);
+                s = next;
+        }
         free(p->services);
+        pl_strv_free(p->daemon.labels);
         pl_strv_free(p->files);
         free(p);
         return NULL;
@@ -133,9 +141,30 @@ const PlService *pl_policy_match(const PlPolicy *p, const PlContainer *c) {
         return best;
 }
 
-const PlOrigin *pl_service_origin(const PlService *s, const char *key) {
+static const PlOrigin *find_origin(const PlService *s, const char *key) {
         for (size_t i = 0; i < s->n_origins; i++)
                 if (pl_streq(s->origins[i].key, key))
                         return &s->origins[i];
         return NULL;
+}
+
+bool pl_service_has_label(const PlService *s, const char *key) {
+        const PlOrigin *o = find_origin(s, key);
+
+        return o && o->line == 0;
+}
+
+char *pl_service_origin(const PlService *s, const char *key) {
+        const PlOrigin *o = find_origin(s, key);
+        char *text;
+        int r;
+
+        if (!o)
+                return NULL;
+        if (o->line == 0)
+                r = asprintf(&text, "label plimsoll.%s", key);
+        else
+                r = asprintf(&text, "%s:%u%s", o->file, o->line,
+                             o->inherited || !s->name ? " [Defaults]" : "");
+        return r < 0 ? NULL : text;
 }

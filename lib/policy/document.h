@@ -42,8 +42,8 @@ typedef struct PlProbePolicy {
 typedef struct PlOrigin {
         const char *key;  /* "MemoryMax", static */
         const char *file; /* borrowed from the policy */
-        unsigned line;
-        bool inherited; /* there is [Defaults] */
+        unsigned line;    /* 0: in a label of the container, and file is none */
+        bool inherited;   /* there is [Defaults] */
 } PlOrigin;
 
 typedef struct PlService {
@@ -61,6 +61,10 @@ typedef struct PlService {
         PlLogPolicy log;
         PlLogpathPolicy log_path;
         PlProbePolicy probe;
+        uint64_t said; /* mask by the parser's keys: named in the section, if with no value */
+        struct PlService *next, *section; /* of one with a container's labels: of the same
+                                           * container; what governs it, NULL: nothing */
+        char **faults; /* … and its labels that are not heeded, and why; NULL: none */
 } PlService;
 
 typedef struct PlDaemonPolicy {
@@ -73,6 +77,7 @@ typedef struct PlDaemonPolicy {
         bool restore_on_stop;
         bool protect_slice;
         bool log_adopt; /* LogAdopt=, for plimsollctl adopt-logs --at-start */
+        char **labels;  /* Labels=: keys that labels may set, "*" for all; NULL: none may */
 } PlDaemonPolicy;
 
 typedef struct PlPolicy {
@@ -81,7 +86,8 @@ typedef struct PlPolicy {
         PlService *defaults;  /* NULL when there is no [Defaults] or it is empty */
         PlService **services; /* in the order in which they were first named */
         size_t n_services;
-        char **files; /* what it was read from, main file first; NULL terminated */
+        char **files;        /* what it was read from, main file first; NULL terminated */
+        PlService *labelled; /* of containers, to be freed with it: others borrow them as well */
 } PlPolicy;
 
 /* What the policy is measured against. */
@@ -117,8 +123,18 @@ const PlService *pl_policy_match(const PlPolicy *p, const struct PlContainer *c)
  *       is one. Return: how many terms that line has; 0: none matches */
 size_t pl_service_match_line(const PlService *s, const struct PlContainer *c, size_t *ret);
 
-/** pl_service_origin() - where the value of a key was written. Return: borrowed; NULL: nowhere. */
-const PlOrigin *pl_service_origin(const PlService *s, const char *key);
+/** pl_service_section() - that of the policy: s, or what it is where labels made one of it. */
+static inline const PlService *pl_service_section(const PlService *s) {
+        return s && s->section ? s->section : s;
+}
+
+/** pl_service_origin() - where the value of a key was written: "/etc/plimsoll/plimsoll.conf:31
+ * [Defaults]", "label plimsoll.MemoryMax".
+ * Return: owned by the caller; NULL: nowhere, or out of memory. */
+char *pl_service_origin(const PlService *s, const char *key);
+
+/** pl_service_has_label() - does a label of the container say what it has of a key? */
+bool pl_service_has_label(const PlService *s, const char *key);
 
 /** pl_policy_find() - a [Service] by name. Return: borrowed, or NULL. */
 const PlService *pl_policy_find(const PlPolicy *p, const char *service);

@@ -241,6 +241,11 @@ static void print_daemon(FILE *f, const PlPolicy *p) {
         fprintf(f, "dry run          %s\n",
                 p->daemon.dry_run ? "yes: nothing is changed, only said" : "no");
         fprintf(f, "restore on stop  %s\n", p->daemon.restore_on_stop ? "yes" : "no");
+        fputs("labels           ", f);
+        for (char **v = p->daemon.labels; v && *v; v++)
+                fprintf(f, "%s%s", v == p->daemon.labels ? "" : " ",
+                        pl_streq(*v, "*") ? "yes: containers may bear settings" : *v);
+        fputs(p->daemon.labels ? "\n" : "no\n", f);
         for (char **v = p->files; v && *v; v++)
                 fprintf(f, "%s%s\n", v == p->files ? "read from        " : "                 ", *v);
         fputc('\n', f);
@@ -254,11 +259,10 @@ static int print_section(FILE *f, const PlService *s) {
         fprintf(f, "\n%s%s%s\n", s->name ? "[Service " : "[Defaults", s->name ?: "", "]");
         for (size_t i = 0; i < s->n_origins && r == 0; i++) {
                 const PlOrigin *o = &s->origins[i];
-                _cleanup_free_ char *value = pl_policy_value(s, o->key), *text = NULL, *at = NULL;
+                _cleanup_free_ char *value = pl_policy_value(s, o->key), *text = NULL,
+                                    *at = pl_service_origin(s, o->key);
 
-                if (!value || asprintf(&text, "%s=%s", o->key, value) < 0 ||
-                    asprintf(&at, "%s:%u%s", o->file, o->line, o->inherited ? " [Defaults]" : "") <
-                                    0)
+                if (!value || !at || asprintf(&text, "%s=%s", o->key, value) < 0)
                         r = -ENOMEM;
                 if (r == 0)
                         r = add_row(&t);

@@ -887,6 +887,27 @@ static int set_names(Parser *p, const Key *key, Section *s, const char *value) {
                             "not the name of a [Service] section");
 }
 
+static const char *label_key_fault(const char *name);
+static bool label_key_valid(const char *name) {
+        return !label_key_fault(name);
+}
+
+/* "yes", "no", or the keys that labels may set. */
+static int set_labels(Parser *p, const Key *key, Section *s, const char *value) {
+        char ***list = &p->policy->daemon.labels;
+        int r = *value ? parse_boolean(value) : 0;
+
+        if (r >= 0) {
+                *list = pl_strv_free(*list);
+                return r > 0 ? pl_strv_append(list, 1, "*") : 0;
+        }
+        if (*list && pl_streq((*list)[0], "*"))
+                *list = pl_strv_free(*list);
+        return append_words(p, key, list, value, label_key_valid,
+                            "not a key that labels may set; plimsoll.conf(5) lists those that they "
+                            "may not");
+}
+
 static bool model_valid(const char *s) {
         size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/");
 
@@ -1055,6 +1076,8 @@ static const Key policy_keys[] = {
         { "LogPunchBelow", PL_SECTION_DAEMON, set_percent, D(log_punch_below_percent), 0, 50,
           "a share of the file system that is free, from 0% to 50% such as 10%; 0% for never",
           NULL },
+        { "Labels", PL_SECTION_DAEMON, set_labels, D(labels), 0, 0,
+          "yes, no, or keys that labels of a container may set, such as MemoryMax CPUQuota", NULL },
         { "LogAdopt", PL_SECTION_DAEMON, set_boolean, D(log_adopt), 0, 0, A_YES, NULL },
         { "ServiceMaxAge", PL_SECTION_DAEMON, set_sec, D(service_max_age_usec), PL_USEC_PER_HOUR,
           PL_TIME_INFINITY, "a time span of at least 1h such as 90d, or infinity", NULL },
@@ -1139,6 +1162,14 @@ static const Key policy_keys[] = {
 
 _Static_assert(PL_ARRAY_SIZE(policy_keys) <= KEYS_MAX, "Section.set is too small");
 
+/* NULL: there is no such key. */
+static const Key *find_key(const char *name) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
+                if (pl_streq(policy_keys[i].name, name))
+                        return &policy_keys[i];
+        return NULL;
+}
+
 const char *pl_policy_key(size_t i, unsigned *ret_sections) {
         if (i >= PL_ARRAY_SIZE(policy_keys))
                 return NULL;
@@ -1149,11 +1180,7 @@ const char *pl_policy_key(size_t i, unsigned *ret_sections) {
 /* --- values as they are written: the other way round */
 
 static size_t key_index(const char *name) {
-        size_t i = 0;
-
-        while (!pl_streq(policy_keys[i].name, name))
-                i++;
-        return i;
+        return (size_t)(find_key(name) - policy_keys);
 }
 
 static void write_list(FILE *f, char *const *list) {
@@ -1261,6 +1288,9 @@ static const PlValue *value(const Section *s, PlResource r) {
         return &s->service->limits.v[r];
 }
 
+/* "[Service postgres]", for "%s%s%s" */
+#define WHO(s) (s)->name ? "[Service " : "", (s)->name ?: "this container", (s)->name ? "]" : ""
+
 /* What is inherited gives way to what the section says itself, and that is said. */
 static void yield_limit(Parser *p, Section *s, PlResource r, const char *text, PlResource to,
                         const char *to_text) {
@@ -1270,9 +1300,9 @@ static void yield_limit(Parser *p, Section *s, PlResource r, const char *text, P
 
         complain(p, PL_SEVERITY_WARNING, s, pl_resource_info(to)->name,
                  "%s=%s of [Defaults] (%s:%u) contradicts %s=%s here, and does not hold for "
-                 "[Service %s]; write %s= or a value of its own to say so",
+                 "%s%s%s; write %s= or a value of its own to say so",
                  name, text, from.file, from.line, pl_resource_info(to)->name, to_text,
-                 s->service->name, name);
+                 WHO(s->service), name);
         pl_value_deinit(&s->service->limits.v[r]);
         s->service->limits.v[r] = (PlValue){ 0 };
         s->inherited &= ~(UINT64_C(1) << key);
@@ -1371,10 +1401,10 @@ static void check_probe_times(Parser *p, Section *s) {
                 Place from = p->defaults.set[key_index(yields)];
 
                 complain(p, PL_SEVERITY_WARNING, s, stays,
-                         "%s=%s of [Defaults] (%s:%u) contradicts %s=%s here; for [Service %s] "
-                         "both are %s",
+                         "%s=%s of [Defaults] (%s:%u) contradicts %s=%s here; for %s%s%s both are "
+                         "%s",
                          yields, timeout ? y : x, from.file, from.line, stays, timeout ? x : y,
-                         s->service->name, timeout ? x : y);
+                         WHO(s->service), timeout ? x : y);
                 s->inherited &= ~(UINT64_C(1) << key_index(yields));
         }
         if (timeout)
@@ -1412,9 +1442,7 @@ static void check_listen(Parser *p) {
                                     "127.0.0.1 is this host alone");
 }
 
-static void check_section(Parser *p, Section *s) {
-        PlValue *quota = &s->service->limits.v[PL_RESOURCE_CPU_QUOTA];
-
+static void check_orders(Parser *p, Section *s) {
         check_order(p, s, PL_RESOURCE_MEMORY_LOW, PL_RESOURCE_MEMORY_MAX, PL_SEVERITY_ERROR,
                     "what is reserved must fit under the limit");
         check_order(p, s, PL_RESOURCE_MEMORY_MIN, PL_RESOURCE_MEMORY_MAX, PL_SEVERITY_ERROR,
@@ -1425,6 +1453,12 @@ static void check_section(Parser *p, Section *s) {
                     "what is reserved would be throttled");
         check_order(p, s, PL_RESOURCE_MEMORY_MIN, PL_RESOURCE_MEMORY_HIGH, PL_SEVERITY_WARNING,
                     "what is reserved would be throttled");
+}
+
+static void check_section(Parser *p, Section *s) {
+        PlValue *quota = &s->service->limits.v[PL_RESOURCE_CPU_QUOTA];
+
+        check_orders(p, s);
         check_against_host(p, s);
         check_probe(p, s);
         if (quota->set)
@@ -1630,23 +1664,49 @@ static void check_sum(Parser *p) {
 
 /* --- inheritance: what a section does not say, [Defaults] does */
 
+static bool is_list(const Key *key) {
+        return key->set == set_log_path || key->set == set_expect || key->set == set_models ||
+               key->set == set_names;
+}
+
+static bool is_text(const Key *key) {
+        return key->set == set_log_path_archive || key->set == set_http_path ||
+               key->set == set_host;
+}
+
+/* What any other value takes. */
+static size_t size_of(const Key *key) {
+        if (key->set == set_size || key->set == set_sec)
+                return sizeof(uint64_t);
+        if (key->set == set_port)
+                return sizeof(uint16_t);
+        if (key->set == set_boolean)
+                return sizeof(bool);
+        if (key->set == set_budget)
+                return sizeof(PlBudget);
+        return sizeof(((PlWord *)NULL)->value);
+}
+
+/* Of all keys but Match=. */
 static int copy_value(const Key *key, const PlService *from, PlService *to) {
         const char *source = (const char *)from + key->offset;
         char *target = (char *)to + key->offset;
 
         if (key->set == set_resource)
                 return pl_value_copy(&from->limits.v[key->offset], &to->limits.v[key->offset]);
-        if (key->set == set_log_path) {
-                pl_strv_free(to->log_path.globs);
-                to->log_path.globs = pl_strv_copy(from->log_path.globs);
-                return to->log_path.globs ? 0 : -ENOMEM;
+        if (is_list(key)) {
+                char **list = pl_strv_copy(*(char *const *const *)source);
+
+                if (!list)
+                        return -ENOMEM;
+                pl_strv_free(*(char ***)target);
+                *(char ***)target = list;
+                return 0;
         }
-        if (key->set == set_log_path_archive)
-                return replace(&to->log_path.archive_dir, from->log_path.archive_dir ?: "");
-        memcpy(target, source,
-               key->set == set_size || key->set == set_sec ? sizeof(uint64_t)
-                                                           : sizeof(((PlWord *)NULL)->value));
-        return 0;
+        if (is_text(key))
+                return replace((char **)target, *(char *const *)source ?: "");
+        memcpy(target, source, size_of(key));
+        return key->set == set_unhealthy ? replace(&to->probe.unit, from->probe.unit ?: "") : 0;
 }
 
 static int inherit(Parser *p, Section *s) {
@@ -1669,8 +1729,11 @@ static int keep_places(Parser *p, Section *s) {
 
         service->line = s->first.line;
         service->file = strdup(s->first.file);
-        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++) {
                 n += s->set[i].file || s->inherited & UINT64_C(1) << i;
+                if (s->set[i].file || s->empty[i].file)
+                        service->said |= UINT64_C(1) << i;
+        }
         service->origins = calloc(n + 1, sizeof(*service->origins));
         if (!service->file || !service->origins)
                 return -ENOMEM;
@@ -1923,16 +1986,13 @@ static void misplaced(Parser *p, const Key *key) {
 static int take_assignment(void *userdata, const char *section, const char *name,
                            const char *value) {
         Parser *p = userdata;
-        const Key *key = NULL;
+        const Key *key = find_key(name);
         const char *similar;
         size_t i;
         int r;
 
         if (!p->current)
                 return 1;
-        for (i = 0; i < PL_ARRAY_SIZE(policy_keys) && !key; i++)
-                if (pl_streq(policy_keys[i].name, name))
-                        key = &policy_keys[i];
         if (!key) {
                 similar = similar_key(name, key_name, NULL);
                 if (similar)
@@ -1952,8 +2012,9 @@ static int take_assignment(void *userdata, const char *section, const char *name
                 explain(p, key, value, r);
         /* the key was given, if with a bad value: do not also report that it is missing
          */
-        p->current->set[i - 1] = *value ? p->at : (Place){ 0 };
-        p->current->empty[i - 1] = *value ? (Place){ 0 } : p->at;
+        i = (size_t)(key - policy_keys);
+        p->current->set[i] = *value ? p->at : (Place){ 0 };
+        p->current->empty[i] = *value ? (Place){ 0 } : p->at;
         return 1;
 }
 
@@ -2128,4 +2189,251 @@ int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHos
                 *ret = TAKE_PTR(p.policy);
         pl_policy_unref(p.policy);
         return r;
+}
+
+/* --- labels of a container: between what its section says, and [Defaults] */
+
+/* Why no label may set it; NULL: one may. What is written where containers are made must not reach
+ * beyond the container. */
+static const char *label_key_fault(const char *name) {
+        const Key *key = find_key(name);
+
+        if (!key)
+                return "there is no such key";
+        if (key->sections == PL_SECTION_DAEMON)
+                return "it is for plimsolld as a whole, in [Daemon]";
+        if (key->set == set_log_path || key->set == set_log_path_archive ||
+            key->set == set_http_path ||
+            (key->set == set_resource &&
+             pl_resource_info((PlResource)key->offset)->kind == PL_KIND_DEVICES))
+                return "labels name no paths; write it into the policy";
+        if (key->set == set_match || key->set == set_names || pl_streq(name, "Required") ||
+            pl_streq(name, "LogReopen"))
+                return "labels may not set it; write it into the policy";
+        return NULL;
+}
+
+/* Likewise, of some values. */
+static const char *label_value_fault(const char *name, const char *value, char buf[static 64]) {
+        if ((pl_streq(name, "ShrinkMode") && pl_streq(value, "kill")) ||
+            (pl_streq(name, "LogOnFull") && pl_streq(value, "drop")))
+                return "what a label says must not kill, and must lose no lines; write it into the "
+                       "policy";
+        if (pl_streq(name, "OnUnhealthy") && strstr(value, "unit:"))
+                return "labels name no units; write it into the policy";
+        return check_bytes(value, strlen(value), buf);
+}
+
+static bool may_label(const PlDaemonPolicy *daemon, const char *name) {
+        for (char **v = daemon->labels; v && *v; v++)
+                if (pl_streq(*v, "*") || pl_streq(*v, name))
+                        return true;
+        return false;
+}
+
+static bool is_label(const Section *s, const char *key) {
+        return is_set(s, key) && s->set[key_index(key)].line == 0;
+}
+
+static void place_label(Parser *p, const char *name, char (*buf)[80]) {
+        _cleanup_free_ char *shown = pl_show_line(name);
+
+        p->oom = p->oom || !shown;
+        snprintf(*buf, sizeof(*buf), "label plimsoll.%.60s", shown ?: "");
+        p->at = (Place){ *buf, 0 };
+}
+
+static void take_label_value(Parser *p, const Key *key, Section *s, const char *value) {
+        size_t i = (size_t)(key - policy_keys);
+        Section trial = { .kind = PL_SECTION_SERVICE, .service = service_new(NULL) };
+        int r = trial.service ? key->set(p, key, &trial, value) : -ENOMEM;
+
+        if (r == 0)
+                r = copy_value(key, trial.service, s->service);
+        if (r == -ENOMEM)
+                p->oom = true;
+        else if (r < 0)
+                explain(p, key, value, r);
+        if (r == 0) {
+                s->inherited &= ~(UINT64_C(1) << i);
+                s->set[i] = *value ? p->at : (Place){ 0 };
+        }
+        pl_service_free(trial.service);
+}
+
+/* "MemoryMax=2G" */
+static void take_label(Parser *p, const PlPolicy *policy, Section *s, const char *label,
+                       char (*place)[80]) {
+        size_t n = strcspn(label, "=");
+        _cleanup_free_ char *name = strndup(label, n);
+        const char *value = label[n] ? label + n + 1 : "", *fault, *similar;
+        char buf[64];
+        const Key *key;
+
+        if (!name) {
+                p->oom = true;
+                return;
+        }
+        place_label(p, name, place);
+        key = find_key(name);
+        fault = label_key_fault(name);
+        if (!key && (similar = similar_key(name, key_name, NULL)))
+                complain_here(p, "there is no such key; did you mean plimsoll.%s?", similar);
+        else if (fault)
+                complain_here(p, "%s", fault);
+        else if (!may_label(&policy->daemon, name))
+                complain_here(p, "Labels= of the policy does not name %s", name);
+        else if ((fault = label_value_fault(name, value, buf)))
+                (void)refuse(p, key, value, fault);
+        else if (!(s->service->said & UINT64_C(1) << (key - policy_keys))) /* it goes first */
+                take_label_value(p, key, s, value);
+}
+
+/* Puts back what there was without it. */
+static void drop_label(Parser *p, Section *s, const char *name, const char *why) {
+        const PlService *base = s->service->section;
+        size_t i = key_index(name);
+        bool inherited = false;
+
+        pl_diag_add(p->diag, PL_SEVERITY_ERROR, s->set[i].file, 0, "%s", why);
+        for (size_t k = 0; base && k < base->n_origins; k++)
+                inherited = inherited || pl_streq(base->origins[k].key, name);
+        p->oom = p->oom || copy_value(&policy_keys[i], base ?: &service_defaults, s->service) < 0;
+        s->set[i] = (Place){ 0 };
+        if (inherited)
+                s->inherited |= UINT64_C(1) << i;
+}
+
+/* Where two values cannot hold both, the section's does, and of two labels the second. */
+static void drop_contradicting(Parser *p, Section *s) {
+        static const char *const pairs[][3] = {
+                { "MemoryLow", "MemoryMax", "what is reserved must fit under the limit" },
+                { "MemoryMin", "MemoryMax", "what is reserved must fit under the limit" },
+                { "ProbeTimeout", "ProbeInterval",
+                  "a probe would begin before the last one ended" },
+        };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(pairs); i++) {
+                const char *less = pairs[i][0], *more = pairs[i][1];
+                const PlProbePolicy *probe = &s->service->probe;
+                PlResource low = pl_resource_from_name(less), high = pl_resource_from_name(more);
+                bool wrong = low == _PL_RESOURCE_INVALID
+                                             ? probe->timeout_usec > probe->interval_usec
+                                             : value(s, low)->set && value(s, high)->set &&
+                                                               value(s, low)->number >
+                                                                               value(s, high)->number;
+                const char *loser = is_label(s, less) ? less : more;
+                _cleanup_free_ char *x = NULL, *y = NULL, *why = NULL;
+
+                if (!wrong || !is_set(s, less) || !is_set(s, more) || !is_label(s, loser))
+                        continue;
+                x = pl_policy_value(s->service, less);
+                y = pl_policy_value(s->service, more);
+                if (!x || !y ||
+                    asprintf(&why, "%s=%s is above %s=%s; %s", less, x, more, y, pairs[i][2]) < 0) {
+                        why = NULL;
+                        p->oom = true;
+                }
+                drop_label(p, s, loser, why ?: pairs[i][2]);
+        }
+}
+
+/* All of it but what makes a section one: its name for messages, and nothing that it matches. */
+static PlService *copy_service(const PlService *from) {
+        PlService *s = service_new(from ? from->name : NULL);
+        int r = s ? 0 : -ENOMEM;
+
+        for (size_t i = 0; from && i < PL_ARRAY_SIZE(policy_keys) && r == 0; i++)
+                if (policy_keys[i].sections & PL_SECTION_SERVICE && policy_keys[i].set != set_match)
+                        r = copy_value(&policy_keys[i], from, s);
+        if (r == 0 && from && from->file && !(s->file = strdup(from->file)))
+                r = -ENOMEM;
+        if (r < 0)
+                return pl_service_free(s);
+        if (from) {
+                s->line = from->line;
+                s->said = from->name ? from->said : 0;
+                s->by_default = from->by_default;
+                s->section = (PlService *)from;
+        }
+        return s;
+}
+
+/* Where all of it was written. */
+static int origins_of_labelled(const Section *s, const PlService *base) {
+        PlService *service = s->service;
+
+        service->origins = calloc(PL_ARRAY_SIZE(policy_keys), sizeof(*service->origins));
+        if (!service->origins)
+                return -ENOMEM;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++) {
+                const char *name = policy_keys[i].name;
+                bool label = s->set[i].file && s->set[i].line == 0,
+                     inherited = s->inherited & UINT64_C(1) << i;
+                PlOrigin o = { .key = name };
+
+                for (size_t k = 0; !label && base && k < base->n_origins; k++)
+                        if (pl_streq(base->origins[k].key, name))
+                                o = base->origins[k];
+                o.inherited = inherited;
+                if (label || (o.file && (inherited || s->set[i].file)))
+                        service->origins[service->n_origins++] = o;
+                if (policy_keys[i].set == set_resource && !inherited)
+                        service->by_default &= ~(UINT32_C(1) << policy_keys[i].offset);
+        }
+        return 0;
+}
+
+static int keep_faults(PlService *s, const PlDiagList *diag, size_t first) {
+        int r = 0;
+
+        for (size_t i = first; i < diag->n && r == 0; i++) {
+                _cleanup_free_ char *text = NULL;
+
+                if (diag->items[i].severity != PL_SEVERITY_ERROR)
+                        continue;
+                text = pl_diag_format(&diag->items[i]);
+                r = text ? pl_strv_append(&s->faults, PL_POLICY_LIST_MAX, text) : -ENOMEM;
+        }
+        return r == -E2BIG ? 0 : r;
+}
+
+int pl_policy_label(const PlPolicy *policy, const PlService *section, const PlHost *host,
+                    char *const *labels, PlDiagList *diag, PlService **ret) {
+        _cleanup_free_ char(*places)[80] = NULL;
+        Parser p = { .host = host, .diag = diag };
+        Section s = { .kind = PL_SECTION_SERVICE, .service = copy_service(section) };
+        size_t first = diag->n, n = 0;
+
+        while (labels[n])
+                n++;
+        places = calloc(n + 1, sizeof(*places));
+        p.oom = !places || !s.service;
+        for (size_t i = 0; !p.oom && section && i < section->n_origins; i++) {
+                const PlOrigin *o = &section->origins[i];
+                size_t k = key_index(o->key);
+                bool inherited = o->inherited || !section->name;
+
+                (inherited ? &p.defaults : &s)->set[k] = (Place){ o->file, o->line };
+                s.inherited |= (uint64_t)inherited << k;
+        }
+        for (size_t i = 0; !p.oom && i < n; i++)
+                take_label(&p, policy, &s, labels[i], &places[i]);
+        if (!p.oom) {
+                PlValue *quota = &s.service->limits.v[PL_RESOURCE_CPU_QUOTA];
+
+                drop_contradicting(&p, &s);
+                check_orders(&p, &s);
+                check_probe_times(&p, &s);
+                if (quota->set)
+                        quota->number = pl_resource_quota_round(quota->number,
+                                                                s.service->cpu_quota_period_usec);
+        }
+        if (p.oom || diag->oom || origins_of_labelled(&s, section) < 0 ||
+            keep_faults(s.service, diag, first) < 0) {
+                pl_service_free(s.service);
+                return -ENOMEM;
+        }
+        *ret = s.service;
+        return 0;
 }

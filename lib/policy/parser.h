@@ -52,3 +52,17 @@ char *pl_policy_value(const PlService *s, const char *key);
 /** pl_policy_key() - the i-th key of the language, for completion and for the test that each is
  * documented. Return: its name, static; NULL behind the last one. */
 const char *pl_policy_key(size_t i, unsigned *ret_sections);
+
+/**
+ * pl_policy_label() - the section of one container: what governs it, its labels, then [Defaults]
+ * @section: a [Service], [Defaults], or NULL: neither
+ * @labels:  as pl_labels_of() has them
+ * @diag:    an error for each label that is not heeded, a warning for each value of [Defaults] that
+ *           gives way to one
+ * @ret:     owned by the caller, with @section in it, and faults: what the errors say. It has no
+ *           origins where nothing governs the container, and borrows from @policy
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int pl_policy_label(const PlPolicy *policy, const PlService *section, const PlHost *host,
+                    char *const *labels, PlDiagList *diag, PlService **ret);

@@ -176,6 +176,26 @@ END
     becomes small MemoryMax $((48 * MIB))
 }
 
+# An engine alone knows which labels are its image's.
+@test "labels of a container are settings, those of its image are not" {
+    policy_is Labels=yes <<<$'[Defaults]\nMemoryMax=64M\nTasksMax=99\n[Service db]\nMatch=name:db\nTasksMax=33'
+    docker create --name maker --label plimsoll.TasksMax=44 "$BB"
+    docker commit --change 'LABEL plimsoll.MemoryMax=900M' maker plimsoll/labelled
+    daemon_begin
+    run_bb web --label plimsoll.MemoryMax=128M --label plimsoll.IOReadBandwidthMax=/dev/sda\ 1M
+    run_bb db --label plimsoll.MemoryMax=128M --label plimsoll.TasksMax=55
+    docker run -d --name foreign plimsoll/labelled sleep 1000
+    becomes web MemoryMax $((128 * MIB))
+    becomes web TasksMax 99
+    becomes db MemoryMax $((128 * MIB))
+    becomes db TasksMax 33
+    becomes foreign MemoryMax $((64 * MIB))
+    becomes foreign TasksMax 99
+    run ctl show web
+    [[ $output == *'label plimsoll.MemoryMax'* ]]
+    [[ $output == *'labels name no paths'* ]]
+}
+
 @test "a value that is no multiple of the page is no drift" {
     policy_is <<'END'
 [Service odd]

@@ -699,6 +699,10 @@ int pl_engine_networks(PlEngine *e, PlEngineNetworksReply reply, void *userdata)
         return -ENOTCONN;
 }
 
+int pl_engine_image(PlEngine *e, const char *id, PlEngineInspectReply reply, void *userdata) {
+        return -ENOTCONN;
+}
+
 int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply,
                           void *userdata) {
         return -ENOTCONN;

@@ -5,6 +5,7 @@
  * counts what it shows. Whoever would notice is taken by the linker from here.
  */
 
+#include "lib/base/strv.h"
 #include "policy-texts.h"
 #include "status/findings.h"
 #include "status/snapshot.h"
@@ -224,6 +225,31 @@ static void pinch(bool on) {
         pinched = on;
 }
 
+static PlService with_labels;
+
+static void label(bool on) {
+        static char *labels[] = { (char *)"MemoryMax=lots", NULL },
+                    *faults[] = { (char *)"label plimsoll.MemoryMax: not understood", NULL };
+
+        with_labels.faults = faults;
+        subject->labels = on ? labels : NULL;
+        subject->labelled = on ? &with_labels : NULL;
+        registry.policy->daemon.labels = on ? pl_strv_copy((char *[]){ (char *)"*", NULL })
+                                            : pl_strv_free(registry.policy->daemon.labels);
+}
+
+static void label_unknown(bool on) {
+        label(on);
+        subject->labelled = NULL;
+        subject->labels_error = on ? (char *)"No such image" : NULL;
+}
+
+/* What nobody heeds is not wrong. */
+static void label_unheeded(bool on) {
+        label(on);
+        registry.policy->daemon.labels = pl_strv_free(registry.policy->daemon.labels);
+}
+
 static void lack_method(bool on) {
         log_method = on ? "2 logs are copied: old kernel" : NULL;
 }
@@ -245,6 +271,9 @@ static const struct {
         { "model too large", load_big, 1, "model-too-large", "high", "llama needs 9G", false },
         { "models tight", load_tight, 1, "model-tight", "medium", "llama needs 9G", false },
         { "pinched", pinch, 1, "limit-pinch", "medium", "has refused it", false },
+        { "label", label, 1, "label", "medium", "label plimsoll.MemoryMax: not", false },
+        { "label of nobody knows whom", label_unknown, 1, "label", "medium",
+          "its image does not tell which of them are its own (No such image)", false },
         { "method", lack_method, 1, "log-method", "medium", "2 logs are copied", true },
         /* none */
         { "log well", watch_log, 0, NULL, NULL, NULL, false },
@@ -253,6 +282,7 @@ static const struct {
         { "not in this kernel", lack_file, 0, NULL, NULL, NULL, false },
         { "refused, and wanted no more", refuse_unwanted, 0, NULL, NULL, NULL, false },
         { "the kernel has it", refuse_by_systemd, 0, NULL, NULL, NULL, false },
+        { "labels that the policy does not heed", label_unheeded, 0, NULL, NULL, NULL, false },
         { "log files in a dry run", fail_files_dry, 0, NULL, NULL, NULL, false },
 };
 

@@ -361,7 +361,8 @@ END_TEST
 
 START_TEST(dump) {
         _cleanup_(pl_policy_unrefp) PlPolicy *p =
-                        good("[Daemon]\nDryRun=yes\n[Service postgres]\nMatch=name:pg\n"
+                        good("[Daemon]\nDryRun=yes\nLabels=MemoryMax\nLabels=TasksMax\n"
+                             "[Service postgres]\nMatch=name:pg\n"
                              "Match=name:\xc3\xa4\nMemoryMax=4G\nLogMaxSize=10M\nLogMaxFiles=3\n"
                              "Probe=postgres\nProbePort=5432\nOnUnhealthy=restart\nRequired=yes\n"
                              "[Defaults]\nTasksMax=100\n");
@@ -375,6 +376,7 @@ START_TEST(dump) {
                             "service memory   kept for 90d\n"
                             "dry run          yes: nothing is changed, only said\n"
                             "restore on stop  no\n"
+                            "labels           MemoryMax TasksMax\n"
                             "read from        main.conf\n"
                             "\n"
                             "SERVICE     MemoryMax  TasksMax\n"
@@ -391,18 +393,18 @@ START_TEST(dump) {
                             "   everything else\n"
                             "\n"
                             "[Service postgres]\n"
-                            "Match=name:pg | name:ä  main.conf:5\n"
-                            "LogMaxSize=10M          main.conf:7\n"
-                            "LogMaxFiles=3           main.conf:8\n"
-                            "Probe=postgres          main.conf:9\n"
-                            "ProbePort=5432          main.conf:10\n"
-                            "OnUnhealthy=restart     main.conf:11\n"
-                            "Required=yes            main.conf:12\n"
-                            "MemoryMax=4G            main.conf:6\n"
-                            "TasksMax=100            main.conf:14 [Defaults]\n"
+                            "Match=name:pg | name:ä  main.conf:7\n"
+                            "LogMaxSize=10M          main.conf:9\n"
+                            "LogMaxFiles=3           main.conf:10\n"
+                            "Probe=postgres          main.conf:11\n"
+                            "ProbePort=5432          main.conf:12\n"
+                            "OnUnhealthy=restart     main.conf:13\n"
+                            "Required=yes            main.conf:14\n"
+                            "MemoryMax=4G            main.conf:8\n"
+                            "TasksMax=100            main.conf:16 [Defaults]\n"
                             "\n"
                             "[Defaults]\n"
-                            "TasksMax=100  main.conf:14\n");
+                            "TasksMax=100  main.conf:16 [Defaults]\n");
 }
 END_TEST
 
@@ -446,7 +448,7 @@ START_TEST(inherited) {
         for (int order = 0; order < 2; order++) {
                 _cleanup_(pl_policy_unrefp) PlPolicy *p = NULL;
                 _cleanup_free_ char *value = NULL;
-                const PlOrigin *o;
+                _cleanup_free_ char *from = NULL;
                 char text[512];
                 PlResource r;
 
@@ -457,9 +459,9 @@ START_TEST(inherited) {
                 value = pl_policy_value(p->services[0], inherited_rows[_i].key);
                 ck_assert_msg(pl_streq(value, inherited_rows[_i].value), "%s: %s",
                               inherited_rows[_i].name, value);
-                o = pl_service_origin(p->services[0], inherited_rows[_i].key);
-                ck_assert_msg((o && o->inherited) == inherited_rows[_i].inherited, "%s",
-                              inherited_rows[_i].name);
+                from = pl_service_origin(p->services[0], inherited_rows[_i].key);
+                ck_assert_msg((from && strstr(from, " [Defaults]")) == inherited_rows[_i].inherited,
+                              "%s: %s", inherited_rows[_i].name, from ?: "");
                 r = pl_resource_from_name(inherited_rows[_i].key);
                 ck_assert_msg(r == _PL_RESOURCE_INVALID ||
                                               !!(p->services[0]->by_default & 1U << r) ==
