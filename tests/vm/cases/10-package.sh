@@ -37,6 +37,8 @@ test_systemd_finds_no_fault_with_the_units() {
 test_the_sandbox_is_tight() {
     figure "$(systemd-analyze security --no-pager plimsolld.service | tail -n 1)"
     systemd-analyze security --no-pager --threshold=20 plimsolld.service >/dev/null
+    figure "$(systemd-analyze security --no-pager plimsoll-alert@x.service | tail -n 1)"
+    systemd-analyze security --no-pager --threshold=30 plimsoll-alert@x.service >/dev/null
 }
 
 # explained UNIT DIRECTIVE - a comment above it, or one that names it

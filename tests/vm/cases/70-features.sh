@@ -153,7 +153,9 @@ test_the_alert_is_told_by_wall() {
     rm /usr/local/bin/wall
     cat /run/wall
     grep -q 'plimsoll: chatty-app is not healthy on plimsoll-test' /run/wall
-    grep -q 'MemoryMax' /run/wall
+    grep -q 'plimsollctl show chatty-app' /run/wall
+    # what a container has made is for who may ask, not for everybody at a terminal
+    refute grep -q 'MemoryMax' /run/wall
 }
 
 # A healthcheck that begins to fail, and what the policy says to do about it.
