@@ -845,15 +845,6 @@ static void job_free(Job *j) {
         free(j);
 }
 
-static int retain(Job *j, const PlRotateContext *ctx) {
-        const PlRetainRequest retain = { .rules = j->request.rules,
-                                         .id = j->request.id,
-                                         .budget_bytes = j->request.budget_bytes,
-                                         .now_sec = ctx->now_sec };
-
-        return pl_log_retain(ctx->store, &retain, &j->outcome.archives);
-}
-
 /* A container that another engine has keeps its log; one that was removed does not. */
 static bool log_is_there(const PlRotateContext *ctx, const char *id) {
         PlRotateState s = { 0 };
@@ -878,7 +869,7 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 break;
         case JOB_RETAIN:
                 j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
-                r = retain(j, ctx);
+                r = pl_log_rotate_retain(ctx, &j->request, 0, &j->outcome);
                 j->outcome.error = PL_MIN(r, 0);
                 break;
         case JOB_FORGET_IF_GONE:
@@ -1722,6 +1713,17 @@ static const PlLogPolicy left_alone = { .method = PL_LOG_METHOD_OFF,
                                         .max_age_usec = PL_TIME_INFINITY,
                                         .keep = PL_LOG_KEEP_NO };
 
+/* Compose gives a container that it is about to replace the name "<its id>_<its name>". Sources:
+ * docker/compose, pkg/compose/convergence.go; compose 1, compose/container.py. */
+static const char *own_name(const PlContainer *c) {
+        const size_t digits = 12;
+        const char *name = c->name ?: c->id;
+
+        return strncmp(name, c->id, digits) == 0 && name[digits] == '_' && name[digits + 1]
+                               ? name + digits + 1
+                               : name;
+}
+
 static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                       const PlLogPolicy *p) {
         PlLogEntry old = *e;
@@ -1729,7 +1731,7 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 char **to;
                 const char *from;
         } strings[] = {
-                { &e->told.name, c->name ?: c->id },
+                { &e->told.name, own_name(c) },
                 /* an answer may be older than its start: what is known is not taken back */
                 { &e->told.path, c->log.path && *c->log.path ? c->log.path : e->told.path },
                 { &e->told.driver, c->log.driver },

@@ -19,7 +19,7 @@ typedef struct PlLogWorker PlLogWorker;
 /* One piece of work; embedded in what it needs. */
 typedef struct PlWork PlWork;
 struct PlWork {
-        /* On the worker thread. ctx->now_sec is set afresh. */
+        /* On the worker thread. ctx->now_sec, and what is proven of it, is set afresh. */
         void (*run)(PlWork *w, const PlRotateContext *ctx);
         /* On the loop; frees it. ran is false when the worker ended before its turn came. */
         void (*done)(PlWork *w, void *userdata, bool ran);

@@ -473,15 +473,24 @@ static int cut_to(Job *j, uint64_t raw_bytes) {
                                &j->state.a);
 }
 
-static int retain(const PlRotateContext *ctx, const PlRotateRequest *req, uint64_t free_bytes,
-                  PlRotateOutcome *o) {
+int pl_log_rotate_retain(const PlRotateContext *ctx, const PlRotateRequest *req,
+                         uint64_t free_bytes, PlRotateOutcome *ret) {
         const PlRetainRequest retain = { .rules = req->rules,
                                          .id = req->id,
                                          .budget_bytes = req->budget_bytes,
                                          .free_bytes = free_bytes,
-                                         .now_sec = ctx->now_sec };
+                                         .now_sec = ctx->now_sec - ctx->behind_sec };
+        PlRetained *o = &ret->archives;
+        int r = pl_log_retain(ctx->store, &retain, o);
 
-        return pl_log_retain(ctx->store, &retain, &o->archives);
+        if (r < 0)
+                return r;
+        if (o->next_expiry_sec < PL_TIME_INFINITY - ctx->behind_sec)
+                o->next_expiry_sec += ctx->behind_sec;
+        /* what is thought to be proven then may be earlier: when the doubt ends */
+        if (ctx->look_sec > 0 && o->next_expiry_sec != PL_TIME_INFINITY)
+                o->next_expiry_sec = PL_MIN(o->next_expiry_sec, ctx->look_sec);
+        return r;
 }
 
 /* No room for even one frame. Return: 0 try again; 1 go on without an archive; -ENOSPC. */
@@ -489,7 +498,7 @@ static int make_room(Job *j) {
         PlRotateOutcome *o = j->out;
         int r;
 
-        r = retain(j->ctx, j->req, MIB(16), o);
+        r = pl_log_rotate_retain(j->ctx, j->req, MIB(16), o);
         if (r < 0)
                 return fail(j, "dropping old archives", r);
         if (pl_rotate_full(0, (size_t)r, j->req->on_full) == PL_ROTATE_FULL_MAKE_ROOM)
@@ -760,7 +769,7 @@ int pl_log_rotate(const PlRotateContext *ctx, const PlRotateRequest *req, PlRota
                         r = save(&j);
         }
         finish(&j);
-        retained = retain(ctx, req, 0, ret);
+        retained = pl_log_rotate_retain(ctx, req, 0, ret);
         if (r >= 0 && retained < 0) {
                 ret->step = "dropping old archives";
                 r = retained;
@@ -925,7 +934,7 @@ int pl_log_salvage(const PlRotateContext *ctx, const PlRotateRequest *req, int f
                 give_back(&j);
         ret->head_bytes = j.state.head;
         finish(&j);
-        retained = retain(ctx, req, 0, ret);
+        retained = pl_log_rotate_retain(ctx, req, 0, ret);
         ret->error = PL_MIN(r < 0 ? r : retained, 0);
         return ret->error;
 }

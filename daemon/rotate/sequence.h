@@ -35,6 +35,8 @@ typedef struct PlRotateContext {
         const atomic_uint *engine_epoch; /* counts up when the engine is lost or is another one;
                                           * NULL: that never happens */
         uint64_t now_sec;                /* CLOCK_REALTIME */
+        uint64_t behind_sec;             /* what is proven of it is so much less */
+        uint64_t look_sec; /* CLOCK_REALTIME: more will be proven then; 0: when it goes on */
 } PlRotateContext;
 
 typedef struct PlRotateRequest {
@@ -70,6 +72,11 @@ typedef struct PlRotateOutcome {
         uint64_t held_bytes;                  /* that it takes on disk */
         PlRetained archives;                  /* that are left */
 } PlRotateOutcome;
+
+/** pl_log_rotate_retain() - drop what rules and budget do not keep; of req, rules, id and
+ * budget_bytes count. @free_bytes: so much besides. Return: archives dropped; -errno. */
+int pl_log_rotate_retain(const PlRotateContext *ctx, const PlRotateRequest *req,
+                         uint64_t free_bytes, PlRotateOutcome *ret);
 
 /**
  * pl_log_rotate() - do all that one log needs now

@@ -21,6 +21,7 @@
 #include "rotate/point.h"
 
 #define STATE_DIR     ".state"
+#define TIME          ".time"
 #define RESERVE       ".reserve"
 #define RESERVE_BYTES KIB(16)
 
@@ -136,20 +137,19 @@ static int open_service(PlLogStore *s, const char *service, bool make) {
         return make_dir(s->fd, service, make, s->gid);
 }
 
-int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
+/* Return: bytes of *ret, which is the caller's; -EBADMSG; -errno. */
+static ssize_t read_state(PlLogStore *s, const char *name, size_t max, char **ret) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *text = NULL;
         struct stat st;
-        PlRotateState state;
         ssize_t n;
-        int r;
 
         if (s->state_fd < 0)
                 return s->state_fd;
-        fd = openat(s->state_fd, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(s->state_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > PL_ROTATE_STATE_MAX)
+        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > max)
                 return -EBADMSG;
         text = malloc((size_t)st.st_size + 1);
         if (!text)
@@ -157,6 +157,18 @@ int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
         n = read(fd, text, (size_t)st.st_size);
         if (n < 0)
                 return -errno;
+        *ret = TAKE_PTR(text);
+        return n;
+}
+
+int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
+        _cleanup_free_ char *text = NULL;
+        ssize_t n = read_state(s, id, PL_ROTATE_STATE_MAX, &text);
+        PlRotateState state;
+        int r;
+
+        if (n < 0)
+                return (int)n;
         r = pl_rotate_state_decode(text, (size_t)n, &state);
         if (r < 0)
                 return r;
@@ -211,6 +223,26 @@ int pl_log_store_save(PlLogStore *s, const PlRotateState *state) {
         if (s->reserve_used)
                 s->reserve_used = !make_reserve(s);
         return 0;
+}
+
+int pl_log_store_load_time(PlLogStore *s, PlProvenTime *ret) {
+        _cleanup_free_ char *text = NULL;
+        ssize_t n = read_state(s, TIME, PL_PROVEN_TIME_MAX, &text);
+
+        return n < 0 ? (int)n : pl_proven_time_decode(text, (size_t)n, ret);
+}
+
+int pl_log_store_save_time(PlLogStore *s, const PlProvenTime *t) {
+        _cleanup_free_ char *text = NULL;
+        int r = pl_proven_time_encode(t, &text);
+
+        if (r >= 0)
+                r = write_state(s, TIME ".new", text, O_CREAT | O_TRUNC);
+        if (r >= 0 && renameat(s->state_fd, TIME ".new", s->state_fd, TIME) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(s->state_fd, TIME ".new", 0);
+        return PL_MIN(r, 0);
 }
 
 int pl_log_store_forget(PlLogStore *s, const char *id) {

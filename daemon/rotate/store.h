@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "lib/logs/archive-name.h"
+#include "lib/logs/proven-time.h"
 #include "lib/logs/rotate-state.h"
 
 typedef struct PlLogStore PlLogStore;
@@ -46,6 +47,11 @@ int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret);
 /** pl_log_store_save() - durable when it returns. Return: 0, -ENOMEM, -errno (the old one stands).
  */
 int pl_log_store_save(PlLogStore *s, const PlRotateState *state);
+
+/** pl_log_store_load_time() - what is proven of the time. Return: 0; -ENOENT; -EBADMSG; -errno. */
+int pl_log_store_load_time(PlLogStore *s, PlProvenTime *ret);
+/** pl_log_store_save_time() - Return: 0; -ENOMEM, -errno: the old one is there still. */
+int pl_log_store_save_time(PlLogStore *s, const PlProvenTime *t);
 
 /** pl_log_store_forget() - remove a container's record and partial archive; archives stay. */
 int pl_log_store_forget(PlLogStore *s, const char *id);

@@ -2,6 +2,9 @@
 
 /* Whose archives are kept for how long, while names pass from one container to the next. */
 
+#include "base/clock.h"
+#include "lib/base/unit.h"
+#include "logs/live.h"
 #include "rotate/retain.h"
 #include "tmp.h"
 
@@ -167,6 +170,44 @@ START_TEST(gone) {
 }
 END_TEST
 
+static bool keep_none(void *userdata, const char *id) {
+        return false;
+}
+
+/* An archive of a container that has been gone for 45 days, as the clock says, which was proven
+ * when plimsolld was here the last time, or was not. */
+START_TEST(clock_ahead) {
+        static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        const PlReporter reporter = { 0 };
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME) / PL_USEC_PER_SEC, day = 86400;
+        PlArchiveName name = { .container = "web", .id = "ffffffffffff", .gen = 1 };
+        char file[PL_ARCHIVE_NAME_MAX], path[PL_ARCHIVE_NAME_MAX + 8], full[512], text[512];
+        sd_event *event = NULL;
+        PlLogs *logs = NULL;
+
+        pl_log_setup(LOG_EMERG);
+        snprintf(text, sizeof(text),
+                 "{\"version\":1,\"now\":%" PRIu64 ",\"boot\":9,\"boot_id\":\"x\",\"counted\":9,"
+                 "\"doubted\":false,\"ahead\":0,\"since\":0}",
+                 now - (_i == 0 ? 100 : 0) * day);
+        tmp_put(".state/.time", text);
+        name.from_sec = name.to_sec = now - 45 * day;
+        ck_assert_int_eq(pl_archive_name_format(&name, file), 0);
+        snprintf(path, sizeof(path), "front/%s", file);
+        tmp_put(path, "x");
+        snprintf(full, sizeof(full), "%s/%s", tmp, path);
+        ck_assert_int_eq(sd_event_new(&event), 0);
+        ck_assert_int_eq(pl_logs_new(event, tmp, &reporter, &logs), 0);
+        pl_logs_set_policy(logs, &p, false);
+        pl_logs_prune(logs, keep_none, NULL);
+        for (unsigned i = 0; i < (_i == 0 ? 10 : 300) && access(full, F_OK) == 0; i++)
+                (void)sd_event_run(event, 100000);
+        ck_assert_int_eq(access(full, F_OK), _i == 0 ? 0 : -1);
+        pl_logs_free(logs);
+        sd_event_unref(event);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("rules");
 
@@ -175,5 +216,6 @@ int main(void) {
         tcase_add_loop_test(t, name_passes_on, 0, 2);
         tcase_add_test(t, outlives);
         tcase_add_loop_test(t, gone, 0, 3);
+        tcase_add_loop_test(t, clock_ahead, 0, 2);
         return run_case(t);
 }

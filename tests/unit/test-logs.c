@@ -503,6 +503,7 @@ enum {
         NEVER_INSPECTED,
         OLD_ANSWER, /* an inspection that was asked for before the start */
         SEEN_GONE,  /* a job, and then an inspection of what is left of it, find no log */
+        RENAMED,    /* by compose, which has made another one in its place */
         LOST_FIRST, /* for so long that it was taken for removed by hand */
         LEASED
 };
@@ -522,6 +523,7 @@ static const struct {
         { "only started", NEVER_INSPECTED, 0, KIB(64), 1304, "json-file" },
         { "an answer from before its start", OLD_ANSWER, 0, KIB(64), 1304, "json-file" },
         { "a job has found nothing", SEEN_GONE, 0, KIB(64), 1304, "json-file" },
+        { "recreated by compose", RENAMED, 0, KIB(64), 1304, "json-file" },
         { "its end takes long", LOST_FIRST, 0, KIB(64), 1304, "json-file" },
         { "LogKeep=yes, its end takes long", LOST_FIRST, PL_LOG_KEEP_YES, PL_UNLIMITED, 1304,
           "json-file" },
@@ -564,6 +566,10 @@ START_TEST(container_removed) {
                 /* the worker may look at it just now */
                 LOOP_UNTIL(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
         }
+        if (removals[_i].order == RENAMED) { /* on_entry() expects the name */
+                container.name = (char *)"0123456789ab_web";
+                ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+        }
         if (removals[_i].order == LOST_FIRST) {
                 LOOP_UNTIL(settled());
                 ck_assert_int_eq(unlink(log_path), 0);
@@ -581,8 +587,7 @@ START_TEST(container_removed) {
         pl_logs_remove(logs, ID, true);
         if (access(log_path, F_OK) == 0 || removals[_i].order == LOST_FIRST)
                 remove_directory();
-        if (fd >= 0)
-                (void)close(fd);
+        (void)close(fd);
         (void)loop(300);
         LOOP_UNTIL(lines_archived() == removals[_i].archived);
         LOOP_UNTIL(is_forgotten());
