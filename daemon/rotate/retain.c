@@ -324,7 +324,8 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
                                                      .gone = complete && !*holder,
                                                      .userdata = a };
         }
-        r = complete ? find_gone(store, entries, n) : 0;
+        /* all records are listed for it, so not where there is nothing to drop */
+        r = complete && n > 0 ? find_gone(store, entries, n) : 0;
         if (r < 0)
                 goto out;
         ret->total_bytes = pl_retain_plan(entries, n, req->budget_bytes, req->free_bytes,
