@@ -21,18 +21,39 @@
 #define CALLS_MAX 16
 
 struct PlEcho {
-        PlLimits values[CALLS_MAX];
-        unsigned next;
+        PlLimits *values; /* a ring once there are CALLS_MAX */
+        unsigned n, next;
         bool quota;          /* the engine was told one */
         bool looked;         /* since the last answer */
         uint64_t until_usec; /* CLOCK_BOOTTIME; looks before this do not end it */
 };
 
 PlEcho *pl_echo_free(PlEcho *echo) {
-        for (unsigned i = 0; echo && i < CALLS_MAX; i++)
+        if (!echo)
+                return NULL;
+        for (unsigned i = 0; i < echo->n; i++)
                 pl_limits_deinit(&echo->values[i]);
+        free(echo->values);
         free(echo);
         return NULL;
+}
+
+/* A thousand containers are told something at once, each of them little: no more room than that. */
+static PlLimits *next_slot(PlEcho *echo) {
+        PlLimits *slot, *bigger;
+
+        if (echo->n < CALLS_MAX) {
+                bigger = reallocarray(echo->values, echo->n + 1, sizeof(*bigger));
+                if (!bigger)
+                        return NULL;
+                echo->values = bigger;
+                slot = &bigger[echo->n++];
+        } else {
+                slot = &echo->values[echo->next++ % CALLS_MAX];
+                pl_limits_deinit(slot);
+        }
+        *slot = (PlLimits){ 0 };
+        return slot;
 }
 
 void pl_echo_sent(PlHeld *h, const PlLimits *values) {
@@ -42,10 +63,8 @@ void pl_echo_sent(PlHeld *h, const PlLimits *values) {
                 h->told.echo = calloc(1, sizeof(*h->told.echo));
         if (!h->told.echo)
                 return;
-        slot = &h->told.echo->values[h->told.echo->next++ % CALLS_MAX];
-        pl_limits_deinit(slot);
-        *slot = (PlLimits){ 0 };
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+        slot = next_slot(h->told.echo);
+        for (PlResource r = 0; slot && r < _PL_RESOURCE_N; r++)
                 (void)pl_value_copy(&values->v[r], &slot->v[r]);
 }
 
@@ -75,15 +94,16 @@ static bool is_under_way(const PlHeld *h) {
         return h->told.update_in_flight || h->told.systemd_in_flight > 0;
 }
 
-void pl_echo_looked(PlHeld *h) {
-        if (h->told.echo && !is_under_way(h))
-                h->told.echo->looked = true;
-}
-
 void pl_echo_expire(const PlEnforcer *e, PlHeld *h) {
         if (h->told.echo && h->told.echo->looked && !is_under_way(h) &&
             pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) >= h->told.echo->until_usec)
                 h->told.echo = pl_echo_free(h->told.echo);
+}
+
+void pl_echo_looked(const PlEnforcer *e, PlHeld *h) {
+        if (h->told.echo && !is_under_way(h))
+                h->told.echo->looked = true;
+        pl_echo_expire(e, h); /* the next look may be a minute away */
 }
 
 bool pl_echo_is_open(const PlHeld *h) {
@@ -118,7 +138,7 @@ uint32_t pl_echo_mask(const PlEnforcer *e, const PlHeld *h) {
                 return 0;
         if (h->told.echo->quota)
                 mask |= 1U << PL_RESOURCE_CPU_QUOTA;
-        for (unsigned i = 0; i < CALLS_MAX; i++)
+        for (unsigned i = 0; i < h->told.echo->n; i++)
                 mask |= pl_echo_of(&h->told.echo->values[i], &h->reading,
                                    e->registry->options.host.page_bytes);
         return mask | pl_echo_reset(h);

@@ -24,7 +24,7 @@ void pl_echo_quota(PlHeld *h);
 void pl_echo_answered(PlEnforcer *e, PlHeld *h);
 
 /** pl_echo_looked() - the group has been read, and what was found there put right. */
-void pl_echo_looked(PlHeld *h);
+void pl_echo_looked(const PlEnforcer *e, PlHeld *h);
 
 /** pl_echo_expire() - before the next look: forget what can have been written no more. */
 void pl_echo_expire(const PlEnforcer *e, PlHeld *h);

@@ -601,7 +601,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         retry_busy(e, h);
         left = leave_out(e, h, &plan);
         act(e, h, &plan);
-        pl_echo_looked(h);
+        pl_echo_looked(e, h);
         pl_news_say(e, h);
         if (is_done(&plan) && !left && pl_drift_settled(&h->drift, now)) {
                 pl_subject_report(e->reporter, h->subject, LOG_NOTICE, NULL, NULL, NULL,
