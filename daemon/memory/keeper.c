@@ -13,6 +13,8 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "lib/evidence/change.h"
+#include "lib/evidence/pace.h"
 #include "lib/base/map.h"
 #include "lib/base/message.h"
 #include "lib/base/quote.h"
@@ -20,8 +22,9 @@
 /* Samples that are kept in memory before they are worth a write to the disk: half an hour of them.
  */
 #define SAMPLES_MAX 32
-/* Services that are read, changed, and not written yet. */
-#define OPEN_MAX 16
+/* What waits to be written, of one service and of all: more of it is written at once. */
+#define WAITING_MAX       64
+#define WAITING_BYTES_MAX MIB(2)
 /* Containers that are looked at before the loop has its turn again. */
 #define SLICE 16
 /* Ends on request so short before the engine goes were its own. */
@@ -29,30 +32,56 @@
 /* As in a key: '-' and sixteen digits. */
 #define HASH_CHARS 17
 
+#define ACCURACY_USEC (20 * PL_USEC_PER_MSEC)
+
+#define SECTION_MAX sizeof(((PlMemory *)0)->section)
+
+/* What has happened to a service since its file was written, and what is the newest of the rest. */
+typedef struct Waiting {
+        PlIdentity identity;
+        char section[SECTION_MAX], container[128], id[PL_ID_MAX];
+        uint64_t last_usec;   /* CLOCK_REALTIME */
+        uint64_t wanted_usec; /* CLOCK_MONOTONIC, from when on it is to be written */
+        PlChanges changes;
+        size_t counted_bytes; /* of them */
+} Waiting;
+
+typedef struct Sample {
+        uint32_t memory_kib, cpu_milli;
+} Sample;
+
 typedef struct Entry {
         char key[PL_IDENTITY_KEY_MAX];
         uint64_t changed_usec, first_usec, last_end_usec; /* CLOCK_REALTIME */
+        uint64_t written_usec;                            /* CLOCK_MONOTONIC; 0: not by us */
         uint64_t kills;
         unsigned n_containers; /* that it has now */
-        bool on_disk, read;    /* there is a file; its kills are known */
+        bool on_disk, read;    /* there is a file; its kills and its last end are known */
         bool unreadable;       /* a later plimsoll has written it */
-        bool dirty;
-        PlMemory *open; /* NULL: not read now */
-        struct {
-                uint32_t memory_kib, cpu_milli;
-        } samples[SAMPLES_MAX];
+        Waiting *waiting;      /* NULL: nothing; otherwise it is in the queue */
+        TAILQ_ENTRY(Entry) queue;
+        Sample *samples; /* SAMPLES_MAX; NULL: there were none yet */
         unsigned n_samples;
         uint64_t peak_bytes;
         char *limits; /* as they were last, in words; NULL: not known */
 } Entry;
 
+/* The end of a run that was told last. */
+typedef struct Told {
+        uint64_t end_usec; /* 0: none was */
+        PlWhyKind kind;
+        bool certain;
+} Told;
+
 /* A container, and which service it is of. */
 typedef struct Seen {
         char id[PL_ID_MAX];
+        bool due; /* to be looked at: it is in the queue */
         Entry *entry;
         uint64_t cpu_usec, sampled_usec; /* CLOCK_BOOTTIME, of the sample before; 0: none */
-        bool due;
+        Told told;
         PlPinches pinches;
+        TAILQ_ENTRY(Seen) queue;
 } Seen;
 
 struct PlKeeper {
@@ -60,12 +89,17 @@ struct PlKeeper {
         const PlKeeperHandlers *handlers;
         void *userdata;
         PlMemoryStore *store;
-        PlMap *entries; /* key → Entry, owned */
-        PlMap *seen;    /* id → Seen, owned */
-        sd_event_source *idle;
-        size_t n_open;
-        bool failing; /* saving fails; said, and not tried before the next sweep */
-        bool full;    /* … there are too many services; said */
+        PlMap *entries;                         /* key → Entry, owned */
+        PlMap *seen;                            /* id → Seen, owned */
+        TAILQ_HEAD(Unwritten, Entry) unwritten; /* by when that is wanted */
+        TAILQ_HEAD(, Seen) due;
+        size_t waiting_bytes;
+        PlPace pace;
+        sd_event_source *idle, *timer;
+        bool stopping;    /* all that is known goes to the disk */
+        bool failing;     /* saving fails; said, and not tried before the next sweep */
+        bool full;        /* … there are too many services; said */
+        PlMemory scratch; /* of whatever is read, changed or written just now */
 };
 
 static uint64_t now(void) {
@@ -82,12 +116,22 @@ static void wake(PlKeeper *k) {
 
 /* --- services --- */
 
+static void stop_waiting(PlKeeper *k, Entry *e) {
+        if (!e->waiting)
+                return;
+        TAILQ_REMOVE(&k->unwritten, e, queue);
+        k->waiting_bytes -= sizeof(*e->waiting) + e->waiting->counted_bytes;
+        pl_changes_clear(&e->waiting->changes);
+        free(e->waiting);
+        e->waiting = NULL;
+}
+
 static void entry_free(PlKeeper *k, Entry *e) {
         if (!e)
                 return;
         (void)pl_map_remove(k->entries, e->key);
-        k->n_open -= e->open != NULL;
-        free(e->open);
+        stop_waiting(k, e);
+        free(e->samples);
         free(e->limits);
         free(e);
 }
@@ -132,13 +176,6 @@ static Entry *entry_ensure(PlKeeper *k, const char *key) {
         return e ?: make_room(k) ? entry_new(k, key) : NULL;
 }
 
-static void close_entry(PlKeeper *k, Entry *e) {
-        k->n_open -= e->open != NULL;
-        free(e->open);
-        e->open = NULL;
-        e->dirty = false;
-}
-
 static void add_samples(const Entry *e, PlMemory *m) {
         for (unsigned i = 0; i < e->n_samples; i++) {
                 pl_memory_add_load(&m->memory, KIB(e->samples[i].memory_kib), PL_UNLIMITED, now());
@@ -149,129 +186,206 @@ static void add_samples(const Entry *e, PlMemory *m) {
                 pl_memory_add_load(&m->memory, PL_UNLIMITED, e->peak_bytes, now());
 }
 
+static int load(PlKeeper *k, Entry *e, PlMemory *ret) {
+        int r = e->on_disk ? pl_memory_store_load(k->store, e->key, ret) : -ENOENT;
+
+        e->unreadable = r == -EOPNOTSUPP;
+        e->on_disk = e->on_disk && r != -ENOENT && r != -EBADMSG;
+        return r;
+}
+
+static void name_it(const PlSubject *s, const PlIdentity *id, PlIdentity *ret,
+                    char ret_section[SECTION_MAX]) {
+        _cleanup_free_ char *title = pl_escape(id->title, sizeof(ret->title) - 1);
+
+        *ret = *id;
+        (void)snprintf(ret->title, sizeof(ret->title), "%s", title ?: "");
+        (void)snprintf(ret_section, SECTION_MAX, "%s",
+                       s->service && s->service->name ? s->service->name : "");
+}
+
+/* What is not on disk yet is in it, too. Return: 1: it differs from the file; 0; -ENOENT: nothing
+ * is known; what load() returns. */
+static int read_entry(PlKeeper *k, Entry *e, PlMemory *ret) {
+        const Waiting *w = e->waiting;
+        int r = load(k, e, ret);
+
+        if ((r == -ENOENT || r == -EBADMSG) && w) {
+                *ret = (PlMemory){ .identity = w->identity, .first_usec = e->first_usec };
+                memcpy(ret->section, w->section, sizeof(ret->section));
+                r = 0;
+        }
+        if (r < 0)
+                return r;
+        add_samples(e, ret);
+        if (!w)
+                return 0;
+        if (*w->id) {
+                memcpy(ret->container, w->container, sizeof(ret->container));
+                memcpy(ret->id, w->id, sizeof(ret->id));
+        }
+        ret->last_usec = w->last_usec;
+        return pl_changes_apply(&w->changes, ret);
+}
+
+static int save(PlKeeper *k, const PlMemory *m) {
+        int r = pl_memory_store_save(k->store, m);
+
+        if (r < 0 && !k->failing && r != -EBUSY)
+                pl_report(k->registry->reporter, &(PlEntry){ .priority = LOG_WARNING },
+                          "Cannot keep what is known of service %s (%s); trying again every minute",
+                          m->identity.title, strerror(-r));
+        k->failing = r < 0;
+        return r;
+}
+
 /* Return: 0; negative errno (reported once): it stays as it is, and is tried again later. */
 static int flush(PlKeeper *k, Entry *e) {
-        int r;
+        uint64_t at = pl_clock_usec(CLOCK_MONOTONIC);
+        int r = read_entry(k, e, &k->scratch);
 
-        if (!e->open || !e->dirty)
+        if (r < 0 || (r == 0 && e->n_samples < SAMPLES_MAX && !k->stopping)) {
+                stop_waiting(k, e); /* it cannot be read, or all of it was known */
                 return 0;
-        add_samples(e, e->open);
-        e->n_samples = 0;
-        e->peak_bytes = 0;
-        r = pl_memory_store_save(k->store, e->open);
-        if (r < 0) {
-                if (!k->failing && r != -EBUSY)
-                        pl_report(k->registry->reporter, &(PlEntry){ .priority = LOG_WARNING },
-                                  "Cannot keep what is known of service %s (%s); trying again "
-                                  "every minute",
-                                  e->open->identity.title, strerror(-r));
-                k->failing = true;
-                return r;
         }
-        k->failing = false;
+        r = save(k, &k->scratch);
+        if (r < 0)
+                return r;
+        pl_pace_take(&k->pace, at);
+        e->written_usec = at;
         e->on_disk = true;
         e->changed_usec = now();
-        close_entry(k, e);
+        e->n_samples = 0;
+        e->peak_bytes = 0;
+        stop_waiting(k, e);
         return 0;
 }
 
 static void flush_all(PlKeeper *k) {
         Entry *e;
 
-        PL_MAP_FOREACH(e, k->entries)
-        if (flush(k, e) < 0)
-                return;
-}
-
-static int load(PlKeeper *k, Entry *e, PlMemory *ret) {
-        int r = e->on_disk ? pl_memory_store_load(k->store, e->key, ret) : -ENOENT;
-
-        e->unreadable = r == -EOPNOTSUPP;
-        e->on_disk = e->on_disk && r != -ENOENT && r != -EBADMSG;
-        if (r >= 0) {
-                e->kills = ret->oom.total;
-                e->read = true;
-        }
-        return r;
-}
-
-static void name_it(PlMemory *m, const PlSubject *s, const PlIdentity *id) {
-        _cleanup_free_ char *title = pl_escape(id->title, sizeof(m->identity.title) - 1);
-
-        m->identity = *id;
-        (void)snprintf(m->identity.title, sizeof(m->identity.title), "%s", title ?: "");
-        (void)snprintf(m->section, sizeof(m->section), "%s",
-                       s->service && s->service->name ? s->service->name : "");
+        while ((e = TAILQ_FIRST(&k->unwritten)))
+                if (flush(k, e) < 0)
+                        return;
 }
 
 /* What was kept of it under another section, or none: somebody has written one for it. A file that
- * another container uses is that one's. Return: whether there was any. */
-static bool adopt(PlKeeper *k, Entry *e, const PlSubject *s, const PlIdentity *id, PlMemory *m) {
+ * another container uses is that one's. Return: whether there was any, in k->scratch. */
+static bool adopt(PlKeeper *k, Entry *e, const PlSubject *s, const PlIdentity *id) {
         size_t n_shown = strlen(id->origin) - HASH_CHARS;
         char shown[PL_IDENTITY_KEY_MAX];
         Entry *other;
 
-        if (!k->registry->synced)
-                return false;
         (void)snprintf(shown, sizeof(shown), "%.*s-", (int)n_shown, id->origin);
         PL_MAP_FOREACH(other, k->entries) {
-                if (other == e || other->n_containers > 0 || !strstr(other->key, shown) ||
-                    flush(k, other) < 0 || load(k, other, m) < 0 ||
-                    !pl_streq(m->identity.origin, id->origin))
+                if (other == e || other->n_containers > 0 || (!other->on_disk && !other->waiting) ||
+                    !strstr(other->key, shown) || read_entry(k, other, &k->scratch) < 0 ||
+                    !pl_streq(k->scratch.identity.origin, id->origin))
                         continue;
-                name_it(m, s, id);
-                e->kills = m->oom.total;
-                e->read = true;
+                name_it(s, id, &k->scratch.identity, k->scratch.section);
                 /* the new one first: a crash in between leaves both, and loses nothing */
-                if (pl_memory_store_save(k->store, m) >= 0) {
-                        e->on_disk = true;
-                        (void)pl_memory_store_remove(k->store, other->key);
-                        entry_free(k, other);
-                }
+                if (save(k, &k->scratch) < 0)
+                        return false;
+                e->on_disk = true;
+                (void)pl_memory_store_remove(k->store, other->key);
+                entry_free(k, other);
                 return true;
         }
         return false;
 }
 
-/* Return: what is known of the service, to be changed; NULL: not to be had. */
-static PlMemory *open_entry(PlKeeper *k, Entry *e, const PlSubject *s) {
+/* What its file tells about ends and kills is looked up once. */
+static void ensure_read(PlKeeper *k, Entry *e, const PlSubject *s) {
         PlIdentity id;
-        PlMemory *m;
         int r;
 
-        if (e->open)
-                return e->open;
-        if (k->n_open >= OPEN_MAX)
-                flush_all(k);
-        if (k->n_open >= OPEN_MAX || e->unreadable)
-                return NULL;
-        m = calloc(1, sizeof(*m));
-        if (!m)
-                return NULL;
-        r = load(k, e, m);
-        if (r < 0 && (!s || !identify(s, &id) || (r != -ENOENT && r != -EBADMSG))) {
-                free(m);
-                return NULL;
+        if (e->read || e->unreadable)
+                return;
+        r = load(k, e, &k->scratch);
+        if ((r == -ENOENT || r == -EBADMSG) && k->registry->synced && identify(s, &id)) {
+                r = adopt(k, e, s, &id) ? 0 : r;
+                e->read = true; /* or there is nothing to read */
         }
-        if (r < 0 && !adopt(k, e, s, &id, m)) {
-                *m = (PlMemory){ .first_usec = e->first_usec };
-                name_it(m, s, &id);
-        }
-        e->open = m;
-        k->n_open++;
-        return m;
+        if (r < 0)
+                return;
+        e->read = true;
+        e->kills = PL_MAX(e->kills, k->scratch.oom.total);
+        for (size_t i = 0; i < k->scratch.n_ends; i++)
+                e->last_end_usec = PL_MAX(e->last_end_usec, k->scratch.ends[i].end_usec);
 }
 
-/* A change is to be written. */
-static void touch(PlKeeper *k, Entry *e, const PlSubject *s) {
-        e->open->last_usec = now();
-        if (s) {
-                (void)snprintf(e->open->container, sizeof(e->open->container), "%s",
-                               pl_subject_name(s));
-                (void)snprintf(e->open->id, sizeof(e->open->id), "%s", s->id);
+static Waiting *waiting_new(PlKeeper *k, const PlSubject *s) {
+        Waiting *w = calloc(1, sizeof(*w));
+        PlIdentity id;
+
+        if (!w)
+                return NULL;
+        pl_changes_init(&w->changes);
+        if (s && identify(s, &id))
+                name_it(s, &id, &w->identity, w->section);
+        k->waiting_bytes += sizeof(*w);
+        return w;
+}
+
+/* Sorted by when they are wanted: what is later than now was written within a second, so it is
+ * little that is passed over. */
+static void enqueue(PlKeeper *k, Entry *e) {
+        Entry *other;
+
+        TAILQ_FOREACH_REVERSE(other, &k->unwritten, Unwritten, queue)
+        if (other->waiting->wanted_usec <= e->waiting->wanted_usec) {
+                TAILQ_INSERT_AFTER(&k->unwritten, other, e, queue);
+                return;
         }
-        e->dirty = true;
+        TAILQ_INSERT_HEAD(&k->unwritten, e, queue);
+}
+
+/* Something has happened to it. @s: may be NULL where it has a file. Return: to what it is added;
+ * then comes waits(). NULL: it cannot be kept. */
+static PlChanges *happened(PlKeeper *k, Entry *e, const PlSubject *s) {
+        if (e->unreadable)
+                return NULL;
+        if (!e->waiting) {
+                e->waiting = waiting_new(k, s);
+                if (!e->waiting)
+                        return NULL;
+                e->waiting->wanted_usec =
+                                pl_pace_wanted(e->written_usec, pl_clock_usec(CLOCK_MONOTONIC));
+                enqueue(k, e);
+        }
+        if (s) {
+                (void)snprintf(e->waiting->container, sizeof(e->waiting->container), "%s",
+                               pl_subject_name(s));
+                (void)snprintf(e->waiting->id, sizeof(e->waiting->id), "%s", s->id);
+        }
+        e->waiting->last_usec = now();
+        return &e->waiting->changes;
+}
+
+/* Bounded: what waits longest is written before its time, and what cannot be written goes. */
+static void waits(PlKeeper *k, Entry *e) {
+        Waiting *w = e->waiting;
+
+        k->waiting_bytes += w->changes.bytes - w->counted_bytes;
+        w->counted_bytes = w->changes.bytes;
         wake(k);
+        if (w->changes.n <= WAITING_MAX && k->waiting_bytes <= WAITING_BYTES_MAX)
+                return;
+        if (!k->failing &&
+            flush(k, w->changes.n > WAITING_MAX ? e : TAILQ_FIRST(&k->unwritten)) >= 0)
+                return;
+        pl_changes_drop_first(&w->changes);
+        k->waiting_bytes -= w->counted_bytes - w->changes.bytes;
+        w->counted_bytes = w->changes.bytes;
+}
+
+/* A kill must not wait behind what can be asked of the engine again. */
+static void hurry(PlKeeper *k, Entry *e) {
+        if (!e->waiting || e->waiting->wanted_usec > pl_clock_usec(CLOCK_MONOTONIC))
+                return;
+        TAILQ_REMOVE(&k->unwritten, e, queue);
+        e->waiting->wanted_usec = 0;
+        TAILQ_INSERT_HEAD(&k->unwritten, e, queue);
 }
 
 /* --- containers --- */
@@ -280,12 +394,27 @@ static Seen *seen_of(const PlKeeper *k, const PlSubject *s) {
         return pl_map_get(k->seen, s->id);
 }
 
+static void set_due(PlKeeper *k, Seen *n) {
+        if (!n->due)
+                TAILQ_INSERT_TAIL(&k->due, n, queue);
+        n->due = true;
+        wake(k);
+}
+
+static void unset_due(PlKeeper *k, Seen *n) {
+        if (n->due)
+                TAILQ_REMOVE(&k->due, n, queue);
+        n->due = false;
+}
+
 static void seen_free(PlKeeper *k, Seen *n) {
         if (!n)
                 return;
         (void)pl_map_remove(k->seen, n->id);
+        unset_due(k, n);
         if (n->entry)
                 n->entry->n_containers--;
+        pl_pinches_clear(&n->pinches);
         free(n);
 }
 
@@ -312,8 +441,7 @@ void pl_keeper_seen(PlKeeper *k, const PlSubject *s) {
         n->entry = e;
         if (e)
                 e->n_containers++;
-        n->due = true;
-        wake(k);
+        set_due(k, n);
 }
 
 void pl_keeper_removed(PlKeeper *k, const PlSubject *s) {
@@ -330,6 +458,7 @@ static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKi
         const PlLogField fields[] = { { "PLIMSOLL_RESOURCE", limit },
                                       { "PLIMSOLL_CAUSE", pl_pinch_cause(which) },
                                       {} };
+        PlChanges *changes;
 
         if (!p->on[which]) {
                 pl_subject_report(k->registry->reporter, s, LOG_INFO, PL_MESSAGE_PINCHED, NULL,
@@ -339,10 +468,10 @@ static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKi
         }
         pl_subject_report(k->registry->reporter, s, LOG_WARNING, PL_MESSAGE_PINCHED, p->text[which],
                           fields, "%s", p->text[which]);
-        if (!open_entry(k, n->entry, s))
-                return;
-        pl_memory_add_pinch(n->entry->open, limit, pl_pinch_cause(which), p->need[which], now());
-        touch(k, n->entry, s);
+        changes = happened(k, n->entry, s);
+        if (changes &&
+            pl_changes_add_pinch(changes, limit, pl_pinch_cause(which), p->need[which], now()) >= 0)
+                waits(k, n->entry);
 }
 
 static void look_at_pinches(PlKeeper *k, Seen *n, const PlSubject *s, const PlUsage *u) {
@@ -378,76 +507,84 @@ static void sample(PlKeeper *k, Seen *n, const PlSubject *s) {
         n->sampled_usec = u.cpu_usec == PL_UNLIMITED ? 0 : at;
         if (u.memory_peak_bytes != PL_UNLIMITED)
                 e->peak_bytes = PL_MAX(e->peak_bytes, u.memory_peak_bytes);
+        if (!e->samples)
+                e->samples = calloc(SAMPLES_MAX, sizeof(*e->samples));
+        if (!e->samples)
+                return;
         e->n_samples -= e->n_samples == SAMPLES_MAX; /* they could not be written */
         e->samples[e->n_samples].memory_kib = small(u.memory_bytes / KIB(1));
         e->samples[e->n_samples].cpu_milli = milli == UINT64_MAX ? UINT32_MAX : small(milli);
-        if (++e->n_samples == SAMPLES_MAX && open_entry(k, e, s))
-                touch(k, e, s);
+        if (++e->n_samples == SAMPLES_MAX && happened(k, e, s))
+                waits(k, e);
 }
 
 static void look_at_limits(PlKeeper *k, Entry *e, const PlSubject *s) {
         _cleanup_free_ char *text = NULL;
         PlMemoryLimits l = { 0 };
+        PlChanges *changes;
 
         /* of a service that is worth a file, alone */
-        if (!e->on_disk && !e->open)
+        if (!e->on_disk && !e->waiting)
                 return;
         k->handlers->limits(k->userdata, s, &l);
         l.usec = now();
         if (asprintf(&text, "%s %s", l.by, l.text) < 0)
                 text = NULL;
-        if (!text || (e->limits && pl_streq(text, e->limits)) || !open_entry(k, e, s))
+        if (!text || (e->limits && pl_streq(text, e->limits)))
+                return;
+        changes = happened(k, e, s);
+        if (!changes || pl_changes_add_limits(changes, &l) < 0)
                 return;
         free(e->limits);
         e->limits = TAKE_PTR(text);
-        if (pl_memory_add_limits(e->open, &l))
-                touch(k, e, s);
-        else if (!e->dirty)
-                close_entry(k, e);
+        waits(k, e);
 }
 
 static void look(PlKeeper *k, Seen *n) {
         const PlSubject *s = pl_map_get(k->registry->subjects, n->id);
         Entry *e = n->entry;
 
-        n->due = false;
+        unset_due(k, n);
         if (!s || !s->facts || !e)
                 return;
-        if (!e->read && k->registry->synced) {
-                e->read = true; /* or there is nothing to read */
-                if (open_entry(k, e, s) && !e->dirty)
-                        close_entry(k, e); /* its kills are known now */
-        }
+        ensure_read(k, e, s);
         if (pl_container_is_live(s->facts)) {
                 sample(k, n, s);
                 look_at_limits(k, e, s);
         } else {
-                n->pinches = (PlPinches){ 0 };
+                pl_pinches_clear(&n->pinches);
         }
 }
 
-/* One thing at a time, when nobody else wants the loop. */
+/* Return: whether one was written, and another one may be. */
+static bool write_one(PlKeeper *k) {
+        Entry *e = TAILQ_FIRST(&k->unwritten);
+        uint64_t at = pl_clock_usec(CLOCK_MONOTONIC), due;
+
+        if (!e || k->failing)
+                return false;
+        due = pl_pace_due(&k->pace, e->waiting->wanted_usec, at);
+        if (due <= at)
+                return flush(k, e) >= 0;
+        (void)sd_event_source_set_time(k->timer, due);
+        (void)sd_event_source_set_enabled(k->timer, SD_EVENT_ONESHOT);
+        return false;
+}
+
+/* Little at a time, when nobody else wants the loop. What a look finds is written along. */
 static int on_idle(sd_event_source *source, void *userdata) {
         PlKeeper *k = userdata;
-        unsigned looked = 0;
-        Entry *e;
         Seen *n;
 
-        PL_MAP_FOREACH(e, k->entries)
-        if (e->dirty && !k->failing) {
-                (void)flush(k, e);
-                wake(k);
-                return 0;
-        }
-        PL_MAP_FOREACH(n, k->seen) {
-                if (!n->due)
-                        continue;
-                if (looked++ == SLICE) {
-                        wake(k);
-                        return 0;
-                }
+        for (unsigned i = 0; i < SLICE && (n = TAILQ_FIRST(&k->due)); i++)
                 look(k, n);
-        }
+        if (!TAILQ_EMPTY(&k->due) || write_one(k))
+                wake(k);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        wake(userdata);
         return 0;
 }
 
@@ -458,9 +595,9 @@ void pl_keeper_sweep(PlKeeper *k, uint64_t max_age_usec) {
 
         k->failing = false;
         PL_MAP_FOREACH(n, k->seen)
-        n->due = true;
+        set_due(k, n);
         PL_MAP_FOREACH(e, k->entries)
-        if (e->n_containers == 0 && !e->dirty &&
+        if (e->n_containers == 0 && !e->waiting &&
             (!e->on_disk || (max_age_usec != PL_TIME_INFINITY && at > e->changed_usec &&
                              at - e->changed_usec > max_age_usec)) &&
             k->registry->synced && pl_memory_store_remove(k->store, e->key) >= 0)
@@ -470,16 +607,18 @@ void pl_keeper_sweep(PlKeeper *k, uint64_t max_age_usec) {
 
 /* --- what happens --- */
 
-/* Return: what is known of its service, to be changed and touch()ed; NULL: not to be had. */
-static PlMemory *open_of(PlKeeper *k, const PlSubject *s, Entry **ret) {
+/* Return: of which service it is; NULL: it has no name yet, or there are too many. */
+static Entry *entry_of(PlKeeper *k, const PlSubject *s) {
         Seen *n;
 
         pl_keeper_seen(k, s);
         n = seen_of(k, s);
-        if (!n || !n->entry)
-                return NULL;
-        *ret = n->entry;
-        return open_entry(k, n->entry, s);
+        return n ? n->entry : NULL;
+}
+
+/* What is known of its service. Return: in k->scratch; NULL: nothing. */
+static const PlMemory *memory_of(PlKeeper *k, Entry *e) {
+        return e && read_entry(k, e, &k->scratch) >= 0 ? &k->scratch : NULL;
 }
 
 /* One entry for each end, in the words of plimsollctl why; of a container whose health is told the
@@ -505,6 +644,15 @@ static bool is_own(PlEnder ender) {
                ender == PL_ENDER_SIGKILL;
 }
 
+/* The engine tells of an end again: by its event, by inspections, and to our next life. */
+static bool is_told(PlKeeper *k, Entry *e, const Told *last, const PlMemoryEnd *end) {
+        if (last->end_usec > 0 && pl_memory_is_same_end(last->end_usec, end->end_usec))
+                return !pl_memory_knows_more(last->kind, last->certain, end->why.certain);
+        if (e->read && end->end_usec > e->last_end_usec + PL_MEMORY_SAME_USEC)
+                return false;
+        return memory_of(k, e) && !pl_memory_add_end(&k->scratch, end);
+}
+
 void pl_keeper_ended(PlKeeper *k, const PlSubject *s, const PlEnding *ending, const char *words,
                      const char *reason) {
         const PlContainer *c = s->facts;
@@ -523,24 +671,33 @@ void pl_keeper_ended(PlKeeper *k, const PlSubject *s, const PlEnding *ending, co
                             .start_usec = ending->start_usec,
                             .exit_code = ending->exit_code,
                             .own = is_own(ending->ender) };
-        Entry *e = NULL;
-        PlMemory *m = open_of(k, s, &e);
+        Entry *e = entry_of(k, s);
+        const PlMemory *m;
+        PlChanges *changes;
+        Told *last;
 
+        if (e)
+                ensure_read(k, e, s);
+        m = e && e->kills > 0 ? memory_of(k, e) : NULL;
         if (m && m->oom.n_reports > 0)
                 f.oom = &m->oom.reports[(m->oom.n_reports - 1) % PL_OOM_REPORTS];
         if (words && pl_startswith(words, "; "))
                 f.words = words + 2;
         pl_why(&f, &end.why);
-        if (!m) {
+        if (!e) {
                 tell(k, s, ending, &end.why);
                 return;
         }
         memcpy(end.id, s->id, sizeof(end.id));
         (void)snprintf(end.container, sizeof(end.container), "%s", pl_subject_name(s));
-        e->last_end_usec = PL_MAX(e->last_end_usec, end.end_usec);
-        if (!pl_memory_add_end(m, &end))
+        last = &seen_of(k, s)->told;
+        if (is_told(k, e, last, &end))
                 return;
-        touch(k, e, s);
+        *last = (Told){ end.end_usec, end.why.kind, end.why.certain };
+        e->last_end_usec = PL_MAX(e->last_end_usec, end.end_usec);
+        changes = happened(k, e, s);
+        if (changes && pl_changes_add_end(changes, &end) >= 0)
+                waits(k, e);
         tell(k, s, ending, &end.why);
 }
 
@@ -548,39 +705,50 @@ void pl_keeper_engine_lost(PlKeeper *k) {
         uint64_t at = now();
         Entry *e;
 
-        PL_MAP_FOREACH(e, k->entries)
-        if (e->last_end_usec > 0 && e->last_end_usec + SHUTDOWN_USEC >= at &&
-            open_entry(k, e, NULL) && pl_memory_engine_lost(e->open, at))
-                touch(k, e, NULL);
+        PL_MAP_FOREACH(e, k->entries) {
+                PlChanges *changes;
+
+                if (e->last_end_usec == 0 || e->last_end_usec + SHUTDOWN_USEC < at ||
+                    (!e->on_disk && !e->waiting))
+                        continue;
+                changes = happened(k, e, NULL);
+                if (changes && pl_changes_add_engine_lost(changes, at) >= 0)
+                        waits(k, e);
+        }
 }
 
 bool pl_keeper_recall_kills(PlKeeper *k, const PlSubject *s, PlOomHistory *ret) {
-        Entry *e = NULL;
-        PlMemory *m = open_of(k, s, &e);
+        Entry *e = entry_of(k, s);
+        const PlMemory *m;
         PlOomHistory *older;
 
-        if (!m)
+        if (!e)
                 return false;
-        if (m->oom.total == 0) {
-                /* an older plimsoll kept them by container */
-                older = pl_state_dir_load_oom(k->registry->state_dir, s->id);
-                if (older)
-                        m->oom = *older;
-                free(older);
-        }
-        *ret = m->oom;
-        return m->oom.total > 0;
+        ensure_read(k, e, s);
+        m = memory_of(k, e);
+        *ret = m ? m->oom : (PlOomHistory){ 0 };
+        if (ret->total > 0)
+                return true;
+        /* an older plimsoll kept them by container */
+        older = pl_state_dir_load_oom(k->registry->state_dir, s->id);
+        if (older)
+                *ret = *older;
+        free(older);
+        return ret->total > 0;
 }
 
 void pl_keeper_remember_kills(PlKeeper *k, const PlSubject *s, const PlOomHistory *h) {
-        Entry *e = NULL;
-        PlMemory *m = open_of(k, s, &e);
+        Entry *e = entry_of(k, s);
+        PlChanges *changes;
 
-        if (!m)
+        if (!e)
                 return;
-        m->oom = *h;
         e->kills = h->total;
-        touch(k, e, s);
+        changes = happened(k, e, s);
+        if (!changes || pl_changes_add_kills(changes, h) < 0)
+                return;
+        hurry(k, e);
+        waits(k, e);
 }
 
 uint64_t pl_keeper_n_kills(const PlKeeper *k, const PlSubject *s) {
@@ -610,71 +778,66 @@ static bool is_health(const PlEntry *entry) {
                pl_streq(entry->message_id, PL_MESSAGE_HEALTH_FLAPPING);
 }
 
-static void add_health(PlKeeper *k, const PlSubject *s, const PlEntry *entry) {
-        const char *to = field_of(entry, "PLIMSOLL_HEALTH");
-        const char *from = field_of(entry, "PLIMSOLL_HEALTH_BEFORE");
-        const char *reason = field_of(entry, "PLIMSOLL_REASON");
+static int add_health(PlChanges *changes, const PlSubject *s, const PlEntry *entry) {
         PlMemoryHealth h = { .usec = now() };
-        Entry *e = NULL;
 
-        /* that it starts and is well is no evidence of anything */
-        if (!to || !from || entry->priority > LOG_NOTICE || !open_of(k, s, &e))
-                return;
-        (void)snprintf(h.to, sizeof(h.to), "%s", to);
-        (void)snprintf(h.from, sizeof(h.from), "%s", from);
+        (void)snprintf(h.to, sizeof(h.to), "%s", field_of(entry, "PLIMSOLL_HEALTH"));
+        (void)snprintf(h.from, sizeof(h.from), "%s", field_of(entry, "PLIMSOLL_HEALTH_BEFORE"));
         (void)snprintf(h.container, sizeof(h.container), "%s", pl_subject_name(s));
-        (void)snprintf(h.reason, sizeof(h.reason), "%s", reason ?: "");
-        pl_memory_add_health(e->open, &h);
-        touch(k, e, s);
+        (void)snprintf(h.reason, sizeof(h.reason), "%s", field_of(entry, "PLIMSOLL_REASON") ?: "");
+        return pl_changes_add_health(changes, &h);
 }
 
 void pl_keeper_entry(PlKeeper *k, const PlEntry *entry) {
         const PlSubject *s =
                         entry->container_id ? pl_map_get(k->registry->subjects, entry->container_id)
                                             : NULL;
-        Entry *e = NULL;
+        bool health, restart, surrender;
+        PlChanges *changes;
+        Entry *e;
+        int r;
 
         if (!s || !entry->message_id)
                 return;
-        if (is_health(entry)) {
-                add_health(k, s, entry);
-        } else if (pl_streq(entry->message_id, PL_MESSAGE_RESTARTED) &&
-                   field_of(entry, "PLIMSOLL_RESTARTS") && open_of(k, s, &e)) {
-                pl_memory_add_restart(e->open, now());
-                touch(k, e, s);
-        } else if (pl_streq(entry->message_id, PL_MESSAGE_RESTART_GAVE_UP) && open_of(k, s, &e)) {
-                e->open->restarts.gave_up++;
-                e->open->restarts.gave_up_usec = now();
-                touch(k, e, s);
-        }
+        /* that it starts and is well is no evidence of anything */
+        health = is_health(entry) && entry->priority <= LOG_NOTICE &&
+                 field_of(entry, "PLIMSOLL_HEALTH") && field_of(entry, "PLIMSOLL_HEALTH_BEFORE");
+        restart = pl_streq(entry->message_id, PL_MESSAGE_RESTARTED) &&
+                  field_of(entry, "PLIMSOLL_RESTARTS");
+        surrender = pl_streq(entry->message_id, PL_MESSAGE_RESTART_GAVE_UP);
+        if (!health && !restart && !surrender)
+                return;
+        e = entry_of(k, s);
+        changes = e ? happened(k, e, s) : NULL;
+        if (!changes)
+                return;
+        r = health    ? add_health(changes, s, entry)
+            : restart ? pl_changes_add_restart(changes, now())
+                      : pl_changes_add_surrender(changes, now());
+        if (r >= 0)
+                waits(k, e);
 }
 
 /* --- who asks --- */
 
-/* What is not on disk yet is in it, too. */
-static int read_entry(PlKeeper *k, Entry *e, PlMemory *ret) {
-        int r = 0;
-
-        if (e->open)
-                *ret = *e->open;
-        else
-                r = load(k, e, ret);
-        if (r >= 0)
-                add_samples(e, ret);
-        return r;
-}
-
 int pl_keeper_get(PlKeeper *k, const PlSubject *s, PlMemory *ret) {
-        Entry *e = NULL;
+        Entry *e = entry_of(k, s);
+        PlIdentity id;
+        int r;
 
-        /* this is where what was kept under another section is found */
-        if (!open_of(k, s, &e))
+        if (!e)
                 return -ENOENT;
-        *ret = *e->open;
-        add_samples(e, ret);
+        ensure_read(k, e, s);
+        r = read_entry(k, e, ret);
+        if ((r == -ENOENT || r == -EBADMSG) && identify(s, &id)) {
+                *ret = (PlMemory){ .first_usec = e->first_usec };
+                name_it(s, &id, &ret->identity, ret->section);
+                add_samples(e, ret);
+                r = 0;
+        }
+        if (r < 0)
+                return -ENOENT;
         ret->last_usec = now();
-        if (!e->dirty)
-                close_entry(k, e);
         return 0;
 }
 
@@ -726,6 +889,8 @@ int pl_keeper_new(PlRegistry *registry, const char *state_dir, const PlKeeperHan
         k->registry = registry;
         k->handlers = handlers;
         k->userdata = userdata;
+        TAILQ_INIT(&k->unwritten);
+        TAILQ_INIT(&k->due);
         k->entries = pl_map_new();
         k->seen = pl_map_new();
         if (k->entries && k->seen)
@@ -738,6 +903,11 @@ int pl_keeper_new(PlRegistry *registry, const char *state_dir, const PlKeeperHan
                 r = sd_event_source_set_priority(k->idle, SD_EVENT_PRIORITY_IDLE);
         if (r >= 0)
                 r = sd_event_source_set_enabled(k->idle, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(registry->event, &k->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC,
+                                      on_timer, k);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(k->timer, SD_EVENT_OFF);
         if (r < 0) {
                 pl_log_error("Cannot keep what is known of services in %s: %s", state_dir,
                              strerror(-r));
@@ -752,10 +922,11 @@ int pl_keeper_new(PlRegistry *registry, const char *state_dir, const PlKeeperHan
 static void flush_samples(PlKeeper *k) {
         Entry *e;
 
-        PL_MAP_FOREACH(e, k->entries)
-        if (e->on_disk && e->n_samples > 0 && open_entry(k, e, NULL))
-                touch(k, e, NULL);
+        k->stopping = true;
         flush_all(k);
+        PL_MAP_FOREACH(e, k->entries)
+        if (e->on_disk && e->n_samples > 0 && flush(k, e) < 0)
+                return;
 }
 
 PlKeeper *pl_keeper_free(PlKeeper *k) {
@@ -764,9 +935,10 @@ PlKeeper *pl_keeper_free(PlKeeper *k) {
 
         if (!k)
                 return NULL;
-        if (k->idle)
+        if (k->timer)
                 flush_samples(k);
         sd_event_source_disable_unref(k->idle);
+        sd_event_source_disable_unref(k->timer);
         if (k->seen)
                 PL_MAP_FOREACH(n, k->seen)
         seen_free(k, n);

@@ -5,8 +5,12 @@
  * Keeper: what happens to containers, kept for their services. It outlives the containers,
  * plimsolld and the machine's boots.
  *
- * Of each service it holds little in memory; the rest is read when something happens, changed, and
- * written when the loop has nothing more urgent to do.
+ * Of each service it holds little in memory; the rest is read when it is asked for, or to be
+ * written. What happens to a service that was quiet is written when the loop has nothing more
+ * urgent to do; what follows, a second after that; and of all services together ten a second, for
+ * each write waits for the disk (lib/evidence/pace). So a kill -9 loses the last second of a
+ * service that is busy, and what has happened to a thousand services at once takes 100 s to be
+ * safe, OOM kills first. A stop writes all of it.
  */
 
 #include "cgroup/read.h"

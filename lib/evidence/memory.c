@@ -11,8 +11,6 @@
 #include "lib/base/json.h"
 #include "lib/base/unit.h"
 
-/* An end is told by its event and by inspections, whose times differ a little. */
-#define SAME_USEC (2 * PL_USEC_PER_SEC)
 /* As the engine's own stops, when it goes down, in lib/evidence/why. */
 #define SHUTDOWN_USEC (30 * PL_USEC_PER_SEC)
 
@@ -60,12 +58,9 @@ bool pl_memory_add_end(PlMemory *m, const PlMemoryEnd *end) {
 
         for (size_t i = 0; i < m->n_ends; i++) {
                 e = &m->ends[i];
-                if (!pl_streq(e->id, end->id) ||
-                    (e->end_usec > end->end_usec ? e->end_usec - end->end_usec
-                                                 : end->end_usec - e->end_usec) > SAME_USEC)
+                if (!pl_streq(e->id, end->id) || !pl_memory_is_same_end(e->end_usec, end->end_usec))
                         continue;
-                /* only a word that knows more takes the place of one that is there */
-                if (e->why.kind != PL_WHY_UNKNOWN && (e->why.certain || !end->why.certain))
+                if (!pl_memory_knows_more(e->why.kind, e->why.certain, end->why.certain))
                         return false;
                 m->kinds[e->why.kind] -= m->kinds[e->why.kind] > 0;
                 m->kinds[end->why.kind]++;

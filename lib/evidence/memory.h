@@ -94,6 +94,20 @@ int pl_memory_format(const PlMemory *m, char **ret);
  * -EOPNOTSUPP written by a later version; -ENOMEM. */
 int pl_memory_parse(const char *text, size_t size, PlMemory *ret);
 
+/* An end is told by its event and by inspections, whose times differ a little. */
+#define PL_MEMORY_SAME_USEC (2 * PL_USEC_PER_SEC)
+
+/** pl_memory_is_same_end() - of one container, by its times. */
+static inline bool pl_memory_is_same_end(uint64_t a_usec, uint64_t b_usec) {
+        return (a_usec > b_usec ? a_usec - b_usec : b_usec - a_usec) <= PL_MEMORY_SAME_USEC;
+}
+
+/** pl_memory_knows_more() - does a word on the same end take the place of one that is there? Only
+ * one that knows more. */
+static inline bool pl_memory_knows_more(PlWhyKind kind, bool certain, bool now_certain) {
+        return kind == PL_WHY_UNKNOWN || (!certain && now_certain);
+}
+
 /** pl_memory_add_end() - Return: false: it is known (the engine tells of it again). Loops are
  * counted from ends by itself. What is known of it already is replaced where @end is a surer or a
  * later word. */

@@ -39,15 +39,33 @@ static uint64_t growth(uint64_t then, uint64_t now) {
         return then == PL_UNLIMITED || now == PL_UNLIMITED || now < then ? 0 : now - then;
 }
 
-static bool set(PlPinches *p, PlPinchKind k, bool on) {
-        bool changed = p->on[k] != on;
+static bool end(PlPinches *p, PlPinchKind k) {
+        bool changed = p->on[k];
 
-        p->on[k] = on;
-        if (!on) {
-                p->text[k][0] = '\0';
-                p->need[k] = 0;
-        }
+        free(p->text[k]);
+        p->text[k] = NULL;
+        p->on[k] = false;
+        p->need[k] = 0;
         return changed;
+}
+
+/* @text: owned from now on. Without memory for one it is not told this time. */
+static bool begin(PlPinches *p, PlPinchKind k, uint64_t need, char *text) {
+        bool changed = !p->on[k] && text;
+
+        if (!text)
+                return false;
+        free(p->text[k]);
+        p->text[k] = text;
+        p->on[k] = true;
+        p->need[k] = need;
+        return changed;
+}
+
+void pl_pinches_clear(PlPinches *p) {
+        for (PlPinchKind k = 0; k < _PL_PINCH_N; k++)
+                (void)end(p, k);
+        *p = (PlPinches){ 0 };
 }
 
 /* What was refused comes again and again, so it is no measure: half as much again is a step that
@@ -56,23 +74,25 @@ static bool look_at_tasks(PlPinches *p, const PlPinchReading *now) {
         const PlPinchReading *then = &p->last;
         uint64_t n = growth(then->n_refused, now->n_refused);
         bool other = then->usec == 0 || then->tasks_max != now->tasks_max;
+        uint64_t need;
+        char *text;
 
         if (!is_limit(now->tasks_max) || other) {
                 p->refused_usec = 0;
-                return set(p, PL_PINCH_TASKS, false);
+                return end(p, PL_PINCH_TASKS);
         }
         if (n == 0)
                 return p->on[PL_PINCH_TASKS] && now->usec - p->refused_usec >= QUIET_USEC &&
-                       set(p, PL_PINCH_TASKS, false);
+                       end(p, PL_PINCH_TASKS);
         p->refused_usec = now->usec;
-        p->need[PL_PINCH_TASKS] = now->tasks_max + now->tasks_max / 2 + 1;
-        (void)snprintf(p->text[PL_PINCH_TASKS], PL_PINCH_TEXT_MAX,
-                       "TasksMax=%" PRIu64 " has refused it %" PRIu64
-                       " new task%s in a minute: what "
-                       "runs in it cannot start processes or threads; TasksMax=%" PRIu64
-                       " would be the next step",
-                       now->tasks_max, n, pl_plural(n), p->need[PL_PINCH_TASKS]);
-        return set(p, PL_PINCH_TASKS, true);
+        need = now->tasks_max + now->tasks_max / 2 + 1;
+        if (asprintf(&text,
+                     "TasksMax=%" PRIu64 " has refused it %" PRIu64 " new task%s in a minute: what "
+                     "runs in it cannot start processes or threads; TasksMax=%" PRIu64
+                     " would be the next step",
+                     now->tasks_max, n, pl_plural(n), need) < 0)
+                text = NULL;
+        return begin(p, PL_PINCH_TASKS, need, text);
 }
 
 static bool look_at_cpu(PlPinches *p, const PlPinchReading *now) {
@@ -81,11 +101,12 @@ static bool look_at_cpu(PlPinches *p, const PlPinchReading *now) {
                                           ? now->period_usec
                                           : PERIOD_USEC;
         uint64_t span, percent, need;
+        char *text;
 
         if (!is_limit(now->quota_usec) || then.usec == 0 || then.quota_usec != now->quota_usec ||
             now->n_throttled == PL_UNLIMITED || now->n_throttled < then.n_throttled) {
                 p->since = *now;
-                return set(p, PL_PINCH_CPU, false);
+                return end(p, PL_PINCH_CPU);
         }
         span = now->usec - then.usec;
         if (span < WINDOW_USEC)
@@ -94,18 +115,18 @@ static bool look_at_cpu(PlPinches *p, const PlPinchReading *now) {
         percent = growth(then.n_throttled, now->n_throttled) * period * 100 / span;
         percent = PL_MIN(percent, UINT64_C(100));
         if (percent < (p->on[PL_PINCH_CPU] ? END_PERCENT : BEGIN_PERCENT))
-                return set(p, PL_PINCH_CPU, false);
+                return end(p, PL_PINCH_CPU);
         /* what it would use is not known: as much more as it had to wait, to the next 10 % */
         need = now->quota_usec + now->quota_usec * percent / 100;
         need = (need + 10 * PERCENT_USEC - 1) / (10 * PERCENT_USEC) * (10 * PERCENT_USEC);
-        p->need[PL_PINCH_CPU] = need;
-        (void)snprintf(p->text[PL_PINCH_CPU], PL_PINCH_TEXT_MAX,
-                       "CPUQuota=%" PRIu64 "%% holds it back: throttled in %" PRIu64
-                       "%% of the last %" PRIu64 " minutes; CPUQuota=%" PRIu64
-                       "%% would be the next step",
-                       now->quota_usec / PERCENT_USEC, percent,
-                       (span + PL_USEC_PER_MIN / 2) / PL_USEC_PER_MIN, need / PERCENT_USEC);
-        return set(p, PL_PINCH_CPU, true);
+        if (asprintf(&text,
+                     "CPUQuota=%" PRIu64 "%% holds it back: throttled in %" PRIu64
+                     "%% of the last %" PRIu64 " minutes; CPUQuota=%" PRIu64
+                     "%% would be the next step",
+                     now->quota_usec / PERCENT_USEC, percent,
+                     (span + PL_USEC_PER_MIN / 2) / PL_USEC_PER_MIN, need / PERCENT_USEC) < 0)
+                text = NULL;
+        return begin(p, PL_PINCH_CPU, need, text);
 }
 
 unsigned pl_pinch_take(PlPinches *p, const PlPinchReading *now) {

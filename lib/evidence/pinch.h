@@ -11,8 +11,6 @@
 
 #include "lib/base/macro.h"
 
-#define PL_PINCH_TEXT_MAX 224
-
 typedef enum PlPinchKind {
         PL_PINCH_TASKS, /* pids.events: forks that were refused */
         PL_PINCH_CPU,   /* cpu.stat: throttled in a large part of five minutes */
@@ -26,13 +24,13 @@ typedef struct PlPinchReading {
         uint64_t n_throttled, quota_usec, period_usec; /* quota: CPU time in a second */
 } PlPinchReading;
 
-/* Begins as zeroes, at each start of the container. */
+/* Begins as zeroes, at each start of the container; pl_pinches_clear() makes it so again. */
 typedef struct PlPinches {
         PlPinchReading last;   /* of tasks */
         PlPinchReading since;  /* of CPU: where its five minutes began */
         uint64_t refused_usec; /* when forks were refused last; 0: not */
         bool on[_PL_PINCH_N];
-        char text[_PL_PINCH_N][PL_PINCH_TEXT_MAX]; /* the finding; "" where it is not on */
+        char *text[_PL_PINCH_N];    /* the finding, owned; NULL where it is not on */
         uint64_t need[_PL_PINCH_N]; /* what the limit would have to be, in its unit */
 } PlPinches;
 
@@ -40,6 +38,8 @@ typedef struct PlPinches {
 const char *pl_pinch_limit(PlPinchKind k);
 /** pl_pinch_cause() - a word or two: "forks refused". */
 const char *pl_pinch_cause(PlPinchKind k);
+
+void pl_pinches_clear(PlPinches *p);
 
 /** pl_pinch_take() - one more reading. Return: mask of 1 << PlPinchKind of what has begun or ended
  * with it. */

@@ -7,15 +7,53 @@
 
 #include "memory/keeper.h"
 
+#include <sys/syscall.h>
+
 #include "base/clock.h"
 #include "lib/base/message.h"
+#include "lib/evidence/pace.h"
 #include "tmp.h"
+
+/* --- a clock that stands still until it is told to go on, and what is written --- */
+
+static uint64_t passed_usec, stood_at[16];
+static unsigned n_writes;
+
+int clock_gettime(clockid_t clock, struct timespec *ret) {
+        size_t i = (size_t)clock % PL_ARRAY_SIZE(stood_at);
+        uint64_t at;
+
+        if (stood_at[i] == 0) {
+                if (syscall(SYS_clock_gettime, clock, ret) < 0)
+                        return -1;
+                stood_at[i] = (uint64_t)ret->tv_sec * PL_USEC_PER_SEC - passed_usec;
+        }
+        at = stood_at[i] + passed_usec;
+        ret->tv_sec = (time_t)(at / PL_USEC_PER_SEC);
+        ret->tv_nsec = (long)(at % PL_USEC_PER_SEC) * 1000;
+        return 0;
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to) {
+        n_writes += strstr(to, ".json") != NULL;
+        return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+/* --- */
 
 static sd_event *event;
 static PlRegistry registry;
 static PlKeeper *keeper;
 static PlService sections[2] = { { .name = (char *)"web" }, { .name = (char *)"front" } };
 static PlUsage usage;
+
+static unsigned n_told;
+
+static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
+        n_told += pl_streq_null(entry->message_id, PL_MESSAGE_ENDED);
+}
+
+static const PlReporter reporter = { .listen = on_entry };
 
 static void on_usage(void *userdata, const PlSubject *s, PlUsage *ret) {
         *ret = usage;
@@ -41,6 +79,11 @@ static void settle(void) {
                 ck_assert_int_ge(sd_event_run(event, 0), 0);
 }
 
+static void pass(uint64_t usec) {
+        passed_usec += usec;
+        settle();
+}
+
 static void begin(void) {
         ck_assert_int_eq(pl_keeper_new(&registry, tmp, &handlers, NULL, &keeper), 0);
 }
@@ -48,7 +91,10 @@ static void begin(void) {
 static void setup(void) {
         tmp_make("/dev/shm"); /* where fsync() costs nothing */
         ck_assert_int_eq(sd_event_new(&event), 0);
-        registry = (PlRegistry){ .event = event, .synced = true, .subjects = pl_map_new() };
+        registry = (PlRegistry){
+                .event = event, .synced = true, .subjects = pl_map_new(), .reporter = &reporter
+        };
+        n_told = n_writes = 0;
         ck_assert_int_eq(pl_state_dir_open(tmp, NULL, NULL, &registry.state_dir), 0);
         pl_usage_init(&usage);
         usage.memory_bytes = MIB(10);
@@ -290,6 +336,7 @@ START_TEST(samples) {
         for (int i = 0; i < 40; i++) {
                 usage.memory_bytes = MIB(10 + i);
                 usage.cpu_usec += 1000;
+                passed_usec += 30 * PL_USEC_PER_SEC;
                 pl_keeper_sweep(keeper, PL_TIME_INFINITY);
                 settle();
         }
@@ -341,7 +388,7 @@ START_TEST(dropped_when_unseen) {
         subject_remove(s);
         pl_keeper_sweep(keeper, PL_USEC_PER_DAY);
         ck_assert_uint_eq(n_files(), 1); /* not old enough */
-        (void)usleep(2000);
+        passed_usec += 2000;
         pl_keeper_sweep(keeper, 1000);
         ck_assert_uint_eq(n_files(), 0);
 }
@@ -362,7 +409,7 @@ START_TEST(bounded) {
                 if (i % 100 == 0)
                         settle();
         }
-        settle();
+        keeper = pl_keeper_free(keeper);
         ck_assert_uint_le(n_files(), PL_KEEPER_SERVICES);
         ck_assert_uint_ge(n_files(), PL_KEEPER_SERVICES - 20);
 }
@@ -399,6 +446,175 @@ START_TEST(entries) {
 }
 END_TEST
 
+/* --- floods --- */
+
+/* As one that begins now would find it, after a kill -9 of this one. Return: owned; NULL: nothing.
+ */
+static PlMemory *on_disk(const char *name) {
+        PlMemory *m = calloc(1, sizeof(*m));
+        PlKeeper *next = NULL;
+
+        ck_assert_int_eq(pl_keeper_new(&registry, tmp, &handlers, NULL, &next), 0);
+        if (pl_keeper_find(next, name, m) < 0) {
+                free(m);
+                m = NULL;
+        }
+        (void)pl_keeper_free(next);
+        return m;
+}
+
+static void end_at(const PlSubject *s, uint64_t usec) {
+        PlEnding e = { .ender = PL_ENDER_ITSELF, .exit_code = 1, .end_usec = usec };
+
+        pl_keeper_ended(keeper, s, &e, NULL, NULL);
+}
+
+static void lose_health(const PlSubject *s, uint64_t usec) {
+        const PlLogField health[] = { { "PLIMSOLL_HEALTH", "unhealthy" },
+                                      { "PLIMSOLL_HEALTH_BEFORE", "healthy" },
+                                      {} };
+        PlEntry e = { .priority = LOG_ERR,
+                      .container_id = s->id,
+                      .message_id = PL_MESSAGE_HEALTH_FAILED,
+                      .fields = health };
+
+        pl_keeper_entry(keeper, &e);
+}
+
+static const struct {
+        const char *name;
+        unsigned n, per_sec; /* events of one service */
+        void (*event)(const PlSubject *s, uint64_t usec);
+        unsigned at_most; /* files that are written */
+} floods[] = {
+        { "ends in one moment", 1000, 1000, end_at, 17 },
+        { "ends during ten seconds", 600, 60, end_at, 12 },
+        { "it is unhealthy again and again", 1000, 1000, lose_health, 17 },
+        { "once in two seconds", 10, 0, end_at, 10 },
+};
+
+START_TEST(flood) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        uint64_t begun = pl_clock_usec(CLOCK_REALTIME);
+        _cleanup_free_ PlMemory *first = NULL, *last = NULL;
+
+        for (unsigned i = 0; i < floods[_i].n; i++) {
+                floods[_i].event(s, begun + i * 3 * PL_USEC_PER_SEC);
+                settle();
+                if (i == 0)
+                        first = on_disk("shop/web");
+                if (floods[_i].per_sec == 0)
+                        pass(2 * PL_USEC_PER_SEC);
+                else if (i % floods[_i].per_sec == floods[_i].per_sec - 1)
+                        pass(PL_USEC_PER_SEC);
+        }
+        ck_assert_msg(first, "%s: the first one waits", floods[_i].name);
+        ck_assert_msg(n_writes <= floods[_i].at_most, "%s: %u writes", floods[_i].name, n_writes);
+        pass(PL_PACE_AGAIN_USEC);
+        last = on_disk("shop/web");
+        ck_assert_msg(last->ends_total == floods[_i].n || last->n_health == PL_MEMORY_HEALTH,
+                      "%s: not all of it is on disk", floods[_i].name);
+}
+END_TEST
+
+/* What a kill -9 loses is what has happened since the last write: a second at most. */
+START_TEST(killed) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        uint64_t begun = pl_clock_usec(CLOCK_REALTIME);
+        _cleanup_free_ PlMemory *first = NULL, *then = NULL, *now = get(s);
+
+        end_at(s, begun);
+        settle();
+        end_at(s, begun + 3 * PL_USEC_PER_SEC);
+        kill_one(s);
+        settle();
+        first = on_disk("shop/web");
+        ck_assert_uint_eq(first->ends_total, 1);
+        ck_assert_int_eq(pl_keeper_get(keeper, s, now), 0); /* who asks is told all */
+        ck_assert_uint_eq(now->ends_total, 2);
+        ck_assert_uint_eq(now->oom.total, 1);
+        pass(PL_PACE_AGAIN_USEC);
+        then = on_disk("shop/web");
+        ck_assert_uint_eq(then->ends_total, 2);
+        ck_assert_uint_eq(then->oom.total, 1);
+        ck_assert_uint_eq(n_writes, 2);
+}
+END_TEST
+
+#define MANY 100
+
+/* A thousand services end with the engine: limits must not wait for as many writes. */
+START_TEST(flood_of_many) {
+        uint64_t begun = pl_clock_usec(CLOCK_REALTIME);
+        _cleanup_free_ PlMemory *m = NULL;
+        PlSubject *s;
+        char name[32];
+
+        for (int i = 0; i < MANY; i++) {
+                (void)snprintf(name, sizeof(name), "one-%d", i);
+                s = subject_new((char)('a' + i), name, NULL);
+                s->facts->n_labels = 0;
+                pl_keeper_removed(keeper, s);
+                pl_keeper_seen(keeper, s);
+                end_at(s, begun);
+                s->facts->name = (char *)"";
+        }
+        settle();
+        ck_assert_uint_eq(n_files(), PL_PACE_PER_SEC);
+        /* a kill does not wait for them */
+        s = subject_new('Z', "shop-web-1", &sections[0]);
+        kill_one(s);
+        pass(PL_USEC_PER_SEC / PL_PACE_PER_SEC);
+        m = on_disk("shop/web");
+        ck_assert_ptr_nonnull(m);
+        if (_i == 0) {
+                for (int i = 0; i < MANY / PL_PACE_PER_SEC; i++)
+                        pass(PL_USEC_PER_SEC);
+                ck_assert_uint_eq(n_writes, MANY + 1);
+        } else { /* … and a stop waits for all */
+                keeper = pl_keeper_free(keeper);
+        }
+        ck_assert_uint_eq(n_files(), MANY + 1);
+}
+END_TEST
+
+/* An end is told by its event, by inspections, and by the engine to our next life. */
+static const struct {
+        const char *name;
+        int64_t later_usec;
+        bool restart, other;
+        unsigned told;
+} tellings[] = {
+        { "at once", 0, false, false, 1 },
+        { "a second off", PL_USEC_PER_SEC, false, false, 1 },
+        { "a second off, to the next life", PL_USEC_PER_SEC, true, false, 1 },
+        { "another end", 3 * PL_USEC_PER_SEC, false, false, 2 },
+        { "another end, in the next life", 3 * PL_USEC_PER_SEC, true, false, 2 },
+        { "an older one comes late", -10 * (int64_t)PL_USEC_PER_SEC, false, false, 2 },
+        { "another container's", 0, false, true, 2 },
+        { "another container's, in the next life", 0, true, true, 2 },
+};
+
+START_TEST(told_once) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]),
+                  *other = subject_new('b', "shop-web-2", &sections[0]);
+        uint64_t begun = pl_clock_usec(CLOCK_REALTIME);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        end_at(s, begun);
+        if (tellings[_i].restart) {
+                keeper = pl_keeper_free(keeper);
+                begin();
+        }
+        s = tellings[_i].other ? other : s;
+        end_at(s, begun + (uint64_t)tellings[_i].later_usec);
+        end_at(s, begun + (uint64_t)tellings[_i].later_usec);
+        ck_assert_msg(n_told == tellings[_i].told, "%s: %u", tellings[_i].name, n_told);
+        m = get(s);
+        ck_assert_uint_eq(m->ends_total, tellings[_i].told);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("keeper");
 
@@ -416,5 +632,9 @@ int main(void) {
         tcase_add_test(t, dropped_when_unseen);
         tcase_add_test(t, bounded);
         tcase_add_test(t, entries);
+        tcase_add_loop_test(t, flood, 0, PL_ARRAY_SIZE(floods));
+        tcase_add_test(t, killed);
+        tcase_add_loop_test(t, flood_of_many, 0, 2);
+        tcase_add_loop_test(t, told_once, 0, PL_ARRAY_SIZE(tellings));
         return run_case(t);
 }

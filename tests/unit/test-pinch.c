@@ -115,10 +115,11 @@ START_TEST(pinch) {
                 ck_assert_msg(got == rows[_i].changes[n], "%s, look %zu: %c", rows[_i].name, n,
                               got);
                 for (PlPinchKind k = 0; k < _PL_PINCH_N; k++) {
-                        said = said || strstr(p.text[k], rows[_i].says);
-                        ck_assert(p.on[k] == (*p.text[k] != '\0') && p.on[k] == (p.need[k] > 0));
+                        said = said || (p.text[k] && strstr(p.text[k], rows[_i].says));
+                        ck_assert(p.on[k] == (p.text[k] != NULL) && p.on[k] == (p.need[k] > 0));
                 }
         }
+        pl_pinches_clear(&p);
         ck_assert_msg(said, "%s: not said", rows[_i].name);
 }
 END_TEST
