@@ -959,6 +959,7 @@ static PlPatient *patient_free(PlPatient *p) {
                 return NULL;
         composed_free(p->compose);
         free(p->last.words);
+        pl_history_clear(&p->history);
         bury(p);
         free(p);
         return NULL;

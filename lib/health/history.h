@@ -6,7 +6,8 @@
  * has happened.
  *
  * The same verdict again and again is one entry, so that five of them reach back as far as
- * something has changed. Fixed size; begins as zeroes. Pure.
+ * something has changed. Bounded, and as large as what is said: most containers have one verdict
+ * in their life. Begins as zeroes. Pure.
  */
 
 #include "lib/base/macro.h"
@@ -20,16 +21,19 @@ typedef struct PlHistoryEntry {
         uint64_t n;                     /* so often in a row */
         const char *verdict;            /* "disputed"; static */
         char code[PL_CODE_MAX];         /* the protocol's own word; "" none */
-        char evidence[PL_EVIDENCE_MAX]; /* one printable line, of the last time */
+        char *evidence; /* one printable line below PL_EVIDENCE_MAX, of the last time */
 } PlHistoryEntry;
 
 typedef struct PlHistory {
-        PlHistoryEntry entries[PL_HISTORY_MAX]; /* a ring */
+        PlHistoryEntry *entries[PL_HISTORY_MAX]; /* a ring, owned */
         unsigned n;
 } PlHistory;
 
+/** pl_history_clear() - as it began. */
+void pl_history_clear(PlHistory *h);
+
 /**
- * pl_history_add() - a verdict
+ * pl_history_add() - a verdict. Out of memory, it is not kept.
  * @verdict:  static
  * @evidence: copied; cut. Numbers in it may change while it stays the same: "… 95 s old"
  * @anew:     it was found anew, and counts; otherwise the same as before is no news

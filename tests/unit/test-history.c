@@ -57,6 +57,8 @@ START_TEST(history) {
                 ck_assert_uint_eq(e->last_usec, e->first_usec + e->n - 1);
         }
         ck_assert_msg(pl_streq(text, rows[_i].expect), "%s: %s", rows[_i].name, text);
+        pl_history_clear(&h);
+        ck_assert_ptr_null(pl_history_get(&h, 0));
 }
 END_TEST
 
@@ -71,6 +73,7 @@ START_TEST(wraps) {
                         ck_assert_uint_eq(pl_history_get(&h, k)->last_usec, i - k);
                 ck_assert_ptr_null(pl_history_get(&h, PL_MIN(i + 1, (unsigned)PL_HISTORY_MAX)));
         }
+        pl_history_clear(&h);
 }
 END_TEST
 
@@ -84,6 +87,7 @@ START_TEST(no_news) {
         ck_assert_uint_eq(pl_history_get(&h, 0)->last_usec, 1);
         pl_history_add(&h, "up", "", "", false, 3);
         ck_assert_str_eq(pl_history_get(&h, 0)->verdict, "up");
+        pl_history_clear(&h);
 }
 END_TEST
 
@@ -97,6 +101,7 @@ START_TEST(long_evidence) {
         pl_history_add(&h, "up", "", text, true, 2);
         ck_assert_uint_eq(pl_history_get(&h, 0)->n, 2);
         ck_assert_uint_eq(strlen(pl_history_get(&h, 0)->evidence), PL_EVIDENCE_MAX - 1);
+        pl_history_clear(&h);
 }
 END_TEST
 

@@ -469,6 +469,7 @@ START_TEST(test_show_health) {
                 pl_history_add(&history, "disputed", "404", "HTTP 404 for /health; \x1b", true,
                                LOADED + 8 * PL_USEC_PER_MIN + i * 45 * PL_USEC_PER_SEC);
         ck_assert_int_eq(json_object_set_new(c, "verdicts", pl_wire_history(&history)), 0);
+        pl_history_clear(&history);
         ck_assert_int_eq(json_object_set_new(c, "recovery", pl_wire_recovery(&recovery)), 0);
         ck_assert_int_eq(pl_view_show(c, &o, &text), 0);
         ck_assert_msg(strstr(text, expected), "%s", text);

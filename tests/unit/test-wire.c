@@ -174,6 +174,7 @@ START_TEST(test_history) {
                     "\"count\":2},{\"verdict\":\"up\",\"code\":null,\"evidence\":\"\","
                     "\"first_at\":\"2023-11-14T22:13:20Z\",\"last_at\":\"2023-11-14T22:13:20Z\","
                     "\"count\":1}]");
+        pl_history_clear(&h);
 }
 END_TEST
 
