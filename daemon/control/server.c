@@ -15,6 +15,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <microhttpd.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
@@ -340,6 +341,9 @@ struct PlCtlServer {
 
 /* ---- answers ---- */
 
+/* Of some 200 containers: after one of these the heap is worth a look. */
+#define LARGE_BYTES KIB(256)
+
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *allow,
                               json_t *stolen) {
         _cleanup_free_ char *text = stolen ? json_dumps(stolen, JSON_COMPACT) : NULL;
@@ -349,6 +353,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
                 return MHD_NO; /* out of memory: MHD closes the connection */
 
         size_t size = strlen(text);
+        if (size > LARGE_BYTES)
+                (void)malloc_trim(0); /* its document was ten times as large, in small pieces */
         text[size++] = '\n'; /* over the NUL: HTTP needs none, a person's terminal wants this */
         struct MHD_Response *response =
                         MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
