@@ -179,6 +179,14 @@ static void read_v1_memory(int fd, PlUsage *u) {
                 pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
 }
 
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", then "full …". Source: psi.rst. */
+static void take_waited(const char *pressure, uint64_t *ret) {
+        const char *total = pl_startswith(pressure, "some ") ? strstr(pressure, " total=") : NULL;
+
+        if (total)
+                (void)sscanf(total, " total=%" SCNu64, ret);
+}
+
 static void read_v2_memory(int fd, PlUsage *u) {
         char buf[FILE_MAX];
 
@@ -190,7 +198,10 @@ static void read_v2_memory(int fd, PlUsage *u) {
         if (read_whole(fd, "memory.events", buf)) {
                 pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
                 pl_cg_take_key(buf, "high", &u->high_events);
+                pl_cg_take_key(buf, "max", &u->max_events);
         }
+        if (read_whole(fd, "memory.pressure", buf))
+                take_waited(buf, &u->memory_wait_usec);
 }
 
 static void read_v1_cpu(int fd, PlUsage *u) {

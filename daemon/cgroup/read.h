@@ -42,7 +42,9 @@ int pl_cg_read_cpus(const PlCgroupMounts *m, char **ret);
 /* For status and metrics. PL_UNLIMITED: unknown. */
 typedef struct PlUsage {
         uint64_t memory_bytes, memory_peak_bytes, inactive_file_bytes, swap_bytes;
-        uint64_t high_events; /* v2: reclaims because of memory.high */
+        /* v2: reclaims because of memory.high, and of memory.max; how long some task of it has
+         * waited for memory */
+        uint64_t high_events, max_events, memory_wait_usec;
         uint64_t cpu_usec, throttled_usec;
         uint64_t throttled_periods;
         uint64_t pids, pids_refused; /* tasks; forks that failed for pids.max, ever */

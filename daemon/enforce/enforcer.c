@@ -331,11 +331,17 @@ void pl_enforcer_bounds(const PlSubject *s, PlPinchReading *ret) {
         uint64_t policy;
 
         ret->tasks_max = ret->quota_usec = PL_UNLIMITED;
+        ret->memory.high_bytes = ret->memory.max_bytes = PL_UNLIMITED;
         if (!s->held)
                 return;
         ret->tasks_max = pl_enforcer_limit(s, PL_RESOURCE_TASKS_MAX, &policy);
         ret->quota_usec = pl_enforcer_limit(s, PL_RESOURCE_CPU_QUOTA, &policy);
         ret->period_usec = s->held->reading.cpu_period_usec;
+        ret->memory.high_bytes = pl_enforcer_limit(s, PL_RESOURCE_MEMORY_HIGH, &policy);
+        ret->memory.max_bytes = pl_enforcer_limit(s, PL_RESOURCE_MEMORY_MAX, &policy);
+        /* while memory is squeezed on its way down the pressure is ours */
+        if (s->held->waiting != 0 || s->held->restoring != 0)
+                ret->memory.high_bytes = ret->memory.max_bytes = PL_UNLIMITED;
 }
 
 char *pl_enforcer_describe(const PlSubject *s, bool *ret_ours) {

@@ -455,19 +455,21 @@ static uint32_t small(uint64_t n) {
 static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKind which) {
         const PlPinches *p = &n->pinches;
         const char *limit = pl_pinch_limit(which);
+        bool told = pl_pinch_is_told(which); /* one entry for each cause */
         const PlLogField fields[] = { { "PLIMSOLL_RESOURCE", limit },
                                       { "PLIMSOLL_CAUSE", pl_pinch_cause(which) },
                                       {} };
         PlChanges *changes;
 
         if (!p->on[which]) {
-                pl_subject_report(k->registry->reporter, s, LOG_INFO, PL_MESSAGE_PINCHED, NULL,
-                                  fields, "%s= does not hold it back any more (%s)", limit,
+                pl_subject_report(k->registry->reporter, s, told ? LOG_DEBUG : LOG_INFO,
+                                  PL_MESSAGE_PINCHED, NULL, fields,
+                                  "%s= does not hold it back any more (%s)", limit,
                                   pl_pinch_cause(which));
                 return;
         }
-        pl_subject_report(k->registry->reporter, s, LOG_WARNING, PL_MESSAGE_PINCHED, p->text[which],
-                          fields, "%s", p->text[which]);
+        pl_subject_report(k->registry->reporter, s, told ? LOG_DEBUG : LOG_WARNING,
+                          PL_MESSAGE_PINCHED, p->text[which], fields, "%s", p->text[which]);
         changes = happened(k, n->entry, s);
         if (changes &&
             pl_changes_add_pinch(changes, limit, pl_pinch_cause(which), p->need[which], now()) >= 0)
@@ -477,7 +479,11 @@ static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKi
 static void look_at_pinches(PlKeeper *k, Seen *n, const PlSubject *s, const PlUsage *u) {
         PlPinchReading r = { .usec = pl_clock_usec(CLOCK_BOOTTIME),
                              .n_refused = u->pids_refused,
-                             .n_throttled = u->throttled_periods };
+                             .n_throttled = u->throttled_periods,
+                             .memory.n_high = u->high_events,
+                             .memory.n_max = u->max_events,
+                             .memory.n_kills = u->oom_kills,
+                             .memory.waited_usec = u->memory_wait_usec };
         unsigned changed;
 
         k->handlers->bounds(k->userdata, s, &r);

@@ -6,11 +6,16 @@
 
 #include "lib/evidence/pinch.h"
 
+#include "lib/base/unit.h"
+
 #define QUIET_USEC  (5 * PL_USEC_PER_MIN) /* without another refusal it is over */
 #define WINDOW_USEC (5 * PL_USEC_PER_MIN)
 /* Of the time: a quarter is felt, and below a tenth it is over. */
 #define BEGIN_PERCENT 25
 #define END_PERCENT   10
+/* Of the time that some task waits for memory: lib/oom warns of a tenth. */
+#define WAIT_BEGIN_PERCENT 10
+#define WAIT_END_PERCENT   3
 /* The kernel's default. Source: cgroup-v2.rst, cpu.max. */
 #define PERIOD_USEC (100 * PL_USEC_PER_MSEC)
 /* One percent of a CPU, in a second. */
@@ -18,9 +23,12 @@
 
 static const struct {
         const char *limit, *cause;
+        bool told;
 } kinds[_PL_PINCH_N] = {
         [PL_PINCH_TASKS] = { "TasksMax", "forks refused" },
         [PL_PINCH_CPU] = { "CPUQuota", "throttled" },
+        [PL_PINCH_MEMORY_HIGH] = { "MemoryHigh", "waits for memory", true },
+        [PL_PINCH_MEMORY_MAX] = { "MemoryMax", "waits for memory", true },
 };
 
 const char *pl_pinch_limit(PlPinchKind k) {
@@ -29,6 +37,10 @@ const char *pl_pinch_limit(PlPinchKind k) {
 
 const char *pl_pinch_cause(PlPinchKind k) {
         return kinds[k].cause;
+}
+
+bool pl_pinch_is_told(PlPinchKind k) {
+        return kinds[k].told;
 }
 
 static bool is_limit(uint64_t limit) {
@@ -71,9 +83,8 @@ void pl_pinches_clear(PlPinches *p) {
 /* What was refused comes again and again, so it is no measure: half as much again is a step that
  * can be repeated. */
 static bool look_at_tasks(PlPinches *p, const PlPinchReading *now) {
-        const PlPinchReading *then = &p->last;
-        uint64_t n = growth(then->n_refused, now->n_refused);
-        bool other = then->usec == 0 || then->tasks_max != now->tasks_max;
+        uint64_t n = growth(p->last.n_refused, now->n_refused);
+        bool other = p->last.usec == 0 || p->last.tasks_max != now->tasks_max;
         uint64_t need;
         char *text;
 
@@ -95,24 +106,31 @@ static bool look_at_tasks(PlPinches *p, const PlPinchReading *now) {
         return begin(p, PL_PINCH_TASKS, need, text);
 }
 
+static void begin_cpu(PlPinches *p, const PlPinchReading *now) {
+        p->since.usec = now->usec;
+        p->since.n_throttled = now->n_throttled;
+        p->since.quota_usec = now->quota_usec;
+}
+
 static bool look_at_cpu(PlPinches *p, const PlPinchReading *now) {
-        const PlPinchReading then = p->since;
+        uint64_t n = growth(p->since.n_throttled, now->n_throttled);
         uint64_t period = now->period_usec > 0 && now->period_usec != PL_UNLIMITED
                                           ? now->period_usec
                                           : PERIOD_USEC;
         uint64_t span, percent, need;
         char *text;
 
-        if (!is_limit(now->quota_usec) || then.usec == 0 || then.quota_usec != now->quota_usec ||
-            now->n_throttled == PL_UNLIMITED || now->n_throttled < then.n_throttled) {
-                p->since = *now;
+        if (!is_limit(now->quota_usec) || p->since.usec == 0 ||
+            p->since.quota_usec != now->quota_usec || now->n_throttled == PL_UNLIMITED ||
+            now->n_throttled < p->since.n_throttled) {
+                begin_cpu(p, now);
                 return end(p, PL_PINCH_CPU);
         }
-        span = now->usec - then.usec;
+        span = now->usec - p->since.usec;
         if (span < WINDOW_USEC)
                 return false;
-        p->since = *now;
-        percent = growth(then.n_throttled, now->n_throttled) * period * 100 / span;
+        begin_cpu(p, now);
+        percent = n * period * 100 / span;
         percent = PL_MIN(percent, UINT64_C(100));
         if (percent < (p->on[PL_PINCH_CPU] ? END_PERCENT : BEGIN_PERCENT))
                 return end(p, PL_PINCH_CPU);
@@ -129,13 +147,65 @@ static bool look_at_cpu(PlPinches *p, const PlPinchReading *now) {
         return begin(p, PL_PINCH_CPU, need, text);
 }
 
-unsigned pl_pinch_take(PlPinches *p, const PlPinchReading *now) {
+/* One limit of memory. @n: so often it was reached in the window. Return: whether it has changed.
+ */
+static bool judge_memory(PlPinches *p, PlPinchKind k, uint64_t limit_bytes, uint64_t n,
+                         uint64_t percent, uint64_t span_usec) {
+        char limit[PL_FORMAT_MAX], next[PL_FORMAT_MAX];
+        uint64_t need;
+        char *text;
+
+        if (n == 0 || percent < (p->on[k] ? WAIT_END_PERCENT : WAIT_BEGIN_PERCENT))
+                return end(p, k);
+        /* what it would use is not known: a quarter more is a step that can be repeated */
+        need = (limit_bytes + limit_bytes / 4 + MIB(1) - 1) / MIB(1) * MIB(1);
+        if (asprintf(&text,
+                     "%s=%s holds it back: it has reached it %" PRIu64
+                     " time%s and waited for memory "
+                     "in %" PRIu64 "%% of the last %" PRIu64
+                     " minutes; %s=%s would be the next step",
+                     kinds[k].limit, pl_format_bytes_exact(limit_bytes, limit), n, pl_plural(n),
+                     percent, (span_usec + PL_USEC_PER_MIN / 2) / PL_USEC_PER_MIN, kinds[k].limit,
+                     pl_format_bytes_exact(need, next)) < 0)
+                text = NULL;
+        return begin(p, k, need, text);
+}
+
+/* A kill is told by itself, and says more. */
+static unsigned look_at_memory(PlPinches *p, const PlPinchReading *reading) {
+        const PlPinchMemory then = p->memory, *now = &reading->memory;
+        bool other = then.usec == 0 || then.high_bytes != now->high_bytes ||
+                     then.max_bytes != now->max_bytes || now->waited_usec == PL_UNLIMITED ||
+                     now->waited_usec < then.waited_usec;
+        bool high = is_limit(now->high_bytes), max = is_limit(now->max_bytes), killed;
+        uint64_t span = reading->usec - then.usec, percent;
         unsigned changed = 0;
+
+        if (!other && span < WINDOW_USEC)
+                return 0;
+        p->memory = *now;
+        p->memory.usec = reading->usec;
+        killed = growth(then.n_kills, now->n_kills) > 0;
+        percent = other ? 0 : growth(then.waited_usec, now->waited_usec) * 100 / span;
+        percent = PL_MIN(percent, UINT64_C(100));
+        if (judge_memory(p, PL_PINCH_MEMORY_HIGH, now->high_bytes,
+                         high ? growth(then.n_high, now->n_high) : 0, percent, span))
+                changed |= 1U << PL_PINCH_MEMORY_HIGH;
+        if (judge_memory(p, PL_PINCH_MEMORY_MAX, now->max_bytes,
+                         max && !killed ? growth(then.n_max, now->n_max) : 0, percent, span))
+                changed |= 1U << PL_PINCH_MEMORY_MAX;
+        return changed;
+}
+
+unsigned pl_pinch_take(PlPinches *p, const PlPinchReading *now) {
+        unsigned changed = look_at_memory(p, now);
 
         if (look_at_tasks(p, now))
                 changed |= 1U << PL_PINCH_TASKS;
         if (look_at_cpu(p, now))
                 changed |= 1U << PL_PINCH_CPU;
-        p->last = *now;
+        p->last.usec = now->usec;
+        p->last.n_refused = now->n_refused;
+        p->last.tasks_max = now->tasks_max;
         return changed;
 }

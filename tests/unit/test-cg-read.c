@@ -85,6 +85,8 @@ static const FileRow v2_files[] = {
         { "all/memory.swap.current", "500000\n" },
         { "all/memory.stat", "anon 1\ninactive_anon 7\ninactive_file 4096\n" },
         { "all/memory.events", "low 0\nhigh 9\nmax 8\noom 5\noom_kill 3\noom_group_kill 0\n" },
+        { "all/memory.pressure", "some avg10=1.00 avg60=0.00 avg300=0.00 total=4321\n"
+                                 "full avg10=0.50 avg60=0.00 avg300=0.00 total=1234\n" },
         { "all/cpu.max", "25000 50000\n" },
         { "all/cpu.weight", "200\n" },
         { "all/cpu.stat", "usage_usec 123456\nuser_usec 1\nnr_throttled 1\nthrottled_usec 9000\n" },
@@ -278,6 +280,8 @@ START_TEST(test_usage) {
         ck_assert_uint_eq(u.throttled_usec, 9000);
         ck_assert_uint_eq(u.throttled_periods, 1);
         ck_assert_uint_eq(u.high_events, _i == PL_HIERARCHY_V2 ? 9 : NONE);
+        ck_assert_uint_eq(u.max_events, _i == PL_HIERARCHY_V2 ? 8 : NONE);
+        ck_assert_uint_eq(u.memory_wait_usec, _i == PL_HIERARCHY_V2 ? 4321 : NONE);
         ck_assert_uint_eq(u.pids, 7);
         ck_assert_uint_eq(u.oom_kills, 3);
 }

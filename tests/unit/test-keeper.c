@@ -66,6 +66,8 @@ static void on_limits(void *userdata, const PlSubject *s, PlMemoryLimits *ret) {
 
 static void on_bounds(void *userdata, const PlSubject *s, PlPinchReading *ret) {
         ret->tasks_max = 64;
+        ret->memory.high_bytes = PL_UNLIMITED;
+        ret->memory.max_bytes = MIB(64);
         ret->quota_usec = PL_UNLIMITED;
 }
 
@@ -378,6 +380,28 @@ START_TEST(pinched) {
 }
 END_TEST
 
+/* It waits for memory, and nothing is killed: the entry is lib/oom's, the finding is ours. */
+START_TEST(waits_for_memory) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = NULL;
+
+        usage.max_events = usage.memory_wait_usec = usage.oom_kills = 0;
+        pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+        settle();
+        usage.max_events = 77;
+        usage.memory_wait_usec = 60 * PL_USEC_PER_SEC;
+        passed_usec += 5 * PL_USEC_PER_MIN;
+        pl_keeper_sweep(keeper, PL_TIME_INFINITY);
+        settle();
+        ck_assert_ptr_nonnull(pl_keeper_pinch(keeper, s, PL_PINCH_MEMORY_MAX));
+        ck_assert_ptr_null(pl_keeper_pinch(keeper, s, PL_PINCH_MEMORY_HIGH));
+        m = get(s);
+        ck_assert_uint_eq(m->n_pinches, 1);
+        ck_assert_str_eq(m->pinches[0].limit, "MemoryMax");
+        ck_assert_uint_eq(m->pinches[0].need, MIB(80));
+}
+END_TEST
+
 START_TEST(dropped_when_unseen) {
         PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
 
@@ -629,6 +653,7 @@ int main(void) {
         tcase_add_test(t, engine_lost);
         tcase_add_test(t, samples);
         tcase_add_test(t, pinched);
+        tcase_add_test(t, waits_for_memory);
         tcase_add_test(t, dropped_when_unseen);
         tcase_add_test(t, bounded);
         tcase_add_test(t, entries);

@@ -104,7 +104,8 @@ START_TEST(pinch) {
                                      .tasks_max = rows[_i].looks[n].tasks_max,
                                      .n_throttled = rows[_i].looks[n].throttled,
                                      .quota_usec = rows[_i].looks[n].quota,
-                                     .period_usec = 100000 };
+                                     .period_usec = 100000,
+                                     .memory.waited_usec = NO };
                 unsigned changed = pl_pinch_take(&p, &r);
                 char got = '.';
 
@@ -124,9 +125,102 @@ START_TEST(pinch) {
 }
 END_TEST
 
+#define SEC PL_USEC_PER_SEC
+
+/* A look in five minutes. */
+static const struct {
+        const char *name;
+        struct {
+                uint64_t n_high, n_max, n_kills, high, max, waited;
+        } looks[6];
+        const char *changes; /* of each look: h, m: begins; H, M: ends; '.': nothing */
+        const char *says;
+} memory[] = {
+        { "v1 tells nothing",
+          { { NO, NO, 0, NO, MIB(64), NO }, { NO, NO, 0, NO, MIB(64), NO } },
+          "..",
+          NULL },
+        { "no limits", { { 0, 0, 0, NO, NO, 0 }, { 9, 9, 0, NO, NO, 200 * SEC } }, "..", NULL },
+        { "a cache that fills its limit waits for nobody",
+          { { 0, 0, 0, NO, MIB(64), 0 }, { 0, 90000, 0, NO, MIB(64), SEC } },
+          "..",
+          NULL },
+        { "pressure from elsewhere",
+          { { 7, 7, 0, MIB(48), MIB(64), 0 }, { 7, 7, 0, MIB(48), MIB(64), 200 * SEC } },
+          "..",
+          NULL },
+        { "what was before us",
+          { { 7000, 7000, 0, MIB(48), MIB(64), 999 * SEC },
+            { 7000, 7000, 0, MIB(48), MIB(64), 999 * SEC } },
+          "..",
+          NULL },
+        { "MemoryHigh= holds it back, and no more",
+          { { 0, 0, 0, MIB(48), MIB(64), 0 },
+            { 120, 0, 0, MIB(48), MIB(64), 60 * SEC },
+            { 140, 0, 0, MIB(48), MIB(64), 80 * SEC },
+            { 141, 0, 0, MIB(48), MIB(64), 85 * SEC } },
+          ".h.H",
+          "MemoryHigh=48M holds it back: it has reached it 120 times and waited for memory in 20% "
+          "of "
+          "the last 5 minutes; MemoryHigh=60M would be the next step" },
+        { "MemoryMax=, on the brink",
+          { { 0, 0, 0, NO, MIB(64), 0 }, { 0, 1, 0, NO, MIB(64), 900 * SEC } },
+          ".m",
+          "MemoryMax=64M holds it back: it has reached it 1 time and waited for memory in 100% of "
+          "the last 5 minutes; MemoryMax=80M would be the next step" },
+        { "a kill is told by itself",
+          { { 0, 0, 0, NO, MIB(64), 0 }, { 0, 50, 1, NO, MIB(64), 90 * SEC } },
+          "..",
+          NULL },
+        { "somebody raises the limit",
+          { { 0, 0, 0, NO, MIB(64), 0 },
+            { 0, 50, 0, NO, MIB(64), 90 * SEC },
+            { 0, 60, 0, NO, MIB(96), 180 * SEC } },
+          ".mM",
+          NULL },
+        { "a new run counts from 0",
+          { { 0, 50, 0, NO, MIB(64), 90 * SEC }, { 0, 3, 0, NO, MIB(64), SEC } },
+          "..",
+          NULL },
+};
+
+START_TEST(waits_for_memory) {
+        PlPinches p = { 0 };
+        bool said = !memory[_i].says;
+
+        for (size_t n = 0; memory[_i].changes[n]; n++) {
+                PlPinchReading r = { .usec = (n + 1) * 5 * PL_USEC_PER_MIN,
+                                     .n_refused = NO,
+                                     .tasks_max = NO,
+                                     .n_throttled = NO,
+                                     .quota_usec = NO,
+                                     .memory = { .n_high = memory[_i].looks[n].n_high,
+                                                 .n_max = memory[_i].looks[n].n_max,
+                                                 .n_kills = memory[_i].looks[n].n_kills,
+                                                 .high_bytes = memory[_i].looks[n].high,
+                                                 .max_bytes = memory[_i].looks[n].max,
+                                                 .waited_usec = memory[_i].looks[n].waited } };
+                unsigned changed = pl_pinch_take(&p, &r);
+                char got = '.';
+
+                if (changed & (1U << PL_PINCH_MEMORY_HIGH))
+                        got = p.on[PL_PINCH_MEMORY_HIGH] ? 'h' : 'H';
+                if (changed & (1U << PL_PINCH_MEMORY_MAX))
+                        got = p.on[PL_PINCH_MEMORY_MAX] ? 'm' : 'M';
+                ck_assert_msg(got == memory[_i].changes[n], "%s, look %zu: %c", memory[_i].name, n,
+                              got);
+                for (PlPinchKind k = 0; k < _PL_PINCH_N; k++)
+                        said = said || (p.text[k] && pl_streq(p.text[k], memory[_i].says));
+        }
+        pl_pinches_clear(&p);
+        ck_assert_msg(said, "%s: not said", memory[_i].name);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("pinch");
 
         tcase_add_loop_test(t, pinch, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, waits_for_memory, 0, PL_ARRAY_SIZE(memory));
         return run_case(t);
 }
