@@ -26,6 +26,7 @@
 #include "lib/base/message.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
+#include "lib/docker/identity.h"
 #include "logs/kept.h"
 #include "logs/worker.h"
 #include "rotate/file.h"
@@ -301,9 +302,10 @@ typedef struct Told {
 
 /* What the policy wants of it. */
 typedef struct Wanted {
-        char *service; /* NULL under [Defaults] */
-        char *group;   /* of its archives: "<service>/<container>" */
-        bool governed; /* a section holds */
+        char *service;        /* NULL under [Defaults] */
+        char *group;          /* of its archives: "<service>/<container>" */
+        char *origin, *title; /* PlIdentity; NULL: not known here */
+        bool governed;        /* a section holds */
         PlLogPolicy log;
 } Wanted;
 
@@ -495,6 +497,8 @@ static void entry_free(PlLogEntry *e) {
         free(e->told.driver);
         free(e->wanted.service);
         free(e->wanted.group);
+        free(e->wanted.origin);
+        free(e->wanted.title);
         free(e->finding_text);
         free(e);
 }
@@ -841,6 +845,8 @@ static void job_free(Job *j) {
         free(j->request.path);
         free(j->request.driver);
         free(j->request.service);
+        free(j->request.origin);
+        free(j->request.title);
         old_file_unref(j->file);
         free(j);
 }
@@ -1262,12 +1268,15 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         r->path = strdup(e->told.path ?: "");
         r->driver = strdup(e->told.driver ?: "");
         r->service = strdup(dir);
+        r->origin = e->wanted.origin ? strdup(e->wanted.origin) : NULL;
+        r->title = e->wanted.title ? strdup(e->wanted.title) : NULL;
         r->facts = facts_of(e->logs, e);
         r->engine_epoch = e->logs->engine_epoch;
         r->on_full = e->wanted.log.on_full;
         r->max_size_bytes = e->wanted.log.max_size_bytes;
         r->force = force;
-        if (!r->name || !r->path || !r->driver || !r->service) {
+        if (!r->name || !r->path || !r->driver || !r->service ||
+            (e->wanted.origin && !(r->origin && r->title))) {
                 job_free(j);
                 return NULL;
         }
@@ -1726,6 +1735,8 @@ static const char *own_name(const PlContainer *c) {
 
 static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                       const PlLogPolicy *p) {
+        PlIdentity of = { 0 };
+        bool known = pl_identity_of(service, c, &of);
         PlLogEntry old = *e;
         const struct {
                 char **to;
@@ -1736,6 +1747,8 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 { &e->told.path, c->log.path && *c->log.path ? c->log.path : e->told.path },
                 { &e->told.driver, c->log.driver },
                 { &e->wanted.service, service },
+                { &e->wanted.origin, known ? of.origin : e->wanted.origin },
+                { &e->wanted.title, known ? of.title : e->wanted.title },
         };
         int changed = 0, r;
         bool moved = false;

@@ -272,6 +272,13 @@ static char *group_of(const PlStoredArchive *a) {
         return asprintf(&s, "%s/%s", a->service, a->name.container) < 0 ? NULL : s;
 }
 
+static bool has_kept(const PlRetainEntry *entries, size_t n, const char *id) {
+        for (size_t i = 0; i < n; i++)
+                if (entries[i].drop == PL_RETAIN_KEEP && pl_streq(entries[i].id, id))
+                        return true;
+        return false;
+}
+
 static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n) {
         int dropped = 0, r;
 
@@ -284,6 +291,9 @@ static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n) {
                 dropped++;
                 pl_log_rotate_point(PL_ROTATE_POINT_DROPPING);
         }
+        for (size_t i = 0; dropped > 0 && i < n; i++)
+                if (entries[i].drop != PL_RETAIN_KEEP && !has_kept(entries, n, entries[i].id))
+                        pl_log_store_drop_last(store, entries[i].id);
         return dropped;
 }
 

@@ -42,6 +42,8 @@ static int fail(Job *j, const char *step, int error) {
 static int set_string(char **s, const char *value) {
         char *copy;
 
+        if (*s == value)
+                return 0;
         if (*s && pl_streq(*s, value ?: ""))
                 return 0;
         copy = strdup(value ?: "");
@@ -64,6 +66,8 @@ static int take_name(Job *j) {
                 { &j->state.service, q->service },
                 { &j->state.path, q->path },
                 { &j->state.driver, q->driver },
+                { &j->state.origin, q->origin ?: j->state.origin },
+                { &j->state.title, q->title ?: j->state.title },
         };
         int changed = 0;
 
@@ -176,7 +180,7 @@ static int publish(Job *j) {
 
         if (pl_streq(j->state.archive, PL_LOG_NO_ARCHIVE))
                 return 0;
-        r = pl_log_store_publish(j->ctx->store, j->state.id, j->state.archive);
+        r = pl_log_store_publish(j->ctx->store, &j->state);
         /* somebody deleted it: it cannot be brought back */
         return r < 0 && r != -ENOENT ? fail(j, "naming the archive", r) : 0;
 }

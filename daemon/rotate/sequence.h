@@ -43,6 +43,7 @@ typedef struct PlRotateRequest {
         char id[PL_ID_MAX];
         char *name, *path, *driver;
         char *service;         /* directory name of its archives */
+        char *origin, *title;  /* PlIdentity; NULL: what the record says */
         PlRotateFacts facts;   /* driver and probe are filled in by the job */
         unsigned engine_epoch; /* when they were true */
         PlLogOnFull on_full;

@@ -22,6 +22,7 @@
 
 #define STATE_DIR     ".state"
 #define TIME          ".time"
+#define ID_DIGITS     12 /* in the names of archives */
 #define RESERVE       ".reserve"
 #define RESERVE_BYTES KIB(16)
 
@@ -161,9 +162,11 @@ static ssize_t read_state(PlLogStore *s, const char *name, size_t max, char **re
         return n;
 }
 
-int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
+/* @digits: so much of the id is certain */
+static int load(PlLogStore *s, const char *name, const char *id, size_t digits,
+                PlRotateState *ret) {
         _cleanup_free_ char *text = NULL;
-        ssize_t n = read_state(s, id, PL_ROTATE_STATE_MAX, &text);
+        ssize_t n = read_state(s, name, PL_ROTATE_STATE_MAX, &text);
         PlRotateState state;
         int r;
 
@@ -172,12 +175,34 @@ int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
         r = pl_rotate_state_decode(text, (size_t)n, &state);
         if (r < 0)
                 return r;
-        if (!pl_streq(state.id, id)) {
+        if (strncmp(state.id, id, digits) != 0) {
                 pl_rotate_state_deinit(&state);
                 return -EBADMSG;
         }
         *ret = state;
         return 0;
+}
+
+int pl_log_store_load(PlLogStore *s, const char *id, PlRotateState *ret) {
+        return load(s, id, id, PL_ID_MAX, ret);
+}
+
+static void last_name(const char *id, char ret[static PL_ID_MAX]) {
+        snprintf(ret, PL_ID_MAX, ".%.*s.last", ID_DIGITS, id);
+}
+
+int pl_log_store_load_last(PlLogStore *s, const char *id, PlRotateState *ret) {
+        char name[PL_ID_MAX];
+
+        last_name(id, name);
+        return load(s, name, id, ID_DIGITS, ret);
+}
+
+void pl_log_store_drop_last(PlLogStore *s, const char *id) {
+        char name[PL_ID_MAX];
+
+        last_name(id, name);
+        (void)unlinkat(s->state_fd, name, 0);
 }
 
 static int write_state(PlLogStore *s, const char *name, const char *text, int flags) {
@@ -232,17 +257,40 @@ int pl_log_store_load_time(PlLogStore *s, PlProvenTime *ret) {
         return n < 0 ? (int)n : pl_proven_time_decode(text, (size_t)n, ret);
 }
 
+/* The old one is there as long as the new one is not whole. */
+static int replace(PlLogStore *s, const char *name, const char *text) {
+        char new[PL_ID_MAX + 8];
+        int r;
+
+        snprintf(new, sizeof(new), "%s.new", name);
+        r = write_state(s, new, text, O_CREAT | O_TRUNC);
+        if (r >= 0 && renameat(s->state_fd, new, s->state_fd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(s->state_fd, new, 0);
+        return r;
+}
+
 int pl_log_store_save_time(PlLogStore *s, const PlProvenTime *t) {
         _cleanup_free_ char *text = NULL;
         int r = pl_proven_time_encode(t, &text);
 
-        if (r >= 0)
-                r = write_state(s, TIME ".new", text, O_CREAT | O_TRUNC);
-        if (r >= 0 && renameat(s->state_fd, TIME ".new", s->state_fd, TIME) < 0)
-                r = -errno;
-        if (r < 0)
-                (void)unlinkat(s->state_fd, TIME ".new", 0);
-        return PL_MIN(r, 0);
+        return r < 0 ? r : replace(s, TIME, text);
+}
+
+/* Without it the archives have their container's name and their section still. */
+static void save_last(PlLogStore *s, const PlRotateState *state) {
+        _cleanup_free_ char *text = NULL;
+        PlRotateState last = { 0 };
+        char name[PL_ID_MAX];
+        bool same;
+
+        same = pl_log_store_load_last(s, state->id, &last) >= 0 &&
+               pl_streq_null(last.origin, state->origin) && pl_streq_null(last.title, state->title);
+        pl_rotate_state_deinit(&last);
+        last_name(state->id, name);
+        if (!same && state->origin && *state->origin && pl_rotate_state_encode(state, &text) >= 0)
+                (void)replace(s, name, text);
 }
 
 int pl_log_store_forget(PlLogStore *s, const char *id) {
@@ -251,7 +299,7 @@ int pl_log_store_forget(PlLogStore *s, const char *id) {
 
         if (pl_log_store_load(s, id, &state) >= 0) {
                 if (state.phase == PL_ROTATE_INTENT)
-                        (void)pl_log_store_publish(s, id, state.archive);
+                        (void)pl_log_store_publish(s, &state);
                 r = pl_log_store_abandon(s, state.service, id);
                 pl_rotate_state_deinit(&state);
         }
@@ -303,7 +351,8 @@ int pl_log_store_abandon(PlLogStore *s, const char *service, const char *id) {
         return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int pl_log_store_publish(PlLogStore *s, const char *id, const char *archive) {
+int pl_log_store_publish(PlLogStore *s, const PlRotateState *state) {
+        const char *archive = state->archive;
         _cleanup_free_ char *service = NULL;
         _cleanup_close_ int dir = -EBADF;
         const char *slash = strchr(archive, '/');
@@ -317,7 +366,8 @@ int pl_log_store_publish(PlLogStore *s, const char *id, const char *archive) {
         dir = open_service(s, service, false);
         if (dir < 0)
                 return dir;
-        partial_name(id, name);
+        partial_name(state->id, name);
+        save_last(s, state); /* before its archive has its name */
         if (renameat(dir, name, dir, slash + 1) < 0) {
                 if (errno != ENOENT)
                         return -errno;

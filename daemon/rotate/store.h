@@ -56,6 +56,13 @@ int pl_log_store_save_time(PlLogStore *s, const PlProvenTime *t);
 /** pl_log_store_forget() - remove a container's record and partial archive; archives stay. */
 int pl_log_store_forget(PlLogStore *s, const char *id);
 
+/** pl_log_store_load_last() - the record as it was when the container's last archive got its name:
+ * it tells whose archives these are, and stays as long as they do. @id: the first 12 digits count.
+ * Return: as pl_log_store_load(). */
+int pl_log_store_load_last(PlLogStore *s, const char *id, PlRotateState *ret);
+/** pl_log_store_drop_last() - its last archive is gone. */
+void pl_log_store_drop_last(PlLogStore *s, const char *id);
+
 /** pl_log_store_states() - ids of all records. @ret: owned by the caller. Return: 0; -errno, also
  * where their directory is missing or may not be read. */
 int pl_log_store_states(PlLogStore *s, char (**ret)[PL_ID_MAX], size_t *ret_n);
@@ -67,9 +74,9 @@ int pl_log_store_begin(PlLogStore *s, const char *service, const char *id);
 int pl_log_store_sync(PlLogStore *s, const char *service, int fd);
 /** pl_log_store_abandon() - Return: 0 also when there is none. */
 int pl_log_store_abandon(PlLogStore *s, const char *service, const char *id);
-/** pl_log_store_publish() - partial to its name. @archive: "<service>/<file>". Idempotent: 0 when
- * the partial is gone and the archive there; -ENOENT when neither is. */
-int pl_log_store_publish(PlLogStore *s, const char *id, const char *archive);
+/** pl_log_store_publish() - the partial to the name that its record says, "<service>/<file>".
+ * Idempotent: 0 when the partial is gone and the archive there; -ENOENT when neither is. */
+int pl_log_store_publish(PlLogStore *s, const PlRotateState *state);
 
 typedef struct PlStoredArchive {
         char service[PL_ARCHIVE_NAME_MAX];

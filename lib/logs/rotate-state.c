@@ -22,6 +22,8 @@ void pl_rotate_state_deinit(PlRotateState *s) {
         free(s->service);
         free(s->path);
         free(s->driver);
+        free(s->origin);
+        free(s->title);
         free(s->archive);
         *s = (PlRotateState){ 0 };
 }
@@ -48,6 +50,14 @@ int pl_rotate_state_encode(const PlRotateState *s, char **ret) {
                 return -ENOMEM;
         }
         if (s->taken && json_object_set_new(j, "taken", json_integer((json_int_t)s->print)) < 0) {
+                json_decref(j);
+                return -ENOMEM;
+        }
+        /* a title is cut, and that may be in the middle of a character */
+        if (s->origin && *s->origin &&
+            (json_object_set_new(j, "origin", json_string(s->origin)) < 0 ||
+             (json_object_set_new(j, "title", json_string(s->title ?: "")) < 0 &&
+              json_object_set_new(j, "title", json_string("")) < 0))) {
                 json_decref(j);
                 return -ENOMEM;
         }
@@ -99,15 +109,16 @@ static int decode_intent(json_t *j, PlRotateState *s) {
 }
 
 static int decode_object(json_t *j, PlRotateState *s) {
-        const char *id, *name, *service, *path, *driver, *phase;
+        const char *id, *name, *service, *path, *driver, *phase, *origin = NULL, *title = "";
         json_int_t version, dev, ino, gen, head, mark;
         json_t *intent, *taken;
         int p;
 
-        if (json_unpack(j, "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}",
+        if (json_unpack(j, "{s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s?s, s?s}",
                         "version", &version, "id", &id, "name", &name, "service", &service, "path",
                         &path, "driver", &driver, "dev", &dev, "ino", &ino, "gen", &gen, "head",
-                        &head, "mark", &mark, "phase", &phase) < 0)
+                        &head, "mark", &mark, "phase", &phase, "origin", &origin, "title",
+                        &title) < 0)
                 return -EBADMSG;
         p = find_name(phase_names, PL_ARRAY_SIZE(phase_names), phase);
         if (version != state_version || p < 0 || gen < 0 || head < 0 || mark < 0 || mark > head ||
@@ -124,7 +135,10 @@ static int decode_object(json_t *j, PlRotateState *s) {
         s->service = strdup(service);
         s->path = strdup(path);
         s->driver = strdup(driver);
-        if (!s->name || !s->service || !s->path || !s->driver)
+        s->origin = origin ? strdup(origin) : NULL;
+        s->title = origin ? strdup(title) : NULL;
+        if (!s->name || !s->service || !s->path || !s->driver ||
+            (origin && !(s->origin && s->title)))
                 return -ENOMEM;
         taken = json_object_get(j, "taken");
         if (taken && !json_is_integer(taken))

@@ -29,10 +29,12 @@ typedef struct PlRotateState {
         char *service; /* directory of its archives */
         char *path;    /* the log, as the engine names it */
         char *driver;
-        uint64_t dev, ino; /* the file that head and mark refer to; 0/0: no log seen yet */
-        uint64_t gen;      /* archives committed so far; they are numbered 1 … gen */
-        uint64_t head;     /* offset of the first byte that no archive holds */
-        uint64_t mark;     /* where the marker of gen stands; [mark, head) is that marker */
+        char *origin, *title; /* PlIdentity: whose logs these are, whatever the container is called;
+                                 NULL: not known */
+        uint64_t dev, ino;    /* the file that head and mark refer to; 0/0: no log seen yet */
+        uint64_t gen;         /* archives committed so far; they are numbered 1 … gen */
+        uint64_t head;        /* offset of the first byte that no archive holds */
+        uint64_t mark;        /* where the marker of gen stands; [mark, head) is that marker */
         PlRotatePhase phase;
         /* of an intent: archive gen + 1 holds [head, k); [a, k) becomes the marker */
         uint64_t k, a;

@@ -138,10 +138,10 @@ lives() {
     cmp <(story "$name" | grep -vx 0) <(seq 50000)
 }
 
-# on_fs TYPE - the containers' directory of the engine, on a file system of its own
+# on_fs TYPE [MIB] - the containers' directory of the engine, on a file system of its own
 on_fs() {
     CONTAINERS=$E/engine/data/containers
-    "$SUPPORT/mounts.sh" make "$1" "$E/fs" 300 || skip "this kernel cannot mount $1"
+    "$SUPPORT/mounts.sh" make "$1" "$E/fs" "${2:-300}" || skip "this kernel cannot mount $1"
     umount "$E/fs"
     mount -o loop "$E/fs.img" "$CONTAINERS"
 }
@@ -606,11 +606,36 @@ full_archive() {
     said 'chatty: [0-9]+ lines archived that its log has left, its container was removed'
 }
 
+@test "docker compose up --force-recreate and down: all that a service has said, as one stream" {
+    local name trixie=${PLIMSOLL_TRIXIE:-$HERE/../../build/trixie}
+    "$SUPPORT/trixie.sh" build "$trixie"
+    DOCKER_CONFIG=$("$SUPPORT/trixie.sh" compose "$trixie")
+    export DOCKER_CONFIG
+    policy_is <<<$'[Defaults]\nLogMaxSize=256K'
+    cat >"$T/compose.yaml" <<END
+name: shop
+services:
+  talk:
+    image: $BB
+    command: [sh, -c, "trap 'echo dies; exit 0' TERM; echo born; while :; do sleep 1000 & wait; done"]
+END
+    daemon_begin
+    docker compose -f "$T/compose.yaml" up -d 2>&1 3>&- 4>&-
+    wait_until 10 gives born logs shop/talk
+    docker compose -f "$T/compose.yaml" up -d --force-recreate 2>&1 3>&- 4>&-
+    wait_until 10 gives "$(printf '%s\n' born dies born)" logs shop/talk
+    docker compose -f "$T/compose.yaml" down 2>&1 3>&- 4>&-
+    for name in shop/talk talk shop-talk-1; do
+        wait_until 10 gives "$(printf '%s\n' born dies born dies)" logs "$name"
+    done
+    [ "$(find "$T/archive" -name 'shop-talk-1@*.log.zst' | wc -l)" -eq 2 ]
+}
+
 # PLIMSOLL_REMOVALS, PLIMSOLL_KILLS: how many, and how often plimsolld is killed meanwhile;
 # ./dev test removals makes 1000 and 100 of it
 removals_on() {
     daemon_end KILL
-    on_fs "$1"
+    on_fs "$1" 2000 # what is removed takes room until it is archived, however long that takes
     run "$SUPPORT/removals.py" "$E/engine" "$BUILD_DIR" "$E/removals-$1" "${PLIMSOLL_REMOVALS:-30}" \
         "${PLIMSOLL_KILLS:-3}"
     rm -rf "$E/removals-$1"

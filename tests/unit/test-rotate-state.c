@@ -24,6 +24,8 @@ static PlRotateState example(PlRotatePhase phase) {
         s.service = strdup("postgres");
         s.path = strdup("/var/lib/docker/containers/x/x-json.log");
         s.driver = strdup("json-file");
+        s.origin = strdup("shop-db-0123456789abcdef");
+        s.title = strdup("shop/d\xc3\xa4");
         s.archive = strdup(
                         "postgres/x@0123456789ab_000042_20260102T030405Z_20260102T030405Z.log.zst");
         return s;
@@ -34,6 +36,12 @@ START_TEST(round_trip) {
         _cleanup_free_ char *text = NULL;
 
         s.taken = _i >= 2;
+        if (_i == 1)
+                s.title[strlen(s.title) - 1] = '\0'; /* cut within a character */
+        if (_i == 2) {                               /* of another version */
+                free(TAKE_PTR(s.origin));
+                free(TAKE_PTR(s.title));
+        }
         ck_assert_int_eq(pl_rotate_state_encode(&s, &text), 0);
         ck_assert_int_eq(pl_rotate_state_decode(text, strlen(text), &back), 0);
         ck_assert_str_eq(back.id, s.id);
@@ -41,6 +49,8 @@ START_TEST(round_trip) {
         ck_assert_str_eq(back.service, s.service);
         ck_assert_str_eq(back.path, s.path);
         ck_assert_str_eq(back.driver, s.driver);
+        ck_assert(pl_streq_null(back.origin, s.origin));
+        ck_assert(_i == 1 ? pl_streq(back.title, "") : pl_streq_null(back.title, s.title));
         ck_assert_uint_eq(back.dev, s.dev);
         ck_assert_uint_eq(back.ino, s.ino);
         ck_assert_uint_eq(back.gen, s.gen);

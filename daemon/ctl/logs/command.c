@@ -669,6 +669,18 @@ static int say_none(Logs *l) {
 }
 
 static int say_several(const PlLogMembers *found) {
+        if (found->services) {
+                pl_ctl_say("several projects have such a service; name one of them:");
+                for (size_t i = 0; i < found->n; i++) {
+                        char title[PL_ARCHIVE_NAME_MAX];
+
+                        (void)pl_quote(found->items[i].title, strlen(found->items[i].title), title,
+                                       sizeof(title));
+                        pl_ctl_say("  %s (%s, %.12s)", title, found->items[i].name,
+                                   found->items[i].id);
+                }
+                return PL_EXIT_USAGE;
+        }
         pl_ctl_say("there are %zu containers with such an id; name one of them:", found->n);
         for (size_t i = 0; i < found->n; i++)
                 pl_ctl_say("  %.12s %s", found->items[i].id, found->items[i].name);
@@ -762,6 +774,8 @@ static void logs_deinit(Logs *l) {
                 free(m->is.name);
                 free(m->is.path);
                 free(m->is.driver);
+                free(m->is.origin);
+                free(m->is.title);
                 free(m);
         }
         free(l->members);

@@ -14,6 +14,7 @@
 /* How well a name fits; only those with the best fit count. */
 typedef enum Fit {
         FIT_NONE,
+        FIT_PART, /* of a service's title, behind the project */
         FIT_SERVICE,
         FIT_ID,
         FIT_NAME,
@@ -35,6 +36,8 @@ static void member_deinit(PlLogMember *m) {
         free(m->name);
         free(m->path);
         free(m->driver);
+        free(m->origin);
+        free(m->title);
 }
 
 void pl_log_members_deinit(PlLogMembers *m) {
@@ -58,6 +61,22 @@ static Fit fit(const Search *s, const char *id, const char *name, const char *cl
         if (is_id(s->name, id))
                 return FIT_ID;
         return pl_streq_null(dir, s->dir) ? FIT_SERVICE : FIT_NONE;
+}
+
+/* Whose is it? Takes what the record says. */
+static void take_identity(Search *s, Candidate *c, PlRotateState *state) {
+        const char *slash = state->title ? strchr(state->title, '/') : NULL;
+        Fit f = FIT_NONE;
+
+        if (!state->origin || c->member.origin)
+                return;
+        if (pl_streq(state->title, s->name))
+                f = FIT_SERVICE;
+        else if (slash && pl_streq(slash + 1, s->name))
+                f = FIT_PART;
+        c->fit = PL_MAX(c->fit, f);
+        c->member.origin = TAKE_PTR(state->origin);
+        c->member.title = TAKE_PTR(state->title);
 }
 
 /* The candidate with this id, or a new one. Return: NULL out of memory. */
@@ -91,6 +110,7 @@ static int add_record(Search *s, PlLogStore *store, const char *id) {
                 c->fit = fit(s, id, state.name, NULL, state.service);
                 c->member.path = TAKE_PTR(state.path);
                 c->member.driver = TAKE_PTR(state.driver);
+                take_identity(s, c, &state);
         }
         pl_rotate_state_deinit(&state);
         return c ? 0 : -ENOMEM;
@@ -133,7 +153,32 @@ static int gather(Search *s, PlLogStore *store, int *ret_records_error) {
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = add_archive(s, &archives[i]);
         free(archives);
+        for (size_t i = 0; r >= 0 && i < s->n; i++) {
+                PlRotateState last = { 0 };
+
+                if (!s->items[i].member.origin &&
+                    pl_log_store_load_last(store, s->items[i].member.id, &last) >= 0)
+                        take_identity(s, &s->items[i], &last);
+                pl_rotate_state_deinit(&last);
+        }
         return r;
+}
+
+/* A service is all that it has had: also under another section, or before it had one. */
+static void complete(Search *s, Fit best) {
+        for (size_t i = 0; i < s->n; i++)
+                for (size_t k = 0; k < s->n && s->items[i].fit < best; k++)
+                        if (s->items[k].fit == best && s->items[i].member.origin &&
+                            pl_streq_null(s->items[k].member.origin, s->items[i].member.origin))
+                                s->items[i].fit = best;
+}
+
+/* Are they of several services, though the name is one's? */
+static bool is_ambiguous(const PlLogMembers *m) {
+        for (size_t i = 1; i < m->n; i++)
+                if (!pl_streq_null(m->items[i].origin, m->items[0].origin))
+                        return true;
+        return false;
 }
 
 static int compare(const void *pa, const void *pb) {
@@ -158,6 +203,8 @@ int pl_log_members_find(PlLogStore *store, const char *name, const char *contain
         r = gather(&s, store, &m.records_error);
         for (size_t i = 0; i < s.n; i++)
                 best = PL_MAX(best, s.items[i].fit);
+        if (best == FIT_SERVICE || best == FIT_PART)
+                complete(&s, best);
         m.items = calloc(s.n ?: 1, sizeof(*m.items));
         if (!m.items)
                 r = -ENOMEM;
@@ -177,6 +224,7 @@ int pl_log_members_find(PlLogStore *store, const char *name, const char *contain
         }
         if (m.n > 1)
                 qsort(m.items, m.n, sizeof(*m.items), compare);
+        m.services = best == FIT_PART && !container && is_ambiguous(&m);
         *ret = m;
-        return m.n > 1 && (best == FIT_ID || container) ? -ENOTUNIQ : 0;
+        return m.services || (m.n > 1 && (best == FIT_ID || container)) ? -ENOTUNIQ : 0;
 }
