@@ -8,6 +8,7 @@
 . "${0%/*}/lib.sh"
 
 TEST_LIMIT_SEC=900
+COUNT=0
 T=/var/tmp/giveback E=/ DISK=/dev/vda BB=busybox:1 SUPPORT=${0%/*}
 DEFAULT_TASKS_MAX=$(systemctl show -P DefaultTasksMax)
 export DEFAULT_TASKS_MAX
