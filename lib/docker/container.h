@@ -41,6 +41,8 @@ typedef enum PlDockerHealth {
 /* Docker's own healthcheck. */
 typedef struct PlHealthcheck {
         PlDockerHealth status;
+        bool unsure; /* the engine says unhealthy of what it has not checked since a pause */
+        uint64_t checked_usec;      /* CLOCK_REALTIME, when its last check began; 0: none has */
         uint64_t start_period_usec; /* Config.Healthcheck.StartPeriod; 0: none */
 } PlHealthcheck;
 

@@ -20,6 +20,8 @@ static void show(FILE *f, const PlContainer *c) {
                 fprintf(f, " pid=%d", (int)c->pid);
         if (c->healthcheck.status)
                 fprintf(f, " health=%d", c->healthcheck.status);
+        if (c->healthcheck.unsure)
+                fprintf(f, " unsure");
         if (c->healthcheck.start_period_usec)
                 fprintf(f, " startperiod=%" PRIu64, c->healthcheck.start_period_usec);
         if (c->stop.timeout_usec != 10 * PL_USEC_PER_SEC)
@@ -143,6 +145,21 @@ static const struct {
           BODY("\"State\":{\"Health\":{\"Status\":\"healthy\",\"Log\":[{\"ExitCode\":-1,\"Output\":"
                "\"OCI\"}]}}"),
           "n unknown image=i health=2" },
+        { "unhealthy after a pause, and the last check had passed",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"FailingStreak\":0,\"Log\":[{"
+               "\"ExitCode\":0,\"Output\":\"\"}]}}"),
+          "n unknown image=i health=2 unsure" },
+        { "… and it had failed, and not often enough",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"FailingStreak\":2,\"Log\":[{"
+               "\"ExitCode\":1,\"Output\":\"\"}]}}"),
+          "n unknown image=i health=4 unsure" },
+        { "… and there was none",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"FailingStreak\":0,\"Log\":[]}}"),
+          "n unknown image=i health=4 unsure" },
+        { "unhealthy by its failures",
+          BODY("\"State\":{\"Health\":{\"Status\":\"unhealthy\",\"FailingStreak\":3,\"Log\":[{"
+               "\"ExitCode\":1,\"Output\":\"\"}]}}"),
+          "n unknown image=i health=3" },
         { "healthcheck none", BODY("\"State\":{\"Health\":{\"Status\":\"none\"}}"),
           "n unknown image=i" },
         { "podman, no healthcheck", BODY("\"State\":{\"Health\":{\"Status\":\"\"}}"),
