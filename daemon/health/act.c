@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/point.h"
+#include "health/witness.h"
 #include "lib/base/message.h"
 #include "lib/base/unit-name.h"
 #include "lib/base/unit.h"
@@ -31,6 +32,7 @@ struct PlHealthAct {
         PlMap *models; /* id → PlModels, owned */
         PlMap *asked;  /* id → Asked, owned */
         sd_event_source *stop_timer;
+        int save_error; /* of the last attempt; 0: it was saved */
 };
 
 /* Of the unit's TimeoutStopSec=, which is 30 s: giving limits back takes the rest. It is enough for
@@ -486,6 +488,14 @@ static void on_doubted(void *userdata, const char *id) {
                 pl_registry_inspect(a->registry, s);
 }
 
+static const char *on_still(void *userdata, pid_t pid, const char *id) {
+        return pl_witness_still(pid, id);
+}
+
+static PlListen on_listens(void *userdata, pid_t pid, uint16_t port) {
+        return pl_witness_listens(pid, port);
+}
+
 static bool on_slow(void *userdata, const char *id, PlSlowReading *ret) {
         PlHealthAct *a = userdata;
         const PlSubject *s = pl_map_get(a->registry->subjects, id);
@@ -502,15 +512,20 @@ static bool on_recall(void *userdata, const char *id, uint64_t now_usec, PlCours
         return pl_state_dir_load_restart(a->registry->state_dir, id, now_usec, ret) >= 0;
 }
 
-static void on_remember(void *userdata, const char *id, const PlCourse *course) {
+static int on_remember(void *userdata, const char *id, const PlCourse *course) {
         PlHealthAct *a = userdata;
         int r = pl_state_dir_save_restart(a->registry->state_dir, id, course);
 
-        if (r < 0)
+        /* it is tried again and again, for each of them */
+        if (r < 0 && r != a->save_error)
                 pl_report(a->registry->reporter,
                           &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
-                          "cannot save its restarts, they are lost when plimsolld ends: %s",
+                          "cannot save its restarts: they are lost when plimsolld ends, and "
+                          "nothing "
+                          "that runs is restarted meanwhile: %s",
                           strerror(-r));
+        a->save_error = r;
+        return r;
 }
 
 static void on_stopped(void *userdata) {
@@ -567,6 +582,8 @@ static const PlHealthdHandlers handlers = {
         .ollama = on_ollama,
         .environment = on_environment_wanted,
         .doubted = on_doubted,
+        .still = on_still,
+        .listens = on_listens,
         .slow = on_slow,
         .recall = on_recall,
         .remember = on_remember,

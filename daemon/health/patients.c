@@ -35,6 +35,14 @@ typedef struct PlLast {
         PlObituary *obituary; /* NULL: none is due */
 } PlLast;
 
+/* What keeps it from running on, though its phase is running; and a pause. */
+typedef struct PlHeld {
+        bool frozen;          /* at its memory limit */
+        uint64_t paused_usec; /* CLOCK_MONOTONIC, when that was seen first; 0: it is not */
+        const char *still;    /* it stands still, in words; NULL: it does not. Static */
+        uint64_t still_usec;  /* CLOCK_REALTIME, when that was seen last, or was over; 0: never */
+} PlHeld;
+
 /* How its course stands to what is kept outside. */
 typedef struct PlKept {
         bool remembered;
@@ -66,12 +74,13 @@ typedef struct PlPatient {
         uint64_t measured_usec; /* CLOCK_MONOTONIC, of the last verdict */
         bool replaced;          /* in the middle of a restart a new container came for it */
         PlKept kept;
-        uint64_t paused_usec; /* CLOCK_MONOTONIC, when that was seen first; 0: it is not */
+        PlHeld held;
         PlProbeKind kind;     /* PL_PROBE_NONE: not probed now */
         const char *unprobed; /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
         uint64_t wakeup_usec;    /* CLOCK_MONOTONIC */
-        bool heard, frozen;      /* a verdict of its probe since the last step; at its limit */
+        bool heard;              /* a verdict of its probe since the last step */
+        bool guest;              /* its network is another container's */
         PlComposed *compose;     /* NULL: not made by docker compose */
         const char *unreachable; /* it has lost its network, in words; static */
         PlLast last;
@@ -395,6 +404,9 @@ static bool is_run_again(const PlPatient *p) {
 /* A start that a limit of ours holds back may be over at any moment, and Docker's check tells only
  * what has changed. */
 #define SLOW_LOOK_USEC (10 * PL_USEC_PER_SEC)
+/* What a person has made stand still goes on without a word, as Docker's check does after a pause.
+ */
+#define LOOK_USEC (10 * PL_USEC_PER_SEC)
 
 /* Return: which limit of ours holds its start back, and how much; NULL: none does. */
 static const char *held_back_by(PlHealthd *h, PlPatient *p) {
@@ -408,6 +420,44 @@ static const char *held_back_by(PlHealthd *h, PlPatient *p) {
                 return NULL;
         now.usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         return pl_slow_take(&p->slow, &now);
+}
+
+/* Docker's last check began when nothing in the container could answer it. */
+static bool is_check_old(const PlPatient *p) {
+        return p->held.still_usec > 0 && p->facts.healthcheck.checked_usec <= p->held.still_usec;
+}
+
+/* Looked for only where something does not answer; it is what a restart must not end. */
+static void note_still(PlHealthd *h, PlPatient *p) {
+        bool fails = p->facts.healthcheck.status == PL_DOCKER_HEALTH_UNHEALTHY ||
+                     p->facts.healthcheck.status == PL_DOCKER_HEALTH_NOT_RUN ||
+                     (p->kind != PL_PROBE_NONE && p->health.last.kind == PL_VERDICT_SILENT);
+        bool was = p->held.still;
+
+        if (h->stale || !h->handlers->still || (!was && !fails))
+                return;
+        p->held.still = p->facts.phase == PL_PHASE_RUNNING
+                                        ? h->handlers->still(h->userdata, p->facts.main_pid, p->id)
+                                        : NULL;
+        if (was || p->held.still)
+                p->held.still_usec = pl_clock_usec(CLOCK_REALTIME);
+}
+
+/* The engine tells of its check when its word changes, and does not change it where it is unhealthy
+ * already. Return: when to look again; PL_TIME_INFINITY: there is no need. */
+static uint64_t look_again(PlHealthd *h, PlPatient *p, uint64_t now) {
+        bool unsure = p->facts.phase == PL_PHASE_RUNNING && !h->stale &&
+                      (p->facts.healthcheck.unsure ||
+                       (p->facts.healthcheck.status == PL_DOCKER_HEALTH_UNHEALTHY &&
+                        is_check_old(p)));
+
+        if (!unsure)
+                return p->held.still ? now + LOOK_USEC : PL_TIME_INFINITY;
+        if (now >= p->looked_usec + LOOK_USEC) {
+                h->handlers->doubted(h->userdata, p->id);
+                return now + LOOK_USEC;
+        }
+        return p->looked_usec + LOOK_USEC;
 }
 
 /* By itself, and not well: what it said last is the likeliest reason. */
@@ -436,10 +486,14 @@ static PlHealthFacts facts_of(PlHealthd *h, PlPatient *p, char ending[PL_HEALTH_
         f.stale = h->stale;
         f.probed = p->kind != PL_PROBE_NONE || p->unreachable;
         f.unreachable = p->unreachable;
-        f.paused_usec = p->paused_usec;
+        f.paused_usec = p->held.paused_usec;
+        f.still = p->held.still;
+        /* what was asked while nothing in it could answer */
+        if (f.docker == PL_DOCKER_HEALTH_UNHEALTHY && is_check_old(p))
+                f.docker = PL_DOCKER_HEALTH_NOT_RUN;
         f.started_usec = p->started_usec;
         f.oom_usec = p->oom_usec;
-        f.frozen = p->frozen;
+        f.frozen = p->held.frozen;
         f.ending = describe(p, &p->course.ending, ending);
         f.waits_for = wait.name;
         f.waits_state = wait.state;
@@ -457,9 +511,9 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
                 p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
         }
         if (c->phase != PL_PHASE_PAUSED)
-                p->paused_usec = 0;
-        else if (p->paused_usec == 0)
-                p->paused_usec = now_usec;
+                p->held.paused_usec = 0;
+        else if (p->held.paused_usec == 0)
+                p->held.paused_usec = now_usec;
         pl_inspected_take(&p->facts, c);
 }
 
@@ -500,7 +554,8 @@ static bool is_half_done(const PlRestart *r) {
         return pl_restart_is_under_way(r) && r->stage != PL_RESTART_DONE;
 }
 
-static void remember(PlHealthd *h, PlPatient *p, const PlCourse *before) {
+/* Return: 0, also where there is nothing to keep; negative errno: it is not kept. */
+static int remember(PlHealthd *h, PlPatient *p, const PlCourse *before) {
         bool concerned = is_concerned(p);
 
         if (h->awaited && is_half_done(&before->restart))
@@ -508,9 +563,9 @@ static void remember(PlHealthd *h, PlPatient *p, const PlCourse *before) {
         if (concerned && p->kept.recalled.ran_usec == 0)
                 p->course.proof = pl_health_proof(&p->health, p->facts.started_usec, p->kept.asked);
         if (!pl_course_has_moved(before, &p->course) || (!p->kept.remembered && !concerned))
-                return;
+                return 0;
         p->kept.remembered = true;
-        h->handlers->remember(h->userdata, p->id, &p->course);
+        return h->handlers->remember(h->userdata, p->id, &p->course);
 }
 
 /* --- from a container and its section to what is asked of it, and where --- */
@@ -525,6 +580,7 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
         if (policy && c->phase == PL_PHASE_RUNNING && c->pid > 0)
                 pl_place_find(c, netns, policy->kind, policy->port, &place);
         p->kind = place.kind;
+        p->guest = netns != NULL;
         p->kept.asked = 0;
         p->unprobed = place.why;
         if (p->compose && p->kind != PL_PROBE_NONE)
@@ -694,7 +750,11 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
         verb = pl_course_turn(&p->course, &rules, &f, now);
         if (verb == PL_RESTART_NOTHING)
                 return verb;
-        remember(h, p, &before);
+        /* what is stopped, and not written down, might stay down */
+        if (remember(h, p, &before) < 0 && verb == PL_RESTART_STOP) {
+                p->course = before;
+                return PL_RESTART_NOTHING;
+        }
         *ret = (PlHealthdRestart){
                 .reason = p->health.reason,
                 .n = pl_restart_count(&p->course.restart, &rules.budget, now.monotonic_usec) + 1,
@@ -972,8 +1032,10 @@ static bool step(PlHealthd *h, PlPatient *p) {
         bool served = p->health.state == PL_HEALTH_HEALTHY, changed;
         char ending[PL_HEALTH_REASON_MAX];
         PlHealthChange change;
-        PlHealthFacts f = facts_of(h, p, ending);
+        PlHealthFacts f;
 
+        note_still(h, p);
+        f = facts_of(h, p, ending);
         f.held = held_back_by(h, p);
         changed = pl_health_step(&p->health, &config, &f, now, &change);
         note_verdict(p, &f);
@@ -984,6 +1046,7 @@ static bool step(PlHealthd *h, PlPatient *p) {
                                                                now + PL_USEC_PER_SEC));
         if (f.held)
                 p->wakeup_usec = PL_MIN(p->wakeup_usec, now + SLOW_LOOK_USEC);
+        p->wakeup_usec = PL_MIN(p->wakeup_usec, look_again(h, p, now));
         pl_prober_hurry(h->prober, p->id, pl_health_hurry(&p->health));
         if (changed)
                 report(h, p, &f, &change);
@@ -1058,6 +1121,15 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
                 h->handlers->ollama(h->userdata, id, ollama);
 }
 
+static void on_unmet(void *userdata, const char *id, uint16_t port, PlVerdict *v) {
+        PlHealthd *h = userdata;
+        const PlPatient *p = pl_map_get(h->patients, id);
+
+        if (p && !h->stale && p->facts.phase == PL_PHASE_RUNNING && h->handlers->listens)
+                pl_listen_judge(h->handlers->listens(h->userdata, p->facts.main_pid, port), port,
+                                p->guest, v);
+}
+
 static void on_login(void *userdata, const char *id) {
         PlHealthd *h = userdata;
 
@@ -1073,7 +1145,11 @@ void pl_healthd_environment(PlHealthd *h, const char *id, char *const *environme
                                 pl_login_new(pl_probe_kind_info(p->kind)->word, environment));
 }
 
-static const PlProbeHandlers probe_handlers = { .verdict = on_verdict, .login = on_login };
+static const PlProbeHandlers probe_handlers = {
+        .verdict = on_verdict,
+        .unmet = on_unmet,
+        .login = on_login,
+};
 
 int pl_healthd_new(sd_event *event, const PlHealthdHandlers *handlers, void *userdata,
                    PlHealthd **ret) {
@@ -1299,9 +1375,9 @@ void pl_healthd_oom(PlHealthd *h, const char *id, pid_t victim, bool host) {
 void pl_healthd_frozen(PlHealthd *h, const char *id, bool frozen) {
         PlPatient *p = pl_map_get(h->patients, id);
 
-        if (!p || p->frozen == frozen)
+        if (!p || p->held.frozen == frozen)
                 return;
-        p->frozen = frozen;
+        p->held.frozen = frozen;
         step_and_tell(h, p);
 }
 

@@ -17,6 +17,7 @@
 #include "lib/health/no-restart.h"
 #include "lib/health/runs.h"
 #include "lib/health/slow.h"
+#include "lib/probe/listen.h"
 #include "lib/policy/document.h"
 #include "lib/probe/ollama.h"
 #include "probe/prober.h"
@@ -70,6 +71,9 @@ typedef struct PlHealthdHandlers {
         /* A probe has begun to fail. Inspect the container: its addresses may have changed, which
          * no event tells. */
         void (*doubted)(void *userdata, const char *id);
+        /* See pl_witness_still() and pl_witness_listens(). NULL: nobody knows. */
+        const char *(*still)(void *userdata, pid_t pid, const char *id);
+        PlListen (*listens)(void *userdata, pid_t pid, uint16_t port);
         /* What may hold it back while it starts; all but the time. NULL: not to be had. Return:
          * false: nor is it for this one. */
         bool (*slow)(void *userdata, const char *id, PlSlowReading *ret);
@@ -79,9 +83,9 @@ typedef struct PlHealthdHandlers {
          * there is none to be had. */
         void (*environment)(void *userdata, const char *id);
         /* What must outlive plimsolld: read once per container, written at each change. Return:
-         * false: nothing is kept, outputs are untouched. */
+         * false: nothing is kept, outputs are untouched; and 0, negative errno: it is not kept. */
         bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlCourse *ret);
-        void (*remember)(void *userdata, const char *id, const PlCourse *course);
+        int (*remember)(void *userdata, const char *id, const PlCourse *course);
         /* After pl_healthd_stop(): no restart is in the middle any more. Called from the loop, and
          * once unless that is called again; NULL: nobody waits. */
         void (*stopped)(void *userdata);

@@ -282,6 +282,9 @@ static void go_on(Probe *p, const PlVerdict *v, bool more) {
                 return;
         }
         first = p->first.kind == PL_VERDICT_NONE ? *v : p->first;
+        if (first.kind == PL_VERDICT_SILENT && p->prober->handlers->unmet)
+                p->prober->handlers->unmet(p->prober->userdata, p->id,
+                                           p->target.addresses.items[0].port, &first);
         finish(p, &first);
 }
 

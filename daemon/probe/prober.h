@@ -25,6 +25,10 @@ typedef struct PlProbeHandlers {
          * NULL but for Ollama; borrowed. */
         void (*verdict)(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                         const PlOllamaFacts *ollama);
+        /* Nobody was reached on a port of the container, though somebody should: is that proof of
+         * anything? The reason may be added to. No probe may be set or removed in here. NULL: it
+         * stands. */
+        void (*unmet)(void *userdata, const char *id, uint16_t port, PlVerdict *v);
         /* Its login is wanted: pl_prober_login(), at once or later. Called once; no probe may be
          * set or removed in here. NULL: there are none. */
         void (*login)(void *userdata, const char *id);

@@ -154,6 +154,10 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                 if (f->own)
                         (void)snprintf(buf, size, "plimsolld is restarting it");
                 break;
+        case PL_SIGN_PAUSED:
+                if (f->still)
+                        (void)snprintf(buf, size, "impaired: %s", f->still);
+                break;
         case PL_SIGN_CRASHING:
                 n = snprintf(buf, size,
                              "crash loop, it ended %u times in a row; last: ", f->crashes);
@@ -335,6 +339,8 @@ static PlRun run_of(const PlHealth *h, const PlHealthConfig *c, const PlHealthFa
         default:
                 break;
         }
+        if (f->still)
+                return PL_RUN_PAUSED;
         if (f->crashes > 0 && !f->stale)
                 return PL_RUN_LOOPS;
         return is_early(h, c, f, now) ? PL_RUN_EARLY : PL_RUN_RUNS;
@@ -396,7 +402,8 @@ static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealth
         if (f->stale && !f->probed)
                 return PL_SIGN_STALE;
         h->row = pl_judge(&known);
-        if (run == PL_RUN_EARLY)
+        /* what stands still answers nobody, and is as alive as before */
+        if (run == PL_RUN_EARLY || run == PL_RUN_PAUSED)
                 h->n_fail = h->n_silent = 0;
         /* that is why it does not start, or answers otherwise; whether it is dead is another matter
          */
@@ -414,8 +421,9 @@ static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealth
                 return up_sign(h, f, now);
         case PL_JUDGEMENT_IMPAIRED:
                 if (run == PL_RUN_PAUSED)
-                        return now < f->paused_usec + PL_HEALTH_PAUSE_USEC ? PL_SIGN_KEEP
-                                                                           : PL_SIGN_PAUSED;
+                        return !f->still && now < f->paused_usec + PL_HEALTH_PAUSE_USEC
+                                               ? PL_SIGN_KEEP
+                                               : PL_SIGN_PAUSED;
                 return h->n_part >= PL_HEALTH_CONFIRM ? PL_SIGN_PART : PL_SIGN_PART_ONCE;
         case PL_JUDGEMENT_STARTING:
                 return run == PL_RUN_RESTARTING ? PL_SIGN_RESTARTING : PL_SIGN_STARTING;

@@ -104,6 +104,8 @@ typedef struct PlHealthFacts {
         unsigned crashes;        /* ends in the crash window; 0: not looping */
         uint64_t oom_usec;       /* last OOM kill that the container survived; 0: none */
         uint64_t paused_usec;    /* since when it is paused; 0: it is not */
+        const char *still;       /* it stands still, and the engine has not paused it, in words;
+                                  * NULL: it does not */
         const char *unreachable; /* it is probed, and has lost its network, in words; NULL: no */
         const char *ending;      /* how it ended, in words; NULL: by exit_code */
         const char *held;        /* "CPUQuota=8% holds it back: …": a limit of ours; NULL: none */

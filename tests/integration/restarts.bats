@@ -7,7 +7,10 @@ setup_file() { engine_begin --images "busybox redis"; }
 teardown_file() { engine_end; }
 
 setup() { begin; }
-teardown() { end; }
+teardown() {
+    inside iptables -F OUTPUT || true
+    end
+}
 
 starts_of() { docker inspect -f '{{.State.StartedAt}}' "$1"; }
 
@@ -81,6 +84,44 @@ END
     [[ $(reason cache) == "killed on request (docker kill)"* ]]
     sleep 2
     [ "$(docker inspect -f '{{.State.Running}}' cache)" = false ]
+}
+
+@test "what is frozen, behind a firewall, moved to another network or was paused is told, and never restarted" {
+    local address freezer name
+    policy_is <<'END'
+[Service cache]
+Match=name:c-*
+ProbeInterval=1s
+ProbeTimeout=500ms
+ProbeFailures=2
+OnUnhealthy=restart
+END
+    docker run -d --name c-wall redis:debian >/dev/null
+    docker run -d --name c-ice redis:debian >/dev/null
+    docker run -d --name c-host redis:debian >/dev/null
+    docker run -d --name c-guest --network container:c-host redis:debian redis-server --protected-mode no --port 7001 >/dev/null
+    docker run -d --name c-nap --health-cmd true --health-interval 1s --health-retries 1 "$BB" sleep 1000 >/dev/null
+    daemon_begin
+    for name in wall ice host guest nap; do turns "c-$name" healthy; done
+    address=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' c-wall)
+    freezer=$(is_v2 && echo "$(group_of c-ice memory)/cgroup.freeze" || echo "$(group_of c-ice freezer)/freezer.state")
+    inside iptables -A OUTPUT -d "$address" -p tcp -j REJECT --reject-with tcp-reset
+    is_v2 && echo 1 >"$freezer" || echo FROZEN >"$freezer"
+    docker pause c-nap >/dev/null
+    docker restart c-host >/dev/null
+    for name in wall ice guest nap; do turns "c-$name" degraded; done
+    [[ $(reason c-wall) == "disputed: connection refused"*"it listens on port 6379 all the same: a firewall"* ]]
+    [[ $(reason c-ice) == "impaired: frozen by its cgroup's freezer"* ]]
+    [[ $(reason c-guest) == "disputed: connection refused"*"in a network that is no more: docker restart"* ]]
+    wait_until 20 gives unhealthy docker inspect -f '{{.State.Health.Status}}' c-nap
+    docker unpause c-nap >/dev/null
+    turns c-nap healthy
+    is_v2 && echo 0 >"$freezer" || echo THAWED >"$freezer"
+    inside iptables -F OUTPUT
+    turns c-ice healthy
+    turns c-wall healthy
+    heard c-guest 3
+    unsaid 'unhealthy|restarting it'
 }
 
 @test "the engine's own restart policy has the first word; a crash loop says why" {

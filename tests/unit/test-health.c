@@ -17,6 +17,7 @@
  *   Y         it exits with code 0, as the engine ends
  *   C         a crash loop is seen   K  it is over
  *   P r       it is paused, runs again             G  the engine restarts it
+ *   t y       it stands still, and is no more kept from running, without the engine's doing
  *   o         we are restarting it   O  … no more
  *   H S N     Docker says healthy, unhealthy, starting
  *   k         an OOM kill            f  it is frozen at its limit
@@ -114,6 +115,10 @@ static const struct {
         { "paused for a moment", "uuP..ruuP..ruuP..r", false, { 0 }, "h", "" },
         { "paused for a moment, again and again", "uuP.rP.rP.rP...ru", false, { 0 }, "hdh", "" },
         { "paused for a moment while it starts", ".P.rduu", false, { 0 }, "sh", "" },
+        { "frozen by hand", "uudtdddd", false, { 0 }, "hd", "frozen by its cgroup's freezer" },
+        { "frozen by hand, and thawed", "uudtddyduu", false, { 0 }, "hdh", "" },
+        { "frozen by hand, and silent after that", "uudtddyddd", false, { 0 }, "hdu", "refused" },
+        { "frozen by hand, Docker's check fails", "HtS", true, { 0 }, "hd", "frozen by its" },
         { "its network is lost", "uuv", false, { 0 }, "hd", "disputed: unreachable: no network" },
         { "its network is lost, Docker's check passes", "uuHv", false, { 0 }, "hd", "disputed: unreachable" },
         { "its network is lost, Docker's check fails", "uuHSv", false, { 0 }, "hd",
@@ -252,6 +257,8 @@ static void act(World *w, char c) {
         case 'K': f->crashes = 0; break;
         case 'P': f->phase = PL_PHASE_PAUSED; f->paused_usec = w->now; break;
         case 'r': f->phase = PL_PHASE_RUNNING; f->paused_usec = 0; break;
+        case 't': f->still = "frozen by its cgroup's freezer"; break;
+        case 'y': f->still = NULL; break;
         case 'c': f->phase = PL_PHASE_CREATED; break;
         case 'v': f->unreachable = "unreachable: no network"; pl_health_cut_off(&w->health); break;
         case 'V': f->unreachable = NULL; break;
@@ -516,6 +523,9 @@ static const struct {
         { "stopped by a person", "uDB", false, false, false },
         { "paused for a moment", "uDP", false, true, false },
         { "paused", "uDP...", false, false, false },
+        { "silent, and stands still", "uDt", false, false, false },
+        { "stands still, Docker's check fails", "HtS", true, false, false },
+        { "stood still, and the silence of that time", "utDy", false, false, false },
         { "crash loop, runs just now", "EREREC.R", false, false, false },
         { "crash loop, ended", "EREREC.", false, true, true },
         { "crash loop of a job, ended", "1EREREC.", false, true, false },

@@ -110,14 +110,23 @@ static uint64_t realtime(void) {
 }
 
 /* A restart that is over explains nothing that comes later, to the next plimsolld neither. */
-static void on_remember(void *userdata, const char *id, const PlCourse *c) {
+static int remembering; /* what comes of it */
+
+static int on_remember(void *userdata, const char *id, const PlCourse *c) {
         if (c->restart.stage == PL_RESTART_IDLE && c->ending.own.usec > 0)
                 ck_assert_uint_le(c->ending.own.until_usec, realtime() + SEC / 10);
         kept = *c;
         kept_any = true;
+        return remembering;
 }
 
 static void on_touched(void *userdata) {}
+
+static const char *still; /* the container stands still, in words */
+
+static const char *on_still(void *userdata, pid_t pid, const char *id) {
+        return still;
+}
 
 static const PlHealthdHandlers handlers = {
         .changed = on_changed,
@@ -127,6 +136,7 @@ static const PlHealthdHandlers handlers = {
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
         .doubted = on_doubted,
+        .still = on_still,
         .recall = on_recall,
         .remember = on_remember,
         .touched = on_touched,
@@ -216,6 +226,8 @@ static void answered(unsigned i, int error) {
 static void setup(void) {
         news[0] = '\0';
         n_again = 0;
+        still = NULL;
+        remembering = 0;
         started_usec = realtime() - 60 * SEC;
         for (unsigned i = 0; i < RUNS_MAX; i++) {
                 containers[i] = (PlContainer){ .name = (char *)"a",
@@ -733,6 +745,44 @@ START_TEST(proof_outlives_plimsolld) {
 }
 END_TEST
 
+/* What is stopped, and not written down, might stay down. */
+START_TEST(nothing_is_stopped_that_is_not_written_down) {
+        containers[0].host.auto_remove = false;
+        fails(0);
+        remembering = -ENOSPC;
+        ck_assert(!begin_restart(0));
+        answered(0, -ECANCELED);
+        remembering = 0;
+        run_for(2 * SEC);
+        ck_assert_uint_eq(n_asked[0], 2);
+        ck_assert(begin_restart(0));
+}
+END_TEST
+
+/* Docker's check fails while nothing in it can answer; and a check that began then is no proof
+ * when that is over. */
+START_TEST(stands_still) {
+        PlHealthdView v;
+
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        still = "frozen";
+        containers[0].healthcheck.checked_usec = realtime();
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        run_for(SEC / 10);
+        ck_assert(pl_healthd_get(healthd, containers[0].id, &v));
+        ck_assert_str_eq(v.reason, "impaired: frozen");
+        still = NULL;
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        run_for(SEC / 10);
+        ck_assert_uint_eq(n_asked[0], 0);
+        if (_i)
+                containers[0].healthcheck.checked_usec = realtime();
+        runs(0, PL_DOCKER_HEALTH_UNHEALTHY);
+        run_for(SEC / 10);
+        ck_assert_uint_eq(n_asked[0], _i);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("restarts");
 
@@ -754,6 +804,8 @@ int main(void) {
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
         tcase_add_loop_test(t, proof_outlives_plimsolld, 0, 2);
+        tcase_add_test(t, nothing_is_stopped_that_is_not_written_down);
+        tcase_add_loop_test(t, stands_still, 0, 2);
         tcase_add_test(t, a_job_is_done_again);
         tcase_add_test(t, a_start_is_told_by_what_comes_of_it);
         tcase_add_loop_test(t, ended_unseen, 0, (int)PL_ARRAY_SIZE(unseen));

@@ -81,7 +81,14 @@ static void on_verdict(void *userdata, const char *id, const PlVerdict *v, uint6
         n_verdicts++;
 }
 
-static const PlProbeHandlers handlers = { .verdict = on_verdict };
+static uint16_t unmet_port; /* on which nobody was reached; 0: somebody was */
+
+static void on_unmet(void *userdata, const char *id, uint16_t port, PlVerdict *v) {
+        unmet_port = port;
+        pl_verdict_add(v, "; but");
+}
+
+static const PlProbeHandlers handlers = { .verdict = on_verdict, .unmet = on_unmet };
 
 static void on_answered(void *userdata, const char *id, const PlVerdict *v, uint64_t latency_usec,
                         const PlTrace *trace) {
@@ -127,6 +134,7 @@ static void probe(PlProbeKind kind, bool dead) {
                                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                                .sin_port = htons(service.port) };
         to.items[0].size = sizeof(struct sockaddr_in);
+        to.items[0].port = service.port;
         if (dead) {
                 to.items[1] = to.items[0];
                 to.items[0].in.sin_port = htons(1);
@@ -266,6 +274,23 @@ START_TEST(removed_meanwhile) {
 }
 END_TEST
 
+/* Who was not there is asked about; who was, is not. */
+START_TEST(nobody_was_reached) {
+        unmet_port = 0;
+        service_begin("+PONG\r\n");
+        if (_i) {
+                sd_event_source_disable_unref(service.source);
+                service.source = NULL;
+                (void)close(service.fd);
+                service.fd = -EBADF;
+        }
+        probe(PL_PROBE_REDIS, false);
+        ck_assert_int_eq(last_verdict.kind, _i ? PL_VERDICT_SILENT : PL_VERDICT_UP);
+        ck_assert_uint_eq(unmet_port, _i ? service.port : 0);
+        ck_assert_int_eq(strstr(last_verdict.reason, "; but") != NULL, _i);
+}
+END_TEST
+
 START_TEST(freed_meanwhile) {
         service_begin("+PONG\r\n");
         probe(PL_PROBE_HTTP, false);
@@ -287,6 +312,7 @@ int main(void) {
         tcase_add_test(t, rarely);
         tcase_add_test(t, rarely_without_an_answer);
         tcase_add_test(t, removed_meanwhile);
+        tcase_add_loop_test(t, nobody_was_reached, 0, 2);
         tcase_add_test(t, freed_meanwhile);
         return run_case(t);
 }
