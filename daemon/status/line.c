@@ -17,8 +17,11 @@
  * after the last time. */
 #define TRIM_AFTER      64
 #define TRIM_EVERY_USEC (10 * PL_USEC_PER_SEC)
-/* A burst of changes makes one status line. */
-#define REFRESH_DELAY_USEC (50 * PL_USEC_PER_MSEC)
+/* A burst of changes makes one status line; where there is much to count it takes its twentieth
+ * part of the time at most. */
+#define REFRESH_DELAY_USEC     (50 * PL_USEC_PER_MSEC)
+#define REFRESH_DELAY_MAX_USEC PL_USEC_PER_SEC
+#define REFRESH_SHARE          20
 
 struct PlStatusLine {
         sd_event *event;
@@ -28,6 +31,7 @@ struct PlStatusLine {
         sd_event_source *watchdog;
         uint64_t watchdog_usec; /* WATCHDOG_USEC; 0: none */
         char *sent;             /* last STATUS= */
+        uint64_t cost_usec;     /* of making it */
         bool ready_sent, stopped;
         unsigned trimmed_churn; /* the registry's count when memory was given back last */
         uint64_t trimmed_usec;  /* when that was; 0: never yet */
@@ -61,10 +65,12 @@ static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         PlStatusLine *l = userdata;
         const PlRegistry *g = l->from->registry;
+        uint64_t begun_usec = pl_clock_usec(CLOCK_MONOTONIC);
         _cleanup_free_ char *line = pl_snapshot_line(l->from);
         /* An absent engine is no reason to hang a boot: plimsolld is ready to wait for it. */
         bool ready = !l->ready_sent && (g->synced || g->engine_error);
 
+        l->cost_usec = pl_clock_usec(CLOCK_MONOTONIC) - begun_usec;
         trim_when_quiet(l);
         if (!line)
                 return 0;
@@ -84,11 +90,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 void pl_status_line_refresh(PlStatusLine *l) {
         int enabled = SD_EVENT_OFF;
+        uint64_t delay;
 
         if (!l || l->stopped ||
             (sd_event_source_get_enabled(l->timer, &enabled), enabled != SD_EVENT_OFF))
                 return;
-        (void)sd_event_source_set_time_relative(l->timer, REFRESH_DELAY_USEC);
+        delay = PL_MIN(l->cost_usec * REFRESH_SHARE, (uint64_t)REFRESH_DELAY_MAX_USEC);
+        delay = PL_MAX(delay, (uint64_t)REFRESH_DELAY_USEC);
+        (void)sd_event_source_set_time_relative(l->timer, delay);
         (void)sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
 }
 
