@@ -9,7 +9,8 @@ usage: scale.py [N…]      (default 100 1000 5000)
            bare loop loses as well (cgroup v1 walks all groups of the host at each write of a quota)
   memory   RssAnon with 1,000. goal: at most 10 MiB (cAdvisor with 200: 92 MiB)
   flood    10,000 start and die events in bursts: no end state missed, memory bounded.
-           goal: at most 3 x the CPU of a bare C loop
+           goal: at most 3 x the CPU of a bare C loop. What is known of the services is written
+           afterwards, ten files a second: those of the seconds until it is idle are in it
 """
 import json
 import os
