@@ -171,7 +171,9 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     show eater | jq -r '.remembered[]'
     show eater | jq -r '.remembered[0]' | grep -qE '^killed 2 times in .* at 48.0M; peak before each 4[0-9.]+M'
     ctl why eater | grep -q '^eater ended '
-    jq -e '.version == 1 and .oom.total == 2 and (.ends | length) >= 1' "$T"/state/services/*eater-*.json
+    # … a second after the kills at the latest
+    wait_until 5 jq -e '.version == 1 and .oom.total == 2 and (.ends | length) >= 1' \
+        "$T"/state/services/*eater-*.json
     # made anew under the same name, with more memory
     docker run -d --name eater "$BB" sleep 100000 >/dev/null
     wait_until 5 gives running status_of eater .phase
