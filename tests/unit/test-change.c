@@ -44,12 +44,16 @@ static bool long_end(void) {
 }
 
 static bool same_end(void) {
-        return an_end(T, 10) & !an_end(T + 1, 10);
+        bool first = an_end(T, 10), again = an_end(T + 1, 10);
+
+        return first && !again;
 }
 
 static bool three_ends(void) {
-        return an_end(T, 10) & an_end(T + 3 * PL_USEC_PER_SEC, 20) &
-               an_end(T + 6 * PL_USEC_PER_SEC, 30);
+        bool first = an_end(T, 10), second = an_end(T + 3 * PL_USEC_PER_SEC, 20);
+        bool third = an_end(T + 6 * PL_USEC_PER_SEC, 30);
+
+        return first && second && third;
 }
 
 static bool kills(void) {
