@@ -48,6 +48,19 @@ static void explain_end(const PlHealthFacts *f, char *buf, size_t size) {
                 (void)snprintf(buf, size, "exited with code %d", f->exit_code);
 }
 
+/* Of one that has been started again, the engine tells no exit code any more, and says 0. */
+static void explain_last(const PlHealthFacts *f, char *buf, size_t size) {
+        int n;
+
+        if (f->phase == PL_PHASE_RUNNING && (!f->ending || !*f->ending)) {
+                (void)snprintf(buf, size, "it runs again");
+                return;
+        }
+        n = snprintf(buf, size, "last: ");
+        if (n > 0 && (size_t)n < size)
+                explain_end(f, buf + n, size - (size_t)n);
+}
+
 /* What its probe heard, or Docker's check says; how often. */
 static void explain_evidence(const PlHealth *h, const PlHealthFacts *f, char *buf, size_t size) {
         char times[32] = "";
@@ -159,10 +172,9 @@ static void explain_sign(const PlHealth *h, const PlHealthFacts *f, PlHealthSign
                         (void)snprintf(buf, size, "impaired: %s", f->still);
                 break;
         case PL_SIGN_CRASHING:
-                n = snprintf(buf, size,
-                             "crash loop, it ended %u times in a row; last: ", f->crashes);
+                n = snprintf(buf, size, "crash loop, it ended %u times in a row; ", f->crashes);
                 if (n > 0 && (size_t)n < size)
-                        explain_end(f, buf + n, size - (size_t)n);
+                        explain_last(f, buf + n, size - (size_t)n);
                 break;
         case PL_SIGN_STARTING:
                 explain_start(h, f, buf, size);

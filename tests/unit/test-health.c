@@ -110,6 +110,8 @@ static const struct {
         { "removed", "uuX", false, { 0 }, "ha", "no such container" },
         { "restarted by the engine", "uuGRu", false, { 0 }, "hsh", "" },
         { "crash loop", "uuEGREGREC.RuuuK", false, { 0 }, "hususuh", "" },
+        { "crash loop, ended", "uuEGREGREC.", false, { 0 }, "hususu", "in a row; last: exited with code 3" },
+        { "crash loop, runs again", "uuEGREGREC.R.", false, { 0 }, "hususu", "in a row; it runs again" },
         { "paused", "uuP...ru", false, { 0 }, "hdh", "" },
         { "paused, one failure after", "uuP...rd", false, { 0 }, "hdh", "" },
         { "paused for a moment", "uuP..ruuP..ruuP..r", false, { 0 }, "h", "" },
