@@ -89,7 +89,8 @@ static void keep_swap(const PlEnforcer *e, const PlHeld *h, PlLimits *want) {
             h->restoring & (1U << PL_RESOURCE_MEMORY_MAX) ||
             e->mounts->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1)
                 return;
-        own = pl_state_swap_allowance(&h->originals.state);
+        own = pl_state_swap_allowance(&h->originals.state,
+                                      e->mounts->hierarchy[PL_CONTROLLER_MEMORY]);
         if (own.set && own.number != PL_UNLIMITED)
                 *swap = own;
 }

@@ -234,6 +234,8 @@ void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event) {
                         h->told.events_due = 0;
                         h->told.others_usec = now;
                         h->originals.accepted = false; /* it may show theirs */
+                        if (now <= h->told.events_until_usec)
+                                pl_state_doubt(&h->originals.state);
                         pl_held_forget_told(h);
                 }
                 h->fresh = false;

@@ -66,7 +66,8 @@ static const PlValue *engine_value(const PlEnforcer *e, const PlHeld *h, PlResou
                                    PlValue *fallback) {
         if (r == PL_RESOURCE_MEMORY_SWAP_MAX && swap_goes_along(h) &&
             !(h->restoring & (1U << PL_RESOURCE_MEMORY_MAX))) {
-                *fallback = pl_state_swap_allowance(&h->originals.state);
+                *fallback = pl_state_swap_allowance(&h->originals.state,
+                                                    e->mounts->hierarchy[PL_CONTROLLER_MEMORY]);
                 return fallback->set ? fallback : NULL;
         }
         if (r == PL_RESOURCE_MEMORY_SWAP_MAX && swap_goes_along(h)) {
@@ -166,6 +167,9 @@ static void settle_restored(PlEnforcer *e, PlHeld *h) {
         h->told.settle_looked = false;
         if (h->cgroup)
                 done &= h->truth.as_wanted | ~h->reading.supported;
+        if (h->retry.refused & (1U << PL_RESOURCE_MEMORY_SWAP_MAX)) /* the sum, which is its other
+                                                                       half on v1 */
+                done &= ~(1U << PL_RESOURCE_MEMORY_MAX);
         for (PlResource r = 0; has_scope(e, h) && r < _PL_RESOURCE_N; r++)
                 if (pl_held_has_error(h, 1U << r, PL_OWNER_SYSTEMD))
                         done &= ~(1U << r); /* the sweep tells it again */

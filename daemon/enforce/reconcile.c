@@ -589,8 +589,12 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                 pl_registry_inspect(e->registry, h->subject);
                 return;
         }
-        h->reading.usual_swap = pl_state_swap_allowance(&h->originals.state);
+        h->reading.usual_swap = pl_state_swap_allowance(&h->originals.state,
+                                                        e->mounts->hierarchy[PL_CONTROLLER_MEMORY]);
         h->reading.usual_period_usec = quota_period(h);
+        retry_busy(e, h);
+        h->reading.restores_memory = h->restoring & (1U << PL_RESOURCE_MEMORY_MAX);
+        h->reading.refused_memory = h->retry.refused & (1U << PL_RESOURCE_MEMORY_MAX);
         r = pl_plan_limits(&h->want, &h->reading,
                            h->service ? h->service->shrink_mode : PL_SHRINK_SAFE, &h->squeeze,
                            e->registry->options.host.page_bytes, &plan);
@@ -598,8 +602,7 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
                 return;
         h->truth.cannot = cannot_of(&plan);
         note_held(e, h);
-        retry_busy(e, h);
-        left = leave_out(e, h, &plan);
+        left = leave_out(e, h, &plan) | (h->retry.refused & pl_held_lacking(h));
         act(e, h, &plan);
         pl_echo_looked(e, h);
         pl_news_say(e, h);

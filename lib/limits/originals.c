@@ -323,6 +323,9 @@ static int replace(PlValue *to, const PlValue *from) {
 static int keep_as_told(PlContainerState *s, PlResource r, const PlValue *now) {
         const PlValue fresh = pl_resource_fresh(r);
 
+        s->guessed &= ~BIT(r);
+        if (s->engine_asked.v[r].set && !is_that(r, &s->engine_asked.v[r], now))
+                s->guessed |= BIT(r);
         unset(&s->engine_asked.v[r]);
         if (same_effect(r, now, &s->engine_original.v[r]))
                 unset(&s->engine_told.v[r]);
@@ -399,6 +402,22 @@ static int swap_of_own_sum(const PlContainerState *s, const PlLimits *now, PlVal
         return 1;
 }
 
+/*
+ * Whoever raises or lowers memory and finds another sum afterwards has said that sum, too. So what
+ * is left for swap is theirs, even where it is as much as ours.
+ */
+static bool is_their_sum(const PlContainerState *s, const PlLimits *now) {
+        const PlResource m = PL_RESOURCE_MEMORY_MAX, w = PL_RESOURCE_MEMORY_SWAP_MAX;
+        const PlValue *before =
+                        s->engine_told.v[m].set ? &s->engine_told.v[m] : &s->engine_original.v[m];
+
+        return s->version != 1 && now->v[m].set && now->v[w].set &&
+               (s->engine_told.v[w].set || s->engine_asked.v[w].set) &&
+               !is_that(m, &s->engine_asked.v[m], &now->v[m]) &&
+               !same_effect(m, &now->v[m], before) &&
+               sum_of(&now->v[m], &now->v[w]) != sum_of(expected(s, m), expected(s, w));
+}
+
 static int learn_period(PlContainerState *s, uint64_t now_usec) {
         PlQuotaPeriod *p = &s->period;
 
@@ -416,9 +435,12 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
         int changed = s->version == 1, k;
         PlValue swap;
         bool is_own = !answered && swap_of_own_sum(s, now, &swap);
+        bool is_theirs = !answered && !is_own && is_their_sum(s, now);
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
-                k = learn_value(s, r, &now->v[r], answered);
+                k = is_theirs && r == PL_RESOURCE_MEMORY_SWAP_MAX
+                                    ? keep_as_original(s, r, &now->v[r])
+                                    : learn_value(s, r, &now->v[r], answered);
 
                 /* what it has is ours, and what it would have without us is the original */
                 if (is_own && r == PL_RESOURCE_MEMORY_SWAP_MAX && k >= 0) {
@@ -431,7 +453,8 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
                 changed = PL_MAX(changed, k);
         }
         s->version = PL_STATE_VERSION;
-        /* the first sight of it; what is ours in there has an original instead */
+        /* the first sight of it; what is ours in there has an original instead. A weight that
+         * everybody has may be what an older record gave back, so it is nobody's word */
         for (PlResource r = 0; r < _PL_RESOURCE_N && !s->created_known; r++)
                 if (replace(&s->created.v[r], &s->engine_original.v[r]) < 0)
                         return -ENOMEM;
@@ -454,6 +477,13 @@ int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after
         if (period_usec != s->period.engine_original_usec)
                 s->period.engine_told_usec = period_usec;
         return 0;
+}
+
+void pl_state_doubt(PlContainerState *s) {
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (s->guessed & BIT(r))
+                        unset(&s->engine_told.v[r]);
+        s->guessed = 0;
 }
 
 int pl_state_answered(PlContainerState *s, bool taken) {
@@ -520,14 +550,15 @@ static uint32_t left_over(const PlContainerState *s, uint64_t tasks) {
 }
 
 int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks) {
-        uint32_t captured;
+        uint32_t captured, old = s->run_usec == 0 ? pl_state_captured(s) : 0;
 
         if (run_usec == s->run_usec)
                 return 0;
         s->managed |= left_over(s, tasks);
-        captured = pl_state_captured(s);
-        /* version 1 did not tell runs apart */
-        for (PlResource r = 0; r < _PL_RESOURCE_N && s->run_usec > 0; r++) {
+        /* what was captured before any run, or by version 1, which did not tell them apart, stays
+         */
+        captured = pl_state_captured(s) & ~old;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 const PlValue *engine = &s->engine_original.v[r];
 
                 if (!(captured & BIT(r)) ||
@@ -536,18 +567,23 @@ int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks) {
                 if (replace(&s->original.v[r], engine) < 0)
                         return -ENOMEM;
         }
-        if (s->run_usec > 0 && captured & BIT(PL_RESOURCE_CPU_QUOTA))
+        if (captured & BIT(PL_RESOURCE_CPU_QUOTA))
                 s->period.original_usec =
                                 s->period.engine_original_usec ?: PL_QUOTA_PERIOD_DEFAULT_USEC;
         s->run_usec = run_usec;
-        return captured != 0;
+        return pl_state_captured(s) != 0;
 }
 
-PlValue pl_state_swap_allowance(const PlContainerState *s) {
+PlValue pl_state_swap_allowance(const PlContainerState *s, PlHierarchy memory) {
         const PlValue *swap = &s->original.v[PL_RESOURCE_MEMORY_SWAP_MAX];
+        const PlValue *engine = &s->engine_original.v[PL_RESOURCE_MEMORY_SWAP_MAX];
 
         if (!(pl_state_captured(s) & BIT(PL_RESOURCE_MEMORY_SWAP_MAX)))
                 return (PlValue){ 0 };
+        /* systemd is not told a limit of nothing, and so takes it away */
+        if (memory == PL_HIERARCHY_V2 && engine->set &&
+            (!swap->set || swap->number == PL_UNLIMITED))
+                swap = engine;
         return (PlValue){ .set = true, .number = swap->set ? swap->number : PL_UNLIMITED };
 }
 

@@ -39,6 +39,8 @@ typedef struct PlContainerState {
         bool created_known;   /* false: it was not seen yet */
         PlLimits engine_told; /* what HostConfig shows that is ours; unset: nothing that was told */
         PlLimits engine_asked; /* told, and not yet seen in HostConfig: a crash may lie between */
+        uint32_t guessed;      /* mask: what was told is not what was asked for, but what HostConfig
+                                * showed after that. Not on disk */
         PlQuotaPeriod period;
         PlValue squeeze_high; /* memory.high before a squeeze borrowed it; unset: none has */
 } PlContainerState;
@@ -101,6 +103,10 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
 int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after,
                  uint64_t period_usec);
 
+/** pl_state_doubt() - somebody else has told the engine something just now: what is only guessed to
+ * be ours is theirs, and the next pl_state_learn() takes it for that. */
+void pl_state_doubt(PlContainerState *s);
+
 /** pl_state_answered() - the engine has taken what it was asked for (nobody will look at HostConfig
  * any more), or has refused all of it. Return: 0, -ENOMEM. */
 int pl_state_answered(PlContainerState *s, bool taken);
@@ -129,8 +135,10 @@ int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *readin
 int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks);
 
 /** pl_state_swap_allowance() - how much swap goes along with a memory limit when the policy says
- * nothing of swap: as much as before plimsoll, for every owner. Return: unset: not on record. */
-PlValue pl_state_swap_allowance(const PlContainerState *s);
+ * nothing of swap: as much as before plimsoll, for every owner. On v2 that is what HostConfig says
+ * where the kernel has no limit (moby#51446). @memory: the hierarchy. Return: unset: not on record.
+ */
+PlValue pl_state_swap_allowance(const PlContainerState *s, PlHierarchy memory);
 
 /** pl_state_is_needed() - is anything of ours left somewhere, that the record tells from others'?
  */

@@ -192,8 +192,10 @@ static int plan_memory_v1(Planner *p) {
         const PlValue *want = &p->want.v[PL_RESOURCE_MEMORY_MAX];
         const PlValue *want_swap = &p->want.v[PL_RESOURCE_MEMORY_SWAP_MAX];
         uint64_t was = number_of(in_force(p, PL_RESOURCE_MEMORY_MAX), PL_UNLIMITED);
-        uint64_t limit = want->set ? want->number : was, memsw;
-        bool write_limit = differs(p, PL_RESOURCE_MEMORY_MAX), write_memsw;
+        bool may_limit = want->set && !p->have->refused_memory, write_memsw;
+        bool write_limit = may_limit && differs(p, PL_RESOURCE_MEMORY_MAX);
+        bool restores_sum = p->have->restores_memory && p->have->usual_swap.set;
+        uint64_t limit = may_limit ? want->number : was, memsw;
         size_t first = p->plan->n_steps;
         int r;
 
@@ -209,7 +211,8 @@ static int plan_memory_v1(Planner *p) {
                 first++;
         }
         memsw = memsw_target(p, limit);
-        write_memsw = (write_limit || want_swap->set) && memsw != p->have->memsw_bytes;
+        write_memsw = (write_limit || want_swap->set || restores_sum) &&
+                      memsw != p->have->memsw_bytes;
 
         if (write_memsw && memsw > p->have->memsw_bytes) {
                 r = plan_memsw(p, limit, memsw);
@@ -232,15 +235,25 @@ static int plan_memory_v1(Planner *p) {
         return 0;
 }
 
-/* memory.high as it should be when no squeeze holds it. */
+/* memory.high as it should be when no squeeze holds it. What a squeeze has borrowed it for was
+ * nobody's value. */
 static int plan_high(Planner *p, const PlSqueeze *squeeze) {
+        const PlResource high = PL_RESOURCE_MEMORY_HIGH;
         PlValue back = { .set = true, .number = squeeze->high_before };
+        const PlValue *value = p->want.v[high].set ? &p->want.v[high] : &back;
+        PlStep *step = &p->plan->steps[p->plan->n_steps];
+        int r;
 
-        if (p->want.v[PL_RESOURCE_MEMORY_HIGH].set || !squeeze->high_held)
-                return plan_plain(p, PL_RESOURCE_MEMORY_HIGH);
-        if (pl_value_equal(&back, in_force(p, PL_RESOURCE_MEMORY_HIGH)))
+        if (!squeeze->high_held)
+                return plan_plain(p, high);
+        if (pl_value_equal(value, in_force(p, high)) || !is_supported(p->have, high))
                 return 0;
-        return add_write(p, PL_RESOURCE_MEMORY_HIGH, &back);
+        r = add_write(p, high, value);
+        if (r == 0) {
+                step->before = back;
+                step->number_before = back.number;
+        }
+        return r;
 }
 
 /* Is the last round's yield too small to go on? A busy container must not keep us squeezing for
@@ -278,21 +291,23 @@ static int plan_squeeze_step(Planner *p, uint64_t current, uint64_t target) {
 static int plan_squeeze(Planner *p, const PlSqueeze *squeeze, uint64_t target) {
         uint64_t current = p->have->memory_current_bytes;
         PlSqueeze *next = &p->plan->squeeze;
+        bool stalls = is_stall(squeeze, current, target);
         const char *why = NULL;
         int r;
 
         *next = *squeeze;
+        if (squeeze->stalled >= PL_SQUEEZE_STALLS_MAX && squeeze->rounds > 0 && !stalls)
+                next->stalled = PL_SQUEEZE_STALLS_MAX - 1; /* it fell by itself: once more */
         if (current == PL_UNLIMITED)
                 why = "memory in use is unknown, and a limit below it would kill";
         else if (!p->have->has_reclaim && !is_supported(p->have, PL_RESOURCE_MEMORY_HIGH))
                 why = "more memory is in use, and this kernel offers no way to reclaim it";
         else if (squeeze->refused)
                 why = "more memory is in use, and the kernel refuses to reclaim it";
-        else if (squeeze->stalled >= PL_SQUEEZE_STALLS_MAX)
+        else if (next->stalled >= PL_SQUEEZE_STALLS_MAX)
                 why = "more memory is in use than can be reclaimed";
         else {
-                next->stalled = is_stall(squeeze, current, target) ? squeeze->stalled + 1
-                                                                   : squeeze->stalled;
+                next->stalled += stalls;
                 if (next->stalled >= PL_SQUEEZE_STALLS_MAX)
                         why = "more memory is in use than can be reclaimed";
         }

@@ -29,6 +29,10 @@ typedef struct PlReading {
         uint64_t memsw_bytes; /* v1: memory.memsw.limit_in_bytes; in_force has the difference */
         PlValue usual_swap;   /* v1, from the caller: the swap allowance from before plimsoll, kept
                                * when MemoryMax alone is written; unset: the one in force */
+        bool restores_memory; /* v1, from the caller: MemoryMax is given back, and the sum of the
+                               * two along with it, also where only that is not as it was */
+        bool refused_memory;  /* v1, from the caller: the kernel does not take MemoryMax for now, so
+                               * the sum goes by the one in force */
         uint64_t cpu_period_usec;   /* of the quota in force; 0: unknown */
         uint64_t usual_period_usec; /* from the caller: of the policy, or of a quota that is given
                                      * back along with its period; 0: any period is as good */

@@ -63,16 +63,25 @@ static bool lowers_memory(const PlValue *memory, const PlReading *have, uint64_t
         return v.number < in_force->number;
 }
 
+/* The engine would write it along with swap, and nobody has asked for that. */
+static bool moves_memory(const PlValue *memory, const PlReading *have, uint64_t page) {
+        PlLimits only = { 0 };
+
+        only.v[PL_RESOURCE_MEMORY_MAX] = *memory;
+        return have->in_force.v[PL_RESOURCE_MEMORY_MAX].set &&
+               pl_plan_drift(&only, have, page) & BIT(PL_RESOURCE_MEMORY_MAX);
+}
+
 uint32_t pl_tell_withheld_from_engine(const PlLimits *told, const PlLimits *engine,
                                       const PlReading *have, uint32_t withheld, uint64_t page) {
         const PlValue *memory = &told->v[PL_RESOURCE_MEMORY_MAX];
+        bool waits = withheld & TOLD_TOGETHER;
 
         if (!(mask_of(told) & TOLD_TOGETHER))
                 return withheld;
-        if (!memory->set)
-                memory = &engine->v[PL_RESOURCE_MEMORY_MAX];
-        if (withheld & TOLD_TOGETHER ||
-            (have && !has_it(told, engine) && lowers_memory(memory, have, page)))
-                withheld |= TOLD_TOGETHER;
-        return withheld;
+        if (have && !has_it(told, engine))
+                waits = waits || (memory->set ? lowers_memory(memory, have, page)
+                                              : moves_memory(&engine->v[PL_RESOURCE_MEMORY_MAX],
+                                                             have, page));
+        return waits ? withheld | TOLD_TOGETHER : withheld;
 }

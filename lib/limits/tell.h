@@ -49,7 +49,8 @@ uint32_t pl_tell_harsh(void);
  * @withheld: from pl_tell_withheld()
  *
  * Its own original can be lower than what the kernel had before plimsoll, because somebody had
- * raised that by hand. It must wait until the container does not run.
+ * raised that by hand. It must wait until the container does not run. So must a swap limit alone,
+ * where memory is another in the kernel than the engine would write.
  *
  * Return: mask of 1 << PlResource.
  */

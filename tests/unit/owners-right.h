@@ -26,6 +26,8 @@ typedef struct Policy {
         uint32_t mask;
         uint64_t number[_PL_RESOURCE_N], period_usec;
         char cpus[24];
+        bool kills;    /* ShrinkMode=kill */
+        bool defaults; /* it stands in [Defaults], which spare what the creator has said */
 } Policy;
 
 /* Any of these is right. */
@@ -44,8 +46,10 @@ enum {
 
 static struct {
         uint64_t seed, random;
-        Host truth;     /* HostConfig as it would be without plimsoll */
-        Host persons;   /* and with what persons changed while plimsoll held it as well */
+        Host truth;   /* HostConfig as it would be without plimsoll */
+        Host persons; /* and with what persons changed while plimsoll held it as well */
+        Host seen[8]; /* HostConfig, as a plimsolld without a record may have seen it first */
+        unsigned n_seen;
         Scope scope[2]; /* systemd's properties without plimsoll, of each of them */
         Options kernel[_PL_RESOURCE_N];
         Options by_hand[_PL_RESOURCE_N]; /* in this run; systemd may have been told it */
@@ -456,6 +460,8 @@ static size_t policy_lines(const Policy *p, char *text, size_t size) {
                 else
                         n += (size_t)snprintf(text + n, size - n, "%" PRIu64 "\n", p->number[r]);
         }
+        if (p->kills)
+                n += (size_t)snprintf(text + n, size - n, "ShrinkMode=kill\n");
         if (p->period_usec)
                 n += (size_t)snprintf(text + n, size - n, "CPUQuotaPeriodSec=%" PRIu64 "us\n",
                                       p->period_usec);
@@ -470,15 +476,32 @@ static PlPolicy *parse_policy(const Policy *p) {
         PlDiagList diag = { 0 };
         PlPolicy *policy = NULL;
 
-        n = (size_t)snprintf(text, sizeof(text), "[Service web]\nMatch=name:%s\n",
-                             p->mask ? "web" : "nobody");
-        source.size = n + policy_lines(p, text + n, sizeof(text) - n);
+        const char *service = p->mask ? "[Service web]\nMatch=name:web\n"
+                                      : "[Service web]\nMatch=name:nobody\n";
+
+        n = (size_t)snprintf(text, sizeof(text), "%s",
+                             p->defaults && p->mask ? "[Defaults]\n" : service);
+        n += policy_lines(p, text + n, sizeof(text) - n);
+        if (p->defaults && p->mask)
+                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", service);
+        source.size = n;
         if (pl_policy_parse(&source, 1, &host, &diag, &policy) < 0) {
                 printf("%s", text);
                 abort();
         }
         pl_diag_list_deinit(&diag);
         return policy;
+}
+
+/* What plimsolld has put on record before it wrote. Otherwise nobody knows what was there. */
+static uint32_t on_record(void) {
+        PlContainerState s = { 0 };
+        uint32_t mask = 0;
+
+        if (registry && pl_state_dir_load(registry->state_dir, w.box.id, &s) >= 0)
+                mask = pl_state_captured(&s);
+        pl_container_state_deinit(&s);
+        return mask;
 }
 
 static void daemon_begin(void) {
@@ -488,6 +511,10 @@ static void daemon_begin(void) {
 
         process.run++;
         process.dead = false;
+        if (life.n_seen == 0 ||
+            memcmp(&life.truth, &life.seen[(life.n_seen - 1) % PL_ARRAY_SIZE(life.seen)],
+                   sizeof(life.truth)) != 0)
+                life.seen[life.n_seen++ % PL_ARRAY_SIZE(life.seen)] = life.truth;
         mounts = world_mounts();
         if (pl_registry_new(event, &reporter, &options, &registry_handlers, NULL, &registry) < 0)
                 abort();
@@ -572,6 +599,62 @@ static bool is_line(PlResource r, const Value *have) {
         }
 }
 
+/* The values of [Defaults] that a container was made with, or with which persons have left it. */
+static bool is_spared(const Host *host, PlResource r, const Value *have) {
+        const Host nothing = { 0 };
+        Group g, bare;
+        Scope with, without;
+        Value v;
+
+        derive(host, &g, &with);
+        derive(&nothing, &bare, &without);
+        v = group_value(&g, r);
+        switch (r) {
+        case PL_RESOURCE_CPU_QUOTA:
+                if (v.number == PL_UNLIMITED ||
+                    v.number * PL_USEC_PER_SEC / v.aux >= life.policy.number[r])
+                        return is_line(r, have);
+                return have->number != PL_UNLIMITED &&
+                       PL_MAX(have->number * v.aux, v.number * have->aux) -
+                                                       PL_MIN(have->number * v.aux,
+                                                              v.number * have->aux) <=
+                                       PL_MAX(have->aux, v.aux);
+        case PL_RESOURCE_CPU_WEIGHT: /* what everybody has is nobody's word */
+                return host->shares > 0 && v.number != group_value(&bare, r).number
+                                       ? same_value(&v, have)
+                                       : is_line(r, have);
+        case PL_RESOURCE_IO_WEIGHT:
+                return host->blkio > 0 && v.number != group_value(&bare, r).number
+                                       ? same_value(&v, have)
+                                       : is_line(r, have);
+        case PL_RESOURCE_ALLOWED_CPUS:
+                return host->cpus[0] ? same_value(&v, have) : is_line(r, have);
+        case PL_RESOURCE_MEMORY_MIN: /* HostConfig has no word for it */
+                return is_line(r, have);
+        case PL_RESOURCE_MEMORY_LOW:
+                return host->reservation > 0 ? same_value(&v, have) : is_line(r, have);
+        case PL_RESOURCE_TASKS_MAX:
+                return host->pids > 0 && v.number < life.policy.number[r] ? same_value(&v, have)
+                                                                          : is_line(r, have);
+        default:
+                return v.number < page_down(life.policy.number[r]) ? same_value(&v, have)
+                                                                   : is_line(r, have);
+        }
+}
+
+/* Is it what the policy asks for? */
+static bool is_wanted(PlResource r, const Value *have) {
+        if (!life.policy.defaults)
+                return is_line(r, have);
+        for (unsigned i = 0; i < PL_MIN(life.n_seen, PL_ARRAY_SIZE(life.seen)); i++)
+                if (is_spared(&life.seen[i], r, have))
+                        return true;
+        return is_spared(&life.truth, r, have) || is_spared(&life.persons, r, have);
+}
+
+/* Nobody tells when memory is freed: a limit that waits is looked at every 5 s. */
+static bool may_wait;
+
 /* Why a value that is wanted may be missing. */
 static bool is_excused(const PlHeld *h, PlResource r) {
         const Group *g = box_group();
@@ -582,11 +665,15 @@ static bool is_excused(const PlHeld *h, PlResource r) {
         if (pl_drift_is_standoff(&h->drift))
                 return life.standoffs > 0;
         switch (r) {
+        case PL_RESOURCE_MEMORY_HIGH:
+                return h->squeeze.high_held; /* borrowed for a moment, and lower */
         case PL_RESOURCE_MEMORY_MAX:
         case PL_RESOURCE_MEMORY_SWAP_MAX:
                 /* v1 has no swap limit without one of memory; memory in use is not taken */
                 if (r == PL_RESOURCE_MEMORY_SWAP_MAX && w.h == PL_HIERARCHY_V1 &&
                     g->max == PL_UNLIMITED)
+                        return true;
+                if (may_wait && h->waiting & mask)
                         return true;
                 return said && life.policy.mask & BIT(MEMORY_MAX) &&
                        g->pinned > life.policy.number[PL_RESOURCE_MEMORY_MAX];
@@ -609,7 +696,7 @@ static void check_lines(const char *when) {
 
                 if (!(life.policy.mask & (UINT32_C(1) << r)) || !world_supports(r))
                         continue;
-                if (is_line(r, &have))
+                if (is_wanted(r, &have))
                         continue;
                 if (!is_excused(h, r))
                         fault("not in force", "%s: %s is %s, wanted %" PRIu64, when,
@@ -653,13 +740,13 @@ static bool is_in_use(PlResource r) {
         return false;
 }
 
-/* A person has raised it in the kernel's file, and an engine that is told its own limit again
+/* A person has written it into the kernel's file, and an engine that is told its own limit again
  * writes that one: it waits until the container does not run. */
-static bool is_raised_by_hand(void) {
+static bool is_by_hand(void) {
         const Host *h = &life.persons;
 
         return w.box.running && h->memory > 0 &&
-               box_group()->max > page_down((uint64_t)h->memory) &&
+               box_group()->max != page_down((uint64_t)h->memory) &&
                !(life.policy.mask & BIT(MEMORY_MAX));
 }
 
@@ -712,7 +799,7 @@ static uint32_t check_rest(const char *when) {
                 if (life.policy.mask & (UINT32_C(1) << r) || !world_supports(r) ||
                     is_allowed(r, &have))
                         continue;
-                if (r == PL_RESOURCE_MEMORY_HIGH && held()->squeeze.high_held)
+                if (r == PL_RESOURCE_MEMORY_HIGH && held() && held()->squeeze.high_held)
                         continue; /* borrowed for a moment */
                 /* v1 has no allowance of swap where memory has no limit */
                 if (r == PL_RESOURCE_MEMORY_SWAP_MAX && w.h == PL_HIERARCHY_V1 &&
@@ -755,6 +842,8 @@ static bool is_kept(PlResource r, const PlHeld *h) {
         case PL_RESOURCE_MEMORY_LOW:
                 exact = w.h == PL_HIERARCHY_V2 && is->reservation == (int64_t)MIB(6) &&
                         own->reservation <= 0;
+                /* Podman compares it with the memory that somebody has set since */
+                exact |= w.podman && is->memory > 0 && own->reservation > is->memory;
                 break;
         case PL_RESOURCE_IO_WEIGHT:
                 exact = w.h == PL_HIERARCHY_V2 && own->blkio == 0 && is->blkio == 20;
@@ -800,7 +889,7 @@ static void check(const char *when) {
         if (pl_drift_is_standoff(&h->drift))
                 return;
         waits = check_rest(when);
-        if (is_raised_by_hand() || swap_waits())
+        if (is_by_hand() || swap_waits())
                 waits |= life.giving_back & (BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX));
         if (waits)
                 waits |= BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX) | BIT(MEMORY_LOW);
@@ -825,8 +914,10 @@ static void settle(const char *when) {
         if (life.over)
                 return;
         pass(2 * PL_USEC_PER_SEC);
+        may_wait = true;
         if (life.runs && registry->connected && !(life.others & BY_RELOAD))
                 check_lines(when);
+        may_wait = false;
         pass(130 * PL_USEC_PER_SEC);
         for (int i = 0; i < 60 && held() && pl_drift_is_standoff(&held()->drift); i++)
                 pass(PL_USEC_PER_MIN);

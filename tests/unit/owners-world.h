@@ -89,6 +89,7 @@ typedef struct World {
         bool engine_up;
         unsigned refuse_updates; /* so many of the next ones */
         unsigned killed_by_us;   /* v2: plimsoll's doing took memory that was in use */
+        bool may_kill;           /* the policy says so */
         bool our_doing;          /* what is written now follows from what plimsoll did */
         uint64_t now_usec;
 } World;
@@ -124,7 +125,7 @@ static inline int write_memory_max(Group *g, uint64_t n) {
                         reclaim_to(g, n);
                         return -EBUSY;
                 }
-                w.killed_by_us += w.our_doing;
+                w.killed_by_us += w.our_doing && !w.may_kill;
                 g->pinned = n / 2;
         }
         reclaim_to(g, n);

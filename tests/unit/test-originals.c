@@ -107,6 +107,22 @@ static const struct {
         { "… and one without a limit stays that",
           MANAGED "'original':{},'engine_original':{}" TOLD("50"), MAX("8"), false, 2,
           MANAGED HAD("8") },
+        { "docker update --memory --memory-swap: as much swap as ours, and theirs",
+          MANAGED "'original':{" MAX("9") ",'MemorySwapMax':3},'engine_original':{" MAX(
+                          "9") ",'MemorySwapMax':3},'engine_told':{'MemorySwapMax':0}",
+          MAX("20") ",'MemorySwapMax':0", false, 2,
+          MANAGED "'original':{" MAX("20") ",'MemorySwapMax':0},'engine_original':{" MAX(
+                          "20") ",'MemorySwapMax':0}" },
+        { "… which is not so while an update of ours may still come",
+          MANAGED "'original':{},'engine_original':{},'engine_told':{" MAX(
+                          "512") ",'MemorySwapMax':"
+                                 "20},'engine_asked':{" MAX(
+                                                 "'infinity'") ",'MemorySwapMax':'infinity'}",
+          MAX("512") ",'MemorySwapMax':20", false, 0,
+          MANAGED "'original':{},'engine_original':{},'engine_told':{" MAX(
+                          "512") ",'MemorySwapMax':"
+                                 "20},'engine_asked':{" MAX(
+                                                 "'infinity'") ",'MemorySwapMax':'infinity'}" },
         { "version 1: a managed value is taken for told",
           "'created':{},'managed':['MemoryMax'],'original':{'MemoryMax':9},'engine_original':{'"
           "MemoryMax':9}",
@@ -131,6 +147,42 @@ START_TEST(learn) {
         same_record(learned[_i].name, &s, learned[_i].after);
         ck_assert_msg(pl_state_learn(&s, &now.original, 0, false) == 0, "%s: learnt twice",
                       learned[_i].name);
+        pl_container_state_deinit(&s);
+        pl_container_state_deinit(&now);
+}
+END_TEST
+
+/* Accepted, and HostConfig shows another value; then an event says that somebody else has told the
+ * engine something. */
+static const struct {
+        const char *name, *before, *now;
+        int r;
+        const char *after;
+} doubts[] = {
+        { "a person's update came right after ours", MANAGED HAD("9") ASKED("5"), MAX("4"), 2,
+          MANAGED HAD("4") },
+        { "… while we gave back", MANAGED HAD("9") TOLD("5") ASKED("9"), MAX("4"), 2,
+          MANAGED HAD("4") },
+        { "what was asked for is ours all the same", MANAGED HAD("9") ASKED("5"), MAX("5"), 0,
+          MANAGED HAD("9") TOLD("5") },
+        { "not kept", MANAGED HAD("9") ASKED("5"), MAX("9"), 0, MANAGED HAD("9") },
+};
+
+START_TEST(doubt) {
+        const char *name = doubts[_i].name;
+        PlContainerState s = record(name, doubts[_i].before), now;
+        char text[512];
+        int r;
+
+        (void)snprintf(text, sizeof(text), V2 "'managed':[],'original':{%s},'engine_original':{}",
+                       doubts[_i].now);
+        now = record(name, text);
+        r = pl_state_learn(&s, &now.original, 0, true);
+        ck_assert_msg(r == 1, "%s: %d", name, r);
+        pl_state_doubt(&s);
+        r = pl_state_learn(&s, &now.original, 0, false);
+        ck_assert_msg(r == doubts[_i].r, "%s: %d", name, r);
+        same_record(name, &s, doubts[_i].after);
         pl_container_state_deinit(&s);
         pl_container_state_deinit(&now);
 }
@@ -266,6 +318,12 @@ static const struct {
         { "the period of a quota",
           V2 "'managed':['CPUQuota']," NEITHER PERIOD("20000", "5000", "0") RUN("7"), 8,
           V2 "'managed':['CPUQuota']," NEITHER PERIOD("5000", "5000", "0") RUN("8") },
+        { "given back before the first run, but for HostConfig: its own is what a run begins with",
+          V2 "'managed':[],'original':{},'engine_original':{'MemoryLow':9},'engine_told':{"
+             "'MemoryLow':6}",
+          8,
+          V2 "'managed':['MemoryLow'],'original':{'MemoryLow':9},'engine_original':{'MemoryLow':9},"
+             "'engine_told':{'MemoryLow':6}" RUN("8") },
         { "a record that does not know its run",
           MANAGED "'original':{" MAX("3") "},"
                                           "'engine_original':{}",
@@ -286,11 +344,17 @@ static const struct {
         bool set;
         uint64_t number;
         bool needed;
+        PlHierarchy hierarchy;
 } others[] = {
         { "nothing", NOTHING, false, 0, false },
         { "memory without swap on record", MANAGED NEITHER, true, PL_UNLIMITED, true },
         { "as much as before", MANAGED "'original':{'MemorySwapMax':50},'engine_original':{}", true,
           50, true },
+#define LOST                                                                                      \
+        V2 "'managed':['MemoryMax'],'original':{'MemorySwapMax':'infinity'},'engine_original':{'" \
+           "MemorySwapMax':0}"
+        { "v2: systemd has taken HostConfig's away", LOST, true, 0, true, PL_HIERARCHY_V2 },
+        { "v1: the kernel's own", LOST, true, PL_UNLIMITED, true, PL_HIERARCHY_V1 },
         { "given back in the kernel, but HostConfig still has ours", NOTHING TOLD("5"), false, 0,
           true },
         { "an update on its way", NOTHING ASKED("5"), false, 0, true },
@@ -299,7 +363,7 @@ static const struct {
 
 START_TEST(allowance_and_need) {
         PlContainerState s = record(others[_i].name, others[_i].state);
-        PlValue v = pl_state_swap_allowance(&s);
+        PlValue v = pl_state_swap_allowance(&s, others[_i].hierarchy);
 
         ck_assert_msg(v.set == others[_i].set && v.number == others[_i].number, "%s",
                       others[_i].name);
@@ -315,6 +379,8 @@ static const struct {
 } creations[] = {
         { "a new one", "'version':2,'managed':[]," NEITHER, MAX("5"), MAX("5") },
         { "without a limit", "'version':2,'managed':[]," NEITHER, "", "" },
+        { "a weight that is everybody's may be what we gave back",
+          "'version':2,'managed':[]," NEITHER, "'CPUWeight':100", "" },
         { "a record of an older version: our value is not its creator's",
           "'version':2,'managed':['MemoryMax']," HAD("9") TOLD("5"), MAX("5"), MAX("9") },
         { "somebody's update before we saw it",
@@ -352,6 +418,7 @@ int main(void) {
 
         tcase_add_loop_test(t, learn, 0, PL_ARRAY_SIZE(learned));
         tcase_add_loop_test(t, created, 0, PL_ARRAY_SIZE(creations));
+        tcase_add_loop_test(t, doubt, 0, PL_ARRAY_SIZE(doubts));
         tcase_add_loop_test(t, learn_period, 0, PL_ARRAY_SIZE(periods));
         tcase_add_loop_test(t, capture, 0, PL_ARRAY_SIZE(captures));
         tcase_add_loop_test(t, begin_run, 0, PL_ARRAY_SIZE(runs));

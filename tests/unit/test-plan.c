@@ -45,9 +45,9 @@ static const char *after(const char *word, const char *prefix) {
 }
 
 /* What is in force, as limits_of() has it, and of the rest of a reading what is not usual: "v1",
- * "hybrid" (the CPU alone on v1; else all is on v2), "current SIZE", "usual swap SIZE", "period
- * USEC", "reclaim", "CPUs of the parent", and what the kernel has files for: "no NAME", "only
- * NAME". */
+ * "hybrid" (the CPU alone on v1; else all is on v2), "current SIZE", "usual swap SIZE", "restores
+ * memory", "refused memory", "period USEC", "reclaim", "CPUs of the parent", and what the kernel
+ * has files for: "no NAME", "only NAME". */
 static PlReading reading_of(const char *text) {
         PlReading h = { .supported = ALL, .hierarchy = V2 };
         const PlValue *swap = &h.in_force.v[PL_RESOURCE_MEMORY_SWAP_MAX];
@@ -64,6 +64,10 @@ static PlReading reading_of(const char *text) {
                         h.memory_current_bytes = number_of(rest);
                 else if ((rest = after(word, "usual swap ")))
                         h.usual_swap = (PlValue){ .set = true, .number = number_of(rest) };
+                else if (pl_streq(word, "restores memory"))
+                        h.restores_memory = true;
+                else if (pl_streq(word, "refused memory"))
+                        h.refused_memory = true;
                 else if ((rest = after(word, "period ")))
                         h.cpu_period_usec = number_of(rest);
                 else if ((rest = after(word, "usual period ")))
@@ -127,6 +131,12 @@ static const struct {
         { "v2: given up, then usage fell by itself", "MemoryMax=64M",
           "MemoryMax=infinity, current 33M, reclaim", "write MemoryMax=64M",
           .squeeze = { 3, PL_SQUEEZE_STALLS_MAX, MIB(99) } },
+        { "v2: given up, then usage fell by itself, but not far enough", "MemoryMax=64M",
+          "MemoryMax=infinity, current 80M, reclaim", "squeeze MemoryMax=16M …",
+          .squeeze = { 3, PL_SQUEEZE_STALLS_MAX, MIB(99) } },
+        { "v2: given up, and it fell by next to nothing", "MemoryMax=64M",
+          "MemoryMax=infinity, current 101888K, reclaim", "wait MemoryMax=64M",
+          .squeeze = { 3, PL_SQUEEZE_STALLS_MAX, MIB(100) } },
         { "v2: the policy changed its mind while memory.high was held", "TasksMax=9",
           "MemoryHigh=64M, MemoryMax=infinity, TasksMax=9, current 99M",
           "write MemoryHigh=infinity", .squeeze = { 1, 0, MIB(99), true, UNLIMITED } },
@@ -162,6 +172,15 @@ static const struct {
         { "v1: and given back as it was", "MemoryMax=64M",
           "v1, MemoryMax=256M, MemorySwapMax=300M, usual swap 64M",
           "write MemoryMax=64M, +write MemorySwapMax=64M(128M)" },
+        { "v1: killed between the two writes: the sum alone is given back", "MemoryMax=64M",
+          "v1, MemoryMax=64M, MemorySwapMax=300M, usual swap 64M, restores memory",
+          "write MemorySwapMax=64M(128M)" },
+        { "v1: given back already", "MemoryMax=64M",
+          "v1, MemoryMax=64M, MemorySwapMax=64M, usual swap 64M, restores memory", "" },
+        { "v1: memory in use waits, its swap does not", "MemoryMax=64M, MemorySwapMax=20M",
+          "v1, MemoryMax=256M, MemorySwapMax=0, refused memory", "write MemorySwapMax=20M(276M)" },
+        { "v1: memory waits alone", "MemoryMax=64M",
+          "v1, MemoryMax=256M, MemorySwapMax=64M, usual swap 64M, refused memory", "" },
         { "v1: from unlimited, swap not asked for", "MemoryMax=64M",
           "v1, MemoryMax=infinity, MemorySwapMax=infinity", "write MemoryMax=64M" },
         { "v1: from unlimited, no swap", "MemoryMax=64M, MemorySwapMax=0",
@@ -225,6 +244,44 @@ START_TEST(test_rows) {
 }
 END_TEST
 
+/* What is said of a write is what was there before somebody borrowed it. */
+static const struct {
+        const char *name, *want, *have;
+        PlSqueeze squeeze;
+        uint64_t before;
+} borrowed[] = {
+        { "first in force after a squeeze",
+          "MemoryHigh=96M, MemoryMax=32M",
+          "MemoryHigh=56M, MemoryMax=infinity, current 120M",
+          { 3, PL_SQUEEZE_STALLS_MAX - 1, MIB(120), true, UNLIMITED },
+          UNLIMITED },
+        { "in force before it: nothing has changed",
+          "MemoryHigh=96M, MemoryMax=32M",
+          "MemoryHigh=56M, MemoryMax=infinity, current 120M",
+          { 3, PL_SQUEEZE_STALLS_MAX - 1, MIB(120), true, MIB(96) },
+          MIB(96) },
+        { "not borrowed", "MemoryHigh=96M", "MemoryHigh=56M, current 9M", { 0 }, MIB(56) },
+};
+
+START_TEST(test_borrowed) {
+        _cleanup_(pl_limits_deinit) PlLimits want = limits_of(borrowed[_i].want);
+        _cleanup_(pl_reading_deinit) PlReading have = reading_of(borrowed[_i].have);
+        _cleanup_(pl_plan_deinit) PlPlan plan;
+        const PlStep *step = NULL;
+
+        ck_assert_int_eq(pl_plan_limits(&want, &have, PL_SHRINK_SAFE, &borrowed[_i].squeeze, PAGE,
+                                        &plan),
+                         0);
+        for (size_t i = 0; i < plan.n_steps; i++)
+                if (plan.steps[i].kind == PL_STEP_WRITE &&
+                    plan.steps[i].resource == PL_RESOURCE_MEMORY_HIGH)
+                        step = &plan.steps[i];
+        ck_assert_msg(step && step->before.set && step->before.number == borrowed[_i].before &&
+                                      step->number_before == borrowed[_i].before,
+                      "%s", borrowed[_i].name);
+}
+END_TEST
+
 START_TEST(test_drift) {
         _cleanup_(pl_limits_deinit) PlLimits want =
                         limits_of("MemoryMax=64M, TasksMax=7, MemoryMin=1M");
@@ -241,6 +298,7 @@ int main(void) {
         TCase *t = tcase_create("plan");
 
         tcase_add_loop_test(t, test_rows, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(t, test_borrowed, 0, PL_ARRAY_SIZE(borrowed));
         tcase_add_test(t, test_drift);
         return run_case(t);
 }

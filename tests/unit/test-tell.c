@@ -75,6 +75,11 @@ static const struct {
           "", NULL, "MemoryMax=64M", "" },
         { "swap alone, memory was lifted", "MemorySwapMax=0", "MemoryMax=infinity, MemorySwapMax=0",
           "", NULL, "MemoryMax=64M", "MemoryMax, MemorySwapMax" },
+        { "swap alone, memory was lowered by hand", "MemorySwapMax=0",
+          "MemoryMax=64M, MemorySwapMax=0", "", NULL, "MemoryMax=256M",
+          "MemoryMax, MemorySwapMax" },
+        { "swap alone, with memory as it is but for the page", "MemorySwapMax=0",
+          "MemoryMax=9998336, MemorySwapMax=0", "", NULL, "MemoryMax=10000001", "" },
         { "memory was lifted, the engine's is not told", "TasksMax=9",
           "MemoryMax=infinity, TasksMax=9", "", NULL, "MemoryMax=64M", "" },
 };
