@@ -131,6 +131,7 @@ static void on_engine(void *userdata, const PlEngineInfo *info) {
                 pl_healthd_engine(pl_health_act_patients(m->health), info->pid);
                 pl_enforcer_connected(m->enforcer);
         } else {
+                pl_enforcer_rest(m->enforcer);
                 pl_healthd_set_stale(pl_health_act_patients(m->health), true);
                 pl_keeper_engine_lost(m->keeper);
         }
@@ -322,6 +323,7 @@ static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
 }
 
 static void finish_stop(PlManager *m) {
+        pl_enforcer_rest(m->enforcer);
         if (!m->registry->policy->daemon.restore_on_stop || pl_registry_is_dry_run(m->registry)) {
                 pl_log_info("Stopping; containers go on, their limits stay as they are");
                 (void)sd_event_exit(m->event, 0);

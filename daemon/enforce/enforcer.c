@@ -249,6 +249,7 @@ void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
         PlHeld *h = s->held;
 
         h->fresh = false;
+        h->told.facts_old &= h->told.update_in_flight || s->inspect_in_flight;
         pl_originals_inspected(e, h);
         pl_news_inspected(e, h, false);
         if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0) {
@@ -271,6 +272,13 @@ void pl_enforcer_connected(PlEnforcer *e) {
                 h->told.events_due = 0; /* none comes any more */
                 pl_held_forget_told(h);
         }
+}
+
+void pl_enforcer_rest(PlEnforcer *e) {
+        PlHeld *h;
+
+        TAILQ_FOREACH(h, &e->all, all)
+        pl_reconcile_rest(e, h);
 }
 
 void pl_enforcer_set_policy(PlEnforcer *e) {
@@ -303,9 +311,11 @@ void pl_enforcer_stop(PlEnforcer *e) {
         PlHeld *h;
 
         e->stopping = true;
+        pl_enforcer_rest(e); /* nobody would be there to end a squeeze */
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
                 h->held = 0; /* giving back is no drift, and no fight */
+                h->told.facts_old = h->told.update_in_flight || h->subject->inspect_in_flight;
                 (void)pl_drift_end(&h->drift);
                 pl_held_forget_told(h);
                 (void)pl_desire(e, h);

@@ -33,6 +33,10 @@ void pl_enforcer_event(PlEnforcer *e, PlSubject *s, const PlEvent *event);
 void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s);
 void pl_enforcer_connected(PlEnforcer *e);
 
+/** pl_enforcer_rest() - nothing is looked after for a while, because the engine is lost or the
+ * daemon ends: what memory is squeezed with goes back at once. */
+void pl_enforcer_rest(PlEnforcer *e);
+
 /** pl_enforcer_set_policy() - the registry has a new one; look at every container again. */
 void pl_enforcer_set_policy(PlEnforcer *e);
 

@@ -52,6 +52,8 @@ typedef struct PlHeldTold {
         uint32_t engine_withheld;   /* what is withheld, and what the engine would change along with
                                        it */
         bool update_in_flight;      /* our own POST …/update */
+        bool facts_old;             /* at the end: HostConfig as it was seen last may not yet have
+                                     * what was told, so it is not known what to give back */
         PlEcho *echo;               /* what our own calls may be writing now; NULL: nothing */
         unsigned events_due;        /* `update` events that our own updates lead to … */
         uint64_t events_until_usec; /* … but not later than this */

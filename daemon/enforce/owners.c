@@ -144,7 +144,7 @@ bool pl_owners_busy(const PlEnforcer *e) {
         if (e->updates_in_flight > 0)
                 return true;
         TAILQ_FOREACH(h, &e->all, all)
-        if (h->restoring && h->told.systemd_in_flight > 0)
+        if (h->told.facts_old || (h->restoring && h->told.systemd_in_flight > 0))
                 return true;
         return false;
 }
@@ -228,7 +228,7 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
                         h->told.engine_failed = NULL;
                         note_engine_error(e, h, NULL);
                 }
-                if (!e->stopping)
+                if (!e->stopping || h->told.facts_old)
                         pl_registry_inspect(e->registry, h->subject);
                 h->told.systemd_due |= h->restoring != 0;
                 pl_echo_answered(e, h);
@@ -305,8 +305,9 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         int r;
 
         /* an inspection under way will bring what the engine has, and leads here */
-        if (h->told.update_in_flight || (h->subject->inspect_in_flight && !e->stopping) ||
-            h->subject->provisional || h->subject->facts->phase == PL_PHASE_REMOVING ||
+        if (h->told.update_in_flight || h->told.facts_old ||
+            (h->subject->inspect_in_flight && !e->stopping) || h->subject->provisional ||
+            h->subject->facts->phase == PL_PHASE_REMOVING ||
             h->subject->facts->phase == PL_PHASE_DEAD ||
             h->subject->facts->phase == PL_PHASE_RESTARTING)
                 return;

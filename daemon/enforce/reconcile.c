@@ -561,6 +561,21 @@ static bool is_done(const PlPlan *plan) {
         return true;
 }
 
+void pl_reconcile_rest(PlEnforcer *e, PlHeld *h) {
+        const PlValue *want = &h->want.v[PL_RESOURCE_MEMORY_HIGH];
+        const PlSqueeze over = { .stalled = PL_SQUEEZE_STALLS_MAX };
+        PlStep step = { .kind = PL_STEP_WRITE, .resource = PL_RESOURCE_MEMORY_HIGH };
+
+        step.number = want->set ? want->number : h->squeeze.high_before;
+        step.value = (PlValue){ .set = true, .number = step.number };
+        if (!h->cgroup || pl_registry_is_dry_run(e->registry) ||
+            (h->squeeze.high_held && pl_cg_apply(e->mounts, h->cgroup, &step, 0, true, NULL) < 0))
+                return;
+        h->fresh = h->fresh && !h->squeeze.high_held;
+        h->squeeze = over;
+        (void)keep_borrowed_high(e, h, &over);
+}
+
 void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         const PlService *service = h->service;
         uint64_t now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);

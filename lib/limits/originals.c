@@ -518,6 +518,8 @@ int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *readin
                                                       ? &reading->in_force.v[r]
                                                       : &s->engine_original.v[r];
 
+                if (r == PL_RESOURCE_MEMORY_HIGH && reading && s->squeeze_high.set)
+                        from = &s->squeeze_high; /* what is in force is borrowed */
                 if (captured & BIT(r) && replace(&s->original.v[r], from) < 0)
                         return -ENOMEM;
         }

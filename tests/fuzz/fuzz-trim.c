@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define LINE_MAX_BYTES MIB(1)
+#define LINE_MAX_BYTES KIB(192)
 
 static size_t inflate(const uint8_t *data, size_t size, char *to) {
         size_t n = 0;

@@ -59,6 +59,7 @@ static struct {
         uint32_t named;    /* what the daemon has said that HostConfig keeps */
         bool wrote_memory; /* a person, into the kernel, while plimsoll did not hold it */
         bool runs;         /* plimsolld */
+        bool ends;         /* plimsolld, and squeezes no more */
         bool over;         /* a fault was found, or a person has seen enough */
         unsigned standoffs, acts;
 } life;
@@ -278,6 +279,8 @@ static void on_inspected(void *userdata, PlSubject *s, bool current) {
 static void on_engine(void *userdata, const PlEngineInfo *info) {
         if (info)
                 pl_enforcer_connected(enforcer);
+        else
+                pl_enforcer_rest(enforcer);
 }
 
 static void on_listed(void *userdata) {
@@ -673,10 +676,11 @@ static bool is_excused(const PlHeld *h, PlResource r) {
                 if (r == PL_RESOURCE_MEMORY_SWAP_MAX && w.h == PL_HIERARCHY_V1 &&
                     g->max == PL_UNLIMITED)
                         return true;
-                if (may_wait && h->waiting & mask)
+                if (may_wait && (h->waiting | h->retry.busy) & mask)
                         return true;
                 return said && life.policy.mask & BIT(MEMORY_MAX) &&
-                       g->pinned > life.policy.number[PL_RESOURCE_MEMORY_MAX];
+                       (life.policy.defaults || /* of which the creator's may be lower */
+                        g->pinned > life.policy.number[PL_RESOURCE_MEMORY_MAX]);
         case PL_RESOURCE_CPU_QUOTA:
                 return said && w.parent_quota >= 0;
         default:
@@ -735,7 +739,8 @@ static bool is_in_use(PlResource r) {
         if (!(memory & life.giving_back & (UINT32_C(1) << r)))
                 return false;
         for (unsigned i = 0; i < o->n; i++)
-                if (o->v[i].number != PL_UNLIMITED && box_group()->pinned > o->v[i].number)
+                if (o->v[i].number != PL_UNLIMITED &&
+                    (life.ends ? box_group()->current : box_group()->pinned) > o->v[i].number)
                         return true;
         return false;
 }

@@ -322,6 +322,26 @@ START_TEST(waits_for_usage) {
 }
 END_TEST
 
+/* Nobody would be there to put memory.high back: neither while the engine is lost, nor after the
+ * end. */
+START_TEST(rests) {
+        make(M64);
+        runs_already(GROUP_A);
+        group_put(GROUP_A, "memory.current", "104857600\n");
+        sync_all();
+        RUN_UNTIL(held()->squeeze.high_held);
+        ck_assert_str_eq(group_get(GROUP_A, "memory.high"), "67108864");
+        if (_i == 0) {
+                pl_enforcer_rest(enforcer);
+        } else {
+                pl_enforcer_stop(enforcer);
+                RUN_UNTIL(n_stopped > 0);
+        }
+        ck_assert_str_eq(group_get(GROUP_A, "memory.high"), "max");
+        ck_assert(!held()->originals.state.squeeze_high.set);
+}
+END_TEST
+
 /* What this kernel has no file for is said once, and is nobody's fault. */
 START_TEST(not_in_this_kernel) {
         make(SECTION "MemorySwapMax=32M\nTasksMax=9\n");
@@ -468,6 +488,23 @@ START_TEST(given_back_at_stop) {
 }
 END_TEST
 
+/* HostConfig as it was seen last is not what it will be: it is looked at once more. */
+START_TEST(given_back_after_an_update_under_way) {
+        make(M64);
+        runs_already(GROUP_A);
+        hold("/update$");
+        sync_all();
+        RUN_UNTIL(n_requests("POST /containers/ID/update") == 1);
+        pl_enforcer_stop(enforcer);
+        RUN_UNTIL(pl_streq(group_get(GROUP_A, "memory.max"), "max"));
+        ck_assert_uint_eq(n_stopped, 0);
+        release();
+        RUN_UNTIL(n_stopped > 0);
+        ck_assert_int_eq(updated("Memory"), PL_ENGINE_NO_LIMIT_BYTES);
+        ck_assert(!has_state());
+}
+END_TEST
+
 /* runc writes all values as it knows them before the engine answers: what the kernel has then is
  * what counts, and until it is right the original is not forgotten. */
 START_TEST(given_back_after_the_engines_echo) {
@@ -583,6 +620,8 @@ int main(void) {
                             (int)PL_ARRAY_SIZE(begun_rows));
         tcase_add_test(t, original_of_the_one_before);
         tcase_add_test(t, given_back_at_stop);
+        tcase_add_test(t, given_back_after_an_update_under_way);
+        tcase_add_loop_test(t, rests, 0, 2);
         tcase_add_loop_test(t, given_back_after_the_engines_echo, 0, 2);
         tcase_add_test(t, state_directory_full);
         tcase_add_loop_test(t, dry_run_changes_nothing, 0, 2);

@@ -254,6 +254,11 @@ static const struct {
           MAX_MASK | SWAP_MASK, "'MemorySwapMax':0", 0,
           V2 "'managed':['MemoryMax','MemorySwapMax'],'original':{'MemorySwapMax':4096},"
              "'engine_original':{}" RUN("7") },
+        { "a squeeze has borrowed it: what was there before that",
+          NOTHING ",'squeeze_high':'infinity'", UINT32_C(1) << PL_RESOURCE_MEMORY_HIGH,
+          "'MemoryHigh':8192", 0,
+          V2 "'managed':['MemoryHigh'],'original':{'MemoryHigh':'infinity'},'engine_original':{}"
+             ",'squeeze_high':'infinity'" RUN("7") },
         { "a quota's period", NOTHING, CPU_MASK, "'CPUQuota':'infinity'", 50000,
           V2 "'managed':['CPUQuota'],'original':{'CPUQuota':'infinity'},'engine_original':{}" RUN(
                           "7") PERIOD("50000", "0", "0") },

@@ -249,7 +249,8 @@ static void box_remove(void) {
 /* --- persons --- */
 
 static void policy_random(Policy *p) {
-        *p = (Policy){ .kills = !script.on && chance(15), .defaults = !script.on && chance(20) };
+        *p = (Policy){ .kills = !script.on && chance(15) };
+        p->defaults = !script.on && !p->kills && chance(20);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 uint64_t *n = &p->number[r];
 
@@ -410,12 +411,23 @@ static void allow_written(uint32_t mask) {
                 }
 }
 
-/* Memory goes along with a limit of swap, as it was when we looked: the API has no way to ask for
- * "if it still is". So an update of a person that crosses ours is lost, and nobody can know. */
+/* The API has no way to ask for "if it still is so": an update of a person that crosses ours of the
+ * same value is lost, and nobody can know what it was. */
 static bool crosses_ours(const Host *q) {
-        for (unsigned i = 0; q->memory && i < n_due; i++)
-                if (due[i].happen == on_update && strstr(due[i].text, "\"Memory\":"))
-                        return true;
+        const struct {
+                bool asked;
+                const char *key;
+        } rows[] = {
+                { q->memory > 0, "\"Memory\":" },        { q->reservation > 0, "\"MemoryRes" },
+                { q->nano || q->quota, "\"NanoCpus\"" }, { q->nano || q->quota, "\"CpuQuota\"" },
+                { q->shares > 0, "\"CpuShares\"" },      { q->pids > 0, "\"PidsLimit\"" },
+                { q->cpus[0] != '\0', "\"CpusetCpus" },
+        };
+
+        for (unsigned i = 0; i < n_due; i++)
+                for (size_t k = 0; due[i].happen == on_update && k < PL_ARRAY_SIZE(rows); k++)
+                        if (rows[k].asked && strstr(due[i].text, rows[k].key))
+                                return true;
         return false;
 }
 
@@ -446,7 +458,8 @@ static void act_update(void) {
                 last_set_usec = pl_clock_usec(CLOCK_REALTIME);
         life.others |= BY_UPDATE;
         /* whoever says the very sum that is ours has not said one */
-        if (q.memory_swap && q.memory_swap == before.memory_swap && managed() & BIT(MEMORY_MAX))
+        if (q.memory_swap && q.memory_swap == before.memory_swap &&
+            managed() & (BIT(MEMORY_MAX) | BIT(MEMORY_SWAP_MAX)))
                 q.memory_swap = 0;
         /* … nor has whoever says the CPUs that are ours */
         if (q.cpus[0] && pl_streq(q.cpus, before.cpus) && managed() & BIT(ALLOWED_CPUS))
@@ -522,7 +535,7 @@ static void direct_write(void) {
         life.others |= BY_WRITE;
         if (r == PL_RESOURCE_MEMORY_MAX && !(managed() & BIT(MEMORY_MAX)))
                 life.wrote_memory = true;
-        if (w.systemd && pl_tell_harsh() & (UINT32_C(1) << r))
+        if (w.systemd)
                 add_option(&life.by_hand[r], &have);
         if (!(managed() & (UINT32_C(1) << r)) && !is_of_host(r, &have))
                 allow_only(r, &have);
@@ -652,6 +665,28 @@ static void act_reboot(bool first) {
                 due_in(50 * PL_USEC_PER_MSEC, on_connect, false);
 }
 
+/* Nobody is left to end what plimsolld has begun. */
+static void must_be_whole(void) {
+        const Value high = w.box.running ? group_value(box_group(), PL_RESOURCE_MEMORY_HIGH)
+                                         : (Value){ .number = PL_UNLIMITED };
+
+        if (w.h == PL_HIERARCHY_V2 && high.number != PL_UNLIMITED &&
+            !(managed() & BIT(MEMORY_HIGH)) && !is_allowed(PL_RESOURCE_MEMORY_HIGH, &high))
+                fault("leaves memory.high behind", "it is %" PRIu64, high.number);
+}
+
+/* Limits stay as they are. */
+static void act_end(void) {
+        if (!life.runs || process.die_in > 0)
+                return;
+        note("systemctl stop");
+        pl_enforcer_rest(enforcer);
+        must_be_whole();
+        daemon_end();
+        pass(pace(0, 300));
+        daemon_begin();
+}
+
 /* RestoreOnStop=yes: whatever is ours goes back before it ends. */
 static void act_stop(void) {
         const Policy policy = life.policy;
@@ -669,7 +704,10 @@ static void act_stop(void) {
                 pass(100 * PL_USEC_PER_MSEC);
         if (!has_stopped)
                 fault("does not stop", "after 10 s");
+        life.ends = true;
         check("it has stopped");
+        life.ends = false;
+        must_be_whole();
         daemon_end();
         if (w.box.running && chance(30)) {
                 box_stop(true);
@@ -683,7 +721,7 @@ static void act_stop(void) {
 
 static void act(void) {
         life.acts++;
-        switch (rnd(21)) {
+        switch (rnd(22)) {
         case 0 ... 4:
                 act_policy();
                 break;
@@ -721,6 +759,9 @@ static void act(void) {
                 break;
         case 20:
                 act_stop();
+                break;
+        case 21:
+                act_end();
                 break;
         case 17:
                 w.refuse_updates = 1;
