@@ -358,11 +358,14 @@ static int learn_value(PlContainerState *s, PlResource r, const PlValue *now, bo
         return s->version == 1 ? 1 : 2;
 }
 
+/* HostConfig as it was seen last. */
+static const PlValue *before_ask(const PlContainerState *s, PlResource r) {
+        return s->engine_told.v[r].set ? &s->engine_told.v[r] : &s->engine_original.v[r];
+}
+
 /* HostConfig as it was to be, before it was seen again. */
 static const PlValue *expected(const PlContainerState *s, PlResource r) {
-        return s->engine_asked.v[r].set  ? &s->engine_asked.v[r]
-               : s->engine_told.v[r].set ? &s->engine_told.v[r]
-                                         : &s->engine_original.v[r];
+        return s->engine_asked.v[r].set ? &s->engine_asked.v[r] : before_ask(s, r);
 }
 
 /* Of memory and swap; PL_UNLIMITED: one of them has no limit. */
@@ -390,8 +393,7 @@ static int swap_of_own_sum(const PlContainerState *s, const PlLimits *now, PlVal
             !(s->engine_told.v[m].set || s->engine_told.v[w].set || s->engine_asked.v[m].set ||
               s->engine_asked.v[w].set) ||
             is_that(m, &s->engine_asked.v[m], &now->v[m]) ||
-            is_that(m, &s->engine_told.v[m], &now->v[m]) ||
-            same_effect(m, &now->v[m], &original->v[m]) ||
+            same_effect(m, &now->v[m], before_ask(s, m)) ||
             sum_of(&now->v[m], &now->v[w]) != sum_of(expected(s, m), expected(s, w)))
                 return 0;
         *ret = (PlValue){ 0 };
@@ -408,13 +410,11 @@ static int swap_of_own_sum(const PlContainerState *s, const PlLimits *now, PlVal
  */
 static bool is_their_sum(const PlContainerState *s, const PlLimits *now) {
         const PlResource m = PL_RESOURCE_MEMORY_MAX, w = PL_RESOURCE_MEMORY_SWAP_MAX;
-        const PlValue *before =
-                        s->engine_told.v[m].set ? &s->engine_told.v[m] : &s->engine_original.v[m];
 
         return s->version != 1 && now->v[m].set && now->v[w].set &&
                (s->engine_told.v[w].set || s->engine_asked.v[w].set) &&
                !is_that(m, &s->engine_asked.v[m], &now->v[m]) &&
-               !same_effect(m, &now->v[m], before) &&
+               !same_effect(m, &now->v[m], before_ask(s, m)) &&
                sum_of(&now->v[m], &now->v[w]) != sum_of(expected(s, m), expected(s, w));
 }
 

@@ -104,6 +104,13 @@ static const struct {
           MAX("8") ",'MemorySwapMax':45", false, 2,
           MANAGED "'original':{" MAX("8") ",'MemorySwapMax':4},'engine_original':{" MAX(
                           "8") ",'MemorySwapMax':4},'engine_told':{'MemorySwapMax':45}" },
+        { "… also where memory is what it was before us",
+          MANAGED "'original':{" MAX("9") ",'MemorySwapMax':3},'engine_original':{" MAX(
+                          "9") ",'MemorySwapMax':3},'engine_told':{" MAX("50") ",'MemorySwapMax':"
+                                                                               "0}",
+          MAX("9") ",'MemorySwapMax':41", false, 2,
+          MANAGED "'original':{" MAX("9") ",'MemorySwapMax':3},'engine_original':{" MAX(
+                          "9") ",'MemorySwapMax':3},'engine_told':{'MemorySwapMax':41}" },
         { "… and one without a limit stays that",
           MANAGED "'original':{},'engine_original':{}" TOLD("50"), MAX("8"), false, 2,
           MANAGED HAD("8") },
