@@ -291,6 +291,23 @@ static void note_told(const PlEnforcer *e, PlHeld *h, const PlLimits *told, cons
                 pl_echo_quota(h);
 }
 
+/* An inspection under way will bring what the engine has, and leads here again. */
+static bool may_tell_engine(const PlEnforcer *e, const PlHeld *h) {
+        if (h->told.update_in_flight || h->told.facts_old ||
+            (h->subject->inspect_in_flight && !e->stopping) || h->subject->provisional)
+                return false;
+        switch (h->subject->facts->phase) {
+        case PL_PHASE_REMOVING:
+        case PL_PHASE_DEAD:
+        case PL_PHASE_RESTARTING:
+                return false;
+        case PL_PHASE_CREATED:
+                return !e->no_early_write;
+        default:
+                return true;
+        }
+}
+
 static void tell_engine(PlEnforcer *e, PlHeld *h) {
         _cleanup_free_ char *body = NULL;
         const PlEngineInfo *engine = pl_engine_info(e->registry->engine);
@@ -304,14 +321,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
         uint32_t cannot = 0;
         int r;
 
-        /* an inspection under way will bring what the engine has, and leads here */
-        if (h->told.update_in_flight || h->told.facts_old ||
-            (h->subject->inspect_in_flight && !e->stopping) || h->subject->provisional ||
-            h->subject->facts->phase == PL_PHASE_REMOVING ||
-            h->subject->facts->phase == PL_PHASE_DEAD ||
-            h->subject->facts->phase == PL_PHASE_RESTARTING)
-                return;
-        if (e->no_early_write && h->subject->facts->phase == PL_PHASE_CREATED)
+        if (!may_tell_engine(e, h))
                 return;
         r = engine_limits(e, h, &limits);
         if (r >= 0)
