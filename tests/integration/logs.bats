@@ -390,6 +390,41 @@ END
     [[ $output == *"DryRun=yes"* ]]
 }
 
+# journald_is_read - in a mount namespace with a journald
+journald_is_read() {
+    local options
+    export DOCKER_HOST=unix://$T/engine/docker.sock
+    "$SUPPORT/engine.sh" start "$T/engine"
+    # shellcheck disable=SC2064 # this very one
+    trap "'$SUPPORT/engine.sh' stop '$T/engine'" EXIT
+    "$SUPPORT/images.sh" load "$IMAGES" "$T/engine/docker.sock" busybox
+    docker run --name short --log-driver journald "$BB" sh -c 'echo out; echo err >&2; seq 3; printf end' >/dev/null
+    docker run --name long --log-driver journald "$BB" sh -c 'head -c 40000 /dev/zero | tr "\0" x; echo; echo end' >/dev/null
+    wait_until 5 gives end docker logs --tail 1 short
+    for options in "" -t "--tail 2" "--since 1h" "--until 1h"; do
+        # shellcheck disable=SC2086 # words
+        cmp <(logs $options short 2>/dev/null) <(docker logs $options short 2>/dev/null)
+    done
+    [ "$(logs --stderr short 2>&1)" = err ]
+    cmp <(logs long) <(docker logs long)
+    [ "$(logs --tail 2 long | wc -c)" -eq 40005 ] # a line is a line, of however many entries
+    docker run -d --name more --log-driver journald "$BB" sh -c 'echo one; exec sleep 1000'
+    logs -f more >"$T/followed" 3>&- 4>&- &
+    wait_until 5 grep -q one "$T/followed"
+    docker exec more sh -c 'echo two >/proc/1/fd/1'
+    wait_until 5 grep -q two "$T/followed"
+    docker rm -f more
+    kill $!
+}
+
+@test "plimsollctl logs: the driver journald, out of the journal" {
+    [ -x /usr/lib/systemd/systemd-journald ] || skip "no systemd-journald"
+    mkdir -p "$T/archive/.state"
+    export -f journald_is_read logs docker wait_until gives
+    export T SUPPORT IMAGES BB BUILD_DIR
+    "$SUPPORT/with-journal.sh" bash -euo pipefail -c journald_is_read
+}
+
 # natives NAME - the files that the engine has rotated away
 natives() { dirname "$(docker inspect -f '{{.LogPath}}' "$1")" | xargs -I{} find {} -name '*-json.log.*'; }
 
