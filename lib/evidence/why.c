@@ -342,8 +342,8 @@ static const char *const plain[_PL_WHY_N] = {
         [PL_WHY_NOT_FOUND] = "its command was not found (exit code 127)",
         [PL_WHY_NOT_EXECUTABLE] = "its command cannot be executed (exit code 126)",
         [PL_WHY_NO_SPACE] = "a file system that it writes to was full",
-        [PL_WHY_SIGKILL] = "a SIGKILL, neither through the engine nor for lack of "
-                           "memory: a kill -9, or the program's own exit code 137",
+        [PL_WHY_SIGKILL] = "a SIGKILL, not through the engine, and no lack of "
+                           "memory was seen: a kill -9, or the program's own exit code 137",
         [PL_WHY_MEMORY_LIMIT] = "it reached its memory limit, and the kernel killed it",
         [PL_WHY_MEMORY_CHILD] = "the kernel killed a process of it for lack of memory, and "
                                 "its first process ended for that",

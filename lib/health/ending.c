@@ -573,10 +573,9 @@ const char *pl_ending_describe(const PlEnding *e, char *buf, size_t size) {
                         (void)snprintf(buf, size, "ended with exit code 137%s", after);
                 else
                         (void)snprintf(buf, size,
-                                       "exit code 137, neither through the engine nor for lack of "
-                                       "memory: a SIGKILL from outside (kill -9 on the host) or "
-                                       "the "
-                                       "program's own code, which look the same");
+                                       "exit code 137, not through the engine, and no lack of "
+                                       "memory was seen: a SIGKILL from outside (kill -9 on the "
+                                       "host) or the program's own code, which look the same");
                 break;
         case PL_ENDER_PLIMSOLL:
         case PL_ENDER_UNSEEN:

@@ -128,7 +128,7 @@ exited() { [ "$(docker inspect -f '{{.State.Status}}' "$1")" = exited ]; }
     # … and each is told for what it was
     status_of eater-kill .reason | grep -qF 'killed on request (docker kill), exit code 137'
     status_of eater-stop .reason | grep -qF 'it did not end within the stop timeout'
-    status_of eater-exit .reason | grep -qF 'neither through the engine nor for lack of memory'
+    status_of eater-exit .reason | grep -qF 'not through the engine, and no lack of memory was seen'
 }
 
 @test "kills from before plimsolld are not reported, those after it are" {

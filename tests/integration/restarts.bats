@@ -77,7 +77,7 @@ END
     turns cache healthy
     kill -9 "$(pid_of cache)"
     turns cache unhealthy || turns cache starting || turns cache healthy
-    wait_until 10 said 'restarting it, 1 of at most 5 .*exit code 137, neither through the engine nor for lack of memory: a SIGKILL from outside'
+    wait_until 10 said 'restarting it, 1 of at most 5 .*exit code 137, not through the engine, and no lack of memory was seen: a SIGKILL from outside'
     turns cache healthy
     docker kill cache >/dev/null
     turns cache absent

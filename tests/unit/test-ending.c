@@ -76,7 +76,7 @@ static const struct {
         { "the host, inspected", "sGoniI", PL_ENDER_HOST_OOM, false, "host itself" },
         { "own limit, inspected alone", "sI", PL_ENDER_OOM, false, "memory limit" },
         { "137 from nowhere", "sn", PL_ENDER_SIGKILL, false,
-          "exit code 137, neither through the engine nor for lack of memory: a SIGKILL from outside (kill "
+          "exit code 137, not through the engine, and no lack of memory was seen: a SIGKILL from outside (kill "
           "-9 on the host) or the program's own code, which look the same" },
         { "its start comes late", ".1<<s", PL_ENDER_ITSELF, false, "by itself with exit code 1" },
         { "its start comes late, stopped", ".t0x<<<s", PL_ENDER_REQUEST, true, "on request" },
