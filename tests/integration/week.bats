@@ -298,16 +298,20 @@ as_up() {
     well
 }
 
-@test "up --force-recreate: logs and evidence go on" {
-    skip "not there yet: what is known of a service outlives its container"
-    docker exec shop-redis-1 redis-cli ping
-    local before
-    before=$(ctl show shop-redis-1)
+@test "up --force-recreate: what is known of the service goes on" {
     compose up -d --force-recreate redis
     all_is_well
-    grep -q 'earlier containers' <<<"$(ctl show shop-redis-1)" || fail "before: $before; now: $(ctl show shop-redis-1)"
-    # one stream: the old run's first line is still there
-    [ "$(ctl logs redis | grep -c 'Ready to accept connections')" -ge 2 ]
+    wait_until 10 remembers 'remembered +ended [0-9]+ times?.*stopped on request' || fail "$(ctl show shop-redis-1)"
+    well
+}
+remembers() { ctl show shop-redis-1 | grep -qE "$1"; }
+
+@test "up --force-recreate: logs go on" {
+    skip "not there yet: a log that no rule of the policy archives ends with its container"
+    compose up -d --force-recreate redis
+    all_is_well
+    # one stream: the old container's first line is still there
+    [ "$(ctl logs shop-redis | grep -c 'Ready to accept connections')" -ge 2 ] || fail "$(ctl logs shop-redis)"
     well
 }
 
