@@ -16,6 +16,7 @@
 
 #include "base/fs.h"
 #include "cgroup/device.h"
+#include "cgroup/path.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/policy/parser.h"
@@ -49,6 +50,8 @@ static void files_deinit(Files *f) {
 
 int pl_host_read(const char *proc, PlHost *ret) {
         _cleanup_free_ char *path = NULL, *text = NULL;
+        PlHierarchy hierarchy = PL_HIERARCHY_V2;
+        PlCgroupMounts mounts = { 0 };
         const char *line;
         uint64_t kib;
         int r;
@@ -61,11 +64,15 @@ int pl_host_read(const char *proc, PlHost *ret) {
         line = strstr(text, "MemTotal:");
         if (!line || sscanf(line, "MemTotal: %" SCNu64 " kB", &kib) != 1)
                 return -EBADMSG;
+        if (pl_cg_mounts_load(proc, &mounts) == 0)
+                hierarchy = mounts.hierarchy[PL_CONTROLLER_CPU];
+        pl_cg_mounts_deinit(&mounts);
         *ret = (PlHost){
                 .memory_bytes = kib << 10,
                 .n_cpus = (unsigned)PL_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L),
                 .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE),
                 .device = pl_device_number,
+                .hierarchy = hierarchy,
         };
         return 0;
 }

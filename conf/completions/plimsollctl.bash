@@ -19,9 +19,9 @@ _plimsollctl_options() {
         echo --control --json --since --until --tail --follow --grep --ignore-case --stdout --stderr \
             --timestamps --details --container --path --archive --help
         ;;
-    check) echo --control --json --verbose --policy --help ;;
+    check) echo --control --json --verbose --engine --policy --help ;;
     match) echo --control --json --all --engine --policy --help ;;
-    import) echo --compose --json --help ;;
+    import) echo --compose --engine --json --help ;;
     adopt-logs)
         echo --json --dry-run --yes --max-size --max-files --engine --engine-pid --at-start --root --policy --archive --help
         ;;

@@ -38,6 +38,8 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a help -
 complete -c plimsollctl -n '__fish_seen_subcommand_from show probe why wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l compose -d 'The files are of compose itself'
+complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l engine -d 'What an engine has now'
+complete -c plimsollctl -n '__fish_seen_subcommand_from check' -l engine -d 'Also limits that it raises'
 complete -c plimsollctl -n '__fish_seen_subcommand_from help' -a "$commands names times exit-status"
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a match -d 'Which section governs a container'
 complete -c plimsollctl -n '__fish_seen_subcommand_from match' -l all -d 'Every container'

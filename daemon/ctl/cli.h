@@ -22,6 +22,7 @@ enum {
 #define PL_CTL_CONTROL_PATH "/run/plimsoll/control.sock"
 #define PL_CTL_ARCHIVE_PATH "/var/log/plimsoll"
 #define PL_CTL_POLICY_PATH  "/etc/plimsoll/plimsoll.conf"
+#define PL_CTL_ENGINE_URL   "unix:///run/docker.sock"
 
 /* What logs is asked for. */
 typedef struct PlCtlLogs {
@@ -50,6 +51,7 @@ typedef struct PlCtl {
         bool control_given;  /* on the command line: then it is the one to ask, whoever runs it */
         bool json, verbose, all;
         bool compose;                 /* --compose: the files are compose's own */
+        const char *engine;           /* --engine of import and check; "": the usual one */
         const char *policy, *archive; /* NULL: not given */
         const char *wait_for;         /* --for */
         uint64_t timeout_usec;        /* --timeout */

@@ -37,10 +37,11 @@
         ROW("match", "[NAME...]", match, "which section governs a container, and why",            \
             "Says which section of the policy, as it is on disk, governs each container that\n"    \
             "is named, or --all; by which line; and which other sections match it, too.")         \
-        ROW("import", "FILE...", import, "policy from `docker compose config --format json`",     \
+        ROW("import", "[FILE...]", import, "policy from `docker compose config --format json`",   \
             "Prints the policy that says what a compose configuration says. FILE is what\n"       \
             "`docker compose config --format json` prints, or \"-\" for standard input; with\n"   \
-            "--compose, the files of compose itself.")                                            \
+            "--compose, the files of compose itself. With --engine there is no FILE: the\n"    \
+            "policy says what the engine's containers have now.")                                            \
         ROW("adopt-logs", "[NAME...]", adopt, "let the engine rotate logs itself",                \
             "Gives containers that exist the engine's own log rotation, without recreating\n"     \
             "them: all that have none, or those that are named. Restarts the engine.\n"           \

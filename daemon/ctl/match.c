@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "ctl/cli.h"
+#include "ctl/engine.h"
 #include "ctl/paths.h"
 #include "lib/base/json.h"
 #include "lib/docker/answer.h"
@@ -21,21 +22,9 @@
 typedef struct Matching {
         const PlCtl *ctl;
         const PlPolicy *policy;
-        PlCtlClient *engine;
         json_t *documents; /* --json */
         bool *found;       /* beside the command line's names */
 } Matching;
-
-static int get(PlCtlClient *engine, const char *path, json_t **ret) {
-        long code = 0;
-        int r = pl_ctl_client_request(engine, "GET", path, &code, ret);
-
-        if (r == 0 && code != 200) {
-                json_decref(*ret);
-                r = code == 404 ? -ENOENT : -EREMOTEIO;
-        }
-        return r;
-}
 
 static bool is_meant(const Matching *m, const PlContainer *c) {
         bool meant = m->ctl->all;
@@ -67,64 +56,27 @@ static int tell(Matching *m, const PlContainer *c) {
                                : 0;
 }
 
-/* Return: 0, also when it is gone; -errno. */
-static int take(Matching *m, const char *id) {
-        _cleanup_free_ char *path = NULL, *text = NULL;
-        PlContainer *c = NULL;
-        json_t *j = NULL;
-        int r;
+static int take(Matching *m, const json_t *document) {
+        _cleanup_free_ char *text = json_dumps(document, JSON_COMPACT);
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
 
-        if (asprintf(&path, "/containers/%s/json", id) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        r = get(m->engine, path, &j);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        text = json_dumps(j, JSON_COMPACT);
-        json_decref(j);
-        r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
-        if (r == 0 && is_meant(m, c))
-                r = tell(m, c);
-        (void)pl_container_free(c);
-        return r;
-}
-
-static int take_all(Matching *m) {
-        json_t *list = NULL, *entry;
-        size_t i;
-        int r = get(m->engine, "/containers/json?all=1", &list);
-
-        if (r < 0)
-                return r;
-        json_array_foreach(list, i, entry) {
-                const char *id = json_string_value(json_object_get(entry, "Id"));
-
-                r = id && pl_is_id(id) ? take(m, id) : -EBADMSG;
-                if (r < 0)
-                        break;
-        }
-        json_decref(list);
-        return r;
+        return r == 0 && is_meant(m, c) ? tell(m, c) : r;
 }
 
 static int match(const PlCtl *ctl, const PlPolicy *policy) {
-        _cleanup_(pl_ctl_client_freep) PlCtlClient *engine = NULL;
         _cleanup_free_ bool *found = calloc((size_t)ctl->n_arguments + 1, sizeof(*found));
-        _cleanup_json_ json_t *documents = json_array();
-        Matching m = { ctl, policy, NULL, documents, found };
-        const char *url = ctl->adopt.engine ?: policy->daemon.engine;
-        const char *path = pl_startswith(url, "unix://") ? url + strlen("unix://") : url;
+        _cleanup_json_ json_t *documents = json_array(), *containers = NULL;
+        Matching m = { ctl, policy, documents, found };
         int r, status = PL_EXIT_GOOD;
 
-        r = found && documents ? pl_ctl_client_new(path, PL_CTL_CLIENT_TIMEOUT_MSEC, &engine)
-                               : -ENOMEM;
-        m.engine = engine;
-        if (r == 0)
-                r = take_all(&m);
+        if (pl_ctl_containers(ctl->adopt.engine ?: policy->daemon.engine, &containers) < 0)
+                return PL_EXIT_BAD;
+        r = found && documents ? 0 : -ENOMEM;
+        for (size_t i = 0; r == 0 && i < json_array_size(containers); i++)
+                r = take(&m, json_array_get(containers, i));
         if (r < 0) {
-                pl_ctl_say("the engine at %s does not tell of its containers: %s", path,
-                           strerror(-r));
+                pl_ctl_say("what the engine tells of its containers: %s", strerror(-r));
                 return PL_EXIT_BAD;
         }
         if (ctl->json)

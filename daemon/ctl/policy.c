@@ -6,7 +6,8 @@
  * check: a running daemon tells where its policy is, and what is there now is checked, not what it
  * has loaded. A pipe is one text: it has no place beside which there could be drop-ins.
  *
- * import asks no daemon and writes no file: what it prints is for a person to read first.
+ * import asks no daemon, but the engine where it is told to, and writes no file: what it prints is
+ * for a person to read first.
  */
 
 #include <errno.h>
@@ -16,7 +17,12 @@
 
 #include "base/fs.h"
 #include "ctl/cli.h"
+#include "ctl/engine.h"
 #include "ctl/paths.h"
+#include "lib/base/json.h"
+#include "lib/docker/answer.h"
+#include "lib/docker/update.h"
+#include "lib/limits/originals.h"
 #include "lib/policy/dump.h"
 #include "lib/policy/import.h"
 #include "policy-load.h"
@@ -103,6 +109,58 @@ static int load_stream(const char *file, const PlHost *host, PlDiagList *diag,
         return pl_policy_parse(&source, 1, host, diag, ret);
 }
 
+/* Limits that containers were created with, and the policy raises. plimsolld's own record goes
+ * first: what it has told the engine, no creator said. */
+static int created_with(const PlContainer *c, PlHierarchy hierarchy, PlLimits *ret) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        PlContainerState state = { 0 };
+        size_t size;
+
+        if (asprintf(&path, STATE_DIR "/containers/%s", c->id) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        if (pl_fs_read(AT_FDCWD, path, PL_STATE_SIZE_MAX, &text, &size) == 0 &&
+            pl_state_parse(text, size, &state) == 0 && state.created_known) {
+                *ret = state.created;
+                state.created = (PlLimits){ 0 };
+                pl_container_state_deinit(&state);
+                return 0;
+        }
+        pl_container_state_deinit(&state);
+        return pl_container_limits(c, hierarchy, ret);
+}
+
+static int compare(const PlPolicy *policy, const json_t *document, PlDiagList *diag) {
+        _cleanup_free_ char *text = json_dumps(document, JSON_COMPACT), *raised = NULL;
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        PlLimits created = { 0 };
+        const PlService *s;
+        int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
+
+        if (r < 0)
+                return r == -EBADMSG ? 0 : r;
+        s = pl_policy_match(policy, c);
+        if (!s)
+                return 0;
+        r = created_with(c, PL_HIERARCHY_V2, &created); /* weights are not compared */
+        if (r == 0)
+                raised = pl_policy_raised(s, &created);
+        if (raised)
+                pl_diag_add(diag, PL_SEVERITY_WARNING, c->name, 0, "%s", raised);
+        pl_limits_deinit(&created);
+        return r;
+}
+
+static int compare_all(const PlCtl *ctl, const PlPolicy *policy, PlDiagList *diag) {
+        _cleanup_json_ json_t *containers = NULL;
+        int r = pl_ctl_containers(*ctl->engine ? ctl->engine : policy->daemon.engine, &containers);
+
+        for (size_t i = 0; r == 0 && i < json_array_size(containers); i++)
+                r = compare(policy, json_array_get(containers, i), diag);
+        return r;
+}
+
 static int check(const PlCtl *ctl, const char *file) {
         _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
         _cleanup_free_ char *dump = NULL;
@@ -118,6 +176,8 @@ static int check(const PlCtl *ctl, const char *file) {
                             : pl_policy_load(NULL, file, &host, &diag, &policy);
         if (r == 0 && pl_policy_inherits_newly(STATE_DIR))
                 pl_policy_tell_inherited(policy, &diag);
+        if (r == 0 && ctl->engine)
+                r = compare_all(ctl, policy, &diag);
         int status = report(ctl, file, r, &diag, policy);
         if (r == 0 && ctl->verbose && !ctl->json && pl_policy_dump(policy, &dump) == 0)
                 (void)printf("\n%s", dump);
@@ -209,27 +269,50 @@ static int ask_compose(const PlCtl *ctl, char **ret, size_t *ret_size) {
         return r == 0 && status != 0 ? -ECANCELED : r;
 }
 
+static int import_files(const PlCtl *ctl, const PlHost *host, const char **ret_name,
+                        PlDiagList *diag, PlImportCount *ret_count, char **ret) {
+        _cleanup_free_ char *json = NULL;
+        size_t size;
+        int r = ctl->compose ? ask_compose(ctl, &json, &size)
+                             : read_text(ctl->arguments[0], PL_IMPORT_MAX, ret_name, &json, &size);
+
+        return r < 0 ? r : pl_import_compose(*ret_name, json, size, host, diag, ret_count, ret);
+}
+
+static int import_engine(const char *url, const PlHost *host, PlDiagList *diag,
+                         PlImportCount *ret_count, char **ret) {
+        _cleanup_json_ json_t *containers = NULL;
+
+        if (pl_ctl_containers(url, &containers) < 0)
+                return -ECANCELED;
+        return pl_import_engine(url, containers, host, diag, ret_count, ret);
+}
+
 int pl_ctl_cmd_import(PlCtl *ctl) {
-        _cleanup_free_ char *json = NULL, *text = NULL;
-        const char *name = ctl->arguments[0];
+        _cleanup_free_ char *text = NULL;
+        const char *name = ctl->n_arguments > 0 ? ctl->arguments[0] : NULL;
         PlImportCount count = {};
         PlDiagList diag = {};
         PlHost host;
-        size_t size;
         int r, status;
 
-        if (ctl->n_arguments > 1 && !ctl->compose) {
-                pl_ctl_say("import takes one FILE, or several with --compose");
+        if (ctl->engine && (ctl->compose || name)) {
+                pl_ctl_say("import --engine takes no FILE%s",
+                           name ? ", but the engine's URL, such as " PL_CTL_ENGINE_URL : "");
                 return PL_EXIT_USAGE;
         }
-        r = ctl->compose ? ask_compose(ctl, &json, &size)
-                         : read_text(ctl->arguments[0], PL_IMPORT_MAX, &name, &json, &size);
+        if (!ctl->engine && (!name || (ctl->n_arguments > 1 && !ctl->compose))) {
+                pl_ctl_say("import takes one FILE, several with --compose, or --engine");
+                return PL_EXIT_USAGE;
+        }
+        if (ctl->engine)
+                name = *ctl->engine ? ctl->engine : PL_CTL_ENGINE_URL;
+        r = pl_host_read("/proc", &host);
+        if (r == 0)
+                r = ctl->engine ? import_engine(name, &host, &diag, &count, &text)
+                                : import_files(ctl, &host, &name, &diag, &count, &text);
         if (r == -ECANCELED)
-                return PL_EXIT_BAD; /* said by docker */
-        if (r == 0)
-                r = pl_host_read("/proc", &host);
-        if (r == 0)
-                r = pl_import_compose(name, json, size, &host, &diag, &count, &text);
+                return PL_EXIT_BAD; /* said already */
         if (r < 0 && diag.n_errors == 0)
                 pl_diag_add(&diag, PL_SEVERITY_ERROR, name, 0, "cannot be read: %s", strerror(-r));
         status = print_result(ctl, r, text, &diag, name, &count);

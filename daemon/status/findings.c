@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "enforce/slices.h"
+#include "lib/policy/dump.h"
 #include "lib/status/wire.h"
 
 /* Where findings go: counted always, collected where there is a list. */
@@ -114,6 +115,17 @@ static void find_labels(Collector *c) {
         add(c, PL_FINDING_MEDIUM, "label", text ?: s->labels_error);
 }
 
+/* Which is meant, or a section that matches more than it should. */
+static void find_raised(Collector *c) {
+        const PlHeld *h = c->subject->held;
+        _cleanup_free_ char *text = NULL;
+
+        if (h->service && h->originals.state.created_known)
+                text = pl_policy_raised(h->service, &h->originals.state.created);
+        if (text)
+                add(c, PL_FINDING_LOW, "limit-raised", text);
+}
+
 /* What is told before it kills. */
 static void find_pinches(Collector *c) {
         for (PlPinchKind k = 0; k < _PL_PINCH_N; k++) {
@@ -145,7 +157,7 @@ static void find_no_effect(Collector *c) {
 
 static void (*const kinds[])(Collector *c) = {
         find_log,    find_log_files, find_standoff, find_refused,
-        find_models, find_pinches,   find_labels,
+        find_models, find_pinches,   find_labels,   find_raised,
 };
 
 int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {

@@ -147,9 +147,21 @@ static int find_letter(Parser *p, char letter, const PlOption **ret) {
         return wrong(p, "no option -%c", letter);
 }
 
+/* The command's own row may say so; before the command each has its value. */
+static bool is_left_out(const Parser *p, const PlOption *o) {
+        const PlGrammar *g = p->grammar;
+
+        for (size_t i = 0; i < g->n_options; i++)
+                if (pl_streq(g->options[i].name, o->name) &&
+                    takes(p->result->command, &g->options[i]) &&
+                    g->options[i].kind == PL_OPTION_URL)
+                        return p->result->command && !(*p->next && strstr(*p->next, "://"));
+        return false;
+}
+
 static int take(Parser *p, const PlOption *o, char letter, const char *value) {
         if (o->argument && !value)
-                value = *p->next ? *p->next++ : NULL;
+                value = is_left_out(p, o) ? "" : *p->next ? *p->next++ : NULL;
         if (o->argument && !value)
                 return letter ? wrong(p, "-%c needs a %s", letter, o->argument)
                               : wrong(p, "--%s needs a %s", o->name, o->argument);
@@ -268,6 +280,7 @@ static const char *set(const PlOption *o, void *field, const char *value) {
                 *(bool *)field = true;
                 break;
         case PL_OPTION_TEXT:
+        case PL_OPTION_URL:
                 *(const char **)field = value;
                 break;
         case PL_OPTION_SPAN:

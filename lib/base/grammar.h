@@ -17,6 +17,7 @@ typedef enum PlOptionKind {
         PL_OPTION_ASKED, /* --help and --version, which the caller answers; no field */
         PL_OPTION_FLAG,  /* bool */
         PL_OPTION_TEXT,  /* const char *, borrowed */
+        PL_OPTION_URL,   /* likewise; a word without "://" is none, and then it is "" */
         PL_OPTION_SPAN,  /* uint64_t, microseconds, not 0 */
         PL_OPTION_COUNT, /* unsigned, not 0 */
         PL_OPTION_OWN,   /* set() knows */

@@ -115,3 +115,18 @@ int pl_desired_spare(PlLimits *want, uint32_t by_default, const PlLimits *create
         }
         return 0;
 }
+
+uint32_t pl_desired_raised(const PlLimits *want, uint32_t by_default, const PlLimits *created) {
+        static const PlResource compared[] = { PL_RESOURCE_CPU_QUOTA, PL_RESOURCE_MEMORY_HIGH,
+                                               PL_RESOURCE_MEMORY_MAX, PL_RESOURCE_MEMORY_SWAP_MAX,
+                                               PL_RESOURCE_TASKS_MAX };
+        uint32_t mask = 0;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(compared); i++) {
+                const PlValue *v = &want->v[compared[i]], *c = &created->v[compared[i]];
+
+                if (v->set && c->set && c->number < v->number && !(by_default & 1U << compared[i]))
+                        mask |= 1U << compared[i];
+        }
+        return mask;
+}

@@ -37,3 +37,8 @@ int pl_desired_limits(const PlLimits *section, uint32_t managed, const PlLimits 
  * Return: 0 or -ENOMEM.
  */
 int pl_desired_spare(PlLimits *want, uint32_t by_default, const PlLimits *created);
+
+/** pl_desired_raised() - which limits of its creator does the policy raise? Of those that
+ * pl_desired_spare() compares; devices are not. Return: mask of 1 <<
+ * PlResource. */
+uint32_t pl_desired_raised(const PlLimits *want, uint32_t by_default, const PlLimits *created);

@@ -97,6 +97,7 @@ typedef struct PlHost {
         uint64_t page_bytes;
         /* MAJ:MIN of a path, as pl_device_number() says it; NULL: devices are not looked at */
         int (*device)(void *unused, const char *path, char ret[static PL_DEVICE_MAX]);
+        PlHierarchy hierarchy; /* that holds the cpu and io controllers */
 } PlHost;
 
 PlPolicy *pl_policy_ref(PlPolicy *p);

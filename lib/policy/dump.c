@@ -14,6 +14,7 @@
 
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
+#include "lib/limits/desired.h"
 #include "lib/policy/parser.h"
 #include "lib/probe/kind.h"
 
@@ -348,6 +349,30 @@ void pl_policy_tell_inherited(const PlPolicy *p, PlDiagList *diag) {
                                     "(%s:%u); write %s= in the section to leave it out",
                                     s->name, text, first->file, first->line, first->key);
         }
+}
+
+char *pl_policy_raised(const PlService *s, const PlLimits *created) {
+        uint32_t mask = pl_desired_raised(&s->limits, s->by_default, created);
+        char *text = NULL;
+        size_t size, n = 0;
+        FILE *f = mask ? open_memstream(&text, &size) : NULL;
+
+        for (PlResource r = 0; f && r < _PL_RESOURCE_N; r++) {
+                const char *name = pl_resource_info(r)->name;
+                _cleanup_free_ char *before = NULL, *now = NULL, *from = NULL;
+
+                if (!(mask & 1U << r) || pl_service_has_label(s, name) ||
+                    pl_value_to_string(r, &created->v[r], &before) < 0 ||
+                    pl_value_to_string(r, &s->limits.v[r], &now) < 0)
+                        continue;
+                from = pl_service_origin(s, name);
+                fprintf(f, "%s%s: its creator says %s, the policy %s (%s)", n++ > 0 ? "; " : "",
+                        name, before, now, from ?: "");
+        }
+        text = f ? pl_take_text(f, &text) : NULL;
+        if (text && n == 0)
+                free(TAKE_PTR(text));
+        return text;
 }
 
 static void write_match(FILE *f, const PlService *s, size_t line) {

@@ -22,3 +22,8 @@ int pl_policy_explain(const PlPolicy *p, const struct PlContainer *c, char **ret
 /** pl_policy_tell_inherited() - a warning for each section that has values of [Defaults], and
  * which. For whoever comes from a version in which sections had none. */
 void pl_policy_tell_inherited(const PlPolicy *p, PlDiagList *diag);
+
+/** pl_policy_raised() - which limits a container was created with, and its section raises:
+ * "MemoryMax: its creator says 96M, the policy 256M (/etc/plimsoll/plimsoll.conf:31)". What its
+ * labels say, its creator says. Return: owned by the caller; NULL: none, or out of memory. */
+char *pl_policy_raised(const PlService *s, const PlLimits *created);

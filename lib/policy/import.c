@@ -10,11 +10,14 @@
 #include "lib/policy/import.h"
 
 #include <errno.h>
-#include <jansson.h>
 
+#include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
+#include "lib/docker/answer.h"
+#include "lib/docker/compose.h"
+#include "lib/docker/update.h"
 #include "lib/limits/resource.h"
 #include "lib/policy/guess.h"
 #include "lib/policy/parser.h"
@@ -320,6 +323,7 @@ typedef struct Member {
 typedef struct Import {
         const char *file, *service; /* for messages: escaped */
         const char *project;        /* fit for a pattern; NULL: none */
+        bool engine;                /* no file, but an engine's containers */
         const PlHost *host;         /* may be NULL */
         Member *members;
         size_t n_members;
@@ -472,9 +476,11 @@ static int import_quota(Import *im, const json_t *s, uint64_t *ret, uint64_t *re
                 *ret_period = period;
         if (r < 0)
                 return r;
-        if (quota > UINT64_MAX / PL_USEC_PER_SEC)
+        if (quota > UINT64_MAX / PL_USEC_PER_SEC / 2)
                 return -ERANGE;
-        *ret = quota * PL_USEC_PER_SEC / (*ret_period ?: PL_QUOTA_PERIOD_DEFAULT_USEC);
+        period = *ret_period ?: PL_QUOTA_PERIOD_DEFAULT_USEC;
+        /* rounded up to what a policy can say, so that it leads to the same quota again */
+        *ret = (quota * PL_USEC_PER_SEC + period * 100 - 1) / (period * 100) * 100;
         return 0;
 }
 
@@ -527,7 +533,7 @@ static int import_cpu(Import *im, const json_t *s) {
                 return r;
         r = import_count(json_object_get(s, "cpu_shares"), &n);
         if (r == 0) {
-                n = PL_MIN(n, UINT64_C(262144)) * 100 / 1024;
+                n = (PL_MIN(n, UINT64_C(262144)) * 100 + 512) / 1024;
                 print_number(im, "CPUWeight", PL_MIN(PL_MAX(n, UINT64_C(1)), UINT64_C(10000)));
         } else if (r != -ENOENT) {
                 warn(im, "cpu_shares", "not a number");
@@ -860,7 +866,8 @@ static int list_members(Import *im, const json_t *services) {
 
         im->members = calloc(json_object_size(services) + 1, sizeof(*im->members));
         im->by_name = pl_map_new();
-        im->by_section = pl_map_new();
+        if (!im->by_section) /* of all projects of an engine */
+                im->by_section = pl_map_new();
         if (!im->members || !im->by_name || !im->by_section)
                 return -ENOMEM;
         json_object_foreach((json_t *)services, name, s) {
@@ -886,19 +893,41 @@ static int list_members(Import *im, const json_t *services) {
         return 0;
 }
 
+/* Of an engine's container: what it is to be matched by, if not by compose, and weights, which
+ * compose knows in the engine's terms alone. */
+#define MATCH "x-match"
+
+static const struct {
+        PlResource resource;
+        const char *member;
+} weights[] = { { PL_RESOURCE_CPU_WEIGHT, "x-cpu" }, { PL_RESOURCE_IO_WEIGHT, "x-io" } };
+
+static void import_weights(Import *im, const json_t *s) {
+        for (size_t i = 0; i < PL_ARRAY_SIZE(weights); i++) {
+                const json_t *v = json_object_get(s, weights[i].member);
+
+                if (v)
+                        print_number(im, pl_resource_info(weights[i].resource)->name,
+                                     (uint64_t)PL_MIN(json_integer_value(v), (json_int_t)10000));
+        }
+}
+
 static int import_service(Import *im, const Member *m) {
+        const char *match = im->engine ? json_string_value(json_object_get(m->json, MATCH)) : NULL;
         int r;
 
         im->service = m->name; /* plain */
         fprintf(im->out, "\n[Service %s]\nMatch=", m->section);
         if (im->project)
                 fprintf(im->out, "compose-project:%s ", im->project);
-        fprintf(im->out, "compose-service:%s\n", m->name);
+        fprintf(im->out, "%s:%s\n", match ?: "compose-service", m->name);
         r = import_cpu(im, m->json);
         if (r < 0)
                 return r;
         import_memory(im, m->json);
         import_rest(im, m->json);
+        if (im->engine)
+                import_weights(im, m->json);
         import_logging(im, m->json);
         import_healthcheck(im, m->json);
         import_depends_on(im, m);
@@ -911,6 +940,7 @@ static int import_services(Import *im, const json_t *root) {
         const json_t *v;
         int r;
 
+        im->project = NULL;
         if (project && is_plain(project))
                 im->project = project;
         else if (project && *project) {
@@ -925,13 +955,45 @@ static int import_services(Import *im, const json_t *root) {
                         warn(im, "key", "not one that is known here");
         }
         r = list_members(im, json_object_get(root, "services"));
-        if (r < 0)
-                return r;
-        find_circles(im);
+        if (r >= 0)
+                find_circles(im);
         for (size_t i = 0; i < im->n_members && r >= 0; i++)
                 r = import_service(im, &im->members[i]);
-        im->count.n_services = im->n_members;
+        im->count.n_services += im->n_members;
+        pl_map_free(im->by_name);
+        free(im->members);
+        im->by_name = NULL;
+        im->members = NULL;
+        im->n_members = 0;
         return r;
+}
+
+/* --- the text */
+
+static int begin_text(Import *im, const char *from, char **text, size_t *size) {
+        _cleanup_free_ char *shown = pl_escape(im->file, 200);
+
+        im->out = shown ? open_memstream(text, size) : NULL;
+        if (!im->out)
+                return -ENOMEM;
+        fprintf(im->out, "# From the %s %s, by plimsollctl import.\n", from, shown);
+        return 0;
+}
+
+/* @r: of what was written. Return: as the header says. */
+static int end_text(Import *im, int r, size_t *size) {
+        if (im->out && ferror(im->out))
+                r = -ENOMEM;
+        if (im->out && fclose(im->out) != 0)
+                r = -ENOMEM;
+        pl_map_free(im->by_section);
+        if (r == 0 && *size > MIB(1)) {
+                pl_diag_add(im->diag, PL_SEVERITY_ERROR, im->file, 0,
+                            "its policy would be larger than 1M, which none may be; import it in "
+                            "parts");
+                r = -EBADMSG;
+        }
+        return r == 0 && im->diag->oom ? -ENOMEM : r;
 }
 
 /* --- JSON */
@@ -1054,39 +1116,269 @@ static json_t *load(const char *file, const char *json, size_t size, PlDiagList 
 int pl_import_compose(const char *file, const char *json, size_t size, const PlHost *host,
                       PlDiagList *diag, PlImportCount *ret_count, char **ret) {
         Import im = { .file = file, .host = host, .diag = diag };
-        _cleanup_free_ char *text = NULL, *shown = pl_escape(file, 200);
+        _cleanup_free_ char *text = NULL;
         size_t text_size;
-        json_t *root;
+        json_t *root = load(file, json, size, diag);
         int r;
 
-        if (!shown)
-                return -ENOMEM;
-        root = load(file, json, size, diag);
         if (!root)
                 return diag->oom ? -ENOMEM : -EBADMSG;
-        im.out = open_memstream(&text, &text_size);
-        r = im.out ? 0 : -ENOMEM;
-        if (r == 0) {
-                fprintf(im.out, "# From the compose configuration %s, by plimsollctl import.\n",
-                        shown);
+        r = begin_text(&im, "compose configuration", &text, &text_size);
+        if (r == 0)
                 r = import_services(&im, root);
-                if (ferror(im.out))
-                        r = -ENOMEM;
-                if (fclose(im.out) != 0)
-                        r = -ENOMEM;
-        }
-        pl_map_free(im.by_name);
-        pl_map_free(im.by_section);
-        free(im.members);
+        r = end_text(&im, r, &text_size);
         json_decref(root);
-        if (r == 0 && text_size > MIB(1)) {
-                pl_diag_add(diag, PL_SEVERITY_ERROR, file, 0,
-                            "its policy would be larger than 1M, which none may be; import it in "
-                            "parts");
-                r = -EBADMSG;
+        if (r < 0)
+                return r;
+        if (ret_count)
+                *ret_count = im.count;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+/* --- an engine's containers: said as compose would say it. Source: the Engine API,
+ * ContainerInspect.
+ */
+
+#define SHM_DEFAULT MIB(64)
+
+/* New references go to the object; what is nothing is left out. */
+static void put(json_t *to, const char *key, json_t *value) {
+        if (value)
+                (void)json_object_set_new(to, key, value);
+}
+
+static void put_number(json_t *to, const char *key, const json_t *host, const char *member) {
+        json_int_t n = json_integer_value(json_object_get(host, member));
+
+        if (n > 0)
+                put(to, key, json_integer(n));
+}
+
+/* What there is no word for in a policy, as it is. */
+static void put_copy(json_t *to, const char *key, const json_t *host, const char *member) {
+        const json_t *value = json_object_get(host, member);
+
+        if (value && !says_nothing(value))
+                put(to, key, json_deep_copy(value));
+}
+
+static void say_resources(json_t *to, const json_t *host) {
+        static const char *const numbers[][2] = {
+                { "mem_limit", "Memory" },
+                { "mem_reservation", "MemoryReservation" },
+                { "cpu_quota", "CpuQuota" },
+                { "cpu_period", "CpuPeriod" },
+                { "pids_limit", "PidsLimit" },
+                { "cpu_rt_period", "CpuRealtimePeriod" },
+                { "cpu_rt_runtime", "CpuRealtimeRuntime" },
+        };
+        static const char *const copies[][2] = {
+                { "cpuset", "CpusetCpus" },      { "ulimits", "Ulimits" },
+                { "storage_opt", "StorageOpt" }, { "oom_kill_disable", "OomKillDisable" },
+                { "gpus", "DeviceRequests" },
+        };
+        json_int_t swap = json_integer_value(json_object_get(host, "MemorySwap")),
+                   shm = json_integer_value(json_object_get(host, "ShmSize")),
+                   nano = json_integer_value(json_object_get(host, "NanoCpus"));
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(numbers); i++)
+                put_number(to, numbers[i][0], host, numbers[i][1]);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(copies); i++)
+                put_copy(to, copies[i][0], host, copies[i][1]);
+        /* without a limit of memory it says nothing */
+        if (json_object_get(to, "mem_limit") && swap != 0)
+                put(to, "memswap_limit", json_integer(swap));
+        if (shm > 0 && shm != (json_int_t)SHM_DEFAULT)
+                put(to, "shm_size", json_integer(shm));
+        if (nano > 0)
+                put(to, "cpus", json_real((double)nano / 1e9));
+        if (json_integer_value(json_object_get(host, "MemorySwappiness")) >= 0)
+                put_copy(to, "mem_swappiness", host, "MemorySwappiness");
+        if (json_integer_value(json_object_get(host, "OomScoreAdj")) != 0)
+                put_copy(to, "oom_score_adj", host, "OomScoreAdj");
+}
+
+static void say_devices(json_t *to, const json_t *host) {
+        static const char *const members[][2] = {
+                { "device_read_bps", "BlkioDeviceReadBps" },
+                { "device_write_bps", "BlkioDeviceWriteBps" },
+                { "device_read_iops", "BlkioDeviceReadIOps" },
+                { "device_write_iops", "BlkioDeviceWriteIOps" },
+                { "weight_device", "BlkioWeightDevice" },
+        };
+        json_t *config = json_object();
+
+        for (size_t i = 0; config && i < PL_ARRAY_SIZE(members); i++)
+                put_copy(config, members[i][0], host, members[i][1]);
+        if (json_object_size(config) > 0)
+                put(to, "blkio_config", config);
+        else
+                json_decref(config);
+}
+
+/* In nanoseconds there; 0 is Docker's default. */
+static void put_span(json_t *to, const char *key, const json_t *check, const char *member) {
+        json_int_t nsec = json_integer_value(json_object_get(check, member));
+
+        if (nsec >= 1000)
+                put(to, key, json_sprintf("%" JSON_INTEGER_FORMAT "us", nsec / 1000));
+}
+
+static void say_healthcheck(json_t *to, const json_t *check) {
+        json_t *o = json_is_object(check) ? json_object() : NULL;
+
+        if (!o)
+                return;
+        put_copy(o, "test", check, "Test");
+        put_span(o, "interval", check, "Interval");
+        put_span(o, "timeout", check, "Timeout");
+        put_span(o, "start_period", check, "StartPeriod");
+        put_span(o, "start_interval", check, "StartInterval");
+        put_number(o, "retries", check, "Retries");
+        put(to, "healthcheck", o);
+}
+
+/* By After= in a policy. */
+static void say_needs(json_t *to, const char *needs) {
+        json_t *list = needs && *needs ? json_array() : NULL;
+        char name[PL_COMPOSE_NAME_MAX];
+
+        while (list && pl_compose_next_needed(&needs, name))
+                (void)json_array_append_new(list, json_string(name));
+        if (list)
+                put(to, "depends_on", list);
+}
+
+static int say_weights(json_t *to, const json_t *container, PlHierarchy hierarchy) {
+        _cleanup_free_ char *text = json_dumps(container, JSON_COMPACT);
+        _cleanup_(pl_container_freep) PlContainer *c = NULL;
+        PlLimits limits = { 0 };
+        int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
+
+        if (text)
+                explicit_bzero(text, strlen(text)); /* its environment is in it */
+        if (r == 0)
+                r = pl_container_limits(c, hierarchy, &limits);
+        for (size_t i = 0; r == 0 && i < PL_ARRAY_SIZE(weights); i++) {
+                const PlValue *v = &limits.v[weights[i].resource];
+
+                if (v->set)
+                        put(to, weights[i].member, json_integer((json_int_t)v->number));
         }
-        if (r < 0 || diag->oom)
-                return r < 0 ? r : -ENOMEM;
+        pl_limits_deinit(&limits);
+        return r;
+}
+
+/* Return: 0 and a new reference; -EBADMSG: it is no container; -ENOMEM. */
+static int say_container(const json_t *container, PlHierarchy hierarchy, json_t **ret) {
+        const json_t *host = json_object_get(container, "HostConfig"),
+                     *log = json_object_get(host, "LogConfig");
+        _cleanup_json_ json_t *to = json_object();
+        json_t *logging = json_object();
+        int r = to && logging ? say_weights(to, container, hierarchy) : -ENOMEM;
+
+        if (r < 0) {
+                json_decref(logging);
+                return r;
+        }
+        say_resources(to, host);
+        say_devices(to, host);
+        say_healthcheck(to, get(container, "Config", "Healthcheck", NULL));
+        put_copy(logging, "driver", log, "Type");
+        put_copy(logging, "options", log, "Config");
+        put(to, "logging", logging);
+        *ret = TAKE_PTR(to);
+        return 0;
+}
+
+/* What a container is called, and by what it is matched: compose's service, or, because the name is
+ * made anew with each container, a swarm's, or Podman's unit, or else its name. */
+typedef struct Belonging {
+        const char *project, *match, *name;
+} Belonging;
+
+static Belonging belonging_of(const json_t *container) {
+        const json_t *labels = get(container, "Config", "Labels", NULL);
+        const char *project = json_string_value(json_object_get(labels, PL_COMPOSE_PROJECT)),
+                   *service = json_string_value(json_object_get(labels, PL_COMPOSE_SERVICE)),
+                   *oneoff = json_string_value(
+                                   json_object_get(labels, "com.docker.compose.oneoff")),
+                   *name = json_string_value(json_object_get(container, "Name"));
+
+        if (project && service && is_plain(project) && is_plain(service) &&
+            !(oneoff && strcasecmp(oneoff, "true") == 0))
+                return (Belonging){ project, NULL, service };
+        for (PlMatchKind k = PL_MATCH_SWARM_SERVICE; k <= PL_MATCH_UNIT; k++) {
+                const char *value = json_string_value(json_object_get(labels, pl_match_label(k)));
+
+                if (value && is_plain(value))
+                        return (Belonging){ "", pl_match_word(k), value };
+        }
+        return (Belonging){ "", pl_match_word(PL_MATCH_NAME),
+                            name && *name == '/' ? name + 1 : name };
+}
+
+static int gather_container(Import *im, json_t *projects, const json_t *container) {
+        Belonging to = belonging_of(container);
+        json_t *project, *services, *before, *service;
+        int r = to.name ? say_container(container, im->host->hierarchy, &service) : -EBADMSG;
+
+        if (r == -EBADMSG) {
+                im->service = "container";
+                warn(im, "answer", "it is none that an engine gives");
+        }
+        if (r < 0)
+                return r == -EBADMSG ? 0 : r;
+        project = json_object_get(projects, to.project);
+        if (!project) {
+                project = json_pack("{s:s,s:{}}", "name", to.project, "services");
+                if (!project || json_object_set_new(projects, to.project, project) < 0) {
+                        json_decref(service);
+                        return -ENOMEM;
+                }
+        }
+        services = json_object_get(project, "services");
+        before = json_object_get(services, to.name);
+        if (to.match)
+                put(service, MATCH, json_string(to.match));
+        else
+                say_needs(service, json_string_value(json_object_get(
+                                                   get(container, "Config", "Labels", NULL),
+                                                   PL_COMPOSE_NEEDS)));
+        if (before && !json_equal(before, service)) {
+                im->service = is_plain(to.name) ? to.name : "container";
+                warn(im, "another container of it", "it has other values than the first one");
+        }
+        if (before)
+                json_decref(service);
+        else
+                r = json_object_set_new(services, to.name, service);
+        return r < 0 ? -ENOMEM : 0;
+}
+
+int pl_import_engine(const char *file, const json_t *containers, const PlHost *host,
+                     PlDiagList *diag, PlImportCount *ret_count, char **ret) {
+        Import im = { .file = file, .engine = true, .host = host, .diag = diag };
+        _cleanup_free_ char *text = NULL;
+        _cleanup_json_ json_t *projects = json_object();
+        const json_t *container;
+        const char *name;
+        json_t *project;
+        size_t i, size;
+        int r = projects ? begin_text(&im, "engine at", &text, &size) : -ENOMEM;
+
+        json_array_foreach(containers, i, container) {
+                if (r == 0)
+                        r = gather_container(&im, projects, container);
+        }
+        json_object_foreach(projects, name, project) {
+                if (r == 0)
+                        r = import_services(&im, project);
+        }
+        r = end_text(&im, r, &size);
+        if (r < 0)
+                return r;
         if (ret_count)
                 *ret_count = im.count;
         *ret = TAKE_PTR(text);

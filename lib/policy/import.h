@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Import: what `docker compose config --format json` says about limits, reservations, logging and
- * healthchecks, as the text of a policy ("plimsollctl import").
+ * Import: what `docker compose config --format json`, or an engine of its containers, says about
+ * limits, reservations, logging and healthchecks, as the text of a policy ("plimsollctl import").
  *
  * It saves retyping a compose file. What has no counterpart, or would be refused in a policy, is
  * left out and reported; the text always parses. Secrets are never read: not the environment, not
@@ -11,6 +11,8 @@
  *
  * Source: compose-spec, 05-services.md and deploy.md; docker/go-units for sizes.
  */
+
+#include <jansson.h>
 
 #include "lib/base/diag.h"
 #include "lib/base/macro.h"
@@ -44,3 +46,17 @@ bool pl_import_knows(const char *path, const char **ret_why_not);
  */
 int pl_import_compose(const char *file, const char *json, size_t size, const PlHost *host,
                       PlDiagList *diag, PlImportCount *ret_count, char **ret);
+
+/**
+ * pl_import_engine() - what an engine says of its containers to policy text
+ * @file: as above: what the engine is called
+ * @host: as above; weights depend on its hierarchy
+ * @containers: array of what GET /containers/{id}/json answers
+ *
+ * One section for each service of compose or a swarm; of containers that differ the first counts,
+ * which is said. Any other container is matched by its name.
+ *
+ * Return: 0; -EBADMSG: said in diag; -ENOMEM.
+ */
+int pl_import_engine(const char *file, const json_t *containers, const PlHost *host,
+                     PlDiagList *diag, PlImportCount *ret_count, char **ret);

@@ -187,7 +187,7 @@ teardown() { end; }
     run -2 ctl logs web --folow
     [[ $output == *"did you mean --follow?"* ]]
     run -2 "$c" import
-    [[ $output == *"needs a FILE"* ]]
+    [[ $output == *"import takes one FILE"* ]]
     run -0 ctl wait --help
     [[ $output == *--timeout* ]]
     run -0 "$c" help exit-status
@@ -221,6 +221,26 @@ teardown() { end; }
     [ "$(status_json | jq -r .policy.file)" = "$T/./plimsoll.conf" ]
     [ "$(status_json | jq -r .archive.path)" = "$T/archive" ]
     run -0 ctl check
+}
+
+# Only an engine says what it has been told.
+@test "import --engine: what containers have, and the same again once the policy holds; check --engine" {
+    local engine=unix://$E/engine/docker.sock c=$BUILD_DIR/daemon/plimsollctl
+    run_bb web --memory 96m --memory-swap 96m --pids-limit 20 --cpus 0.3 --cpu-shares 512
+    run_bb db --label com.docker.compose.project=shop --label com.docker.compose.service=db --memory 64m
+    "$c" import --engine "$engine" >"$T/first"
+    grep -A9 '^\[Service web\]' "$T/first" | grep -q '^TasksMax=20$'
+    grep -q '^Match=compose-project:shop compose-service:db$' "$T/first"
+    policy_is <"$T/first"
+    daemon_begin
+    becomes web TasksMax 20
+    "$c" import --engine "$engine" >"$T/second"
+    diff "$T/first" "$T/second"
+    policy_is <<<$'[Service web]\nMatch=name:web\nMemoryMax=256M'
+    ctl check --engine "$engine" "$T/plimsoll.conf" 2>&1 | grep -q 'MemoryMax: its creator says 96M, the policy 256M'
+    ctl reload
+    becomes web MemoryMax $((256 * MIB))
+    ctl show web | grep -q 'MemoryMax: its creator says 96M, the policy 256M'
 }
 
 @test "check and import wait for a slow pipe, a FIFO and a process substitution" {

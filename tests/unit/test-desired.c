@@ -124,11 +124,35 @@ START_TEST(spare) {
 }
 END_TEST
 
+/* Which is told, and done all the same. */
+START_TEST(raised) {
+        const PlLimits created = { .v = { [PL_RESOURCE_MEMORY_MAX] = N(MIB(96)),
+                                          [PL_RESOURCE_TASKS_MAX] = N(20),
+                                          [PL_RESOURCE_CPU_QUOTA] = N(500000),
+                                          [PL_RESOURCE_CPU_WEIGHT] = N(10),
+                                          [PL_RESOURCE_MEMORY_LOW] = N(1) } };
+        const PlLimits want = { .v = { [PL_RESOURCE_MEMORY_MAX] = N(PL_UNLIMITED),
+                                       [PL_RESOURCE_TASKS_MAX] = N(64),
+                                       [PL_RESOURCE_CPU_QUOTA] = N(400000), /* tighter */
+                                       [PL_RESOURCE_MEMORY_HIGH] = N(9), /* nobody has limited it */
+                                       [PL_RESOURCE_CPU_WEIGHT] =
+                                                       N(20), /* no limit, nor the next */
+                                       [PL_RESOURCE_MEMORY_LOW] = N(9) } };
+
+        ck_assert_uint_eq(pl_desired_raised(&want, 0, &created),
+                          1U << PL_RESOURCE_MEMORY_MAX | 1U << PL_RESOURCE_TASKS_MAX);
+        ck_assert_uint_eq(pl_desired_raised(&want, 1U << PL_RESOURCE_MEMORY_MAX, &created),
+                          1U << PL_RESOURCE_TASKS_MAX);
+        ck_assert_uint_eq(pl_desired_raised(&created, 0, &created), 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("desired");
 
         tcase_add_loop_test(t, desired, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, spare, 0, PL_ARRAY_SIZE(spare_rows));
+        tcase_add_test(t, raised);
         tcase_add_test(t, no_service_restores_all);
         tcase_add_test(t, texts_default_to_no_restriction);
         return run_case(t);

@@ -250,6 +250,34 @@ static void label_unheeded(bool on) {
         registry.policy->daemon.labels = pl_strv_free(registry.policy->daemon.labels);
 }
 
+static PlOrigin origins[] = { { "MemoryMax", "x.conf", 3, false } };
+
+/* The section says 64M. */
+static void raise_limit(bool on) {
+        PlService *s = registry.policy->services[0];
+
+        held->service = on ? s : NULL;
+        held->originals.state.created_known = on;
+        held->originals.state.created.v[PL_RESOURCE_MEMORY_MAX] =
+                        (PlValue){ .set = true, .number = MIB(48) };
+        held->originals.state.created.v[PL_RESOURCE_TASKS_MAX] =
+                        (PlValue){ .set = true, .number = 9 };
+}
+
+static void raise_by_label(bool on) {
+        with_labels = *registry.policy->services[0];
+        with_labels.origins = origins;
+        with_labels.n_origins = 1;
+        origins[0].line = 0;
+        raise_limit(on);
+        held->service = on ? &with_labels : NULL;
+}
+
+static void raise_unknown(bool on) {
+        raise_limit(on);
+        held->originals.state.created_known = false;
+}
+
 static void lack_method(bool on) {
         log_method = on ? "2 logs are copied: old kernel" : NULL;
 }
@@ -274,6 +302,8 @@ static const struct {
         { "label", label, 1, "label", "medium", "label plimsoll.MemoryMax: not", false },
         { "label of nobody knows whom", label_unknown, 1, "label", "medium",
           "its image does not tell which of them are its own (No such image)", false },
+        { "raised", raise_limit, 1, "limit-raised", "low",
+          "MemoryMax: its creator says 48M, the policy 64M (main.conf:3)", false },
         { "method", lack_method, 1, "log-method", "medium", "2 logs are copied", true },
         /* none */
         { "log well", watch_log, 0, NULL, NULL, NULL, false },
@@ -283,6 +313,8 @@ static const struct {
         { "refused, and wanted no more", refuse_unwanted, 0, NULL, NULL, NULL, false },
         { "the kernel has it", refuse_by_systemd, 0, NULL, NULL, NULL, false },
         { "labels that the policy does not heed", label_unheeded, 0, NULL, NULL, NULL, false },
+        { "raised by its creator's own label", raise_by_label, 0, NULL, NULL, NULL, false },
+        { "raised, perhaps", raise_unknown, 0, NULL, NULL, NULL, false },
         { "log files in a dry run", fail_files_dry, 0, NULL, NULL, NULL, false },
 };
 

@@ -25,6 +25,8 @@ static const PlOption options[] = {
         { "wait", 0, "SPAN", "!quit list", PL_OPTION_SPAN, IN(span), "so long" },
         { "number", 'n', "N", "copy", PL_OPTION_COUNT, IN(count), "so many" },
         { "lines", 'n', "N", "list check", PL_OPTION_COUNT, IN(count), "so many lines" },
+        { "url", 0, "URL", "copy", PL_OPTION_TEXT, IN(text), "there" },
+        { "url", 0, "[URL]", "list", PL_OPTION_URL, IN(text), "there, or where it is usual" },
         { "verbose", 'v', NULL, "list", PL_OPTION_FLAG, IN(other), "more" },
         { "version", 0, NULL, "", PL_OPTION_ASKED, 0, "of this" },
         { "help", 'h', NULL, "", PL_OPTION_ASKED, 0, "this" },
@@ -48,6 +50,14 @@ static const struct {
         const char *line, *result;
 } rows[] = {
         { &with_commands, "copy a", "copy - 0 0 0 0 | a" },
+        { &with_commands, "list --url", "list  0 0 0 0 |" },
+        { &with_commands, "list --url a", "list  0 0 0 0 | a" },
+        { &with_commands, "list --url -v", "list  0 1 0 0 |" },
+        { &with_commands, "list --url a://b", "list a://b 0 0 0 0 |" },
+        { &with_commands, "list --url a://b c", "list a://b 0 0 0 0 | c" },
+        { &with_commands, "list --url=b c", "list b 0 0 0 0 | c" },
+        { &with_commands, "--url b list", "list b 0 0 0 0 |" },
+        { &with_commands, "copy --url b c", "copy b 0 0 0 0 | c" },
         { &with_commands, "copy a -f", "copy - 1 0 0 0 | a" },
         { &with_commands, "-f copy a", "copy - 1 0 0 0 | a" },
         { &with_commands, "copy -f a", "copy - 1 0 0 0 | a" },
@@ -183,6 +193,7 @@ START_TEST(help) {
                                "  -t, --text TEXT  a text\n"
                                "  -F, --follow     go on\n"
                                "  -n, --lines N    so many lines\n"
+                               "      --url [URL]  there, or where it is usual\n"
                                "  -v, --verbose    more\n");
         ck_assert_str_eq(quit, "tool quit [OPTION...]\nends\n\n  -t, --text TEXT  a text\n");
         ck_assert_str_eq(plain, "tool [OPTION...]\nWorks.\n\n"
