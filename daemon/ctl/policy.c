@@ -227,10 +227,10 @@ static int print_result(const PlCtl *ctl, int r, const char *text, const PlDiagL
         return r == 0 ? PL_EXIT_GOOD : PL_EXIT_BAD;
 }
 
-/* `docker compose -f FILE … config --format json`, which says itself what it does not like.
- * Return: 0; -ECANCELED: it has failed, and has said why; -EFBIG, -errno. */
+/* `docker compose --profile '*' -f FILE … config --format json`, which says itself what it does not
+ * like. Return: 0; -ECANCELED: it has failed, and has said why; -EFBIG, -errno. */
 static int ask_compose(const PlCtl *ctl, char **ret, size_t *ret_size) {
-        _cleanup_free_ const char **argv = calloc((size_t)ctl->n_arguments * 2 + 6, sizeof(*argv));
+        _cleanup_free_ const char **argv = calloc((size_t)ctl->n_arguments * 2 + 8, sizeof(*argv));
         _cleanup_close_ int from = -EBADF, to = -EBADF;
         int pipe_fds[2], status = 0, n = 0, r;
         pid_t pid;
@@ -239,6 +239,8 @@ static int ask_compose(const PlCtl *ctl, char **ret, size_t *ret_size) {
                 return -ENOMEM;
         argv[n++] = "docker";
         argv[n++] = "compose";
+        argv[n++] = "--profile"; /* or services of those that are not active are left out */
+        argv[n++] = "*";
         for (int i = 0; i < ctl->n_arguments; i++) {
                 argv[n++] = "-f";
                 argv[n++] = ctl->arguments[i];

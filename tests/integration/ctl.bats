@@ -265,6 +265,12 @@ os.execv(sys.argv[1], sys.argv[1:])' "$c" import - | cmp - "$T/imported"
 
     slowly "$(<"$T/imported")" | "$c" check -
     "$c" check <(slowly "$(<"$T/imported")")
+    # docker compose is asked for all profiles
+    mkdir "$T/bin"
+    printf '#!/bin/sh\necho "$*" >"%s/asked"\necho \047%s\047\n' "$T" "$json" >"$T/bin/docker"
+    chmod +x "$T/bin/docker"
+    PATH=$T/bin:$PATH "$c" import --compose a.yaml b.yaml | cmp <(tail -n +2 "$T/imported") <(tail -n +2)
+    grep -qxF 'compose --profile * -f a.yaml -f b.yaml config --format json' "$T/asked"
     slowly "$(<"$T/imported")" >"$T/fifo" 3>&- &
     "$c" check --policy "$T/fifo"
     run -1 "$c" check - <<<$'[Service x]\nMatch=name:x\nMemoryMax=abc'
