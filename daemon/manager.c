@@ -30,8 +30,7 @@
 typedef enum Lock {
         LOCK_STATE,
         LOCK_ARCHIVE,
-        LOCK_ENGINE,   /* by its identity, so whatever the directories are */
-        LOCK_DEFAULTS, /* systemd's one file of [Defaults]; without it the file is another's */
+        LOCK_ENGINE, /* by its identity, so whatever the directories are */
         _LOCK_N,
 } Lock;
 
@@ -474,23 +473,10 @@ static int lock_engine(PlManager *m, const char *identity, char **ret_message) {
         return 0;
 }
 
-/* A plimsolld of another engine may have the file: then its containers get [Defaults] without it.
- */
-static void begin_defaults(PlManager *m) {
-        bool dry_run = pl_registry_is_dry_run(m->registry);
-        char who[PL_LOCK_WHO_MAX];
-        int fd = -EBADF;
-        pid_t pid = 0;
-
-        if (m->locks[LOCK_DEFAULTS] >= 0 ||
-            pl_lock_name(m->options.runtime_dir, "defaults", m->options.control_path, &fd, &pid,
-                         who) < 0)
-                return;
-        pl_enforcer_begin(m->enforcer, !dry_run);
-        if (dry_run)
-                (void)close(fd);
-        else
-                m->locks[LOCK_DEFAULTS] = fd;
+/* A dry run changes nothing, not even what is left of an older version. */
+static void begin(PlManager *m) {
+        if (!pl_registry_is_dry_run(m->registry))
+                pl_enforcer_begin(m->enforcer);
 }
 
 static int take_locks(PlManager *m, char **ret_message) {
@@ -605,7 +591,7 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
                           m->policy.error ?: "out of memory");
         } else {
                 swap_policy(m, policy);
-                begin_defaults(m);
+                begin(m);
                 if (pl_registry_use_engine(m->registry) >= 0 && !m->registry->connected &&
                     !m->stopping)
                         (void)pl_engine_start(m->registry->engine);
@@ -786,7 +772,7 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
                 r = pl_registry_use_engine(m->registry);
         if (r < 0)
                 return r;
-        begin_defaults(m);
+        begin(m);
         *ret = TAKE_PTR(m);
         return 0;
 }

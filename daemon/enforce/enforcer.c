@@ -130,9 +130,8 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-void pl_enforcer_begin(PlEnforcer *e, bool owns) {
-        if (owns)
-                pl_owners_remove_defaults(e);
+void pl_enforcer_begin(PlEnforcer *e) {
+        pl_owners_remove_defaults(e);
 }
 
 void pl_enforcer_quiet(PlEnforcer *e) {

@@ -22,9 +22,9 @@ int pl_enforcer_new(PlRegistry *registry, const PlCgroupMounts *mounts, bool no_
 PlEnforcer *pl_enforcer_free(PlEnforcer *e); /* no subject may have values any more; returns NULL */
 PL_DEFINE_CLEANUP(PlEnforcer *, pl_enforcer_free)
 
-/** pl_enforcer_begin() - take away what older versions have left at systemd. @owns: no other
- * plimsolld of the host is at work */
-void pl_enforcer_begin(PlEnforcer *e, bool owns);
+/** pl_enforcer_begin() - take away what older versions have left at systemd; done again it does no
+ * harm. */
+void pl_enforcer_begin(PlEnforcer *e);
 
 /* What the registry announces; see PlRegistryHandlers. */
 int pl_enforcer_add(PlEnforcer *e, PlSubject *s);

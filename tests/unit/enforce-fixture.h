@@ -94,7 +94,7 @@ static inline void make_with(const char *policy, PlRegistryOptions options, bool
         ck_assert_int_eq(pl_enforcer_new(registry, &mounts, no_early_write, &enforce_handlers, NULL,
                                          &enforcer),
                          0);
-        pl_enforcer_begin(enforcer, true);
+        pl_enforcer_begin(enforcer);
 }
 
 static inline void make(const char *policy) {

@@ -383,7 +383,7 @@ static void daemon_begin(void) {
         if (pl_enforcer_new(registry, &mounts, false, &enforce_handlers, NULL, &enforcer) < 0 ||
             pl_registry_use_engine(registry) < 0)
                 abort();
-        pl_enforcer_begin(enforcer, true);
+        pl_enforcer_begin(enforcer);
         (void)pl_engine_start(registry->engine);
         life.runs = true;
 }
