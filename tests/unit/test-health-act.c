@@ -96,8 +96,8 @@ static void add(const char *name, const char *id, const char *health) {
         fake_do(&fake,
                 "{\"op\":\"add\",\"name\":\"%s\",\"id\":\"%s\",\"running\":true,\"pid\":41,"
                 "\"inspect\":{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\","
-                "\"Health\":{\"Status\":\"%s\",\"FailingStreak\":0,\"Log\":[]}}}}",
-                name, id, health);
+                "\"Health\":{\"Status\":\"%s\",\"FailingStreak\":%d,\"Log\":[]}}}}",
+                name, id, health, pl_streq(health, "unhealthy") ? 3 : 0);
 }
 
 static void begin(const char *policy, PlRegistryOptions options) {
