@@ -452,6 +452,11 @@ static uint32_t small(uint64_t n) {
         return (uint32_t)PL_MIN(n, (uint64_t)UINT32_MAX - 1);
 }
 
+/* @changes: NULL: there is no room for them */
+static bool add(PlChanges *changes, const PlHappening *h) {
+        return changes && pl_changes_add(changes, h) >= 0;
+}
+
 static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKind which) {
         const PlPinches *p = &n->pinches;
         const char *limit = pl_pinch_limit(which);
@@ -459,6 +464,7 @@ static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKi
         const PlLogField fields[] = { { "PLIMSOLL_RESOURCE", limit },
                                       { "PLIMSOLL_CAUSE", pl_pinch_cause(which) },
                                       {} };
+        PlMemoryPinch pinch;
         PlChanges *changes;
 
         if (!p->on[which]) {
@@ -471,8 +477,10 @@ static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKi
         pl_subject_report(k->registry->reporter, s, told ? LOG_DEBUG : LOG_WARNING,
                           PL_MESSAGE_PINCHED, p->text[which], fields, "%s", p->text[which]);
         changes = happened(k, n->entry, s);
-        if (changes &&
-            pl_changes_add_pinch(changes, limit, pl_pinch_cause(which), p->need[which], now()) >= 0)
+        pinch = (PlMemoryPinch){ .last_usec = now(), .need = p->need[which] };
+        (void)snprintf(pinch.limit, sizeof(pinch.limit), "%s", limit);
+        (void)snprintf(pinch.cause, sizeof(pinch.cause), "%s", pl_pinch_cause(which));
+        if (add(changes, PL_HAPPENED(PINCH, pinch = &pinch)))
                 waits(k, n->entry);
 }
 
@@ -539,7 +547,7 @@ static void look_at_limits(PlKeeper *k, Entry *e, const PlSubject *s) {
         if (!text || (e->limits && pl_streq(text, e->limits)))
                 return;
         changes = happened(k, e, s);
-        if (!changes || pl_changes_add_limits(changes, &l) < 0)
+        if (!add(changes, PL_HAPPENED(LIMITS, limits = &l)))
                 return;
         free(e->limits);
         e->limits = TAKE_PTR(text);
@@ -656,7 +664,7 @@ static bool is_told(PlKeeper *k, Entry *e, const Told *last, const PlMemoryEnd *
                 return !pl_memory_knows_more(last->kind, last->certain, end->why.certain);
         if (e->read && end->end_usec > e->last_end_usec + PL_MEMORY_SAME_USEC)
                 return false;
-        return memory_of(k, e) && !pl_memory_add_end(&k->scratch, end);
+        return memory_of(k, e) && !pl_memory_add(&k->scratch, PL_HAPPENED(END, end = end));
 }
 
 void pl_keeper_ended(PlKeeper *k, const PlSubject *s, const PlEnding *ending, const char *words,
@@ -702,7 +710,7 @@ void pl_keeper_ended(PlKeeper *k, const PlSubject *s, const PlEnding *ending, co
         *last = (Told){ end.end_usec, end.why.kind, end.why.certain };
         e->last_end_usec = PL_MAX(e->last_end_usec, end.end_usec);
         changes = happened(k, e, s);
-        if (changes && pl_changes_add_end(changes, &end) >= 0)
+        if (add(changes, PL_HAPPENED(END, end = &end)))
                 waits(k, e);
         tell(k, s, ending, &end.why);
 }
@@ -718,7 +726,7 @@ void pl_keeper_engine_lost(PlKeeper *k) {
                     (!e->on_disk && !e->waiting))
                         continue;
                 changes = happened(k, e, NULL);
-                if (changes && pl_changes_add_engine_lost(changes, at) >= 0)
+                if (add(changes, PL_HAPPENED(ENGINE_LOST, usec = at)))
                         waits(k, e);
         }
 }
@@ -751,7 +759,7 @@ void pl_keeper_remember_kills(PlKeeper *k, const PlSubject *s, const PlOomHistor
                 return;
         e->kills = h->total;
         changes = happened(k, e, s);
-        if (!changes || pl_changes_add_kills(changes, h) < 0)
+        if (!add(changes, PL_HAPPENED(KILLS, kills = h)))
                 return;
         hurry(k, e);
         waits(k, e);
@@ -784,14 +792,14 @@ static bool is_health(const PlEntry *entry) {
                pl_streq(entry->message_id, PL_MESSAGE_HEALTH_FLAPPING);
 }
 
-static int add_health(PlChanges *changes, const PlSubject *s, const PlEntry *entry) {
+static bool add_health(PlChanges *changes, const PlSubject *s, const PlEntry *entry) {
         PlMemoryHealth h = { .usec = now() };
 
         (void)snprintf(h.to, sizeof(h.to), "%s", field_of(entry, "PLIMSOLL_HEALTH"));
         (void)snprintf(h.from, sizeof(h.from), "%s", field_of(entry, "PLIMSOLL_HEALTH_BEFORE"));
         (void)snprintf(h.container, sizeof(h.container), "%s", pl_subject_name(s));
         (void)snprintf(h.reason, sizeof(h.reason), "%s", field_of(entry, "PLIMSOLL_REASON") ?: "");
-        return pl_changes_add_health(changes, &h);
+        return add(changes, PL_HAPPENED(HEALTH, health = &h));
 }
 
 void pl_keeper_entry(PlKeeper *k, const PlEntry *entry) {
@@ -801,7 +809,6 @@ void pl_keeper_entry(PlKeeper *k, const PlEntry *entry) {
         bool health, restart, surrender;
         PlChanges *changes;
         Entry *e;
-        int r;
 
         if (!s || !entry->message_id)
                 return;
@@ -817,10 +824,9 @@ void pl_keeper_entry(PlKeeper *k, const PlEntry *entry) {
         changes = e ? happened(k, e, s) : NULL;
         if (!changes)
                 return;
-        r = health    ? add_health(changes, s, entry)
-            : restart ? pl_changes_add_restart(changes, now())
-                      : pl_changes_add_surrender(changes, now());
-        if (r >= 0)
+        if (health    ? add_health(changes, s, entry)
+            : restart ? add(changes, PL_HAPPENED(RESTART, usec = now()))
+                      : add(changes, PL_HAPPENED(SURRENDER, usec = now())))
                 waits(k, e);
 }
 

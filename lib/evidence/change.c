@@ -8,17 +8,6 @@
 
 #include <errno.h>
 
-typedef enum ChangeKind {
-        END,
-        KILLS,
-        HEALTH,
-        LIMITS,
-        PINCH,
-        RESTART,
-        SURRENDER,
-        ENGINE_LOST,
-} ChangeKind;
-
 /* An end without its texts, which are nearly as long as they may be in the fewest. They follow it,
  * each with its NUL, in this order. */
 typedef struct PackedEnd {
@@ -42,7 +31,7 @@ typedef struct PackedEnd {
 
 struct PlChange {
         TAILQ_ENTRY(PlChange) next;
-        ChangeKind kind;
+        int kind;
         size_t size;
         max_align_t what[];
 };
@@ -69,7 +58,7 @@ void pl_changes_clear(PlChanges *c) {
 }
 
 /* Return: where @size bytes of it are to be written; NULL: out of memory. */
-static void *add(PlChanges *c, ChangeKind kind, size_t size) {
+static void *add(PlChanges *c, int kind, size_t size) {
         PlChange *change = malloc(sizeof(*change) + size);
 
         if (!change)
@@ -82,7 +71,7 @@ static void *add(PlChanges *c, ChangeKind kind, size_t size) {
         return change->what;
 }
 
-static int add_copy(PlChanges *c, ChangeKind kind, const void *what, size_t size) {
+static int add_copy(PlChanges *c, int kind, const void *what, size_t size) {
         void *to = add(c, kind, size);
 
         if (!to)
@@ -91,7 +80,7 @@ static int add_copy(PlChanges *c, ChangeKind kind, const void *what, size_t size
         return 0;
 }
 
-int pl_changes_add_end(PlChanges *c, const PlMemoryEnd *end) {
+static int add_end(PlChanges *c, const PlMemoryEnd *end) {
         const struct {
                 const char *s;
                 size_t size;
@@ -101,7 +90,7 @@ int pl_changes_add_end(PlChanges *c, const PlMemoryEnd *end) {
 
         for (size_t i = 0; i < N_TEXTS; i++)
                 size += strlen(texts[i].s) + 1;
-        p = add(c, END, size);
+        p = add(c, PL_HAPPENED_END, size);
         if (!p)
                 return -ENOMEM;
         *p = (PackedEnd){ .end_usec = end->end_usec,
@@ -136,76 +125,64 @@ static bool apply_end(const PackedEnd *p, PlMemory *m) {
         memcpy(end.id, p->id, sizeof(end.id));
         for (size_t i = 0; i < N_TEXTS; i++, at += strlen(at) + 1)
                 (void)snprintf(texts[i].s, texts[i].size, "%s", at);
-        return pl_memory_add_end(m, &end);
+        return pl_memory_add(m, PL_HAPPENED(END, end = &end));
 }
 
-int pl_changes_add_kills(PlChanges *c, const PlOomHistory *history) {
+static int add_kills(PlChanges *c, const PlOomHistory *kills) {
         PlChange *last = TAILQ_LAST(&c->list, PlChangeList);
 
-        if (!last || last->kind != KILLS)
-                return add_copy(c, KILLS, history, sizeof(*history));
-        memcpy(last->what, history, sizeof(*history));
+        if (!last || last->kind != PL_HAPPENED_KILLS)
+                return add_copy(c, PL_HAPPENED_KILLS, kills, sizeof(*kills));
+        memcpy(last->what, kills, sizeof(*kills));
         return 0;
 }
 
-int pl_changes_add_health(PlChanges *c, const PlMemoryHealth *health) {
-        return add_copy(c, HEALTH, health, sizeof(*health));
-}
-
-int pl_changes_add_limits(PlChanges *c, const PlMemoryLimits *limits) {
-        return add_copy(c, LIMITS, limits, sizeof(*limits));
-}
-
-int pl_changes_add_pinch(PlChanges *c, const char *limit, const char *cause, uint64_t need,
-                         uint64_t realtime_usec) {
-        PlMemoryPinch p = { .last_usec = realtime_usec, .need = need };
-
-        (void)snprintf(p.limit, sizeof(p.limit), "%s", limit);
-        (void)snprintf(p.cause, sizeof(p.cause), "%s", cause);
-        return add_copy(c, PINCH, &p, sizeof(p));
-}
-
-int pl_changes_add_restart(PlChanges *c, uint64_t realtime_usec) {
-        return add_copy(c, RESTART, &realtime_usec, sizeof(realtime_usec));
-}
-
-int pl_changes_add_surrender(PlChanges *c, uint64_t realtime_usec) {
-        return add_copy(c, SURRENDER, &realtime_usec, sizeof(realtime_usec));
-}
-
-int pl_changes_add_engine_lost(PlChanges *c, uint64_t realtime_usec) {
-        return add_copy(c, ENGINE_LOST, &realtime_usec, sizeof(realtime_usec));
+int pl_changes_add(PlChanges *c, const PlHappening *h) {
+        switch (h->kind) {
+        case PL_HAPPENED_END:
+                return add_end(c, h->end);
+        case PL_HAPPENED_KILLS:
+                return add_kills(c, h->kills);
+        case PL_HAPPENED_HEALTH:
+                return add_copy(c, h->kind, h->health, sizeof(*h->health));
+        case PL_HAPPENED_LIMITS:
+                return add_copy(c, h->kind, h->limits, sizeof(*h->limits));
+        case PL_HAPPENED_PINCH:
+                return add_copy(c, h->kind, h->pinch, sizeof(*h->pinch));
+        case PL_HAPPENED_RESTART:
+        case PL_HAPPENED_SURRENDER:
+        case PL_HAPPENED_ENGINE_LOST:
+                return add_copy(c, h->kind, &h->usec, sizeof(h->usec));
+        }
+        return -EINVAL;
 }
 
 static bool apply(const PlChange *c, PlMemory *m) {
-        const PlMemoryPinch *p = (const void *)c->what;
-        const uint64_t *usec = (const void *)c->what;
+        const void *what = c->what;
+        PlHappening h = { .kind = c->kind };
 
-        switch (c->kind) {
-        case END:
-                return apply_end((const void *)c->what, m);
-        case KILLS:
-                memcpy(&m->oom, c->what, sizeof(m->oom));
-                return true;
-        case HEALTH:
-                pl_memory_add_health(m, (const void *)c->what);
-                return true;
-        case LIMITS:
-                return pl_memory_add_limits(m, (const void *)c->what);
-        case PINCH:
-                pl_memory_add_pinch(m, p->limit, p->cause, p->need, p->last_usec);
-                return true;
-        case RESTART:
-                pl_memory_add_restart(m, *usec);
-                return true;
-        case SURRENDER:
-                m->restarts.gave_up++;
-                m->restarts.gave_up_usec = *usec;
-                return true;
-        case ENGINE_LOST:
-                return pl_memory_engine_lost(m, *usec);
+        switch (h.kind) {
+        case PL_HAPPENED_END:
+                return apply_end(what, m);
+        case PL_HAPPENED_KILLS:
+                h.kills = what;
+                break;
+        case PL_HAPPENED_HEALTH:
+                h.health = what;
+                break;
+        case PL_HAPPENED_LIMITS:
+                h.limits = what;
+                break;
+        case PL_HAPPENED_PINCH:
+                h.pinch = what;
+                break;
+        case PL_HAPPENED_RESTART:
+        case PL_HAPPENED_SURRENDER:
+        case PL_HAPPENED_ENGINE_LOST:
+                h.usec = *(const uint64_t *)what;
+                break;
         }
-        return false;
+        return pl_memory_add(m, &h);
 }
 
 bool pl_changes_apply(const PlChanges *c, PlMemory *m) {

@@ -24,17 +24,9 @@ typedef struct PlChanges {
 void pl_changes_init(PlChanges *c);
 void pl_changes_clear(PlChanges *c);
 
-/* Return: 0, -ENOMEM. What they are given is copied. */
-int pl_changes_add_end(PlChanges *c, const PlMemoryEnd *end);
-/* All that is known of its kills; what was added before right before it, goes. */
-int pl_changes_add_kills(PlChanges *c, const PlOomHistory *history);
-int pl_changes_add_health(PlChanges *c, const PlMemoryHealth *health);
-int pl_changes_add_limits(PlChanges *c, const PlMemoryLimits *limits);
-int pl_changes_add_pinch(PlChanges *c, const char *limit, const char *cause, uint64_t need,
-                         uint64_t realtime_usec);
-int pl_changes_add_restart(PlChanges *c, uint64_t realtime_usec);
-int pl_changes_add_surrender(PlChanges *c, uint64_t realtime_usec);
-int pl_changes_add_engine_lost(PlChanges *c, uint64_t realtime_usec);
+/** pl_changes_add() - @h is copied, with what it points to. Of kills right after kills the last
+ * word is kept. Return: 0, -ENOMEM. */
+int pl_changes_add(PlChanges *c, const PlHappening *h);
 
 /** pl_changes_drop_first() - there is no room for it. */
 void pl_changes_drop_first(PlChanges *c);

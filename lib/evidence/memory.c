@@ -53,7 +53,7 @@ static void count_loop(PlMemory *m, uint64_t at) {
         m->loops_total++;
 }
 
-bool pl_memory_add_end(PlMemory *m, const PlMemoryEnd *end) {
+static bool add_end(PlMemory *m, const PlMemoryEnd *end) {
         PlMemoryEnd *e;
 
         for (size_t i = 0; i < m->n_ends; i++) {
@@ -76,7 +76,7 @@ bool pl_memory_add_end(PlMemory *m, const PlMemoryEnd *end) {
         return true;
 }
 
-bool pl_memory_engine_lost(PlMemory *m, uint64_t realtime_usec) {
+static bool engine_lost(PlMemory *m, uint64_t realtime_usec) {
         bool changed = false;
 
         for (size_t i = 0; i < m->n_ends; i++) {
@@ -97,20 +97,20 @@ bool pl_memory_engine_lost(PlMemory *m, uint64_t realtime_usec) {
         return changed;
 }
 
-void pl_memory_add_health(PlMemory *m, const PlMemoryHealth *health) {
+static void add_health(PlMemory *m, const PlMemoryHealth *health) {
         PlMemoryHealth *h = PUSH(m, health);
 
         *h = *health;
 }
 
-void pl_memory_add_restart(PlMemory *m, uint64_t realtime_usec) {
+static void add_restart(PlMemory *m, uint64_t realtime_usec) {
         uint64_t *t = push(m->restarts.times, sizeof(*t), PL_MEMORY_TIMES, &m->restarts.n_times);
 
         *t = realtime_usec;
         m->restarts.total++;
 }
 
-bool pl_memory_add_limits(PlMemory *m, const PlMemoryLimits *limits) {
+static bool add_limits(PlMemory *m, const PlMemoryLimits *limits) {
         const PlMemoryLimits *last = m->n_limits > 0 ? &m->limits[m->n_limits - 1] : NULL;
         PlMemoryLimits *l;
 
@@ -135,22 +135,50 @@ void pl_memory_add_load(PlMemoryLoad *l, uint64_t value, uint64_t peak, uint64_t
         }
 }
 
-void pl_memory_add_pinch(PlMemory *m, const char *limit, const char *cause, uint64_t need,
-                         uint64_t realtime_usec) {
+static void add_pinch(PlMemory *m, const PlMemoryPinch *pinch) {
         PlMemoryPinch *p = NULL;
 
         for (size_t i = 0; i < m->n_pinches; i++)
-                if (pl_streq(m->pinches[i].limit, limit) && pl_streq(m->pinches[i].cause, cause))
+                if (pl_streq(m->pinches[i].limit, pinch->limit) &&
+                    pl_streq(m->pinches[i].cause, pinch->cause))
                         p = &m->pinches[i];
         if (!p) {
                 p = PUSH(m, pinches);
-                (void)snprintf(p->limit, sizeof(p->limit), "%s", limit);
-                (void)snprintf(p->cause, sizeof(p->cause), "%s", cause);
-                p->first_usec = realtime_usec;
+                *p = *pinch;
+                p->episodes = 0;
+                p->first_usec = pinch->last_usec;
         }
         p->episodes++;
-        p->last_usec = realtime_usec;
-        p->need = PL_MAX(p->need, need);
+        p->last_usec = pinch->last_usec;
+        p->need = PL_MAX(p->need, pinch->need);
+}
+
+bool pl_memory_add(PlMemory *m, const PlHappening *h) {
+        switch (h->kind) {
+        case PL_HAPPENED_END:
+                return add_end(m, h->end);
+        case PL_HAPPENED_KILLS:
+                m->oom = *h->kills;
+                return true;
+        case PL_HAPPENED_HEALTH:
+                add_health(m, h->health);
+                return true;
+        case PL_HAPPENED_LIMITS:
+                return add_limits(m, h->limits);
+        case PL_HAPPENED_PINCH:
+                add_pinch(m, h->pinch);
+                return true;
+        case PL_HAPPENED_RESTART:
+                add_restart(m, h->usec);
+                return true;
+        case PL_HAPPENED_SURRENDER:
+                m->restarts.gave_up++;
+                m->restarts.gave_up_usec = h->usec;
+                return true;
+        case PL_HAPPENED_ENGINE_LOST:
+                return engine_lost(m, h->usec);
+        }
+        return false;
 }
 
 /* Lowest and highest known of the kills at this container's own limit. */

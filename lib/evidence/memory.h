@@ -108,29 +108,39 @@ static inline bool pl_memory_knows_more(PlWhyKind kind, bool certain, bool now_c
         return kind == PL_WHY_UNKNOWN || (!certain && now_certain);
 }
 
-/** pl_memory_add_end() - Return: false: it is known (the engine tells of it again). Loops are
- * counted from ends by itself. What is known of it already is replaced where @end is a surer or a
- * later word. */
-bool pl_memory_add_end(PlMemory *m, const PlMemoryEnd *end);
+/* What happens to a service. */
+typedef struct PlHappening {
+        enum {
+                PL_HAPPENED_END,    /* Loops are counted from ends. One that is known already is
+                                     * replaced where this is a surer word. */
+                PL_HAPPENED_KILLS,  /* all that is known of its kills */
+                PL_HAPPENED_HEALTH, /* a transition */
+                PL_HAPPENED_LIMITS, /* what is in force now */
+                PL_HAPPENED_PINCH,  /* an episode, at last_usec; need 0: not known */
+                PL_HAPPENED_RESTART,
+                PL_HAPPENED_SURRENDER,   /* no more restarts */
+                PL_HAPPENED_ENGINE_LOST, /* ends on request right before were the engine's */
+        } kind;
+        union {
+                const PlMemoryEnd *end;
+                const PlOomHistory *kills;
+                const PlMemoryHealth *health;
+                const PlMemoryLimits *limits;
+                const PlMemoryPinch *pinch;
+                uint64_t usec; /* of the last three */
+        };
+} PlHappening;
 
-/** pl_memory_engine_lost() - ends on request right before were the engine's. Return: whether
- * anything changed. */
-bool pl_memory_engine_lost(PlMemory *m, uint64_t realtime_usec);
+/* PL_HAPPENED(RESTART, usec = now()) */
+#define PL_HAPPENED(what, value) (&(const PlHappening){ PL_HAPPENED_##what, { .value } })
 
-void pl_memory_add_health(PlMemory *m, const PlMemoryHealth *health);
-void pl_memory_add_restart(PlMemory *m, uint64_t realtime_usec);
-
-/** pl_memory_add_limits() - Return: false: the same is in force as before. */
-bool pl_memory_add_limits(PlMemory *m, const PlMemoryLimits *limits);
+/** pl_memory_add() - Return: false: it is known, or in force as before, or says nothing of what is
+ * there. */
+bool pl_memory_add(PlMemory *m, const PlHappening *h);
 
 /** pl_memory_add_load() - a sample. @peak: of the kernel's own counter, which sees what is between
  * samples; PL_UNLIMITED: not known, as @value may be. */
 void pl_memory_add_load(PlMemoryLoad *l, uint64_t value, uint64_t peak, uint64_t realtime_usec);
-
-/** pl_memory_add_pinch() - an episode. @need: what the limit would have to be, in its unit; 0: not
- * known */
-void pl_memory_add_pinch(PlMemory *m, const char *limit, const char *cause, uint64_t need,
-                         uint64_t realtime_usec);
 
 #define PL_MEMORY_ADVICE_MAX 256
 

@@ -4,6 +4,7 @@
 
 #include "lib/evidence/change.h"
 
+#include "pinched.h"
 #include "unit.h"
 
 #define T UINT64_C(1700000000000000)
@@ -31,8 +32,8 @@ static PlMemoryEnd end_of(uint64_t usec, size_t length) {
 static bool an_end(uint64_t usec, size_t length) {
         PlMemoryEnd e = end_of(usec, length);
 
-        ck_assert_int_eq(pl_changes_add_end(&changes, &e), 0);
-        return pl_memory_add_end(&now, &e);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(END, end = &e)), 0);
+        return pl_memory_add(&now, PL_HAPPENED(END, end = &e));
 }
 
 static bool empty_end(void) {
@@ -61,9 +62,9 @@ static bool kills(void) {
         PlOomHistory h = { 0 };
 
         pl_oom_history_add(&h, &r);
-        ck_assert_int_eq(pl_changes_add_kills(&changes, &h), 0);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(KILLS, kills = &h)), 0);
         pl_oom_history_add(&h, &r);
-        ck_assert_int_eq(pl_changes_add_kills(&changes, &h), 0);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(KILLS, kills = &h)), 0);
         ck_assert_uint_eq(changes.n, 1); /* the last one has it all */
         now.oom = h;
         return true;
@@ -72,37 +73,37 @@ static bool kills(void) {
 static bool health(void) {
         const PlMemoryHealth h = { .usec = T, .from = "healthy", .to = "unhealthy" };
 
-        ck_assert_int_eq(pl_changes_add_health(&changes, &h), 0);
-        pl_memory_add_health(&now, &h);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(HEALTH, health = &h)), 0);
+        (void)pl_memory_add(&now, PL_HAPPENED(HEALTH, health = &h));
         return true;
 }
 
 static bool limits(void) {
         const PlMemoryLimits l = { .usec = T, .text = "MemoryMax=4G", .by = "Service web" };
 
-        ck_assert_int_eq(pl_changes_add_limits(&changes, &l), 0);
-        return pl_memory_add_limits(&now, &l);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(LIMITS, limits = &l)), 0);
+        return pl_memory_add(&now, PL_HAPPENED(LIMITS, limits = &l));
 }
 
 static bool no_limits(void) {
         const PlMemoryLimits l = { .usec = T, .by = "engine" };
 
-        ck_assert_int_eq(pl_changes_add_limits(&changes, &l), 0);
-        return pl_memory_add_limits(&now, &l);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(LIMITS, limits = &l)), 0);
+        return pl_memory_add(&now, PL_HAPPENED(LIMITS, limits = &l));
 }
 
 static bool pinch(void) {
-        ck_assert_int_eq(pl_changes_add_pinch(&changes, "TasksMax", "forks refused", 97, T), 0);
-        pl_memory_add_pinch(&now, "TasksMax", "forks refused", 97, T);
+        ck_assert_int_eq(pl_changes_add(&changes, PINCHED("TasksMax", "forks refused", 97, T)), 0);
+        (void)pl_memory_add(&now, PINCHED("TasksMax", "forks refused", 97, T));
         return true;
 }
 
 static bool restarts(void) {
         for (uint64_t i = 0; i < 20; i++) {
-                ck_assert_int_eq(pl_changes_add_restart(&changes, T + i), 0);
-                pl_memory_add_restart(&now, T + i);
+                ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(RESTART, usec = T + i)), 0);
+                (void)pl_memory_add(&now, PL_HAPPENED(RESTART, usec = T + i));
         }
-        ck_assert_int_eq(pl_changes_add_surrender(&changes, T), 0);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(SURRENDER, usec = T)), 0);
         now.restarts.gave_up = 1;
         now.restarts.gave_up_usec = T;
         return true;
@@ -110,13 +111,13 @@ static bool restarts(void) {
 
 static bool engine_lost(void) {
         (void)an_end(T, 10);
-        ck_assert_int_eq(pl_changes_add_engine_lost(&changes, T + 1), 0);
-        return pl_memory_engine_lost(&now, T + 1);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(ENGINE_LOST, usec = T + 1)), 0);
+        return pl_memory_add(&now, PL_HAPPENED(ENGINE_LOST, usec = T + 1));
 }
 
 static bool engine_lost_later(void) {
-        ck_assert_int_eq(pl_changes_add_engine_lost(&changes, T), 0);
-        return pl_memory_engine_lost(&now, T);
+        ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(ENGINE_LOST, usec = T)), 0);
+        return pl_memory_add(&now, PL_HAPPENED(ENGINE_LOST, usec = T));
 }
 
 static bool nothing(void) {

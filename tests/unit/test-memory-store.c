@@ -66,7 +66,7 @@ static void fill(PlMemory *m, uint64_t restarts) {
                 PlMemoryEnd e = { .end_usec = (uint64_t)(i + 1) * PL_USEC_PER_HOUR, .id = "a" };
 
                 memset(e.why.evidence, 'x', sizeof(e.why.evidence) - 1);
-                (void)pl_memory_add_end(m, &e);
+                (void)pl_memory_add(m, PL_HAPPENED(END, end = &e));
         }
 }
 

@@ -4,6 +4,7 @@
 
 #include "lib/evidence/memory.h"
 
+#include "pinched.h"
 #include "unit.h"
 
 #define S(n) (UINT64_C(1800000000000000) + (uint64_t)((n)*1000000.0))
@@ -32,7 +33,7 @@ static void add_end(PlMemory *m, double at, char id, PlWhyKind kind, bool certai
 
         strcpy(e.container, "shop-web-1");
         strcpy(e.why.what, "ended by itself with exit code 1");
-        (void)pl_memory_add_end(m, &e);
+        (void)pl_memory_add(m, PL_HAPPENED(END, end = &e));
 }
 
 static void add_kill(PlMemory *m, double at, uint64_t limit, uint64_t peak) {
@@ -194,7 +195,7 @@ START_TEST(engine_lost) {
         bool changed;
 
         add_end(m, losses[_i].end, 'a', losses[_i].kind, true, false);
-        changed = pl_memory_engine_lost(m, S(losses[_i].lost));
+        changed = pl_memory_add(m, PL_HAPPENED(ENGINE_LOST, usec = S(losses[_i].lost)));
         ck_assert_msg(m->ends[0].why.kind == losses[_i].then, "%s: %s", losses[_i].name,
                       pl_why_to_string(m->ends[0].why.kind));
         ck_assert(changed == (losses[_i].kind != losses[_i].then));
@@ -252,19 +253,19 @@ START_TEST(limits_and_pinches) {
         _cleanup_free_ PlMemory *m = memory_new();
         PlMemoryLimits l = { .usec = S(1), .text = "", .by = "" };
 
-        ck_assert(!pl_memory_add_limits(m, &l));
+        ck_assert(!pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l)));
         strcpy(l.text, "MemoryMax=4G");
         strcpy(l.by, "Service web");
-        ck_assert(pl_memory_add_limits(m, &l));
-        ck_assert(!pl_memory_add_limits(m, &l));
+        ck_assert(pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l)));
+        ck_assert(!pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l)));
         strcpy(l.by, "the engine");
-        ck_assert(pl_memory_add_limits(m, &l));
+        ck_assert(pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l)));
         l.text[0] = '\0';
-        ck_assert(pl_memory_add_limits(m, &l));
+        ck_assert(pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l)));
         ck_assert_uint_eq(m->n_limits, 3);
-        pl_memory_add_pinch(m, "TasksMax", "fork", 80, S(5));
-        pl_memory_add_pinch(m, "TasksMax", "fork", 70, S(9));
-        pl_memory_add_pinch(m, "CPUQuota", "throttled", 0, S(9));
+        (void)pl_memory_add(m, PINCHED("TasksMax", "fork", 80, S(5)));
+        (void)pl_memory_add(m, PINCHED("TasksMax", "fork", 70, S(9)));
+        (void)pl_memory_add(m, PINCHED("CPUQuota", "throttled", 0, S(9)));
         ck_assert_uint_eq(m->n_pinches, 2);
         ck_assert_uint_eq(m->pinches[0].episodes, 2);
         ck_assert_uint_eq(m->pinches[0].need, 80);
@@ -285,11 +286,11 @@ static void fill(PlMemory *m, char c) {
                 memset(e.why.would, c, sizeof(e.why.would) - 1);
                 memset(e.why.advice, c, sizeof(e.why.advice) - 1);
                 e.why.kind = PL_WHY_EXIT;
-                (void)pl_memory_add_end(m, &e);
+                (void)pl_memory_add(m, PL_HAPPENED(END, end = &e));
                 memset(h.reason, c, sizeof(h.reason) - 1);
                 memset(h.container, c, sizeof(h.container) - 1);
-                pl_memory_add_health(m, &h);
-                pl_memory_add_restart(m, S(i));
+                (void)pl_memory_add(m, PL_HAPPENED(HEALTH, health = &h));
+                (void)pl_memory_add(m, PL_HAPPENED(RESTART, usec = S(i)));
                 add_kill(m, (double)i, GIB(4), GIB(4));
                 pl_memory_add_load(&m->memory, UINT64_C(1) << (i % 50), PL_UNLIMITED, S(i));
                 pl_memory_add_load(&m->cpu, i * i * i, UINT64_C(1) << 40, S(i));
@@ -322,10 +323,10 @@ START_TEST(round_trip) {
         add_end(m, 10, 'a', PL_WHY_MEMORY_LIMIT, true, true);
         add_end(m, 20, 'b', PL_WHY_STOPPED, false, false);
         add_kill(m, 10, GIB(4), GIB(4));
-        (void)pl_memory_add_limits(m, &l);
-        pl_memory_add_pinch(m, "TasksMax", "fork", 80, S(5));
+        (void)pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l));
+        (void)pl_memory_add(m, PINCHED("TasksMax", "fork", 80, S(5)));
         pl_memory_add_load(&m->memory, MIB(100), MIB(200), S(7));
-        pl_memory_add_restart(m, S(8));
+        (void)pl_memory_add(m, PL_HAPPENED(RESTART, usec = S(8)));
         ck_assert_int_eq(pl_memory_format(m, &text), 0);
         ck_assert_int_eq(pl_memory_parse(text, strlen(text), back), 0);
         ck_assert_int_eq(pl_memory_format(back, &again), 0);

@@ -4,6 +4,7 @@
 
 #include "lib/evidence/recount.h"
 
+#include "pinched.h"
 #include "unit.h"
 
 #define S(n) (UINT64_C(1800000000000000) + (uint64_t)(n)*PL_USEC_PER_SEC)
@@ -34,7 +35,7 @@ static void add_end(PlMemory *m, int at, PlWhyKind kind, bool certain) {
 
         if (!certain)
                 strcpy(e.why.would, "a kernel log");
-        ck_assert(pl_memory_add_end(m, &e));
+        ck_assert(pl_memory_add(m, PL_HAPPENED(END, end = &e)));
 }
 
 static bool has(const json_t *list, const char *part) {
@@ -64,13 +65,13 @@ START_TEST(sentences) {
 
         add_end(m, 1800, PL_WHY_MEMORY_LIMIT, true);
         add_end(m, 3600, PL_WHY_STOPPED, false);
-        pl_memory_add_restart(m, S(0));
+        (void)pl_memory_add(m, PL_HAPPENED(RESTART, usec = S(0)));
         m->restarts.gave_up = 1;
         m->restarts.gave_up_usec = S(3600);
         pl_memory_add_load(&m->memory, MIB(10), MIB(64), S(3600));
         pl_memory_add_load(&m->cpu, 1500, PL_UNLIMITED, S(3600));
-        (void)pl_memory_add_limits(m, &l);
-        pl_memory_add_pinch(m, "TasksMax", "fork", 80, S(3600));
+        (void)pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l));
+        (void)pl_memory_add(m, PINCHED("TasksMax", "fork", 80, S(3600)));
         list = pl_recount(m, S(7200));
         ck_assert_msg(has(list, parts[_i]), "%s: %s", parts[_i], json_dumps(list, 0));
         json_decref(list);
