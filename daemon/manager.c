@@ -131,7 +131,7 @@ static void on_engine(void *userdata, const PlEngineInfo *info) {
                 pl_enforcer_connected(m->enforcer);
         } else {
                 pl_enforcer_rest(m->enforcer);
-                pl_healthd_set_stale(pl_health_act_patients(m->health), true);
+                pl_healthd_set_synced(pl_health_act_patients(m->health), false);
                 pl_keeper_engine_lost(m->keeper);
         }
 }
@@ -151,11 +151,9 @@ static bool is_known(void *userdata, const char *id) {
 static void on_synced(void *userdata, bool first) {
         PlManager *m = userdata;
 
-        pl_healthd_set_stale(pl_health_act_patients(m->health), false);
-        if (!first)
-                return;
         pl_healthd_set_synced(pl_health_act_patients(m->health), true);
-        pl_logs_prune(m->logs, is_known, m);
+        if (first)
+                pl_logs_prune(m->logs, is_known, m);
 }
 
 static void on_quiet(void *userdata) {
@@ -597,7 +595,6 @@ int pl_manager_reload(PlManager *m, char **ret_message) {
                         (void)pl_engine_start(m->registry->engine);
         }
         (void)sd_notify(false, "READY=1");
-        pl_status_line_ready(m->line);
         pl_reporter_changed(&m->reporter);
         if (ret_message)
                 *ret_message = TAKE_PTR(message);
@@ -693,14 +690,14 @@ static int open_kernel(PlManager *m) {
 }
 
 static int open_logs(PlManager *m) {
-        int r = pl_logs_new(m->event, m->options.archive_dir, &m->reporter, &m->logs);
+        int r = pl_logs_new(m->event, m->options.archive_dir, &m->reporter, on_archive_renewed, m,
+                            &m->logs);
 
         if (r < 0) {
                 pl_log_error("Cannot use the archive directory %s: %s", m->options.archive_dir,
                              strerror(-r));
                 return r;
         }
-        pl_logs_on_renewed(m->logs, on_archive_renewed, m);
         pl_logs_set_policy(m->logs, m->registry->policy, pl_registry_is_dry_run(m->registry));
         return pl_log_paths_new(m->registry, &m->log_paths);
 }

@@ -1221,22 +1221,19 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
 }
 
 void pl_healthd_set_synced(PlHealthd *h, bool synced) {
-        if (h->synced == synced)
-                return;
-        h->synced = synced;
-        again(h);
-}
-
-void pl_healthd_set_stale(PlHealthd *h, bool stale) {
+        bool turns = h->stale == synced;
         PlPatient *p;
 
-        if (h->stale == stale)
+        if (!turns && h->synced >= synced)
                 return;
-        h->stale = stale;
-        if (stale)
-                h->lost_usec = pl_clock_usec(CLOCK_REALTIME);
-        PL_MAP_FOREACH(p, h->patients)
-        step_and_tell(h, p);
+        h->stale = !synced;
+        h->synced |= synced;
+        if (turns) {
+                if (!synced)
+                        h->lost_usec = pl_clock_usec(CLOCK_REALTIME);
+                PL_MAP_FOREACH(p, h->patients)
+                step_and_tell(h, p);
+        }
         again(h);
 }
 

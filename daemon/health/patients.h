@@ -105,12 +105,9 @@ PL_DEFINE_CLEANUP(PlHealthd *, pl_healthd_free)
  * pl_healthd_update(); its health is kept, its restarts are forgiven. */
 void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy);
 
-/** pl_healthd_set_synced() - every container has been told once. From here on a required service
- * without a container is absent. */
+/** pl_healthd_set_synced() - every container has been told; or the engine is lost, until they have
+ * been again. From the first time on a required service without a container is absent. */
 void pl_healthd_set_synced(PlHealthd *h, bool synced);
-
-/** pl_healthd_set_stale() - the engine is lost, or back and everything is known again. */
-void pl_healthd_set_stale(PlHealthd *h, bool stale);
 
 /** pl_healthd_engine() - it is connected; nothing was heard from it yet. @pid: its process; 0: not
  * known. */

@@ -1564,7 +1564,7 @@ static gid_t find_group(void) {
 }
 
 int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *reporter,
-                PlLogs **ret) {
+                void (*renewed)(void *userdata), void *userdata, PlLogs **ret) {
         _cleanup_(pl_logs_freep) PlLogs *l = calloc(1, sizeof(*l));
         _cleanup_(pl_log_store_freep) PlLogStore *store = NULL;
         int r;
@@ -1573,6 +1573,8 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
                 return -ENOMEM;
         l->event = sd_event_ref(event);
         l->reporter = reporter;
+        l->renewed = renewed;
+        l->renewed_userdata = userdata;
         l->budget_bytes = PL_UNLIMITED;
         l->expiry_sec = PL_TIME_INFINITY;
         l->entries = pl_map_new();
@@ -1667,11 +1669,6 @@ static void tell_sections(PlLogs *l, const PlPolicy *policy) {
         }
         if (!rules || pl_log_rules_set_sections(l->rules, rules, n) < 0)
                 pl_log_warning("Cannot tell how long archives are kept of whom: out of memory");
-}
-
-void pl_logs_on_renewed(PlLogs *l, void (*renewed)(void *userdata), void *userdata) {
-        l->renewed = renewed;
-        l->renewed_userdata = userdata;
 }
 
 void pl_logs_set_policy(PlLogs *l, PlPolicy *policy, bool dry_run) {

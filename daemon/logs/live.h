@@ -29,15 +29,14 @@ typedef enum PlLogFinding {
  * pl_logs_new()
  * @archive_dir: made if need be, 02750 and of group "plimsoll" if that exists
  * @reporter: borrowed, must outlive it
+ * @renewed: called when the archive directory was removed or replaced, and is another one now: what
+ * was held of the old one holds nothing; NULL
  * Return: 0, -ENOMEM, -errno (logged by the caller).
  */
-int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *reporter, PlLogs **ret);
+int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *reporter,
+                void (*renewed)(void *userdata), void *userdata, PlLogs **ret);
 PlLogs *pl_logs_free(PlLogs *l); /* waits for a rotation's next safe place; returns NULL */
 PL_DEFINE_CLEANUP(PlLogs *, pl_logs_free)
-
-/** pl_logs_on_renewed() - @renewed: called when the archive directory was removed or replaced, and
- * is another one now: what was held of the old one holds nothing */
-void pl_logs_on_renewed(PlLogs *l, void (*renewed)(void *userdata), void *userdata);
 
 /** pl_logs_set_engine() - at each connected(); NULL at lost(): nothing that depends on the version
  * is done until it is known again. */

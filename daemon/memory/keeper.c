@@ -459,27 +459,26 @@ static bool add(PlChanges *changes, const PlHappening *h) {
 
 static void tell_pinch(PlKeeper *k, const Seen *n, const PlSubject *s, PlPinchKind which) {
         const PlPinches *p = &n->pinches;
-        const char *limit = pl_pinch_limit(which);
-        bool told = pl_pinch_is_told(which); /* one entry for each cause */
-        const PlLogField fields[] = { { "PLIMSOLL_RESOURCE", limit },
-                                      { "PLIMSOLL_CAUSE", pl_pinch_cause(which) },
+        const PlPinchInfo *kind = pl_pinch_info(which);
+        const PlLogField fields[] = { { "PLIMSOLL_RESOURCE", kind->limit },
+                                      { "PLIMSOLL_CAUSE", kind->cause },
                                       {} };
         PlMemoryPinch pinch;
         PlChanges *changes;
 
         if (!p->on[which]) {
-                pl_subject_report(k->registry->reporter, s, told ? LOG_DEBUG : LOG_INFO,
+                pl_subject_report(k->registry->reporter, s, kind->told ? LOG_DEBUG : LOG_INFO,
                                   PL_MESSAGE_PINCHED, NULL, fields,
-                                  "%s= does not hold it back any more (%s)", limit,
-                                  pl_pinch_cause(which));
+                                  "%s= does not hold it back any more (%s)", kind->limit,
+                                  kind->cause);
                 return;
         }
-        pl_subject_report(k->registry->reporter, s, told ? LOG_DEBUG : LOG_WARNING,
+        pl_subject_report(k->registry->reporter, s, kind->told ? LOG_DEBUG : LOG_WARNING,
                           PL_MESSAGE_PINCHED, p->text[which], fields, "%s", p->text[which]);
         changes = happened(k, n->entry, s);
         pinch = (PlMemoryPinch){ .last_usec = now(), .need = p->need[which] };
-        (void)snprintf(pinch.limit, sizeof(pinch.limit), "%s", limit);
-        (void)snprintf(pinch.cause, sizeof(pinch.cause), "%s", pl_pinch_cause(which));
+        (void)snprintf(pinch.limit, sizeof(pinch.limit), "%s", kind->limit);
+        (void)snprintf(pinch.cause, sizeof(pinch.cause), "%s", kind->cause);
         if (add(changes, PL_HAPPENED(PINCH, pinch = &pinch)))
                 waits(k, n->entry);
 }

@@ -101,10 +101,6 @@ void pl_status_line_refresh(PlStatusLine *l) {
         (void)sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
 }
 
-void pl_status_line_ready(PlStatusLine *l) {
-        l->ready_sent = true;
-}
-
 void pl_status_line_stop(PlStatusLine *l) {
         l->stopped = true;
 }

@@ -17,8 +17,5 @@ PlStatusLine *pl_status_line_free(PlStatusLine *l); /* returns NULL */
 /** pl_status_line_refresh() - soon, once for many calls. */
 void pl_status_line_refresh(PlStatusLine *l);
 
-/** pl_status_line_ready() - somebody else sent READY=1, at the end of a reload. */
-void pl_status_line_ready(PlStatusLine *l);
-
 /** pl_status_line_stop() - send nothing more. */
 void pl_status_line_stop(PlStatusLine *l);

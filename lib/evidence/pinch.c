@@ -21,26 +21,15 @@
 /* One percent of a CPU, in a second. */
 #define PERCENT_USEC 10000
 
-static const struct {
-        const char *limit, *cause;
-        bool told;
-} kinds[_PL_PINCH_N] = {
+static const PlPinchInfo kinds[_PL_PINCH_N] = {
         [PL_PINCH_TASKS] = { "TasksMax", "forks refused" },
         [PL_PINCH_CPU] = { "CPUQuota", "throttled" },
         [PL_PINCH_MEMORY_HIGH] = { "MemoryHigh", "waits for memory", true },
         [PL_PINCH_MEMORY_MAX] = { "MemoryMax", "waits for memory", true },
 };
 
-const char *pl_pinch_limit(PlPinchKind k) {
-        return kinds[k].limit;
-}
-
-const char *pl_pinch_cause(PlPinchKind k) {
-        return kinds[k].cause;
-}
-
-bool pl_pinch_is_told(PlPinchKind k) {
-        return kinds[k].told;
+const PlPinchInfo *pl_pinch_info(PlPinchKind k) {
+        return &kinds[k];
 }
 
 static bool is_limit(uint64_t limit) {

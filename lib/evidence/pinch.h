@@ -53,13 +53,14 @@ typedef struct PlPinches {
         uint64_t need[_PL_PINCH_N]; /* what the limit would have to be, in its unit */
 } PlPinches;
 
-/** pl_pinch_limit() - "TasksMax". */
-const char *pl_pinch_limit(PlPinchKind k);
-/** pl_pinch_cause() - a word or two: "forks refused". */
-const char *pl_pinch_cause(PlPinchKind k);
-/** pl_pinch_is_told() - does somebody else tell of it when it begins? lib/oom tells of pressure
- * within half a minute. */
-bool pl_pinch_is_told(PlPinchKind k);
+typedef struct PlPinchInfo {
+        const char *limit; /* "TasksMax" */
+        const char *cause; /* a word or two: "forks refused" */
+        bool told;         /* by somebody else, when it begins: lib/oom tells of pressure in time */
+} PlPinchInfo;
+
+/** pl_pinch_info() - Return: never NULL. */
+const PlPinchInfo *pl_pinch_info(PlPinchKind k);
 
 void pl_pinches_clear(PlPinches *p);
 

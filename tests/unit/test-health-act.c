@@ -43,13 +43,12 @@ static void on_inspected(void *userdata, PlSubject *s, bool current) {
 
 static void on_engine(void *userdata, const PlEngineInfo *info) {
         if (!info)
-                pl_healthd_set_stale(pl_health_act_patients(act), true);
+                pl_healthd_set_synced(pl_health_act_patients(act), false);
 }
 
 static void on_listed(void *userdata) {}
 
 static void on_synced(void *userdata, bool first) {
-        pl_healthd_set_stale(pl_health_act_patients(act), false);
         pl_healthd_set_synced(pl_health_act_patients(act), true);
 }
 

@@ -335,7 +335,7 @@ START_TEST(cancelled_without_a_reason) {
                 pl_healthd_remove(healthd, containers[0].id, false);
                 break;
         case LOST:
-                pl_healthd_set_stale(healthd, true);
+                pl_healthd_set_synced(healthd, false);
                 break;
         default:
                 break;
@@ -631,7 +631,7 @@ START_TEST(ended_with_the_engine) {
         c->host.restart_policy = (char *)ends[_i].policy;
         pl_healthd_engine(healthd, 100);
         runs(0, PL_DOCKER_HEALTH_HEALTHY);
-        pl_healthd_set_stale(healthd, true);
+        pl_healthd_set_synced(healthd, false);
         if (!ends[_i].late)
                 c->finished_usec = realtime();
         pl_healthd_engine(healthd, ends[_i].next);
@@ -641,7 +641,7 @@ START_TEST(ended_with_the_engine) {
         c->pid = 0;
         c->exit_code = 0;
         inspected(0);
-        pl_healthd_set_stale(healthd, false);
+        pl_healthd_set_synced(healthd, true);
         ck_assert(pl_healthd_get(healthd, c->id, &v));
         ck_assert_msg(v.state == ends[_i].state, "%s: %s (%s)", ends[_i].name,
                       pl_health_state_to_string(v.state), v.reason);
@@ -659,7 +659,7 @@ START_TEST(started_and_not_seen_yet) {
         c->host.restart_policy = (char *)"always";
         pl_healthd_engine(healthd, 100);
         runs(0, PL_DOCKER_HEALTH_HEALTHY);
-        pl_healthd_set_stale(healthd, true);
+        pl_healthd_set_synced(healthd, false);
         c->finished_usec = realtime();
         pl_healthd_engine(healthd, 101);
         c->phase = PL_PHASE_EXITED;
@@ -667,7 +667,7 @@ START_TEST(started_and_not_seen_yet) {
         c->exit_code = 0;
         inspected(0);
         happens(0, PL_EVENT_START, 0);
-        pl_healthd_set_stale(healthd, false);
+        pl_healthd_set_synced(healthd, true);
         ck_assert(pl_healthd_get(healthd, c->id, &v));
         ck_assert_str_eq(news, "h");
         ck_assert_int_eq(v.state, PL_HEALTH_STARTING);
@@ -697,14 +697,14 @@ START_TEST(acted_upon_before_it_is_seen) {
         happens(0, acts[_i].action, acts[_i].number);
         runs(0, PL_DOCKER_HEALTH_HEALTHY);
         pl_healthd_set_synced(healthd, true);
-        pl_healthd_set_stale(healthd, true);
+        pl_healthd_set_synced(healthd, false);
         c->finished_usec = realtime();
         pl_healthd_engine(healthd, 101);
         c->phase = PL_PHASE_EXITED;
         c->pid = 0;
         c->exit_code = 137;
         inspected(0);
-        pl_healthd_set_stale(healthd, false);
+        pl_healthd_set_synced(healthd, true);
         ck_assert(pl_healthd_get(healthd, c->id, &v));
         ck_assert_msg(v.state == acts[_i].state, "%d: %s (%s)", _i,
                       pl_health_state_to_string(v.state), v.reason);

@@ -197,7 +197,7 @@ START_TEST(clock_ahead) {
         tmp_put(path, "x");
         snprintf(full, sizeof(full), "%s/%s", tmp, path);
         ck_assert_int_eq(sd_event_new(&event), 0);
-        ck_assert_int_eq(pl_logs_new(event, tmp, &reporter, &logs), 0);
+        ck_assert_int_eq(pl_logs_new(event, tmp, &reporter, NULL, NULL, &logs), 0);
         pl_logs_set_policy(logs, &p, false);
         pl_logs_prune(logs, keep_none, NULL);
         for (unsigned i = 0; i < (_i == 0 ? 10 : 300) && access(full, F_OK) == 0; i++)

@@ -55,7 +55,7 @@ static PlLogFinding finding_now(void) {
 }
 
 static void make_logs(void) {
-        ck_assert_int_eq(pl_logs_new(event, archive, &reporter, &logs), 0);
+        ck_assert_int_eq(pl_logs_new(event, archive, &reporter, NULL, NULL, &logs), 0);
 }
 
 static void setup(void) {
