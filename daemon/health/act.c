@@ -412,7 +412,7 @@ static void on_left(void *userdata, const char *id, const char *what) {
         PlSubject *s = pl_map_get(a->registry->subjects, id);
 
         pl_subject_report(a->registry->reporter, s, LOG_NOTICE, PL_MESSAGE_RESTARTED, what, NULL,
-                          "%s by a person during our restart: left as it is", what);
+                          "%s by somebody else during our restart: left as it is", what);
 }
 
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {

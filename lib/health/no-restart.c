@@ -18,7 +18,7 @@ static const struct {
         [PL_NO_RESTART_QUEUED] = { "queued", "it waits for its turn: others are being restarted" },
         [PL_NO_RESTART_STALE] = { "engine-lost", "the engine is not connected" },
         [PL_NO_RESTART_UNGOVERNED] = { "ungoverned", "no section of the policy governs it" },
-        [PL_NO_RESTART_STOPPED] = { "stopped", "stopped by a person" },
+        [PL_NO_RESTART_STOPPED] = { "stopped", "stopped by somebody else" },
         [PL_NO_RESTART_PAUSED] = { "paused", "it is paused" },
         [PL_NO_RESTART_JOB] = { "job", "a job that has ended: OnExit= is none" },
         [PL_NO_RESTART_POLICY] = { "policy", "policy: OnUnhealthy=none" },

@@ -24,7 +24,7 @@ teardown() { end; }
 
 # left NAME WORD - it says so
 left() {
-    wait_until 20 said "$1: $2 by a person during our restart: left as it is" || fail "$1: $(grep "$1" "$LOG")"
+    wait_until 20 said "$1: $2 by somebody else during our restart: left as it is" || fail "$1: $(grep "$1" "$LOG")"
 }
 
 # started NAME-OR-ID N

@@ -104,8 +104,8 @@ dies_at() {
     docker kill s-kill >/dev/null
     docker stop s-stop >/dev/null
     again
-    wait_until 20 said "s-stop: stopped by a person during our restart: left as it is"
-    wait_until 20 said "s-kill: killed by a person during our restart: left as it is"
+    wait_until 20 said "s-stop: stopped by somebody else during our restart: left as it is"
+    wait_until 20 said "s-kill: killed by somebody else during our restart: left as it is"
     sleep 6
     for name in stop kill; do [ "$(happened s-$name start)" = 0 ]; done
 }
@@ -115,7 +115,7 @@ dies_at() {
     sleep 4 # longer than the engine would have taken to tell of ours
     docker stop s-one >/dev/null
     again
-    wait_until 20 said "s-one: stopped by a person during our restart: left as it is"
+    wait_until 20 said "s-one: stopped by somebody else during our restart: left as it is"
     turns s-one absent
     [[ $(reason s-one) == "stopped on request"* ]]
     sleep 4
