@@ -111,7 +111,9 @@ static void by_new_run(void) {
         group_make(GROUP_A);
         process_put(PID_A + 1, GROUP_A);
         fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A + 1);
-        RUN_UNTIL(held()->held == BIT(MEMORY_MAX) && is_settled());
+        /* its beginning is over, in which a foreign write would be nobody's */
+        RUN_UNTIL(subject(ID_A)->facts->pid == PID_A + 1 && is_settled());
+        ck_assert_uint_eq(held()->held, BIT(MEMORY_MAX));
 }
 
 static const struct {
