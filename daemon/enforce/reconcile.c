@@ -609,7 +609,8 @@ void pl_reconcile(PlEnforcer *e, PlHeld *h) {
         h->reading.usual_period_usec = quota_period(h);
         retry_busy(e, h);
         h->reading.restores_memory = h->restoring & (1U << PL_RESOURCE_MEMORY_MAX);
-        h->reading.refused_memory = h->retry.refused & (1U << PL_RESOURCE_MEMORY_MAX);
+        h->reading.refused_memory = h->reading.restores_memory &&
+                                    h->retry.refused & (1U << PL_RESOURCE_MEMORY_MAX);
         r = pl_plan_limits(&h->want, &h->reading,
                            h->service ? h->service->shrink_mode : PL_SHRINK_SAFE, &h->squeeze,
                            e->registry->options.host.page_bytes, &plan);

@@ -31,8 +31,9 @@ typedef struct PlReading {
                                * when MemoryMax alone is written; unset: the one in force */
         bool restores_memory; /* v1, from the caller: MemoryMax is given back, and the sum of the
                                * two along with it, also where only that is not as it was */
-        bool refused_memory;  /* v1, from the caller: the kernel does not take MemoryMax for now, so
-                               * the sum goes by the one in force */
+        bool refused_memory;  /* v1, from the caller: the kernel does not take back MemoryMax for
+                               * now, so the policy's swap goes by the one in force. Where the
+                               * policy asks for both, they are one, and both wait */
         uint64_t cpu_period_usec;   /* of the quota in force; 0: unknown */
         uint64_t usual_period_usec; /* from the caller: of the policy, or of a quota that is given
                                      * back along with its period; 0: any period is as good */
