@@ -161,7 +161,7 @@ runs_of() { timeout 20 docker events --since "$2" --until "$(date +%s)" -f event
     for n in $(seq -w 12); do slow_redis "s$n" 8; done
     daemon_begin
     for n in $(seq -w 12); do turns "s$n" healthy; done
-    since=$(date +%s)
+    since=$(date +%s.%N)
     for n in $(seq -w 12); do hush "s$n"; done
     # three rounds of four at a time
     wait_until 60 at_least 12 grep -c 's[0-9]*: restarting it, ' "$LOG" ||
@@ -188,7 +188,7 @@ runs_of() { timeout 20 docker events --since "$2" --until "$(date +%s)" -f event
     for n in 1 2 3 4; do slow_redis "s$n" 8; done
     daemon_begin
     for n in 1 2 3 4; do turns "s$n" healthy; done
-    since=$(date +%s)
+    since=$(date +%s.%N)
     for n in 1 2 3 4; do hush "s$n"; done
     wait_until 20 at_least 4 grep -c 'restarting it, 1 of at most 5' "$LOG"
     for n in 1 2 3 4; do wait_until 25 at_least 1 runs_of "s$n" "$since"; done
