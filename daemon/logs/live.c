@@ -907,7 +907,8 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
         if (j->kind == JOB_SALVAGE) {
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
-                       "%s lines archived that its log has %s (%s to %s)", lines,
+                       "%s line%s archived that its log has %s (%s to %s)", lines,
+                       o->lines == 1 ? "" : "s",
                        e->gone ? "left, its container was removed" : "without its name",
                        pl_format_bytes(o->raw_bytes, a), pl_format_bytes(o->packed_bytes, b));
                 if (o->dropped_bytes > 0)
