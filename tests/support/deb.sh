@@ -29,6 +29,9 @@ plimsoll (${PLIMSOLL_DEB_VERSION:-$(deb_version)}) unstable; urgency=medium
 
  -- $(sed -n 's/^Maintainer: //p' "$dir/debian/control")  $(date -Ru -d "@${SOURCE_DATE_EPOCH:-$(deb_date)}")
 END
+    # dpkg takes times that are later than the changelog's for its own, and keeps older ones: those of
+    # the checkout, which differ
+    find "$dir" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-$(deb_date)}" {} +
 }
 
 dev_deb() {
