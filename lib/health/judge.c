@@ -46,7 +46,7 @@ const char *pl_judgement_to_string(PlJudgement j) {
  * answer in this run, or a check that has passed in this run.
  */
 /* clang-format off */
-static const PlJudgeRow table[] = {
+const PlJudgeRow pl_judge_table[] = {
         /* it            our probe        Docker's check  answered passed */
         { R(GONE),       ANY,             ANY,            ANY, ANY, THEN(ABSENT, PHASE) },
         { R(STOPPED),    ANY,             ANY,            ANY, ANY, THEN(ABSENT, PHASE) },
@@ -77,12 +77,9 @@ static const PlJudgeRow table[] = {
         { RUNS,          E(NO_PROBE),     FAILS,          ANY, ANY, THEN(DISPUTED, NEVER_UP) },
         { RUNS,          E(NO_PROBE),     NOT_RUN,        ANY, ANY, THEN(DISPUTED, NOT_RUN) },
         { RUNS,          E(NO_PROBE),     NONE,           ANY, ANY, THEN(UNKNOWN, EVIDENCE) },
+        {},
 };
 /* clang-format on */
-
-const PlJudgeRow *pl_judge_row(size_t i) {
-        return i < PL_ARRAY_SIZE(table) ? &table[i] : NULL;
-}
 
 static bool matches(const PlJudgeRow *row, const PlJudgeFacts *f) {
         return row->runs & 1U << f->run && row->evidence & 1U << f->evidence &&
@@ -94,8 +91,8 @@ const PlJudgeRow *pl_judge(const PlJudgeFacts *f) {
         /* nobody gets here without a row: a test tries all there is */
         static const PlJudgeRow nothing = { .judgement = PL_JUDGEMENT_NONE };
 
-        for (size_t i = 0; i < PL_ARRAY_SIZE(table); i++)
-                if (matches(&table[i], f))
-                        return &table[i];
+        for (const PlJudgeRow *row = pl_judge_table; row->runs; row++)
+                if (matches(row, f))
+                        return row;
         return &nothing;
 }

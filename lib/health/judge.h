@@ -81,9 +81,8 @@ typedef struct PlJudgeRow {
         PlCause cause;
 } PlJudgeRow;
 
+/* For whoever prints or checks it; ended by a row of no run. */
+extern const PlJudgeRow pl_judge_table[];
+
 /** pl_judge() - the first row that matches. Return: never NULL; static. */
 const PlJudgeRow *pl_judge(const PlJudgeFacts *f);
-
-/** pl_judge_row() - the i-th row, for whoever prints or checks the table. Return: NULL: there are
- * no more. */
-const PlJudgeRow *pl_judge_row(size_t i);
