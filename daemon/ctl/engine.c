@@ -17,6 +17,7 @@ static int get(PlCtlClient *engine, const char *path, json_t **ret) {
 
         if (r == 0 && code != 200) {
                 json_decref(*ret);
+                *ret = NULL;
                 r = code == 404 ? -ENOENT : -EREMOTEIO;
         }
         return r;

@@ -521,8 +521,7 @@ static int on_remember(void *userdata, const char *id, const PlCourse *course) {
                 pl_report(a->registry->reporter,
                           &(PlEntry){ .priority = LOG_WARNING, .container_id = id },
                           "cannot save its restarts: they are lost when plimsolld ends, and "
-                          "nothing "
-                          "that runs is restarted meanwhile: %s",
+                          "nothing that runs is restarted meanwhile: %s",
                           strerror(-r));
         a->save_error = r;
         return r;

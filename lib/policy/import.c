@@ -261,7 +261,7 @@ static const Key keys[] = {
         { "services.post_start", FATE_OTHER, NULL },
         { "services.pre_stop", FATE_OTHER, NULL },
         { "services.privileged", FATE_OTHER, NULL },
-        { "services.profiles", FATE_OTHER, NULL }, /* the header of the result tells of them */
+        { "services.profiles", FATE_OTHER, NULL }, /* --compose asks for all of them; without it they are the caller's choice */
         { "services.provider", FATE_LOST, "its containers are not made by compose, and may bear no label of it" },
         { "services.pull_policy", FATE_OTHER, NULL },
         { "services.pull_refresh_after", FATE_OTHER, NULL },

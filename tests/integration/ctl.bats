@@ -243,6 +243,24 @@ teardown() { end; }
     ctl show web | grep -q 'MemoryMax: its creator says 96M, the policy 256M'
 }
 
+@test "import --engine: an engine that refuses is told, and nothing is freed twice" {
+    python3 -c 'import http.server, socketserver, sys
+class Refusing(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(500)
+        self.send_header("Content-Length", "16")
+        self.end_headers()
+        self.wfile.write(b"{\"message\":\"no\"}")
+    def log_message(self, *a): pass
+    def address_string(self): return "engine"
+socketserver.UnixStreamServer(sys.argv[1], Refusing).serve_forever()' "$T/refusing.sock" 3>&- &
+    wait_until 5 test -S "$T/refusing.sock"
+    run valgrind -q --error-exitcode=99 "$BUILD_DIR/daemon/plimsollctl" import --engine "unix://$T/refusing.sock"
+    [ "$status" -ne 0 ] && [ "$status" -ne 99 ]
+    [[ $output == *"does not tell of its containers"* ]]
+    kill %%
+}
+
 @test "check and import wait for a slow pipe, a FIFO and a process substitution" {
     local c=$BUILD_DIR/daemon/plimsollctl json='{"services":{"web":{"image":"x","mem_limit":"67108864"}}}'
     slowly() {
