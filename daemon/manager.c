@@ -205,6 +205,15 @@ static void on_idle(void *userdata) {
         settle(userdata);
 }
 
+static void on_stopping(void *userdata, unsigned updates_in_flight, uint64_t usec) {
+        /* twice: it is repeated before it is over */
+        (void)sd_notifyf(false,
+                         "EXTEND_TIMEOUT_USEC=%" PRIu64 "\n"
+                         "STATUS=stopping: giving back what containers had, %u update%s of the "
+                         "engine under way",
+                         2 * usec, updates_in_flight, pl_plural(updates_in_flight));
+}
+
 static void on_stopped(void *userdata) {
         PlManager *m = userdata;
 
@@ -221,6 +230,7 @@ static const PlEnforceHandlers enforce_handlers = {
         .swept = on_swept,
         .group = on_group,
         .idle = on_idle,
+        .stopping = on_stopping,
         .stopped = on_stopped,
 };
 

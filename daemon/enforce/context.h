@@ -38,9 +38,15 @@ typedef struct PlEnforceHandlers {
         void (*idle)(void *userdata);
         /* a sweep has begun; NULL: nobody asks */
         void (*swept)(void *userdata);
+        /* giving back goes on, for at most so long until the next word of engine or systemd */
+        void (*stopping)(void *userdata, unsigned updates_in_flight, uint64_t usec);
         /* everything is given back, or cannot be; the answer to pl_enforcer_stop() */
         void (*stopped)(void *userdata);
 } PlEnforceHandlers;
+
+/* At the end engine and systemd have this long for each next answer: a slow engine may take minutes
+ * for many containers, one that hangs never ends. The kernel has its values back at once. */
+#define PL_STOP_GRACE_USEC (10 * PL_USEC_PER_SEC)
 
 typedef struct PlEnforcer {
         sd_event *event;

@@ -32,8 +32,6 @@
 /* One tick yields to the loop after this long, so that events and the watchdog are never starved.
  */
 #define TICK_BUDGET_USEC (20 * PL_USEC_PER_MSEC)
-/* At the end the engine has this long to answer; the kernel has its values back at once. */
-#define STOP_GRACE_USEC (5 * PL_USEC_PER_SEC)
 
 static bool has_work(const PlEnforcer *e) {
         return !TAILQ_EMPTY(&e->queue[PL_QUEUE_KERNEL]) || !TAILQ_EMPTY(&e->queue[PL_QUEUE_OWNERS]);
@@ -251,6 +249,7 @@ void pl_enforcer_inspected(PlEnforcer *e, PlSubject *s) {
         h->told.facts_old &= h->told.update_in_flight || s->inspect_in_flight;
         pl_originals_inspected(e, h);
         pl_news_inspected(e, h, false);
+        pl_queue_answered(e);
         if (!pl_container_is_live(s->facts) && h->cgroup && h->cgroup_started_usec > 0) {
                 pl_slices_look(e, false);
                 pl_locate_drop(e, h);
@@ -299,9 +298,11 @@ void pl_enforcer_set_policy(PlEnforcer *e) {
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         PlEnforcer *e = userdata;
 
-        pl_log_warning("The engine has not answered %u update%s; it keeps showing plimsoll's "
-                       "limits",
-                       e->updates_in_flight, pl_plural(e->updates_in_flight));
+        pl_log_warning("The engine has not answered %u update%s for %u s: what they give back may "
+                       "not arrive, and `docker inspect` may keep showing plimsoll's limits. The "
+                       "records of the original values are kept",
+                       e->updates_in_flight, pl_plural(e->updates_in_flight),
+                       (unsigned)(PL_STOP_GRACE_USEC / PL_USEC_PER_SEC));
         e->handlers->stopped(e->userdata);
         return 0;
 }
@@ -321,8 +322,9 @@ void pl_enforcer_stop(PlEnforcer *e) {
                 pl_queue_put(e, h, PL_QUEUE_KERNEL);
         }
         pl_slices_look(e, false);
-        (void)sd_event_add_time_relative(e->event, &e->stop_timer, CLOCK_BOOTTIME, STOP_GRACE_USEC,
-                                         0, on_stop_timeout, e);
+        (void)sd_event_add_time_relative(e->event, &e->stop_timer, CLOCK_BOOTTIME,
+                                         PL_STOP_GRACE_USEC, 0, on_stop_timeout, e);
+        pl_queue_answered(e);
 }
 
 uint64_t pl_enforcer_limit(const PlSubject *s, PlResource which, uint64_t *ret_policy) {

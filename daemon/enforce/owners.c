@@ -203,6 +203,7 @@ static void on_updated(void *userdata, const char *id, int error, const char *me
         uint64_t now;
 
         e->updates_in_flight--;
+        pl_queue_answered(e);
         if (h) {
                 now = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
                 h->told.update_in_flight = false;
@@ -479,8 +480,7 @@ static void on_set_done(void *userdata, const char *id, int error, const char *m
         const char *why = error < 0 ? (message ?: strerror(-error)) : NULL;
         bool news = false;
 
-        if (e->stopping)
-                pl_queue_arm(e);
+        pl_queue_answered(e);
         if (!*id)
                 pl_slices_answered(e, error, message);
         if (!h)

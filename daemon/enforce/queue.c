@@ -16,6 +16,14 @@ void pl_queue_arm(PlEnforcer *e) {
         (void)sd_event_source_set_enabled(e->tick, SD_EVENT_ONESHOT);
 }
 
+void pl_queue_answered(PlEnforcer *e) {
+        if (!e->stopping ||
+            sd_event_source_set_time_relative(e->stop_timer, PL_STOP_GRACE_USEC) < 0)
+                return;
+        e->handlers->stopping(e->userdata, e->updates_in_flight, PL_STOP_GRACE_USEC);
+        pl_queue_arm(e);
+}
+
 void pl_queue_put(PlEnforcer *e, PlHeld *h, PlQueue q) {
         if (h->queued[q])
                 return;

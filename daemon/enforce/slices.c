@@ -387,8 +387,6 @@ void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
                 pl_log_warning("systemd did not change what a slice protects: %s", why);
         free(s->error);
         s->error = why ? strdup(why) : NULL;
-        if (e->stopping)
-                pl_queue_arm(e);
         look_soon(s);
 }
 

@@ -75,6 +75,10 @@ static inline void on_group(void *userdata, PlSubject *s, const PlCgroup *g) {
 
 static inline void on_idle(void *userdata) {}
 
+static inline void on_stopping(void *userdata, unsigned updates_in_flight, uint64_t usec) {
+        ck_assert_uint_gt(usec, 0);
+}
+
 static inline void on_stopped(void *userdata) {
         n_stopped++;
 }
@@ -82,6 +86,7 @@ static inline void on_stopped(void *userdata) {
 static const PlEnforceHandlers enforce_handlers = {
         .group = on_group,
         .idle = on_idle,
+        .stopping = on_stopping,
         .stopped = on_stopped,
 };
 

@@ -505,6 +505,28 @@ START_TEST(given_back_after_an_update_under_way) {
 }
 END_TEST
 
+/* A slow engine is waited for as long as it answers at all: what it is left with would land when
+ * nobody looks any more. */
+START_TEST(given_back_by_a_slow_engine) {
+        uint64_t at, later;
+
+        make(M64);
+        runs_already(GROUP_A);
+        hold("/update$");
+        sync_all();
+        RUN_UNTIL(n_requests("POST /containers/ID/update") == 1);
+        pl_enforcer_stop(enforcer);
+        RUN_UNTIL(pl_streq(group_get(GROUP_A, "memory.max"), "max"));
+        ck_assert_int_eq(sd_event_source_get_time(enforcer->stop_timer, &at), 0);
+        release();
+        RUN_UNTIL(enforcer->updates_in_flight == 0);
+        ck_assert_int_eq(sd_event_source_get_time(enforcer->stop_timer, &later), 0);
+        ck_assert_uint_gt(later, at);
+        RUN_UNTIL(n_stopped > 0);
+        ck_assert(!has_state());
+}
+END_TEST
+
 /* runc writes all values as it knows them before the engine answers: what the kernel has then is
  * what counts, and until it is right the original is not forgotten. */
 START_TEST(given_back_after_the_engines_echo) {
@@ -621,6 +643,7 @@ int main(void) {
         tcase_add_test(t, original_of_the_one_before);
         tcase_add_test(t, given_back_at_stop);
         tcase_add_test(t, given_back_after_an_update_under_way);
+        tcase_add_test(t, given_back_by_a_slow_engine);
         tcase_add_loop_test(t, rests, 0, 2);
         tcase_add_loop_test(t, given_back_after_the_engines_echo, 0, 2);
         tcase_add_test(t, state_directory_full);
