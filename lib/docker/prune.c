@@ -65,7 +65,7 @@ static bool skip_value(Text *t) {
 static const PlKeep *find(const PlKeep *keep, const char *name, size_t size) {
         for (; keep->name; keep++)
                 if (pl_streq(keep->name, "*") ||
-                    (strncmp(keep->name, name, size) == 0 && keep->name[size] == '\0'))
+                    (strlen(keep->name) == size && memcmp(keep->name, name, size) == 0))
                         return keep;
         return NULL;
 }

@@ -45,6 +45,18 @@ static const struct {
         { "something follows", "{\"a\":1}{", NULL },
 };
 
+/* No name may have a NUL, but an engine can send what it likes. */
+START_TEST(name_with_nul) {
+        static const char text[] = "{\"a\0bcdefghijklmnopqrstuvwxyz\":1}";
+        char *pruned = NULL;
+        size_t n = 0;
+
+        ck_assert_int_eq(pl_prune(text, sizeof(text) - 1, keep, &pruned, &n), 0);
+        ck_assert_msg(n == 2 && memcmp(pruned, "{}", 2) == 0, "%.*s", (int)n, pruned);
+        free(pruned);
+}
+END_TEST
+
 START_TEST(prunes) {
         size_t size = strlen(rows[_i].text), n = 0;
         char *exact = malloc(size + 1), *pruned = NULL; /* so that a sanitizer sees its end */
@@ -65,6 +77,7 @@ END_TEST
 int main(void) {
         TCase *t = tcase_create("prune");
 
+        tcase_add_test(t, name_with_nul);
         tcase_add_loop_test(t, prunes, 0, PL_ARRAY_SIZE(rows));
         return run_case(t);
 }
