@@ -169,6 +169,25 @@ size_t pl_match_line_length(const PlMatch *m, size_t n) {
         return length;
 }
 
+/* In quotes where it needs them; what would end these stands in the others. */
+static void write_pattern(FILE *f, const char *p) {
+        bool plain = !p[strcspn(p, SPACES "\"'")];
+
+        while (!plain && *p) {
+                char quote = *p == '"' ? '\'' : '"';
+                const char *end = p;
+
+                /* one backslash at the very end would take the quotation mark along */
+                while (*end && *end != quote && (*end != '\\' || end[1]))
+                        end += *end == '\\' ? 2 : 1;
+                if (end == p)
+                        break;
+                fprintf(f, "%c%.*s%c", quote, (int)(end - p), p, quote);
+                p = end;
+        }
+        fputs(p, f);
+}
+
 char *pl_match_format(const PlMatch *line, size_t n) {
         size_t size;
         char *text = NULL;
@@ -177,11 +196,8 @@ char *pl_match_format(const PlMatch *line, size_t n) {
         if (!f)
                 return NULL;
         for (size_t i = 0; i < n; i++) {
-                const char *p = line[i].pattern;
-                const char *quote = !p[strcspn(p, SPACES "\"'")] ? "" : strchr(p, '"') ? "'" : "\"";
-
-                fprintf(f, "%s%s:%s%s%s", i > 0 ? " " : "", kinds[line[i].kind].word, quote, p,
-                        quote);
+                fprintf(f, "%s%s:", i > 0 ? " " : "", kinds[line[i].kind].word);
+                write_pattern(f, line[i].pattern);
         }
         return pl_take_text(f, &text);
 }
