@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Engine: the life of the connection, questions and answers on it, and the stream of events.
+ * Engine: the life of the connection, and questions and answers on it.
  *
  *   waiting ─► /_ping ─► /version, negotiate ─► /info ─► /events ─► connected
  *      ▲          │             │                  │           │
@@ -41,7 +41,7 @@
 #include "lib/base/strv.h"
 #include "lib/base/unit.h"
 #include "lib/docker/answer.h"
-#include "lib/docker/trim.h"
+#include "lib/docker/stream.h"
 
 /* ---- the socket, while nobody answers on it ---- */
 
@@ -200,212 +200,6 @@ static bool socket_may_knock(PlEngineSocket *s) {
         return !s->activated || engine_lives(s);
 }
 
-/* ---- from bytes to events ---- */
-
-/*
- * The bytes of GET /events are cut into lines, and the lines cut down to events that are new.
- * Feeding and dispatching are apart, because bytes arrive inside libcurl's callbacks, where
- * handlers must not run.
- *
- * An engine that is asked for events since some time sends again what it sent before, so each is
- * remembered by (timeNano, Action, Actor.ID) for as long as the engine itself remembers it.
- */
-
-/* Unread bytes that are kept at most; libcurl hands over 1.6 MB at once at most. */
-#define PL_EVENT_STREAM_MAX MIB(8)
-
-/* What the engine's ring holds, and much more: what was told for one container is asked for again
- * before it is restarted. */
-#define PL_EVENT_STREAM_SEEN 2048
-
-typedef struct PlEventStream {
-        char *data;
-        size_t size, allocated;
-        bool skipping;  /* inside a line that is too long */
-        PlTrim trim;    /* of the line that has not ended yet … */
-        size_t trimmed; /* … as far as it was trimmed; 0: not at all, for it is short */
-        bool damaged;   /* a line was skipped or could not be read */
-        struct {
-                uint64_t time_nsec, hash;
-        } seen[PL_EVENT_STREAM_SEEN];
-        size_t n_seen;
-        uint64_t last_nsec;  /* latest timeNano, for since= */
-        uint64_t asked_nsec; /* when events were asked for, CLOCK_REALTIME */
-} PlEventStream;
-
-/* Kept between events; a burst's buffer is given back. */
-#define BUFFER_KEPT KIB(4)
-
-/* Lines are longer only where somebody has put much into labels. */
-#define TRIM_ABOVE KIB(16)
-
-static void stream_deinit(PlEventStream *s) {
-        free(s->data);
-        *s = (PlEventStream){};
-}
-
-static void release(PlEventStream *s) {
-        free(TAKE_PTR(s->data));
-        s->size = s->allocated = 0;
-}
-
-/* A new connection: drop what is half read, remember what was seen. */
-static void stream_reset(PlEventStream *s) {
-        release(s);
-        s->skipping = s->damaged = false;
-        s->trimmed = 0;
-}
-
-/* Keep bytes. Return: 0, -ENOMEM, -ENOBUFS above PL_EVENT_STREAM_MAX. */
-static int stream_feed(PlEventStream *s, const char *data, size_t size) {
-        if (s->skipping) {
-                const char *end = memchr(data, '\n', size);
-
-                if (!end)
-                        return 0;
-                s->skipping = false;
-                size -= (size_t)(end + 1 - data);
-                data = end + 1;
-        }
-        if (size > PL_EVENT_STREAM_MAX - s->size)
-                return -ENOBUFS;
-        if (size > s->allocated - s->size) {
-                size_t wanted = PL_MAX(s->allocated, BUFFER_KEPT);
-                char *p;
-
-                while (wanted < s->size + size)
-                        wanted *= 2;
-                p = realloc(s->data, wanted);
-                if (!p)
-                        return -ENOMEM;
-                s->data = p;
-                s->allocated = wanted;
-        }
-        if (size > 0)
-                memcpy(s->data + s->size, data, size);
-        s->size += size;
-        return 0;
-}
-
-/* FNV-1a, 64 bits; time is compared in full beside it. */
-static uint64_t hash_event(const PlEvent *e) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        for (const char *p = e->id; *p; p++)
-                h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-        h = (h ^ (unsigned)e->action) * UINT64_C(0x100000001b3);
-        return (h ^ (unsigned)e->health) * UINT64_C(0x100000001b3);
-}
-
-static bool is_new(PlEventStream *s, const PlEvent *e) {
-        uint64_t hash = hash_event(e);
-
-        if (e->time_nsec == 0)
-                return true; /* nothing to tell it from another one by */
-        for (size_t i = 0; i < PL_MIN(s->n_seen, (size_t)PL_EVENT_STREAM_SEEN); i++)
-                if (s->seen[i].time_nsec == e->time_nsec && s->seen[i].hash == hash)
-                        return false;
-        s->seen[s->n_seen % PL_EVENT_STREAM_SEEN].time_nsec = e->time_nsec;
-        s->seen[s->n_seen % PL_EVENT_STREAM_SEEN].hash = hash;
-        s->n_seen++;
-        return true;
-}
-
-typedef enum Source {
-        TOLD,       /* by the stream, and so was everything before it */
-        REMEMBERED, /* asked for */
-        AGAIN,      /* … although it may have been told, when nobody knew the container yet */
-} Source;
-
-/* Says who did something to it. */
-static bool is_evidence(PlEventAction a) {
-        return a == PL_EVENT_KILL || a == PL_EVENT_STOP || a == PL_EVENT_DIE ||
-               a == PL_EVENT_PAUSE || a == PL_EVENT_UNPAUSE;
-}
-
-/* Return: false when the handler has said so. */
-static bool dispatch_event(PlEventStream *s, PlEvent *e, Source source,
-                           bool (*handler)(void *, PlEvent *), void *userdata) {
-        bool go_on;
-
-        e->late = source != TOLD || e->time_nsec < s->asked_nsec;
-        if (source == TOLD)
-                s->last_nsec = PL_MAX(s->last_nsec, e->time_nsec);
-        go_on = (!is_new(s, e) && !(source == AGAIN && is_evidence(e->action))) ||
-                handler(userdata, e);
-        pl_event_deinit(e);
-        return go_on;
-}
-
-/* The line that lies first in the buffer, or has just come. @size: what there is of it. Return:
- * what is left. */
-static size_t trim_line(PlEventStream *s, char *line, size_t size) {
-        if (s->trimmed == 0 && size <= TRIM_ABOVE)
-                return size;
-        if (s->trimmed == 0)
-                s->trim = (PlTrim){ 0 };
-        return s->trimmed = pl_trim(&s->trim, line, s->trimmed, size);
-}
-
-static bool dispatch_line(PlEventStream *s, const char *line, size_t size,
-                          bool (*handler)(void *, PlEvent *), void *userdata) {
-        PlEvent e;
-        int r;
-
-        if (size > 0 && line[size - 1] == '\r')
-                size--;
-        if (size == 0)
-                return true;
-        r = size > PL_DOCKER_RECORD_MAX ? -EMSGSIZE : pl_docker_parse_event(line, size, &e);
-        if (r == -ENOMSG)
-                return true;
-        if (r < 0) {
-                s->damaged = true;
-                return true;
-        }
-        return dispatch_event(s, &e, TOLD, handler, userdata);
-}
-
-/*
- * Hand out every complete line that is a new event of a container
- * @handler: Return: false to stop at once; the stream is not touched any more then
- *
- * Return: false when a handler has said so. Lines that are no events and lines that, trimmed, are
- * longer than PL_DOCKER_RECORD_MAX are skipped and set s->damaged: something may have been missed.
- */
-static bool stream_dispatch(PlEventStream *s, bool (*handler)(void *, PlEvent *), void *userdata) {
-        size_t begin = 0;
-
-        for (;;) {
-                char *line = s->data + begin;
-                const char *end = begin < s->size ? memchr(line, '\n', s->size - begin) : NULL;
-                size_t n;
-
-                if (!end)
-                        break;
-                begin += (size_t)(end + 1 - line);
-                n = trim_line(s, line, (size_t)(end - line));
-                s->trimmed = 0;
-                if (!dispatch_line(s, line, n, handler, userdata))
-                        return false;
-        }
-
-        if (begin < s->size)
-                s->size = begin + trim_line(s, s->data + begin, s->size - begin);
-        if (s->size - begin > PL_DOCKER_RECORD_MAX) {
-                s->skipping = s->damaged = true;
-                s->trimmed = 0;
-                begin = s->size;
-        }
-        if (begin > 0) {
-                s->size -= begin;
-                memmove(s->data, s->data + begin, s->size);
-        }
-        if (s->size == 0 && s->allocated > BUFFER_KEPT)
-                release(s);
-        return true;
-}
-
 /* ---- what there is ---- */
 
 #define WHY_MAX 600
@@ -548,7 +342,7 @@ static void buffer_deinit(Buffer *b) {
 static PlEngine *engine_unref(PlEngine *e) {
         if (!e || --e->n_ref > 0)
                 return NULL;
-        stream_deinit(&e->stream.events);
+        pl_event_stream_deinit(&e->stream.events);
         buffer_deinit(&e->stream.error);
         sd_event_unref(e->event);
         free(e->url);
@@ -962,31 +756,9 @@ static bool on_event(void *userdata, PlEvent *event);
 
 /* The stream may be late, and may have lost some: what it has not told is told now. */
 static void tell_history(PlEngine *e, const Request *q) {
-        char *p = q->answer.data;
-        const char *end, *line_end;
-        PlEvent event;
-
-        if (!p) /* there was none */
-                return;
-        end = p + q->answer.size;
-        for (; p < end; p += line_end + 1 - p) {
-                PlTrim trim = { 0 };
-                size_t n;
-
-                line_end = memchr(p, '\n', (size_t)(end - p));
-                if (!line_end)
-                        break;
-                n = (size_t)(line_end - p);
-                if (n > TRIM_ABOVE)
-                        n = pl_trim(&trim, p, 0, n);
-                if (n > PL_DOCKER_RECORD_MAX || pl_docker_parse_event(p, n, &event) < 0)
-                        continue;
-                if (!pl_streq(event.id, q->id))
-                        pl_event_deinit(&event);
-                else if (!dispatch_event(&e->stream.events, &event,
-                                         q->turn.again ? AGAIN : REMEMBERED, on_event, e))
-                        break;
-        }
+        if (q->answer.data)
+                pl_event_stream_recall(&e->stream.events, q->answer.data, q->answer.size, q->id,
+                                       q->turn.again, on_event, e);
 }
 
 /* It is this, and what has happened to it was told. Return: 0, or why nothing follows. */
@@ -1236,7 +1008,7 @@ static size_t on_data(char *data, size_t one, size_t size, void *userdata) {
 
         heard(e);
         if (stream_status(e) == 200)
-                r = stream_feed(&e->stream.events, data, size);
+                r = pl_event_stream_feed(&e->stream.events, data, size);
         else
                 r = buffer_append(&e->stream.error, data, size, ERROR_BODY_MAX);
         if (r < 0) {
@@ -1290,7 +1062,7 @@ static int subscribe(PlEngine *e) {
                        since % NSEC_PER_SEC, escaped);
         curl_free(escaped);
 
-        stream_reset(&e->stream.events);
+        pl_event_stream_reset(&e->stream.events);
         e->stream.events.asked_nsec = pl_clock_usec(CLOCK_REALTIME) * 1000;
         buffer_deinit(&e->stream.error);
         e->stream.header = false;
@@ -1315,7 +1087,7 @@ static void unsubscribe(PlEngine *e) {
                 pl_curl_remove(e->curl, e->stream.easy);
                 curl_easy_cleanup(TAKE_PTR(e->stream.easy));
         }
-        stream_reset(&e->stream.events);
+        pl_event_stream_reset(&e->stream.events);
         buffer_deinit(&e->stream.error);
 }
 
@@ -1333,7 +1105,7 @@ static void on_dispatched(void *userdata) {
                 subscribed(e);
         if (e->freed || e->state != CONNECTED || e->stream.events.size == 0)
                 return;
-        if (!stream_dispatch(&e->stream.events, on_event, e) || !e->stream.events.damaged)
+        if (!pl_event_stream_dispatch(&e->stream.events, on_event, e) || !e->stream.events.damaged)
                 return;
         e->stream.events.damaged = false;
         if (e->handlers->missed)
