@@ -415,6 +415,17 @@ static void on_left(void *userdata, const char *id, const char *what) {
                           "%s by somebody else during our restart: left as it is", what);
 }
 
+/* That it shares a network is a matter of the policy, and has harmed nobody yet. */
+static void on_part(void *userdata, const char *id, PlPart what, const char *text) {
+        PlHealthAct *a = userdata;
+        PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        pl_subject_report(a->registry->reporter, s,
+                          what == PL_PART_NO_KEY ? LOG_DEBUG : LOG_WARNING, NULL, NULL, NULL, "%s",
+                          text);
+        pl_reporter_changed(a->registry->reporter);
+}
+
 static void on_start_unit(void *userdata, const char *id, const char *unit, const char *reason) {
         PlHealthAct *a = userdata;
         PlSubject *s = pl_map_get(a->registry->subjects, id);
@@ -576,6 +587,7 @@ static const PlHealthdHandlers handlers = {
         .run_again = on_run_again,
         .restart = on_restart,
         .left = on_left,
+        .part = on_part,
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
         .ollama = on_ollama,

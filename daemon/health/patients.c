@@ -17,6 +17,7 @@
 #include "lib/docker/compose.h"
 #include "lib/health/course.h"
 #include "lib/health/facts.h"
+#include "lib/health/part.h"
 #include "lib/probe/place.h"
 #include "probe/prober.h"
 
@@ -58,6 +59,15 @@ typedef struct PlComposed {
         bool store;    /* a database, as its probe was */
 } PlComposed;
 
+/* What it lives in the network of, or is part of by PartOf=. */
+typedef struct PlMembership {
+        bool guest; /* its network is another container's … */
+        bool gone;  /* … which is no more */
+        char host[PL_ID_MAX];
+        PlPart what;
+        char *text; /* of what; NULL: there is nothing to say */
+} PlMembership;
+
 typedef struct PlPatient {
         char id[PL_ID_MAX];
         const PlService *service; /* borrowed from the policy; NULL: none */
@@ -78,9 +88,9 @@ typedef struct PlPatient {
         PlProbeKind kind;     /* PL_PROBE_NONE: not probed now */
         const char *unprobed; /* why not, although a probe is wanted; static */
         uint64_t latency_usec;
-        uint64_t wakeup_usec;    /* CLOCK_MONOTONIC */
-        bool heard;              /* a verdict of its probe since the last step */
-        bool guest;              /* its network is another container's */
+        uint64_t wakeup_usec; /* CLOCK_MONOTONIC */
+        bool heard;           /* a verdict of its probe since the last step */
+        PlMembership part;
         PlComposed *compose;     /* NULL: not made by docker compose */
         const char *unreachable; /* it has lost its network, in words; static */
         PlLast last;
@@ -353,6 +363,109 @@ static PlWait waits_for(PlHealthd *h, PlPatient *p) {
         return wait;
 }
 
+/* --- what it is part of --- */
+
+static bool is_named(char **names, const PlService *s) {
+        for (; names && *names; names++)
+                if (s && pl_streq_null(s->name, *names))
+                        return true;
+        return false;
+}
+
+static bool is_up_in_this_run(const PlPatient *q) {
+        return q->health.state == PL_HEALTH_HEALTHY &&
+               (q->health.was_up || q->health.docker_passed);
+}
+
+/* Might p be part of q, and not of another one of its section? */
+static bool is_other_half(const PlPatient *p, const PlPatient *q) {
+        if (p == q)
+                return false;
+        if (p->part.guest)
+                return pl_streq(p->part.host, q->id);
+        return is_named(p->service->probe.part_of, pl_service_section(q->service)) &&
+               (!p->compose || !q->compose || is_beside(p, q));
+}
+
+static void take_other(const PlPatient *p, const PlPatient *q, PlPartFacts *f) {
+        const PlService *own = pl_service_section(p->service),
+                        *section = pl_service_section(q->service);
+
+        f->named = own && own->name && section && section->name;
+        f->keyed = is_named(p->service->probe.part_of, section);
+        f->other.runs = q->facts.phase == PL_PHASE_RUNNING;
+        f->other.healthy = is_up_in_this_run(q);
+        f->other.judged = q->kind != PL_PROBE_NONE ||
+                          q->facts.healthcheck.status != PL_DOCKER_HEALTH_NONE;
+        f->other.created_usec = q->facts.created_usec;
+        f->other.started_usec = q->facts.started_usec;
+        f->other.finished_usec = q->facts.finished_usec;
+}
+
+/* Of several, one that has run anew. Return: the other one; NULL: none. */
+static const PlPatient *part_facts(const PlHealthd *h, const PlPatient *p, PlPartFacts *ret) {
+        PlPartFacts f = { .runs = p->facts.phase == PL_PHASE_RUNNING,
+                          .started_usec = p->facts.started_usec,
+                          .guest = p->part.guest,
+                          .gone = p->part.gone };
+        const PlPatient *q, *other = NULL;
+
+        if (!p->service || (!p->part.guest && !p->service->probe.part_of))
+                return NULL;
+        PL_MAP_FOREACH(q, h->patients) {
+                if (q->looked_usec == 0 || !is_other_half(p, q))
+                        continue;
+                f.n++;
+                if (other && pl_part_ran_anew(&f))
+                        continue;
+                other = q;
+                take_other(p, q, &f);
+        }
+        *ret = f;
+        return other;
+}
+
+static void note_part(PlHealthd *h, PlPatient *p, PlPart what, const PlPatient *q) {
+        const PlService *own = pl_service_section(p->service),
+                        *section = q ? pl_service_section(q->service) : NULL;
+        const PlPartNames names = { .name = p->facts.name,
+                                    .section = own ? own->name : NULL,
+                                    .other = q ? q->facts.name : NULL,
+                                    .other_key = section ? section->name : NULL,
+                                    .project = p->compose ? p->compose->project : NULL,
+                                    .service = p->compose ? p->compose->service : NULL };
+        char text[PL_PART_TEXT_MAX];
+
+        free(p->part.text);
+        (void)pl_part_describe(what, &names, text);
+        p->part.text = *text ? strdup(text) : NULL;
+        p->part.what = what;
+        if (p->part.text && pl_part_is_told(what) && h->handlers->part)
+                h->handlers->part(h->userdata, p->id, what, p->part.text);
+}
+
+/* The reason of a restart stays up to the end of that. Return: whether one is due for it. */
+static bool look_at_part(PlHealthd *h, PlPatient *p) {
+        PlPartFacts f = { 0 };
+        const PlPatient *q = part_facts(h, p, &f);
+        PlPart what = pl_part(&f);
+
+        if (h->stale || !h->synced || pl_restart_is_under_way(&p->course.restart))
+                return false;
+        if (p->part.what != what)
+                note_part(h, p, what, q);
+        return what == PL_PART_RESTART &&
+               !pl_restart_was_for(&p->course.restart, p->facts.started_usec);
+}
+
+/* Why it is restarted. */
+static const char *reason_of(const PlPatient *p) {
+        bool part = p->part.what == PL_PART_RESTART && p->part.text &&
+                    !pl_health_is_broken(&p->health);
+
+        return part ? p->part.text : p->health.reason;
+}
+
 /* Does it wait for q, or might it? */
 static bool is_needed(const PlPatient *p, const PlPatient *q) {
         char **after = p->service ? p->service->probe.after : NULL;
@@ -501,6 +614,17 @@ static PlHealthFacts facts_of(PlHealthd *h, PlPatient *p, char ending[PL_HEALTH_
         return f;
 }
 
+/* In whose network it is. */
+static void take_host(PlPatient *p, const PlContainer *c, const PlContainer *netns) {
+        static const char prefix[] = "container:";
+        const char *mode = c->host.network_mode ?: "";
+
+        p->part.guest = pl_startswith(mode, prefix);
+        p->part.gone = p->part.guest && !netns;
+        (void)snprintf(p->part.host, sizeof(p->part.host), "%s",
+                       p->part.guest ? mode + strlen(prefix) : "");
+}
+
 static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
 
@@ -523,7 +647,7 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
 static bool is_concerned(const PlPatient *p) {
         const PlProbePolicy *policy = p->service ? &p->service->probe : NULL;
 
-        return policy && (policy->on_unhealthy != PL_ON_UNHEALTHY_NONE ||
+        return policy && (policy->part_of || policy->on_unhealthy != PL_ON_UNHEALTHY_NONE ||
                           policy->on_start_timeout != PL_ON_UNHEALTHY_NONE ||
                           policy->on_exit != PL_ON_UNHEALTHY_NONE);
 }
@@ -580,7 +704,6 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
         if (policy && c->phase == PL_PHASE_RUNNING && c->pid > 0)
                 pl_place_find(c, netns, policy->kind, policy->port, &place);
         p->kind = place.kind;
-        p->guest = netns != NULL;
         p->kept.asked = 0;
         p->unprobed = place.why;
         if (p->compose && p->kind != PL_PROBE_NONE)
@@ -647,13 +770,16 @@ static PlRestartRules rules_of(const PlPatient *p) {
                 rules.action = policy->on_exit;
         else if (pl_health_is_late(&p->health) && policy->on_start_timeout != PL_ON_UNHEALTHY_NONE)
                 rules.action = policy->on_start_timeout;
+        if (p->part.what == PL_PART_RESTART && !pl_health_is_broken(&p->health))
+                rules.action = PL_ON_UNHEALTHY_RESTART;
         return rules;
 }
 
-static PlRestartFacts restart_facts(const PlHealthd *h, const PlPatient *p, PlNow now) {
+static PlRestartFacts restart_facts(PlHealthd *h, PlPatient *p, PlNow now) {
         PlRestartFacts f = pl_restart_facts(&p->facts, &p->health, &p->course.ending,
                                             p->kind != PL_PROBE_NONE, p->replaced, now);
 
+        f.part = look_at_part(h, p);
         f.stale = h->stale;
         f.looked_usec = p->looked_usec;
         f.measured_usec = p->measured_usec;
@@ -662,7 +788,7 @@ static PlRestartFacts restart_facts(const PlHealthd *h, const PlPatient *p, PlNo
 
 /* In the middle of a restart. */
 static void go_on(PlHealthd *h, PlPatient *p, PlRestartVerb verb) {
-        int r = h->handlers->restart(h->userdata, p->id, verb, p->health.reason);
+        int r = h->handlers->restart(h->userdata, p->id, verb, reason_of(p));
 
         if (r < 0)
                 pl_restart_answered(&p->course.restart, -ECANCELED, pl_clock_usec(CLOCK_MONOTONIC),
@@ -671,7 +797,7 @@ static void go_on(PlHealthd *h, PlPatient *p, PlRestartVerb verb) {
 
 static void queue(PlHealthd *h, PlPatient *p) {
         uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
-        int r = h->handlers->restart(h->userdata, p->id, PL_RESTART_QUEUE, p->health.reason);
+        int r = h->handlers->restart(h->userdata, p->id, PL_RESTART_QUEUE, reason_of(p));
 
         if (r == 0)
                 return;
@@ -701,7 +827,7 @@ static void carry_out(PlHealthd *h, PlPatient *p, PlRestartVerb verb, uint64_t u
                 h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
                 break;
         case PL_RESTART_GIVE_UP:
-                h->handlers->gave_up(h->userdata, p->id, p->health.reason, &policy->restart_budget);
+                h->handlers->gave_up(h->userdata, p->id, reason_of(p), &policy->restart_budget);
                 if (policy->unit)
                         h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
                 break;
@@ -756,7 +882,7 @@ PlRestartVerb pl_healthd_begin_restart(PlHealthd *h, const char *id, PlHealthdRe
                 return PL_RESTART_NOTHING;
         }
         *ret = (PlHealthdRestart){
-                .reason = p->health.reason,
+                .reason = reason_of(p),
                 .n = pl_restart_count(&p->course.restart, &rules.budget, now.monotonic_usec) + 1,
                 .budget = &p->service->probe.restart_budget,
         };
@@ -953,7 +1079,7 @@ static void note_end(PlHealthd *h, PlPatient *p) {
         if (o->ending.exit_code != 0 && h->handlers->words)
                 o->words = h->handlers->words(h->userdata, p->id);
         if (ender == PL_ENDER_PLIMSOLL)
-                o->reason = strdup(p->health.reason);
+                o->reason = strdup(reason_of(p));
         p->wakeup_usec = PL_MIN(p->wakeup_usec, o->due_usec);
         wake_at(h, p->wakeup_usec);
 }
@@ -1019,6 +1145,7 @@ static PlPatient *patient_free(PlPatient *p) {
                 return NULL;
         composed_free(p->compose);
         free(p->last.words);
+        free(p->part.text);
         pl_history_clear(&p->history);
         bury(p);
         free(p);
@@ -1069,7 +1196,8 @@ static int on_again(sd_event_source *source, void *userdata) {
         PlPatient *p;
 
         PL_MAP_FOREACH(p, h->patients)
-        if ((p->service && p->service->probe.after) || p->compose)
+        if ((p->service && (p->service->probe.after || p->service->probe.part_of)) || p->compose ||
+            p->part.guest)
                 changed = step(h, p) || changed;
         if (changed)
                 again(h);
@@ -1127,7 +1255,7 @@ static void on_unmet(void *userdata, const char *id, uint16_t port, PlVerdict *v
 
         if (p && !h->stale && p->facts.phase == PL_PHASE_RUNNING && h->handlers->listens)
                 pl_listen_judge(h->handlers->listens(h->userdata, p->facts.main_pid, port), port,
-                                p->guest, v);
+                                p->part.guest && !p->part.gone, v);
 }
 
 static void on_login(void *userdata, const char *id) {
@@ -1295,6 +1423,7 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         if (!p->compose)
                 p->compose = composed_new(c);
         take_words(h, p, c);
+        take_host(p, c, netns);
         take_facts(p, c, pl_clock_loop_usec(h->event, CLOCK_MONOTONIC));
         pl_ending_inspect(&p->course.ending, c, pl_clock_usec(CLOCK_REALTIME));
         if (p->course.ending.ender != PL_ENDER_NONE &&
@@ -1392,7 +1521,13 @@ void pl_healthd_remove(PlHealthd *h, const char *id, bool gone) {
         PlHealthChange change;
         PlHealthConfig config;
         PlHealthFacts f = { 0 };
+        PlPatient *q;
 
+        if (gone)
+                PL_MAP_FOREACH(q, h->patients)
+        q->part.gone |= q->part.guest && pl_streq(q->part.host, id);
+        if (!p && gone)
+                again(h); /* those in its network */
         if (!p)
                 return;
         config = config_of(p);
@@ -1432,6 +1567,8 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
                 .gave_up = p->course.restart.gave_up,
                 .flapping = p->health.flapping,
                 .unprobed = p->unprobed,
+                .part = pl_part_is_told(p->part.what) ? p->part.text : NULL,
+                .part_kind = p->part.what,
         };
         return true;
 }

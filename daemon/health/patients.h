@@ -15,6 +15,7 @@
 #include "lib/health/course.h"
 #include "lib/health/history.h"
 #include "lib/health/no-restart.h"
+#include "lib/health/part.h"
 #include "lib/health/runs.h"
 #include "lib/health/slow.h"
 #include "lib/probe/listen.h"
@@ -65,6 +66,8 @@ typedef struct PlHealthdHandlers {
         /* A restart was left half done, because a person has done otherwise meanwhile. @what: a
          * word: stopped, killed, paused, replaced. */
         void (*left)(void *userdata, const char *id, const char *what);
+        /* A finding about what it is part of has begun. NULL: not told */
+        void (*part)(void *userdata, const char *id, PlPart what, const char *text);
         void (*start_unit)(void *userdata, const char *id, const char *unit, const char *reason);
         /* The budget is spent, the container stays as it is. Called once. */
         void (*gave_up)(void *userdata, const char *id, const char *reason, const PlBudget *budget);
@@ -185,6 +188,8 @@ typedef struct PlHealthdView {
         bool gave_up, flapping;
         const char *service;  /* of an absent one */
         const char *unprobed; /* why not, although a probe is wanted; static, NULL: not known */
+        const char *part;     /* a finding about what it is part of; NULL: none */
+        PlPart part_kind;
 } PlHealthdView;
 
 /** pl_healthd_get() - Return: false when the container is not known. */

@@ -136,6 +136,19 @@ static void find_pinches(Collector *c) {
         }
 }
 
+/* What it is part of, or shares a network with, and what would end a lack of that. */
+static void find_part(Collector *c) {
+        PlHealthdView v;
+
+        if (!pl_healthd_get(pl_health_act_patients(c->from->health), c->subject->id, &v) || !v.part)
+                return;
+        add(c,
+            v.part_kind == PL_PART_NO_KEY                                ? PL_FINDING_LOW
+            : v.part_kind == PL_PART_GONE || v.part_kind == PL_PART_LEFT ? PL_FINDING_HIGH
+                                                                         : PL_FINDING_MEDIUM,
+            "part-of", v.part);
+}
+
 /* Of the host: why a log method of the policy does not work here. */
 static void find_log_methods(Collector *c) {
         for (int why = 0; c->from->logs && why < _PL_ROTATE_WHY_N; why++) {
@@ -156,8 +169,8 @@ static void find_no_effect(Collector *c) {
 }
 
 static void (*const kinds[])(Collector *c) = {
-        find_log,    find_log_files, find_standoff, find_refused,
-        find_models, find_pinches,   find_labels,   find_raised,
+        find_log,     find_log_files, find_standoff, find_refused, find_models,
+        find_pinches, find_labels,    find_raised,   find_part,
 };
 
 int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {

@@ -17,6 +17,7 @@ void pl_inspected_take(PlInspected *i, const PlContainer *c) {
                 .healthcheck = c->healthcheck,
                 .stop_timeout_usec = c->stop.timeout_usec,
                 .exit_code = c->exit_code,
+                .created_usec = c->created_usec,
                 .started_usec = c->started_usec,
                 .finished_usec = c->finished_usec,
                 .auto_remove = c->host.auto_remove,

@@ -16,7 +16,7 @@ typedef struct PlInspected {
         PlHealthcheck healthcheck;
         uint64_t stop_timeout_usec;
         int exit_code;
-        uint64_t started_usec, finished_usec; /* CLOCK_REALTIME */
+        uint64_t created_usec, started_usec, finished_usec; /* CLOCK_REALTIME */
         char restart_policy[16];
         char name[64]; /* quoted */
         bool auto_remove;

@@ -58,6 +58,10 @@ static void book(PlRestart *r, uint64_t now_usec, uint32_t random) {
         r->not_before_usec = now_usec + backoff(r->streak, random);
 }
 
+bool pl_restart_was_for(const PlRestart *r, uint64_t started_usec) {
+        return r->booked && r->ran_usec == started_usec;
+}
+
 void pl_restart_forgive(PlRestart *r) {
         *r = (PlRestart){
                 .stage = r->stage,
@@ -78,7 +82,7 @@ static PlRestartVerb judge(const PlRestart *r, const PlRestartRules *rules, cons
         unsigned limit = PL_MIN(rules->budget.n, (unsigned)PL_RESTART_TIMES_MAX);
         bool unit = rules->action == PL_ON_UNHEALTHY_UNIT;
         /* a unit may be just an alarm, which needs no proof */
-        bool cause = f->broken || (f->failing && unit);
+        bool cause = f->broken || (f->part && !unit) || (f->failing && unit);
         uint64_t due = PL_MAX(r->not_before_usec, f->engine_until_usec);
 
         if (rules->action == PL_ON_UNHEALTHY_NONE || !cause || f->stale || f->requested ||
@@ -105,8 +109,9 @@ static void enter(PlRestart *r, PlRestartStage stage, uint64_t now_usec) {
 static PlRestartVerb decide(PlRestart *r, const PlRestartRules *rules, const PlRestartFacts *f,
                             uint64_t now_usec, uint32_t random, uint64_t *ret_usec) {
         PlRestartVerb verb;
+        bool measure;
 
-        if (f->healthy) {
+        if (f->healthy && !f->part) {
                 r->fired = false;
                 if (now_usec - f->healthy_since_usec >= rules->budget.window_usec) {
                         r->streak = 0;
@@ -127,8 +132,10 @@ static PlRestartVerb decide(PlRestart *r, const PlRestartRules *rules, const PlR
                 return verb;
         case PL_RESTART_QUEUE:
                 r->booked = false;
-                enter(r, f->measurable ? PL_RESTART_MEASURES : PL_RESTART_WAITS, now_usec);
-                return f->measurable ? PL_RESTART_MEASURE : verb;
+                /* an answer of its own says nothing against it where it is part of another one */
+                measure = f->measurable && !f->part;
+                enter(r, measure ? PL_RESTART_MEASURES : PL_RESTART_WAITS, now_usec);
+                return measure ? PL_RESTART_MEASURE : verb;
         default:
                 return verb;
         }
@@ -139,7 +146,7 @@ static bool is_wanted(const PlRestart *r, const PlRestartRules *rules, const PlR
                       uint64_t now_usec) {
         uint64_t until;
 
-        return !f->healthy && judge(r, rules, f, now_usec, &until) == PL_RESTART_QUEUE;
+        return (!f->healthy || f->part) && judge(r, rules, f, now_usec, &until) == PL_RESTART_QUEUE;
 }
 
 /* --- in the middle of it --- */

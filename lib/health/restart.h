@@ -87,6 +87,7 @@ typedef enum PlRestartStage {
 typedef struct PlRestartFacts {
         bool broken;    /* pl_health_is_broken(), and no good answer since */
         bool failing;   /* pl_health_is_failing(): reason enough for a unit */
+        bool part;      /* PL_PART_RESTART, and this run was not restarted for that already */
         bool healthy;   /* published state */
         bool stale;     /* the engine is lost */
         bool requested; /* pl_ending_is_requested(): a person's act; theirs is the last word */
@@ -188,6 +189,10 @@ void pl_restart_recall(PlRestart *r, uint64_t now_usec);
 /** pl_restart_forgive() - a person has started it, or the policy is another one: budget and
  * backoff begin anew. What is under way goes on. */
 void pl_restart_forgive(PlRestart *r);
+
+/** pl_restart_was_for() - has a restart that counts been tried for the run that began then
+ * (CLOCK_REALTIME)? */
+bool pl_restart_was_for(const PlRestart *r, uint64_t started_usec);
 
 /** pl_restart_count() - restarts within the budget's window, for messages. */
 unsigned pl_restart_count(const PlRestart *r, const PlBudget *budget, uint64_t now_usec);

@@ -40,6 +40,7 @@ PlService *pl_service_free(PlService *s) {
         pl_strv_free(s->probe.ollama_models);
         free(s->probe.unit);
         pl_strv_free(s->probe.after);
+        pl_strv_free(s->probe.part_of);
         pl_strv_free(s->faults);
         free(s);
         return NULL;

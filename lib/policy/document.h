@@ -35,7 +35,8 @@ typedef struct PlProbePolicy {
         PlBudget restart_budget;
         PlBudget flap_budget; /* FlapBudget=6/10min: more transitions than this = degraded */
         bool required;
-        char **after; /* After=; service names; NULL terminated or NULL */
+        char **after;   /* After=; service names; NULL terminated or NULL */
+        char **part_of; /* PartOf=, likewise */
 } PlProbePolicy;
 
 /* Where a value was written. */

@@ -883,7 +883,7 @@ static int append_words(Parser *p, const Key *key, char ***list, const char *val
 }
 
 static int set_names(Parser *p, const Key *key, Section *s, const char *value) {
-        return append_words(p, key, &s->service->probe.after, value, pl_service_name_valid,
+        return append_words(p, key, field(p, key, s), value, pl_service_name_valid,
                             "not the name of a [Service] section");
 }
 
@@ -1156,6 +1156,8 @@ static const Key policy_keys[] = {
         { "Required", SERVICE, set_boolean, S(probe.required), 0, 0, A_YES, NULL },
         { "After", SERVICE, set_names, S(probe.after), 0, 0,
           "names of other [Service] sections, such as postgres redis", NULL },
+        { "PartOf", SERVICE, set_names, S(probe.part_of), 0, 0,
+          "names of other [Service] sections, such as vpn", NULL },
 
         PL_RESOURCES(LIMIT)
 };
@@ -1585,31 +1587,44 @@ static size_t service_index(const PlPolicy *policy, const char *name) {
         return i;
 }
 
-static void check_after(Parser *p, const Section *s) {
-        for (char **v = s->service->probe.after; v && *v; v++) {
+/* Keys that name other services. */
+static const struct Relation {
+        const char *key, *itself, *circle;
+        size_t offset;
+} relations[] = {
+        { "After", "come after itself", "wait for itself", S(probe.after) },
+        { "PartOf", "be part of itself", "be part of itself", S(probe.part_of) },
+};
+
+static char **related(const PlService *s, const struct Relation *r) {
+        return *(char ***)((char *)s + r->offset);
+}
+
+static void check_names(Parser *p, const Section *s, const struct Relation *r) {
+        for (char **v = related(s->service, r); v && *v; v++) {
                 const char *similar;
 
                 if (pl_streq(*v, s->service->name)) {
-                        complain(p, PL_SEVERITY_ERROR, s, "After",
-                                 "After=%s: a service cannot come after itself", *v);
+                        complain(p, PL_SEVERITY_ERROR, s, r->key, "%s=%s: a service cannot %s",
+                                 r->key, *v, r->itself);
                         continue;
                 }
                 if (pl_policy_find(p->policy, *v))
                         continue;
                 similar = similar_key(*v, service_name, p->policy);
                 if (similar && !pl_streq(similar, s->service->name))
-                        complain(p, PL_SEVERITY_ERROR, s, "After",
-                                 "After=%s: there is no [Service %s]; did you mean %s?", *v, *v,
-                                 similar);
+                        complain(p, PL_SEVERITY_ERROR, s, r->key,
+                                 "%s=%s: there is no [Service %s]; did you mean %s?", r->key, *v,
+                                 *v, similar);
                 else
-                        complain(p, PL_SEVERITY_ERROR, s, "After",
-                                 "After=%s: there is no [Service %s]", *v, *v);
+                        complain(p, PL_SEVERITY_ERROR, s, r->key, "%s=%s: there is no [Service %s]",
+                                 r->key, *v, *v);
         }
 }
 
-/* Removes services that come after nothing unresolved, until none is left or none can go: those
- * that remain wait for each other. */
-static void check_after_cycles(Parser *p) {
+/* Removes services that name nothing unresolved, until none is left or none can go: those that
+ * remain wait for each other, or would restart each other for ever. */
+static void check_circles(Parser *p, const struct Relation *r) {
         const PlPolicy *policy = p->policy;
         _cleanup_free_ bool *done = calloc(policy->n_services + 1, sizeof(*done));
         bool progress = true;
@@ -1623,7 +1638,7 @@ static void check_after_cycles(Parser *p) {
                 for (size_t i = 0; i < policy->n_services; i++) {
                         bool free_to_go = !done[i];
 
-                        for (char **v = policy->services[i]->probe.after; free_to_go && v && *v;
+                        for (char **v = related(policy->services[i], r); free_to_go && v && *v;
                              v++) {
                                 size_t j = service_index(policy, *v);
 
@@ -1635,9 +1650,9 @@ static void check_after_cycles(Parser *p) {
         }
         for (size_t i = 0; i < policy->n_services; i++)
                 if (!done[i]) {
-                        complain(p, PL_SEVERITY_ERROR, p->services[i], "After",
-                                 "After=: [Service %s] would wait for itself, by way of others",
-                                 policy->services[i]->name);
+                        complain(p, PL_SEVERITY_ERROR, p->services[i], r->key,
+                                 "%s=: [Service %s] would %s, by way of others", r->key,
+                                 policy->services[i]->name, r->circle);
                         return;
                 }
 }
@@ -1766,11 +1781,13 @@ static void check_policy(Parser *p) {
         for (size_t i = 0; i < p->policy->n_services; i++) {
                 p->oom = p->oom || inherit(p, p->services[i]) < 0;
                 check_section(p, p->services[i]);
-                check_after(p, p->services[i]);
+                for (size_t j = 0; j < PL_ARRAY_SIZE(relations); j++)
+                        check_names(p, p->services[i], &relations[j]);
                 p->oom = p->oom || keep_places(p, p->services[i]) < 0;
         }
         check_matches(p);
-        check_after_cycles(p);
+        for (size_t j = 0; j < PL_ARRAY_SIZE(relations); j++)
+                check_circles(p, &relations[j]);
         check_sum(p);
         check_listen(p);
         if (defaults)

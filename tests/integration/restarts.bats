@@ -124,6 +124,43 @@ END
     unsaid 'unhealthy|restarting it'
 }
 
+findings() { curl -sf --max-time 5 --unix-socket "$T/control.sock" http://plimsolld/v1/findings | jq -r ".[].message"; }
+answers_at() { inside timeout 2 bash -c "exec 3<>/dev/tcp/$1/$2 && echo PING >&3 && read -r -t 2 x <&3 && [[ \$x == +PONG* ]]" 2>/dev/null; }
+
+@test "what lives in another container's network answers again after that was restarted; without PartOf= it does not" {
+    local with without address
+    policy_is <<'END'
+[Service host]
+Match=name:p-host
+ProbeInterval=1s
+[Service with]
+Match=name:p-with
+ProbeInterval=1s
+PartOf=host
+RestartBudget=1/10min
+[Service without]
+Match=name:p-without
+ProbeInterval=1s
+END
+    docker run -d --name p-host redis:debian >/dev/null
+    docker run -d --name p-with --network container:p-host redis:debian redis-server --protected-mode no --port 7001 >/dev/null
+    docker run -d --name p-without --network container:p-host redis:debian redis-server --protected-mode no --port 7002 >/dev/null
+    daemon_begin
+    for name in host with without; do turns "p-$name" healthy; done
+    findings | grep -F 'add PartOf=host to [Service without]'
+    with=$(pid_of p-with) without=$(pid_of p-without)
+    docker restart -t 1 p-host >/dev/null
+    address=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' p-host)
+    wait_until 20 said 'p-with: restarting it, 1 of at most 1 in 10min: p-host, which it is part of'
+    wait_until 20 answers_at "$address" 7001
+    [ "$(pid_of p-with)" != "$with" ]
+    turns p-with healthy
+    if answers_at "$address" 7002; then fail "it answers in a network that is no more"; fi
+    [ "$(pid_of p-without)" = "$without" ]
+    findings | grep -F '`docker restart p-without` ends that; next time PartOf=host in [Service without] does it'
+    [ "$(grep -c "restarting it" "$LOG")" = 1 ]
+}
+
 loop_says_why() {
     [[ $(reason loop) == "crash loop, it ended "*" times in a row; last: ended by itself with exit code 4; its last line: no such database: \\x1b[31mmlflow" ]]
 }

@@ -94,7 +94,8 @@ static void inspect_what_is_due(void) {
 static void add(const char *name, const char *id, const char *health) {
         fake_do(&fake,
                 "{\"op\":\"add\",\"name\":\"%s\",\"id\":\"%s\",\"running\":true,\"pid\":41,"
-                "\"inspect\":{\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\","
+                "\"inspect\":{\"Created\":\"2025-12-31T00:00:00Z\","
+                "\"State\":{\"StartedAt\":\"2026-01-01T00:00:00Z\","
                 "\"Health\":{\"Status\":\"%s\",\"FailingStreak\":%d,\"Log\":[]}}}}",
                 name, id, health, pl_streq(health, "unhealthy") ? 3 : 0);
 }
@@ -358,6 +359,83 @@ START_TEST(dependent) {
 }
 END_TEST
 
+#define PART                                                            \
+        "[Service db]\nMatch=name:db\nProbe=none\nOnUnhealthy=none\n"   \
+        "[Service web]\nMatch=name:web\nProbe=none\nOnUnhealthy=none\n" \
+        "RestartBudget=1/10min\nPartOf=db\n"
+
+static void restarted_by_a_person(const char *name) {
+        fake_do(&fake, "{\"op\":\"kill\",\"name\":\"%s\",\"signal\":15}", name);
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"%s\",\"exit\":0}", name);
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"%s\"}", name);
+}
+
+static uint64_t started_of(const char *id) {
+        return subject(id)->facts->started_usec;
+}
+
+/* What is part of another one follows it, whoever has restarted that; once, and within its budget.
+ */
+START_TEST(part_follows) {
+        uint64_t before;
+
+        add("db", ID_B, "healthy");
+        begin_well(PART, (PlRegistryOptions){});
+        before = started_of(ID_B);
+        restarted_by_a_person("db");
+        RUN_ON_UNTIL(said("web",
+                          "restarting it, 1 of at most 1 in 10min: db, which it is part of"));
+        RUN_ON_UNTIL(n_requests("POST /containers/ID/start") == 1 && started_of(ID_B) > before);
+        RUN_ON_UNTIL(started_of(ID_A) > started_of(ID_B));
+        run_through();
+        ck_assert_int_eq(n_restarts(), 1);
+        restarted_by_a_person("db");
+        RUN_ON_UNTIL(said("web", "not restarted any more: 1 restart in 10min did not help: db"));
+        run_through();
+        ck_assert_int_eq(n_restarts(), 1);
+        ck_assert_int_eq(n_stops(), 1);
+}
+END_TEST
+
+static const struct {
+        const char *name, *then, *says;
+} not_followed[] = {
+        { "it is not healthy", "{\"op\":\"health_status: unhealthy\",\"name\":\"db\"}", NULL },
+        { "its part was stopped by a person", "{\"op\":\"stop\",\"name\":\"web\"}", NULL },
+        { "another container", "{\"op\":\"destroy\",\"name\":\"db\"}", "db, which it is part of" },
+};
+
+/* What is new, or not up, is no reason. */
+START_TEST(part_does_not_follow) {
+        PlHealthdView v;
+
+        add("db", ID_B, "healthy");
+        begin_well(PART, (PlRegistryOptions){});
+        fake_do(&fake, "{\"op\":\"kill\",\"name\":\"db\",\"signal\":15}");
+        fake_do(&fake, "{\"op\":\"die\",\"name\":\"db\",\"exit\":0}");
+        if (_i == 1)
+                kill_by_person();
+        fake_do(&fake, "%s", not_followed[_i].then);
+        if (_i == 2)
+                fake_do(&fake,
+                        "{\"op\":\"add\",\"name\":\"db\",\"id\":\"" ID_C "\",\"running\":false,"
+                        "\"inspect\":{\"Created\":\"2026-02-01T00:00:00Z\",\"State\":{"
+                        "\"Health\":{\"Status\":\"healthy\",\"FailingStreak\":0,"
+                        "\"Log\":[]}}}}");
+        fake_do(&fake, "{\"op\":\"start\",\"name\":\"db\"}");
+        RUN_ON_UNTIL(subject(_i == 2 ? ID_C : ID_B) &&
+                     pl_subject_is_known(subject(_i == 2 ? ID_C : ID_B)) &&
+                     pl_container_is_live(subject(_i == 2 ? ID_C : ID_B)->facts));
+        if (not_followed[_i].says)
+                RUN_ON_UNTIL(said("web", not_followed[_i].says));
+        run_through();
+        ck_assert_msg(n_restarts() == 0, "%s", not_followed[_i].name);
+        ck_assert(pl_healthd_get(pl_health_act_patients(act), ID_A, &v));
+        ck_assert_msg((v.part != NULL) == (not_followed[_i].says != NULL), "%s: %s",
+                      not_followed[_i].name, v.part);
+}
+END_TEST
+
 START_TEST(budget_is_spent) {
         begin_well("[Service web]\nMatch=name:web\nProbe=none\nOnUnhealthy=restart\n"
                    "RestartBudget=1/10min\n",
@@ -434,6 +512,8 @@ int main(void) {
         tcase_add_test(t, stopped_by_a_person);
         tcase_add_test(t, ended_by_itself);
         tcase_add_test(t, dependent);
+        tcase_add_test(t, part_follows);
+        tcase_add_loop_test(t, part_does_not_follow, 0, PL_ARRAY_SIZE(not_followed));
         tcase_add_test(t, budget_is_spent);
         tcase_add_loop_test(t, starts_a_unit, 0, 2);
         tcase_add_test(t, removed_by_name);

@@ -52,6 +52,18 @@ static const struct {
           PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_WAIT },
         { "the engine had its turn", { .broken = true, .engine_until_usec = 999 * SEC },
           PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_QUEUE },
+        { "part of what runs anew", { .healthy = true, .part = true }, PL_ON_UNHEALTHY_RESTART, 3,
+          PL_RESTART_QUEUE },
+        { "… and its probe is not asked first", { .healthy = true, .part = true, .measurable = true },
+          PL_ON_UNHEALTHY_RESTART, 3, PL_RESTART_QUEUE },
+        { "… by a person's hand", { .part = true, .requested = true }, PL_ON_UNHEALTHY_RESTART, 3,
+          PL_RESTART_NOTHING },
+        { "… without budget", { .healthy = true, .part = true }, PL_ON_UNHEALTHY_RESTART, 0,
+          PL_RESTART_GIVE_UP },
+        { "… a unit is no restart", { .healthy = true, .part = true }, PL_ON_UNHEALTHY_UNIT, 3,
+          PL_RESTART_NOTHING },
+        { "… nothing wanted", { .healthy = true, .part = true }, PL_ON_UNHEALTHY_NONE, 3,
+          PL_RESTART_NOTHING },
         { "no budget at all", { .broken = true }, PL_ON_UNHEALTHY_RESTART, 0, PL_RESTART_GIVE_UP },
 };
 /* clang-format on */
