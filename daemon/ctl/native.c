@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
+
+#include "rotate/rotated.h"
 
 #define FILES_MAX 10000
 
@@ -33,16 +33,6 @@ static int add(PlLogNatives *n, const PlLogNative *file) {
         return 0;
 }
 
-/* The last four bytes of a gzip file are its unpacked size, modulo 4 GiB (RFC 1952). A file that is
- * too short for that counts as one byte, so that reading it reports the damage. */
-static uint64_t packed_size(int fd, uint64_t size) {
-        uint8_t b[4];
-
-        if (size < 18 || pread(fd, b, sizeof(b), (off_t)(size - sizeof(b))) != sizeof(b))
-                return 1;
-        return b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24;
-}
-
 static int open_one(const PlLogFile *log, const char *id, unsigned number, PlLogNative *ret) {
         PlLogNative f = { .fd = -EBADF };
         uint64_t mark, gen;
@@ -62,7 +52,7 @@ static int open_one(const PlLogFile *log, const char *id, unsigned number, PlLog
                 f.ino = st.st_ino;
                 f.bytes = (uint64_t)st.st_size;
                 if (f.packed)
-                        f.bytes = packed_size(f.fd, f.bytes);
+                        f.bytes = pl_log_unpacked_size(f.fd, f.bytes);
                 else
                         r = pl_log_file_find_head(f.fd, 0, f.bytes, &f.from, &mark, &gen);
                 f.bytes -= f.from;
@@ -128,31 +118,14 @@ int pl_log_natives_open(const PlLogFile *log, const char *id, PlLogNatives *ret)
         return 0;
 }
 
-/*
- * Every Debian system has gzip(1), and this is the only place that unpacks: a program rather than
- * one more library. The output always has its full length. Return: 0; -EBADMSG; -errno.
- */
+/* The output always has its full length. Return: 0; -EBADMSG; -errno. */
 static int inflate_to(int from, int to, uint64_t bytes) {
-        static char *const argv[] = { (char *)"gzip", (char *)"-dcq", NULL };
-        posix_spawn_file_actions_t actions;
+        int r = pl_log_unpack(from, to);
         struct stat st;
-        int r, status;
-        pid_t pid;
 
-        if (lseek(from, 0, SEEK_SET) < 0 || posix_spawn_file_actions_init(&actions) != 0)
-                return -ENOMEM;
-        r = -posix_spawn_file_actions_adddup2(&actions, from, STDIN_FILENO);
-        if (r == 0)
-                r = -posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
-        if (r == 0)
-                r = -posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-        (void)posix_spawn_file_actions_destroy(&actions);
-        if (r < 0)
+        if (r < 0 && r != -EBADMSG)
                 return r;
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        if (status != 0 || fstat(to, &st) < 0 || (uint64_t)st.st_size != bytes)
+        if (fstat(to, &st) < 0 || (uint64_t)st.st_size != bytes)
                 r = -EBADMSG;
         return ftruncate(to, (off_t)bytes) < 0 ? -errno : r;
 }

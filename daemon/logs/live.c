@@ -30,6 +30,7 @@
 #include "logs/kept.h"
 #include "logs/worker.h"
 #include "rotate/file.h"
+#include "rotate/rotated.h"
 
 /* ---- the watch ---- */
 
@@ -256,6 +257,13 @@ static int watch_add(PlLogWatch *w, int fd, const char *path, PlLogDue due, PlLo
         return 0;
 }
 
+/* Another file has its name now. @fd: O_PATH; ownership passes */
+static void watch_swap(PlLogWatched *l, int fd) {
+        stop_listening(l);
+        (void)close(l->fd);
+        l->fd = fd;
+}
+
 /* returns NULL */
 static PlLogWatched *watch_remove(PlLogWatched *l) {
         if (!l)
@@ -294,7 +302,8 @@ static int watch_set(PlLogWatched *l, uint64_t limit_bytes, uint64_t floor_bytes
 /* What the engine says of a container and its log. */
 typedef struct Told {
         char *name, *path, *driver;
-        bool native, running;
+        unsigned native_files; /* that the engine keeps, with the live one; 0: it rotates none */
+        bool running;
         bool live;             /* its processes are there: the engine has its log open */
         uint64_t started_usec; /* of this run */
         bool stale;            /* the engine was lost since: the log may be native by now */
@@ -324,6 +333,8 @@ typedef struct Found {
 typedef struct OldFile {
         unsigned n_ref; /* the loop's */
         int fd;
+        PlRotatedFiles rotated; /* all of the log, where the engine rotates it; the job's alone … */
+        int joined_fd;          /* … and as one, once a job has begun with it */
 } OldFile;
 
 /* Somebody removed or replaced its log, and the engine writes to the old file. */
@@ -342,13 +353,14 @@ typedef struct PlLogEntry {
         Wanted wanted;
         Found found;
 
-        PlLogWatched *watched; /* NULL: no file yet */
-        bool stored;           /* the service manager keeps its descriptor, or that of a rest */
-        unsigned rests;        /* jobs that archive what a former log of it has left */
-        OldFile *gone;         /* its container was removed, and this is what is left of it */
-        bool busy;             /* a job is under way */
-        bool again, force;     /* another one after it */
-        unsigned failures;     /* in a row */
+        PlLogWatched *watched;  /* NULL: no file yet */
+        bool stored;            /* the service manager keeps its descriptor, or that of a rest */
+        PlRotatedFiles rotated; /* what the engine has, which rotates it itself */
+        unsigned rests;         /* jobs that archive what a former log of it has left */
+        OldFile *gone;          /* its container was removed, and this is what is left of it */
+        bool busy;              /* a job is under way */
+        bool again, force;      /* another one after it */
+        unsigned failures;      /* in a row */
         sd_event_source *retry;
 
         Lost lost;
@@ -413,7 +425,7 @@ static PlRotateFacts facts_of(const PlLogs *l, const PlLogEntry *e) {
                 .engine_major = e->told.stale ? 0 : l->engine_major,
                 .podman = l->podman,
                 .driver = e->told.driver,
-                .native_max_size = e->told.native,
+                .native_max_size = e->told.native_files > 0,
                 .has_path = e->told.path && *e->told.path,
                 .running = e->told.running,
                 .low = e->low,
@@ -465,6 +477,8 @@ static OldFile *old_file_unref(OldFile *f) {
         if (!f || --f->n_ref > 0)
                 return NULL;
         (void)close(f->fd);
+        pl_closep(&f->joined_fd);
+        pl_rotated_deinit(&f->rotated);
         free(f);
         return NULL;
 }
@@ -476,7 +490,7 @@ static OldFile *old_file_new(int path_fd) {
 
         if (!f)
                 return NULL;
-        *f = (OldFile){ .n_ref = 1, .fd = fcntl(path_fd, F_DUPFD_CLOEXEC, 3) };
+        *f = (OldFile){ .n_ref = 1, .fd = fcntl(path_fd, F_DUPFD_CLOEXEC, 3), .joined_fd = -EBADF };
         if (f->fd >= 0)
                 return f;
         free(f);
@@ -488,6 +502,7 @@ static void entry_free(PlLogEntry *e) {
         if (!e)
                 return;
         watch_remove(e->watched);
+        pl_rotated_deinit(&e->rotated);
         sd_event_source_disable_unref(e->retry);
         sd_event_source_disable_unref(e->lost.look);
         old_file_unref(e->lost.file);
@@ -621,17 +636,45 @@ static bool is_looking(const PlLogEntry *e) {
                enabled != SD_EVENT_OFF;
 }
 
+static void follow_rotated(PlLogEntry *e);
+
 static void on_moved(void *userdata) {
         PlLogEntry *e = userdata;
 
+        if (e->told.native_files > 0) {
+                follow_rotated(e);
+                return;
+        }
         e->lost.looks = 0;
         (void)look_soon(e, LOOK_USEC);
 }
 
 /* Is what its log has left archived when its container is removed? */
-static bool is_kept(const PlLogEntry *e) {
+static bool keeps(const PlLogEntry *e) {
         return e->wanted.governed && pl_log_keeps(&e->wanted.log) && !e->logs->podman &&
-               !e->told.native && pl_streq_null(e->told.driver, "json-file");
+               pl_streq_null(e->told.driver, "json-file");
+}
+
+/* One file, that nobody but us rotates. */
+static bool is_kept(const PlLogEntry *e) {
+        return keeps(e) && e->told.native_files == 0;
+}
+
+/* The engine rotates it itself: its size is that of the file that has its name now, and what it
+ * has rotated away is held until it deletes that in the course of rotation. */
+static void follow_rotated(PlLogEntry *e) {
+        int fd;
+
+        if (!keeps(e) || e->logs->dry_run || e->told.native_files == 0)
+                pl_rotated_deinit(&e->rotated);
+        else if (e->told.path && *e->told.path)
+                (void)pl_rotated_look(&e->rotated, e->told.path, e->id, e->told.native_files,
+                                      pl_log_keep_bytes(&e->wanted.log, e->logs->budget_bytes));
+        if (e->told.native_files == 0 || !e->watched || find_name(e) != ELSEWHERE)
+                return;
+        fd = pl_log_file_open_path(e->told.path, e->id);
+        if (fd >= 0)
+                watch_swap(e->watched, fd);
 }
 
 /* The service manager keeps its descriptor as long as that is so; and that of a former log, which
@@ -861,6 +904,33 @@ static bool log_is_there(const PlRotateContext *ctx, const char *id) {
         return there;
 }
 
+/* What a job reads. */
+static int file_of(const OldFile *f) {
+        return f->joined_fd >= 0 ? f->joined_fd : f->fd;
+}
+
+/* Of one that the engine has rotated itself, all that is held is put together first, once. */
+static void salvage(Job *j, const PlRotateContext *ctx) {
+        OldFile *f = j->file;
+        uint64_t dropped = 0;
+        int renewed = pl_log_store_renew(ctx->store);
+
+        if (f->rotated.n > 0) {
+                f->joined_fd = pl_rotated_join(&f->rotated, ctx->store,
+                                               j->request.salvage_max_bytes, &dropped);
+                if (f->joined_fd < 0) {
+                        (void)pl_log_rotate_retain(ctx, &j->request, 0, &j->outcome);
+                        j->outcome.error = f->joined_fd;
+                        j->outcome.step = "putting what the engine has rotated together";
+                        return;
+                }
+                pl_rotated_deinit(&f->rotated);
+        }
+        (void)pl_log_salvage(ctx, &j->request, file_of(f), &j->outcome);
+        j->outcome.dropped_bytes += dropped;
+        j->outcome.renewed |= renewed > 0;
+}
+
 static void run(PlWork *w, const PlRotateContext *ctx) {
         Job *j = PL_CONTAINER_OF(w, Job, work);
         uint64_t start = pl_clock_usec(CLOCK_MONOTONIC);
@@ -871,7 +941,7 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
                 (void)pl_log_rotate(ctx, &j->request, &j->outcome);
                 break;
         case JOB_SALVAGE:
-                (void)pl_log_salvage(ctx, &j->request, j->file->fd, &j->outcome);
+                salvage(j, ctx);
                 break;
         case JOB_RETAIN:
                 j->outcome.archives.next_expiry_sec = PL_TIME_INFINITY;
@@ -1411,7 +1481,7 @@ static void take_gone(PlLogEntry *e, const Job *j) {
 
                 report(e, LOG_CRIT, PL_MESSAGE_LOG_DROPPED, NULL,
                        "its container was removed, and the rest of its log, %s, is dropped: %s: %s",
-                       fstat(e->gone->fd, &st) == 0
+                       fstat(file_of(e->gone), &st) == 0
                                        ? pl_format_bytes((uint64_t)st.st_size -
                                                                          PL_MIN(o->head_bytes,
                                                                                 (uint64_t)st.st_size),
@@ -1444,6 +1514,25 @@ static bool begin_gone(PlLogEntry *e, OldFile *file) {
         e->gone = file;
         try_gone(e);
         return true;
+}
+
+static bool is_anything_left(PlLogEntry *e) {
+        follow_rotated(e);
+        return e->lost.file || (e->watched && is_kept(e)) || e->rotated.n > 0;
+}
+
+/* Return: NULL when out of memory or descriptors, with errno. */
+static OldFile *take_what_is_left(PlLogEntry *e) {
+        OldFile *f;
+
+        if (e->lost.file)
+                return TAKE_PTR(e->lost.file);
+        f = old_file_new(e->rotated.n > 0 ? e->rotated.files[0].fd : e->watched->fd);
+        if (!f)
+                return NULL;
+        f->rotated = e->rotated;
+        e->rotated = (PlRotatedFiles){ 0 };
+        return f;
 }
 
 static const PlLogPolicy *policy_of(const PlLogs *l, const char *dir) {
@@ -1697,11 +1786,21 @@ static int take_string(char **s, const char *value) {
         return 1;
 }
 
-static bool has_max_size(const PlContainer *c) {
+static const char *log_option(const PlContainer *c, const char *key) {
         for (size_t i = 0; i < c->log.n_options; i++)
-                if (pl_streq(c->log.options[i].key, "max-size"))
-                        return !pl_streq(c->log.options[i].value, "-1");
-        return false;
+                if (pl_streq(c->log.options[i].key, key))
+                        return c->log.options[i].value;
+        return NULL;
+}
+
+/* Files that the engine keeps of a log that it rotates; without max-file, one that it truncates.
+ * 0: it does not rotate it. */
+static unsigned native_files_of(const PlContainer *c) {
+        const char *size = log_option(c, "max-size"), *files = log_option(c, "max-file");
+
+        if (!size || pl_streq(size, "-1"))
+                return 0;
+        return files ? (unsigned)PL_MIN(PL_MAX(strtoul(files, NULL, 10), 1UL), 10000UL) : 1;
 }
 
 static int take_group(PlLogEntry *e) {
@@ -1763,7 +1862,7 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 return r;
         if (r > 0)
                 e->stored = false; /* under a name of its own */
-        e->told.native = has_max_size(c);
+        e->told.native_files = native_files_of(c);
         e->told.live = pl_container_is_live(c);
         if (e->told.started_usec != c->started_usec) {
                 e->shortened = false;
@@ -1776,7 +1875,7 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
         e->wanted.log = p ? *p : left_alone;
         if (moved)
                 follow_name(e);
-        return changed || old.told.native != e->told.native ||
+        return changed || old.told.native_files != e->told.native_files ||
                old.told.running != e->told.running || old.wanted.governed != e->wanted.governed ||
                !pl_log_policy_equal(&old.wanted.log, &e->wanted.log);
 }
@@ -1805,7 +1904,7 @@ void pl_logs_started(PlLogs *l, const char *id) {
         _cleanup_free_ char *path = NULL;
 
         if (!e || e->watched || e->lost.now || !l->root || (e->told.path && *e->told.path) ||
-            !is_kept(e) || asprintf(&path, "%s/%s/%s-json.log", l->root, id, id) < 0)
+            !keeps(e) || asprintf(&path, "%s/%s/%s-json.log", l->root, id, id) < 0)
                 return;
         fd = pl_log_file_open_path(path, id);
         if (fd < 0)
@@ -1813,6 +1912,7 @@ void pl_logs_started(PlLogs *l, const char *id) {
         free(e->told.path);
         e->told.path = TAKE_PTR(path);
         watch(e);
+        follow_rotated(e);
 }
 
 int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
@@ -1851,6 +1951,7 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
                 (void)look_soon(e, LOOK_USEC);
         if (!e->lost.now && !is_looking(e))
                 watch(e); /* at once: it may be gone when a job has looked at it */
+        follow_rotated(e);
         store(e);
         learn_root(l, e);
         if (r > 0 || !e->found.settled ||
@@ -1871,8 +1972,7 @@ void pl_logs_remove(PlLogs *l, const char *id, bool gone) {
         }
         if (!e)
                 return;
-        if (gone && !l->dry_run && (e->lost.file || (e->watched && is_kept(e))) &&
-            begin_gone(e, e->lost.file ? TAKE_PTR(e->lost.file) : old_file_new(e->watched->fd)))
+        if (gone && !l->dry_run && is_anything_left(e) && begin_gone(e, take_what_is_left(e)))
                 return;
         if (e->lost.now)
                 salvage_rest(e);

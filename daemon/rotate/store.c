@@ -329,6 +329,20 @@ int pl_log_store_begin(PlLogStore *s, const char *service, const char *id) {
         return TAKE_FD(fd);
 }
 
+int pl_log_store_nameless(PlLogStore *s) {
+        static const char name[] = ".nameless";
+        int fd = openat(s->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+                return fd < 0 ? -errno : fd;
+        (void)unlinkat(s->fd, name, 0); /* of one who was killed here */
+        fd = openat(s->fd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        (void)unlinkat(s->fd, name, 0);
+        return fd;
+}
+
 int pl_log_store_sync(PlLogStore *s, const char *service, int fd) {
         _cleanup_close_ int dir = -EBADF;
 

@@ -70,6 +70,8 @@ int pl_log_store_states(PlLogStore *s, char (**ret)[PL_ID_MAX], size_t *ret_n);
 /** pl_log_store_begin() - an empty partial archive. @service: a directory name. Return: fd, -errno.
  */
 int pl_log_store_begin(PlLogStore *s, const char *service, const char *id);
+/** pl_log_store_nameless() - a file without a name, beside the archives. Return: fd, -errno. */
+int pl_log_store_nameless(PlLogStore *s);
 /** pl_log_store_sync() - make the partial archive durable under its partial name. */
 int pl_log_store_sync(PlLogStore *s, const char *service, int fd);
 /** pl_log_store_abandon() - Return: 0 also when there is none. */

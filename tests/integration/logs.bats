@@ -459,9 +459,19 @@ reads_natives() {
     reads_natives chatty-packed --log-opt compress=true
     natives chatty-packed | grep -q '\.gz$'
     # a damaged one costs its own lines and is told
-    : >"$(natives chatty-packed | grep '\.2\.gz$')"
+    second=$(natives chatty-packed | grep '\.2\.gz$')
+    cp "$second" "$T/second"
+    : >"$second"
     run logs chatty-packed
     [[ $output == *"line 0012000 of the story"* ]]
+    cat "$T/second" >"$second"
+    # and all of it outlives its container
+    for name in chatty-plain chatty-packed; do
+        logs "$name" >"$T/before"
+        docker rm -f "$name" >/dev/null
+        wait_until 10 said "$name: [0-9]+ lines archived that its log has left"
+        cmp <(logs "$name") "$T/before"
+    done
 }
 
 # --- whose log is whose -------------------------------------------------------------------------
