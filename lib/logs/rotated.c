@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+/*
+ * What is let go is lost with its container: only a directory that is whole tells that it is
+ * history.
+ */
+
 #include "lib/logs/rotated.h"
 
 static bool is_same(const PlLogRotated *a, const PlLogRotated *b) {
