@@ -122,10 +122,13 @@ static int created_with(const PlContainer *c, PlHierarchy hierarchy, PlLimits *r
         }
         if (pl_fs_read(AT_FDCWD, path, PL_STATE_SIZE_MAX, &text, &size) == 0 &&
             pl_state_parse(text, size, &state) == 0 && state.created_known) {
-                *ret = state.created;
-                state.created = (PlLimits){ 0 };
+                const PlLimits created = pl_some_limits_all(&state.created);
+                int r = 0;
+
+                for (PlResource k = 0; k < _PL_RESOURCE_N && r >= 0; k++)
+                        r = pl_value_copy(&created.v[k], &ret->v[k]);
                 pl_container_state_deinit(&state);
-                return 0;
+                return r;
         }
         pl_container_state_deinit(&state);
         return pl_container_limits(c, hierarchy, ret);

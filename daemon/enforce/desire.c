@@ -103,6 +103,8 @@ static void forget_errors(PlHeld *h, uint32_t mask) {
 
 int pl_desire(PlEnforcer *e, PlHeld *h) {
         const PlContainerState *s = &h->originals.state;
+        const PlLimits original = pl_some_limits_all(&s->original),
+                       created = pl_some_limits_all(&s->created);
         PlLimits want = { 0 };
         PlValue fresh;
         uint32_t impossible = 0;
@@ -111,15 +113,15 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         if (h->subject->facts)
                 h->service = e->stopping ? NULL : h->subject->service;
         r = pl_desired_limits(h->service ? &h->service->limits : NULL, h->originals.state.managed,
-                              &h->originals.state.original,
-                              e->mounts->hierarchy[PL_CONTROLLER_MEMORY], &want, &h->restoring);
+                              &original, e->mounts->hierarchy[PL_CONTROLLER_MEMORY], &want,
+                              &h->restoring);
         fresh = pl_desire_fresh(e, h, PL_RESOURCE_TASKS_MAX);
         if (h->restoring & (1U << PL_RESOURCE_TASKS_MAX) && fresh.set &&
-            !h->originals.state.original.v[PL_RESOURCE_TASKS_MAX].set)
+            !original.v[PL_RESOURCE_TASKS_MAX].set)
                 want.v[PL_RESOURCE_TASKS_MAX].number = fresh.number;
         if (r >= 0 && h->service)
                 r = pl_desired_spare(&want, h->service->by_default,
-                                     s->created_known ? &s->created : NULL);
+                                     s->created_known ? &created : NULL);
         if (r >= 0)
                 keep_swap(e, h, &want);
         if (r >= 0)

@@ -115,7 +115,8 @@ uint32_t pl_echo_reset(const PlHeld *h) {
 
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 const PlValue fresh = pl_resource_fresh(r), *is = &h->reading.in_force.v[r];
-                const PlValue *original = &h->originals.state.engine_original.v[r];
+                const PlValue *original =
+                                pl_some_limits_get(&h->originals.state.engine_original, r);
                 PlValue resolved = { 0 };
 
                 if (!(pl_resource_info(r)->engine & PL_ENGINE_RESET))

@@ -71,7 +71,7 @@ static void before(const PlHeld *h, uint32_t mask, PlLimits *ret) {
                 if (!(mask & (UINT32_C(1) << r)))
                         continue;
                 if (!was || !was->set)
-                        was = &h->originals.state.original.v[r];
+                        was = pl_some_limits_get(&h->originals.state.original, r);
                 (void)pl_value_copy(was->set ? was : &fresh, &ret->v[r]);
         }
 }

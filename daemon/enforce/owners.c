@@ -53,7 +53,7 @@ static int all_cpus(const PlEnforcer *e, const PlHeld *h, PlValue *ret) {
         int r;
 
         if (!h->cgroup || !(h->restoring & (1U << PL_RESOURCE_ALLOWED_CPUS)) ||
-            h->originals.state.engine_original.v[PL_RESOURCE_ALLOWED_CPUS].set)
+            pl_some_limits_get(&h->originals.state.engine_original, PL_RESOURCE_ALLOWED_CPUS)->set)
                 return 0;
         r = pl_cg_read_parents_cpus(e->mounts, h->cgroup, &text);
         if (r < 0)
@@ -72,16 +72,16 @@ static const PlValue *engine_value(const PlEnforcer *e, const PlHeld *h, PlResou
         }
         if (r == PL_RESOURCE_MEMORY_SWAP_MAX && swap_goes_along(h)) {
                 *fallback = pl_resource_fresh(r);
-                return h->originals.state.engine_original.v[r].set
-                                       ? &h->originals.state.engine_original.v[r]
+                return pl_some_limits_get(&h->originals.state.engine_original, r)->set
+                                       ? pl_some_limits_get(&h->originals.state.engine_original, r)
                                        : fallback;
         }
         if (!h->want.v[r].set)
                 return NULL;
         if (!(h->restoring & (1U << r)))
                 return &h->want.v[r];
-        if (h->originals.state.engine_original.v[r].set)
-                return &h->originals.state.engine_original.v[r];
+        if (pl_some_limits_get(&h->originals.state.engine_original, r)->set)
+                return pl_some_limits_get(&h->originals.state.engine_original, r);
         *fallback = pl_desire_fresh(e, h, r);
         if (r == PL_RESOURCE_TASKS_MAX && !fallback->set)
                 return &h->want.v[r];
@@ -178,20 +178,19 @@ static void settle_restored(PlEnforcer *e, PlHeld *h) {
         h->originals.state.managed &= ~done;
         keep = pl_state_captured(&h->originals.state);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (!(keep & (1U << r))) {
-                        pl_value_deinit(&h->originals.state.original.v[r]);
-                        h->originals.state.original.v[r] = (PlValue){ 0 };
-                }
+                if (!(keep & (1U << r)))
+                        (void)pl_some_limits_put(&h->originals.state.original, r, &(PlValue){ 0 });
         pl_originals_keep(e, h);
         (void)pl_desire(e, h);
 }
 
 void pl_owners_inherit(PlEnforcer *e, PlHeld *h) {
         uint64_t until = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) + OWN_EVENT_USEC;
+        PlLimits asked = pl_some_limits_all(&h->originals.state.engine_asked);
 
-        if (!pl_limits_any(&h->originals.state.engine_asked))
+        if (!pl_limits_any(&asked))
                 return;
-        pl_echo_sent(h, &h->originals.state.engine_asked);
+        pl_echo_sent(h, &asked);
         pl_echo_until(h, until);
         h->told.events_due = 1;
         h->told.events_until_usec = h->told.inherited_until_usec = until;

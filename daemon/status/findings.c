@@ -118,10 +118,11 @@ static void find_labels(Collector *c) {
 /* Which is meant, or a section that matches more than it should. */
 static void find_raised(Collector *c) {
         const PlHeld *h = c->subject->held;
+        const PlLimits created = pl_some_limits_all(&h->originals.state.created);
         _cleanup_free_ char *text = NULL;
 
         if (h->service && h->originals.state.created_known)
-                text = pl_policy_raised(h->service, &h->originals.state.created);
+                text = pl_policy_raised(h->service, &created);
         if (text)
                 add(c, PL_FINDING_LOW, "limit-raised", text);
 }

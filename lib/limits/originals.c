@@ -19,12 +19,14 @@
  * {"original": 100000, "engine_original": 0, "engine_told": 10000}, "squeeze_high": "infinity"}
  */
 
+#define BIT(r) (UINT32_C(1) << (r))
+
 void pl_container_state_deinit(PlContainerState *s) {
-        pl_limits_deinit(&s->original);
-        pl_limits_deinit(&s->engine_original);
-        pl_limits_deinit(&s->created);
-        pl_limits_deinit(&s->engine_told);
-        pl_limits_deinit(&s->engine_asked);
+        pl_some_limits_deinit(&s->original);
+        pl_some_limits_deinit(&s->engine_original);
+        pl_some_limits_deinit(&s->created);
+        pl_some_limits_deinit(&s->engine_told);
+        pl_some_limits_deinit(&s->engine_asked);
         pl_value_deinit(&s->squeeze_high);
 }
 
@@ -38,11 +40,11 @@ static json_t *value_to_json(PlResource r, const PlValue *v) {
         return json_integer((json_int_t)v->number);
 }
 
-static json_t *limits_to_json(const PlLimits *l) {
+static json_t *limits_to_json(const PlSomeLimits *l) {
         json_t *o = json_object();
 
         for (PlResource r = 0; o && r < _PL_RESOURCE_N; r++) {
-                const PlValue *v = &l->v[r];
+                const PlValue *v = pl_some_limits_get(l, r);
 
                 if (!v->set)
                         continue;
@@ -145,7 +147,7 @@ static int value_from_json(PlResource r, const json_t *j, PlValue *ret) {
         return 0;
 }
 
-static int limits_from_json(json_t *o, PlLimits *ret) {
+static int limits_from_json(json_t *o, PlSomeLimits *ret) {
         const char *key;
         json_t *value;
 
@@ -153,9 +155,12 @@ static int limits_from_json(json_t *o, PlLimits *ret) {
                 return -EBADMSG;
         json_object_foreach(o, key, value) {
                 PlResource r = pl_resource_from_name(key);
-                int k = r == _PL_RESOURCE_INVALID ? -EBADMSG
-                                                  : value_from_json(r, value, &ret->v[r]);
+                PlValue v = { 0 };
+                int k = r == _PL_RESOURCE_INVALID ? -EBADMSG : value_from_json(r, value, &v);
 
+                if (k >= 0)
+                        k = pl_some_limits_put(ret, r, &v);
+                pl_value_deinit(&v);
                 if (k < 0)
                         return k;
         }
@@ -288,11 +293,8 @@ int pl_state_parse(const char *text, size_t size, PlContainerState *ret) {
 
 /* --- what is original --- */
 
-#define BIT(r) (UINT32_C(1) << (r))
-
-static void unset(PlValue *v) {
-        pl_value_deinit(v);
-        *v = (PlValue){ 0 };
+static void unset(PlSomeLimits *l, PlResource r) {
+        (void)pl_some_limits_put(l, r, &(PlValue){ 0 }); /* takes no memory */
 }
 
 /* An unset value is what a new group has. */
@@ -311,61 +313,57 @@ uint32_t pl_state_captured(const PlContainerState *s) {
                (s->managed & BIT(PL_RESOURCE_MEMORY_MAX) ? BIT(PL_RESOURCE_MEMORY_SWAP_MAX) : 0);
 }
 
-/* An unset value replaces, too. */
-static int replace(PlValue *to, const PlValue *from) {
-        if (from->set)
-                return pl_value_copy(from, to);
-        unset(to);
-        return 0;
-}
-
 /* Return: 1, -ENOMEM. */
 static int keep_as_told(PlContainerState *s, PlResource r, const PlValue *now) {
         const PlValue fresh = pl_resource_fresh(r);
 
         s->guessed &= ~BIT(r);
-        if (s->engine_asked.v[r].set && !is_that(r, &s->engine_asked.v[r], now))
+        if ((s->engine_asked.set & BIT(r)) &&
+            !is_that(r, pl_some_limits_get(&s->engine_asked, r), now))
                 s->guessed |= BIT(r);
-        unset(&s->engine_asked.v[r]);
-        if (same_effect(r, now, &s->engine_original.v[r]))
-                unset(&s->engine_told.v[r]);
-        else if (pl_value_copy(now->set ? now : &fresh, &s->engine_told.v[r]) < 0)
+        unset(&s->engine_asked, r);
+        if (same_effect(r, now, pl_some_limits_get(&s->engine_original, r)))
+                unset(&s->engine_told, r);
+        else if (pl_some_limits_put(&s->engine_told, r, now->set ? now : &fresh) < 0)
                 return -ENOMEM;
         return 1;
 }
 
 /* Return: 2, -ENOMEM. */
 static int keep_as_original(PlContainerState *s, PlResource r, const PlValue *now) {
-        if (replace(&s->engine_original.v[r], now) < 0 ||
-            (pl_state_captured(s) & BIT(r) && replace(&s->original.v[r], now) < 0))
+        if (pl_some_limits_put(&s->engine_original, r, now) < 0 ||
+            (pl_state_captured(s) & BIT(r) && pl_some_limits_put(&s->original, r, now) < 0))
                 return -ENOMEM;
-        unset(&s->engine_told.v[r]);
+        unset(&s->engine_told, r);
         return 2;
 }
 
 static int learn_value(PlContainerState *s, PlResource r, const PlValue *now, bool answered) {
-        if (is_that(r, &s->engine_asked.v[r], now) || (answered && s->engine_asked.v[r].set))
+        if (is_that(r, pl_some_limits_get(&s->engine_asked, r), now) ||
+            (answered && (s->engine_asked.set & BIT(r))))
                 return keep_as_told(s, r, now);
-        if (is_that(r, &s->engine_told.v[r], now))
+        if (is_that(r, pl_some_limits_get(&s->engine_told, r), now))
                 return 0;
-        if (!same_effect(r, now, &s->engine_original.v[r]))
+        if (!same_effect(r, now, pl_some_limits_get(&s->engine_original, r)))
                 /* version 1 did not say what was told, but only managed values were */
                 return s->version == 1 && s->managed & BIT(r) ? keep_as_told(s, r, now)
                                                               : keep_as_original(s, r, now);
-        if (!s->engine_told.v[r].set)
+        if (!(s->engine_told.set & BIT(r)))
                 return 0;
-        unset(&s->engine_told.v[r]); /* we have not asked for it */
+        unset(&s->engine_told, r); /* we have not asked for it */
         return s->version == 1 ? 1 : 2;
 }
 
 /* HostConfig as it was seen last. */
 static const PlValue *before_ask(const PlContainerState *s, PlResource r) {
-        return s->engine_told.v[r].set ? &s->engine_told.v[r] : &s->engine_original.v[r];
+        return (s->engine_told.set & BIT(r)) ? pl_some_limits_get(&s->engine_told, r)
+                                             : pl_some_limits_get(&s->engine_original, r);
 }
 
 /* HostConfig as it was to be, before it was seen again. */
 static const PlValue *expected(const PlContainerState *s, PlResource r) {
-        return s->engine_asked.v[r].set ? &s->engine_asked.v[r] : before_ask(s, r);
+        return (s->engine_asked.set & BIT(r)) ? pl_some_limits_get(&s->engine_asked, r)
+                                              : before_ask(s, r);
 }
 
 /* Of memory and swap; PL_UNLIMITED: one of them has no limit. */
@@ -386,19 +384,19 @@ static uint64_t sum_of(const PlValue *memory, const PlValue *swap) {
  */
 static int swap_of_own_sum(const PlContainerState *s, const PlLimits *now, PlValue *ret) {
         const PlResource m = PL_RESOURCE_MEMORY_MAX, w = PL_RESOURCE_MEMORY_SWAP_MAX;
-        const PlLimits *original = &s->engine_original;
-        uint64_t own = sum_of(&original->v[m], &original->v[w]);
+        const PlValue *swap = pl_some_limits_get(&s->engine_original, w);
+        uint64_t own = sum_of(pl_some_limits_get(&s->engine_original, m), swap);
 
         if (s->version == 1 || !now->v[m].set ||
-            !(s->engine_told.v[m].set || s->engine_told.v[w].set || s->engine_asked.v[m].set ||
-              s->engine_asked.v[w].set) ||
-            is_that(m, &s->engine_asked.v[m], &now->v[m]) ||
+            !((s->engine_told.set & BIT(m)) || (s->engine_told.set & BIT(w)) ||
+              (s->engine_asked.set & BIT(m)) || (s->engine_asked.set & BIT(w))) ||
+            is_that(m, pl_some_limits_get(&s->engine_asked, m), &now->v[m]) ||
             same_effect(m, &now->v[m], before_ask(s, m)) ||
             sum_of(&now->v[m], &now->v[w]) != sum_of(expected(s, m), expected(s, w)))
                 return 0;
         *ret = (PlValue){ 0 };
         if (own == PL_UNLIMITED)
-                *ret = (PlValue){ .set = original->v[w].set, .number = original->v[w].number };
+                *ret = (PlValue){ .set = swap->set, .number = swap->number };
         else if (own >= now->v[m].number)
                 *ret = (PlValue){ .set = true, .number = own - now->v[m].number };
         return 1;
@@ -412,8 +410,8 @@ static bool is_their_sum(const PlContainerState *s, const PlLimits *now) {
         const PlResource m = PL_RESOURCE_MEMORY_MAX, w = PL_RESOURCE_MEMORY_SWAP_MAX;
 
         return s->version != 1 && now->v[m].set && now->v[w].set &&
-               (s->engine_told.v[w].set || s->engine_asked.v[w].set) &&
-               !is_that(m, &s->engine_asked.v[m], &now->v[m]) &&
+               ((s->engine_told.set & BIT(w)) || (s->engine_asked.set & BIT(w))) &&
+               !is_that(m, pl_some_limits_get(&s->engine_asked, m), &now->v[m]) &&
                !same_effect(m, &now->v[m], before_ask(s, m)) &&
                sum_of(&now->v[m], &now->v[w]) != sum_of(expected(s, m), expected(s, w));
 }
@@ -456,7 +454,8 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
         /* the first sight of it; what is ours in there has an original instead. A weight that
          * everybody has may be what an older record gave back, so it is nobody's word */
         for (PlResource r = 0; r < _PL_RESOURCE_N && !s->created_known; r++)
-                if (replace(&s->created.v[r], &s->engine_original.v[r]) < 0)
+                if (pl_some_limits_put(&s->created, r, pl_some_limits_get(&s->engine_original, r)) <
+                    0)
                         return -ENOMEM;
         changed = PL_MAX(changed, !s->created_known);
         s->created_known = true;
@@ -470,8 +469,8 @@ int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after
                 const PlValue fresh = pl_resource_fresh(r);
 
                 if (!same_effect(r, &now->v[r], &after->v[r]) &&
-                    pl_value_copy(after->v[r].set ? &after->v[r] : &fresh, &s->engine_asked.v[r]) <
-                                    0)
+                    pl_some_limits_put(&s->engine_asked, r,
+                                       after->v[r].set ? &after->v[r] : &fresh) < 0)
                         return -ENOMEM;
         }
         if (period_usec != s->period.engine_original_usec)
@@ -482,19 +481,22 @@ int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after
 void pl_state_doubt(PlContainerState *s) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->guessed & BIT(r))
-                        unset(&s->engine_told.v[r]);
+                        unset(&s->engine_told, r);
         s->guessed = 0;
 }
 
 int pl_state_answered(PlContainerState *s, bool taken) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
-                PlValue asked = s->engine_asked.v[r];
-                int k;
+                PlValue asked = { 0 };
+                int k = 0;
 
-                if (!asked.set)
+                if (!(s->engine_asked.set & BIT(r)))
                         continue;
-                s->engine_asked.v[r] = (PlValue){ 0 };
-                k = taken ? keep_as_told(s, r, &asked) : 0;
+                if (taken)
+                        k = pl_value_copy(pl_some_limits_get(&s->engine_asked, r), &asked);
+                unset(&s->engine_asked, r);
+                if (k >= 0 && taken)
+                        k = keep_as_told(s, r, &asked);
                 pl_value_deinit(&asked);
                 if (k < 0)
                         return k;
@@ -504,23 +506,23 @@ int pl_state_answered(PlContainerState *s, bool taken) {
 
 int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *reading,
                      uint64_t run_usec, uint64_t page) {
-        uint32_t ours = 0, missing = mask & ~s->managed, captured;
+        uint32_t ours = reading ? s->engine_told.set : 0, missing = mask & ~s->managed, captured;
         PlContainerState after = { .managed = mask };
+        PlLimits told;
 
-        if (reading)
-                for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                        ours |= s->engine_told.v[r].set ? BIT(r) : 0;
-        if (ours)
-                ours &= ~pl_plan_drift(&s->engine_told, reading, page);
+        if (ours) {
+                told = pl_some_limits_all(&s->engine_told);
+                ours &= ~pl_plan_drift(&told, reading, page);
+        }
         captured = pl_state_captured(&after) & ~pl_state_captured(s);
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                 const PlValue *from = reading && reading->in_force.v[r].set && !(ours & BIT(r))
                                                       ? &reading->in_force.v[r]
-                                                      : &s->engine_original.v[r];
+                                                      : pl_some_limits_get(&s->engine_original, r);
 
                 if (r == PL_RESOURCE_MEMORY_HIGH && reading && s->squeeze_high.set)
                         from = &s->squeeze_high; /* what is in force is borrowed */
-                if (captured & BIT(r) && replace(&s->original.v[r], from) < 0)
+                if (captured & BIT(r) && pl_some_limits_put(&s->original, r, from) < 0)
                         return -ENOMEM;
         }
         if (captured & BIT(PL_RESOURCE_CPU_QUOTA))
@@ -539,12 +541,9 @@ int pl_state_capture(PlContainerState *s, uint32_t mask, const PlReading *readin
 
 /* Values that were given back, but for HostConfig, where they cannot be. */
 static uint32_t left_over(const PlContainerState *s, uint64_t tasks) {
-        const PlValue *told = &s->engine_told.v[PL_RESOURCE_TASKS_MAX];
-        uint32_t mask = 0;
+        const PlValue *told = pl_some_limits_get(&s->engine_told, PL_RESOURCE_TASKS_MAX);
+        uint32_t mask = s->engine_told.set;
 
-        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
-                if (s->engine_told.v[r].set)
-                        mask |= BIT(r);
         /* a scope's limit of tasks is told as it is without us */
         if (told->set && (tasks == 0 || told->number == tasks))
                 mask &= ~BIT(PL_RESOURCE_TASKS_MAX);
@@ -561,12 +560,12 @@ int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks) {
          */
         captured = pl_state_captured(s) & ~old;
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
-                const PlValue *engine = &s->engine_original.v[r];
+                const PlValue *engine = pl_some_limits_get(&s->engine_original, r);
 
                 if (!(captured & BIT(r)) ||
                     (r == PL_RESOURCE_TASKS_MAX && !engine->set && tasks == 0))
                         continue;
-                if (replace(&s->original.v[r], engine) < 0)
+                if (pl_some_limits_put(&s->original, r, engine) < 0)
                         return -ENOMEM;
         }
         if (captured & BIT(PL_RESOURCE_CPU_QUOTA))
@@ -577,8 +576,9 @@ int pl_state_begin_run(PlContainerState *s, uint64_t run_usec, uint64_t tasks) {
 }
 
 PlValue pl_state_swap_allowance(const PlContainerState *s, PlHierarchy memory) {
-        const PlValue *swap = &s->original.v[PL_RESOURCE_MEMORY_SWAP_MAX];
-        const PlValue *engine = &s->engine_original.v[PL_RESOURCE_MEMORY_SWAP_MAX];
+        const PlValue *swap = pl_some_limits_get(&s->original, PL_RESOURCE_MEMORY_SWAP_MAX);
+        const PlValue *engine =
+                        pl_some_limits_get(&s->engine_original, PL_RESOURCE_MEMORY_SWAP_MAX);
 
         if (!(pl_state_captured(s) & BIT(PL_RESOURCE_MEMORY_SWAP_MAX)))
                 return (PlValue){ 0 };
@@ -590,6 +590,6 @@ PlValue pl_state_swap_allowance(const PlContainerState *s, PlHierarchy memory) {
 }
 
 bool pl_state_is_needed(const PlContainerState *s) {
-        return s->managed != 0 || s->squeeze_high.set || pl_limits_any(&s->engine_told) ||
-               pl_limits_any(&s->engine_asked);
+        return s->managed != 0 || s->squeeze_high.set || s->engine_told.set != 0 ||
+               s->engine_asked.set != 0;
 }

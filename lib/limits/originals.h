@@ -33,14 +33,16 @@ typedef struct PlContainerState {
         uint64_t run_usec; /* State.StartedAt of the run that `original` is of; CLOCK_REALTIME, 0:
                             * not known */
         uint32_t managed;  /* mask of 1 << PlResource that plimsoll has set */
-        PlLimits original; /* in the kernel before plimsoll; unset: as a new group has it */
-        PlLimits engine_original; /* in HostConfig before plimsoll; unset: HostConfig had 0 */
-        PlLimits created;     /* in HostConfig when the container was first seen; unset: no limit */
+        PlSomeLimits original; /* in the kernel before plimsoll; unset: as a new group has it */
+        PlSomeLimits engine_original; /* in HostConfig before plimsoll; unset: HostConfig had 0 */
+        PlSomeLimits created; /* in HostConfig when the container was first seen; unset: no limit */
         bool created_known;   /* false: it was not seen yet */
-        PlLimits engine_told; /* what HostConfig shows that is ours; unset: nothing that was told */
-        PlLimits engine_asked; /* told, and not yet seen in HostConfig: a crash may lie between */
-        uint32_t guessed;      /* mask: what was told is not what was asked for, but what HostConfig
-                                * showed after that. Not on disk */
+        PlSomeLimits engine_told;  /* what HostConfig shows that is ours; unset: nothing that was
+                                      told */
+        PlSomeLimits engine_asked; /* told, and not yet seen in HostConfig: a crash may lie between
+                                    */
+        uint32_t guessed; /* mask: what was told is not what was asked for, but what HostConfig
+                           * showed after that. Not on disk */
         PlQuotaPeriod period;
         PlValue squeeze_high; /* memory.high before a squeeze borrowed it; unset: none has */
 } PlContainerState;

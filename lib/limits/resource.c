@@ -83,6 +83,66 @@ bool pl_limits_any(const PlLimits *l) {
         return false;
 }
 
+static size_t n_before(const PlSomeLimits *l, PlResource r) {
+        return (size_t)__builtin_popcount(l->set & ((1U << r) - 1));
+}
+
+void pl_some_limits_deinit(PlSomeLimits *l) {
+        for (size_t i = 0; i < n_before(l, _PL_RESOURCE_N); i++)
+                pl_value_deinit(&l->v[i]);
+        free(l->v);
+        *l = (PlSomeLimits){ 0 };
+}
+
+const PlValue *pl_some_limits_get(const PlSomeLimits *l, PlResource r) {
+        static const PlValue unset;
+
+        return l->set & (1U << r) ? &l->v[n_before(l, r)] : &unset;
+}
+
+int pl_some_limits_put(PlSomeLimits *l, PlResource r, const PlValue *v) {
+        size_t n = n_before(l, _PL_RESOURCE_N), at = n_before(l, r);
+        PlValue copy = { 0 }, *grown;
+        int k = v->set ? pl_value_copy(v, &copy) : 0;
+
+        if (k < 0)
+                return k;
+        if (l->set & (1U << r)) {
+                pl_value_deinit(&l->v[at]);
+                if (v->set) {
+                        l->v[at] = copy;
+                        return 0;
+                }
+                memmove(&l->v[at], &l->v[at + 1], (n - at - 1) * sizeof(*l->v));
+                l->set &= ~(1U << r);
+                if (l->set == 0) {
+                        free(l->v);
+                        l->v = NULL;
+                }
+                return 0;
+        }
+        if (!v->set)
+                return 0;
+        grown = reallocarray(l->v, n + 1, sizeof(*grown));
+        if (!grown) {
+                pl_value_deinit(&copy);
+                return -ENOMEM;
+        }
+        memmove(&grown[at + 1], &grown[at], (n - at) * sizeof(*grown));
+        grown[at] = copy;
+        l->v = grown;
+        l->set |= 1U << r;
+        return 0;
+}
+
+PlLimits pl_some_limits_all(const PlSomeLimits *l) {
+        PlLimits all;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                all.v[r] = *pl_some_limits_get(l, r);
+        return all;
+}
+
 /* "200%", "12.5%", "33.33%"; more decimals only where the kernel's rounding left some. */
 static int format_cpu_time(uint64_t number, char **ret) {
         uint64_t fraction = number % 10000;

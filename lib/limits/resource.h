@@ -180,6 +180,22 @@ void pl_limits_deinit(PlLimits *l);
 /** pl_limits_any() - is at least one value set? */
 bool pl_limits_any(const PlLimits *l);
 
+/* The same, for what thousands of containers keep and few have much of: it takes memory for the
+ * values that are set alone. Begins as zeroes. */
+typedef struct PlSomeLimits {
+        uint32_t set; /* mask of 1 << PlResource */
+        PlValue *v;   /* those of the mask, in its order */
+} PlSomeLimits;
+
+void pl_some_limits_deinit(PlSomeLimits *l);
+/** pl_some_limits_get() - Return: never NULL; borrowed until the next pl_some_limits_put(). */
+const PlValue *pl_some_limits_get(const PlSomeLimits *l, PlResource r);
+/** pl_some_limits_put() - @v: copied; an unset one takes away what is there
+ * Return: 0, or -ENOMEM with *l untouched. */
+int pl_some_limits_put(PlSomeLimits *l, PlResource r, const PlValue *v);
+/** pl_some_limits_all() - Return: all of them, not to be freed; texts are borrowed. */
+PlLimits pl_some_limits_all(const PlSomeLimits *l);
+
 /* Default of CPUQuotaPeriodSec=, and the kernel's bounds for a period (kernel/sched/core.c). */
 #define PL_QUOTA_PERIOD_DEFAULT_USEC UINT64_C(100000)
 #define PL_QUOTA_PERIOD_MIN_USEC     UINT64_C(1000)

@@ -47,10 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check(pl_state_format(&s, &text) == 0);
         check(pl_state_parse(text, strlen(text), &back) == 0);
         check(back.managed == s.managed && pl_streq(back.id, s.id));
-        check(same_limits(&back.original, &s.original));
-        check(same_limits(&back.engine_original, &s.engine_original));
-        check(same_limits(&back.engine_told, &s.engine_told));
-        check(same_limits(&back.engine_asked, &s.engine_asked));
+        check(same_some_limits(&back.original, &s.original));
+        check(same_some_limits(&back.engine_original, &s.engine_original));
+        check(same_some_limits(&back.engine_told, &s.engine_told));
+        check(same_some_limits(&back.engine_asked, &s.engine_asked));
         check(pl_streq(back.engine, s.engine) && back.version == s.version);
         check(back.run_usec == s.run_usec &&
               memcmp(&back.period, &s.period, sizeof(s.period)) == 0);

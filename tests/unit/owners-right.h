@@ -714,7 +714,8 @@ static bool is_kept(PlResource r, const PlHeld *h) {
         default:
                 return false;
         }
-        return exact && life.named & (UINT32_C(1) << r) && h->originals.state.engine_told.v[r].set;
+        return exact && life.named & (UINT32_C(1) << r) &&
+               pl_some_limits_get(&h->originals.state.engine_told, r)->set;
 }
 
 /* What the next start would bring. */

@@ -11,3 +11,9 @@ static inline bool same_limits(const PlLimits *a, const PlLimits *b) {
                         return false;
         return true;
 }
+
+static inline bool same_some_limits(const PlSomeLimits *a, const PlSomeLimits *b) {
+        PlLimits x = pl_some_limits_all(a), y = pl_some_limits_all(b);
+
+        return same_limits(&x, &y);
+}

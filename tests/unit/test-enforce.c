@@ -394,7 +394,9 @@ START_TEST(original_captured_once) {
         ck_assert(has_state());
         change_policy(SECTION "MemoryMax=32M\n");
         ck_assert_str_eq(group_get(GROUP_A, "memory.max"), "33554432");
-        ck_assert_uint_eq(held()->originals.state.original.v[PL_RESOURCE_MEMORY_MAX].number,
+        ck_assert_uint_eq(pl_some_limits_get(&held()->originals.state.original,
+                                             PL_RESOURCE_MEMORY_MAX)
+                                          ->number,
                           MIB(128));
         /* the policy drops it */
         change_policy(SECTION "LogMaxSize=10M\n");
@@ -440,7 +442,8 @@ START_TEST(original_of_one_that_has_just_begun) {
         }
         RUN_UNTIL(registry->synced && held()->cgroup_started_usec > 0 && is_settled());
         ck_assert_str_eq(group_get(group, "pids.max"), "50");
-        original = held()->originals.state.original.v[PL_RESOURCE_TASKS_MAX].number;
+        original = pl_some_limits_get(&held()->originals.state.original, PL_RESOURCE_TASKS_MAX)
+                                   ->number;
         ck_assert_msg(original == 77, "%s: %" PRIu64, name, original);
         ck_assert_ptr_nonnull(said("web", "limits in force: TasksMax=50 (was 77)"));
         change_policy(SECTION "LogMaxSize=10M\n");
@@ -461,7 +464,9 @@ START_TEST(original_of_the_one_before) {
         make(M64);
         sync_all();
         RUN_UNTIL(is_settled());
-        ck_assert_uint_eq(held()->originals.state.original.v[PL_RESOURCE_MEMORY_MAX].number,
+        ck_assert_uint_eq(pl_some_limits_get(&held()->originals.state.original,
+                                             PL_RESOURCE_MEMORY_MAX)
+                                          ->number,
                           MIB(128));
         pl_enforcer_stop(enforcer);
         RUN_UNTIL(n_stopped > 0);

@@ -258,10 +258,12 @@ static void raise_limit(bool on) {
 
         held->service = on ? s : NULL;
         held->originals.state.created_known = on;
-        held->originals.state.created.v[PL_RESOURCE_MEMORY_MAX] =
-                        (PlValue){ .set = true, .number = MIB(48) };
-        held->originals.state.created.v[PL_RESOURCE_TASKS_MAX] =
-                        (PlValue){ .set = true, .number = 9 };
+        ck_assert_int_eq(pl_some_limits_put(&held->originals.state.created, PL_RESOURCE_MEMORY_MAX,
+                                            &(PlValue){ .set = true, .number = MIB(48) }),
+                         0);
+        ck_assert_int_eq(pl_some_limits_put(&held->originals.state.created, PL_RESOURCE_TASKS_MAX,
+                                            &(PlValue){ .set = true, .number = 9 }),
+                         0);
 }
 
 static void raise_by_label(bool on) {

@@ -327,6 +327,35 @@ START_TEST(copies) {
 }
 END_TEST
 
+/* Against all of them, in a random order: what is put is there, and nothing else. */
+START_TEST(some_limits) {
+        PlSomeLimits some = { 0 };
+        PlLimits all = { 0 };
+
+        for (unsigned i = 0; i < 4000; i++) {
+                PlResource r = (PlResource)(rand() % _PL_RESOURCE_N);
+                PlValue v = { .set = rand() % 3 != 0, .number = (uint64_t)rand() };
+                PlLimits now;
+
+                if (v.set && pl_resource_is_text(r))
+                        v = (PlValue){ .set = true, .text = strdup(rand() % 2 ? "0-1" : "3") };
+                if (v.set && rand() % 8 == 0) /* of its own, which moves */
+                        ck_assert_int_eq(pl_some_limits_put(&some, r, pl_some_limits_get(&some, r)),
+                                         0);
+                ck_assert_int_eq(pl_some_limits_put(&some, r, &v), 0);
+                pl_value_deinit(&all.v[r]);
+                all.v[r] = v;
+                now = pl_some_limits_all(&some);
+                ck_assert(same_limits(&all, &now));
+                ck_assert_int_eq(some.set == 0, !pl_limits_any(&all));
+                ck_assert_int_eq(some.v == NULL, some.set == 0);
+        }
+        pl_some_limits_deinit(&some);
+        ck_assert_uint_eq(some.set, 0);
+        pl_limits_deinit(&all);
+}
+END_TEST
+
 int main(void) {
         TCase *tc = tcase_create("resource");
 
@@ -340,5 +369,6 @@ int main(void) {
         tcase_add_test(tc, devices);
         tcase_add_test(tc, device_changes);
         tcase_add_test(tc, copies);
+        tcase_add_test(tc, some_limits);
         return run_case(tc);
 }

@@ -105,10 +105,10 @@ START_TEST(parse) {
                 ck_assert_int_eq(pl_state_format(&s, &again), 0);
                 ck_assert_int_eq(pl_state_parse(again, strlen(again), &t), 0);
                 ck_assert_uint_eq(s.managed, t.managed);
-                ck_assert(same_limits(&s.original, &t.original));
-                ck_assert(same_limits(&s.engine_original, &t.engine_original));
-                ck_assert(same_limits(&s.engine_told, &t.engine_told));
-                ck_assert(same_limits(&s.engine_asked, &t.engine_asked));
+                ck_assert(same_some_limits(&s.original, &t.original));
+                ck_assert(same_some_limits(&s.engine_original, &t.engine_original));
+                ck_assert(same_some_limits(&s.engine_told, &t.engine_told));
+                ck_assert(same_some_limits(&s.engine_asked, &t.engine_asked));
                 ck_assert(pl_value_equal(&s.squeeze_high, &t.squeeze_high));
                 ck_assert_uint_eq(s.version, t.version);
                 ck_assert_str_eq(s.engine, t.engine);
@@ -197,6 +197,7 @@ static void prune_others(PlStateDir *d) {
 START_TEST(directory) {
         char path[] = "/tmp/plimsoll-test-state-XXXXXX", inner[64];
         PlContainerState s = { .id = ID, .managed = 1U << PL_RESOURCE_MEMORY_MAX }, t = { 0 };
+        const PlValue unlimited = { .set = true, .number = PL_UNLIMITED };
         PlStateDir *d = NULL;
         struct stat st;
         int fd;
@@ -210,11 +211,12 @@ START_TEST(directory) {
 
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
         ck_assert_int_eq(pl_state_dir_load(d, "../containers", &t), -EINVAL);
-        s.original.v[PL_RESOURCE_MEMORY_MAX] = (PlValue){ .set = true, .number = PL_UNLIMITED };
+        ck_assert_int_eq(pl_some_limits_put(&s.original, PL_RESOURCE_MEMORY_MAX, &unlimited), 0);
         ck_assert_int_eq(pl_state_dir_save(d, &s, true), 0);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
         ck_assert_uint_eq(t.managed, s.managed);
-        ck_assert_uint_eq(t.original.v[PL_RESOURCE_MEMORY_MAX].number, PL_UNLIMITED);
+        ck_assert_uint_eq(pl_some_limits_get(&t.original, PL_RESOURCE_MEMORY_MAX)->number,
+                          PL_UNLIMITED);
 
         /* another container's file under this name is not believed, but kept */
         ck_assert_int_eq(pl_fs_replace(fd, OTHER, "{\"id\":\"" ID "\"," EMPTY,
@@ -284,8 +286,9 @@ static void check_record(PlStateDir *d, const char *id, uint64_t memory, unsigne
         PlContainerState s = { 0 };
 
         ck_assert_msg(pl_state_dir_load(d, id, &s) == 0, "killed at point %u: lost", at);
-        ck_assert_msg(s.original.v[PL_RESOURCE_MEMORY_MAX].number == memory,
-                      "killed at point %u: %" PRIu64, at, s.original.v[0].number);
+        ck_assert_msg(pl_some_limits_get(&s.original, PL_RESOURCE_MEMORY_MAX)->number == memory,
+                      "killed at point %u: %" PRIu64, at,
+                      pl_some_limits_get(&s.original, PL_RESOURCE_MEMORY_MAX)->number);
         pl_container_state_deinit(&s);
 }
 
