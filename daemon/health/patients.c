@@ -77,7 +77,7 @@ typedef struct PlPatient {
         PlHealth health;
         PlHealthState told; /* the last state that was news */
         PlHistory history;
-        PlSlow slow; /* while it is not up */
+        PlSlow *slow; /* while it is not up; NULL: nothing was read for it */
         PlRuns runs;
         PlCourse course;
         uint64_t looked_usec;   /* CLOCK_MONOTONIC, of the last inspection */
@@ -463,7 +463,7 @@ static const char *reason_of(const PlPatient *p) {
         bool part = p->part.what == PL_PART_RESTART && p->part.text &&
                     !pl_health_is_broken(&p->health);
 
-        return part ? p->part.text : p->health.reason;
+        return part ? p->part.text : pl_health_reason(&p->health);
 }
 
 /* Does it wait for q, or might it? */
@@ -531,8 +531,17 @@ static const char *held_back_by(PlHealthd *h, PlPatient *p) {
             (!probed && p->facts.healthcheck.status == PL_DOCKER_HEALTH_NONE) ||
             !h->handlers->slow(h->userdata, p->id, &now))
                 return NULL;
+        if (!p->slow)
+                p->slow = calloc(1, sizeof(*p->slow));
+        if (!p->slow)
+                return NULL;
         now.usec = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
-        return pl_slow_take(&p->slow, &now);
+        return pl_slow_take(p->slow, &now);
+}
+
+static void forget_slow(PlPatient *p) {
+        free(p->slow);
+        p->slow = NULL;
 }
 
 /* Docker's last check began when nothing in the container could answer it. */
@@ -629,7 +638,7 @@ static void take_facts(PlPatient *p, const PlContainer *c, uint64_t now_usec) {
         uint64_t real = pl_clock_usec(CLOCK_REALTIME), age;
 
         if (c->started_usec != p->facts.started_usec)
-                p->slow = (PlSlow){ 0 };
+                forget_slow(p);
         if (c->started_usec != p->facts.started_usec || p->started_usec == 0) {
                 age = real > c->started_usec ? real - c->started_usec : 0;
                 p->started_usec = c->started_usec == 0 ? 0 : PL_MAX(now_usec, age + 1) - age;
@@ -824,12 +833,14 @@ static void carry_out(PlHealthd *h, PlPatient *p, PlRestartVerb verb, uint64_t u
                 go_on(h, p, verb);
                 break;
         case PL_RESTART_UNIT:
-                h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
+                h->handlers->start_unit(h->userdata, p->id, policy->unit,
+                                        pl_health_reason(&p->health));
                 break;
         case PL_RESTART_GIVE_UP:
                 h->handlers->gave_up(h->userdata, p->id, reason_of(p), &policy->restart_budget);
                 if (policy->unit)
-                        h->handlers->start_unit(h->userdata, p->id, policy->unit, p->health.reason);
+                        h->handlers->start_unit(h->userdata, p->id, policy->unit,
+                                                pl_health_reason(&p->health));
                 break;
         default:
                 break;
@@ -1147,6 +1158,8 @@ static PlPatient *patient_free(PlPatient *p) {
         free(p->last.words);
         free(p->part.text);
         pl_history_clear(&p->history);
+        pl_health_deinit(&p->health);
+        forget_slow(p);
         bury(p);
         free(p);
         return NULL;
@@ -1552,7 +1565,7 @@ bool pl_healthd_get(const PlHealthd *h, const char *id, PlHealthdView *ret) {
         if (!p)
                 return false;
         reason = p->health.state == PL_HEALTH_UNKNOWN && p->unprobed ? p->unprobed
-                                                                     : p->health.reason;
+                                                                     : pl_health_reason(&p->health);
         *ret = (PlHealthdView){
                 .state = p->health.state,
                 .reason = *reason ? reason : NULL,

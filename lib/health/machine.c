@@ -18,6 +18,14 @@ static const char *const names[_PL_HEALTH_N] = {
         [PL_HEALTH_FINISHED] = "finished",
 };
 
+void pl_health_deinit(PlHealth *h) {
+        free(h->flips);
+        free(h->reason.text);
+        h->flips = NULL;
+        h->reason.text = NULL;
+        h->reason.size = 0;
+}
+
 const char *pl_health_state_to_string(PlHealthState s) {
         return (unsigned)s < _PL_HEALTH_N ? names[s] : names[PL_HEALTH_UNKNOWN];
 }
@@ -448,13 +456,28 @@ static PlHealthSign sign_of(PlHealth *h, const PlHealthConfig *c, const PlHealth
         }
 }
 
+static unsigned n_flips(const PlHealth *h) {
+        return h->flips ? PL_MIN(h->flips->n, (unsigned)PL_HEALTH_FLIPS_MAX) : 0;
+}
+
 /* How many raw changes lie within the window. */
 static unsigned flips_within(const PlHealth *h, uint64_t window, uint64_t now) {
         unsigned n = 0;
 
-        for (unsigned i = 0; i < PL_MIN(h->flips.n, (unsigned)PL_HEALTH_FLIPS_MAX); i++)
-                n += now - h->flips.usec[i] < window;
+        for (unsigned i = 0; i < n_flips(h); i++)
+                n += now - h->flips->usec[i] < window;
         return n;
+}
+
+/* Out of memory, one is not counted. */
+static void add_flip(PlHealth *h, uint64_t now) {
+        if (!h->flips)
+                h->flips = calloc(1, sizeof(*h->flips));
+        if (!h->flips)
+                return;
+        h->flips->usec[h->flips->n++ % PL_HEALTH_FLIPS_MAX] = now;
+        if (h->flips->n == 2 * PL_HEALTH_FLIPS_MAX)
+                h->flips->n = PL_HEALTH_FLIPS_MAX;
 }
 
 static unsigned flap_limit(const PlHealthConfig *c) {
@@ -467,14 +490,13 @@ static void damp(PlHealth *h, const PlHealthConfig *c, bool flipped, bool by_han
         unsigned n;
 
         if (by_hand || c->flap.n == 0) {
-                h->flips.n = 0;
+                free(h->flips);
+                h->flips = NULL;
                 h->flapping = false;
                 return;
         }
         if (flipped)
-                h->flips.usec[h->flips.n++ % PL_HEALTH_FLIPS_MAX] = now;
-        if (h->flips.n == 2 * PL_HEALTH_FLIPS_MAX)
-                h->flips.n = PL_HEALTH_FLIPS_MAX;
+                add_flip(h, now);
         n = flips_within(h, c->flap.window_usec, now);
         if (n > flap_limit(c))
                 h->flapping = true;
@@ -567,23 +589,36 @@ static bool is_unsettled(PlHealthSign sign) {
                sign == PL_SIGN_RESTARTING;
 }
 
+/* Rounded up, so that what follows finds room most of the time. Out of memory there is none. */
+static void keep_reason(PlHealth *h, const char *text) {
+        size_t n = (strlen(text) + 64) & ~(size_t)63;
+
+        if (n > h->reason.size) {
+                free(h->reason.text);
+                h->reason.text = malloc(n);
+                h->reason.size = h->reason.text ? n : 0;
+        }
+        if (h->reason.text)
+                (void)snprintf(h->reason.text, h->reason.size, "%s", text);
+}
+
 static void compose_reason(PlHealth *h, const PlHealthConfig *c, const PlHealthFacts *f,
                            PlHealthSign sign, uint64_t now_usec) {
         bool blames = h->attributed || sign == PL_SIGN_DISPUTED || sign == PL_SIGN_PART;
-        char why[PL_HEALTH_REASON_MAX];
+        char why[PL_HEALTH_REASON_MAX], text[PL_HEALTH_REASON_MAX];
         int n = 0;
 
         explain_sign(h, f, sign, why, sizeof(why));
         if (h->damped)
-                n = snprintf(h->reason, sizeof(h->reason),
+                n = snprintf(text, sizeof(text),
                              "flapping: %u changes of state within its FlapBudget= window%s",
                              flips_within(h, c->flap.window_usec, now_usec), *why ? "; " : "");
-        n += snprintf(h->reason + n, sizeof(h->reason) - (size_t)n, "%s", why);
-        if (blames && f->waits_for && (size_t)n < sizeof(h->reason))
-                (void)snprintf(h->reason + n, sizeof(h->reason) - (size_t)n,
-                               "; %s, which it %s, is %s", f->waits_for,
-                               f->waits_perhaps ? "may need" : "needs",
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "%s", why);
+        if (blames && f->waits_for && (size_t)n < sizeof(text))
+                (void)snprintf(text + n, sizeof(text) - (size_t)n, "; %s, which it %s, is %s",
+                               f->waits_for, f->waits_perhaps ? "may need" : "needs",
                                pl_health_state_to_string(f->waits_state));
+        keep_reason(h, text);
 }
 
 /* What the facts say of this run. */
@@ -618,7 +653,7 @@ static bool is_flip(PlHealth *h, const PlHealthFacts *f, PlHealthState before) {
 static bool turns(const PlHealth *h, PlHealthState before, PlHealthSign sign) {
         return before == PL_HEALTH_DEGRADED && h->raw == before && !h->damped &&
                !is_unsettled(sign) &&
-               pl_startswith(h->reason, DISPUTED) != (sign == PL_SIGN_DISPUTED);
+               pl_startswith(pl_health_reason(h), DISPUTED) != (sign == PL_SIGN_DISPUTED);
 }
 
 /* Its start period is over, and for a good reason it still starts: that is told once. */
@@ -664,7 +699,7 @@ bool pl_health_step(PlHealth *h, const PlHealthConfig *config, const PlHealthFac
                 .flapping = h->damped && !was_damped,
                 .late = late,
                 .lasted_usec = now_usec - h->since_usec,
-                .reason = h->reason,
+                .reason = pl_health_reason(h),
         };
         if (h->state != before)
                 h->since_usec = now_usec;
@@ -688,8 +723,8 @@ uint64_t pl_health_wakeup(const PlHealth *h, const PlHealthConfig *config,
         if (facts->paused_usec > 0 && t > now_usec)
                 at = PL_MIN(at, t);
         if (h->flapping)
-                for (unsigned i = 0; i < PL_MIN(h->flips.n, (unsigned)PL_HEALTH_FLIPS_MAX); i++) {
-                        t = h->flips.usec[i] + config->flap.window_usec;
+                for (unsigned i = 0; i < n_flips(h); i++) {
+                        t = h->flips->usec[i] + config->flap.window_usec;
                         if (t > now_usec)
                                 at = PL_MIN(at, t);
                 }

@@ -120,7 +120,8 @@ typedef struct PlFlips {
         unsigned n;
 } PlFlips;
 
-/* Begins as zeroes, which are unknown, but for since_usec. */
+/* Begins as zeroes, which are unknown, but for since_usec. What few ever have takes memory when it
+ * is needed. */
 typedef struct PlHealth {
         PlHealthState state;           /* published */
         PlHealthState raw;             /* before damping */
@@ -143,9 +144,20 @@ typedef struct PlHealth {
         bool proven;     /* known to be dead: see pl_health_is_broken() */
         bool flapping;   /* by the count of its changes */
         bool damped;     /* … and published as such */
-        PlFlips flips;
-        char reason[PL_HEALTH_REASON_MAX]; /* of state; "" when there is nothing to say */
+        PlFlips *flips;  /* NULL: there were none */
+        struct {
+                char *text;
+                size_t size;
+        } reason; /* see pl_health_reason() */
 } PlHealth;
+
+void pl_health_deinit(PlHealth *h);
+
+/** pl_health_reason() - Return: of the state; "" when there is nothing to say. Borrowed until the
+ * next step. */
+static inline const char *pl_health_reason(const PlHealth *h) {
+        return h->reason.text ?: "";
+}
 
 /* What is known of a run for good, for the plimsolld after this one. */
 typedef struct PlProof {

@@ -170,7 +170,8 @@ static PlNow now_of(const Life *l) {
 
 #define MUST(l, condition, what)                                                            \
         ck_assert_msg(condition, "seed %" PRIu64 ", at %.1f s, run %u: %s (%s)", (l)->seed, \
-                      (double)(l)->now / SEC - 1000, (l)->n_run, what, (l)->health.reason)
+                      (double)(l)->now / SEC - 1000, (l)->n_run, what,                      \
+                      pl_health_reason(&(l)->health))
 
 /* No two things happen at the same moment. */
 static uint64_t stamp(const Life *l) {
@@ -389,7 +390,8 @@ static bool is_proven(const Life *l) {
 
 /* At the look right before it is sent. */
 static void check_order(Life *l, PlRestartVerb verb, bool in_the_middle) {
-        TELL(l, "we %s it: %s", verb == PL_RESTART_START ? "start" : "stop", l->health.reason);
+        TELL(l, "we %s it: %s", verb == PL_RESTART_START ? "start" : "stop",
+             pl_health_reason(&l->health));
         MUST(l, !l->gone, "it is gone");
         MUST(l, !l->person_acted || l->unknown_run == l->n_run, "a person's act is final");
         if (verb != PL_RESTART_START) {

@@ -217,7 +217,7 @@ static void step(World *w) {
         if (!pl_health_step(&w->health, &w->config, &w->facts, w->now, &c))
                 return;
         ck_assert_int_eq(c.to, w->health.state);
-        ck_assert_ptr_eq(c.reason, w->health.reason);
+        ck_assert_ptr_eq(c.reason, pl_health_reason(&w->health));
         (void)snprintf(w->states + strlen(w->states), sizeof(w->states) - strlen(w->states),
                        "%c%s%s", pl_health_state_to_string(c.to)[0], c.attributed ? "*" : "",
                        c.flapping ? "!" : "");
@@ -300,13 +300,15 @@ START_TEST(scripts) {
                 step(&w);
         }
         ck_assert_msg(pl_streq(w.states, rows[_i].states), "%s: %s instead of %s (%s)",
-                      rows[_i].name, w.states, rows[_i].states, w.health.reason);
-        ck_assert_msg(strstr(w.health.reason, rows[_i].reason) != NULL, "%s: reason %s",
-                      rows[_i].name, w.health.reason);
+                      rows[_i].name, w.states, rows[_i].states, pl_health_reason(&w.health));
+        ck_assert_msg(strstr(pl_health_reason(&w.health), rows[_i].reason) != NULL, "%s: reason %s",
+                      rows[_i].name, pl_health_reason(&w.health));
         if (w.health.state == PL_HEALTH_DEGRADED && !w.health.flapping)
-                ck_assert_msg(pl_startswith(w.health.reason, "disputed: ") ||
-                                              pl_startswith(w.health.reason, "impaired: "),
-                              "%s: reason %s", rows[_i].name, w.health.reason);
+                ck_assert_msg(pl_startswith(pl_health_reason(&w.health), "disputed: ") ||
+                                              pl_startswith(pl_health_reason(&w.health),
+                                                            "impaired: "),
+                              "%s: reason %s", rows[_i].name, pl_health_reason(&w.health));
+        pl_health_deinit(&w.health);
 }
 END_TEST
 
@@ -321,7 +323,7 @@ START_TEST(random_walks) {
         for (int n = 0; n < 4000; n++) {
                 PlHealthState before = w.health.state;
                 bool was_damped = w.health.damped, was_attributed = w.health.attributed;
-                bool was_disputed = pl_startswith(w.health.reason, "disputed: ");
+                bool was_disputed = pl_startswith(pl_health_reason(&w.health), "disputed: ");
                 PlHealthChange c;
                 uint64_t wake;
 
@@ -335,7 +337,8 @@ START_TEST(random_walks) {
                         ck_assert(c.from != c.to || c.late || was_damped != w.health.damped ||
                                   (was_attributed && !w.health.attributed) ||
                                   (c.to == PL_HEALTH_DEGRADED &&
-                                   was_disputed != pl_startswith(w.health.reason, "disputed: ")));
+                                   was_disputed != pl_startswith(pl_health_reason(&w.health),
+                                                                 "disputed: ")));
                 } else {
                         ck_assert_int_eq(w.health.state, before);
                 }
@@ -356,12 +359,13 @@ START_TEST(random_walks) {
                         ck_assert(w.health.answered || w.health.docker_passed);
                         ck_assert(w.health.last.kind == PL_VERDICT_SILENT);
                 }
-                ck_assert_uint_lt(strlen(w.health.reason), sizeof(w.health.reason));
+                ck_assert_uint_lt(strlen(pl_health_reason(&w.health)), PL_HEALTH_REASON_MAX);
                 /* the same evidence at the same moment changes nothing more */
                 ck_assert(!pl_health_step(&w.health, &w.config, &w.facts, w.now, &c));
                 wake = pl_health_wakeup(&w.health, &w.config, &w.facts, w.now);
                 ck_assert_uint_gt(wake, w.now);
         }
+        pl_health_deinit(&w.health);
 }
 END_TEST
 
@@ -386,6 +390,7 @@ START_TEST(wakes_up_at_the_end_of_the_start_period) {
         ck_assert_str_eq(w.states, "sd");
         ck_assert_uint_eq(pl_health_wakeup(&w.health, &w.config, &w.facts, w.now),
                           PL_TIME_INFINITY);
+        pl_health_deinit(&w.health);
 }
 END_TEST
 
@@ -411,6 +416,7 @@ START_TEST(failures_count_from_the_end_of_the_start_period) {
         act(&w, 'd');
         step(&w);
         ck_assert_str_eq(w.states, "sd");
+        pl_health_deinit(&w.health);
 }
 END_TEST
 
@@ -439,6 +445,7 @@ START_TEST(hurries) {
         act(&w, 'u');
         step(&w);
         ck_assert_uint_eq(pl_health_hurry(&w.health), PL_USEC_PER_SEC);
+        pl_health_deinit(&w.health);
 }
 END_TEST
 
@@ -554,6 +561,7 @@ static void next_plimsolld(World *w, char how) {
         const uint64_t ran = how == '%' ? 8 : 7, asked = how == '^' ? 10 : 9;
         PlProof known = pl_health_proof(&w->health, 7, 9);
 
+        pl_health_deinit(&w->health);
         w->health = (PlHealth){ .since_usec = w->now };
         pl_health_recall(&w->health, &known, ran, asked, w->facts.started_usec);
 }
@@ -578,7 +586,8 @@ START_TEST(proof) {
                                       pl_health_is_broken(&w.health) == proofs[_i].broken,
                       "%s: failing %d, broken %d (%s)", proofs[_i].name,
                       pl_health_is_failing(&w.health), pl_health_is_broken(&w.health),
-                      w.health.reason);
+                      pl_health_reason(&w.health));
+        pl_health_deinit(&w.health);
 }
 END_TEST
 
@@ -596,6 +605,7 @@ START_TEST(broken_and_bad) {
                 step(&w);
         }
         ck_assert(pl_health_is_broken(&w.health));
+        pl_health_deinit(&w.health);
 }
 END_TEST
 

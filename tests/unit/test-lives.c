@@ -62,6 +62,7 @@ static void is_born(Life *l) {
         TELL(l, "plimsolld is there again");
         l->alive = true;
         l->born_usec = 0;
+        pl_health_deinit(&l->health);
         l->health = (PlHealth){ .since_usec = l->now };
         l->course = (PlCourse){ 0 };
         l->recalled = (PlProof){ 0 };
@@ -601,6 +602,7 @@ static unsigned live(uint64_t seed) {
         check_end(l);
         executed = l->executed;
         TELL(l, "%u restarts, %u booked, %u lost", l->executed, l->booked, l->lost);
+        pl_health_deinit(&l->health);
         free(l);
         return executed;
 }
