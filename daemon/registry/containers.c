@@ -406,6 +406,8 @@ static void on_listed(void *userdata, int error, const char *message, const char
                                        message ?: strerror(-error));
                 return;
         }
+        /* all of them first: requests are gone in a moment, and would leave holes between what
+         * stays for days */
         for (size_t i = 0; i < n; i++) {
                 PlSubject *s = ensure(g, ids[i]);
 
@@ -416,7 +418,12 @@ static void on_listed(void *userdata, int error, const char *message, const char
                         s->inspect_for_sync = true;
                         g->sync_pending++;
                 }
-                pl_registry_inspect(g, s);
+        }
+        for (size_t i = 0; i < n; i++) {
+                PlSubject *s = pl_map_get(g->subjects, ids[i]);
+
+                if (s)
+                        pl_registry_inspect(g, s);
         }
         remove_unseen(g);
         g->listed = true;

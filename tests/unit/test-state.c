@@ -194,10 +194,19 @@ static void prune_others(PlStateDir *d) {
         (void)pl_state_dir_prune(d, (uint64_t)time(NULL) * PL_USEC_PER_SEC, keep_other, NULL);
 }
 
+static void had(PlContainerState *s, uint64_t memory) {
+        const PlValue v = { .set = true, .number = memory };
+
+        ck_assert_int_eq(pl_some_limits_put(&s->original, PL_RESOURCE_MEMORY_MAX, &v), 0);
+}
+
+static uint64_t memory_of(const PlContainerState *s) {
+        return pl_some_limits_get(&s->original, PL_RESOURCE_MEMORY_MAX)->number;
+}
+
 START_TEST(directory) {
         char path[] = "/tmp/plimsoll-test-state-XXXXXX", inner[64];
         PlContainerState s = { .id = ID, .managed = 1U << PL_RESOURCE_MEMORY_MAX }, t = { 0 };
-        const PlValue unlimited = { .set = true, .number = PL_UNLIMITED };
         PlStateDir *d = NULL;
         struct stat st;
         int fd;
@@ -211,12 +220,11 @@ START_TEST(directory) {
 
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
         ck_assert_int_eq(pl_state_dir_load(d, "../containers", &t), -EINVAL);
-        ck_assert_int_eq(pl_some_limits_put(&s.original, PL_RESOURCE_MEMORY_MAX, &unlimited), 0);
+        had(&s, PL_UNLIMITED);
         ck_assert_int_eq(pl_state_dir_save(d, &s, true), 0);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
         ck_assert_uint_eq(t.managed, s.managed);
-        ck_assert_uint_eq(pl_some_limits_get(&t.original, PL_RESOURCE_MEMORY_MAX)->number,
-                          PL_UNLIMITED);
+        ck_assert_uint_eq(memory_of(&t), PL_UNLIMITED);
 
         /* another container's file under this name is not believed, but kept */
         ck_assert_int_eq(pl_fs_replace(fd, OTHER, "{\"id\":\"" ID "\"," EMPTY,
@@ -286,9 +294,7 @@ static void check_record(PlStateDir *d, const char *id, uint64_t memory, unsigne
         PlContainerState s = { 0 };
 
         ck_assert_msg(pl_state_dir_load(d, id, &s) == 0, "killed at point %u: lost", at);
-        ck_assert_msg(pl_some_limits_get(&s.original, PL_RESOURCE_MEMORY_MAX)->number == memory,
-                      "killed at point %u: %" PRIu64, at,
-                      pl_some_limits_get(&s.original, PL_RESOURCE_MEMORY_MAX)->number);
+        ck_assert_msg(memory_of(&s) == memory, "killed at point %u: %" PRIu64, at, memory_of(&s));
         pl_container_state_deinit(&s);
 }
 
