@@ -350,10 +350,17 @@ static void on_health_stopped(void *userdata) {
         finish_stop(userdata);
 }
 
+static size_t on_restarts(void *userdata, const PlSubject *s, uint64_t *ret, size_t max) {
+        PlManager *m = userdata;
+
+        return pl_keeper_restarts(m->keeper, s, ret, max);
+}
+
 static const PlHealthActHandlers health_handlers = {
         .memory = on_memory,
         .slow = on_slow,
         .ended = on_ended,
+        .restarts = on_restarts,
         .stopped = on_health_stopped,
 };
 

@@ -538,6 +538,13 @@ static int on_remember(void *userdata, const char *id, const PlCourse *course) {
         return r;
 }
 
+static size_t on_inherit(void *userdata, const char *id, uint64_t *ret, size_t max) {
+        PlHealthAct *a = userdata;
+        const PlSubject *s = pl_map_get(a->registry->subjects, id);
+
+        return s && a->handlers->restarts ? a->handlers->restarts(a->userdata, s, ret, max) : 0;
+}
+
 static void on_stopped(void *userdata) {
         PlHealthAct *a = userdata;
 
@@ -598,6 +605,7 @@ static const PlHealthdHandlers handlers = {
         .slow = on_slow,
         .recall = on_recall,
         .remember = on_remember,
+        .inherit = on_inherit,
         .stopped = on_stopped,
         .touched = on_touched,
 };

@@ -30,6 +30,8 @@ typedef struct PlHealthActHandlers {
          * NULL: nobody asks */
         void (*ended)(void *userdata, const PlSubject *s, const PlEnding *ending, const char *words,
                       const char *reason);
+        /* See pl_keeper_restarts(). NULL: nobody knows */
+        size_t (*restarts)(void *userdata, const PlSubject *s, uint64_t *ret, size_t max);
         /* After pl_health_act_stop(): what was in the middle is done, or is left to the next one.
          */
         void (*stopped)(void *userdata);

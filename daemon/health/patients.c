@@ -120,6 +120,7 @@ struct PlHealthd {
         bool stale, synced;
         bool stopping, awaited; /* no restart begins any more; the last one is waited for */
         uint64_t lost_usec;     /* CLOCK_REALTIME, when the engine was lost last; 0: never */
+        uint64_t forgiven_usec; /* CLOCK_REALTIME, when the policy was loaded anew; 0: never */
         pid_t engine_pid;       /* 0: not known */
         char needed[PL_COMPOSE_NAME_MAX]; /* a service that was looked at */
 };
@@ -668,6 +669,27 @@ static void recall(PlHealthd *h, PlPatient *p) {
         p->kept.recalled = p->course.proof;
 }
 
+/* Here the clock is read, and not the loop's: an answer, and the look that is asked for because of
+ * it, may come in the same iteration, and the look is the later one all the same. */
+static PlNow right_now(void) {
+        return (PlNow){ pl_clock_usec(CLOCK_MONOTONIC), pl_clock_usec(CLOCK_REALTIME) };
+}
+
+/* A new id is no new budget. */
+static void inherit(PlHealthd *h, PlPatient *p) {
+        uint64_t times[PL_RESTART_TIMES_MAX];
+        PlNow now = right_now();
+        size_t n;
+
+        if (p->kept.remembered || !h->handlers->inherit || !is_concerned(p))
+                return;
+        n = h->handlers->inherit(h->userdata, p->id, times, PL_ARRAY_SIZE(times));
+        for (size_t i = 0; i < n; i++)
+                if (times[i] <= h->forgiven_usec)
+                        n = i; /* the last one comes first */
+        pl_restart_inherit(&p->course.restart, times, n, now.realtime_usec, now.monotonic_usec);
+}
+
 /* Its place may not be known at the first inspection: other containers and networks come later. */
 static void recall_proof(PlPatient *p) {
         if (p->kept.recalled.ran_usec == 0)
@@ -753,13 +775,6 @@ static int set_probe(PlHealthd *h, PlPatient *p, const PlContainer *c, const PlC
 
 /* --- one restart for one death: facts for lib/health/restart, and what follows from its verbs.
  * What has changed is on disk before the engine hears of it --- */
-
-/* Here the clock is read, and not the loop's: an answer, and the look that is asked for because of
- * it, may come in the same iteration, and the look is the later one all the same. */
-
-static PlNow right_now(void) {
-        return (PlNow){ pl_clock_usec(CLOCK_MONOTONIC), pl_clock_usec(CLOCK_REALTIME) };
-}
 
 static uint32_t draw(void) {
         uint32_t random = 0;
@@ -1347,6 +1362,8 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
         PlPolicy *old = h->policy;
         PlPatient *p;
 
+        if (old)
+                h->forgiven_usec = pl_clock_usec(CLOCK_REALTIME);
         h->policy = pl_policy_ref(policy);
         PL_MAP_FOREACH(p, h->patients) {
                 PlCourse before = p->course;
@@ -1425,6 +1442,8 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
                 recall(h, p);
         else if (first)
                 pl_course_recall(&p->course, pl_clock_usec(CLOCK_MONOTONIC));
+        if (first)
+                inherit(h, p);
         /* … which is none of its looks: see there */
         if (!known || !first)
                 before = p->course; /* otherwise nothing of what was heard is on disk yet */

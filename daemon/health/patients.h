@@ -89,6 +89,9 @@ typedef struct PlHealthdHandlers {
          * false: nothing is kept, outputs are untouched; and 0, negative errno: it is not kept. */
         bool (*recall)(void *userdata, const char *id, uint64_t now_usec, PlCourse *ret);
         int (*remember)(void *userdata, const char *id, const PlCourse *course);
+        /* Of a container of which nothing is kept: when the one whose place it takes was restarted,
+         * CLOCK_REALTIME, at most @max of them. NULL: not to be had. Return: how many. */
+        size_t (*inherit)(void *userdata, const char *id, uint64_t *ret, size_t max);
         /* After pl_healthd_stop(): no restart is in the middle any more. Called from the loop, and
          * once unless that is called again; NULL: nobody waits. */
         void (*stopped)(void *userdata);

@@ -777,6 +777,23 @@ const char *pl_keeper_pinch(const PlKeeper *k, const PlSubject *s, PlPinchKind w
                                                                            : NULL;
 }
 
+size_t pl_keeper_restarts(PlKeeper *k, const PlSubject *s, uint64_t *ret, size_t max) {
+        Entry *e = entry_of(k, s);
+        const PlMemory *m;
+        unsigned number;
+        size_t n = 0;
+
+        if (!e || !s->facts)
+                return 0;
+        ensure_read(k, e, s);
+        m = memory_of(k, e);
+        number = pl_identity_number(s->facts);
+        for (size_t i = m ? m->restarts.n_times : 0; i > 0 && n < max; i--)
+                if (m->restarts.times[i - 1].number == number)
+                        ret[n++] = m->restarts.times[i - 1].usec;
+        return n;
+}
+
 static const char *field_of(const PlEntry *entry, const char *name) {
         for (const PlLogField *f = entry->fields; f && f->name; f++)
                 if (pl_streq(f->name, name))
@@ -806,6 +823,7 @@ void pl_keeper_entry(PlKeeper *k, const PlEntry *entry) {
                         entry->container_id ? pl_map_get(k->registry->subjects, entry->container_id)
                                             : NULL;
         bool health, restart, surrender;
+        PlMemoryRestart r = { .usec = now() };
         PlChanges *changes;
         Entry *e;
 
@@ -823,8 +841,9 @@ void pl_keeper_entry(PlKeeper *k, const PlEntry *entry) {
         changes = e ? happened(k, e, s) : NULL;
         if (!changes)
                 return;
+        r.number = s->facts ? pl_identity_number(s->facts) : 0;
         if (health    ? add_health(changes, s, entry)
-            : restart ? add(changes, PL_HAPPENED(RESTART, usec = now()))
+            : restart ? add(changes, PL_HAPPENED(RESTART, restart = &r))
                       : add(changes, PL_HAPPENED(SURRENDER, usec = now())))
                 waits(k, e);
 }

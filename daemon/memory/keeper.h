@@ -60,6 +60,10 @@ void pl_keeper_remember_kills(PlKeeper *k, const PlSubject *s, const PlOomHistor
 /** pl_keeper_n_kills() - of its service, ever. */
 uint64_t pl_keeper_n_kills(const PlKeeper *k, const PlSubject *s);
 
+/** pl_keeper_restarts() - when plimsolld restarted the container that it took the place of, and it
+ * itself, the last one first: CLOCK_REALTIME, at most @max of them. Return: how many. */
+size_t pl_keeper_restarts(PlKeeper *k, const PlSubject *s, uint64_t *ret, size_t max);
+
 /** pl_keeper_pinch() - a limit that holds a container back now, and what would be enough. Return:
  * borrowed until the loop goes on; NULL: it does not. */
 const char *pl_keeper_pinch(const PlKeeper *k, const PlSubject *s, PlPinchKind which);

@@ -135,3 +135,11 @@ bool pl_identity_of(const char *section, const PlContainer *c, PlIdentity *ret) 
                                o.name);
         return true;
 }
+
+unsigned pl_identity_number(const PlContainer *c) {
+        const char *text = label_of(c, COMPOSE_NUMBER);
+        char *end = NULL;
+        unsigned long n = text && *text >= '1' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+
+        return end && !*end && n <= UINT16_MAX ? (unsigned)n : 0;
+}

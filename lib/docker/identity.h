@@ -37,3 +37,7 @@ typedef struct PlIdentity {
  * Return: false when it has no name yet. Then @ret is not written.
  */
 bool pl_identity_of(const char *section, const PlContainer *c, PlIdentity *ret);
+
+/** pl_identity_number() - which of its service's containers it is, as docker compose counts them: a
+ * recreated one has the number of the one before. Return: 0: not told. */
+unsigned pl_identity_number(const PlContainer *c);

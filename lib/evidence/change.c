@@ -150,6 +150,7 @@ int pl_changes_add(PlChanges *c, const PlHappening *h) {
         case PL_HAPPENED_PINCH:
                 return add_copy(c, h->kind, h->pinch, sizeof(*h->pinch));
         case PL_HAPPENED_RESTART:
+                return add_copy(c, h->kind, h->restart, sizeof(*h->restart));
         case PL_HAPPENED_SURRENDER:
         case PL_HAPPENED_ENGINE_LOST:
                 return add_copy(c, h->kind, &h->usec, sizeof(h->usec));
@@ -177,6 +178,8 @@ static bool apply(const PlChange *c, PlMemory *m) {
                 h.pinch = what;
                 break;
         case PL_HAPPENED_RESTART:
+                h.restart = what;
+                break;
         case PL_HAPPENED_SURRENDER:
         case PL_HAPPENED_ENGINE_LOST:
                 h.usec = *(const uint64_t *)what;

@@ -103,10 +103,11 @@ static void add_health(PlMemory *m, const PlMemoryHealth *health) {
         *h = *health;
 }
 
-static void add_restart(PlMemory *m, uint64_t realtime_usec) {
-        uint64_t *t = push(m->restarts.times, sizeof(*t), PL_MEMORY_TIMES, &m->restarts.n_times);
+static void add_restart(PlMemory *m, const PlMemoryRestart *restart) {
+        PlMemoryRestart *t =
+                        push(m->restarts.times, sizeof(*t), PL_MEMORY_TIMES, &m->restarts.n_times);
 
-        *t = realtime_usec;
+        *t = *restart;
         m->restarts.total++;
 }
 
@@ -169,7 +170,7 @@ bool pl_memory_add(PlMemory *m, const PlHappening *h) {
                 add_pinch(m, h->pinch);
                 return true;
         case PL_HAPPENED_RESTART:
-                add_restart(m, h->usec);
+                add_restart(m, h->restart);
                 return true;
         case PL_HAPPENED_SURRENDER:
                 m->restarts.gave_up++;
@@ -484,13 +485,17 @@ static json_t *kinds_to_json(const PlMemory *m) {
 }
 
 static json_t *restarts_to_json(const PlMemoryRestarts *r) {
-        json_t *o = json_object(), *times = json_array();
-        bool good = put_fields(o, restart_fields, r) && times;
+        json_t *o = json_object(), *times = json_array(), *numbers = json_array();
+        bool good = put_fields(o, restart_fields, r) && times && numbers;
 
         for (size_t i = 0; good && i < r->n_times; i++)
-                good = json_array_append_new(times, json_integer((json_int_t)r->times[i])) == 0;
-        good = good && json_object_set(o, "times", times) == 0;
+                good = json_array_append_new(times, json_integer((json_int_t)r->times[i].usec)) ==
+                                       0 &&
+                       json_array_append_new(numbers, json_integer(r->times[i].number)) == 0;
+        good = good && json_object_set(o, "times", times) == 0 &&
+               json_object_set(o, "numbers", numbers) == 0;
         json_decref(times);
+        json_decref(numbers);
         if (good)
                 return o;
         json_decref(o);
@@ -551,6 +556,13 @@ static int oom_from_json(const json_t *o, PlOomHistory *ret) {
         return text ? pl_oom_history_parse(text, strlen(text), ret) : -ENOMEM;
 }
 
+/* What an older version has written has none. */
+static unsigned number_of(const json_t *v) {
+        json_int_t n = json_integer_value(v);
+
+        return n > 0 && n <= UINT16_MAX ? (unsigned)n : 0;
+}
+
 static int rest_from_json(const json_t *o, PlMemory *m) {
         const json_t *restarts = json_object_get(o, "restarts"), *v;
         size_t i;
@@ -565,7 +577,11 @@ static int rest_from_json(const json_t *o, PlMemory *m) {
         json_array_foreach(json_object_get(restarts, "times"), i, v) {
                 if (i >= PL_MEMORY_TIMES || json_integer_value(v) <= 0)
                         return -EBADMSG;
-                m->restarts.times[m->restarts.n_times++] = (uint64_t)json_integer_value(v);
+                m->restarts.times[m->restarts.n_times++] = (PlMemoryRestart){
+                        .usec = (uint64_t)json_integer_value(v),
+                        .number = number_of(
+                                        json_array_get(json_object_get(restarts, "numbers"), i)),
+                };
         }
         if (r >= 0)
                 r = load_from_json(json_object_get(o, "memory"), &m->memory);

@@ -18,7 +18,7 @@
 
 #define PL_MEMORY_ENDS    20
 #define PL_MEMORY_LOOPS   8
-#define PL_MEMORY_TIMES   16
+#define PL_MEMORY_TIMES   64
 #define PL_MEMORY_HEALTH  24
 #define PL_MEMORY_LIMITS  8
 #define PL_MEMORY_PINCHES 8
@@ -36,9 +36,14 @@ typedef struct PlMemoryLoop {
         uint64_t first_usec, last_usec, ends;
 } PlMemoryLoop;
 
+typedef struct PlMemoryRestart {
+        uint64_t usec;
+        unsigned number; /* of the container in its service, see pl_identity_number() */
+} PlMemoryRestart;
+
 typedef struct PlMemoryRestarts {
         uint64_t total, gave_up, gave_up_usec; /* plimsolld's own */
-        uint64_t times[PL_MEMORY_TIMES];
+        PlMemoryRestart times[PL_MEMORY_TIMES];
         size_t n_times;
 } PlMemoryRestarts;
 
@@ -127,11 +132,12 @@ typedef struct PlHappening {
                 const PlMemoryHealth *health;
                 const PlMemoryLimits *limits;
                 const PlMemoryPinch *pinch;
-                uint64_t usec; /* of the last three */
+                const PlMemoryRestart *restart;
+                uint64_t usec; /* of the last two */
         };
 } PlHappening;
 
-/* PL_HAPPENED(RESTART, usec = now()) */
+/* PL_HAPPENED(SURRENDER, usec = now()) */
 #define PL_HAPPENED(what, value) (&(const PlHappening){ PL_HAPPENED_##what, { .value } })
 
 /** pl_memory_add() - Return: false: it is known, or in force as before, or says nothing of what is

@@ -77,7 +77,7 @@ static void add_past(json_t *list, const PlMemory *m, uint64_t now) {
                     loop->ends);
         if (r->n_times > 0)
                 add(list, "restarted %" PRIu64 " time%s by plimsolld, last %s ago", r->total,
-                    pl_plural(r->total), ago(r->times[r->n_times - 1], now, a));
+                    pl_plural(r->total), ago(r->times[r->n_times - 1].usec, now, a));
         if (r->gave_up > 0)
                 add(list, "given up %" PRIu64 " time%s, last %s ago", r->gave_up,
                     pl_plural(r->gave_up), ago(r->gave_up_usec, now, b));

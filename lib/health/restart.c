@@ -58,6 +58,17 @@ static void book(PlRestart *r, uint64_t now_usec, uint32_t random) {
         r->not_before_usec = now_usec + backoff(r->streak, random);
 }
 
+void pl_restart_inherit(PlRestart *r, const uint64_t *times_usec, size_t n, uint64_t realtime_usec,
+                        uint64_t now_usec) {
+        for (size_t i = 0; i < PL_MIN(n, (size_t)PL_RESTART_TIMES_MAX); i++) {
+                /* in a clock that was set back since, it is to come */
+                uint64_t age = realtime_usec > times_usec[i] ? realtime_usec - times_usec[i] : 0;
+
+                if (age < now_usec) /* otherwise it was before this boot */
+                        r->times_usec[r->n_times++] = now_usec - age;
+        }
+}
+
 bool pl_restart_was_for(const PlRestart *r, uint64_t started_usec) {
         return r->booked && r->ran_usec == started_usec;
 }

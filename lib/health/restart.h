@@ -190,6 +190,14 @@ void pl_restart_recall(PlRestart *r, uint64_t now_usec);
  * backoff begin anew. What is under way goes on. */
 void pl_restart_forgive(PlRestart *r);
 
+/**
+ * pl_restart_inherit() - it takes the place of a container that was restarted at these times, and
+ * what that has used up of the budget is used up; called before anything else
+ * @times_usec: CLOCK_REALTIME, in any order
+ */
+void pl_restart_inherit(PlRestart *r, const uint64_t *times_usec, size_t n, uint64_t realtime_usec,
+                        uint64_t now_usec);
+
 /** pl_restart_was_for() - has a restart that counts been tried for the run that began then
  * (CLOCK_REALTIME)? */
 bool pl_restart_was_for(const PlRestart *r, uint64_t started_usec);

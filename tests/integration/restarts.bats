@@ -124,6 +124,24 @@ END
     unsaid 'unhealthy|restarting it'
 }
 
+@test "a container that is made anew has what is left of its service's budget" {
+    policy_is <<'END'
+[Service dies]
+Match=name:dies
+Probe=none
+OnUnhealthy=restart
+OnExit=restart
+RestartBudget=1/10min
+END
+    daemon_begin
+    docker run -d --name dies "$BB" sh -c 'exit 3' >/dev/null
+    wait_until 20 said 'dies: restarting it, 1 of at most 1 in 10min'
+    docker rm -f dies >/dev/null
+    docker run -d --name dies "$BB" sh -c 'exit 3' >/dev/null
+    wait_until 20 said 'dies: not restarted any more: 1 restart in 10min'
+    [ "$(grep -c 'restarting it' "$LOG")" = 1 ]
+}
+
 findings() { curl -sf --max-time 5 --unix-socket "$T/control.sock" http://plimsolld/v1/findings | jq -r ".[].message"; }
 answers_at() { inside timeout 2 bash -c "exec 3<>/dev/tcp/$1/$2 && echo PING >&3 && read -r -t 2 x <&3 && [[ \$x == +PONG* ]]" 2>/dev/null; }
 

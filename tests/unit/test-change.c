@@ -100,8 +100,12 @@ static bool pinch(void) {
 
 static bool restarts(void) {
         for (uint64_t i = 0; i < 20; i++) {
-                ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(RESTART, usec = T + i)), 0);
-                (void)pl_memory_add(&now, PL_HAPPENED(RESTART, usec = T + i));
+                ck_assert_int_eq(pl_changes_add(&changes,
+                                                PL_HAPPENED(RESTART,
+                                                            restart = &(PlMemoryRestart){ T + i })),
+                                 0);
+                (void)pl_memory_add(&now,
+                                    PL_HAPPENED(RESTART, restart = &(PlMemoryRestart){ T + i }));
         }
         ck_assert_int_eq(pl_changes_add(&changes, PL_HAPPENED(SURRENDER, usec = T)), 0);
         now.restarts.gave_up = 1;

@@ -69,8 +69,22 @@ static void on_start_unit(void *userdata, const char *id, const char *unit, cons
         ck_abort();
 }
 
+static unsigned n_inherited; /* restarts of the container before it, a second apart … */
+static uint64_t ago_usec;    /* … the last one so long ago */
+static unsigned n_gave_up;
+
+static size_t on_inherit(void *userdata, const char *id, uint64_t *ret, size_t max) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_REALTIME, &t);
+        for (unsigned i = 0; i < n_inherited; i++)
+                ret[i] = ((uint64_t)t.tv_sec - i) * SEC - ago_usec;
+        return n_inherited;
+}
+
 static void on_gave_up(void *userdata, const char *id, const char *reason, const PlBudget *budget) {
-        ck_abort();
+        ck_assert_uint_gt(n_inherited, 0);
+        n_gave_up++;
 }
 
 static void on_doubted(void *userdata, const char *id) {}
@@ -137,6 +151,7 @@ static const PlHealthdHandlers handlers = {
         .gave_up = on_gave_up,
         .doubted = on_doubted,
         .still = on_still,
+        .inherit = on_inherit,
         .recall = on_recall,
         .remember = on_remember,
         .touched = on_touched,
@@ -225,6 +240,8 @@ static void answered(unsigned i, int error) {
 
 static void setup(void) {
         news[0] = '\0';
+        n_inherited = n_gave_up = 0;
+        ago_usec = 0;
         n_again = 0;
         still = NULL;
         remembering = 0;
@@ -556,6 +573,42 @@ START_TEST(not_again_by_the_next_plimsolld) {
 }
 END_TEST
 
+static const struct {
+        const char *name;
+        unsigned n;
+        uint64_t ago_usec;
+        bool kept, reload; /* its own are kept; the policy is loaded again before it comes */
+        unsigned restarts, asked, gave_up;
+} inherited[] = {
+        { "a new service", 0, 0, false, false, 0, 1, 0 },
+        { "some of it", 4, 30 * SEC, false, false, 4, 1, 0 },
+        { "all of it", 5, 30 * SEC, false, false, 5, 0, 1 },
+        { "all of it, long ago", 5, 11 * 60 * SEC, false, false, 0, 1, 0 },
+        { "all of it, to come in a clock that was set back", 5, (uint64_t)-60 * SEC, false, false,
+          5, 0, 1 },
+        { "all of it, and the policy is another one since", 5, 30 * SEC, false, true, 0, 1, 0 },
+        { "it is known itself, and had none", 5, 30 * SEC, true, false, 0, 1, 0 },
+};
+
+/* A new container of a service has what is left of its budget. */
+START_TEST(a_new_id_is_no_new_budget) {
+        n_inherited = inherited[_i].n;
+        ago_usec = inherited[_i].ago_usec;
+        keeps = kept_any = inherited[_i].kept;
+        kept = (PlCourse){ 0 };
+        if (inherited[_i].reload)
+                load(RESTART);
+        fails(0);
+        keeps = kept_any = false;
+        ck_assert_msg(restarts(0) == inherited[_i].restarts, "%s: %u", inherited[_i].name,
+                      restarts(0));
+        ck_assert_msg(n_asked[0] == inherited[_i].asked, "%s: asked %u", inherited[_i].name,
+                      n_asked[0]);
+        ck_assert_msg(n_gave_up == inherited[_i].gave_up, "%s: gave up %u", inherited[_i].name,
+                      n_gave_up);
+}
+END_TEST
+
 static void works(unsigned i, int exit_code) {
         happens(i, PL_EVENT_START, 0);
         containers[i].started_usec = realtime();
@@ -803,6 +856,7 @@ int main(void) {
         tcase_add_test(t, acted_upon_in_the_middle);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
+        tcase_add_loop_test(t, a_new_id_is_no_new_budget, 0, PL_ARRAY_SIZE(inherited));
         tcase_add_loop_test(t, proof_outlives_plimsolld, 0, 2);
         tcase_add_test(t, nothing_is_stopped_that_is_not_written_down);
         tcase_add_loop_test(t, stands_still, 0, 2);

@@ -287,11 +287,29 @@ START_TEST(sections_of_one_origin) {
 }
 END_TEST
 
+static const struct {
+        const char *label;
+        unsigned number;
+} numbers[] = {
+        { "1", 1 },  { "12", 12 }, { NULL, 0 }, { "", 0 },      { "0", 0 },
+        { "-1", 0 }, { "1x", 0 },  { " 1", 0 }, { "70000", 0 }, { "99999999999999999999999", 0 },
+};
+
+START_TEST(number) {
+        PlPair label = { (char *)"com.docker.compose.container-number",
+                         (char *)(numbers[_i].label ?: "") };
+        PlContainer c = { .labels = &label, .n_labels = numbers[_i].label ? 1 : 0 };
+
+        ck_assert_uint_eq(pl_identity_number(&c), numbers[_i].number);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("identity");
 
         tcase_add_loop_test(t, identity, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(t, keys_are_stable, 0, PL_ARRAY_SIZE(stable));
         tcase_add_test(t, sections_of_one_origin);
+        tcase_add_loop_test(t, number, 0, PL_ARRAY_SIZE(numbers));
         return run_case(t);
 }

@@ -132,10 +132,12 @@ static PlSubject *subject_new(char letter, const char *name, const PlService *se
         s->facts->name = (char *)name;
         s->facts->phase = PL_PHASE_RUNNING;
         s->facts->pid = 1;
-        s->facts->labels = calloc(2, sizeof(PlPair));
-        s->facts->labels[0] = (PlPair){ (char *)"com.docker.compose.project", (char *)"shop" };
-        s->facts->labels[1] = (PlPair){ (char *)"com.docker.compose.service", (char *)"web" };
-        s->facts->n_labels = 2;
+        s->facts->labels = calloc(3, sizeof(PlPair));
+        s->facts->labels[0] = (PlPair){ (char *)"com.docker.compose.container-number",
+                                        (char *)strrchr(name, '-') + 1 };
+        s->facts->labels[1] = (PlPair){ (char *)"com.docker.compose.project", (char *)"shop" };
+        s->facts->labels[2] = (PlPair){ (char *)"com.docker.compose.service", (char *)"web" };
+        s->facts->n_labels = 3;
         ck_assert_int_eq(pl_map_put(registry.subjects, s->id, s), 0);
         pl_keeper_seen(keeper, s);
         return s;
@@ -470,6 +472,40 @@ START_TEST(entries) {
 }
 END_TEST
 
+static void restart_one(const PlSubject *s) {
+        const PlLogField fields[] = { { "PLIMSOLL_RESTARTS", "1" }, {} };
+        const PlEntry e = { .priority = LOG_WARNING,
+                            .container_id = s->id,
+                            .message_id = PL_MESSAGE_RESTARTED,
+                            .fields = fields };
+
+        pl_keeper_entry(keeper, &e);
+}
+
+/* They are of the place in the service that the container has, whatever its id is. */
+START_TEST(restarts_of_a_place) {
+        PlSubject *a = subject_new('a', "shop-web-1", &sections[0]),
+                  *b = subject_new('b', "shop-web-2", &sections[0]);
+        uint64_t times[4];
+
+        restart_one(a);
+        restart_one(a);
+        restart_one(b);
+        ck_assert_uint_eq(pl_keeper_restarts(keeper, a, times, 4), 2);
+        ck_assert_uint_le(times[1], times[0]);
+        ck_assert_uint_eq(pl_keeper_restarts(keeper, a, times, 1), 1);
+        subject_remove(a);
+        a = subject_new('c', "shop-web-1", &sections[0]);
+        ck_assert_uint_eq(pl_keeper_restarts(keeper, a, times, 4), 2);
+        ck_assert_uint_eq(pl_keeper_restarts(keeper, b, times, 4), 1);
+        settle();
+        keeper = pl_keeper_free(keeper);
+        begin();
+        ck_assert_uint_eq(pl_keeper_restarts(keeper, a, times, 4), 2);
+        ck_assert_uint_eq(pl_keeper_restarts(keeper, b, times, 4), 1);
+}
+END_TEST
+
 /* --- floods --- */
 
 /* As one that begins now would find it, after a kill -9 of this one. Return: owned; NULL: nothing.
@@ -657,6 +693,7 @@ int main(void) {
         tcase_add_test(t, dropped_when_unseen);
         tcase_add_test(t, bounded);
         tcase_add_test(t, entries);
+        tcase_add_test(t, restarts_of_a_place);
         tcase_add_loop_test(t, flood, 0, PL_ARRAY_SIZE(floods));
         tcase_add_test(t, killed);
         tcase_add_loop_test(t, flood_of_many, 0, 2);

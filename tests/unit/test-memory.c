@@ -290,7 +290,7 @@ static void fill(PlMemory *m, char c) {
                 memset(h.reason, c, sizeof(h.reason) - 1);
                 memset(h.container, c, sizeof(h.container) - 1);
                 (void)pl_memory_add(m, PL_HAPPENED(HEALTH, health = &h));
-                (void)pl_memory_add(m, PL_HAPPENED(RESTART, usec = S(i)));
+                (void)pl_memory_add(m, PL_HAPPENED(RESTART, restart = &(PlMemoryRestart){ S(i) }));
                 add_kill(m, (double)i, GIB(4), GIB(4));
                 pl_memory_add_load(&m->memory, UINT64_C(1) << (i % 50), PL_UNLIMITED, S(i));
                 pl_memory_add_load(&m->cpu, i * i * i, UINT64_C(1) << 40, S(i));
@@ -326,7 +326,7 @@ START_TEST(round_trip) {
         (void)pl_memory_add(m, PL_HAPPENED(LIMITS, limits = &l));
         (void)pl_memory_add(m, PINCHED("TasksMax", "fork", 80, S(5)));
         pl_memory_add_load(&m->memory, MIB(100), MIB(200), S(7));
-        (void)pl_memory_add(m, PL_HAPPENED(RESTART, usec = S(8)));
+        (void)pl_memory_add(m, PL_HAPPENED(RESTART, restart = (&(PlMemoryRestart){ S(8), 2 })));
         ck_assert_int_eq(pl_memory_format(m, &text), 0);
         ck_assert_int_eq(pl_memory_parse(text, strlen(text), back), 0);
         ck_assert_int_eq(pl_memory_format(back, &again), 0);
@@ -336,6 +336,7 @@ START_TEST(round_trip) {
         ck_assert(back->ends[0].why.certain && !back->ends[1].why.certain);
         ck_assert(back->memory.peak == MIB(200) && back->memory.peak_usec == S(7));
         ck_assert_uint_eq(back->memory.spread.n, 1);
+        ck_assert(back->restarts.times[0].usec == S(8) && back->restarts.times[0].number == 2);
 }
 END_TEST
 

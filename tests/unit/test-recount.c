@@ -65,7 +65,7 @@ START_TEST(sentences) {
 
         add_end(m, 1800, PL_WHY_MEMORY_LIMIT, true);
         add_end(m, 3600, PL_WHY_STOPPED, false);
-        (void)pl_memory_add(m, PL_HAPPENED(RESTART, usec = S(0)));
+        (void)pl_memory_add(m, PL_HAPPENED(RESTART, restart = &(PlMemoryRestart){ S(0) }));
         m->restarts.gave_up = 1;
         m->restarts.gave_up_usec = S(3600);
         pl_memory_add_load(&m->memory, MIB(10), MIB(64), S(3600));
