@@ -17,29 +17,36 @@
 /* Enough for every cgroup file, so that those take one read(2). */
 #define READ_FIRST 4096
 
-static int wait_for_more(int fd) {
+/* Return: 0, -ETIMEDOUT, -errno. */
+static int wait_for_more(int fd, int timeout_msec) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
+        int n = poll(&p, 1, timeout_msec);
 
-        return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+        return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
-static int read_to_end(int fd, bool patient, size_t max_bytes, char **ret, size_t *ret_size) {
+/* @patience_msec: how long nothing may come; -1: for ever; 0: what is not there is not awaited. */
+static int read_to_end(int fd, int patience_msec, size_t max_bytes, char **ret, size_t *ret_size) {
         _cleanup_free_ char *data = NULL;
         size_t used = 0, room = READ_FIRST;
 
         for (;;) {
                 char *grown = realloc(data, room + 1);
                 ssize_t n;
+                int r;
 
                 if (!grown)
                         return -ENOMEM;
                 data = grown;
-                n = read(fd, data + used, room - used);
-                if (n < 0 &&
-                    (errno == EINTR || (patient && errno == EAGAIN && wait_for_more(fd) == 0)))
+                r = patience_msec > 0 ? wait_for_more(fd, patience_msec) : 0;
+                n = r < 0 ? -1 : read(fd, data + used, room - used);
+                r = n >= 0 ? 0 : r < 0 ? r : -errno;
+                if (r == -EAGAIN && patience_msec != 0)
+                        r = wait_for_more(fd, patience_msec) ?: -EINTR;
+                if (r == -EINTR)
                         continue;
-                if (n < 0)
-                        return -errno;
+                if (r < 0)
+                        return r;
                 if (n == 0)
                         break;
                 used += (size_t)n;
@@ -59,11 +66,11 @@ int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_
         _cleanup_close_ int fd = -EBADF;
 
         fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        return fd < 0 ? -errno : read_to_end(fd, false, max_bytes, ret, ret_size);
+        return fd < 0 ? -errno : read_to_end(fd, 0, max_bytes, ret, ret_size);
 }
 
-int pl_fs_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_size) {
-        return read_to_end(fd, true, max_bytes, ret, ret_size);
+int pl_fs_read_stream(int fd, int patience_msec, size_t max_bytes, char **ret, size_t *ret_size) {
+        return read_to_end(fd, patience_msec, max_bytes, ret, ret_size);
 }
 
 int pl_fs_write_all(int fd, const void *data, size_t size, size_t *ret_written) {

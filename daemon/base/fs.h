@@ -22,9 +22,10 @@
 int pl_fs_read(int dir_fd, const char *path, size_t max_bytes, char **ret, size_t *ret_size);
 
 /** pl_fs_read_stream() - what is left of a pipe, a terminal, a socket or a file, to its end
- * @fd: read from, also where it is non-blocking: it waits as long as it takes, so never on a loop
- * Return: as pl_fs_read(). */
-int pl_fs_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_size);
+ * @fd: read from, also where it is non-blocking: it waits, so never on a loop
+ * @patience_msec: how long nothing may come, until -ETIMEDOUT; -1: as long as it takes
+ * Return: as pl_fs_read(), or -ETIMEDOUT. */
+int pl_fs_read_stream(int fd, int patience_msec, size_t max_bytes, char **ret, size_t *ret_size);
 
 /**
  * pl_fs_replace() - write a file atomically

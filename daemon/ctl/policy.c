@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/fs.h"
@@ -45,19 +47,42 @@ static json_t *diags_to_json(const PlDiagList *diag) {
         return list;
 }
 
-/* What a person names as FILE: a file, a pipe, or "-" for standard input. Waits for whoever writes
- * into a pipe. Return: 0, -EFBIG, -errno; *ret_name, what to call it, is set in any case. */
+/* A socket has no end of its own while somebody keeps it open and says nothing, as an engine does
+ * until it is asked something. */
+#define SOCKET_SILENCE_MSEC 30000
+
+/* Return: a descriptor, -errno. */
+static int connect_to(const char *path) {
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (strlen(path) >= sizeof(a.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(a.sun_path, path, strlen(path));
+        return connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : TAKE_FD(fd);
+}
+
+/* What a person names as FILE: a file, a pipe, a socket that somebody writes into for whoever
+ * connects, or "-" for standard input. Waits for whoever writes. Return: 0, -EFBIG, -ETIMEDOUT: a
+ * socket says nothing, -errno; *ret_name, what to call it, is set in any case. */
 static int read_text(const char *file, size_t max_bytes, const char **ret_name, char **ret,
                      size_t *ret_size) {
         _cleanup_close_ int fd = -EBADF;
 
         if (pl_streq(file, "-")) {
                 *ret_name = "standard input";
-                return pl_fs_read_stream(STDIN_FILENO, max_bytes, ret, ret_size);
+                return pl_fs_read_stream(STDIN_FILENO, -1, max_bytes, ret, ret_size);
         }
         *ret_name = file;
         fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        return fd < 0 ? -errno : pl_fs_read_stream(fd, max_bytes, ret, ret_size);
+        if (fd >= 0)
+                return pl_fs_read_stream(fd, -1, max_bytes, ret, ret_size);
+        if (errno != ENXIO) /* as open(2) says of a socket */
+                return -errno;
+        fd = connect_to(file);
+        return fd < 0 ? fd : pl_fs_read_stream(fd, SOCKET_SILENCE_MSEC, max_bytes, ret, ret_size);
 }
 
 /* ---- check ---- */
@@ -90,7 +115,8 @@ static bool is_stream(const char *file) {
         struct stat st;
 
         return pl_streq(file, "-") ||
-               (stat(file, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)));
+               (stat(file, &st) == 0 &&
+                (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)));
 }
 
 static int load_stream(const char *file, const PlHost *host, PlDiagList *diag,
@@ -267,7 +293,7 @@ static int ask_compose(const PlCtl *ctl, char **ret, size_t *ret_size) {
                 _exit(127);
         }
         (void)close(TAKE_FD(to));
-        r = pl_fs_read_stream(from, PL_IMPORT_MAX, ret, ret_size);
+        r = pl_fs_read_stream(from, -1, PL_IMPORT_MAX, ret, ret_size);
         (void)close(TAKE_FD(from)); /* it ends, also when it has more to say */
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
@@ -318,7 +344,11 @@ int pl_ctl_cmd_import(PlCtl *ctl) {
                                 : import_files(ctl, &host, &name, &diag, &count, &text);
         if (r == -ECANCELED)
                 return PL_EXIT_BAD; /* said already */
-        if (r < 0 && diag.n_errors == 0)
+        if (r == -ETIMEDOUT && diag.n_errors == 0)
+                pl_diag_add(&diag, PL_SEVERITY_ERROR, name, 0,
+                            "nothing comes from this socket; an engine's is read by: plimsollctl "
+                            "import --engine");
+        else if (r < 0 && diag.n_errors == 0)
                 pl_diag_add(&diag, PL_SEVERITY_ERROR, name, 0, "cannot be read: %s", strerror(-r));
         status = print_result(ctl, r, text, &diag, name, &count);
         pl_diag_list_deinit(&diag);

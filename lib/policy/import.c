@@ -32,6 +32,11 @@ static bool is_whole(const json_t *v) {
         return json_is_real(v) && d >= -1 && d < 9e15 && d == (double)(int64_t)d;
 }
 
+/* No limit, wherever one is allowed at all. */
+static bool is_negative(const char *s) {
+        return s[0] == '-' && s[1] && !s[1 + strspn(s + 1, "0123456789")];
+}
+
 static int from_integer(json_int_t n, uint64_t *ret) {
         if (n <= 0)
                 return -ENOENT;
@@ -55,7 +60,7 @@ static int import_size(const json_t *v, uint64_t base, uint64_t *ret_bytes) {
                 return -ENOENT;
         if (!s)
                 return -EINVAL;
-        if (s[0] == '-')
+        if (is_negative(s))
                 return -ENOENT;
         for (; *s; s++) {
                 if (*s == ' ')
@@ -110,7 +115,7 @@ static int import_count(const json_t *v, uint64_t *ret) {
                 return from_integer(json_integer_value(v), ret);
         if (is_whole(v))
                 return from_integer((json_int_t)json_real_value(v), ret);
-        if (!v || json_is_null(v) || (s && s[0] == '-'))
+        if (!v || json_is_null(v) || (s && is_negative(s)))
                 return -ENOENT;
         if (!s)
                 return -EINVAL;
@@ -371,8 +376,10 @@ static void tell_lost(Import *im, const json_t *o, const char *prefix) {
                         warn(im, shown ?: "", "not a key that is known here");
                 } else if (key->fate == FATE_LOST) {
                         warn(im, path + strlen("services."), key->text);
-                } else if (key->fate == FATE_INSIDE) {
+                } else if (key->fate == FATE_INSIDE && json_is_object(v)) {
                         tell_lost(im, v, path);
+                } else if (key->fate == FATE_INSIDE) {
+                        warn(im, path + strlen("services."), "not an object");
                 }
         }
 }
@@ -486,11 +493,18 @@ static int import_quota(Import *im, const json_t *s, uint64_t *ret, uint64_t *re
 
 /* deploy.resources.limits.cpus, cpus, or the older way. */
 static int cpu_time_of(Import *im, const json_t *s, uint64_t *ret, uint64_t *ret_period) {
+        static const char *const older[] = { "cpu_quota", "cpu_period" };
+        uint64_t n;
         int r = import_cpus(get(get(s, "deploy", "resources", "limits"), "cpus", NULL, NULL), ret);
 
         if (r == -ENOENT)
                 r = import_cpus(json_object_get(s, "cpus"), ret);
-        return r == -ENOENT ? import_quota(im, s, ret, ret_period) : r;
+        if (r == -ENOENT)
+                return import_quota(im, s, ret, ret_period);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(older); i++)
+                if (import_count(json_object_get(s, older[i]), &n) != -ENOENT)
+                        warn(im, older[i], "it says nothing beside cpus");
+        return r;
 }
 
 static int import_cpu_time(Import *im, const json_t *s) {
@@ -522,6 +536,20 @@ static void print_number(Import *im, const char *key, uint64_t n) {
         print_limit(im, key, text);
 }
 
+/* What the engine makes of a weight depends on the hierarchy. */
+static int print_weight(Import *im, PlResource resource, const PlHostConfig *said) {
+        const PlContainer c = { .host = *said };
+        PlLimits limits = { 0 };
+        int r = pl_container_limits(&c, im->host ? im->host->hierarchy : PL_HIERARCHY_V2, &limits);
+        const PlResourceInfo *info = pl_resource_info(resource);
+        const PlValue *v = &limits.v[resource];
+
+        if (r == 0 && v->set)
+                print_number(im, info->name, PL_MIN(PL_MAX(v->number, info->min), info->max));
+        pl_limits_deinit(&limits);
+        return r;
+}
+
 static int import_cpu(Import *im, const json_t *s) {
         const json_t *set = json_object_get(s, "cpuset");
         const char *list = json_string_value(set);
@@ -532,12 +560,14 @@ static int import_cpu(Import *im, const json_t *s) {
         if (r < 0)
                 return r;
         r = import_count(json_object_get(s, "cpu_shares"), &n);
-        if (r == 0) {
-                n = (PL_MIN(n, UINT64_C(262144)) * 100 + 512) / 1024;
-                print_number(im, "CPUWeight", PL_MIN(PL_MAX(n, UINT64_C(1)), UINT64_C(10000)));
-        } else if (r != -ENOENT) {
+        if (r == 0) /* the kernel has from 2 to 262144 */
+                r = print_weight(im, PL_RESOURCE_CPU_WEIGHT,
+                                 &(PlHostConfig){ .cpu_shares = (int64_t)PL_MIN(PL_MAX(n, 2U),
+                                                                                262144U) });
+        else if (r != -ENOENT)
                 warn(im, "cpu_shares", "not a number");
-        }
+        if (r == -ENOMEM)
+                return r;
         if (!set || says_nothing(set))
                 return 0;
         r = list ? pl_parse_cpuset(list, &canonical) : -EINVAL;
@@ -599,7 +629,7 @@ static void import_devices(Import *im, const json_t *s, const char *member, cons
         }
 }
 
-static void import_rest(Import *im, const json_t *s) {
+static int import_rest(Import *im, const json_t *s) {
         uint64_t n;
         int r;
 
@@ -610,23 +640,30 @@ static void import_rest(Import *im, const json_t *s) {
                 print_number(im, "TasksMax", n);
         else if (r == -EINVAL || r == -ERANGE)
                 warn(im, "pids_limit", "not a number");
-        /* 500 is the middle there, 100 here; as systemd converts BlockIOWeight= */
         r = import_count(get(s, "blkio_config", "weight", NULL), &n);
-        if (r == 0)
-                print_number(im, "IOWeight", PL_MIN(PL_MAX(n / 5, UINT64_C(1)), UINT64_C(10000)));
+        if (r == 0 && n >= 10 && n <= 1000)
+                r = print_weight(im, PL_RESOURCE_IO_WEIGHT,
+                                 &(PlHostConfig){ .blkio_weight = (uint16_t)n });
         else if (r != -ENOENT)
-                warn(im, "blkio_config.weight", "not a number");
+                warn(im, "blkio_config.weight", "not a number from 10 to 1000");
+        if (r == -ENOMEM)
+                return r;
         import_devices(im, s, "device_read_bps", "IOReadBandwidthMax");
         import_devices(im, s, "device_write_bps", "IOWriteBandwidthMax");
+        return 0;
 }
 
 static void import_logging(Import *im, const json_t *s) {
         const char *driver = json_string_value(get(s, "logging", "driver", NULL));
         const json_t *options = get(s, "logging", "options", NULL);
+        const json_t *logging = json_object_get(s, "logging");
         uint64_t bytes, n;
         bool bounded;
         int r;
 
+        if ((!json_is_object(logging) && logging && !says_nothing(logging)) ||
+            (!json_is_object(options) && options && !says_nothing(options)))
+                warn(im, "logging", "not an object");
         if (driver && *driver && !pl_streq(driver, "json-file")) {
                 if (json_object_size(options) > 0)
                         warn(im, "logging.options", "that driver keeps its own logs");
@@ -723,12 +760,17 @@ static void import_healthcheck(Import *im, const json_t *s) {
                 return;
         import_probe_times(im, check);
         r = import_count(json_object_get(check, "retries"), &retries);
+        if (r == 0 && retries > 1000)
+                note(im, "healthcheck.retries", "a policy has up to 1000; that is taken");
         if (r == 0)
                 fprintf(im->out, "ProbeFailures=%" PRIu64 "\n", PL_MIN(retries, UINT64_C(1000)));
         else if (r != -ENOENT)
                 warn(im, "healthcheck.retries", "not a number");
-        if (take_duration(im, check, "start_period", &start))
-                print_span(im, "ProbeStartPeriod", PL_MIN(start, PL_USEC_PER_DAY));
+        if (!take_duration(im, check, "start_period", &start))
+                return;
+        if (start > PL_USEC_PER_DAY)
+                note(im, "healthcheck.start_period", "a policy has up to 1d; that is taken");
+        print_span(im, "ProbeStartPeriod", PL_MIN(start, PL_USEC_PER_DAY));
 }
 
 /* --- dependencies: an object of names, or in older files a list of them */
@@ -795,6 +837,9 @@ static void import_depends_on(Import *im, const Member *m) {
         if (depends && !says_nothing(depends) && !json_is_object(depends) &&
             !json_is_array(depends))
                 warn(im, "depends_on", "not a list of services");
+        for (size_t k = 0; k < json_array_size(depends); k++)
+                if (!json_is_string(json_array_get(depends, k)))
+                        warn(im, "depends_on", "not a name of a service");
         while ((name = next_depend(depends, &i, &iter))) {
                 const Member *other = pl_map_get(im->by_name, name);
 
@@ -893,24 +938,8 @@ static int list_members(Import *im, const json_t *services) {
         return 0;
 }
 
-/* Of an engine's container: what it is to be matched by, if not by compose, and weights, which
- * compose knows in the engine's terms alone. */
+/* Of an engine's container: what it is to be matched by, if not by compose. */
 #define MATCH "x-match"
-
-static const struct {
-        PlResource resource;
-        const char *member;
-} weights[] = { { PL_RESOURCE_CPU_WEIGHT, "x-cpu" }, { PL_RESOURCE_IO_WEIGHT, "x-io" } };
-
-static void import_weights(Import *im, const json_t *s) {
-        for (size_t i = 0; i < PL_ARRAY_SIZE(weights); i++) {
-                const json_t *v = json_object_get(s, weights[i].member);
-
-                if (v)
-                        print_number(im, pl_resource_info(weights[i].resource)->name,
-                                     (uint64_t)PL_MIN(json_integer_value(v), (json_int_t)10000));
-        }
-}
 
 static int import_service(Import *im, const Member *m) {
         const char *match = im->engine ? json_string_value(json_object_get(m->json, MATCH)) : NULL;
@@ -925,9 +954,9 @@ static int import_service(Import *im, const Member *m) {
         if (r < 0)
                 return r;
         import_memory(im, m->json);
-        import_rest(im, m->json);
-        if (im->engine)
-                import_weights(im, m->json);
+        r = import_rest(im, m->json);
+        if (r < 0)
+                return r;
         import_logging(im, m->json);
         import_healthcheck(im, m->json);
         import_depends_on(im, m);
@@ -1059,7 +1088,10 @@ static void complain_of_json(PlDiagList *diag, const char *file, const char *jso
                 memcpy(copy, json, size);
                 kind = pl_guess(copy, size, &line);
         }
-        if (kind == PL_GUESS_YAML || kind == PL_GUESS_COMPOSE)
+        if (copy && !copy[strspn(copy, " \t\r\n")])
+                pl_diag_add(diag, PL_SEVERITY_ERROR, file, 0,
+                            "nothing is in it; has docker compose config --format json failed?");
+        else if (kind == PL_GUESS_YAML || kind == PL_GUESS_COMPOSE)
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
                             "not JSON: this is YAML; plimsollctl import --compose reads it, or "
                             "give "
@@ -1169,6 +1201,7 @@ static void say_resources(json_t *to, const json_t *host) {
                 { "mem_reservation", "MemoryReservation" },
                 { "cpu_quota", "CpuQuota" },
                 { "cpu_period", "CpuPeriod" },
+                { "cpu_shares", "CpuShares" },
                 { "pids_limit", "PidsLimit" },
                 { "cpu_rt_period", "CpuRealtimePeriod" },
                 { "cpu_rt_runtime", "CpuRealtimeRuntime" },
@@ -1211,6 +1244,7 @@ static void say_devices(json_t *to, const json_t *host) {
 
         for (size_t i = 0; config && i < PL_ARRAY_SIZE(members); i++)
                 put_copy(config, members[i][0], host, members[i][1]);
+        put_number(config, "weight", host, "BlkioWeight");
         if (json_object_size(config) > 0)
                 put(to, "blkio_config", config);
         else
@@ -1250,33 +1284,24 @@ static void say_needs(json_t *to, const char *needs) {
                 put(to, "depends_on", list);
 }
 
-static int say_weights(json_t *to, const json_t *container, PlHierarchy hierarchy) {
+/* As the engine would take it. Return: 0, -EBADMSG: it is no container, -ENOMEM. */
+static int check_container(const json_t *container) {
         _cleanup_free_ char *text = json_dumps(container, JSON_COMPACT);
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
-        PlLimits limits = { 0 };
         int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
 
         if (text)
                 explicit_bzero(text, strlen(text)); /* its environment is in it */
-        if (r == 0)
-                r = pl_container_limits(c, hierarchy, &limits);
-        for (size_t i = 0; r == 0 && i < PL_ARRAY_SIZE(weights); i++) {
-                const PlValue *v = &limits.v[weights[i].resource];
-
-                if (v->set)
-                        put(to, weights[i].member, json_integer((json_int_t)v->number));
-        }
-        pl_limits_deinit(&limits);
         return r;
 }
 
 /* Return: 0 and a new reference; -EBADMSG: it is no container; -ENOMEM. */
-static int say_container(const json_t *container, PlHierarchy hierarchy, json_t **ret) {
+static int say_container(const json_t *container, json_t **ret) {
         const json_t *host = json_object_get(container, "HostConfig"),
                      *log = json_object_get(host, "LogConfig");
         _cleanup_json_ json_t *to = json_object();
         json_t *logging = json_object();
-        int r = to && logging ? say_weights(to, container, hierarchy) : -ENOMEM;
+        int r = to && logging ? check_container(container) : -ENOMEM;
 
         if (r < 0) {
                 json_decref(logging);
@@ -1322,7 +1347,7 @@ static Belonging belonging_of(const json_t *container) {
 static int gather_container(Import *im, json_t *projects, const json_t *container) {
         Belonging to = belonging_of(container);
         json_t *project, *services, *before, *service;
-        int r = to.name ? say_container(container, im->host->hierarchy, &service) : -EBADMSG;
+        int r = to.name ? say_container(container, &service) : -EBADMSG;
 
         if (r == -EBADMSG) {
                 im->service = "container";

@@ -281,6 +281,23 @@ os.execv(sys.argv[1], sys.argv[1:])' "$c" import - | cmp - "$T/imported"
     cmp <("$c" import "$T/fifo" | tail -n +2) <(tail -n +2 "$T/imported")
     cmp <("$c" import <(slowly "$json") | tail -n +2) <(tail -n +2 "$T/imported")
 
+    # and a socket that somebody writes into, slowly
+    python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+for text in sys.argv[2:]:
+    c = s.accept()[0]
+    c.sendall(text[:20].encode())
+    time.sleep(0.2)
+    c.sendall(text[20:].encode())
+    c.close()' "$T/sock" "$json" "$(<"$T/imported")" 3>&- &
+    wait_until 5 test -S "$T/sock"
+    cmp <("$c" import "$T/sock" | tail -n +2) <(tail -n +2 "$T/imported")
+    "$c" check "$T/sock"
+    run -1 "$c" import "$T/sock"
+    [[ $output == *"cannot be read: Connection refused"* ]]
+
     slowly "$(<"$T/imported")" | "$c" check -
     "$c" check <(slowly "$(<"$T/imported")")
     # docker compose is asked for all profiles

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "tmp.h"
@@ -155,14 +156,30 @@ START_TEST(waits_for_a_slow_writer) {
         pid_t pid;
         _cleanup_close_ int fd = slow_pipe(texts, &pid);
 
-        if (_i > 0)
+        if (_i == 1 || _i == 2)
                 ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-        ck_assert_int_eq(pl_fs_read_stream(fd, _i > 1 ? 12 : 13, &out, &size), _i > 1 ? -EFBIG : 0);
+        ck_assert_int_eq(
+                        pl_fs_read_stream(fd, _i == 3 ? 60000 : -1, _i == 2 ? 12 : 13, &out, &size),
+                        _i == 2 ? -EFBIG : 0);
         ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-        if (_i > 1)
+        if (_i == 2)
                 return;
         ck_assert_str_eq(out, "one two three");
         ck_assert_uint_eq(size, 13);
+}
+END_TEST
+
+/* Whoever has the other end neither writes nor closes it, as an engine that waits for a request. */
+START_TEST(gives_up_on_silence) {
+        char *out = NULL;
+        int fds[2];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        ck_assert_int_eq(pl_fs_write_all(fds[1], "half", 4, NULL), 0);
+        ck_assert_int_eq(pl_fs_read_stream(fds[0], 10, 100, &out, NULL), -ETIMEDOUT);
+        ck_assert_ptr_null(out);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
 }
 END_TEST
 
@@ -171,7 +188,8 @@ int main(void) {
 
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, round_trip, 0, PL_ARRAY_SIZE(rows));
-        tcase_add_loop_test(t, waits_for_a_slow_writer, 0, 3);
+        tcase_add_loop_test(t, waits_for_a_slow_writer, 0, 4);
+        tcase_add_test(t, gives_up_on_silence);
         tcase_add_test(t, replaces_with_mode);
         tcase_add_test(t, failure_keeps_the_old_one);
         tcase_add_test(t, failure_leaves_nothing);

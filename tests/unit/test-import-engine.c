@@ -52,9 +52,9 @@ static const struct {
         { "\"NanoCpus\":1500000000,\"PidsLimit\":64", "", "CPUQuota=150%\nTasksMax=64\n", NULL },
         { "\"CpuQuota\":50000,\"CpuPeriod\":200000", "",
           "CPUQuota=25%\nCPUQuotaPeriodSec=200000us\n", NULL },
-        { "\"CpuShares\":512,\"CpusetCpus\":\"0,1\"", "", "AllowedCPUs=0-1\nCPUWeight=50\n", NULL },
+        { "\"CpuShares\":512,\"CpusetCpus\":\"0,1\"", "", "CPUWeight=50\nAllowedCPUs=0-1\n", NULL },
         { "\"BlkioWeight\":500,\"BlkioDeviceReadBps\":[{\"Path\":\"/dev/sda\",\"Rate\":1000000}]",
-          "", "IOReadBandwidthMax=/dev/sda 1000000\nIOWeight=4500\n", NULL },
+          "", "IOWeight=4500\nIOReadBandwidthMax=/dev/sda 1000000\n", NULL },
         { "\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"10m\",\"max-file\":"
           "\"3\"}}",
           "", "LogMaxSize=10000000\nLogMaxFiles=2\n", NULL },

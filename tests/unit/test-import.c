@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "lib/base/json.h"
 #include "lib/docker/container.h"
 #include "lib/policy/document.h"
 #include "lib/policy/parser.h"
@@ -20,7 +21,8 @@ static int device_of(void *unused, const char *path, char ret[static PL_DEVICE_M
         return pl_streq(path, "/dev/null") ? -ENOTBLK : 0;
 }
 
-static const PlHost host = { GIB(64), 64, 4096, device_of };
+static const PlHost host = { GIB(64), 64, 4096, device_of, PL_HIERARCHY_V1 },
+                    host_v2 = { GIB(64), 64, 4096, device_of, PL_HIERARCHY_V2 };
 
 /* Imports, and parses what came out. Return: the policy; ret_text is what was printed. */
 static PlPolicy *import(const char *json, PlDiagList *diag, char **ret_text) {
@@ -37,6 +39,7 @@ static PlPolicy *import(const char *json, PlDiagList *diag, char **ret_text) {
         return p;
 }
 
+#define ID   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEAD "# From the compose configuration stack.json, by plimsollctl import.\n"
 #define A    HEAD "\n[Service a]\nMatch=compose-service:a\n"
 
@@ -104,9 +107,29 @@ static const struct {
         { "\"deploy\":{\"resources\":{\"reservations\":{\"cpus\":\"1\",\"memory\":\"2147483648\"}}"
           "}",
           "MemoryLow=2G\n", "reserves no CPU time" },
-        { "\"deploy\":7", "", NULL },
-        { "\"blkio_config\":{\"weight\":500}", "IOWeight=100\n", NULL },
+        { "\"deploy\":7", "", "deploy: not an object" },
+        { "\"blkio_config\":{\"weight\":500}", "IOWeight=4500\n", NULL },
         { "\"blkio_config\":{\"weight\":\"x\"}", "", "blkio_config.weight: not a number" },
+        { "\"blkio_config\":{\"weight\":5}", "", "blkio_config.weight: not a number from 10" },
+        { "\"blkio_config\":{\"weight\":66000}", "", "not a number from 10 to 1000" },
+        { "\"blkio_config\":[500]", "", "blkio_config: not an object" },
+        { "\"deploy\":{\"resources\":{\"limits\":\"2g\"}}", "",
+          "deploy.resources.limits: not an object" },
+        { "\"healthcheck\":\"curl\"", "", "healthcheck: not an object" },
+        { "\"logging\":\"json-file\"", "", "logging: not an object" },
+        { "\"logging\":{\"options\":\"max-size=10m\"}", "", "logging: not an object" },
+        { "\"mem_limit\":\"-much\"", "", "not a size" },
+        { "\"mem_limit\":\"-1\"", "", NULL },
+        { "\"pids_limit\":\"-many\"", "", "not a number" },
+        { "\"cpus\":1,\"cpu_quota\":50000", "CPUQuota=100%\n",
+          "cpu_quota: it says nothing beside cpus" },
+        { "\"cpus\":1,\"cpu_period\":50000", "CPUQuota=100%\n",
+          "cpu_period: it says nothing beside cpus" },
+        { "\"healthcheck\":{\"retries\":5000}", "ProbeFailures=1000\n",
+          "healthcheck.retries: a policy has up to 1000" },
+        { "\"healthcheck\":{\"start_period\":\"48h\"}", "ProbeStartPeriod=24h\n",
+          "healthcheck.start_period: a policy has up to 1d" },
+        { "\"depends_on\":[\"b\",7]", "After=b\n", "depends_on: not a name of a service" },
         { "\"blkio_config\":{\"device_write_bps\":[{\"Path\":\"/dev/sdb\",\"Rate\":\"12582912\"}]}",
           "IOWriteBandwidthMax=/dev/sdb 12582912\n", NULL },
         { "\"blkio_config\":{\"device_write_bps\":[{\"path\":\"/dev/"
@@ -172,7 +195,7 @@ static const struct {
           "healthcheck.interval: not a time span" },
         { "\"depends_on\":{\"b\":{\"condition\":\"service_healthy\"},\"zz\":{}}", "After=b\n",
           "there is no such service in the file" },
-        { "\"depends_on\":[\"b\",7,\"a\"]", "After=b\n", "cannot come after itself" },
+        { "\"depends_on\":[\"b\",\"a\"]", "After=b\n", "cannot come after itself" },
         { "\"logging\":{\"options\":{\"max-file\":\"3\"}}", "", "does nothing without max-size" },
         { "\"environment\":{\"POSTGRES_PASSWORD\":\"hunter2\"},\"command\":[\"x\"]", "", NULL },
 };
@@ -200,10 +223,54 @@ START_TEST(row) {
 }
 END_TEST
 
+/* What an engine makes of a weight on each hierarchy: what is imported from compose is what the
+ * container has. */
+static const struct {
+        const char *body;
+        const PlHost *host;
+        const char *lines;
+} weight_rows[] = {
+        { "\"cpu_shares\":512", &host, "CPUWeight=50\n" },
+        { "\"cpu_shares\":1024", &host_v2, "CPUWeight=39\n" },
+        { "\"cpu_shares\":1", &host, "CPUWeight=1\n" },
+        { "\"cpu_shares\":9223372036854775807", &host_v2, "CPUWeight=10000\n" },
+        { "\"blkio_config\":{\"weight\":500}", &host, "IOWeight=4500\n" },
+        { "\"blkio_config\":{\"weight\":500}", &host_v2, "IOWeight=4950\n" },
+        { "\"blkio_config\":{\"weight\":10}", &host_v2, "IOWeight=1\n" },
+};
+
+START_TEST(weights) {
+        _cleanup_free_ char *json = NULL, *engine = NULL, *text = NULL, *again = NULL;
+        _cleanup_json_ json_t *containers = NULL;
+        json_int_t shares = 0, blkio = 0;
+        PlDiagList diag = { 0 };
+
+        ck_assert_int_ge(asprintf(&json, "{\"services\":{\"a\":{%s}}}", weight_rows[_i].body), 0);
+        ck_assert_int_eq(pl_import_compose("x", json, strlen(json), weight_rows[_i].host, &diag,
+                                           NULL, &text),
+                         0);
+        ck_assert_str_eq(strstr(text, ":a\n") + 3, weight_rows[_i].lines);
+        /* and of the container that compose makes of it */
+        if (sscanf(weight_rows[_i].body, "\"cpu_shares\":%lld", &shares) != 1)
+                (void)sscanf(weight_rows[_i].body, "\"blkio_config\":{\"weight\":%lld", &blkio);
+        containers = json_pack("[{s:s,s:s,s:{},s:{s:I,s:I}}]", "Id", ID, "Name", "/a", "Config",
+                               "HostConfig", "CpuShares", shares, "BlkioWeight", blkio);
+        ck_assert_ptr_nonnull(containers);
+        ck_assert_int_eq(pl_import_engine("x", containers, weight_rows[_i].host, &diag, NULL,
+                                          &again),
+                         0);
+        ck_assert_str_eq(strstr(again, "\n[Service a]\nMatch=name:a\n") + 26,
+                         weight_rows[_i].lines);
+        ck_assert_uint_eq(diag.n, 0);
+}
+END_TEST
+
 static const struct {
         const char *json, *error;
 } refused[] = {
-        { "", "not JSON: " },
+        { "", "nothing is in it; has docker compose config --format json failed?" },
+        { " \n", "nothing is in it" },
+        { "x", "not JSON: " },
         { "services:\n  a:\n", "not JSON: this is YAML; plimsollctl import --compose reads it" },
         { "[Service a]\nMatch=name:a\n", "this is a policy already" },
         { "[Unit]\n", "this is a unit file" },
@@ -425,6 +492,7 @@ int main(void) {
         TCase *tc = tcase_create("import");
 
         tcase_add_loop_test(tc, row, 0, PL_ARRAY_SIZE(rows));
+        tcase_add_loop_test(tc, weights, 0, PL_ARRAY_SIZE(weight_rows));
         tcase_add_loop_test(tc, refusal, 0, PL_ARRAY_SIZE(refused));
         tcase_add_loop_test(tc, soft, 0, PL_ARRAY_SIZE(softened));
         tcase_add_test(tc, two_projects);
