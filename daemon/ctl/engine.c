@@ -9,6 +9,7 @@
 #include "ctl/cli.h"
 #include "lib/base/id.h"
 #include "lib/base/json.h"
+#include "lib/docker/answer.h"
 
 /* Return: 0, -ENOENT: it is gone, -errno. */
 static int get(PlCtlClient *engine, const char *path, json_t **ret) {
@@ -23,7 +24,51 @@ static int get(PlCtlClient *engine, const char *path, json_t **ret) {
         return r;
 }
 
-static int take(PlCtlClient *engine, const char *id, json_t *to) {
+/* What is asked of an engine, and what it has answered of images. */
+typedef struct Asking {
+        PlCtlClient *engine;
+        bool all_labels;
+        json_t *images; /* by their id */
+} Asking;
+
+/* Return: borrowed; NULL: it does not tell. */
+static const json_t *image_of(Asking *a, const char *id) {
+        const char *digits = pl_startswith(id, "sha256:") ? id + strlen("sha256:") : id;
+        json_t *image = json_object_get(a->images, id);
+        _cleanup_free_ char *path = NULL;
+
+        if (image || !pl_is_id(digits))
+                return image;
+        if (asprintf(&path, "/images/%s/json", id) < 0) {
+                path = NULL;
+                return NULL;
+        }
+        if (get(a->engine, path, &image) < 0)
+                image = json_null();
+        return json_object_set_new(a->images, id, image) < 0 ? NULL : image;
+}
+
+/* The container as if its image had none. One that does not tell counts for none, as for plimsolld.
+ */
+static int drop_image_labels(Asking *a, json_t *container) {
+        _cleanup_(pl_container_freep) PlContainer *c = NULL, *of_image = NULL;
+        _cleanup_free_ char *text = json_dumps(container, JSON_COMPACT), *image_text = NULL;
+        json_t *labels = json_object_get(json_object_get(container, "Config"), "Labels");
+        int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
+
+        if (r < 0 || c->n_labels == 0 || !c->image_id || !*c->image_id)
+                return r == -EBADMSG ? 0 : r;
+        image_text = json_dumps(image_of(a, c->image_id), JSON_COMPACT | JSON_ENCODE_ANY);
+        if (!image_text || pl_docker_parse_image(image_text, strlen(image_text), &of_image) < 0)
+                return 0;
+        pl_container_mark(c, of_image);
+        for (size_t i = 0; i < c->n_labels; i++)
+                if (c->labels[i].of_image)
+                        (void)json_object_del(labels, c->labels[i].key);
+        return 0;
+}
+
+static int take(Asking *a, const char *id, json_t *to) {
         _cleanup_free_ char *path = NULL;
         json_t *container = NULL;
         int r;
@@ -34,22 +79,30 @@ static int take(PlCtlClient *engine, const char *id, json_t *to) {
                 path = NULL;
                 return -ENOMEM;
         }
-        r = get(engine, path, &container);
+        r = get(a->engine, path, &container);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
+        r = a->all_labels ? 0 : drop_image_labels(a, container);
+        if (r < 0) {
+                json_decref(container);
+                return r;
+        }
         return json_array_append_new(to, container) < 0 ? -ENOMEM : 0;
 }
 
-int pl_ctl_containers(const char *url, json_t **ret) {
+int pl_ctl_containers(const char *url, bool all_labels, json_t **ret) {
         const char *path = pl_startswith(url, "unix://") ? url + strlen("unix://") : url;
         _cleanup_(pl_ctl_client_freep) PlCtlClient *engine = NULL;
-        _cleanup_json_ json_t *list = NULL, *all = json_array();
-        int r = all ? pl_ctl_client_new(path, PL_CTL_CLIENT_TIMEOUT_MSEC, &engine) : -ENOMEM;
+        _cleanup_json_ json_t *list = NULL, *all = json_array(), *images = json_object();
+        Asking a = { NULL, all_labels, images };
+        int r = all && images ? pl_ctl_client_new(path, PL_CTL_CLIENT_TIMEOUT_MSEC, &engine)
+                              : -ENOMEM;
 
         if (r == 0)
                 r = get(engine, "/containers/json?all=1", &list);
+        a.engine = engine;
         for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
-                r = take(engine, json_string_value(json_object_get(json_array_get(list, i), "Id")),
+                r = take(&a, json_string_value(json_object_get(json_array_get(list, i), "Id")),
                          all);
         if (r < 0) {
                 pl_ctl_say("the engine at %s does not tell of its containers: %s", path,

@@ -10,8 +10,9 @@
 /**
  * pl_ctl_containers() - all containers of an engine, as GET /containers/{id}/json answers
  * @url: "unix:///run/docker.sock", or its path
+ * @all_labels: MatchImageLabels=; without it those that their images brought along are left out
  * @ret: array, new reference; those that go meanwhile are left out
  *
  * Return: 0; -errno, said.
  */
-int pl_ctl_containers(const char *url, json_t **ret);
+int pl_ctl_containers(const char *url, bool all_labels, json_t **ret);

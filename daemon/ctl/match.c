@@ -70,7 +70,8 @@ static int match(const PlCtl *ctl, const PlPolicy *policy) {
         Matching m = { ctl, policy, documents, found };
         int r, status = PL_EXIT_GOOD;
 
-        if (pl_ctl_containers(ctl->adopt.engine ?: policy->daemon.engine, &containers) < 0)
+        if (pl_ctl_containers(ctl->adopt.engine ?: policy->daemon.engine,
+                              policy->daemon.match_image_labels, &containers) < 0)
                 return PL_EXIT_BAD;
         r = found && documents ? 0 : -ENOMEM;
         for (size_t i = 0; r == 0 && i < json_array_size(containers); i++)

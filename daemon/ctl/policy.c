@@ -183,7 +183,8 @@ static int compare(const PlPolicy *policy, const json_t *document, PlDiagList *d
 
 static int compare_all(const PlCtl *ctl, const PlPolicy *policy, PlDiagList *diag) {
         _cleanup_json_ json_t *containers = NULL;
-        int r = pl_ctl_containers(*ctl->engine ? ctl->engine : policy->daemon.engine, &containers);
+        int r = pl_ctl_containers(*ctl->engine ? ctl->engine : policy->daemon.engine,
+                                  policy->daemon.match_image_labels, &containers);
 
         for (size_t i = 0; r == 0 && i < json_array_size(containers); i++)
                 r = compare(policy, json_array_get(containers, i), diag);
@@ -314,7 +315,7 @@ static int import_engine(const char *url, const PlHost *host, PlDiagList *diag,
                          PlImportCount *ret_count, char **ret) {
         _cleanup_json_ json_t *containers = NULL;
 
-        if (pl_ctl_containers(url, &containers) < 0)
+        if (pl_ctl_containers(url, false, &containers) < 0)
                 return -ECANCELED;
         return pl_import_engine(url, containers, host, diag, ret_count, ret);
 }

@@ -25,10 +25,44 @@ static PlSubject *subject_new(const char *id) {
         return s;
 }
 
+/* What containers were made of. Asked once: what has this id never changes. */
+typedef struct PlImage {
+        char id[PL_ID_MAX];
+        PlContainer *labels; /* NULL: it has not told */
+        bool asked;
+        size_t n_users;
+} PlImage;
+
+static PlImage *use_image(PlRegistry *g, const char *id) {
+        PlImage *i = pl_map_get(g->images, id);
+
+        if (!i) {
+                i = calloc(1, sizeof(*i));
+                if (!i)
+                        return NULL;
+                (void)snprintf(i->id, sizeof(i->id), "%s", id);
+                if (pl_map_put(g->images, i->id, i) < 0) {
+                        free(i);
+                        return NULL;
+                }
+        }
+        i->n_users++;
+        return i;
+}
+
+static void leave_image(PlRegistry *g, PlImage *i) {
+        if (!i || --i->n_users > 0)
+                return;
+        (void)pl_map_remove(g->images, i->id);
+        pl_container_free(i->labels);
+        free(i);
+}
+
 /* Whatever others keep for it must be gone. Return: NULL. */
-static PlSubject *subject_free(PlSubject *s) {
+static PlSubject *subject_free(PlRegistry *g, PlSubject *s) {
         if (!s)
                 return NULL;
+        leave_image(g, s->image);
         pl_container_free(s->facts);
         pl_container_free(s->waits);
         pl_strv_free(s->labels);
@@ -53,10 +87,10 @@ static PlSubject *ensure(PlRegistry *g, const char *id) {
                 return NULL;
         s->seen = true;
         if (pl_map_put(g->subjects, s->id, s) < 0)
-                return subject_free(s);
+                return subject_free(g, s);
         if (g->handlers->added(g->userdata, s) < 0) {
                 (void)pl_map_remove(g->subjects, s->id);
-                return subject_free(s);
+                return subject_free(g, s);
         }
         return s;
 }
@@ -66,7 +100,7 @@ static void subject_remove(PlRegistry *g, PlSubject *s) {
         (void)pl_map_remove(g->subjects, s->id);
         (void)pl_state_dir_remove(g->state_dir, s->id);
         pl_state_dir_forget(g->state_dir, s->id);
-        subject_free(s);
+        subject_free(g, s);
 }
 
 /* --- labels: settings of a container's creator, once its image has told which are its own --- */
@@ -106,7 +140,12 @@ static const PlService *with_labels(PlRegistry *g, PlSubject *s, const PlService
 }
 
 static void govern(PlRegistry *g, PlSubject *s) {
-        const PlService *section = pl_policy_match(g->policy, s->facts), *own = NULL;
+        const PlService *section, *own = NULL;
+
+        pl_container_mark(s->facts, s->image && !g->policy->daemon.match_image_labels
+                                                    ? s->image->labels
+                                                    : NULL);
+        section = pl_policy_match(g->policy, s->facts);
 
         if (g->policy->daemon.labels && s->labels && s->labels_known && !s->provisional)
                 own = with_labels(g, s, section);
@@ -126,27 +165,50 @@ static void refuse_labels(PlSubject *s, const char *why) {
         s->labels_error = strdup(why);
 }
 
+/* Which settings its creator has given it. @image: NULL: it was made of none. Return: 0, -ENOMEM.
+ */
+static int know_labels(PlSubject *s, const PlContainer *c, const PlContainer *image) {
+        char **labels = NULL;
+        int r = pl_labels_of(c, image, &labels);
+
+        if (r < 0)
+                return r;
+        pl_strv_free(s->labels);
+        s->labels = labels;
+        s->labels_known = true;
+        free(TAKE_PTR(s->labels_error));
+        return 0;
+}
+
+/* Podman's id of an image has no "sha256:"; a container of a bare directory has no image. */
+static const char *image_id(const PlContainer *c) {
+        const char *id = c->image_id ?: "";
+
+        return pl_startswith(id, "sha256:") ? id + strlen("sha256:") : id;
+}
+
 /* Labels never change, so its image is asked once. Return: 1: the answer is to be waited for,
- * because [Defaults] might say meanwhile what a label is there to change; 0; -errno. */
+ * because until then its section may be another's, and [Defaults] might say what a label is there
+ * to change; 0; -errno. */
 static int ask_image(PlRegistry *g, PlSubject *s, const PlContainer *c,
                      PlEngineInspectReply reply) {
-        const char *id = c->image_id && pl_startswith(c->image_id, "sha256:")
-                                         ? c->image_id + strlen("sha256:")
-                                         : "";
-        int r;
+        int r = 0;
 
         if (s->labels_known || s->labels_asked)
                 return s->labels_asked;
-        s->labels = pl_strv_free(s->labels);
-        r = pl_labels_of(c, NULL, &s->labels);
-        if (r < 0 || !s->labels) {
-                s->labels_known = r == 0;
-                return r;
-        }
-        r = pl_engine_image(g->engine, id, reply, g);
+        if (c->n_labels == 0 || !*image_id(c))
+                return know_labels(s, c, NULL);
+        if (!s->image)
+                s->image = use_image(g, image_id(c));
+        if (!s->image)
+                return -ENOMEM;
+        if (s->image->labels)
+                return know_labels(s, c, s->image->labels);
+        if (!s->image->asked)
+                r = pl_engine_image(g->engine, s->image->id, reply, g);
         if (r == -EINVAL)
                 refuse_labels(s, "the engine does not say what its image is");
-        s->labels_asked = r == 0;
+        s->image->asked = s->labels_asked = r == 0;
         return r == -EINVAL ? 0 : r < 0 ? r : 1;
 }
 
@@ -294,42 +356,42 @@ static void finish_inspection(PlRegistry *g, PlSubject *s, int error, const char
 }
 
 /* Return: 0, also where it cannot tell; -errno: it was not asked in the end. */
-static int take_image(PlSubject *s, const PlContainer *c, int error, const char *message,
-                      const PlContainer *image) {
-        char **labels = NULL;
-        int r = error < 0 ? error : pl_labels_of(c, image, &labels);
+static int take_image(PlSubject *s, const PlContainer *c, int error, const char *message) {
+        int r = error < 0 ? error : know_labels(s, c, s->image->labels);
 
         switch (r) {
         case 0:
-                pl_strv_free(s->labels);
-                s->labels = labels;
-                s->labels_known = true;
-                free(TAKE_PTR(s->labels_error));
-                return 0;
         case -ECONNRESET:
         case -ETIMEDOUT:
         case -ENOMEM:
                 return r;
-        default: /* its image is gone, or broken, and may stay so */
+        default:                /* its image is gone, or broken, and may stay so */
+                if (!s->labels) /* what they would be is said, though they are not heeded */
+                        (void)pl_labels_of(c, NULL, &s->labels);
                 refuse_labels(s, message ?: strerror(-r));
                 return 0;
         }
 }
 
 static void on_image(void *userdata, const char *id, int error, const char *message,
-                     PlContainer **image) {
+                     PlContainer **labels) {
         PlRegistry *g = userdata;
+        PlImage *image = pl_map_get(g->images, id);
         PlSubject *s;
 
         g->churn++;
+        if (!image)
+                return; /* nothing of it is left */
+        image->asked = false;
+        if (error == 0)
+                image->labels = TAKE_PTR(*labels);
         PL_MAP_FOREACH(s, g->subjects) {
-                PlContainer *c = s->waits ?: s->facts;
                 int r;
 
-                if (!s->labels_asked || !pl_streq(c->image_id + strlen("sha256:"), id))
+                if (!s->labels_asked || s->image != image)
                         continue;
                 s->labels_asked = false;
-                r = take_image(s, c, error, message, *image);
+                r = take_image(s, s->waits ?: s->facts, error, message);
                 if (r < 0)
                         s->waits = pl_container_free(s->waits);
                 finish_inspection(g, s, r, message, TAKE_PTR(s->waits));
@@ -483,7 +545,7 @@ static void change_engine(PlRegistry *g, const char *identity) {
                 for (size_t i = 0; i < n; i++) {
                         g->handlers->removed(g->userdata, all[i], PL_REMOVAL_LEFT);
                         (void)pl_map_remove(g->subjects, all[i]->id);
-                        subject_free(all[i]);
+                        subject_free(g, all[i]);
                 }
                 g->pruned = false;
         }
@@ -668,7 +730,8 @@ int pl_registry_new(sd_event *event, const PlReporter *reporter, const PlRegistr
         g->handlers = handlers;
         g->userdata = userdata;
         g->subjects = pl_map_new();
-        if (!g->subjects)
+        g->images = pl_map_new();
+        if (!g->subjects || !g->images)
                 return -ENOMEM;
         r = pl_state_dir_open(options->state_dir, options->older_state_dir, g->reporter,
                               &g->state_dir);
@@ -691,9 +754,10 @@ PlRegistry *pl_registry_free(PlRegistry *g) {
                 PL_MAP_FOREACH(s, g->subjects) {
                         (void)pl_map_remove(g->subjects, s->id);
                         g->handlers->removed(g->userdata, s, PL_REMOVAL_END);
-                        subject_free(s);
+                        subject_free(g, s);
                 }
         pl_map_free(g->subjects);
+        pl_map_free(g->images); /* without users they have gone */
         pl_state_dir_free(g->state_dir);
         pl_policy_unref(g->policy);
         free(g->networks);

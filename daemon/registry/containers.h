@@ -68,6 +68,7 @@ typedef struct PlRegistry {
         PlPolicy *policy;
         PlStateDir *state_dir;
         PlMap *subjects; /* id → PlSubject */
+        PlMap *images;   /* id → what is known of those that they were made of */
 
         PlNetworkInfo *networks; /* that containers are in, asked for when one is not known */
         size_t n_networks;

@@ -17,12 +17,13 @@ typedef struct PlSubject {
         bool provisional;         /* facts are those of the create event: name, image, labels */
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 
-        char **labels;       /* its creator's settings, see lib/policy/labels.h */
-        bool labels_known;   /* its image has told which are */
-        bool labels_asked;   /* … or is going to */
-        char *labels_error;  /* why it does not; NULL: it does */
-        PlContainer *waits;  /* facts that wait for that */
-        PlService *labelled; /* its sections with those labels, the one in force first */
+        struct PlImage *image; /* once it was asked for; registry/containers.c */
+        char **labels;         /* its creator's settings, see lib/policy/labels.h */
+        bool labels_known;     /* its image has told which are */
+        bool labels_asked;     /* … or is going to */
+        char *labels_error;    /* why it does not; NULL: it does */
+        PlContainer *waits;    /* facts that wait for that */
+        PlService *labelled;   /* its sections with those labels, the one in force first */
 
         bool inspect_in_flight, inspect_again;
         uint64_t again_sent; /* of inspect_again: pl_engine_n_sent() when something happened last */

@@ -96,6 +96,31 @@ static void find_models(Collector *c) {
             m->fit == PL_OLLAMA_TOO_BIG ? "model-too-large" : "model-tight", m->text);
 }
 
+/* Which section governs it may be its image's own choice, and nobody can tell. */
+static void find_image(Collector *c) {
+        const PlSubject *s = c->subject;
+        const PlService *section = pl_service_section(s->service);
+        _cleanup_free_ char *text = NULL;
+        size_t at, n;
+
+        if (!s->labels_error || !section || c->from->registry->policy->daemon.match_image_labels)
+                return;
+        n = pl_service_match_line(section, s->facts, &at);
+        while (n > 0 && (section->matches[at].kind == PL_MATCH_NAME ||
+                         section->matches[at].kind == PL_MATCH_IMAGE)) {
+                at++;
+                n--;
+        }
+        if (n == 0)
+                return;
+        if (asprintf(&text,
+                     "its labels choose [Service %s] for it, and its image does not tell whether "
+                     "they are its own (%s)",
+                     section->name, s->labels_error) < 0)
+                text = NULL;
+        add(c, PL_FINDING_MEDIUM, "image-labels", text ?: s->labels_error);
+}
+
 /* Labels of it that say nothing, while the policy lets labels say something. */
 static void find_labels(Collector *c) {
         const PlSubject *s = c->subject;
@@ -171,7 +196,7 @@ static void find_no_effect(Collector *c) {
 
 static void (*const kinds[])(Collector *c) = {
         find_log,     find_log_files, find_standoff, find_refused, find_models,
-        find_pinches, find_labels,    find_raised,   find_part,
+        find_pinches, find_image,     find_labels,   find_raised,  find_part,
 };
 
 int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {

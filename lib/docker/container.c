@@ -77,11 +77,50 @@ static int pair_compare_key(const void *key, const void *pair) {
         return strcmp(key, ((const PlPair *)pair)->key);
 }
 
-const char *pl_container_label(const PlContainer *c, const char *key) {
-        const PlPair *p;
+static PlPair *find_label(const PlContainer *c, const char *key) {
+        return c->n_labels > 0 ? bsearch(key, c->labels, c->n_labels, sizeof(PlPair),
+                                         pair_compare_key)
+                               : NULL;
+}
 
-        if (c->n_labels == 0)
-                return NULL;
-        p = bsearch(key, c->labels, c->n_labels, sizeof(PlPair), pair_compare_key);
-        return p ? p->value : NULL;
+const char *pl_container_label(const PlContainer *c, const char *key) {
+        const PlPair *p = find_label(c, key);
+
+        return p && !p->of_image ? p->value : NULL;
+}
+
+static bool image_has(const PlContainer *image, const PlPair *label) {
+        const PlPair *p = find_label(image, label->key);
+
+        return p && pl_streq(p->value, label->value);
+}
+
+/* Is it one of a tool that has made this very container? */
+static bool is_of_tool(const PlContainer *c, const PlContainer *image, const char *key) {
+        static const struct {
+                const char *prefix, *proof; /* differs from container to container */
+        } tools[] = {
+                { "com.docker.compose.", "com.docker.compose.config-hash" },
+                { "com.docker.swarm.", "com.docker.swarm.task.id" },
+        };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(tools); i++) {
+                const PlPair *proof;
+
+                if (!pl_startswith(key, tools[i].prefix))
+                        continue;
+                proof = find_label(c, tools[i].proof);
+                return proof && !image_has(image, proof);
+        }
+        return false;
+}
+
+void pl_container_mark(PlContainer *c, const PlContainer *image) {
+        for (size_t i = 0; i < c->n_labels; i++) {
+                PlPair *label = &c->labels[i];
+
+                label->of_image = image && image_has(image, label) &&
+                                  !pl_streq(label->key, PL_PROBE_LABEL) &&
+                                  !is_of_tool(c, image, label->key);
+        }
 }

@@ -132,8 +132,25 @@ typedef struct PlContainer {
 PlContainer *pl_container_free(PlContainer *c); /* accepts NULL and half-built; returns NULL */
 PL_DEFINE_CLEANUP(PlContainer *, pl_container_free)
 
-/** pl_container_label() - Return: the value, borrowed, or NULL when there is no such label. */
+/* Names its probe. */
+#define PL_PROBE_LABEL "plimsoll.probe"
+
+/** pl_container_label() - one that was given to the container, as far as pl_container_mark() knows.
+ * Return: the value, borrowed, or NULL when there is no such label. */
 const char *pl_container_label(const PlContainer *c, const char *key);
+
+/**
+ * pl_container_mark() - tell its creator's labels from those that its image brought along
+ *
+ * Whoever made an image may be anybody, and must not choose whose limits a container gets, nor
+ * whose place it takes. A label is the creator's where the image has none, or another value.
+ * Compose and a swarm give each container labels, and may have given the same to the image that
+ * they built: theirs are the creator's where one of them is that no image can have. plimsoll.probe
+ * may be anybody's.
+ * @image: with the labels of its image alone; NULL: not known, or all may count: none is marked
+ * Source: docker/compose, pkg/compose/build.go and convergence.go.
+ */
+void pl_container_mark(PlContainer *c, const PlContainer *image);
 
 static inline bool pl_container_is_live(const PlContainer *c) {
         return (c->phase == PL_PHASE_RUNNING || c->phase == PL_PHASE_PAUSED) && c->pid > 0;

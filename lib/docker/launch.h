@@ -20,6 +20,7 @@
 
 typedef struct PlPair {
         char *key, *value;
+        bool of_image; /* of a label: nobody has given it to the container, its image has it */
 } PlPair;
 
 typedef struct PlLaunch {

@@ -77,8 +77,9 @@ typedef struct PlDaemonPolicy {
         bool dry_run;
         bool restore_on_stop;
         bool protect_slice;
-        bool log_adopt; /* LogAdopt=, for plimsollctl adopt-logs --at-start */
-        char **labels;  /* Labels=: keys that labels may set, "*" for all; NULL: none may */
+        bool match_image_labels; /* MatchImageLabels= */
+        bool log_adopt;          /* LogAdopt=, for plimsollctl adopt-logs --at-start */
+        char **labels; /* Labels=: keys that labels may set, "*" for all; NULL: none may */
 } PlDaemonPolicy;
 
 typedef struct PlPolicy {

@@ -1078,6 +1078,8 @@ static const Key policy_keys[] = {
           NULL },
         { "Labels", PL_SECTION_DAEMON, set_labels, D(labels), 0, 0,
           "yes, no, or keys that labels of a container may set, such as MemoryMax CPUQuota", NULL },
+        { "MatchImageLabels", PL_SECTION_DAEMON, set_boolean, D(match_image_labels), 0, 0, A_YES,
+          NULL },
         { "LogAdopt", PL_SECTION_DAEMON, set_boolean, D(log_adopt), 0, 0, A_YES, NULL },
         { "ServiceMaxAge", PL_SECTION_DAEMON, set_sec, D(service_max_age_usec), PL_USEC_PER_HOUR,
           PL_TIME_INFINITY, "a time span of at least 1h such as 90d, or infinity", NULL },

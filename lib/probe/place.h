@@ -28,7 +28,6 @@ typedef struct PlPlace {
 } PlPlace;
 
 /* A container's own word, as Docker labels go: plimsoll.probe=redis. */
-#define PL_PROBE_LABEL "plimsoll.probe"
 
 /**
  * pl_place_find() - what to ask, and where

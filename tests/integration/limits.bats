@@ -177,20 +177,34 @@ END
 }
 
 # An engine alone knows which labels are its image's.
-@test "labels of a container are settings, those of its image are not" {
-    policy_is Labels=yes <<<$'[Defaults]\nMemoryMax=64M\nTasksMax=99\n[Service db]\nMatch=name:db\nTasksMax=33'
+@test "labels of a container are settings and choose its section, those of its image are not and do not" {
+    policy_is Labels=yes <<'END'
+[Defaults]
+MemoryMax=64M
+TasksMax=99
+[Service db]
+Match=name:db
+TasksMax=33
+[Service mine]
+Match=label:team=mine
+MemoryMax=512M
+END
     docker create --name maker --label plimsoll.TasksMax=44 "$BB"
-    docker commit --change 'LABEL plimsoll.MemoryMax=900M' maker plimsoll/labelled
+    docker commit --change 'LABEL plimsoll.MemoryMax=900M team=mine' maker plimsoll/labelled
     daemon_begin
     run_bb web --label plimsoll.MemoryMax=128M --label plimsoll.IOReadBandwidthMax=/dev/sda\ 1M
     run_bb db --label plimsoll.MemoryMax=128M --label plimsoll.TasksMax=55
+    run_bb mine --label team=mine
     docker run -d --name foreign plimsoll/labelled sleep 1000
+    becomes mine MemoryMax $((512 * MIB))
     becomes web MemoryMax $((128 * MIB))
     becomes web TasksMax 99
     becomes db MemoryMax $((128 * MIB))
     becomes db TasksMax 33
     becomes foreign MemoryMax $((64 * MIB))
     becomes foreign TasksMax 99
+    run ctl match --all --policy "$T/plimsoll.conf" --engine "$DOCKER_HOST"
+    [[ $output == *'foreign: '*'[Defaults]'* && $output == *'mine: '*'[Service mine]'* ]]
     run ctl show web
     [[ $output == *'label plimsoll.MemoryMax'* ]]
     [[ $output == *'labels name no paths'* ]]

@@ -473,6 +473,62 @@ START_TEST(test_live) {
 }
 END_TEST
 
+#define HASH(x) "\"com.docker.compose.config-hash\":\"" x "\","
+
+/* Labels of a container and of its image, and whose com.docker.compose.service (or key) is. */
+static const struct {
+        const char *name, *container, *image, *key;
+        bool counts;
+} whose[] = {
+        { "given", "{\"com.docker.compose.service\":\"db\"}", "{}", NULL, true },
+        { "given another value", "{\"com.docker.compose.service\":\"db\"}",
+          "{\"com.docker.compose.service\":\"web\"}", NULL, true },
+        { "brought along", "{\"com.docker.compose.service\":\"db\"}",
+          "{\"com.docker.compose.service\":\"db\"}", NULL, false },
+        { "compose has built the image, and made the container",
+          "{" HASH("a") "\"com.docker.compose.service\":\"db\"}",
+          "{\"com.docker.compose.service\":\"db\"}", NULL, true },
+        { "an image that says so, too", "{" HASH("a") "\"com.docker.compose.service\":\"db\"}",
+          "{" HASH("a") "\"com.docker.compose.service\":\"db\"}", NULL, false },
+        { "committed from one of compose", "{" HASH("b") "\"com.docker.compose.service\":\"db\"}",
+          "{" HASH("a") "\"com.docker.compose.service\":\"db\"}", NULL, true },
+        { "compose proves its own alone", "{" HASH("a") "\"team\":\"db\"}", "{\"team\":\"db\"}",
+          "team", false },
+        { "a task of a swarm",
+          "{\"com.docker.swarm.task.id\":\"1\",\"com.docker.swarm.service.name\":\"db\"}",
+          "{\"com.docker.swarm.service.name\":\"db\"}", "com.docker.swarm.service.name", true },
+        { "as if of a swarm", "{\"com.docker.swarm.service.name\":\"db\"}",
+          "{\"com.docker.swarm.service.name\":\"db\"}", "com.docker.swarm.service.name", false },
+        { "of a unit", "{\"PODMAN_SYSTEMD_UNIT\":\"a\"}", "{\"PODMAN_SYSTEMD_UNIT\":\"a\"}",
+          "PODMAN_SYSTEMD_UNIT", false },
+        { "its probe", "{\"plimsoll.probe\":\"redis\"}", "{\"plimsoll.probe\":\"redis\"}",
+          "plimsoll.probe", true },
+        { "an image without labels", "{\"com.docker.compose.service\":\"db\"}", "null", NULL,
+          true },
+};
+
+START_TEST(label_is_of_creator) {
+        _cleanup_free_ char *text = NULL, *image_text = NULL;
+        const char *key = whose[_i].key ?: "com.docker.compose.service";
+        PlContainer *c = NULL, *image = NULL;
+
+        ck_assert(asprintf(&text,
+                           "{\"Id\":\"%064d\",\"Name\":\"/"
+                           "a\",\"State\":{\"Status\":\"running\"},\"Config\":{\"Labels\":%s}}",
+                           1, whose[_i].container) > 0);
+        ck_assert(asprintf(&image_text, "{\"Config\":{\"Labels\":%s}}", whose[_i].image) > 0);
+        ck_assert_int_eq(pl_docker_parse_inspect(text, strlen(text), &c), 0);
+        ck_assert_int_eq(pl_docker_parse_image(image_text, strlen(image_text), &image), 0);
+        ck_assert_ptr_nonnull(pl_container_label(c, key));
+        pl_container_mark(c, image);
+        ck_assert_msg(!!pl_container_label(c, key) == whose[_i].counts, "%s", whose[_i].name);
+        pl_container_mark(c, NULL);
+        ck_assert_ptr_nonnull(pl_container_label(c, key));
+        pl_container_free(c);
+        pl_container_free(image);
+}
+END_TEST
+
 int main(void) {
         TCase *c = tcase_create("inspect");
 
@@ -484,5 +540,6 @@ int main(void) {
         tcase_add_test(c, test_limits_cpuset);
         tcase_add_loop_test(c, test_environment, 0, PL_ARRAY_SIZE(environments));
         tcase_add_test(c, test_live);
+        tcase_add_loop_test(c, label_is_of_creator, 0, PL_ARRAY_SIZE(whose));
         return run_case(c);
 }

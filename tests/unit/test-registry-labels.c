@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Settings in labels: a container's facts wait until its image has told which labels are its own.
+ * Labels: a container's facts wait until its image has told which labels are its own.
  */
 
 #include "core-fixture.h"
@@ -57,7 +57,8 @@ static void setup(void) {
         core_setup();
         make_registry(&handlers, (PlRegistryOptions){ .engine_url = fake.url }, "");
         fake_do(&fake, "[{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\",\"running\":true},"
-                       "{\"op\":\"add\",\"name\":\"db\",\"id\":\"" ID_B "\",\"running\":true}]");
+                       "{\"op\":\"add\",\"name\":\"db\",\"id\":\"" ID_B "\",\"running\":true,"
+                       "\"inspect\":{\"Config\":{\"Labels\":null}}}]");
 }
 
 /* The loop, until whatever was sent before is through. */
@@ -104,7 +105,7 @@ START_TEST(labels_wait_for_the_image) {
         ck_assert_uint_eq(n_inspected[0], 1);
         ck_assert_uint_eq(memory_max(ID_A), GIB(2));
         ck_assert_uint_eq(memory_max(ID_B), MIB(256));
-        /* it is asked once, and by no container without such labels */
+        /* it is asked once, and by no container without labels */
         pl_registry_inspect(registry, subject(ID_A));
         RUN_UNTIL(n_inspected[0] == 2);
         ck_assert_uint_eq(memory_max(ID_A), GIB(2));
@@ -217,6 +218,68 @@ START_TEST(labels_alone) {
 }
 END_TEST
 
+#define BY_LABEL \
+        "[Service web]\nMatch=compose-service:web\nMemoryMax=2G\n[Defaults]\nMemoryMax=256M\n"
+
+static const struct {
+        const char *name, *daemon, *image;
+        uint64_t memory_max;
+        bool unknown; /* it is what its labels say */
+} choices[] = {
+        { "the creator's", "", "{\"a\":\"b\"}", GIB(2), false },
+        { "another value of the image", "", "{\"com.docker.compose.service\":\"db\"}", GIB(2),
+          false },
+        { "the image's own", "", "{\"com.docker.compose.service\":\"web\"}", MIB(256), false },
+        { "the image's own, which may", "[Daemon]\nMatchImageLabels=yes\n",
+          "{\"com.docker.compose.service\":\"web\"}", GIB(2), false },
+        { "the image is gone", "", NULL, GIB(2), true },
+};
+
+/* No image chooses the section of its container. */
+START_TEST(section_by_label) {
+        char text[400];
+
+        (void)snprintf(text, sizeof(text), "%s" BY_LABEL, choices[_i].daemon);
+        use_policy(text);
+        if (choices[_i].image)
+                image_has(choices[_i].image);
+        use_engine();
+        RUN_UNTIL(n_listed > 0);
+        ck_assert_msg(memory_max(ID_A) == choices[_i].memory_max, "%s: %" PRIu64, choices[_i].name,
+                      memory_max(ID_A));
+        ck_assert((subject(ID_A)->labels_error != NULL) == choices[_i].unknown);
+        ck_assert_uint_eq(memory_max(ID_B), MIB(256));
+        /* a reload may change what counts, and needs no further question */
+        use_policy(BY_LABEL);
+        ck_assert_uint_eq(memory_max(ID_A), choices[_i].image && strstr(choices[_i].image, "web")
+                                                            ? MIB(256)
+                                                            : GIB(2));
+        ck_assert_int_eq(n_requests("GET /images/sha256:ID/json"), 1);
+}
+END_TEST
+
+/* Many containers of one image ask it once between them. */
+START_TEST(one_question_for_all) {
+        fake_do(&fake, "[{\"op\":\"set\",\"name\":\"db\",\"inspect\":{\"Config\":{\"Labels\":"
+                       "{\"com.docker.compose.service\":\"web\"}}}}]");
+        use_policy(BY_LABEL);
+        image_has("{\"com.docker.compose.service\":\"web\"}");
+        hold("/images/");
+        use_engine();
+        RUN_UNTIL(n_requests("GET /images/sha256:ID/json") > 0 && subject(ID_A) &&
+                  subject(ID_A)->labels_asked && subject(ID_B)->labels_asked);
+        release();
+        RUN_UNTIL(n_listed > 0);
+        ck_assert_uint_eq(memory_max(ID_A), MIB(256));
+        ck_assert_uint_eq(memory_max(ID_B), MIB(256));
+        ck_assert_int_eq(n_requests("GET /images/sha256:ID/json"), 1);
+        fake_do(&fake,
+                "[{\"op\":\"destroy\",\"name\":\"web\"},{\"op\":\"destroy\",\"name\":\"db\"}]");
+        RUN_UNTIL(n_removed == 2);
+        ck_assert_uint_eq(pl_map_size(registry->images), 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("registry-labels");
 
@@ -229,5 +292,7 @@ int main(void) {
         tcase_add_test(t, labels_and_the_engine_that_goes);
         tcase_add_test(t, labels_and_policies);
         tcase_add_test(t, labels_alone);
+        tcase_add_loop_test(t, section_by_label, 0, PL_ARRAY_SIZE(choices));
+        tcase_add_test(t, one_question_for_all);
         return run_case(t);
 }
