@@ -716,7 +716,7 @@ static int open_logs(PlManager *m) {
                 return r;
         }
         pl_logs_set_policy(m->logs, m->registry->policy, pl_registry_is_dry_run(m->registry));
-        return pl_log_paths_new(m->registry, &m->log_paths);
+        return pl_log_paths_new(m->registry, pl_logs_time(m->logs), &m->log_paths);
 }
 
 static int open_status(PlManager *m) {
@@ -798,8 +798,8 @@ PlManager *pl_manager_free(PlManager *m) {
         if (m->control_bound)
                 (void)unlink(m->options.control_path);
         m->line = pl_status_line_free(m->line);
-        m->logs = pl_logs_free(m->logs); /* its last jobs still report */
         m->log_paths = pl_log_paths_free(m->log_paths);
+        m->logs = pl_logs_free(m->logs); /* its last jobs still report */
         m->health = pl_health_act_free(m->health);
         m->gather = pl_gather_free(m->gather);
         m->reporter.stream = NULL;

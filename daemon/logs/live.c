@@ -377,6 +377,7 @@ struct PlLogs {
         PlLogWatch *watch;
         PlLogWorker *worker;
         PlLogStore *store; /* the worker's; here only to list records */
+        PlLogTime *time;
         PlLogRules *rules; /* the worker reads them as well */
         PlMap *entries;
         PlMap *gone; /* entries whose container was removed, until the rest of their log is archived
@@ -395,8 +396,10 @@ struct PlLogs {
         uint64_t expiry_sec;
         sd_event_source *notice; /* when to say what is new of methods; NULL: not now */
         bool said[_PL_ROTATE_WHY_N];
-        void (*renewed)(void *userdata); /* the archive directory was made anew; or NULL */
-        void *renewed_userdata;
+        struct {
+                void (*call)(void *userdata); /* or NULL */
+                void *userdata;
+        } renewed; /* the archive directory was made anew */
 };
 
 typedef enum JobKind {
@@ -1278,8 +1281,8 @@ static void done(PlWork *w, void *userdata, bool ran) {
 
         if (ran && j->outcome.renewed) {
                 say_renewed(l);
-                if (l->renewed)
-                        l->renewed(l->renewed_userdata);
+                if (l->renewed.call)
+                        l->renewed.call(l->renewed.userdata);
         }
 
         if (ran && (of_one || j->kind == JOB_RETAIN)) {
@@ -1663,8 +1666,8 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
                 return -ENOMEM;
         l->event = sd_event_ref(event);
         l->reporter = reporter;
-        l->renewed = renewed;
-        l->renewed_userdata = userdata;
+        l->renewed.call = renewed;
+        l->renewed.userdata = userdata;
         l->budget_bytes = PL_UNLIMITED;
         l->expiry_sec = PL_TIME_INFINITY;
         l->entries = pl_map_new();
@@ -1682,7 +1685,8 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
         if (r < 0)
                 return r;
         (void)sd_event_source_set_enabled(l->expiry, SD_EVENT_OFF);
-        r = pl_log_worker_new(event, store, l, &l->worker);
+        l->time = pl_log_time_new(store);
+        r = l->time ? pl_log_worker_new(event, store, l->time, l, &l->worker) : -ENOMEM;
         if (r < 0)
                 return r;
         l->store = TAKE_PTR(store); /* the worker's now */
@@ -1696,6 +1700,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
         if (!l)
                 return NULL;
         l->worker = pl_log_worker_free(l->worker);
+        pl_log_time_free(l->time);
         if (l->entries)
                 PL_MAP_FOREACH(e, l->entries)
         entry_free(e);
@@ -1715,6 +1720,10 @@ PlLogs *pl_logs_free(PlLogs *l) {
         sd_event_unref(l->event);
         free(l);
         return NULL;
+}
+
+PlLogTime *pl_logs_time(const PlLogs *l) {
+        return l->time;
 }
 
 void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {

@@ -15,6 +15,7 @@
 #include "lib/docker/container.h"
 #include "lib/logs/rotate-plan.h"
 #include "lib/policy/document.h"
+#include "logs/time.h"
 #include "report/reporter.h"
 
 typedef struct PlLogs PlLogs;
@@ -37,6 +38,9 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
                 void (*renewed)(void *userdata), void *userdata, PlLogs **ret);
 PlLogs *pl_logs_free(PlLogs *l); /* waits for a rotation's next safe place; returns NULL */
 PL_DEFINE_CLEANUP(PlLogs *, pl_logs_free)
+
+/** pl_logs_time() - what is proven of the time; lives as long as it. Borrowed. */
+PlLogTime *pl_logs_time(const PlLogs *l);
 
 /** pl_logs_set_engine() - at each connected(); NULL at lost(): nothing that depends on the version
  * is done until it is known again. */

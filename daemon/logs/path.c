@@ -911,14 +911,19 @@ static int act_on_all(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *
 }
 
 /* Children come after their parents in the list. rmdir(2) itself knows best what is empty. */
-static void remove_folders(Tree *t, const PlLogPathRequest *req, uint64_t now_usec,
+/* What a clock says that was set wrong, or not at all, makes nothing old. */
+static uint64_t proven_usec(const PlRotateContext *ctx) {
+        return (ctx->now_sec - ctx->behind_sec) * PL_USEC_PER_SEC;
+}
+
+static void remove_folders(const PlRotateContext *ctx, Tree *t, const PlLogPathRequest *req,
                            PlLogPathOutcome *o) {
         for (size_t i = t->n_dirs; i-- > 1;) {
                 Dir *d = &t->dirs[i], *parent = &t->dirs[d->parent];
                 const char *slash = strrchr(d->path, '/');
                 _cleanup_close_ int fd = -EBADF;
 
-                if (!pl_logpath_folder_goes(&d->folder, &req->policy, now_usec))
+                if (!pl_logpath_folder_goes(&d->folder, &req->policy, proven_usec(ctx)))
                         continue;
                 fd = open_beneath(t->fd, parent->path, O_RDONLY | O_DIRECTORY);
                 if (fd < 0)
@@ -959,7 +964,8 @@ static int decide(const PlRotateContext *ctx, const PlLogPathRequest *req, const
                         .userdata = n,
                 };
         }
-        pl_logpath_plan(files, t->n_names, &req->policy, ctx->now_sec * PL_USEC_PER_SEC);
+        pl_logpath_plan(files, t->n_names, &req->policy, ctx->now_sec * PL_USEC_PER_SEC,
+                        proven_usec(ctx));
         *ret = TAKE_PTR(files);
         return 0;
 }
@@ -989,7 +995,7 @@ int pl_log_path_run(const PlRotateContext *ctx, const PlLogPathRequest *req, con
         } else {
                 r = act_on_all(ctx, &t, files, ret);
                 if (r >= 0)
-                        remove_folders(&t, req, ctx->now_sec * PL_USEC_PER_SEC, ret);
+                        remove_folders(ctx, &t, req, ret);
         }
         if (t.error < 0)
                 note(ret, t.error, "reading the folder", t.error_name, "");

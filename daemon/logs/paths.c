@@ -29,6 +29,7 @@ typedef struct Finding {
 
 struct PlLogPaths {
         PlRegistry *registry;
+        PlLogTime *time;
         PlMap *findings;        /* id → Finding, owned */
         PlLogWorker *worker;    /* NULL until there is work */
         sd_event_source *timer; /* NULL until a section has LogPath= */
@@ -326,7 +327,7 @@ static int submit(PlLogPaths *p, const PlSubject *s) {
         int r;
 
         if (!p->worker) {
-                r = pl_log_worker_new(p->registry->event, NULL, p, &p->worker);
+                r = pl_log_worker_new(p->registry->event, NULL, p->time, p, &p->worker);
                 if (r < 0)
                         return r;
         }
@@ -400,12 +401,13 @@ void pl_log_paths_remove(PlLogPaths *p, const char *id) {
         drop_finding(p, id);
 }
 
-int pl_log_paths_new(PlRegistry *registry, PlLogPaths **ret) {
+int pl_log_paths_new(PlRegistry *registry, PlLogTime *time, PlLogPaths **ret) {
         PlLogPaths *p = calloc(1, sizeof(*p));
 
         if (!p)
                 return -ENOMEM;
         p->registry = registry;
+        p->time = time;
         p->findings = pl_map_new();
         if (!p->findings) {
                 free(p);

@@ -6,12 +6,14 @@
  * logs/path's, on a thread of its own.
  */
 
+#include "logs/time.h"
 #include "registry/containers.h"
 
 typedef struct PlLogPaths PlLogPaths;
 
-/** pl_log_paths_new() - costs nothing until a section has LogPath=. Return: 0, -ENOMEM. */
-int pl_log_paths_new(PlRegistry *registry, PlLogPaths **ret);
+/** pl_log_paths_new() - costs nothing until a section has LogPath=
+ * @time: borrowed, must outlive it. Return: 0, -ENOMEM. */
+int pl_log_paths_new(PlRegistry *registry, PlLogTime *time, PlLogPaths **ret);
 PlLogPaths *pl_log_paths_free(PlLogPaths *p); /* waits for the job under way; returns NULL */
 
 /** pl_log_paths_update() - after each inspection, and (@reloaded) after a reload. */

@@ -19,9 +19,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "base/clock.h"
-#include "base/fs.h"
-
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_CLASS_IDLE  3
 #define IOPRIO_CLASS_SHIFT 13
@@ -32,6 +29,7 @@ typedef STAILQ_HEAD(Queue, PlWork) Queue;
 
 struct PlLogWorker {
         PlLogStore *store;
+        PlLogTime *time;
         PlArchiver *archiver;
         void *userdata;
         sd_event_source *source;
@@ -39,9 +37,6 @@ struct PlLogWorker {
         atomic_bool stop;
         atomic_bool halt; /* stop, or the engine is lost */
         atomic_uint engine_epoch;
-
-        PlProvenTime time; /* the thread's */
-        PlProvenTime saved;
 
         pthread_t thread;
         bool started;
@@ -74,45 +69,6 @@ static void leave_signals_to_loop(void) {
         (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
-#define SAVE_SEC 600 /* so much of the count may be lost */
-
-/* Of all archives, the newest. */
-static uint64_t newest(PlLogStore *store) {
-        PlStoredArchive *archives = NULL;
-        uint64_t sec = 0;
-        size_t n = 0;
-
-        if (pl_log_store_list(store, NULL, &archives, &n) >= 0)
-                for (size_t i = 0; i < n; i++)
-                        sec = PL_MAX(sec, archives[i].name.to_sec);
-        free(archives);
-        return sec;
-}
-
-/* The wall clock, and what is proven of it. */
-static void tell_time(PlLogWorker *w, PlRotateContext *ctx) {
-        _cleanup_free_ char *boot_id = NULL;
-        PlClocks c = { .wall_sec = pl_clock_usec(CLOCK_REALTIME) / PL_USEC_PER_SEC,
-                       .boot_sec = pl_clock_usec(CLOCK_BOOTTIME) / PL_USEC_PER_SEC };
-        const PlProvenTime *t = &w->time, *s = &w->saved;
-        uint64_t look;
-
-        ctx->now_sec = c.wall_sec;
-        if (!w->store)
-                return;
-        (void)pl_fs_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 4096, &boot_id, NULL);
-        c.boot_id = boot_id ?: "";
-        if (t->now_sec == 0 && pl_log_store_load_time(w->store, &w->time) < 0)
-                c.newest_sec = newest(w->store);
-        ctx->behind_sec = c.wall_sec - pl_proven_time_step(&w->time, &c, &look);
-        ctx->look_sec = look == PL_TIME_INFINITY ? 0 : c.wall_sec + look;
-        if (t->doubted == s->doubted && pl_streq(t->boot_id, s->boot_id) &&
-            t->counted_sec - s->counted_sec < SAVE_SEC && s->now_sec > 0)
-                return;
-        if (pl_log_store_save_time(w->store, t) >= 0)
-                w->saved = *t;
-}
-
 static void *work(void *userdata) {
         PlLogWorker *w = userdata;
         PlRotateContext ctx = { .store = w->store,
@@ -132,7 +88,7 @@ static void *work(void *userdata) {
                         continue;
                 }
                 (void)pthread_mutex_unlock(&w->mutex);
-                tell_time(w, &ctx);
+                pl_log_time_tell(w->time, w->store, &ctx);
                 job->run(job, &ctx);
                 (void)pthread_mutex_lock(&w->mutex);
                 STAILQ_INSERT_TAIL(&w->done, job, link);
@@ -164,13 +120,15 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
         return 0;
 }
 
-int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogWorker **ret) {
+int pl_log_worker_new(sd_event *event, PlLogStore *store, PlLogTime *time, void *userdata,
+                      PlLogWorker **ret) {
         _cleanup_(pl_log_worker_freep) PlLogWorker *w = calloc(1, sizeof(*w));
         int r;
 
         if (!w)
                 return -ENOMEM;
         w->userdata = userdata;
+        w->time = time;
         STAILQ_INIT(&w->todo);
         STAILQ_INIT(&w->done);
         (void)pthread_mutex_init(&w->mutex, NULL);

@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
-#include "rotate/sequence.h"
+#include "logs/time.h"
 
 typedef struct PlLogWorker PlLogWorker;
 
@@ -29,10 +29,12 @@ struct PlWork {
 /**
  * pl_log_worker_new()
  * @store: ownership passes on success; only work on the thread may use it from then on
+ * @time: borrowed, must outlive it
  * @userdata: for PlWork.done
  * Return: 0, -ENOMEM, -errno.
  */
-int pl_log_worker_new(sd_event *event, PlLogStore *store, void *userdata, PlLogWorker **ret);
+int pl_log_worker_new(sd_event *event, PlLogStore *store, PlLogTime *time, void *userdata,
+                      PlLogWorker **ret);
 
 /** pl_log_worker_free() - ends work that is under way at its next safe place, waits for it, gives
  * back the rest. Returns NULL. */

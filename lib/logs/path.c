@@ -245,10 +245,14 @@ static int newest_first(const void *a, const void *b) {
         return x->mtime_usec < y->mtime_usec ? 1 : x->mtime_usec > y->mtime_usec ? -1 : 0;
 }
 
+static uint64_t since(uint64_t usec, uint64_t now_usec) {
+        return now_usec > usec ? now_usec - usec : 0;
+}
+
 static PlLogpathAction decide(const PlLogpathFile *f, size_t newer, const PlLogpathPolicy *policy,
-                              uint64_t now_usec) {
-        uint64_t age = now_usec > f->mtime_usec ? now_usec - f->mtime_usec : 0;
-        bool written = f->open || age < PL_LOGPATH_QUIET_USEC;
+                              uint64_t now_usec, uint64_t proven_usec) {
+        uint64_t age = since(f->mtime_usec, proven_usec);
+        bool written = f->open || since(f->mtime_usec, now_usec) < PL_LOGPATH_QUIET_USEC;
         bool large = policy->max_size_bytes != PL_UNLIMITED &&
                      f->size_bytes > policy->max_size_bytes;
 
@@ -275,7 +279,7 @@ static PlLogpathAction decide(const PlLogpathFile *f, size_t newer, const PlLogp
 }
 
 void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *policy,
-                     uint64_t now_usec) {
+                     uint64_t now_usec, uint64_t proven_usec) {
         size_t newer = 0;
 
         if (n > 0)
@@ -284,18 +288,17 @@ void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *poli
                 if (files[i].kind == PL_LOGPATH_PARTIALLY_PACKED)
                         files[i].action = PL_LOGPATH_DELETE_PARTIAL;
                 else
-                        files[i].action = decide(&files[i], newer++, policy, now_usec);
+                        files[i].action = decide(&files[i], newer++, policy, now_usec, proven_usec);
         }
 }
 
 bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogpathPolicy *policy,
-                            uint64_t now_usec) {
+                            uint64_t proven_usec) {
         if (f->gone < f->entries)
                 return false;
         if (f->archive)
                 return true;
         if (policy->max_age_usec == PL_TIME_INFINITY || f->literal)
                 return false;
-        return f->gone > 0 ||
-               (now_usec > f->mtime_usec && now_usec - f->mtime_usec > PL_LOGPATH_FOLDER_USEC);
+        return f->gone > 0 || since(f->mtime_usec, proven_usec) > PL_LOGPATH_FOLDER_USEC;
 }

@@ -115,9 +115,10 @@ typedef struct PlLogpathFile {
  * pl_logpath_plan() - decide on all files of one mount
  * @files: are sorted, the newest first; action is filled in
  * @now_usec: CLOCK_REALTIME
+ * @proven_usec: what is proven of it: nothing is older than that says
  */
 void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *policy,
-                     uint64_t now_usec);
+                     uint64_t now_usec, uint64_t proven_usec);
 
 typedef struct PlLogpathFolder {
         bool literal;           /* a LogPath= names it without a wildcard */
@@ -129,4 +130,4 @@ typedef struct PlLogpathFolder {
 /** pl_logpath_folder_goes() - is it empty, and dated, and no longer of use? One for archives goes
  * whenever it is empty, so that it does not keep the other one. */
 bool pl_logpath_folder_goes(const PlLogpathFolder *f, const PlLogpathPolicy *policy,
-                            uint64_t now_usec);
+                            uint64_t proven_usec);

@@ -57,8 +57,12 @@ static void glob(const char *path) {
         request.n_globs++;
 }
 
+static uint64_t behind_sec;
+
 static void pass(void) {
-        const PlRotateContext ctx = { .archiver = archiver, .now_sec = (uint64_t)time(NULL) };
+        const PlRotateContext ctx = { .archiver = archiver,
+                                      .now_sec = (uint64_t)time(NULL),
+                                      .behind_sec = behind_sec };
 
         pl_log_path_outcome_deinit(&outcome);
         (void)pl_log_path_run(&ctx, &request, "/proc", &outcome);
@@ -134,6 +138,11 @@ START_TEST(does_each_thing) {
         make(at(mnt, "x.log.zst.plimsoll-tmp"), 10, 0);
         make(at(mnt, "x.txt.zst.plimsoll-tmp"), 10, 0);
         request.dry_run = true;
+        behind_sec = 9 * DAY; /* of the clock, so much is not proven */
+        pass();
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_DELETE] + outcome.folders, 0);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 1);
+        behind_sec = 0;
         pass();
         ck_assert_int_eq(outcome.error, 0);
         ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 2);

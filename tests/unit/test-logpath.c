@@ -240,7 +240,7 @@ START_TEST(decides) {
                             .mtime_usec = NOW - decisions[_i].age_usec,
                             .open = decisions[_i].open };
 
-        pl_logpath_plan(&f, 1, &decisions[_i].policy, NOW);
+        pl_logpath_plan(&f, 1, &decisions[_i].policy, NOW, NOW);
         ck_assert_msg(f.action == decisions[_i].action, "%s: %d", decisions[_i].name, f.action);
 }
 END_TEST
@@ -249,8 +249,43 @@ START_TEST(a_time_to_come_is_now) {
         PlLogpathPolicy policy = SOME(0);
         PlLogpathFile f = { .size_bytes = 9, .mtime_usec = UINT64_MAX };
 
-        pl_logpath_plan(&f, 1, &policy, NOW);
+        pl_logpath_plan(&f, 1, &policy, NOW, NOW);
         ck_assert_int_eq(f.action, PL_LOGPATH_KEEP);
+}
+END_TEST
+
+/* The clock is a week ahead, says what is proven: nothing is old, and what is written is seen. */
+START_TEST(a_clock_that_is_ahead) {
+        static const struct {
+                const char *name;
+                PlLogpathFile file;
+                PlLogpathAction action;
+        } rows[] = {
+                { "old", { .size_bytes = 9, .mtime_usec = NOW - 8 * PL_USEC_PER_DAY }, 0 },
+                { "a day", { .size_bytes = 9, .mtime_usec = NOW - 7 * PL_USEC_PER_DAY }, 0 },
+                { "old, packed",
+                  { .kind = PL_LOGPATH_PACKED,
+                    .size_bytes = 9,
+                    .mtime_usec = NOW - 8 * PL_USEC_PER_DAY },
+                  0 },
+                { "old all the same",
+                  { .size_bytes = 9, .mtime_usec = NOW - 15 * PL_USEC_PER_DAY },
+                  PL_LOGPATH_DELETE },
+                { "large, quiet",
+                  { .size_bytes = GIB(9), .mtime_usec = NOW - PL_USEC_PER_DAY },
+                  PL_LOGPATH_COMPRESS },
+                { "large, written",
+                  { .size_bytes = GIB(9), .mtime_usec = NOW },
+                  PL_LOGPATH_TRUNCATE },
+        };
+        PlLogpathPolicy policy = SOME(0);
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+                PlLogpathFile f = rows[i].file;
+
+                pl_logpath_plan(&f, 1, &policy, NOW, NOW - 7 * PL_USEC_PER_DAY);
+                ck_assert_msg(f.action == rows[i].action, "%s: %d", rows[i].name, f.action);
+        }
 }
 END_TEST
 
@@ -266,7 +301,7 @@ START_TEST(keeps_the_newest) {
         files[0].open = true;                        /* the oldest: counts, but stays */
         files[5].kind = PL_LOGPATH_PARTIALLY_PACKED; /* does not count */
         files[5].mtime_usec = NOW;
-        pl_logpath_plan(files, 6, &policy, NOW);
+        pl_logpath_plan(files, 6, &policy, NOW, NOW);
         ck_assert_int_eq(files[0].action, PL_LOGPATH_DELETE_PARTIAL);
         ck_assert_int_eq(files[1].action, PL_LOGPATH_KEEP);
         ck_assert_int_eq(files[2].action, PL_LOGPATH_KEEP);
@@ -274,7 +309,7 @@ START_TEST(keeps_the_newest) {
         ck_assert_int_eq(files[4].action, PL_LOGPATH_DELETE);
         ck_assert_int_eq(files[5].action, PL_LOGPATH_KEEP);
         ck_assert(files[5].open);
-        pl_logpath_plan(NULL, 0, &policy, NOW);
+        pl_logpath_plan(NULL, 0, &policy, NOW, NOW);
 }
 END_TEST
 
@@ -312,6 +347,7 @@ int main(void) {
         tcase_add_test(t, stamps);
         tcase_add_loop_test(t, decides, 0, PL_ARRAY_SIZE(decisions));
         tcase_add_test(t, a_time_to_come_is_now);
+        tcase_add_test(t, a_clock_that_is_ahead);
         tcase_add_test(t, keeps_the_newest);
         tcase_add_loop_test(t, removes_folders, 0, PL_ARRAY_SIZE(folders));
         return run_case(t);
