@@ -14,6 +14,7 @@ Match=name:slow
 Match=name:crash-loop
 Probe=none
 OnUnhealthy=restart unit:plimsoll-alert@%s.service
+OnExit=restart
 RestartBudget=2/10min
 P
     container slow --health-cmd 'test -e /tmp/ready' --health-interval 1s --health-start-period 60s --
