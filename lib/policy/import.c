@@ -411,13 +411,17 @@ static bool in_range(Import *im, const char *what, PlResource r, uint64_t n) {
 static uint64_t memory_of(Import *im, const json_t *s, const char *section, const char *old) {
         const json_t *v = get(get(s, "deploy", "resources", section), "memory", NULL, NULL);
         uint64_t bytes = 0;
+        char what[64];
         int r;
 
+        (void)snprintf(what, sizeof(what), "deploy.resources.%s.memory", section);
         r = import_size(v, 1024, &bytes);
-        if (r == -ENOENT)
+        if (r == -ENOENT) {
                 r = import_size(json_object_get(s, old), 1024, &bytes);
+                (void)snprintf(what, sizeof(what), "%s", old);
+        }
         if (r == -EINVAL || r == -ERANGE)
-                warn(im, old, "not a size");
+                warn(im, what, "not a size");
         return r < 0 ? 0 : bytes;
 }
 
@@ -473,34 +477,40 @@ static int import_quota(Import *im, const json_t *s, uint64_t *ret, uint64_t *re
         int r = import_count(json_object_get(s, "cpu_quota"), &quota),
             q = import_count(json_object_get(s, "cpu_period"), &period);
 
+        if (r == 0 && quota > UINT64_MAX / PL_USEC_PER_SEC / 2)
+                r = -ERANGE;
         if (q < 0 && q != -ENOENT)
                 warn(im, "cpu_period", "not a number of microseconds");
         else if (q == 0 && (period < PL_QUOTA_PERIOD_MIN_USEC || period > PL_QUOTA_PERIOD_MAX_USEC))
                 warn(im, "cpu_period", "not from 1000 to 1000000 microseconds");
-        else if (q == 0 && r == -ENOENT)
+        else if (q == 0 && r < 0)
                 warn(im, "cpu_period", "it says nothing without cpu_quota");
         else if (q == 0)
                 *ret_period = period;
         if (r < 0)
                 return r;
-        if (quota > UINT64_MAX / PL_USEC_PER_SEC / 2)
-                return -ERANGE;
         period = *ret_period ?: PL_QUOTA_PERIOD_DEFAULT_USEC;
         /* rounded up to what a policy can say, so that it leads to the same quota again */
         *ret = (quota * PL_USEC_PER_SEC + period * 100 - 1) / (period * 100) * 100;
         return 0;
 }
 
-/* deploy.resources.limits.cpus, cpus, or the older way. */
-static int cpu_time_of(Import *im, const json_t *s, uint64_t *ret, uint64_t *ret_period) {
+/* deploy.resources.limits.cpus, cpus, or the older way. @ret_what: which, for messages. */
+static int cpu_time_of(Import *im, const json_t *s, const char **ret_what, uint64_t *ret,
+                       uint64_t *ret_period) {
         static const char *const older[] = { "cpu_quota", "cpu_period" };
         uint64_t n;
         int r = import_cpus(get(get(s, "deploy", "resources", "limits"), "cpus", NULL, NULL), ret);
 
-        if (r == -ENOENT)
+        *ret_what = "deploy.resources.limits.cpus";
+        if (r == -ENOENT) {
+                *ret_what = "cpus";
                 r = import_cpus(json_object_get(s, "cpus"), ret);
-        if (r == -ENOENT)
+        }
+        if (r == -ENOENT) {
+                *ret_what = "cpu_quota";
                 return import_quota(im, s, ret, ret_period);
+        }
         for (size_t i = 0; i < PL_ARRAY_SIZE(older); i++)
                 if (import_count(json_object_get(s, older[i]), &n) != -ENOENT)
                         warn(im, older[i], "it says nothing beside cpus");
@@ -511,14 +521,22 @@ static int import_cpu_time(Import *im, const json_t *s) {
         _cleanup_free_ char *text = NULL;
         PlValue quota = { .set = true };
         char period_text[32];
+        const char *what;
         uint64_t period = 0;
-        int r = cpu_time_of(im, s, &quota.number, &period);
+        int r = cpu_time_of(im, s, &what, &quota.number, &period);
 
         if (r == -EINVAL || r == -ERANGE)
-                warn(im, "cpus", "not a number of CPUs");
+                warn(im, what,
+                     pl_streq(what, "cpu_quota") ? "not a number of microseconds"
+                                                 : "not a number of CPUs");
         quota.number -= quota.number % 100; /* the policy has two decimals of a per cent */
-        if (r < 0 || !in_range(im, "cpus", PL_RESOURCE_CPU_QUOTA, quota.number))
+        if (r < 0)
                 return 0;
+        if (!in_range(im, what, PL_RESOURCE_CPU_QUOTA, quota.number)) {
+                if (period)
+                        warn(im, "cpu_period", "it says nothing without cpu_quota");
+                return 0;
+        }
         if (pl_value_to_string(PL_RESOURCE_CPU_QUOTA, &quota, &text) < 0)
                 return -ENOMEM;
         print_limit(im, "CPUQuota", text);
@@ -630,16 +648,19 @@ static void import_devices(Import *im, const json_t *s, const char *member, cons
 }
 
 static int import_rest(Import *im, const json_t *s) {
+        const char *what = "deploy.resources.limits.pids";
         uint64_t n;
         int r;
 
         r = import_count(get(get(s, "deploy", "resources", "limits"), "pids", NULL, NULL), &n);
-        if (r == -ENOENT)
-                r = import_count(json_object_get(s, "pids_limit"), &n);
-        if (r == 0 && in_range(im, "pids_limit", PL_RESOURCE_TASKS_MAX, n))
+        if (r == -ENOENT) {
+                what = "pids_limit";
+                r = import_count(json_object_get(s, what), &n);
+        }
+        if (r == 0 && in_range(im, what, PL_RESOURCE_TASKS_MAX, n))
                 print_number(im, "TasksMax", n);
         else if (r == -EINVAL || r == -ERANGE)
-                warn(im, "pids_limit", "not a number");
+                warn(im, what, "not a number");
         r = import_count(get(s, "blkio_config", "weight", NULL), &n);
         if (r == 0 && n >= 10 && n <= 1000)
                 r = print_weight(im, PL_RESOURCE_IO_WEIGHT,

@@ -224,6 +224,51 @@ static void hold(json_t *container, const char *policy_text) {
         pl_diag_list_deinit(&diag);
 }
 
+/* What a compose file says for the engine to make such a container. */
+static json_t *compose_of(const json_t *container) {
+        static const char *const members[][2] = {
+                { "Memory", "mem_limit" },
+                { "MemorySwap", "memswap_limit" },
+                { "MemoryReservation", "mem_reservation" },
+                { "CpuQuota", "cpu_quota" },
+                { "CpuPeriod", "cpu_period" },
+                { "CpuShares", "cpu_shares" },
+                { "PidsLimit", "pids_limit" },
+                { "CpusetCpus", "cpuset" },
+        };
+        const json_t *have = json_object_get(container, "HostConfig");
+        json_int_t nano = json_integer_value(json_object_get(have, "NanoCpus"));
+        json_t *o = json_object(), *weight = json_object_get(have, "BlkioWeight");
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(members); i++) {
+                json_t *v = json_object_get(have, members[i][0]);
+
+                if (v)
+                        (void)json_object_set(o, members[i][1], v);
+        }
+        if (nano > 0)
+                (void)json_object_set_new(o, "cpus", json_real((double)nano / 1e9));
+        if (weight)
+                (void)json_object_set_new(o, "blkio_config", json_pack("{s:O}", "weight", weight));
+        return json_pack("{s:{s:o}}", "services", "web", o);
+}
+
+/* From the file and from its container comes the same, but for by what it is matched. */
+static void compare_with_compose(const json_t *container, const char *from_engine) {
+        const PlHost where = { GIB(8), 4, 4096, NULL, hierarchy };
+        _cleanup_json_ json_t *root = compose_of(container);
+        _cleanup_free_ char *json = json_dumps(root, 0), *text = NULL;
+        const char *a = strstr(from_engine, "Match="), *b;
+        PlDiagList diag = { 0 };
+
+        ck_assert_int_eq(pl_import_compose("x", json, strlen(json), &where, &diag, NULL, &text), 0);
+        b = strstr(text, "Match=");
+        ck_assert(a && b);
+        ck_assert_msg(pl_streq(strchr(a, '\n'), strchr(b, '\n')), "%s\n%s\nand of the engine\n%s",
+                      json, text, from_engine);
+        pl_diag_list_deinit(&diag);
+}
+
 START_TEST(again_and_again) {
         hierarchy = _i % 2 ? PL_HIERARCHY_V2 : PL_HIERARCHY_V1;
         for (unsigned i = 0; i < 500; i++) {
@@ -233,6 +278,7 @@ START_TEST(again_and_again) {
                 PlDiagList diag = { 0 };
 
                 first = import(containers, &diag, NULL);
+                compare_with_compose(json_array_get(containers, 0), first);
                 hold(json_array_get(containers, 0), first);
                 second = import(containers, &diag, NULL);
                 ck_assert_msg(pl_streq(first, second), "%u: %s\nand then %s", i, first, second);

@@ -108,6 +108,13 @@ static const struct {
           "}",
           "MemoryLow=2G\n", "reserves no CPU time" },
         { "\"deploy\":7", "", "deploy: not an object" },
+        { "\"deploy\":{\"resources\":{\"limits\":{\"memory\":\"x\"}}}", "",
+          "deploy.resources.limits.memory: not a size" },
+        { "\"deploy\":{\"resources\":{\"limits\":{\"cpus\":\"x\"}}}", "",
+          "deploy.resources.limits.cpus: not a number of CPUs" },
+        { "\"deploy\":{\"resources\":{\"limits\":{\"pids\":\"x\"}}}", "",
+          "deploy.resources.limits.pids: not a number" },
+        { "\"cpu_quota\":\"x\"", "", "cpu_quota: not a number of microseconds" },
         { "\"blkio_config\":{\"weight\":500}", "IOWeight=4500\n", NULL },
         { "\"blkio_config\":{\"weight\":\"x\"}", "", "blkio_config.weight: not a number" },
         { "\"blkio_config\":{\"weight\":5}", "", "blkio_config.weight: not a number from 10" },
@@ -488,11 +495,192 @@ START_TEST(every_key_is_known) {
 }
 END_TEST
 
+/* --- whatever a file says becomes a line, or is told --- */
+
+/* Where a value goes, what it may be (some are garbage, some beyond what a policy can say), the
+ * line that it may become, and the words that tell of it else. Of alternatives (deploy's and
+ * compose's older names) a service has one: compose refuses more. */
+static const struct {
+        const char *path, *values[6], *line, *words;
+} sayings[] = {
+        { "mem_limit",
+          { "\"67108864\"", "268435456", "\"1g\"", "\"much\"", "[1]", "\"2k\"" },
+          "MemoryMax",
+          "mem" },
+        { "deploy.resources.limits.memory",
+          { "\"67108864\"", "\"512M\"", "7.5", "{\"a\":1}" },
+          "MemoryMax",
+          "memory" },
+        { "mem_reservation",
+          { "\"33554432\"", "\"1g\"", "\"x\"", "true" },
+          "MemoryLow",
+          "reservation" },
+        { "memswap_limit",
+          { "\"1073741824\"", "-1", "\"-1\"", "1", "\"x\"" },
+          "MemorySwapMax",
+          "memswap_limit" },
+        { "cpus", { "1.5", "\"0.25\"", "0.00001", "\"two\"", "9000" }, "CPUQuota", "cpus" },
+        { "cpu_quota",
+          { "50000", "\"1000\"", "1", "\"x\"", "9000000000000000000" },
+          "CPUQuota",
+          "cpu" },
+        { "cpu_period", { "50000", "\"200000\"", "5", "[1]" }, "CPUQuotaPeriodSec", "cpu_period" },
+        { "cpu_shares", { "512", "\"2048\"", "1", "\"x\"", "1e300" }, "CPUWeight", "cpu_shares" },
+        { "cpuset", { "\"0-1\"", "\"1,3\"", "\"a-b\"", "7" }, "AllowedCPUs", "cpuset" },
+        { "pids_limit", { "100", "\"7\"", "99999999", "\"x\"", "1.5" }, "TasksMax", "pids_limit" },
+        { "blkio_config.weight",
+          { "500", "\"10\"", "5", "\"x\"", "70000" },
+          "IOWeight",
+          "blkio_config.weight" },
+        { "blkio_config.device_read_bps",
+          { "[{\"path\":\"/dev/sda\",\"rate\":\"12mb\"}]",
+            "[{\"Path\":\"/dev/sda\",\"Rate\":4096}]",
+            "[{\"path\":\"/dev/null\",\"rate\":\"1mb\"}]", "[7]", "{\"a\":1}", "\"x\"" },
+          "IOReadBandwidthMax",
+          "device_read_bps" },
+        { "blkio_config.device_write_iops",
+          { "[{\"path\":\"/dev/sda\",\"rate\":9}]", "\"x\"", "7" },
+          NULL,
+          "device_write_iops" },
+        { "logging.options.max-size",
+          { "\"10m\"", "\"1g\"", "\"5\"", "\"x\"", "[1]" },
+          "LogMaxSize",
+          "max-size" },
+        { "logging.options.max-file",
+          { "\"3\"", "5", "99999", "\"x\"" },
+          "LogMaxFiles",
+          "max-file" },
+        { "healthcheck.interval",
+          { "\"10s\"", "\"1m30s\"", "\"100ms\"", "\"240h\"", "\"soon\"", "7" },
+          "ProbeInterval",
+          "healthcheck.interval" },
+        { "healthcheck.timeout",
+          { "\"3s\"", "\"20m\"", "\"1us\"", "\"x\"" },
+          "ProbeTimeout",
+          "healthcheck.timeout" },
+        { "healthcheck.retries",
+          { "3", "\"5\"", "100000", "\"z\"" },
+          "ProbeFailures",
+          "healthcheck.retries" },
+        { "healthcheck.start_period",
+          { "\"30s\"", "\"72h\"", "{\"a\":1}" },
+          "ProbeStartPeriod",
+          "healthcheck.start_period" },
+        { "healthcheck.start_interval", { "\"5s\"" }, NULL, "start_interval" },
+        { "depends_on",
+          { "[\"b\"]", "{\"b\":{}}", "[\"zz\"]", "[7]", "\"b\"", "{\"a\":{}}" },
+          "After",
+          "depends_on" },
+        { "ulimits", { "{\"nofile\":9}", "[1]", "7" }, NULL, "ulimits" },
+        { "shm_size", { "\"64m\"", "1" }, NULL, "shm_size" },
+        { "gpus", { "[{\"count\":-1}]", "\"all\"" }, NULL, "gpus" },
+        { "mem_swappiness", { "0", "\"60\"" }, NULL, "mem_swappiness" },
+        { "deploy.resources.reservations.cpus", { "\"1\"", "2" }, NULL, "reservations.cpus" },
+        { "frobnicate", { "1", "{\"secret\":\"hunter2\"}" }, NULL, "frobnicate" },
+};
+
+static unsigned pick(unsigned *seed, unsigned n) {
+        return (unsigned)rand_r(seed) % n;
+}
+
+static void put_path(json_t *o, const char *path, json_t *value) {
+        char name[64];
+        size_t n;
+
+        for (; path[n = strcspn(path, ".")]; path += n + 1) {
+                json_t *inner;
+
+                (void)snprintf(name, sizeof(name), "%.*s", (int)n, path);
+                inner = json_object_get(o, name);
+                if (!inner) {
+                        inner = json_object();
+                        ck_assert_int_eq(json_object_set_new(o, name, inner), 0);
+                }
+                o = inner;
+        }
+        ck_assert_int_eq(json_object_set_new(o, path, value), 0);
+}
+
+/* Which ones it has is written as a mask. */
+static json_t *random_service(unsigned *seed, uint64_t *ret_mask) {
+        json_t *service = json_pack("{s:s}", "image", "x");
+
+        *ret_mask = 0;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(sayings); i++) {
+                json_t *value = NULL;
+
+                if (pick(seed, 3) > 0 ||
+                    (pl_streq(sayings[i].path, "deploy.resources.limits.memory") && *ret_mask & 1))
+                        continue;
+                while (!value) { /* a value that is none of JSON is passed over */
+                        const char *text = sayings[i].values[pick(seed, 6)];
+
+                        value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+                }
+                put_path(service, sayings[i].path, value);
+                *ret_mask |= UINT64_C(1) << i;
+        }
+        return service;
+}
+
+/* Is there such a line in the section, or such a word in a message? */
+static bool is_told(const char *section, const char *key, const char *words,
+                    const PlDiagList *diag) {
+        _cleanup_free_ char *line = NULL;
+
+        ck_assert_int_ge(asprintf(&line, "\n%s=", key ?: "?"), 0);
+        if (key && strstr(section, line))
+                return true;
+        for (size_t i = 0; i < diag->n; i++)
+                if (pl_startswith(diag->items[i].message, "a: ") &&
+                    strstr(diag->items[i].message, words))
+                        return true;
+        return false;
+}
+
+START_TEST(nothing_is_lost_in_silence) {
+        for (unsigned i = 0; i < 500; i++) {
+                unsigned seed = (unsigned)_i * 500 + i;
+                uint64_t mask;
+                _cleanup_json_ json_t *root =
+                                json_pack("{s:s,s:{s:o,s:{}}}", "name", "p", "services", "a",
+                                          random_service(&seed, &mask), "b");
+                _cleanup_free_ char *json = json_dumps(root, 0), *text = NULL, *again = NULL;
+                PlDiagList diag = { 0 }, second = { 0 };
+                PlPolicy *p;
+                char *end;
+
+                ck_assert_ptr_nonnull(json);
+                p = import(json, &diag, &text); /* what comes out passes check */
+                ck_assert_int_eq(pl_import_compose("stack.json", json, strlen(json), &host, &second,
+                                                   NULL, &again),
+                                 0);
+                ck_assert_str_eq(text, again);
+                ck_assert_ptr_null(strstr(text, "hunter2"));
+                for (size_t k = 0; k < diag.n; k++)
+                        ck_assert_ptr_null(strstr(diag.items[k].message, "hunter2"));
+                end = strstr(text, "\n[Service p-b]");
+                ck_assert_ptr_nonnull(end);
+                *end = '\0';
+                for (size_t k = 0; k < PL_ARRAY_SIZE(sayings); k++)
+                        if (mask & UINT64_C(1) << k)
+                                ck_assert_msg(is_told(text, sayings[k].line, sayings[k].words,
+                                                      &diag),
+                                              "%u: %s is lost: %s\n%s", seed, sayings[k].path, json,
+                                              text);
+                pl_policy_unref(p);
+                pl_diag_list_deinit(&diag);
+                pl_diag_list_deinit(&second);
+        }
+}
+END_TEST
+
 int main(void) {
         TCase *tc = tcase_create("import");
 
         tcase_add_loop_test(tc, row, 0, PL_ARRAY_SIZE(rows));
         tcase_add_loop_test(tc, weights, 0, PL_ARRAY_SIZE(weight_rows));
+        tcase_add_loop_test(tc, nothing_is_lost_in_silence, 0, 4);
         tcase_add_loop_test(tc, refusal, 0, PL_ARRAY_SIZE(refused));
         tcase_add_loop_test(tc, soft, 0, PL_ARRAY_SIZE(softened));
         tcase_add_test(tc, two_projects);
