@@ -13,6 +13,8 @@
 #include "lib/base/similar.h"
 #include "lib/base/unit.h"
 #include "lib/evidence/recount.h"
+#include "lib/policy/guess.h"
+#include "lib/policy/parser.h"
 #include "lib/status/summary.h"
 #include "lib/status/wire.h"
 #include "status/findings.h"
@@ -241,6 +243,27 @@ static json_t *origins_new(const PlHeld *h) {
         return o;
 }
 
+/* What the policy says besides limits (log, health and what it needs), and where. */
+static json_t *rules_new(const PlService *s) {
+        json_t *o = json_object();
+
+        for (size_t i = 0; o && s && i < s->n_origins; i++) {
+                const char *key = s->origins[i].key;
+                _cleanup_free_ char *value = NULL, *shown = NULL, *from = NULL;
+
+                if (pl_resource_from_name(key) != _PL_RESOURCE_INVALID || pl_streq(key, "Match"))
+                        continue;
+                value = pl_policy_value(s, key);
+                shown = value ? pl_show_value(value) : NULL;
+                from = pl_service_origin(s, key);
+                if (shown && from)
+                        (void)json_object_set_new(
+                                        o, key,
+                                        json_pack("{s:s,s:s}", "value", shown, "from", from));
+        }
+        return o;
+}
+
 static json_t *container_new(const PlSources *from, const PlSubject *s) {
         const PlHeld *h = s->held;
         const PlModels *models = pl_health_act_models(from->health, s);
@@ -281,6 +304,8 @@ json_t *pl_snapshot_show(const PlSources *from, const PlSubject *s) {
         add_past(from, s, o);
         if (o)
                 (void)json_object_set_new(o, "origins", origins_new(s->held));
+        if (o)
+                (void)json_object_set_new(o, "rules", rules_new(s->service));
         return o;
 }
 

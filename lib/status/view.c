@@ -325,6 +325,7 @@ static const char *const known[] = {
         "id",       "name",   "service",  "image",     "phase",         "health",         "reason",
         "limits",   "log",    "restarts", "oom_kills", "drift_repairs", "repairs_paused", "usage",
         "findings", "models", "verdicts", "recovery",  "health_since",  "remembered",     "origins",
+        "rules",
 };
 
 static int print_title(FILE *f, const json_t *c, const PlViewOptions *o) {
@@ -420,6 +421,32 @@ static int print_limits(FILE *f, const json_t *c, const PlLook *look) {
         (void)fputc('\n', f);
         int r = pl_table_print(t, f);
         return r == 0 ? print_owner_errors(f, c, look) : r;
+}
+
+/* What the policy says of its log and health, and where. */
+static int print_rules(FILE *f, const json_t *c, const PlLook *look) {
+        static const PlColumn columns[] = {
+                { .title = "RULE" },
+                { .title = "VALUE" },
+                { .title = "" },
+        };
+        _cleanup_(pl_table_freep) PlTable *t = pl_table_new(columns, PL_ARRAY_SIZE(columns), look);
+        const json_t *rules = json_object_get(c, "rules");
+        const char *name;
+        json_t *rule;
+
+        if (!t)
+                return -ENOMEM;
+        json_object_foreach((json_t *)rules, name, rule) {
+                pl_table_row(t);
+                pl_table_cell(t, 0, PL_TINT_NONE, "%s", name);
+                pl_table_cell(t, 1, PL_TINT_NONE, "%.80s", text_of(rule, "value") ?: "?");
+                pl_table_cell(t, 2, PL_TINT_DIM, "%s", text_of(rule, "from") ?: "");
+        }
+        if (json_object_size(rules) == 0)
+                return 0;
+        (void)fputc('\n', f);
+        return pl_table_print(t, f);
 }
 
 static int print_usage(FILE *f, const json_t *c, const PlLook *look) {
@@ -698,6 +725,8 @@ static int print_container(FILE *f, const json_t *c, const PlViewOptions *o) {
                 r = print_other_fields(f, c, look);
         if (r == 0)
                 r = print_limits(f, c, look);
+        if (r == 0)
+                r = print_rules(f, c, look);
         return r == 0 ? print_histories(f, c, o) : r;
 }
 

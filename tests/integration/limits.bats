@@ -155,10 +155,12 @@ on_all_cpus() {
 [Defaults]
 MemoryMax=96M
 TasksMax=64
+LogMaxSize=20M
 
 [Service web-front]
 Match=name:web
 MemoryMax=64M
+ProbeInterval=90s
 END
     daemon_begin
     run_bb web
@@ -171,6 +173,7 @@ END
     becomes small TasksMax 20
     [ "$(ctl show --json web | jq -r .origins.TasksMax)" = "$T/plimsoll.conf:6 [Defaults]" ]
     [ "$(ctl show --json small | jq -r .origins.TasksMax)" = "its creator's, not $T/plimsoll.conf:6 [Defaults]" ]
+    [ "$(ctl show --json web | jq -c .rules)" = "{\"LogMaxSize\":{\"value\":\"20M\",\"from\":\"$T/plimsoll.conf:7 [Defaults]\"},\"ProbeInterval\":{\"value\":\"90s\",\"from\":\"$T/plimsoll.conf:12\"}}" ]
     # a later change by a person is drift, as everywhere
     docker update -m 80m --memory-swap 160m small >/dev/null
     becomes small MemoryMax $((48 * MIB))

@@ -408,6 +408,8 @@ START_TEST(test_show) {
                 "drift repairs 3; repairs are paused\n",
                 "MemoryMax      1G        2G  out of line\n",
                 "CPUQuota     200%      200%  /etc/p.conf:31 [Defaults]\n",
+                "RULE        VALUE\n",
+                "LogMaxSize  10M    /etc/p.conf:32 [Defaults]\n",
                 "* MemoryMax: the engine says: memory \\x1b[31m too low\n",
                 "  pressure 7\n",
                 "history\nJan 01 00:00:05  plimsolld: killed\n",
@@ -419,6 +421,10 @@ START_TEST(test_show) {
         ck_assert_int_eq(json_object_set_new(c, "origins",
                                              json_pack("{s:s,s:s}", "MemoryMax", "/etc/p.conf:3",
                                                        "CPUQuota", "/etc/p.conf:31 [Defaults]")),
+                         0);
+        ck_assert_int_eq(json_object_set_new(c, "rules",
+                                             json_pack("{s:{s:s,s:s}}", "LogMaxSize", "value",
+                                                       "10M", "from", "/etc/p.conf:32 [Defaults]")),
                          0);
         ck_assert_int_eq(json_object_set_new(c, "models",
                                              json_pack("[{s:s,s:I,s:i},{s:s,s:I,s:I}]", "name",
