@@ -18,7 +18,7 @@ deb_stage() {
     mkdir -p "$dir"
     tar -C "$ROOT" --exclude='./build*' --exclude=./.git -c . | tar -C "$dir" --no-same-owner -x
     cp -r "$ROOT/systemd/debian" "$dir/debian"
-    chmod 755 "$dir/debian/rules" "$dir/debian/sbom"
+    chmod 755 "$dir/debian/rules" "$dir/debian/sbom" "$dir/debian/tests/installed"
     mkdir -p "$dir/debian/source"
     echo '3.0 (native)' >"$dir/debian/source/format"
     # one entry: what has changed is told by NEWS.md

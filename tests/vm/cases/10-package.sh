@@ -27,6 +27,12 @@ test_the_status_says_that_it_is_a_dry_run() {
     systemctl --no-pager status plimsolld | tee /dev/stderr | grep -iE 'Status: .*dry[- ]run'
 }
 
+# autopkgtest(1) runs it where the package is built into a distribution
+test_its_own_test_passes() {
+    "${0%/*}/installed"
+    systemctl start plimsolld
+}
+
 test_systemd_finds_no_fault_with_the_units() {
     local out
     out=$(systemd-analyze verify --man=no plimsolld.service plimsolld.socket plimsoll-adopt.service \

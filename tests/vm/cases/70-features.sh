@@ -62,7 +62,7 @@ aged_logs() {
     echo "$dir"
 }
 
-compressed() { [ "$(zstdcat "$1/old.log.zst" | tail -n 1)" = 20000 ] && [ ! -e "$1/old.log" ]; }
+compressed() { [ "$(zstdcat "$1/.plimsoll/old.log.zst" | tail -n 1)" = 20000 ] && [ ! -e "$1/old.log" ]; }
 
 test_log_files_of_root_in_a_volume_are_compressed() {
     local dir
@@ -78,7 +78,7 @@ P
     systemctl reload plimsolld
     within 20 compressed "$dir"
     # not in its own group's hands, since plimsolld's group could read it there
-    [ "$(stat -c '%U:%G %a' "$dir/old.log.zst")" = 'root:plimsoll 600' ]
+    [ "$(stat -c '%U:%G %a' "$dir/.plimsoll/old.log.zst")" = 'root:plimsoll 600' ]
 }
 
 # Those of other users need the drop-in that plimsoll.conf(5) gives, as it gives it.
@@ -97,7 +97,7 @@ test_log_files_of_others_are_compressed_with_the_drop_in_of_the_manual() {
     systemctl daemon-reload
     systemctl restart plimsolld
     within 20 compressed "$dir"
-    [ "$(stat -c %U "$dir/old.log.zst")" = nobody ]
+    [ "$(stat -c %U "$dir/.plimsoll/old.log.zst")" = nobody ]
     rm $dropin
     systemctl daemon-reload
     systemctl restart plimsolld
