@@ -28,6 +28,7 @@ typedef struct PlPlaces {
         PlUnborn unborn[PL_UNBORN_MAX];
         size_t n_unborn;
         PlSlices *slices;
+        bool weights;     /* a container may ask for IOWeight=; see pl_slices_update() */
         PlStrays *strays; /* whoever is not where its container is */
 } PlPlaces;
 

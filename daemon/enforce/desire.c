@@ -144,5 +144,6 @@ int pl_desire(PlEnforcer *e, PlHeld *h) {
         }
         pl_limits_deinit(&h->want);
         h->want = want;
+        e->places.weights |= want.v[PL_RESOURCE_IO_WEIGHT].set;
         return 0;
 }

@@ -277,14 +277,21 @@ static bool step(PlEnforcer *e, Slice *slice, bool raise, bool again) {
         return any;
 }
 
-static unsigned count_weights(const PlEnforcer *e, bool v1, bool bfq) {
+/* Mostly nobody asks, and then thousands need not be looked at in each tick. */
+static unsigned count_weights(PlEnforcer *e, bool v1, bool bfq) {
         const PlHeld *h;
         unsigned n = 0;
+        bool any = false;
 
-        /* on v2 it is systemd that also writes bfq's own file */
-        TAILQ_FOREACH(h, &e->all, all)
-        if (is_wanted(h, PL_RESOURCE_IO_WEIGHT) && !(bfq && (v1 || h->cgroup->scope)))
-                n++;
+        if (!e->places.weights)
+                return 0;
+        TAILQ_FOREACH(h, &e->all, all) {
+                any = any || h->want.v[PL_RESOURCE_IO_WEIGHT].set;
+                /* on v2 it is systemd that also writes bfq's own file */
+                if (is_wanted(h, PL_RESOURCE_IO_WEIGHT) && !(bfq && (v1 || h->cgroup->scope)))
+                        n++;
+        }
+        e->places.weights = any;
         return n;
 }
 

@@ -1884,8 +1884,11 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
         e->wanted.log = p ? *p : left_alone;
         if (moved)
                 follow_name(e);
+        /* a log that nobody looks after is the same whether anything runs */
         return changed || old.told.native_files != e->told.native_files ||
-               old.told.running != e->told.running || old.wanted.governed != e->wanted.governed ||
+               (old.told.running != e->told.running &&
+                choose(e->logs, e).why == PL_ROTATE_WHY_NOT_PROBED) ||
+               old.wanted.governed != e->wanted.governed ||
                !pl_log_policy_equal(&old.wanted.log, &e->wanted.log);
 }
 

@@ -17,11 +17,11 @@
  * after the last time. */
 #define TRIM_AFTER      64
 #define TRIM_EVERY_USEC (10 * PL_USEC_PER_SEC)
-/* A burst of changes makes one status line; where there is much to count it takes its twentieth
+/* A burst of changes makes one status line; where there is much to count it takes its hundredth
  * part of the time at most. */
 #define REFRESH_DELAY_USEC     (50 * PL_USEC_PER_MSEC)
 #define REFRESH_DELAY_MAX_USEC PL_USEC_PER_SEC
-#define REFRESH_SHARE          20
+#define REFRESH_SHARE          100
 
 struct PlStatusLine {
         sd_event *event;
