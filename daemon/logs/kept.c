@@ -2,7 +2,8 @@
 
 /*
  * What was passed is told by its name, "log-<container's id>/<service>/<container>", and by being a
- * regular file: sockets and the kernel log come by the same way.
+ * regular file: sockets and the kernel log come by the same way. Of a log that the engine rotates
+ * it is "log-<container's id>.<number>/…", or "….<number>z/…" when the file is packed.
  */
 
 #include "logs/kept.h"
@@ -18,14 +19,20 @@
 #define NAME_PREFIX "log-"
 #define ID_CHARS    (PL_ID_MAX - 1)
 
-typedef struct Kept {
+typedef struct Kept Kept;
+struct Kept {
         char id[PL_ID_MAX];
         char name[PL_LOG_KEPT_NAME_MAX + 1];
-        int fd; /* of one that was passed; -EBADF: of one that we have stored */
-} Kept;
+        int fd;      /* of one that was passed; -EBADF: of one that we have stored */
+        Kept *next;  /* of the same id */
+        bool packed; /* of what the engine has rotated: … */
+        unsigned number;
+};
 
 struct PlLogKept {
         PlMap *passed, *stored; /* id → Kept; passed: and nobody has claimed it */
+        PlMap *rotated;         /* what was passed of logs that the engine rotates */
+        size_t n_rotated;       /* that we have stored */
 };
 
 static Kept *kept_new(const char *id, const char *name, int fd) {
@@ -40,11 +47,14 @@ static Kept *kept_new(const char *id, const char *name, int fd) {
 }
 
 static Kept *kept_free(Kept *i) {
-        if (!i)
-                return NULL;
-        if (i->fd >= 0)
-                (void)close(i->fd);
-        free(i);
+        while (i) {
+                Kept *next = i->next;
+
+                if (i->fd >= 0)
+                        (void)close(i->fd);
+                free(i);
+                i = next;
+        }
         return NULL;
 }
 
@@ -52,15 +62,31 @@ static bool is_name(const char *s) {
         const char *id = s + sizeof(NAME_PREFIX) - 1;
 
         return pl_startswith(s, NAME_PREFIX) && strspn(id, "0123456789abcdef") == ID_CHARS &&
-               id[ID_CHARS] == '/' && strlen(s) <= PL_LOG_KEPT_NAME_MAX;
+               (id[ID_CHARS] == '/' || (id[ID_CHARS] == '.' && strchr(id, '/'))) &&
+               strlen(s) <= PL_LOG_KEPT_NAME_MAX;
 }
 
 static void take_one(PlLogKept *k, const char *name, int fd) {
-        Kept *i = kept_new(name + sizeof(NAME_PREFIX) - 1, name, fd);
+        Kept *i = kept_new(name + sizeof(NAME_PREFIX) - 1, name, fd), *first;
+        const char *rest = name + sizeof(NAME_PREFIX) - 1 + ID_CHARS;
+        char *end;
 
-        if (!i)
+        if (!i) {
                 (void)close(fd);
-        else if (pl_map_put(k->passed, i->id, i) < 0)
+                return;
+        }
+        if (*rest == '/') {
+                if (pl_map_put(k->passed, i->id, i) < 0)
+                        kept_free(i);
+                return;
+        }
+        i->number = (unsigned)strtoul(rest + 1, &end, 10);
+        i->packed = *end == 'z';
+        first = pl_map_get(k->rotated, i->id);
+        if (first) {
+                i->next = first->next;
+                first->next = i;
+        } else if (pl_map_put(k->rotated, i->id, i) < 0)
                 kept_free(i);
 }
 
@@ -86,7 +112,8 @@ PlLogKept *pl_log_kept_new(void) {
                 return NULL;
         k->passed = pl_map_new();
         k->stored = pl_map_new();
-        if (!k->passed || !k->stored)
+        k->rotated = pl_map_new();
+        if (!k->passed || !k->stored || !k->rotated)
                 return NULL;
         take_passed(k);
         return TAKE_PTR(k);
@@ -106,8 +133,13 @@ PlLogKept *pl_log_kept_free(PlLogKept *k) {
                 return NULL;
         free_all(k->passed);
         free_all(k->stored);
+        free_all(k->rotated);
         free(k);
         return NULL;
+}
+
+static const char *group_of(const Kept *i) {
+        return strchr(i->name, '/') + 1;
 }
 
 /* It stays with the service manager, by the name that it has there. */
@@ -118,7 +150,7 @@ int pl_log_kept_claim(PlLogKept *k, const char *id, char **ret_group) {
 
         if (!i)
                 return -ENOENT;
-        group = ret_group ? strdup(i->name + sizeof(NAME_PREFIX) - 1 + ID_CHARS + 1) : NULL;
+        group = ret_group ? strdup(group_of(i)) : NULL;
         fd = TAKE_FD(i->fd);
         kept_free(pl_map_remove(k->stored, id));
         if (pl_map_put(k->stored, i->id, i) < 0)
@@ -128,8 +160,31 @@ int pl_log_kept_claim(PlLogKept *k, const char *id, char **ret_group) {
         return fd;
 }
 
+int pl_log_kept_claim_rotated(PlLogKept *k, const char *id, PlRotatedFiles *ret, char **ret_group) {
+        Kept *first = pl_map_get(k->rotated, id);
+        char *group = first ? strdup(group_of(first)) : NULL;
+
+        if (!first)
+                return -ENOENT;
+        for (Kept *i = first; group && i; i = i->next)
+                if (i->fd >= 0 && pl_rotated_add(ret, i->number, i->packed, TAKE_FD(i->fd)) < 0) {
+                        free(group);
+                        group = NULL;
+                }
+        if (!group || ret->n == 0) {
+                bool claimed = group;
+
+                free(group);
+                pl_rotated_deinit(ret);
+                return claimed ? -ENOENT : -ENOMEM;
+        }
+        *ret_group = group;
+        return 0;
+}
+
 int pl_log_kept_ids(const PlLogKept *k, char (**ret)[PL_ID_MAX], size_t *ret_n) {
-        char(*ids)[PL_ID_MAX] = calloc(pl_map_size(k->passed) + 1, sizeof(*ids));
+        char(*ids)[PL_ID_MAX] =
+                        calloc(pl_map_size(k->passed) + pl_map_size(k->rotated) + 1, sizeof(*ids));
         const Kept *i;
         size_t n = 0;
 
@@ -137,13 +192,33 @@ int pl_log_kept_ids(const PlLogKept *k, char (**ret)[PL_ID_MAX], size_t *ret_n) 
                 return -ENOMEM;
         PL_MAP_FOREACH(i, k->passed)
         memcpy(ids[n++], i->id, PL_ID_MAX);
+        PL_MAP_FOREACH(i, k->rotated)
+        memcpy(ids[n++], i->id, PL_ID_MAX);
         *ret = ids;
         *ret_n = n;
         return 0;
 }
 
+/* Return: whether somebody keeps it. */
+static bool tell_store(const char *name, int fd) {
+        char text[PL_LOG_KEPT_NAME_MAX + 64];
+
+        /* they have nothing to be polled for, and O_PATH would be refused there */
+        snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+        return sd_pid_notify_with_fds(0, false, text, &fd, 1) > 0;
+}
+
+static void tell_drop(const Kept *i) {
+        char text[PL_LOG_KEPT_NAME_MAX + 64];
+
+        for (; i; i = i->next) {
+                snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", i->name);
+                (void)sd_notify(false, text);
+        }
+}
+
 bool pl_log_kept_store(PlLogKept *k, const char *id, const char *group, int fd) {
-        char name[PL_LOG_KEPT_NAME_MAX + 1], text[PL_LOG_KEPT_NAME_MAX + 64];
+        char name[PL_LOG_KEPT_NAME_MAX + 1];
         Kept *i;
 
         snprintf(name, sizeof(name), NAME_PREFIX "%s/%s", id, group);
@@ -155,18 +230,29 @@ bool pl_log_kept_store(PlLogKept *k, const char *id, const char *group, int fd) 
                 kept_free(i);
                 return false;
         }
-        /* they have nothing to be polled for, and O_PATH would be refused there */
-        snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-        return sd_pid_notify_with_fds(0, false, text, &fd, 1) > 0;
+        return tell_store(name, fd);
+}
+
+void pl_log_kept_store_rotated(PlLogKept *k, const char *id, const char *group,
+                               const PlRotatedFiles *files) {
+        char name[PL_LOG_KEPT_NAME_MAX + 1];
+
+        for (size_t i = 0; i < files->n && k->n_rotated + pl_map_size(k->stored) < PL_LOG_KEPT_MAX;
+             i++) {
+                const PlLogRotated *f = &files->files[i];
+
+                snprintf(name, sizeof(name), NAME_PREFIX "%s.%zu%s/%s", id, i, f->packed ? "z" : "",
+                         group);
+                k->n_rotated += tell_store(name, f->fd);
+        }
 }
 
 void pl_log_kept_drop(PlLogKept *k, const char *id) {
-        char text[PL_LOG_KEPT_NAME_MAX + 64];
         Kept *i = pl_map_remove(k->stored, id) ?: pl_map_remove(k->passed, id);
 
-        if (!i)
-                return;
-        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", i->name);
-        (void)sd_notify(false, text);
+        tell_drop(i);
+        kept_free(i);
+        i = pl_map_remove(k->rotated, id);
+        tell_drop(i);
         kept_free(i);
 }

@@ -12,7 +12,7 @@
  */
 
 #include "lib/base/id.h"
-#include "lib/base/macro.h"
+#include "rotate/rotated.h"
 
 /* As FileDescriptorStoreMax= in the unit: what is beyond that it closes without a word. All names
  * together, and what separates them, are one string of the environment, at most 128 KiB
@@ -31,6 +31,12 @@ PL_DEFINE_CLEANUP(PlLogKept *, pl_log_kept_free)
  * Return: fd, owned by the caller; -ENOENT. */
 int pl_log_kept_claim(PlLogKept *k, const char *id, char **ret_group);
 
+/** pl_log_kept_claim_rotated() - those that were passed to us of a container whose log the engine
+ * rotates
+ * @ret: nothing in it before
+ * @ret_group: as pl_log_kept_claim(). Return: 0; -ENOENT none; -ENOMEM. */
+int pl_log_kept_claim_rotated(PlLogKept *k, const char *id, PlRotatedFiles *ret, char **ret_group);
+
 /** pl_log_kept_ids() - of those that nobody has claimed. @ret: owned by the caller.
  * Return: 0, -ENOMEM. */
 int pl_log_kept_ids(const PlLogKept *k, char (**ret)[PL_ID_MAX], size_t *ret_n);
@@ -40,6 +46,11 @@ int pl_log_kept_ids(const PlLogKept *k, char (**ret)[PL_ID_MAX], size_t *ret_n);
  * @fd: O_PATH; stays the caller's. Return: whether there is room for it, and somebody who keeps it.
  */
 bool pl_log_kept_store(PlLogKept *k, const char *id, const char *group, int fd);
+
+/** pl_log_kept_store_rotated() - have them kept at our end: they change too often before it. What
+ * there is no room for is not. */
+void pl_log_kept_store_rotated(PlLogKept *k, const char *id, const char *group,
+                               const PlRotatedFiles *files);
 
 /** pl_log_kept_drop() - as much as there is of a container: keep it no longer. */
 void pl_log_kept_drop(PlLogKept *k, const char *id);

@@ -929,6 +929,7 @@ static void salvage(Job *j, const PlRotateContext *ctx) {
                 }
                 pl_rotated_deinit(&f->rotated);
         }
+        j->request.joined = f->joined_fd >= 0;
         (void)pl_log_salvage(ctx, &j->request, file_of(f), &j->outcome);
         j->outcome.dropped_bytes += dropped;
         j->outcome.renewed |= renewed > 0;
@@ -1585,16 +1586,25 @@ static PlLogEntry *entry_of_kept(PlLogs *l, const char *id, const char *group) {
  * has its name still was not removed: it is another engine's. Return: whether the rest of its log
  * is being archived. */
 static bool take_left(PlLogs *l, const char *id) {
+        _cleanup_(pl_rotated_deinit) PlRotatedFiles rotated = { 0 };
         _cleanup_free_ char *group = NULL;
         _cleanup_close_ int fd = pl_log_kept_claim(l->kept, id, &group);
+        int named = fd;
         PlLogEntry *e;
         struct stat st;
 
-        if (fd < 0)
+        if (fd < 0 && pl_log_kept_claim_rotated(l->kept, id, &rotated, &group) >= 0)
+                named = rotated.files[0].fd;
+        if (named < 0)
                 return false;
-        e = group && fstat(fd, &st) == 0 && st.st_nlink == 0 ? entry_of_kept(l, id, group) : NULL;
-        if (e && begin_gone(e, old_file_new(fd)))
-                return true;
+        e = group && fstat(named, &st) == 0 && st.st_nlink == 0 ? entry_of_kept(l, id, group)
+                                                                : NULL;
+        if (e) {
+                e->rotated = rotated;
+                rotated = (PlRotatedFiles){ 0 };
+                if (begin_gone(e, fd >= 0 ? old_file_new(fd) : take_what_is_left(e)))
+                        return true;
+        }
         entry_free(e);
         pl_log_kept_drop(l->kept, id);
         return false;
@@ -1702,8 +1712,12 @@ PlLogs *pl_logs_free(PlLogs *l) {
         l->worker = pl_log_worker_free(l->worker);
         pl_log_time_free(l->time);
         if (l->entries)
-                PL_MAP_FOREACH(e, l->entries)
-        entry_free(e);
+                PL_MAP_FOREACH(e, l->entries) {
+                        if (e->rotated.n > 0)
+                                pl_log_kept_store_rotated(l->kept, e->id, e->wanted.group,
+                                                          &e->rotated);
+                        entry_free(e);
+                }
         if (l->gone)
                 PL_MAP_FOREACH(e, l->gone)
         entry_free(e);
@@ -1964,6 +1978,8 @@ int pl_logs_update(PlLogs *l, const PlContainer *c, const char *service,
         if (!e->lost.now && !is_looking(e))
                 watch(e); /* at once: it may be gone when a job has looked at it */
         follow_rotated(e);
+        if (e->rotated.n > 0)
+                pl_log_kept_drop(l->kept, e->id); /* what was passed of them is known better now */
         store(e);
         learn_root(l, e);
         if (r > 0 || !e->found.settled ||

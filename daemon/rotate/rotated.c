@@ -68,8 +68,13 @@ static bool holds(const PlRotatedFiles *r, const struct stat *st) {
         return false;
 }
 
-/* @fd: ownership passes in any case. Return: 0; -ENOMEM, -errno. */
-static int add(PlRotatedFiles *r, unsigned number, bool packed, int fd) {
+static int by_number(const void *a, const void *b) {
+        const PlLogRotated *x = a, *y = b;
+
+        return x->number < y->number ? -1 : x->number > y->number;
+}
+
+int pl_rotated_add(PlRotatedFiles *r, unsigned number, bool packed, int fd) {
         _cleanup_close_ int file = fd;
         PlLogRotated *bigger;
         struct stat st;
@@ -91,12 +96,14 @@ static int add(PlRotatedFiles *r, unsigned number, bool packed, int fd) {
                                 : (uint64_t)st.st_size,
                 .fd = TAKE_FD(file),
         };
+        if (r->n > 1 && bigger[r->n - 2].number > number)
+                qsort(bigger, r->n, sizeof(*bigger), by_number);
         return 0;
 }
 
 /* Gaps are passed over: a container that is being removed loses its files in any order. */
 static int list(PlLogFile *log, const char *id, size_t max_files, PlRotatedFiles *ret) {
-        int r = add(ret, 0, false, TAKE_FD(log->fd));
+        int r = pl_rotated_add(ret, 0, false, TAKE_FD(log->fd));
 
         for (unsigned i = 1; r >= 0 && i < max_files; i++)
                 for (int packed = 0; packed <= 1; packed++) {
@@ -104,16 +111,10 @@ static int list(PlLogFile *log, const char *id, size_t max_files, PlRotatedFiles
 
                         if (fd < 0)
                                 continue;
-                        r = add(ret, i, packed, fd);
+                        r = pl_rotated_add(ret, i, packed, fd);
                         break; /* what is packed beside it is not whole yet */
                 }
         return r;
-}
-
-static int by_number(const void *a, const void *b) {
-        const PlLogRotated *x = a, *y = b;
-
-        return x->number < y->number ? -1 : x->number > y->number;
 }
 
 /* Who was the live log has grown since. */

@@ -21,6 +21,10 @@ typedef struct PlRotatedFiles {
 
 void pl_rotated_deinit(PlRotatedFiles *r);
 
+/** pl_rotated_add() - one more; they are put in order by number
+ * @fd: ownership passes in any case. Return: 0, -ENOMEM, -errno. */
+int pl_rotated_add(PlRotatedFiles *r, unsigned number, bool packed, int fd);
+
 /**
  * pl_rotated_look() - hold what lies there now, where there is a live log that was not seen before;
  *                     otherwise nothing has happened, or the container is being removed

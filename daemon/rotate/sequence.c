@@ -797,6 +797,10 @@ static int take(Job *j) {
 
         if (r < 0)
                 return fail(j, "reading the log", r);
+        if (j->req->joined && s->taken) { /* by what stands in it, it is the same or is not */
+                s->dev = seen.dev;
+                s->ino = seen.ino;
+        }
         switch (pl_rotate_recover(s, &seen)) {
         case PL_ROTATE_GO_ON:
                 if (s->taken)

@@ -50,7 +50,8 @@ typedef struct PlRotateRequest {
         uint64_t max_size_bytes;
         uint64_t budget_bytes;
         bool force;                 /* however small the log is */
-        bool last;                  /* pl_log_salvage(): nobody writes to it any more */
+        bool last;                  /* pl_log_salvage(): nobody writes to it any more … */
+        bool joined;                /* … and it is a copy, made anew by each process */
         uint64_t salvage_max_bytes; /* that one pl_log_salvage() archives, the newest */
         PlLogRules *rules;          /* what is kept of whom; borrowed; NULL: of nobody */
 } PlRotateRequest;

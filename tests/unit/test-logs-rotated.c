@@ -3,7 +3,10 @@
  * A container whose log the engine rotates itself is removed: all that the engine had of it is
  * archived, once and in order.
  */
+#include <poll.h>
+
 #include "logs-fixture.h"
+#include "service-manager.h"
 
 static unsigned said;
 
@@ -111,10 +114,11 @@ static void end_natively(int how) {
                 (void)loop(50);
 }
 
+static PlPair options[] = { { (char *)"max-size", (char *)"10k" },
+                            { (char *)"max-file", (char *)"3" } };
+
 START_TEST(rotated_by_the_engine) {
         static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
-        static PlPair options[] = { { (char *)"max-size", (char *)"10k" },
-                                    { (char *)"max-file", (char *)"3" } };
         int how = native_removals[_i].how;
         PlLogStatus s;
 
@@ -140,12 +144,81 @@ START_TEST(rotated_by_the_engine) {
         ck_assert(how == AT_ONCE || s.size_bytes < 1000); /* of those ten */
         remove_directory();
         pl_logs_remove(logs, ID, true);
+        (void)loop(300);
+        LOOP_UNTIL(archived_are(native_removals[_i].first, native_removals[_i].last));
         LOOP_UNTIL(is_forgotten());
-        ck_assert_msg(archived_are(native_removals[_i].first, native_removals[_i].last), "%s",
-                      native_removals[_i].name);
         ck_assert_msg(n_dropped_said == native_removals[_i].dropped, "%s: %u",
                       native_removals[_i].name, n_dropped_said);
         ck_assert_uint_eq(n_findings, 0);
+}
+END_TEST
+
+static bool keep_none(void *userdata, const char *id) {
+        return false;
+}
+
+static bool keep_all(void *userdata, const char *id) {
+        return true;
+}
+
+/* It ends and comes again, and its container is removed meanwhile, or not. */
+enum { GOES, GOES_KILLED, STAYS };
+
+START_TEST(kept_over_a_restart) {
+        static PlService front = { .name = (char *)"front" };
+        static PlService *services[] = { &front };
+        static PlPolicy p = { .n_ref = 99,
+                              .services = services,
+                              .n_services = 1,
+                              .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        ServiceManager m;
+        char notify[140];
+
+        logs = pl_logs_free(logs);
+        snprintf(notify, sizeof(notify), "%s/notify", tmp);
+        manage(&m, notify);
+        container.log.options = options;
+        container.log.n_options = PL_ARRAY_SIZE(options);
+        policy.max_size_bytes = MIB(1);
+        front.log = policy;
+        said = 0;
+        make_logs();
+        pl_logs_set_policy(logs, &p, false);
+        say(100);
+        update(28);
+        rotate_natively();
+        say(100);
+        shell("gzip $L.1");
+        rotate_natively();
+        (void)loop(50);
+        say(10);
+        hear(&m);
+        ck_assert_uint_eq(m.n_numbered, 0); /* nothing as long as it runs */
+        logs = pl_logs_free(logs);
+        hear(&m);
+        ck_assert_uint_eq(m.n_numbered, 3);
+        ck_assert_int_lt(m.fd, 0);
+        if (_i != STAYS)
+                remove_directory();
+        for (int again = _i == GOES_KILLED; again >= 0; again--) {
+                pass(&m);
+                make_logs();
+                pl_logs_set_policy(logs, &p, false);
+                if (_i == STAYS)
+                        update(28);
+                pl_logs_prune(logs, _i == STAYS ? keep_all : keep_none, NULL);
+                if (again) { /* the job is done, and nobody has heard of it */
+                        for (unsigned i = 0; i < 3000 && !archived_are(1, 210); i++)
+                                (void)poll(NULL, 0, 10);
+                        logs = pl_logs_free(logs);
+                }
+        }
+        (void)loop(300);
+        if (_i != STAYS)
+                LOOP_UNTIL(is_forgotten());
+        LOOP_UNTIL(archived_are(_i == STAYS ? 0 : 1, _i == STAYS ? 0 : 210));
+        hear(&m);
+        ck_assert_uint_eq(m.n_numbered, 0);
 }
 END_TEST
 
@@ -155,5 +228,6 @@ int main(void) {
         tcase_add_checked_fixture(c, setup, teardown);
         tcase_set_timeout(c, 60);
         tcase_add_loop_test(c, rotated_by_the_engine, 0, PL_ARRAY_SIZE(native_removals));
+        tcase_add_loop_test(c, kept_over_a_restart, 0, 3);
         return run_case(c);
 }
