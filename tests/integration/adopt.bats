@@ -119,13 +119,17 @@ policy() { policy_is <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'; }
 
 @test "--dry-run and no answer change nothing" {
     policy
+    sed -i '1i[Daemon]\nLabels=yes' "$T/plimsoll.conf"
     run_bb idle
+    run_bb labelled --label plimsoll.LogMaxSize=32M --label plimsoll.LogMaxFiles=many
     local pid
     pid=$(dockerd)
     run adopt --dry-run
     echo "$output"
     [ "$status" -eq 0 ]
     [[ $output == *"idle "*"max-size 64M, max-file 8"* ]]
+    [[ $output == *"labelled "*"max-size 32M, max-file 8"* ]]
+    [[ $output == *"labelled: label plimsoll.LogMaxFiles: LogMaxFiles=many: not understood"* ]]
     [[ $output == *"docker logs -f"* ]]
     run adopt </dev/null
     [ "$status" -eq 2 ]
@@ -423,6 +427,7 @@ at_start() {
 @test "at the engine's start: sizes of the policy, and nothing while it runs, or where the policy does not ask" {
     policy_is LogAdopt=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
     docker run --name stopped "$BB" echo line 1 >/dev/null
+    docker create --name labelled --label plimsoll.LogMaxSize=32M "$BB" true >/dev/null
     docker create --name native --log-opt max-size=1m "$BB" true >/dev/null
     run at_start
     [ "$status" -eq 0 ]
@@ -430,7 +435,7 @@ at_start() {
     engine down
     policy
     [ -z "$(at_start)" ]
-    policy_is LogAdopt=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
+    policy_is LogAdopt=yes Labels=yes <<<$'[Defaults]\nLogMaxSize=64M\nLogMaxFiles=8'
     # killed in the middle, and once more
     run env PLIMSOLL_DIE=rewriting "$BUILD_DIR/tests/support/plimsollctl-points" adopt-logs --at-start \
         --root "$E/engine/data" --policy "$T/plimsoll.conf"
@@ -443,6 +448,7 @@ at_start() {
     [ "$(option stopped max-size)" = 67108864 ]
     [ "$(option stopped max-file)" = 8 ]
     [ "$(option native max-size)" = 1m ]
+    [ "$(option labelled max-size)" = 33554432 ]
     docker start stopped >/dev/null
     wait_until 5 gives 2 said_lines stopped
 }

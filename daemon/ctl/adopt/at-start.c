@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "ctl/adopt/run.h"
 #include "ctl/cli.h"
+#include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/docker/answer.h"
 
@@ -100,8 +101,35 @@ static int find_live(PlMap *ids) {
         return r;
 }
 
+/* What an image says, from the engine's file of it: where its own store has images, that of
+ * containerd has none. Return: 0, also with NULL: not known; -ENOMEM. */
+static int read_image(const char *root, const json_t *container, PlContainer **ret) {
+        const char *driver = json_string_value(json_object_get(container, "Driver")),
+                   *image = json_string_value(json_object_get(container, "Image"));
+        const char *id = image && pl_startswith(image, "sha256:") ? image + strlen("sha256:") : "";
+        _cleanup_free_ char *path = NULL, *text = NULL, *body = NULL;
+        _cleanup_json_ json_t *file = NULL, *j = NULL;
+        int r;
+
+        if (!driver || strchr(driver, '/') || !is_id(id) || id[ID_CHARS])
+                return 0;
+        if (asprintf(&path, "%s/image/%s/imagedb/content/sha256/%s", root, driver, id) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = pl_fs_read(AT_FDCWD, path, FILE_MAX, &text, NULL);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        file = json_loads(text, 0, NULL);
+        j = json_pack("{s:O?}", "Config", json_object_get(file, "config"));
+        body = json_object_get(j, "Config") ? json_dumps(j, 0) : NULL;
+        r = body ? pl_docker_parse_image(body, strlen(body), ret) : 0;
+        return r == -ENOMEM ? r : 0;
+}
+
 /* As an inspection would tell it: its files hold the same objects. Return: 0; -EBADMSG; -errno. */
-static int read_container(const char *root, const char *id, PlContainer **ret) {
+static int read_container(const char *root, const char *id, PlContainer **ret,
+                          PlContainer **ret_image) {
         _cleanup_free_ char *path = NULL, *host_path = NULL, *text = NULL, *host_text = NULL;
         _cleanup_free_ char *body = NULL;
         json_t *config = NULL, *host = NULL, *j = NULL;
@@ -128,6 +156,8 @@ static int read_container(const char *root, const char *id, PlContainer **ret) {
                            : NULL;
         body = j ? json_dumps(j, 0) : NULL;
         r = body ? pl_docker_parse_inspect(body, strlen(body), ret) : -EBADMSG;
+        if (r == 0)
+                r = read_image(root, config, ret_image);
         json_decref(j);
         json_decref(config);
         json_decref(host);
@@ -135,11 +165,11 @@ static int read_container(const char *root, const char *id, PlContainer **ret) {
 }
 
 static int take_one(PlAdoptPlan *plan, PlAdoptRun *run, const PlMap *live, const char *id) {
-        PlContainer *c = NULL;
+        _cleanup_(pl_container_freep) PlContainer *c = NULL, *image = NULL;
         const PlService *s;
         PlAdoptSizes sizes;
         PlAdoptItem *item;
-        int r = read_container(run->journal.data_root, id, &c);
+        int r = read_container(run->journal.data_root, id, &c, &image);
 
         if (r < 0) {
                 if (r != -ENOENT && r != -ENOTDIR)
@@ -147,28 +177,21 @@ static int take_one(PlAdoptPlan *plan, PlAdoptRun *run, const PlMap *live, const
                                    strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        s = pl_policy_match(plan->policy, c);
-        sizes = pl_adopt_sizes(&plan->given, s);
-        r = 0;
-        if (pl_adopt_choose(c, &sizes) != PL_ADOPT_OK)
-                goto out;
+        r = pl_adopt_govern(plan, c, image, &s, &sizes);
+        if (r < 0 || pl_adopt_choose(c, &sizes) != PL_ADOPT_OK)
+                return r;
         if (pl_map_get(live, id)) {
                 pl_ctl_say("%s: left alone: its processes run (live-restore)", c->name ?: id);
-                goto out;
+                return 0;
         }
         item = pl_adopt_journal_add(&run->journal);
-        if (!item) {
-                r = -ENOMEM;
-                goto out;
-        }
+        if (!item)
+                return -ENOMEM;
         memcpy(item->id, id, PL_ID_MAX);
         item->name = strdup(c->name ?: id);
         item->adopt = true;
         item->sizes = sizes;
-        r = item->name ? 0 : -ENOMEM;
-out:
-        (void)pl_container_free(c);
-        return r;
+        return item->name ? 0 : -ENOMEM;
 }
 
 static int take_all(PlAdoptPlan *plan, PlAdoptRun *run, const PlMap *live) {

@@ -17,9 +17,11 @@
 #include "ctl/adopt/engine.h"
 #include "ctl/adopt/freeze.h"
 #include "ctl/systemctl.h"
+#include "lib/base/strv.h"
 #include "lib/base/unit.h"
 #include "lib/docker/answer.h"
 #include "lib/docker/container.h"
+#include "lib/policy/labels.h"
 #include "lib/policy/parser.h"
 #include "policy-load.h"
 
@@ -39,14 +41,13 @@ void pl_adopt_plan_deinit(PlAdoptPlan *plan) {
 static int load_policy(const PlCtl *ctl, PlAdoptPlan *plan) {
         const char *file = ctl->policy ?: PL_CTL_POLICY_PATH;
         PlDiagList diag = {};
-        PlHost host;
         int r = 0;
 
         if (!ctl->policy && access(file, F_OK) < 0 && errno == ENOENT)
                 return -1;
-        r = pl_host_read("/proc", &host);
+        r = pl_host_read("/proc", &plan->host);
         if (r == 0)
-                r = pl_policy_load(NULL, file, &host, &diag, &plan->policy);
+                r = pl_policy_load(NULL, file, &plan->host, &diag, &plan->policy);
         if (r < 0) {
                 pl_ctl_print_diags(&diag);
                 pl_ctl_say("%s: %s", file,
@@ -313,19 +314,87 @@ static bool is_meant(const PlCtl *ctl, const PlContainer *c, const PlService *s,
         return meant;
 }
 
-static int take_container(const PlCtl *ctl, PlAdoptPlan *plan, PlContainer *c, bool *found) {
-        const PlService *s = plan->policy ? pl_policy_match(plan->policy, c) : NULL;
-        PlAdoptChoice *grown = reallocarray(plan->choices, plan->n + 1, sizeof(*grown));
+static void say_faults(const PlContainer *c, const PlDiagList *diag) {
+        for (size_t i = 0; i < diag->n; i++)
+                if (diag->items[i].severity == PL_SEVERITY_ERROR)
+                        pl_ctl_say("%s: %s: %s", c->name, diag->items[i].file,
+                                   diag->items[i].message);
+}
 
-        if (!grown) {
-                (void)pl_container_free(c);
+int pl_adopt_govern(const PlAdoptPlan *plan, PlContainer *c, const PlContainer *image,
+                    const PlService **ret_section, PlAdoptSizes *ret) {
+        const PlService *section = NULL;
+        PlService *own = NULL;
+        char **labels = NULL;
+        PlDiagList diag = {};
+        int r = 0;
+
+        if (plan->policy) {
+                pl_container_mark(c, plan->policy->daemon.match_image_labels ? NULL : image);
+                section = pl_policy_match(plan->policy, c);
+        }
+        if (plan->policy && plan->policy->daemon.labels && image)
+                r = pl_labels_of(c, image, &labels);
+        if (labels)
+                r = pl_policy_label(plan->policy, section, &plan->host, labels, &diag, &own);
+        if (r == 0) {
+                say_faults(c, &diag);
+                *ret = pl_adopt_sizes(&plan->given, own ?: section);
+                *ret_section = section;
+        }
+        (void)pl_service_free(own);
+        (void)pl_strv_free(labels);
+        pl_diag_list_deinit(&diag);
+        return r;
+}
+
+/* What its image says. Return: 0, with NULL where the engine does not tell; -ENOMEM, -errno. */
+static int image_of(PlAdoptRun *run, const PlContainer *c, PlContainer **ret) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        json_t *j = NULL;
+        int r;
+
+        if (!c->image_id || !*c->image_id) { /* of a bare directory */
+                *ret = calloc(1, sizeof(**ret));
+                return *ret ? 0 : -ENOMEM;
+        }
+        if (asprintf(&path, "/images/%s/json", c->image_id) < 0) {
+                path = NULL;
                 return -ENOMEM;
         }
-        plan->choices = grown;
+        r = pl_adopt_get(run, path, &j);
+        if (r == -EREMOTEIO || r == -ENOENT) /* removed since */
+                return 0;
+        if (r < 0)
+                return r;
+        text = json_dumps(j, JSON_COMPACT);
+        json_decref(j);
+        r = text ? pl_docker_parse_image(text, strlen(text), ret) : -ENOMEM;
+        return r == -EBADMSG ? 0 : r;
+}
+
+static int take_container(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run, PlContainer *c,
+                          bool *found) {
+        _cleanup_(pl_container_freep) PlContainer *image = NULL;
+        PlAdoptChoice *grown = reallocarray(plan->choices, plan->n + 1, sizeof(*grown));
+        const PlService *s = NULL;
+        PlAdoptSizes sizes;
+        int r = grown ? 0 : -ENOMEM;
+
+        if (grown)
+                plan->choices = grown;
+        if (r == 0 && plan->policy && c->n_labels > 0)
+                r = image_of(run, c, &image);
+        if (r == 0)
+                r = pl_adopt_govern(plan, c, image, &s, &sizes);
+        if (r < 0) {
+                (void)pl_container_free(c);
+                return r;
+        }
         PlAdoptChoice *choice = &grown[plan->n++];
         *choice = (PlAdoptChoice){ .container = c,
                                    .chosen = is_meant(ctl, c, s, found),
-                                   .sizes = pl_adopt_sizes(&plan->given, s) };
+                                   .sizes = sizes };
         choice->why = pl_adopt_choose(c, &choice->sizes);
         plan->n_running += pl_container_is_live(c);
         if (!choice->chosen)
@@ -368,7 +437,7 @@ static int take_all(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run, bool *
                 if (r == -ENOENT) /* gone since the list was made */
                         r = 0;
                 else if (r == 0)
-                        r = take_container(ctl, plan, c, found);
+                        r = take_container(ctl, plan, run, c, found);
         }
         json_decref(list);
         return r;

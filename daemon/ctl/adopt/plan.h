@@ -18,6 +18,7 @@ typedef struct PlAdoptChoice {
 
 typedef struct PlAdoptPlan {
         PlPolicy *policy; /* NULL: none */
+        PlHost host;      /* that it was read for */
         PlAdoptSizes given;
         PlAdoptChoice *choices;
         size_t n, n_adopt, n_running;
@@ -31,4 +32,14 @@ typedef struct PlAdoptPlan {
 int pl_adopt_plan_begin(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
 /** pl_adopt_plan_make() - look, check, and fill the record. Return: as above. */
 int pl_adopt_plan_make(const PlCtl *ctl, PlAdoptPlan *plan, PlAdoptRun *run);
+/**
+ * pl_adopt_govern() - which sizes a container is to get: the command line's, its section's, its own
+ * labels' (Labels=), or those of [Defaults]
+ * @c: its labels are marked
+ * @image: as for pl_labels_of(); NULL: not known, so its labels are not heeded
+ * @ret_section: what governs it; borrowed from the policy; may be NULL
+ * Labels that are wrong are said. Return: 0 or -ENOMEM.
+ */
+int pl_adopt_govern(const PlAdoptPlan *plan, PlContainer *c, const PlContainer *image,
+                    const PlService **ret_section, PlAdoptSizes *ret);
 void pl_adopt_plan_deinit(PlAdoptPlan *plan);
