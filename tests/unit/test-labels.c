@@ -16,8 +16,8 @@ static PlContainer *bearing(PlContainer *c, PlPair *pairs, const char *const *la
                 const char *text = labels[c->n_labels];
                 size_t n = strcspn(text, "=");
 
-                pairs[c->n_labels].key = strndup(text, n);
-                pairs[c->n_labels].value = strdup(text + n + 1);
+                pairs[c->n_labels] =
+                                (PlPair){ .key = strndup(text, n), .value = strdup(text + n + 1) };
         }
         return c;
 }
