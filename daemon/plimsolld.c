@@ -16,11 +16,12 @@
 #include <systemd/sd-event.h>
 
 #include "base/journal.h"
+#include "base/loop.h"
 #include "lib/base/grammar.h"
+#include "lib/base/unit.h"
+#include "lib/policy/parser.h"
 #include "manager.h"
 #include "policy-load.h"
-
-#include "lib/policy/parser.h"
 
 #define DEFAULT_POLICY  "/etc/plimsoll/plimsoll.conf"
 #define DEFAULT_CONTROL "/run/plimsoll/control.sock"
@@ -123,6 +124,7 @@ static int check_policy(const char *file) {
 }
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        pl_loop_doing("policy");
         (void)pl_manager_reload(userdata, NULL);
         return 0;
 }
@@ -197,6 +199,15 @@ static char *directory(const char *variable, const char *otherwise) {
         return named && *named == '/' ? strndup(named, strcspn(named, ":")) : strdup(otherwise);
 }
 
+static void tell_long_turn(const PlLoopTurn *turn) {
+        char usec[PL_FORMAT_MAX], cpu[PL_FORMAT_MAX];
+
+        pl_log_info("One turn of the event loop took %s, of it %s of the CPU, the longest so far "
+                    "(%s); everything else had to wait",
+                    pl_format_sec(turn->usec, usec), pl_format_sec(turn->cpu_usec, cpu),
+                    turn->doing);
+}
+
 static int run(Arguments *a) {
         _cleanup_free_ char *policy = NULL, *archive = NULL, *state = NULL, *runtime = NULL;
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -241,7 +252,7 @@ static int run(Arguments *a) {
         if (r >= 0)
                 r = pl_manager_start(manager);
         if (r >= 0)
-                r = sd_event_loop(event);
+                r = pl_loop_run(event, tell_long_turn);
         if (r < 0) {
                 pl_log_error("plimsolld cannot go on: %s", reason_of(r));
                 (void)sd_notifyf(false, "ERRNO=%d\nSTATUS=failed: %s", -r, reason_of(r));

@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/base/map.h"
 #include "lib/limits/parent.h"
 
@@ -553,6 +554,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static int on_scan(sd_event_source *source, void *userdata) {
+        pl_loop_doing("scan of cgroups");
         scan(userdata);
         return 0;
 }
@@ -614,6 +616,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         PlCgWatch *w = userdata;
         ssize_t n;
 
+        pl_loop_doing("notices of cgroups");
         n = read(fd, buf, sizeof(buf)); /* what is left wakes the loop again */
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;

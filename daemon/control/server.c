@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 
 /* ---- streams ---- */
 
@@ -861,6 +862,7 @@ static void run(PlCtlServer *s) {
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        pl_loop_doing("questions of the control socket");
         run(userdata);
         return 0;
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "cgroup/apply.h"
 #include "enforce/desire.h"
 #include "enforce/echo.h"
@@ -59,6 +60,7 @@ static void work(PlEnforcer *e) {
 static int on_tick(sd_event_source *source, void *userdata) {
         PlEnforcer *e = userdata;
 
+        pl_loop_doing("limits");
         work(e);
         if (has_work(e)) {
                 /* it makes progress */
@@ -107,6 +109,7 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         PlEnforcer *e = userdata;
         PlHeld *h;
 
+        pl_loop_doing("sweep");
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
                 h->squeeze.rounds = h->squeeze.stalled = 0; /* more may be reclaimable now */

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "cgroup/path.h"
 #include "enforce/queue.h"
 #include "lib/base/message.h"
@@ -284,6 +285,7 @@ static int on_slice(sd_event_source *source, void *userdata) {
         uint64_t begin = pl_clock_usec(CLOCK_MONOTONIC);
         const struct dirent *d;
 
+        pl_loop_doing("processes of containers");
         while (s->n_places > 0 && (d = readdir(s->proc)) != NULL) {
                 if (isdigit((unsigned char)*d->d_name))
                         look_at(s, d->d_name);

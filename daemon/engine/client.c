@@ -33,6 +33,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/curl-loop.h"
 #include "base/fs.h"
 #include "base/journal.h"
@@ -1101,6 +1102,7 @@ static bool on_event(void *userdata, PlEvent *event) {
 static void on_dispatched(void *userdata) {
         _cleanup_(engine_unrefp) PlEngine *e = engine_ref(userdata);
 
+        pl_loop_doing("answers of the engine");
         if (e->state == SUBSCRIBING && e->stream.header && stream_status(e) == 200)
                 subscribed(e);
         if (e->freed || e->state != CONNECTED || e->stream.events.size == 0)

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/base/map.h"
 #include "lib/docker/compose.h"
 #include "lib/health/course.h"
@@ -1223,6 +1224,7 @@ static int on_again(sd_event_source *source, void *userdata) {
         bool changed = false;
         PlPatient *p;
 
+        pl_loop_doing("health");
         PL_MAP_FOREACH(p, h->patients)
         if ((p->service && (p->service->probe.after || p->service->probe.part_of)) || p->compose ||
             p->part.guest)
@@ -1242,6 +1244,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         uint64_t now = pl_clock_loop_usec(h->event, CLOCK_MONOTONIC);
         PlPatient *p;
 
+        pl_loop_doing("health");
         PL_MAP_FOREACH(p, h->patients)
         if (p->wakeup_usec <= now)
                 step_and_tell(h, p);

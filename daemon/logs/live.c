@@ -20,6 +20,7 @@
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/base/backoff.h"
 #include "lib/base/macro.h"
 #include "lib/base/map.h"
@@ -168,6 +169,7 @@ static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *u
         char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
         ssize_t n = read(fd, buf, sizeof(buf));
 
+        pl_loop_doing("logs");
         for (char *p = buf; n > 0 && p < buf + n;) {
                 const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
                 PlLogWatched *l = find(w, e->wd);
@@ -610,6 +612,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
         PlLogEntry *e = userdata;
         int where;
 
+        pl_loop_doing("logs");
         if (!is_looked_after(e))
                 return 0;
         where = find_name(e);
@@ -824,6 +827,7 @@ static bool look_at_rooms(PlLogs *l) {
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         PlLogs *l = userdata;
 
+        pl_loop_doing("logs");
         if (look_at_rooms(l) && sd_event_source_set_time_relative(source, SWEEP_USEC) >= 0)
                 (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "base/loop.h"
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
 #include "logs/path.h"
@@ -345,6 +346,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         bool any = false;
         PlSubject *s;
 
+        pl_loop_doing("files of LogPath=");
         if (!p->registry->synced || p->registry->stale || !p->registry->connected) {
                 next_usec = FIRST_USEC * 10; /* nothing is done on stale facts */
                 any = true;

@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include "base/loop.h"
 
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_CLASS_IDLE  3
@@ -115,6 +116,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
         PlLogWorker *w = userdata;
         eventfd_t n;
 
+        pl_loop_doing("logs");
         (void)eventfd_read(fd, &n);
         give_back(w);
         return 0;

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/evidence/change.h"
 #include "lib/evidence/pace.h"
 #include "lib/base/map.h"
@@ -589,6 +590,7 @@ static int on_idle(sd_event_source *source, void *userdata) {
         PlKeeper *k = userdata;
         Seen *n;
 
+        pl_loop_doing("what is known of services");
         for (unsigned i = 0; i < SLICE && (n = TAILQ_FIRST(&k->due)); i++)
                 look(k, n);
         if (!TAILQ_EMPTY(&k->due) || write_one(k))
@@ -597,6 +599,7 @@ static int on_idle(sd_event_source *source, void *userdata) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        pl_loop_doing("what is known of services");
         wake(userdata);
         return 0;
 }

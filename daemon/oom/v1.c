@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "base/loop.h"
 #include "cgroup/read.h"
 #include "oom/group.h"
 
@@ -68,6 +69,7 @@ static void drain(int fd) {
 static int on_oom(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         PlOomGroup *o = userdata;
 
+        pl_loop_doing("lack of memory");
         drain(fd);
         o->handlers->stirred(o, true, CHOICE_STEP_USEC, CHOICE_USEC);
         return 0;

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "base/fs.h"
+#include "base/loop.h"
 #include "cgroup/read.h"
 #include "oom/group.h"
 
@@ -35,6 +36,7 @@ static int count(const PlOomGroup *o, PlOomCount *ret) {
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         PlOomGroup *o = userdata;
 
+        pl_loop_doing("lack of memory");
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
         o->handlers->stirred(o, false, QUIET_USEC, QUIET_USEC);
         return 0;

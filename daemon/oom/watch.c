@@ -14,6 +14,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/fs.h"
 #include "base/journal.h"
 #include "cgroup/read.h"
@@ -486,6 +487,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Entry *e = userdata;
         uint64_t now = pl_clock_usec(CLOCK_BOOTTIME);
 
+        pl_loop_doing("lack of memory");
         if (now < e->look_until_usec) {
                 e->step_usec = PL_MIN(2 * e->step_usec, 50 * PL_USEC_PER_MSEC);
                 (void)sd_event_source_set_time(source,

@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/curl-loop.h"
 #include "probe/transport.h"
 
@@ -364,6 +365,7 @@ static void on_done(void *userdata, CURL *easy, int error, int fd) {
         PlVerdict v;
         Next next;
 
+        pl_loop_doing("probes");
         /* libcurl calls it connected when TLS is, too */
         a->connected = is_connected(a) || r->got_status || error == -EPROTO ||
                        error == -EKEYREJECTED;

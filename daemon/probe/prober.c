@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/base/map.h"
 #include "lib/base/strv.h"
 #include "lib/probe/kind.h"
@@ -425,6 +426,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         uint64_t now = now_usec(b);
         unsigned n = 0;
 
+        pl_loop_doing("probes");
         if (walk(b, b->asks, now, &n))
                 (void)walk(b, b->probes, now, &n);
         arm(b);

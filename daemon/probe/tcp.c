@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/probe/kind.h"
 #include "probe/password.h"
 #include "probe/tls.h"
@@ -446,6 +447,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
         };
         PlAttempt *a = userdata;
 
+        pl_loop_doing("probes");
         stages[((Connection *)a->state)->stage](a);
         return 0;
 }

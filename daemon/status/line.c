@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "status/snapshot.h"
 
 /* Giving memory back takes a millisecond: do it after this many answers of the engine, or this long
@@ -58,6 +59,7 @@ static void trim_when_quiet(PlStatusLine *l) {
 }
 
 static int on_trim(sd_event_source *source, uint64_t usec, void *userdata) {
+        pl_loop_doing("memory given back");
         trim_when_quiet(userdata);
         return 0;
 }
@@ -70,6 +72,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         /* An absent engine is no reason to hang a boot: plimsolld is ready to wait for it. */
         bool ready = !l->ready_sent && (g->synced || g->engine_error);
 
+        pl_loop_doing("status line");
         l->cost_usec = pl_clock_usec(CLOCK_MONOTONIC) - begun_usec;
         trim_when_quiet(l);
         if (!line)

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "lib/base/message.h"
 #include "lib/base/similar.h"
 #include "lib/base/unit.h"
@@ -417,8 +418,10 @@ json_t *pl_snapshot_status(const PlSources *from) {
                 .summary = line,
         };
         json_t *containers = json_array(), *findings = json_array(), *o;
+        const PlLoopTurn *turn = pl_loop_longest();
         PlSubject *s;
 
+        status.loop = (PlWireTurn){ turn->usec, turn->cpu_usec, turn->at_usec, turn->doing };
         status.findings = findings;
         if (info) {
                 (void)snprintf(api, sizeof(api), "%u.%u", info->api.major, info->api.minor);

@@ -947,6 +947,22 @@ static int print_host_findings(FILE *f, const json_t *status, const PlLook *look
         return r;
 }
 
+/* So long a turn is felt: it says why limits or probes came late. */
+#define LONG_TURN_USEC (100 * PL_USEC_PER_MSEC)
+
+static int print_loop(FILE *f, const json_t *status, const PlLook *look) {
+        const json_t *loop = json_object_get(status, "loop");
+        uint64_t usec = number_of(loop, "longest_usec"), cpu_usec = number_of(loop, "cpu_usec");
+        const char *doing = text_of(loop, "doing");
+        char took[PL_FORMAT_MAX], cpu[PL_FORMAT_MAX];
+
+        if (!doing || usec == PL_UNLIMITED || usec < LONG_TURN_USEC || cpu_usec == PL_UNLIMITED)
+                return 0;
+        return print_field(f, look, "slowest", PL_TINT_NONE,
+                           "one turn of plimsolld's loop took %s, %s of it on a CPU (%s)",
+                           pl_format_sec(usec, took), pl_format_sec(cpu_usec, cpu), doing);
+}
+
 static int print_head(FILE *f, const json_t *status, const PlViewOptions *o) {
         const char *version = text_of(status, "version");
         const char *summary = text_of(status, "summary");
@@ -967,7 +983,8 @@ static int print_head(FILE *f, const json_t *status, const PlViewOptions *o) {
 
         if ((r = print_engine(f, status, &o->look)) < 0 || (r = print_policy(f, status, o)) < 0 ||
             (r = print_findings(f, status, &o->look)) < 0 ||
-            (r = print_host_findings(f, status, &o->look)) < 0)
+            (r = print_host_findings(f, status, &o->look)) < 0 ||
+            (r = print_loop(f, status, &o->look)) < 0)
                 return r;
         if (bool_of(status, "dry_run"))
                 r = print_field(f, &o->look, "DRY RUN", PL_TINT_WARN,

@@ -291,6 +291,17 @@ static json_t *archive_new(const PlStatus *s) {
         return NULL;
 }
 
+static json_t *loop_new(const PlWireTurn *t) {
+        json_t *o = json_object();
+
+        if (o && pl_json_put_number(o, "longest_usec", t->usec) &&
+            pl_json_put_number(o, "cpu_usec", t->cpu_usec) && put_text(o, "doing", t->doing) &&
+            pl_json_put(o, "at", time_new(t->at_usec)))
+                return o;
+        json_decref(o);
+        return NULL;
+}
+
 static const char *const severities[_PL_FINDING_SEVERITY_N] = {
         [PL_FINDING_CRITICAL] = "critical",
         [PL_FINDING_HIGH] = "high",
@@ -357,7 +368,8 @@ json_t *pl_wire_status(const PlStatus *s, json_t *containers) {
                   put_bool(o, "dry_run", s->dry_run) && put_bool(o, "stale", s->stale) &&
                   pl_json_put(o, "engine", engine_new(s)) &&
                   pl_json_put(o, "policy", policy_new(s)) &&
-                  pl_json_put(o, "archive", archive_new(s));
+                  pl_json_put(o, "archive", archive_new(s)) &&
+                  pl_json_put(o, "loop", loop_new(&s->loop));
         /* pl_json_put() steals in any case, also on failure: containers must be reached exactly
          * once */
         if (!pl_json_put(o, "containers", containers) || !ok ||

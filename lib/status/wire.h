@@ -78,8 +78,15 @@ typedef struct PlFinding {
 /** pl_wire_finding() - one element of "findings". Return: new reference, NULL: out of memory. */
 json_t *pl_wire_finding(const PlFinding *f);
 
+/* The turn of the event loop that took longest. */
+typedef struct PlWireTurn {
+        uint64_t usec, cpu_usec, at_usec; /* CLOCK_REALTIME; 0: there was none */
+        const char *doing;
+} PlWireTurn;
+
 typedef struct PlStatus {
         const char *version;
+        PlWireTurn loop;
         bool engine_connected;
         const char *engine_url, *engine_version, *engine_api, *engine_error; /* may be NULL */
         const char *policy_file, *policy_error;

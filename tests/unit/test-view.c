@@ -233,6 +233,23 @@ START_TEST(test_problems) {
 }
 END_TEST
 
+/* Only one that somebody can have felt. */
+START_TEST(test_long_turn) {
+        PlViewOptions o = { .look = { .columns = 200 } };
+        PlStatus s = good_status();
+        _cleanup_free_ char *text = NULL;
+        json_t *j;
+
+        s.loop = (PlWireTurn){ _i == 0 ? 99999 : 132000, 12000, 5, "limits" };
+        j = status(&s, 1);
+        ck_assert_int_eq(pl_view_status(j, &o, &text), 0);
+        ck_assert_msg(!!strstr(text, "one turn of plimsolld's loop took 132ms, 12ms of it on a CPU "
+                                     "(limits)") == (_i == 1),
+                      "%s", text);
+        json_decref(j);
+}
+END_TEST
+
 /* What concerns the host stands in the head, once; why a log has its method, on its own page. */
 START_TEST(test_host_findings) {
         static const char line[] = "medium: log of 9 containers (a, b, c and 6 more): not rotated";
@@ -574,6 +591,7 @@ int main(void) {
         tcase_add_loop_test(cases, test_problems, 0, PL_ARRAY_SIZE(problems));
         tcase_add_test(cases, test_is_good);
         tcase_add_test(cases, test_host_findings);
+        tcase_add_loop_test(cases, test_long_turn, 0, 2);
         tcase_add_test(cases, test_empty_values);
         tcase_add_loop_test(cases, test_banners, 0, PL_ARRAY_SIZE(banners));
         tcase_add_test(cases, test_top);

@@ -250,6 +250,7 @@ START_TEST(test_status) {
                        .policy_file = "/p",
                        .policy_loaded_usec = UINT64_C(1700000000) * PL_USEC_PER_SEC,
                        .archive_path = "/a",
+                       .loop = { 120000, 5000, UINT64_C(1700000000) * PL_USEC_PER_SEC, "limits" },
                        .summary = "fine",
                        .findings = findings };
 
@@ -258,6 +259,8 @@ START_TEST(test_status) {
                     "\"engine\":{\"connected\":true,\"version\":\"26.1.5\",\"api\":\"1.45\","
                     "\"url\":null,\"error\":null},\"policy\":{\"file\":\"/p\",\"loaded_at\":"
                     "\"2023-11-14T22:13:20Z\",\"error\":null},\"archive\":{\"path\":\"/a\"},"
+                    "\"loop\":{\"longest_usec\":120000,\"cpu_usec\":5000,\"doing\":\"limits\","
+                    "\"at\":\"2023-11-14T22:13:20Z\"},"
                     "\"containers\":[],\"findings\":{"
                     "\"critical\":1,\"high\":2,\"medium\":3,\"low\":4},\"host_findings\":[{"
                     "\"severity\":\"critical\",\"check\":\"x\",\"container\":null,\"id\":null,"
