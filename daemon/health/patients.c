@@ -1084,9 +1084,9 @@ static void bury(PlPatient *p) {
 }
 
 /* It ended just now. A loop is told as one, by its health. */
-static void note_end(PlHealthd *h, PlPatient *p) {
+static void note_end(PlHealthd *h, PlPatient *p, const PlEnding *ending) {
         const char *policy = p->facts.restart_policy;
-        PlEnder ender = p->course.ending.ender;
+        PlEnder ender = ending->ender;
         bool by_itself = ender == PL_ENDER_ITSELF || ender == PL_ENDER_SIGKILL ||
                          ender == PL_ENDER_OOM || ender == PL_ENDER_HOST_OOM;
         PlObituary *o = p->last.obituary;
@@ -1098,17 +1098,38 @@ static void note_end(PlHealthd *h, PlPatient *p) {
         p->last.obituary = o = calloc(1, sizeof(*o));
         if (!o)
                 return;
-        o->ending = p->course.ending;
+        o->ending = *ending;
         o->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + OBITUARY_USEC;
         o->again = by_itself && *policy && !pl_streq(policy, "no") &&
                    pl_ending_crashes(&p->course.ending, false, pl_clock_usec(CLOCK_REALTIME)) == 0;
         /* it may be gone with its log in a moment */
-        if (o->ending.exit_code != 0 && h->handlers->words)
+        if (ending->exit_code != 0 && h->handlers->words)
                 o->words = h->handlers->words(h->userdata, p->id);
         if (ender == PL_ENDER_PLIMSOLL)
                 o->reason = strdup(reason_of(p));
         p->wakeup_usec = PL_MIN(p->wakeup_usec, o->due_usec);
         wake_at(h, p->wakeup_usec);
+}
+
+/* The engine remembers some hundred events, which tell how it was while nobody was looking. What
+ * ended longer ago than this is not asked for: thousands may have. */
+#define ASK_BACK_USEC PL_USEC_PER_HOUR
+/* … and its answer is waited for so long. */
+#define ASK_USEC (3 * PL_USEC_PER_SEC)
+
+/* At the first look at a container: a run of it may have ended while plimsolld was down. */
+static void note_unseen(PlHealthd *h, PlPatient *p, const PlContainer *c) {
+        uint64_t ran = p->kept.recalled.ran_usec, now = pl_clock_usec(CLOCK_REALTIME);
+        const PlEnding before = { .start_usec = ran, .end_usec = c->finished_usec };
+
+        if (pl_container_is_live(c) && ran > 0 && c->started_usec > c->finished_usec &&
+            c->finished_usec > ran)
+                note_end(h, p, &before);
+        if (p->course.ending.ender != PL_ENDER_UNSEEN || !p->last.obituary ||
+            c->finished_usec + ASK_BACK_USEC < now || pl_restart_is_under_way(&p->course.restart))
+                return;
+        p->last.obituary->due_usec = pl_clock_usec(CLOCK_MONOTONIC) + ASK_USEC;
+        (void)h->handlers->restart(h->userdata, p->id, PL_RESTART_LOOK, "");
 }
 
 /* Return: when to ask again; PL_TIME_INFINITY: it is told, or there is nothing to tell. */
@@ -1464,7 +1485,9 @@ int pl_healthd_update(PlHealthd *h, const PlContainer *c, const PlContainer *net
         if (p->course.ending.ender != PL_ENDER_NONE &&
             (before.ending.ender == PL_ENDER_NONE ||
              before.ending.end_usec != p->course.ending.end_usec))
-                note_end(h, p); /* its event is lost, or still to come */
+                note_end(h, p, &p->course.ending); /* its event is lost, or still to come */
+        if (first)
+                note_unseen(h, p, c);
         r = set_probe(h, p, c, netns);
         if (first && pl_restart_is_under_way(&p->course.restart) &&
             p->course.restart.ran_usec == c->started_usec)
@@ -1509,7 +1532,7 @@ void pl_healthd_event(PlHealthd *h, const PlEvent *event) {
                 p->replaced = false;
         pl_course_event(&p->course, p->facts.restart_policy, event);
         if (event->action == PL_EVENT_DIE && before.ending.ender == PL_ENDER_NONE)
-                note_end(h, p);
+                note_end(h, p, &p->course.ending);
         else if (event->action == PL_EVENT_STOP && p->last.obituary)
                 pl_ending_event(&p->last.obituary->ending, event);
         remember(h, p, &before);

@@ -168,6 +168,16 @@ static Decision by_code(const PlWhyFacts *f) {
         return (Decision){ PL_WHY_EXIT, false };
 }
 
+/* What is likeliest of an end that nobody saw: a stop leaves the code of its signal. */
+static Decision unseen(const PlWhyFacts *f) {
+        const PlEnding *e = f->ending;
+        int stop = e->stop.signal > 0 ? e->stop.signal : SIGTERM;
+
+        if (e->exit_code == SIGNAL_BASE + stop && !is_crash(stop) && stop != SIGKILL)
+                return (Decision){ PL_WHY_STOPPED, false };
+        return by_code(f);
+}
+
 /* The engine tells of its own stops, when it goes down, as of anybody's. */
 static bool may_be_shutdown(const PlWhyFacts *f) {
         return f->engine_usec > 0 && f->engine_usec + NEAR_USEC >= f->ending->end_usec &&
@@ -221,8 +231,9 @@ static Decision decide(const PlWhyFacts *f) {
                 return (Decision){ PL_WHY_ENGINE, false };
         case PL_ENDER_ITSELF:
         case PL_ENDER_SIGKILL:
-        case PL_ENDER_UNSEEN:
                 return by_code(f);
+        case PL_ENDER_UNSEEN:
+                return unseen(f);
         default:
                 return (Decision){ PL_WHY_UNKNOWN, false };
         }
@@ -299,7 +310,10 @@ static void quote(const PlWhyFacts *f, PlWhy *ret) {
         const PlEnding *e = f->ending;
         char name[24];
 
-        if (e->exit_code > SIGNAL_BASE && e->exit_code < SIGNAL_BASE + 65)
+        if (e->ender == PL_ENDER_NONE)
+                add(ret, "it was started again before plimsolld looked, and the engine keeps no "
+                         "exit code of the run before");
+        else if (e->exit_code > SIGNAL_BASE && e->exit_code < SIGNAL_BASE + 65)
                 add(ret, "exit code %d, as of %s", e->exit_code,
                     signal_name(e->exit_code - SIGNAL_BASE, name));
         else
@@ -355,6 +369,17 @@ static const char *const plain[_PL_WHY_N] = {
         [PL_WHY_ENGINE] = "it went with the engine, which stopped or crashed",
 };
 
+/* Nobody saw it: the engine's record is all there is, and a stop may look the same. */
+static const char *const blind[_PL_WHY_N] = {
+        [PL_WHY_FINISHED] = "it ended with exit code 0 while nobody was looking: finished by "
+                            "itself, or stopped",
+        [PL_WHY_SIGKILL] = "it was killed while nobody was looking (exit code 137): a docker stop "
+                           "that ran out of time, a docker kill, a kill -9, or a lack of memory "
+                           "that the engine did not note",
+        [PL_WHY_STOPPED] = "it ended while nobody was looking, with the exit code of its stop "
+                           "signal: most likely stopped on request",
+};
+
 static void say_what(const PlWhyFacts *f, PlWhy *ret) {
         const PlEnding *e = f->ending;
         char name[24], text[PL_FORMAT_MAX];
@@ -362,6 +387,10 @@ static void say_what(const PlWhyFacts *f, PlWhy *ret) {
         uint64_t took = e->kill_usec > e->term_usec ? e->kill_usec - e->term_usec : 0;
         int code = e->exit_code, sig = e->signal > 0 ? e->signal : SIGTERM;
 
+        if (e->ender == PL_ENDER_UNSEEN && blind[ret->kind]) {
+                (void)snprintf(ret->what, size, "%s", blind[ret->kind]);
+                return;
+        }
         switch (ret->kind) {
         case PL_WHY_STOPPED:
                 (void)snprintf(ret->what, size,

@@ -55,7 +55,14 @@ static char *on_words(void *userdata, const char *id) {
         return strdup("; its last line: no door");
 }
 
-static unsigned n_looks;
+static unsigned n_looks, n_ended;
+static PlEnding told_end; /* the last one */
+
+static void on_ended(void *userdata, const char *id, const PlEnding *ending, const char *words,
+                     const char *reason) {
+        n_ended++;
+        told_end = *ending;
+}
 
 static int on_restart(void *userdata, const char *id, PlRestartVerb verb, const char *reason) {
         n_looks += verb == PL_RESTART_LOOK;
@@ -146,6 +153,7 @@ static const PlHealthdHandlers handlers = {
         .changed = on_changed,
         .words = on_words,
         .run_again = on_run_again,
+        .ended = on_ended,
         .restart = on_restart,
         .start_unit = on_start_unit,
         .gave_up = on_gave_up,
@@ -609,6 +617,68 @@ START_TEST(a_new_id_is_no_new_budget) {
 }
 END_TEST
 
+static void told_late(PlEventAction action, int number, uint64_t at) {
+        PlEvent e = {
+                .action = action, .time_nsec = at * 1000, .exit_code = number, .signal = number
+        };
+
+        memcpy(e.id, containers[0].id, PL_ID_MAX);
+        pl_healthd_event(healthd, &e);
+}
+
+/* What ended while plimsolld was down: the engine is asked what it remembers, and has time to say.
+ */
+static const struct {
+        const char *name;
+        uint64_t ago_usec;
+        bool remembers; /* a person's stop */
+        unsigned looks;
+        PlEnder ender;
+} while_down[] = {
+        { "a stop that the engine remembers", 30 * SEC, true, 1, PL_ENDER_REQUEST },
+        { "an end that it has forgotten", 30 * SEC, false, 1, PL_ENDER_UNSEEN },
+        { "an end of long ago", 2 * PL_USEC_PER_HOUR, false, 0, PL_ENDER_UNSEEN },
+};
+
+START_TEST(ended_while_down) {
+        uint64_t at = realtime() - while_down[_i].ago_usec;
+
+        n_looks = n_ended = 0;
+        containers[0].started_usec = at - 60 * SEC;
+        containers[0].finished_usec = at;
+        containers[0].phase = PL_PHASE_EXITED;
+        containers[0].exit_code = 143;
+        inspected(0);
+        ck_assert_uint_eq(n_looks, while_down[_i].looks);
+        if (while_down[_i].remembers) {
+                ck_assert_uint_eq(n_ended, 0);
+                told_late(PL_EVENT_KILL, 15, at - SEC / 10);
+                told_late(PL_EVENT_DIE, 143, at);
+                told_late(PL_EVENT_STOP, 0, at + 1);
+        }
+        for (unsigned i = 0; i < 80 && n_ended == 0; i++)
+                run_for(SEC / 20);
+        ck_assert_msg(n_ended == 1 && told_end.ender == while_down[_i].ender, "%s: %u, %d",
+                      while_down[_i].name, n_ended, told_end.ender);
+}
+END_TEST
+
+/* … and was started again since: that it ended is all that is known. */
+START_TEST(ended_while_down_and_runs) {
+        keeps = kept_any = true;
+        n_ended = 0;
+        kept = (PlCourse){ .proof.ran_usec = started_usec - 60 * SEC };
+        containers[0].finished_usec = started_usec - SEC;
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        keeps = kept_any = false;
+        run_for(SEC / 2);
+        ck_assert_uint_eq(n_ended, 1);
+        ck_assert_int_eq(told_end.ender, PL_ENDER_NONE);
+        ck_assert_uint_eq(told_end.end_usec, started_usec - SEC);
+        ck_assert_uint_eq(told_end.start_usec, started_usec - 60 * SEC);
+}
+END_TEST
+
 static void works(unsigned i, int exit_code) {
         happens(i, PL_EVENT_START, 0);
         containers[i].started_usec = realtime();
@@ -856,6 +926,8 @@ int main(void) {
         tcase_add_test(t, acted_upon_in_the_middle);
         tcase_add_test(t, backoff_from_the_answer);
         tcase_add_test(t, not_again_by_the_next_plimsolld);
+        tcase_add_loop_test(t, ended_while_down, 0, PL_ARRAY_SIZE(while_down));
+        tcase_add_test(t, ended_while_down_and_runs);
         tcase_add_loop_test(t, a_new_id_is_no_new_budget, 0, PL_ARRAY_SIZE(inherited));
         tcase_add_loop_test(t, proof_outlives_plimsolld, 0, 2);
         tcase_add_test(t, nothing_is_stopped_that_is_not_written_down);
