@@ -141,6 +141,8 @@ static const PlOption options[] = {
           "another archive than the daemon's" },
         { "archive", 0, "DIR", "adopt-logs", PL_OPTION_TEXT, IN(archive),
           "where archives are (" PL_CTL_ARCHIVE_PATH ")" },
+        { "state", 0, "DIR", "show why", PL_OPTION_TEXT, IN(state),
+          "what it has written down, if it is down" },
         { "version", 0, NULL, "", PL_OPTION_ASKED, 0, "of plimsollctl" },
         { "help", 'h', NULL, "", PL_OPTION_ASKED, 0, "this, or the options of a command" },
 };

@@ -11,8 +11,9 @@ _plimsollctl_names() {
 _plimsollctl_options() {
     case $1 in
     "") echo --control --json --version --help ;;
-    status | show | probe | events | reload | rotate) echo --control --json --help ;;
-    why) echo --control --json --all --help ;;
+    show) echo --control --json --state --help ;;
+    status | probe | events | reload | rotate) echo --control --json --help ;;
+    why) echo --control --json --all --state --help ;;
     top) echo --control --json --interval --iterations --help ;;
     wait) echo --control --json --for --timeout --help ;;
     logs)
@@ -41,7 +42,7 @@ _plimsollctl() {
             control=(--control "${COMP_WORDS[i + 1]}")
             i=$((i + 1))
             ;;
-        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --container | --archive | --max-size | --max-files | --policy | --engine | --engine-pid | --root) i=$((i + 1)) ;;
+        --for | --timeout | --interval | --iterations | -n | --since | --until | --tail | --grep | -g | --container | --archive | --max-size | --max-files | --policy | --engine | --engine-pid | --root | --state) i=$((i + 1)) ;;
         -*) ;;
         *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
@@ -57,7 +58,7 @@ _plimsollctl() {
         mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
         return
         ;;
-    --archive | --root)
+    --archive | --root | --state)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;

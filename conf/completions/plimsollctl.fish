@@ -65,6 +65,7 @@ complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -s t -l timestamps
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l container -x -d 'Of a service one container'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l path -r -F -d 'A file of LogPath='
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l details -d 'Labels and variables'
+complete -c plimsollctl -n '__fish_seen_subcommand_from show why' -l state -r -F -d 'Where plimsolld keeps what it knows'
 complete -c plimsollctl -n '__fish_seen_subcommand_from logs' -l archive -r -d 'Where archives are'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l dry-run -d 'Change nothing'
 complete -c plimsollctl -n '__fish_seen_subcommand_from adopt-logs' -l yes -d 'Do not ask'

@@ -21,6 +21,7 @@ enum {
 /* As plimsolld has them when it was not told otherwise. */
 #define PL_CTL_CONTROL_PATH "/run/plimsoll/control.sock"
 #define PL_CTL_ARCHIVE_PATH "/var/log/plimsoll"
+#define PL_CTL_STATE_PATH   "/var/lib/plimsoll"
 #define PL_CTL_POLICY_PATH  "/etc/plimsoll/plimsoll.conf"
 #define PL_CTL_ENGINE_URL   "unix:///run/docker.sock"
 
@@ -50,13 +51,13 @@ typedef struct PlCtl {
         const char *control; /* path of the socket */
         bool control_given;  /* on the command line: then it is the one to ask, whoever runs it */
         bool json, verbose, all;
-        bool compose;                 /* --compose: the files are compose's own */
-        const char *engine;           /* --engine of import and check; "": the usual one */
-        const char *policy, *archive; /* NULL: not given */
-        const char *wait_for;         /* --for */
-        uint64_t timeout_usec;        /* --timeout */
-        uint64_t interval_usec;       /* --interval */
-        unsigned iterations;          /* --iterations; 0: for ever */
+        bool compose;                         /* --compose: the files are compose's own */
+        const char *engine;                   /* --engine of import and check; "": the usual one */
+        const char *policy, *archive, *state; /* NULL: not given */
+        const char *wait_for;                 /* --for */
+        uint64_t timeout_usec;                /* --timeout */
+        uint64_t interval_usec;               /* --interval */
+        unsigned iterations;                  /* --iterations; 0: for ever */
         PlCtlLogs logs;
         PlCtlAdopt adopt;
         char **arguments; /* after the command's name */

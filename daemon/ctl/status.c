@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-#include "ctl/cli.h"
+#include "ctl/past.h"
+#include "lib/evidence/recount.h"
 
 /* @text: not the string itself: it is only there once r has been computed */
 static void print_view(int r, char *const *text) {
@@ -38,6 +39,32 @@ int pl_ctl_cmd_status(PlCtl *ctl) {
         return r;
 }
 
+/* What its service is remembered by; how it is now nobody knows. */
+static int show_from_files(const PlCtl *ctl, int error) {
+        const PlViewOptions o = pl_ctl_view_options();
+        _cleanup_free_ PlMemory *m = NULL;
+        int r = pl_ctl_past(ctl, error, &m);
+        json_t *past, *line;
+        size_t i;
+
+        if (r >= 0)
+                return r;
+        past = ctl->json ? pl_recount_document(m, o.now_usec) : pl_recount(m, o.now_usec);
+        if (!past)
+                pl_ctl_say("out of memory");
+        else if (ctl->json)
+                pl_ctl_print_json(past);
+        else
+                json_array_foreach(past, i, line) {
+                        _cleanup_free_ char *clean =
+                                        pl_text_clean(json_string_value(line), &o.look);
+
+                        (void)fprintf(stdout, "%s\n", clean ?: "");
+                }
+        json_decref(past);
+        return PL_EXIT_NO_DAEMON;
+}
+
 int pl_ctl_cmd_show(PlCtl *ctl) {
         const PlViewOptions o = pl_ctl_view_options();
         _cleanup_free_ char *path = pl_ctl_client_path(ctl->client, ctl->arguments[0], "");
@@ -47,7 +74,7 @@ int pl_ctl_cmd_show(PlCtl *ctl) {
         int r = path ? pl_ctl_client_request(ctl->client, "GET", path, &code, &container) : -ENOMEM;
 
         if (r < 0)
-                return pl_ctl_failed(ctl, r);
+                return show_from_files(ctl, r);
         if (code != 200)
                 r = pl_ctl_refused(container);
         else {

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "ctl/cli.h"
+#include "ctl/past.h"
 #include "lib/evidence/recount.h"
 
 static int print_why(const PlCtl *ctl, const json_t *past) {
@@ -22,6 +22,28 @@ static int print_why(const PlCtl *ctl, const json_t *past) {
         return text && *text ? PL_EXIT_GOOD : PL_EXIT_BAD;
 }
 
+static int print(const PlCtl *ctl, const json_t *past) {
+        if (!ctl->json)
+                return print_why(ctl, past);
+        pl_ctl_print_json(past);
+        return PL_EXIT_GOOD;
+}
+
+static int from_files(const PlCtl *ctl, int error) {
+        _cleanup_free_ PlMemory *m = NULL;
+        int r = pl_ctl_past(ctl, error, &m);
+        json_t *past;
+
+        if (r >= 0)
+                return r;
+        past = pl_recount_document(m, pl_ctl_view_options().now_usec);
+        if (!past)
+                pl_ctl_say("out of memory");
+        r = past ? print(ctl, past) : PL_EXIT_BAD;
+        json_decref(past);
+        return r;
+}
+
 int pl_ctl_cmd_why(PlCtl *ctl) {
         _cleanup_free_ char *path = pl_ctl_client_path(ctl->client, ctl->arguments[0], "/past");
         json_t *past = NULL;
@@ -29,15 +51,8 @@ int pl_ctl_cmd_why(PlCtl *ctl) {
         int r = path ? pl_ctl_client_request(ctl->client, "GET", path, &code, &past) : -ENOMEM;
 
         if (r < 0)
-                return pl_ctl_failed(ctl, r);
-        if (code != 200) {
-                r = pl_ctl_refused(past);
-        } else if (ctl->json) {
-                pl_ctl_print_json(past);
-                r = PL_EXIT_GOOD;
-        } else {
-                r = print_why(ctl, past);
-        }
+                return from_files(ctl, r);
+        r = code != 200 ? pl_ctl_refused(past) : print(ctl, past);
         json_decref(past);
         return r;
 }

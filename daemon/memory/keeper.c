@@ -51,6 +51,14 @@ typedef struct Sample {
         uint32_t memory_kib, cpu_milli;
 } Sample;
 
+/* What it is called, so that not every file is read for a name: hashes, and the first digits of an
+ * id. */
+typedef struct Names {
+        bool known; /* otherwise its file has to be asked */
+        char id[12];
+        uint32_t title, section, container, shown;
+} Names;
+
 typedef struct Entry {
         char key[PL_IDENTITY_KEY_MAX];
         uint64_t changed_usec, first_usec, last_end_usec; /* CLOCK_REALTIME */
@@ -65,6 +73,7 @@ typedef struct Entry {
         unsigned n_samples;
         uint64_t peak_bytes;
         char *limits; /* as they were last, in words; NULL: not known */
+        Names names;
 } Entry;
 
 /* The end of a run that was told last. */
@@ -205,6 +214,41 @@ static void name_it(const PlSubject *s, const PlIdentity *id, PlIdentity *ret,
                        s->service && s->service->name ? s->service->name : "");
 }
 
+/* FNV-1a. */
+static uint32_t hash(const char *s, size_t n) {
+        uint32_t h = UINT32_C(0x811c9dc5);
+
+        while (n-- > 0)
+                h = (h ^ (unsigned char)*s++) * UINT32_C(0x01000193);
+        return h;
+}
+
+static uint32_t hash_of(const char *s) {
+        return hash(s, strlen(s));
+}
+
+static void note_names(Entry *e, const PlMemory *m) {
+        size_t n = strlen(m->identity.origin);
+
+        e->names = (Names){ .known = true,
+                            .title = hash_of(m->identity.title),
+                            .section = hash_of(m->section),
+                            .container = hash_of(m->container),
+                            .shown = hash(m->identity.origin,
+                                          n > HASH_CHARS ? n - HASH_CHARS : n) };
+        memcpy(e->names.id, m->id, sizeof(e->names.id));
+}
+
+/* See pl_memory_is_called(), which has the last word. */
+static bool may_be_called(const Entry *e, const char *name) {
+        const Names *k = &e->names;
+        uint32_t h = hash_of(name);
+
+        return !k->known || h == k->title || h == k->section || h == k->container ||
+               h == k->shown || pl_streq(e->key, name) ||
+               strncmp(k->id, name, PL_MIN(strlen(name), sizeof(k->id))) == 0;
+}
+
 /* What is not on disk yet is in it, too. Return: 1: it differs from the file; 0; -ENOENT: nothing
  * is known; what load() returns. */
 static int read_entry(PlKeeper *k, Entry *e, PlMemory *ret) {
@@ -219,12 +263,13 @@ static int read_entry(PlKeeper *k, Entry *e, PlMemory *ret) {
         if (r < 0)
                 return r;
         add_samples(e, ret);
-        if (!w)
-                return 0;
-        if (*w->id) {
+        if (w && *w->id) {
                 memcpy(ret->container, w->container, sizeof(ret->container));
                 memcpy(ret->id, w->id, sizeof(ret->id));
         }
+        note_names(e, ret);
+        if (!w)
+                return 0;
         ret->last_usec = w->last_usec;
         return pl_changes_apply(&w->changes, ret);
 }
@@ -355,6 +400,7 @@ static PlChanges *happened(PlKeeper *k, Entry *e, const PlSubject *s) {
                 enqueue(k, e);
         }
         if (s) {
+                e->names.known = false; /* its last container may be another one now */
                 (void)snprintf(e->waiting->container, sizeof(e->waiting->container), "%s",
                                pl_subject_name(s));
                 (void)snprintf(e->waiting->id, sizeof(e->waiting->id), "%s", s->id);
@@ -585,6 +631,20 @@ static bool write_one(PlKeeper *k) {
         return false;
 }
 
+/* What was here before this life, and has no container, is read once. Return: whether one was. */
+static bool index_one(PlKeeper *k) {
+        Entry *e;
+
+        PL_MAP_FOREACH(e, k->entries) {
+                if (e->names.known || e->waiting || !e->on_disk || e->unreadable)
+                        continue;
+                if (read_entry(k, e, &k->scratch) < 0)
+                        e->names = (Names){ .known = true }; /* it has none that can be read */
+                return true;
+        }
+        return false;
+}
+
 /* Little at a time, when nobody else wants the loop. What a look finds is written along. */
 static int on_idle(sd_event_source *source, void *userdata) {
         PlKeeper *k = userdata;
@@ -593,7 +653,7 @@ static int on_idle(sd_event_source *source, void *userdata) {
         pl_loop_doing("what is known of services");
         for (unsigned i = 0; i < SLICE && (n = TAILQ_FIRST(&k->due)); i++)
                 look(k, n);
-        if (!TAILQ_EMPTY(&k->due) || write_one(k))
+        if (!TAILQ_EMPTY(&k->due) || write_one(k) || index_one(k))
                 wake(k);
         return 0;
 }
@@ -874,16 +934,6 @@ int pl_keeper_get(PlKeeper *k, const PlSubject *s, PlMemory *ret) {
         return 0;
 }
 
-static bool is_called(const PlMemory *m, const char *name) {
-        size_t n = strlen(name), shown = strlen(m->identity.origin);
-
-        if (shown == n + HASH_CHARS && strncmp(m->identity.origin, name, n) == 0)
-                return true; /* "shop-web" */
-        return pl_streq(m->identity.title, name) || pl_streq(m->identity.key, name) ||
-               pl_streq(m->container, name) || (*m->section && pl_streq(m->section, name)) ||
-               (n >= 4 && pl_startswith(m->id, name));
-}
-
 int pl_keeper_find(PlKeeper *k, const char *name, PlMemory *ret) {
         _cleanup_free_ PlMemory *m = calloc(1, sizeof(*m));
         int r = -ENOENT;
@@ -892,7 +942,7 @@ int pl_keeper_find(PlKeeper *k, const char *name, PlMemory *ret) {
         if (!m)
                 return -ENOMEM;
         PL_MAP_FOREACH(e, k->entries)
-        if (read_entry(k, e, m) >= 0 && is_called(m, name) &&
+        if (may_be_called(e, name) && read_entry(k, e, m) >= 0 && pl_memory_is_called(m, name) &&
             (r < 0 || m->last_usec > ret->last_usec)) {
                 *ret = *m;
                 r = 0;
@@ -947,6 +997,7 @@ int pl_keeper_new(PlRegistry *registry, const char *state_dir, const PlKeeperHan
                 pl_keeper_free(k);
                 return r;
         }
+        wake(k); /* for the index of names */
         *ret = k;
         return 0;
 }

@@ -182,6 +182,19 @@ bool pl_memory_add(PlMemory *m, const PlHappening *h) {
         return false;
 }
 
+/* As in a key: '-' and sixteen digits. */
+#define HASH_CHARS 17
+
+bool pl_memory_is_called(const PlMemory *m, const char *name) {
+        size_t n = strlen(name), shown = strlen(m->identity.origin);
+
+        if (shown == n + HASH_CHARS && strncmp(m->identity.origin, name, n) == 0)
+                return true; /* "shop-web" */
+        return pl_streq(m->identity.title, name) || pl_streq(m->identity.key, name) ||
+               pl_streq(m->container, name) || (*m->section && pl_streq(m->section, name)) ||
+               (n >= 4 && pl_startswith(m->id, name));
+}
+
 /* Lowest and highest known of the kills at this container's own limit. */
 static void range_of(const PlMemory *m, size_t offset, uint64_t *ret_low, uint64_t *ret_high) {
         const PlOomReport *r;

@@ -148,6 +148,10 @@ bool pl_memory_add(PlMemory *m, const PlHappening *h);
  * samples; PL_UNLIMITED: not known, as @value may be. */
 void pl_memory_add_load(PlMemoryLoad *l, uint64_t value, uint64_t peak, uint64_t realtime_usec);
 
+/** pl_memory_is_called() - by any of its names: title ("shop/web", "shop-web"), key, section, the
+ * name of its last container, or four digits or more of that one's id. */
+bool pl_memory_is_called(const PlMemory *m, const char *name);
+
 #define PL_MEMORY_ADVICE_MAX 256
 
 /** pl_memory_advice() - "killed 3 times in 2 days at 4.0G; peak before each 4.0G", what advice

@@ -140,6 +140,20 @@ END
     docker run -d --name dies "$BB" sh -c 'exit 3' >/dev/null
     wait_until 20 said 'dies: not restarted any more: 1 restart in 10min'
     [ "$(grep -c 'restarting it' "$LOG")" = 1 ]
+    # without the daemon, from what it has written down; a daemon that was named has to answer
+    ctl why dies | grep -F 'ended by itself with exit code 3'
+    daemon_end
+    run ctl why dies
+    [ "$status" -eq 3 ]
+    run ctl why dies --state "$T/state"
+    [ "$status" -eq 0 ]
+    [[ $output == *"no daemon at "*"what it has written down"* ]]
+    [[ $output == *"ended by itself with exit code 3"* ]]
+    run ctl show dies --state "$T/state"
+    [ "$status" -eq 3 ]
+    [[ $output == *"restarted 1 time by plimsolld"* ]]
+    run ctl why nobody --state "$T/state"
+    [ "$status" -eq 3 ]
 }
 
 findings() { curl -sf --max-time 5 --unix-socket "$T/control.sock" http://plimsolld/v1/findings | jq -r ".[].message"; }

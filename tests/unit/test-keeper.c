@@ -293,6 +293,33 @@ START_TEST(gone) {
 }
 END_TEST
 
+/* Once all are known, no file is read for a name that is none of theirs: one that is read is found
+ * to be broken, and set aside. */
+START_TEST(found_by_index) {
+        PlSubject *s = subject_new('a', "shop-web-1", &sections[0]);
+        _cleanup_free_ PlMemory *m = calloc(1, sizeof(*m));
+        _cleanup_free_ char *path = NULL;
+        PlIdentity id;
+        FILE *f;
+
+        ck_assert(pl_identity_of(sections[0].name, s->facts, &id));
+        end_one(s, PL_ENDER_ITSELF, 1);
+        subject_remove(s);
+        settle();
+        keeper = pl_keeper_free(keeper);
+        begin();
+        settle(); /* it reads them when it has nothing else to do */
+        ck_assert_int_gt(asprintf(&path, "%s/services/%s.json", tmp, id.key), 0);
+        f = fopen(path, "w");
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(fclose(f), 0);
+        ck_assert_int_eq(pl_keeper_find(keeper, "nobody", m), -ENOENT);
+        ck_assert_int_eq(access(path, F_OK), 0);
+        ck_assert_int_eq(pl_keeper_find(keeper, "shop/web", m), -ENOENT);
+        ck_assert_int_lt(access(path, F_OK), 0);
+}
+END_TEST
+
 /* Thousands of short lives that nothing is to be told of leave nothing behind. */
 START_TEST(nothing_to_tell) {
         for (int i = 0; i < 20; i++) {
@@ -684,6 +711,7 @@ int main(void) {
         tcase_add_loop_test(t, a_section_is_written, 0, 2);
         tcase_add_test(t, two_sections);
         tcase_add_loop_test(t, gone, 0, PL_ARRAY_SIZE(finds));
+        tcase_add_test(t, found_by_index);
         tcase_add_test(t, nothing_to_tell);
         tcase_add_test(t, told_twice);
         tcase_add_test(t, engine_lost);

@@ -12,9 +12,9 @@ static const struct {
         const char *command, *options;
 } takers[] = {
         { "status", "control json" },
-        { "show", "control json" },
+        { "show", "control json state" },
         { "probe", "control json" },
-        { "why", "control json all" },
+        { "why", "control json all state" },
         { "top", "control json interval iterations" },
         { "events", "control json" },
         { "wait", "control json for timeout" },
@@ -65,6 +65,7 @@ static const struct {
         { "root", "/data", NULL },
         { "policy", "/x", NULL },
         { "archive", "/x", NULL },
+        { "state", "/x", NULL },
         { "path", "/x", NULL },
         { "container", "0123", NULL },
 };
