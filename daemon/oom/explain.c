@@ -107,15 +107,17 @@ static void report(const PlOomExplainer *o, const PlSubject *s, int priority,
         pl_subject_report(o->registry->reporter, s, priority, message_id, NULL, fields, "%s", text);
 }
 
-/* Also for other containers of its service: each kill is told with how often lately. */
-static void remember(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
+/* Also for other containers of its service: each kill is told with how often lately. Return: the
+ * entry; NULL: out of memory. */
+static char *remember(const PlOomExplainer *o, const PlSubject *s, PlOomReport *r) {
         _cleanup_free_ PlOomHistory *h = calloc(1, sizeof(*h));
 
         if (!h)
-                return;
+                return pl_oom_text(r);
         (void)o->handlers->recall(o->userdata, s, h);
         pl_oom_history_add(h, r);
         o->handlers->remember(o->userdata, s, h);
+        return pl_oom_entry(r, h);
 }
 
 /* Return: what is kept of a container, made if need be; NULL: out of memory. */
@@ -151,8 +153,7 @@ static void on_killed(void *userdata, const char *id, PlOomReport *r) {
         if (!s)
                 return;
         surround(o, s, r);
-        remember(o, s, r);
-        text = pl_oom_text(r);
+        text = remember(o, s, r);
         if (text)
                 report(o, s, LOG_ERR, PL_MESSAGE_OOM_KILLED, r, text);
         o->handlers->killed(o->userdata, s, r->kills == 1 && sees_host_pids() ? r->pid : 0,

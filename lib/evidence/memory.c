@@ -195,60 +195,9 @@ bool pl_memory_is_called(const PlMemory *m, const char *name) {
                (n >= 4 && pl_startswith(m->id, name));
 }
 
-/* Lowest and highest known of the kills at this container's own limit. */
-static void range_of(const PlMemory *m, size_t offset, uint64_t *ret_low, uint64_t *ret_high) {
-        const PlOomReport *r;
-
-        *ret_low = PL_UNLIMITED;
-        *ret_high = 0;
-        for (unsigned i = 0; (r = pl_oom_history_get(&m->oom, i)); i++) {
-                uint64_t v = *(const uint64_t *)((const char *)r + offset);
-
-                if (r->cause != PL_OOM_CAUSE_LIMIT || v == PL_UNLIMITED)
-                        continue;
-                *ret_low = PL_MIN(*ret_low, v);
-                *ret_high = PL_MAX(*ret_high, v);
-        }
-}
-
-static void print_range(FILE *f, const char *before, uint64_t low, uint64_t high,
-                        const char *both) {
-        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
-
-        if (low == PL_UNLIMITED)
-                return;
-        (void)pl_format_bytes(low, a);
-        (void)pl_format_bytes(high, b);
-        if (pl_streq(a, b))
-                fprintf(f, "%s%s", before, a);
-        else
-                fprintf(f, "%s%s%s%s", before, a, both, b);
-}
-
 const char *pl_memory_advice(const PlMemory *m, uint64_t now_usec,
                              char buf[static PL_MEMORY_ADVICE_MAX]) {
-        unsigned n = PL_MIN(m->oom.n_times, (unsigned)PL_OOM_TIMES);
-        uint64_t first = n > 0 ? m->oom.times[(m->oom.n_times - n) % PL_OOM_TIMES] : 0, low, high;
-        uint64_t span = now_usec > first ? now_usec - first : 0;
-        char text[PL_FORMAT_MAX];
-        FILE *f = n > 0 ? fmemopen(buf, PL_MEMORY_ADVICE_MAX, "w") : NULL;
-
-        *buf = '\0';
-        if (!f)
-                return buf;
-        span = span >= PL_USEC_PER_MIN ? span / PL_USEC_PER_MIN * PL_USEC_PER_MIN
-                                       : span / PL_USEC_PER_SEC * PL_USEC_PER_SEC;
-        if (n == 1)
-                fprintf(f, "killed once, %s ago", pl_format_sec(span, text));
-        else
-                fprintf(f, "killed %u times in %s", n, pl_format_sec(span, text));
-        range_of(m, offsetof(PlOomReport, limit_bytes), &low, &high);
-        print_range(f, " at ", low, high, " to ");
-        range_of(m, offsetof(PlOomReport, peak_bytes), &low, &high);
-        print_range(f, n == 1 ? "; peak before it " : "; peak before each ", low, high, " to ");
-        (void)fclose(f);
-        buf[PL_MEMORY_ADVICE_MAX - 1] = '\0';
-        return buf;
+        return pl_oom_past(&m->oom, now_usec, buf);
 }
 
 /* --- as JSON --- */

@@ -152,7 +152,7 @@ void pl_memory_add_load(PlMemoryLoad *l, uint64_t value, uint64_t peak, uint64_t
  * name of its last container, or four digits or more of that one's id. */
 bool pl_memory_is_called(const PlMemory *m, const char *name);
 
-#define PL_MEMORY_ADVICE_MAX 256
+#define PL_MEMORY_ADVICE_MAX PL_OOM_PAST_MAX
 
 /** pl_memory_advice() - "killed 3 times in 2 days at 4.0G; peak before each 4.0G", what advice
  * about its memory is based on. Return: buf; "": nothing was killed. */

@@ -121,6 +121,17 @@ int pl_oom_history_parse(const char *text, size_t size, PlOomHistory *ret);
  * NULL: out of memory. */
 char *pl_oom_text(const PlOomReport *r);
 
+#define PL_OOM_PAST_MAX 256
+
+/** pl_oom_past() - "killed 3 times in 2d at 4.0G; peak before each 4.0G": what advice is based on.
+ * Return: buf; "": nothing was killed. */
+const char *pl_oom_past(const PlOomHistory *h, uint64_t now_usec, char buf[static PL_OOM_PAST_MAX]);
+
+/** pl_oom_entry() - pl_oom_text() for the journal, and what the service has been through, where
+ * that is more than the report has counted. @h: has the report, too. Caller owns it; NULL: out of
+ * memory. */
+char *pl_oom_entry(const PlOomReport *r, const PlOomHistory *h);
+
 /* Structured fields of the journal entry. */
 #define PL_OOM_FIELDS_MAX 16
 typedef struct PlOomFields {

@@ -282,6 +282,72 @@ static void add_text(PlOomFields *f, const char *name, const char *text) {
         (void)snprintf(f->items[f->n++].value, sizeof(f->items[0].value), "%s", clean);
 }
 
+/* Lowest and highest known of the kills at this container's own limit. */
+static void range_of(const PlOomHistory *h, size_t offset, uint64_t *ret_low, uint64_t *ret_high) {
+        const PlOomReport *r;
+
+        *ret_low = PL_UNLIMITED;
+        *ret_high = 0;
+        for (unsigned i = 0; (r = pl_oom_history_get(h, i)); i++) {
+                uint64_t v = *(const uint64_t *)((const char *)r + offset);
+
+                if (r->cause != PL_OOM_CAUSE_LIMIT || v == PL_UNLIMITED)
+                        continue;
+                *ret_low = PL_MIN(*ret_low, v);
+                *ret_high = PL_MAX(*ret_high, v);
+        }
+}
+
+static void print_range(FILE *f, const char *before, uint64_t low, uint64_t high,
+                        const char *both) {
+        char a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+
+        if (low == PL_UNLIMITED)
+                return;
+        (void)pl_format_bytes(low, a);
+        (void)pl_format_bytes(high, b);
+        if (pl_streq(a, b))
+                fprintf(f, "%s%s", before, a);
+        else
+                fprintf(f, "%s%s%s%s", before, a, both, b);
+}
+
+const char *pl_oom_past(const PlOomHistory *h, uint64_t now_usec,
+                        char buf[static PL_OOM_PAST_MAX]) {
+        unsigned n = PL_MIN(h->n_times, (unsigned)PL_OOM_TIMES);
+        uint64_t first = n > 0 ? h->times[(h->n_times - n) % PL_OOM_TIMES] : 0, low, high;
+        uint64_t span = now_usec > first ? now_usec - first : 0;
+        char text[PL_FORMAT_MAX];
+        FILE *f = n > 0 ? fmemopen(buf, PL_OOM_PAST_MAX, "w") : NULL;
+
+        *buf = '\0';
+        if (!f)
+                return buf;
+        span = span >= PL_USEC_PER_MIN ? span / PL_USEC_PER_MIN * PL_USEC_PER_MIN
+                                       : span / PL_USEC_PER_SEC * PL_USEC_PER_SEC;
+        if (n == 1)
+                fprintf(f, "killed once, %s ago", pl_format_sec(span, text));
+        else
+                fprintf(f, "killed %u times in %s", n, pl_format_sec(span, text));
+        range_of(h, offsetof(PlOomReport, limit_bytes), &low, &high);
+        print_range(f, " at ", low, high, " to ");
+        range_of(h, offsetof(PlOomReport, peak_bytes), &low, &high);
+        print_range(f, n == 1 ? "; peak before it " : "; peak before each ", low, high, " to ");
+        (void)fclose(f);
+        buf[PL_OOM_PAST_MAX - 1] = '\0';
+        return buf;
+}
+
+char *pl_oom_entry(const PlOomReport *r, const PlOomHistory *h) {
+        _cleanup_free_ char *text = pl_oom_text(r);
+        char past[PL_OOM_PAST_MAX], *whole = NULL;
+        unsigned n = PL_MIN(h->n_times, (unsigned)PL_OOM_TIMES);
+
+        if (!text || n <= r->in_day || !*pl_oom_past(h, r->time_usec, past))
+                return TAKE_PTR(text);
+        return asprintf(&whole, "%s. Its service was %s", text, past) < 0 ? NULL : whole;
+}
+
 void pl_oom_fields(const PlOomReport *r, PlOomFields *ret) {
         ret->n = 0;
         add_text(ret, "PLIMSOLL_VICTIM", r->victim);

@@ -39,6 +39,39 @@ START_TEST(history) {
 }
 END_TEST
 
+/* Days between the kills, which are at 64M; the entry of the last one quotes what is not counted in
+ * it. */
+static const struct {
+        double days[4];
+        const char *says; /* NULL: nothing more */
+} pasts[] = {
+        { { 0 }, NULL },
+        { { 0, 0.5, 0.6 }, NULL },
+        { { 0, 2 }, ". Its service was killed 2 times in 2d at 64.0M; peak before each 64.0M" },
+        { { 0, 2, 3 }, ". Its service was killed 3 times in 3d at 64.0M; peak before each 64.0M" },
+};
+
+START_TEST(quotes_the_past) {
+        _cleanup_free_ char *text = NULL, *plain = NULL;
+        PlOomHistory h = { 0 };
+        PlOomReport r;
+
+        for (unsigned i = 0; i == 0 || (i < 4 && pasts[_i].days[i] > 0); i++) {
+                r = (PlOomReport){ REPORT };
+                r.kills = 1;
+                r.cause = PL_OOM_CAUSE_LIMIT;
+                r.directive = "MemoryMax";
+                r.limit_bytes = r.usage_bytes = r.peak_bytes = MIB(64);
+                r.time_usec = (uint64_t)((100 + pasts[_i].days[i]) * PL_USEC_PER_DAY);
+                pl_oom_history_add(&h, &r);
+        }
+        text = pl_oom_entry(&r, &h);
+        plain = pl_oom_text(&r);
+        ck_assert(text && plain && pl_startswith(text, plain));
+        ck_assert_msg(pl_streq(text + strlen(plain), pasts[_i].says ?: ""), "%s", text);
+}
+END_TEST
+
 START_TEST(named_later) {
         static const PlOomRing none;
         PlOomSample after = sample(NOW, MIB(20), 0, MIB(64), U);
@@ -142,6 +175,7 @@ int main(void) {
         TCase *t = tcase_create("oom-history");
 
         tcase_add_test(t, history);
+        tcase_add_loop_test(t, quotes_the_past, 0, PL_ARRAY_SIZE(pasts));
         tcase_add_test(t, named_later);
         tcase_add_test(t, survives_a_restart);
         tcase_add_loop_test(t, reads_a_file, 0, PL_ARRAY_SIZE(files));
