@@ -155,6 +155,9 @@ static void settle_restored(PlEnforcer *e, PlHeld *h) {
         uint32_t done = h->restoring, keep;
 
         done &= ~(h->withheld | h->told.engine_withheld);
+        /* what an earlier plimsolld has asked for would undo it; the sweep leads here again */
+        if (pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) < h->told.inherited_until_usec)
+                done &= ~pl_state_awaited(&h->originals.state);
         if (done == 0 || h->told.update_in_flight || h->told.systemd_in_flight > 0 ||
             (has_scope(e, h) && h->told.systemd_due))
                 return;

@@ -478,6 +478,16 @@ int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after
         return 0;
 }
 
+uint32_t pl_state_awaited(const PlContainerState *s) {
+        uint32_t mask = s->engine_asked.set;
+
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
+                if (same_effect(r, pl_some_limits_get(&s->engine_asked, r),
+                                pl_some_limits_get(&s->engine_original, r)))
+                        mask &= ~BIT(r);
+        return mask;
+}
+
 void pl_state_doubt(PlContainerState *s) {
         for (PlResource r = 0; r < _PL_RESOURCE_N; r++)
                 if (s->guessed & BIT(r))

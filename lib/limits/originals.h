@@ -105,6 +105,11 @@ int pl_state_learn(PlContainerState *s, const PlLimits *now, uint64_t period_use
 int pl_state_ask(PlContainerState *s, const PlLimits *now, const PlLimits *after,
                  uint64_t period_usec);
 
+/** pl_state_awaited() - mask of the values that the engine was asked for and HostConfig did not
+ * show yet, but for those that would be as before plimsoll. Where nobody is left who would hear the
+ * answer, they may come at any moment. */
+uint32_t pl_state_awaited(const PlContainerState *s);
+
 /** pl_state_doubt() - somebody else has told the engine something just now: what is only guessed to
  * be ours is theirs, and the next pl_state_learn() takes it for that. */
 void pl_state_doubt(PlContainerState *s);

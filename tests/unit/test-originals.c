@@ -199,6 +199,31 @@ START_TEST(doubt) {
 }
 END_TEST
 
+/* What an earlier plimsolld has asked for, and was not seen yet. */
+static const struct {
+        const char *name, *record;
+        uint32_t mask;
+} awaits[] = {
+        { "nothing was asked for", MANAGED HAD("9") TOLD("5"), 0 },
+        { "asked for", MANAGED HAD("9") ASKED("5"), 1U << PL_RESOURCE_MEMORY_MAX },
+        { "asked for again", MANAGED HAD("9") TOLD("5") ASKED("6"), 1U << PL_RESOURCE_MEMORY_MAX },
+        { "the original was asked for: it undoes nothing", MANAGED HAD("9") TOLD("5") ASKED("9"),
+          0 },
+        { "… which is no limit",
+          V2 "'managed':['TasksMax'],'original':{},'engine_original':{},'engine_asked':{'TasksMax':"
+             "'infinity'}",
+          0 },
+};
+
+START_TEST(awaited) {
+        PlContainerState s = record(awaits[_i].name, awaits[_i].record);
+
+        ck_assert_msg(pl_state_awaited(&s) == awaits[_i].mask, "%s: %#x", awaits[_i].name,
+                      pl_state_awaited(&s));
+        pl_container_state_deinit(&s);
+}
+END_TEST
+
 #define PERIOD(kernel, engine, told)                                                              \
         ",'quota_period':{'original':" kernel ",'engine_original':" engine ",'engine_told':" told \
         "}"
