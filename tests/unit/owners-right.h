@@ -167,6 +167,8 @@ static void on_idle(void *userdata) {}
 
 static bool has_stopped;
 
+static void on_stopping(void *userdata, unsigned updates_in_flight, uint64_t usec) {}
+
 static void on_stopped(void *userdata) {
         has_stopped = true;
 }
@@ -174,6 +176,7 @@ static void on_stopped(void *userdata) {
 static const PlEnforceHandlers enforce_handlers = {
         .group = on_group,
         .idle = on_idle,
+        .stopping = on_stopping,
         .stopped = on_stopped,
 };
 

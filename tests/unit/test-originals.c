@@ -463,6 +463,7 @@ int main(void) {
         tcase_add_loop_test(t, learn, 0, PL_ARRAY_SIZE(learned));
         tcase_add_loop_test(t, created, 0, PL_ARRAY_SIZE(creations));
         tcase_add_loop_test(t, doubt, 0, PL_ARRAY_SIZE(doubts));
+        tcase_add_loop_test(t, awaited, 0, PL_ARRAY_SIZE(awaits));
         tcase_add_loop_test(t, learn_period, 0, PL_ARRAY_SIZE(periods));
         tcase_add_loop_test(t, capture, 0, PL_ARRAY_SIZE(captures));
         tcase_add_loop_test(t, begin_run, 0, PL_ARRAY_SIZE(runs));
