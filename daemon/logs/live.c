@@ -999,7 +999,8 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         }
         if (o->raw_bytes > 0)
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
-                       "log rotated by %s: %s lines, %s to %s (%.1f to 1) in %s ms",
+                       "%s %s: %s lines, %s to %s (%.1f to 1) in %s ms",
+                       o->unfreed ? "log archived, and not yet shortened by" : "log rotated by",
                        fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
                        pl_format_bytes(o->packed_bytes, b),
                        (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)), msec);
@@ -1017,6 +1018,8 @@ static const char *error_text(int error) {
                 return "there is a symbolic link in its place";
         case -EMEDIUMTYPE:
                 return "it is not a regular file with one name";
+        case -EPERM:
+                return "Operation not permitted: has it an attribute that forbids it (lsattr)?";
         case -EINVAL:
                 return "its path is not of the engine's form";
         default:
@@ -1300,6 +1303,8 @@ static void done(PlWork *w, void *userdata, bool ran) {
                         take_gone(gone, j);
         } else if (e && ran && j->kind == JOB_SALVAGE)
                 take_salvaged(e, j);
+        else if (gone && ran && j->kind == JOB_ROTATE && j->outcome.rotations > 0)
+                say_rotated(gone, j);     /* its container was removed meanwhile */
         else if (ran && j->last && !gone) /* and nobody has asked for anything since */
                 pl_log_kept_drop(l->kept, j->request.id);
         else if (e && ran) {

@@ -597,7 +597,9 @@ static int commit(Job *j, const PlArchiveResult *a, bool archived) {
                 return r;
         pl_log_rotate_point(PL_ROTATE_POINT_PUBLISHED);
         count(j, a, archived);
-        return free_head(j);
+        r = free_head(j);
+        j->out->unfreed = r < 0;
+        return r;
 }
 
 /* Return: 1 rotated; 0 nothing to do; -errno. */

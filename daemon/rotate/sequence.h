@@ -69,6 +69,7 @@ typedef struct PlRotateOutcome {
         bool full;              /* the disk was full */
         bool shortened;         /* somebody else truncated it, with lines that no archive has */
         bool renewed;           /* the archive directory was not there any more, and was made */
+        bool unfreed;           /* what the last archive holds stands in the log still */
         bool later;             /* can be shortened once nobody has it open */
         uint64_t ino, size_bytes, head_bytes; /* of the log afterwards */
         uint64_t held_bytes;                  /* that it takes on disk */

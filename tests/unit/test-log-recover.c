@@ -3,19 +3,34 @@
  * What a rotation finds that did not leave the log as it was: a truncated log, a lost record, half
  * an archive, a policy that changed in the middle.
  */
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "rotate/point.h"
 #include "log-rotate-fixture.h"
 
-static int die_at = -1, lose_engine_at = -1;
+static int die_at = -1, lose_engine_at = -1, forbid_at = -1;
+
+/* chattr(1) +a or -a. Return: whether the file system has it. */
+static bool set_append_only(bool on) {
+        int fd = open(log_path, O_RDONLY | O_CLOEXEC), flags = 0;
+        bool done = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+
+        flags = on ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+        done = done && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+        (void)close(fd);
+        return done;
+}
 
 void pl_log_rotate_point(PlRotatePoint p) {
         if ((int)p == lose_engine_at)
                 engine_epoch++;
         if ((int)p == die_at)
                 _exit(0);
+        if ((int)p == forbid_at)
+                (void)set_append_only(true);
 }
 
 /* Somebody else shortens the log (truncate, copytruncate): what it holds now is all new. */
@@ -35,6 +50,30 @@ START_TEST(truncated) {
                 ck_assert_uint_gt(o.raw_bytes, o.head_bytes / 2);
         else
                 ck_assert_uint_eq(o.head_bytes, 0);
+}
+END_TEST
+
+/* Somebody forbids it in the middle: what was archived is said as that, and is not archived again.
+ */
+START_TEST(append_only) {
+        PlRotateRequest req = request(20, true);
+        PlRotateOutcome o;
+
+        append(0, 3000);
+        if (!set_append_only(true) || !set_append_only(false))
+                SKIP_HERE("no append-only attribute here");
+        forbid_at = PL_ROTATE_POINT_FREE;
+        ck_assert_int_eq(rotate(&req, &o), -EPERM);
+        forbid_at = -1;
+        ck_assert_uint_eq(o.rotations, 1);
+        ck_assert(o.unfreed);
+        append(3000, 3100);
+        ck_assert_int_eq(rotate(&req, &o), -EPERM);
+        ck_assert_uint_eq(o.rotations, 0);
+        ck_assert(set_append_only(false));
+        ck_assert_int_eq(rotate(&req, &o), 0);
+        ck_assert(!o.unfreed && o.recovered);
+        ck_assert_uint_eq(read_back(), 3100);
 }
 END_TEST
 
@@ -648,6 +687,7 @@ int main(void) {
         tcase_set_timeout(c, 60);
         tcase_add_loop_test(c, truncated, 0, 2);
         tcase_add_loop_test(c, state_lost, 0, 2);
+        tcase_add_test(c, append_only);
         tcase_add_test(c, stale_partial);
         tcase_add_test(c, off_in_the_middle);
         tcase_add_test(c, shortened_in_the_middle);

@@ -155,6 +155,26 @@ START_TEST(rotates_now) {
 }
 END_TEST
 
+/* It is removed while a job is under way: what that did is told all the same. */
+START_TEST(removed_meanwhile) {
+        static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        const char *why = NULL;
+
+        pl_logs_set_policy(logs, &p, false);
+        append(300);
+        update(20);
+        LOOP_UNTIL(settled());
+        append(1000);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0);
+        pl_logs_remove(logs, ID, true);
+        remove_directory();
+        (void)loop(300);
+        LOOP_UNTIL(is_forgotten());
+        ck_assert_uint_eq(lines_archived(), 1300);
+        ck_assert_uint_eq(lines, 1300);
+}
+END_TEST
+
 /* What fails is found, said once, and gone when it works again. */
 START_TEST(odd_log) {
         char command[2048];
@@ -740,6 +760,7 @@ int main(void) {
         tcase_add_test(c, waits_for_the_engine);
         tcase_add_loop_test(c, left_alone, 0, 4);
         tcase_add_test(c, rotates_now);
+        tcase_add_test(c, removed_meanwhile);
         tcase_add_test(c, odd_log);
         tcase_add_test(c, spared_is_said_once);
         tcase_add_test(c, punched_below);
