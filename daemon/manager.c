@@ -21,6 +21,7 @@
 #include "logs/live.h"
 #include "logs/paths.h"
 #include "memory/keeper.h"
+#include "notify/outbox.h"
 #include "oom/explain.h"
 #include "policy-load.h"
 #include "report/gather.h"
@@ -44,6 +45,7 @@ struct PlManager {
         PlRegistry *registry;
         PlEnforcer *enforcer;
         PlKeeper *keeper;
+        PlOutbox *outbox;
         PlOomExplainer *oom;
         PlHealthAct *health;
         PlLogs *logs;
@@ -198,6 +200,7 @@ static void settle(PlManager *m) {
                 pl_log_paths_update(m->log_paths, s, true);
         }
         pl_health_act_set_policy(m->health);
+        pl_outbox_set_policy(m->outbox);
         pl_reporter_changed(&m->reporter);
 }
 
@@ -327,6 +330,8 @@ static void on_entry(void *userdata, const PlEntry *entry, const char *text) {
 
         if (m->keeper)
                 pl_keeper_entry(m->keeper, entry);
+        if (m->outbox)
+                pl_outbox_entry(m->outbox, entry, text);
 }
 
 static void finish_stop(PlManager *m) {
@@ -719,11 +724,25 @@ static int open_logs(PlManager *m) {
         return pl_log_paths_new(m->registry, pl_logs_time(m->logs), &m->log_paths);
 }
 
+static int open_outbox(PlManager *m) {
+        const PlOutboxOptions options = { .state_dir = m->options.state_dir,
+                                          .unit_state_dir = m->options.notify_state_dir };
+        int r = pl_outbox_new(m->registry, &options, &m->outbox);
+
+        if (r < 0) {
+                pl_log_error("Cannot serve [Notify] sections: %s", strerror(-r));
+                return r;
+        }
+        pl_outbox_set_policy(m->outbox);
+        return 0;
+}
+
 static int open_status(PlManager *m) {
         m->sources = (PlSources){
                 .registry = m->registry,
                 .enforcer = m->enforcer,
                 .keeper = m->keeper,
+                .outbox = m->outbox,
                 .health = m->health,
                 .logs = m->logs,
                 .log_paths = m->log_paths,
@@ -776,6 +795,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
                         tell_inherited(m);
         }
         if (r >= 0)
+                r = open_outbox(m);
+        if (r >= 0)
                 r = pl_health_act_new(m->registry, m->enforcer->systemd, &health_handlers, m,
                                       &m->health);
         if (r >= 0)
@@ -802,6 +823,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->logs = pl_logs_free(m->logs); /* its last jobs still report */
         m->health = pl_health_act_free(m->health);
         m->gather = pl_gather_free(m->gather);
+        m->outbox = pl_outbox_free(m->outbox); /* writes what the others have told it */
         m->reporter.stream = NULL;
         m->ctl = pl_ctl_server_free(m->ctl);
         m->oom = pl_oom_explainer_free(m->oom);

@@ -23,6 +23,8 @@ typedef struct PlManagerOptions {
         const char *state_dir;
         const char *older_state_dir; /* records found there are imported */
         const char *runtime_dir;     /* locks of engines */
+        /* of plimsoll-notify's unit; NULL: there is none, plimsolld starts the program itself */
+        const char *notify_state_dir;
         const char *archive_dir;
         bool dry_run;        /* as DryRun=yes, whatever the policy says */
         bool no_early_write; /* measure the plain event path: no write before the start event */

@@ -150,8 +150,7 @@ static const PlOption options[] = {
 
 static const PlGrammar grammar = {
         .program = "plimsollctl",
-        .about = "Asks plimsolld, which holds containers to their limits. See plimsollctl(1);\n"
-                 "options come before or after the command.",
+        .about = "Asks plimsolld about containers and their limits; see plimsollctl(1).",
         .commands = commands,
         .n_commands = PL_ARRAY_SIZE(commands),
         .options = options,

@@ -27,6 +27,7 @@
 #define DEFAULT_CONTROL "/run/plimsoll/control.sock"
 #define DEFAULT_STATE   "/var/lib/plimsoll"
 #define DEFAULT_RUNTIME "/run/plimsoll"
+#define DEFAULT_NOTIFY  "/var/lib/plimsoll-notify"
 #define DEFAULT_ARCHIVE "/var/log/plimsoll"
 
 typedef struct Arguments {
@@ -226,6 +227,7 @@ static int run(Arguments *a) {
         sigaddset(&mask, SIGHUP);
         sigaddset(&mask, SIGTERM);
         sigaddset(&mask, SIGINT);
+        sigaddset(&mask, SIGCHLD); /* of plimsoll-notify, which the loop waits for */
         (void)sigprocmask(SIG_BLOCK, &mask, NULL);
         (void)signal(SIGPIPE, SIG_IGN);
 
@@ -237,6 +239,9 @@ static int run(Arguments *a) {
         a->manager.runtime_dir = runtime;
         if (!a->manager.state_dir) {
                 a->manager.state_dir = state;
+                /* then it is systemd's, and so is the unit that sends */
+                if (getenv("STATE_DIRECTORY"))
+                        a->manager.notify_state_dir = DEFAULT_NOTIFY;
                 a->manager.older_state_dir = runtime;
         }
         if (r >= 0)

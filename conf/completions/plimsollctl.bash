@@ -8,11 +8,16 @@ _plimsollctl_names() {
         grep -oE '"(name|service)":"[A-Za-z0-9_.@:+-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
 }
 
+_plimsollctl_sections() {
+    plimsollctl "$@" --json notify 2>/dev/null |
+        grep -oE '"section":"[A-Za-z0-9_.-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
+}
+
 _plimsollctl_options() {
     case $1 in
     "") echo --control --json --version --help ;;
     show) echo --control --json --state --help ;;
-    status | probe | events | reload | rotate) echo --control --json --help ;;
+    status | probe | events | reload | rotate | notify) echo --control --json --help ;;
     why) echo --control --json --all --state --help ;;
     top) echo --control --json --interval --iterations --help ;;
     wait) echo --control --json --for --timeout --help ;;
@@ -31,7 +36,7 @@ _plimsollctl_options() {
 }
 
 _plimsollctl() {
-    local commands="status show probe why top events wait reload rotate logs check match import adopt-logs help"
+    local commands="status show probe why top events wait reload rotate notify logs check match import adopt-logs help"
     local states="healthy degraded unhealthy starting unknown absent finished created running paused restarting removing exited dead"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
     local control=()
@@ -72,6 +77,13 @@ _plimsollctl() {
     "") mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
     show | probe | why | wait | rotate | logs | match | adopt-logs)
         mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_names "${control[@]}")" -- "$cur")
+        ;;
+    notify)
+        if [[ $prev == test ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$(_plimsollctl_sections "${control[@]}")" -- "$cur")
+        else
+            mapfile -t COMPREPLY < <(compgen -W test -- "$cur")
+        fi
         ;;
     check | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     help) mapfile -t COMPREPLY < <(compgen -W "$commands names times exit-status" -- "$cur") ;;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of plimsollctl(1) for fish. Names are those that the daemon knows now.
 
-set -l commands status show probe why top events wait reload rotate logs check match import adopt-logs help
+set -l commands status show probe why top events wait reload rotate notify logs check match import adopt-logs help
 
 function __plimsollctl_names
     set -l control
@@ -12,6 +12,11 @@ function __plimsollctl_names
     end
     plimsollctl $control --json status 2>/dev/null |
         grep -oE '"(name|service)":"[A-Za-z0-9_.@:+-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
+end
+
+function __plimsollctl_sections
+    plimsollctl --json notify 2>/dev/null |
+        grep -oE '"section":"[A-Za-z0-9_.-]+"' | sed -E 's/.*":"(.*)"/\1/' | sort -u
 end
 
 complete -c plimsollctl -f
@@ -29,6 +34,7 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a events
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a wait -d 'Until a container is in a state'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Load the policy again'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a rotate -d 'Rotate a log now'
+complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a notify -d 'Who is told what'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a check -d 'Is a policy right?'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a import -d 'Policy from a compose configuration'
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a adopt-logs -d 'Have the engine rotate logs'
@@ -36,6 +42,8 @@ complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a logs -
 complete -c plimsollctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'Of a command or a topic'
 
 complete -c plimsollctl -n '__fish_seen_subcommand_from show probe why wait rotate logs adopt-logs' -a '(__plimsollctl_names)'
+complete -c plimsollctl -n '__fish_seen_subcommand_from notify; and not __fish_seen_subcommand_from test' -a test -d 'Send a test'
+complete -c plimsollctl -n '__fish_seen_subcommand_from notify; and __fish_seen_subcommand_from test' -a '(__plimsollctl_sections)'
 complete -c plimsollctl -n '__fish_seen_subcommand_from check import' -F
 complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l compose -d 'The files are of compose itself'
 complete -c plimsollctl -n '__fish_seen_subcommand_from import' -l engine -d 'What an engine has now'

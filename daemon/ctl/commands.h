@@ -27,6 +27,9 @@
             "container come later.")                                                              \
         ROW("reload", "", reload, "load the policy again, all of it or nothing", NULL)            \
         ROW("rotate", "NAME", rotate, "rotate a container's log now", NULL)                       \
+        ROW("notify", "[ARGUMENT...]", notify, "who is told what; or: notify test NAME",          \
+            "Lists the [Notify] sections of the policy: what waits to be sent, and what came\n"    \
+            "of the last try. notify test NAME sends a test to one and says how that went.")      \
         ROW("logs", "[NAME]", logs, "archives and log as one",                                      \
             "Shows a container's archived and live log as one, as docker logs would. NAME may\n"  \
             "also be a container that is gone, or a service: then all containers that it has\n"   \

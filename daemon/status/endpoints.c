@@ -121,6 +121,37 @@ static json_t *post_probe(void *userdata, const PlCtlRequest *q, unsigned *statu
         return absent ?: no_container(e, q->name, status);
 }
 
+static json_t *get_notify(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        const PlEndpoints *e = userdata;
+
+        return pl_outbox_list(e->from->outbox);
+}
+
+/* It sends something to somebody, so members of the group may, as they may rotate a log. */
+static json_t *post_notify_test(void *userdata, const PlCtlRequest *q, unsigned *status) {
+        const PlEndpoints *e = userdata;
+        _cleanup_free_ char *message = NULL;
+        uint64_t id;
+        int r = pl_outbox_test(e->from->outbox, q->name, &id);
+
+        if (r >= 0) {
+                *status = 202;
+                return json_pack("{s:I}", "test_id", (json_int_t)id);
+        }
+        if (r == -ENOENT) {
+                *status = 404;
+                if (asprintf(&message, "there is no [Notify %s] in the policy in force", q->name) <
+                    0) {
+                        message = NULL;
+                        return NULL;
+                }
+                return pl_ctl_problem(message, "plimsollctl notify lists all of them");
+        }
+        *status = 409;
+        return pl_ctl_problem("in a dry run nobody is told anything",
+                              "take DryRun=yes out of the policy and reload it");
+}
+
 /* Each has its place in plimsollctl(1). */
 const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/status", get_status, PL_CTL_CONNECTED },
@@ -128,8 +159,10 @@ const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/containers/*/past", get_past, PL_CTL_CONNECTED },
         { "GET", "/v1/findings", get_findings, PL_CTL_CONNECTED },
         { "GET", "/v1/events", NULL, PL_CTL_CONNECTED },
+        { "GET", "/v1/notify", get_notify, PL_CTL_CONNECTED },
         { "POST", "/v1/reload", post_reload, PL_CTL_CONNECTED },
         { "POST", "/v1/containers/*/rotate", post_rotate, PL_CTL_CONNECTED },
         { "POST", "/v1/containers/*/probe", post_probe, PL_CTL_CONNECTED },
+        { "POST", "/v1/notify/*/test", post_notify_test, PL_CTL_CONNECTED },
         {},
 };

@@ -194,6 +194,16 @@ static void find_no_effect(Collector *c) {
                 add(c, PL_FINDING_MEDIUM, "limit-no-effect", text);
 }
 
+/* Of the host: who is to be told, and is not. */
+static void find_untold(Collector *c) {
+        char *text;
+
+        for (size_t i = 0; (text = pl_outbox_finding(c->from->outbox, i)); i++) {
+                add(c, PL_FINDING_HIGH, "notify", text);
+                free(text);
+        }
+}
+
 static void (*const kinds[])(Collector *c) = {
         find_log,     find_log_files, find_standoff, find_refused, find_models,
         find_pinches, find_image,     find_labels,   find_raised,  find_part,
@@ -205,6 +215,7 @@ int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {
         if (!s) {
                 find_log_methods(&c);
                 find_no_effect(&c);
+                find_untold(&c);
         }
         for (size_t i = 0; s && s->facts && s->held && i < PL_ARRAY_SIZE(kinds); i++)
                 kinds[i](&c);

@@ -8,6 +8,7 @@
 #include "logs/live.h"
 #include "logs/paths.h"
 #include "memory/keeper.h"
+#include "notify/outbox.h"
 
 /* The state of the policy; kept by the manager. */
 typedef struct PlPolicyState {
@@ -21,6 +22,7 @@ typedef struct PlSources {
         const PlRegistry *registry;
         const PlEnforcer *enforcer;
         PlKeeper *keeper; /* reads files when it is asked */
+        PlOutbox *outbox; /* likewise */
         const PlHealthAct *health;
         const PlLogs *logs;
         const PlLogPaths *log_paths;

@@ -66,6 +66,9 @@ PlPolicy *pl_policy_unref(PlPolicy *p) {
                 s = next;
         }
         free(p->services);
+        for (size_t i = 0; i < p->n_notifies; i++)
+                pl_notify_section_free(p->notifies[i]);
+        free(p->notifies);
         pl_strv_free(p->daemon.labels);
         pl_strv_free(p->files);
         free(p);

@@ -13,6 +13,7 @@
 #include "lib/limits/plan.h"
 #include "lib/logs/path.h"
 #include "lib/logs/rotate-plan.h"
+#include "lib/notify/section.h"
 #include "lib/policy/match.h"
 #include "lib/probe/kind.h"
 
@@ -88,6 +89,8 @@ typedef struct PlPolicy {
         PlService *defaults;  /* NULL when there is no [Defaults] or it is empty */
         PlService **services; /* in the order in which they were first named */
         size_t n_services;
+        PlNotifySection **notifies; /* in the order in which they were first named */
+        size_t n_notifies;
         char **files;        /* what it was read from, main file first; NULL terminated */
         PlService *labelled; /* of containers, to be freed with it: others borrow them as well */
 } PlPolicy;

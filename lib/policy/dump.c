@@ -286,6 +286,18 @@ static int print_sections(FILE *f, const PlPolicy *p) {
         return r == 0 && p->defaults ? print_section(f, p->defaults) : r;
 }
 
+static int print_notifies(FILE *f, const PlPolicy *p) {
+        for (size_t i = 0; i < p->n_notifies; i++) {
+                const PlNotifySection *s = p->notifies[i];
+                _cleanup_free_ char *text = pl_notify_section_describe(s);
+
+                if (!text)
+                        return -ENOMEM;
+                fprintf(f, "\n[Notify %s]  %s:%u\n%s\n", s->name, s->file, s->line, text);
+        }
+        return 0;
+}
+
 int pl_policy_dump(const PlPolicy *p, char **ret) {
         Table limits = { 0 }, duties = { 0 };
         uint32_t mask = used_resources(p);
@@ -305,6 +317,8 @@ int pl_policy_dump(const PlPolicy *p, char **ret) {
                 if (duties.n_rows > 1)
                         print_table(f, &duties);
                 r = print_sections(f, p);
+                if (r == 0)
+                        r = print_notifies(f, p);
                 r = ferror(f) ? -ENOMEM : r;
                 r = fclose(f) != 0 ? -ENOMEM : r;
         } else

@@ -45,13 +45,14 @@ typedef struct Place {
 
 /* A section under construction: the daemon's, or one service's. */
 typedef struct Section {
-        unsigned kind;         /* PL_SECTION_* */
-        PlService *service;    /* NULL for [Daemon] */
-        Place first, reopened; /* reopened: in the file that is being read */
-        Place set[KEYS_MAX];   /* by index of the key: where it was assigned last */
-        Place empty[KEYS_MAX]; /* … where an empty assignment came after that */
-        uint64_t inherited;    /* mask of 1 << index of the key: [Defaults] says it */
-        Place *match_places;   /* beside service->matches */
+        unsigned kind;           /* PL_SECTION_* */
+        PlService *service;      /* NULL for [Daemon] and [Notify] */
+        PlNotifySection *notify; /* NULL for all others */
+        Place first, reopened;   /* reopened: in the file that is being read */
+        Place set[KEYS_MAX];     /* by index of the key: where it was assigned last */
+        Place empty[KEYS_MAX];   /* … where an empty assignment came after that */
+        uint64_t inherited;      /* mask of 1 << index of the key: [Defaults] says it */
+        Place *match_places;     /* beside service->matches */
 } Section;
 
 typedef struct Parser {
@@ -60,6 +61,7 @@ typedef struct Parser {
         PlPolicy *policy;
         Section daemon, defaults;
         Section **services; /* beside policy->services */
+        Section **notifies; /* beside policy->notifies */
         Place at;           /* of the line being read */
         Section *current;   /* NULL: none yet, or one that is to be skipped */
         bool seen_section;  /* in the file being read */
@@ -1175,8 +1177,10 @@ static const Key *find_key(const char *name) {
 }
 
 const char *pl_policy_key(size_t i, unsigned *ret_sections) {
-        if (i >= PL_ARRAY_SIZE(policy_keys))
-                return NULL;
+        if (i >= PL_ARRAY_SIZE(policy_keys)) {
+                *ret_sections = PL_SECTION_NOTIFY;
+                return pl_notify_section_key(NULL, i - PL_ARRAY_SIZE(policy_keys));
+        }
         *ret_sections = policy_keys[i].sections;
         return policy_keys[i].name;
 }
@@ -1771,6 +1775,18 @@ static int keep_places(Parser *p, Section *s) {
         return 0;
 }
 
+static void check_notify(Parser *p, const Section *s) {
+        bool error;
+        const char *fault = pl_notify_section_check(s->notify, &error);
+
+        if (fault)
+                pl_diag_add(p->diag, error ? PL_SEVERITY_ERROR : PL_SEVERITY_WARNING, s->first.file,
+                            s->first.line, "[Notify %s]: %s", s->notify->name, fault);
+        s->notify->line = s->first.line;
+        s->notify->file = strdup(s->first.file);
+        p->oom = p->oom || !s->notify->file;
+}
+
 static void check_policy(Parser *p) {
         bool defaults = false;
 
@@ -1787,6 +1803,8 @@ static void check_policy(Parser *p) {
                         check_names(p, p->services[i], &relations[j]);
                 p->oom = p->oom || keep_places(p, p->services[i]) < 0;
         }
+        for (size_t i = 0; i < p->policy->n_notifies; i++)
+                check_notify(p, p->notifies[i]);
         check_matches(p);
         for (size_t j = 0; j < PL_ARRAY_SIZE(relations); j++)
                 check_circles(p, &relations[j]);
@@ -1803,7 +1821,7 @@ static void check_policy(Parser *p) {
 /* --- sections and keys */
 
 static const char *section_name(const void *userdata, size_t i) {
-        static const char *const names[] = { "Daemon", "Defaults", "Service" };
+        static const char *const names[] = { "Daemon", "Defaults", "Service", "Notify" };
 
         return i < PL_ARRAY_SIZE(names) ? names[i] : NULL;
 }
@@ -1848,6 +1866,67 @@ static Section *open_service(Parser *p, const char *name) {
         return s;
 }
 
+/* The [Notify] of a name, likewise. There are few: each one that is new grows the arrays. */
+static Section *open_notify(Parser *p, const char *name) {
+        PlNotifySection **notifies;
+        Section **sections, *s;
+        size_t n = p->policy->n_notifies;
+
+        for (size_t i = 0; i < n; i++)
+                if (pl_streq(p->policy->notifies[i]->name, name))
+                        return p->notifies[i];
+        sections = reallocarray(p->notifies, n + 1, sizeof(*sections));
+        if (!sections)
+                return NULL;
+        p->notifies = sections;
+        notifies = reallocarray(p->policy->notifies, n + 1, sizeof(*notifies));
+        if (!notifies)
+                return NULL;
+        p->policy->notifies = notifies;
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return NULL;
+        s->kind = PL_SECTION_NOTIFY;
+        s->notify = pl_notify_section_new(name);
+        if (!s->notify) {
+                free(s);
+                return NULL;
+        }
+        p->notifies[n] = s;
+        notifies[n] = s->notify;
+        p->policy->n_notifies++;
+        return s;
+}
+
+/* "[Service NAME]" and "[Notify NAME]" */
+static Section *open_named(Parser *p, const char *header, const char *name) {
+        bool service = pl_streq(header, "Service");
+        const char *example = service ? "postgres" : "ops";
+        _cleanup_free_ char *shown = NULL;
+        Section *s;
+
+        if (!*name) {
+                complain_here(p, "[%s] without a name; write [%s NAME], such as [%s %s]", header,
+                              header, header, example);
+                return NULL;
+        }
+        if (!pl_service_name_valid(name)) {
+                shown = pl_escape(name, 80);
+                complain_here(p,
+                              "[%s %s]: not a good name; up to 64 letters, digits, '-', '_' and "
+                              "'.', beginning with a letter or digit",
+                              header, shown ? shown : "");
+                return NULL;
+        }
+        if (!service && p->policy->n_notifies >= PL_POLICY_NOTIFIES_MAX) {
+                complain_here(p, "more than %d [Notify] sections", PL_POLICY_NOTIFIES_MAX);
+                return NULL;
+        }
+        s = service ? open_service(p, name) : open_notify(p, name);
+        p->oom = p->oom || !s;
+        return s;
+}
+
 static Section *open_section(Parser *p, const char *header, const char *name) {
         _cleanup_free_ char *shown = pl_show_line(header);
         const char *similar;
@@ -1860,34 +1939,17 @@ static Section *open_section(Parser *p, const char *header, const char *name) {
                 return &p->daemon;
         if (pl_streq(header, "Defaults"))
                 return &p->defaults;
-        if (pl_streq(header, "Service")) {
-                Section *s;
-
-                if (!*name)
-                        complain_here(p, "[Service] without a name; write [Service NAME], such as "
-                                         "[Service postgres]");
-                else if (!pl_service_name_valid(name)) {
-                        free(shown);
-                        shown = pl_escape(name, 80);
-                        complain_here(p,
-                                      "[Service %s]: not a good name; up to 64 letters, digits, "
-                                      "'-', '_' and '.', beginning with a letter or digit",
-                                      shown ? shown : "");
-                } else {
-                        s = open_service(p, name);
-                        p->oom = p->oom || !s;
-                        return s;
-                }
-                return NULL;
-        }
+        if (pl_streq(header, "Service") || pl_streq(header, "Notify"))
+                return open_named(p, header, name);
         similar = similar_key(header, section_name, NULL);
         if (similar)
                 complain_here(p, "[%s]: unknown section; did you mean [%s%s]?", shown, similar,
-                              pl_streq(similar, "Service") ? " NAME" : "");
+                              pl_streq(similar, "Service") || pl_streq(similar, "Notify") ? " NAME"
+                                                                                          : "");
         else
                 complain_here(p,
-                              "[%s]: unknown section; there are [Daemon], [Defaults] and "
-                              "[Service NAME]",
+                              "[%s]: unknown section; there are [Daemon], [Defaults], "
+                              "[Service NAME] and [Notify NAME]",
                               shown);
         return NULL;
 }
@@ -2001,6 +2063,33 @@ static void misplaced(Parser *p, const Key *key) {
                       where[key->sections & ~PL_SECTION_INHERITS]);
 }
 
+static bool is_notify_key(const char *name) {
+        const char *key;
+
+        for (size_t i = 0; (key = pl_notify_section_key(NULL, i)); i++)
+                if (pl_streq(key, name))
+                        return true;
+        return false;
+}
+
+/* A value may be a secret in the wrong place: none is shown here. */
+static void take_notify(Parser *p, const char *name, const char *value) {
+        char why[PL_NOTIFY_WHY_MAX] = "";
+        const char *similar;
+        int r = pl_notify_section_set(p->current->notify, name, value, why);
+
+        if (r == -ENOMEM)
+                p->oom = true;
+        else if (r == -EINVAL)
+                complain_here(p, "%s", why);
+        else if (r == -ENOENT && find_key(name))
+                misplaced(p, find_key(name));
+        else if (r == -ENOENT && (similar = pl_similar(name, pl_notify_section_key, NULL)))
+                complain_here(p, "unknown key %s=; did you mean %s=?", name, similar);
+        else if (r == -ENOENT)
+                complain_here(p, "unknown key %s=; plimsoll.conf(5) lists all", name);
+}
+
 /* inih's handler: the place and the section are the parser's own. */
 static int take_assignment(void *userdata, const char *section, const char *name,
                            const char *value) {
@@ -2012,6 +2101,16 @@ static int take_assignment(void *userdata, const char *section, const char *name
 
         if (!p->current)
                 return 1;
+        if (p->current->kind == PL_SECTION_NOTIFY) {
+                take_notify(p, name, value);
+                return 1;
+        }
+        if (!key && is_notify_key(name)) {
+                complain_here(p,
+                              "%s= stands in the wrong section; it belongs in a [Notify] section",
+                              name);
+                return 1;
+        }
         if (!key) {
                 similar = similar_key(name, key_name, NULL);
                 if (similar)
@@ -2041,7 +2140,9 @@ static int take_assignment(void *userdata, const char *section, const char *name
 static bool is_assignment(Parser *p, const char *line) {
         size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
         const char *after = line + n + strspn(line + n, " \t");
-        _cleanup_free_ char *shown = pl_show_line(line);
+        /* there it may be an address with a secret in it */
+        bool hidden = p->current && p->current->kind == PL_SECTION_NOTIFY;
+        _cleanup_free_ char *shown = pl_show_line(hidden ? "…" : line);
 
         if (!shown)
                 p->oom = true;
@@ -2136,7 +2237,10 @@ static void sections_deinit(Parser *p) {
                 free(p->services[i]->match_places);
                 free(p->services[i]);
         }
+        for (size_t i = 0; p->policy && i < p->policy->n_notifies; i++)
+                free(p->notifies[i]);
         free(p->services);
+        free(p->notifies);
         pl_service_free(p->defaults.service);
 }
 

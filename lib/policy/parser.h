@@ -14,7 +14,8 @@
 #include "lib/base/diag.h"
 #include "lib/policy/document.h"
 
-#define PL_POLICY_LIST_MAX 256 /* elements of one list, matches of one service */
+#define PL_POLICY_LIST_MAX     256 /* elements of one list, matches of one service */
+#define PL_POLICY_NOTIFIES_MAX 32  /* [Notify] sections */
 
 typedef struct PlPolicySource {
         const char *file; /* name for messages */
@@ -40,6 +41,7 @@ const char *pl_policy_engine_fault(const char *url);
 #define PL_SECTION_DAEMON   (1U << 0)
 #define PL_SECTION_DEFAULTS (1U << 1)
 #define PL_SECTION_SERVICE  (1U << 2)
+#define PL_SECTION_NOTIFY   (1U << 4)
 #define PL_SECTION_INHERITS                                                  \
         (1U << 3) /* not a section: one that does not say it has [Defaults]' \
                    */

@@ -11,7 +11,8 @@
 #include "lib/policy/parser.h"
 #include "unit.h"
 
-#define SVC "[Service a]\nMatch=name:a\n" /* two lines */
+#define SVC "[Service a]\nMatch=name:a\n"                       /* two lines */
+#define NTF "[Notify a]\nFormat=json\nURL=https://a.example/\n" /* three */
 
 /* /dev/sda and what is on it, a disk that is away, and what is none */
 static int device_of(void *unused, const char *path, char ret[static PL_DEVICE_MAX]) {

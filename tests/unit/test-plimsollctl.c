@@ -20,6 +20,7 @@ static const struct {
         { "wait", "control json for timeout" },
         { "reload", "control json" },
         { "rotate", "control json" },
+        { "notify", "control json" },
         { "logs", "control json since until tail follow grep ignore-case stdout stderr timestamps "
                   "details container path archive" },
         { "check", "control json verbose engine policy" },

@@ -8,7 +8,7 @@ DEB=${0%/*}/plimsoll.deb
 
 test_the_service_runs_once_installed() {
     local unit
-    for unit in plimsolld.service plimsolld.socket; do
+    for unit in plimsolld.service plimsolld.socket plimsoll-notify.path; do
         systemctl is-active $unit
         systemctl is-enabled $unit
     done
@@ -36,7 +36,7 @@ test_its_own_test_passes() {
 test_systemd_finds_no_fault_with_the_units() {
     local out
     out=$(systemd-analyze verify --man=no plimsolld.service plimsolld.socket plimsoll-adopt.service \
-        plimsoll-alert@x.service 2>&1 | grep -i plimsoll || true)
+        plimsoll-alert@x.service plimsoll-notify.service plimsoll-notify.path 2>&1 | grep -i plimsoll || true)
     [ -z "$out" ] || fail "$out"
 }
 
@@ -45,6 +45,8 @@ test_the_sandbox_is_tight() {
     systemd-analyze security --no-pager --threshold=20 plimsolld.service >/dev/null
     figure "$(systemd-analyze security --no-pager plimsoll-alert@x.service | tail -n 1)"
     systemd-analyze security --no-pager --threshold=30 plimsoll-alert@x.service >/dev/null
+    figure "$(systemd-analyze security --no-pager plimsoll-notify.service | tail -n 1)"
+    systemd-analyze security --no-pager --threshold=30 plimsoll-notify.service >/dev/null
 }
 
 # explained UNIT DIRECTIVE - a comment above it, or one that names it
