@@ -278,6 +278,9 @@ void pl_ending_event(PlEnding *e, const PlEvent *event) {
                 break;
         case PL_EVENT_OOM:
                 e->oom_usec = PL_MAX(e->oom_usec, at);
+                /* it may be told after the end that it was */
+                if (is_by_itself(e->ender))
+                        e->ender = own_accord(e, e->end_usec);
                 break;
         case PL_EVENT_DIE:
                 /* the same end again: events can come twice, and after an inspection, which may

@@ -308,8 +308,8 @@ seed() { # KIND NAME
     not-executable) docker run -d --name "$2" "$BB" sh -c '/etc/passwd' ;;
     no-space) docker run -d --name "$2" --tmpfs /small:size=64k "$BB" sh -c 'cat /dev/zero >/small/x || exit 1' ;;
     crashed) docker run -d --name "$2" "$BB" sh -c 'sh -c "kill -SEGV \$\$"; exit $?' ;;
-    memory-limit) docker run -d --name "$2" "$BB" sh -c "sleep 0.7; exec $DD" ;;
-    memory-limit-child) docker run -d --name "$2" "$BB" sh -c "sleep 0.7; $DD; exit 3" ;;
+    memory-limit) docker run -d --name "$2" -m 48m --memory-swap 48m "$BB" sh -c "sleep 0.7; exec $DD" ;;
+    memory-limit-child) docker run -d --name "$2" -m 48m --memory-swap 48m "$BB" sh -c "sleep 0.7; $DD; exit 3" ;;
     stop-timeout) docker run -d --name "$2" --stop-timeout 1 "$BB" sleep 1000 && docker stop "$2" ;;
     killed) docker run -d --name "$2" "$BB" sleep 1000 && docker kill "$2" ;;
     stopped) docker run -d --name "$2" "$BB" sh -c "$quiet" && sleep 0.3 && docker stop "$2" ;;
@@ -350,8 +350,37 @@ END
     awk '{ n++; right += $1 == $2; certain += $3 == "certain"; wrong += $1 != $2 && $3 == "certain"
            docker += $1 == "memory-limit" ? $5 == "true" : $1 == "memory-limit-child" ? 0 : $5 == "false" && $4 !~ /137|143|139/ }
          END { printf "right %d of %d, certain %d, certain and wrong %d; docker inspect alone tells %d\n", right, n, certain, wrong, docker
-               exit !(right == n && wrong == 0 && certain > 0) }' "$T/answers"
+               exit !(right == n && wrong == 0 && certain > 0) }' "$T/answers" >"$T/sum" || fail "$(cat "$T/sum")"
+    sed 's/^/# /' "$T/sum" >&3
     ctl why w-memory-limit-1
     ctl why w-memory-limit-1 | grep -q 'certain (memory-limit)'
     said 'w-exit-1: ended: ended by itself with exit code 1'
+}
+
+@test "why: what ends while plimsolld is down is told, and never certain and wrong" {
+    local rounds=${PLIMSOLL_WHY_ROUNDS:-1} kind name n kinds='stopped killed memory-limit'
+    [ "$rounds" -eq 1 ] || kinds=$WHYS
+    policy_is <<'END'
+[Defaults]
+MemoryMax=48M
+MemorySwapMax=0
+Probe=none
+END
+    : >"$T/answers"
+    for ((n = 1; n <= rounds; n++)); do
+        daemon_end "$([ $((n % 2)) = 0 ] && echo TERM || echo KILL)"
+        for kind in $kinds; do echo "$kind d-$kind-$n"; done | shuf >"$T/order"
+        while read -r kind name; do seed "$kind" "$name"; done <"$T/order"
+        while read -r kind name; do wait_until 10 exited "$name"; done <"$T/order"
+        daemon_begin
+        while read -r kind name; do
+            wait_until 15 ends_known "$name"
+            answer "$kind" "$name" >>"$T/answers"
+        done <"$T/order"
+    done
+    sort "$T/answers" | uniq -c
+    awk '{ n++; right += $1 == $2; certain += $3 == "certain"; wrong += $1 != $2 && $3 == "certain" }
+         END { printf "# while down: right %d of %d, certain %d, certain and wrong %d\n", right, n, certain, wrong
+               exit !(wrong == 0 && 3 * right >= 2 * n) }' "$T/answers" >"$T/sum" || fail "$(cat "$T/sum")"
+    cat "$T/sum" >&3
 }

@@ -160,7 +160,7 @@ rows_of() {
     start=$SECONDS
     PLIMSOLL_BUILD=$BUILD/gcc PLIMSOLL_IMAGES=$BUILD/images timeout -k 10 7200 \
         bats --formatter tap "$@" "$ROOT/tests/integration/$file" >"$LOGS/$stage.log" 2>&1 || status=$?
-    grep '^# .*\(lives played\|removals, \)' "$LOGS/$stage.log" || true
+    grep '^# .*\(lives played\|removals, \|right [0-9]* of \)' "$LOGS/$stage.log" || true
     tally "$stage" $((SECONDS - start)) $status tap "$LOGS/$stage.log" "$LOGS/$stage.log"
 }
 
@@ -173,6 +173,11 @@ stage_lives() {
 stage_removals() {
     PLIMSOLL_REMOVALS=${PLIMSOLL_REMOVALS:-1000} PLIMSOLL_KILLS=${PLIMSOLL_KILLS:-100} \
         rows_of removals logs.bats --filter '^removals at full speed'
+}
+
+# Each kind of end 20 times, in any order, and as often while plimsolld is down.
+stage_why() {
+    PLIMSOLL_WHY_ROUNDS=${PLIMSOLL_WHY_ROUNDS:-20} rows_of why oom.bats --filter '^why: '
 }
 
 # 1 GiB through a log under the shipped LogMaxSize=, on the engine of this release and on the newest: what
@@ -241,12 +246,12 @@ dev_test() {
         UNIT_BUILDS=(gcc clang-asan)
     fi
     for stage in "$@"; do
-        case " ${STAGES[*]} lives removals gib fuzz " in
+        case " ${STAGES[*]} lives removals gib why fuzz " in
         *" $stage "*) ;;
-        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib fuzz)" ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib why fuzz)" ;;
         esac
         case $stage in
-        integration | lives | removals | gib | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
+        integration | lives | removals | gib | why | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
         esac
     done
     mkdir -p "$LOGS" "$BUILD/tools"
@@ -262,7 +267,7 @@ dev_test() {
         case $stage in
         lint) need lint ;;
         unit | fuzz) need build clang python ;;
-        integration | lives | removals | gib) need build engine integration ;;
+        integration | lives | removals | gib | why) need build engine integration ;;
         esac
     done
     for stage in "$@"; do

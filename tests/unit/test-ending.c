@@ -49,6 +49,7 @@ static const struct {
         { "an old SIGTERM, ignored", "st____________1", PL_ENDER_ITSELF, false, "exit code 1" },
         { "own limit", "sOn", PL_ENDER_OOM, false, "memory limit" },
         { "own limit, engine's word", "son", PL_ENDER_OOM, false, "memory limit" },
+        { "own limit, engine's word late", "sno", PL_ENDER_OOM, false, "memory limit" },
         { "own limit, kernel's word late", "snO", PL_ENDER_OOM, false, "memory limit" },
         { "a worker died, main gave up with 1", "sO1", PL_ENDER_ITSELF, false,
           "ended by itself with exit code 1, right after the kernel killed a process of it for lack of "
