@@ -310,6 +310,16 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
+/* At the end nobody waits for events that are late. One that has just ended must be told what is
+ * withheld from a running one; one that has just been started has from HostConfig what could not be
+ * taken away there. */
+static bool may_be_old(const PlHeld *h) {
+        const PlContainerState *s = &h->originals.state;
+
+        return h->subject->facts && pl_container_is_live(h->subject->facts) &&
+               (!h->cgroup || s->engine_told.set & ~pl_state_captured(s));
+}
+
 void pl_enforcer_stop(PlEnforcer *e) {
         PlHeld *h;
 
@@ -318,6 +328,8 @@ void pl_enforcer_stop(PlEnforcer *e) {
         TAILQ_FOREACH(h, &e->all, all) {
                 h->fresh = false;
                 h->held = 0; /* giving back is no drift, and no fight */
+                if (may_be_old(h))
+                        pl_registry_inspect(e->registry, h->subject);
                 h->told.facts_old = h->told.update_in_flight || h->subject->inspect_in_flight;
                 (void)pl_drift_end(&h->drift);
                 pl_held_forget_told(h);

@@ -735,6 +735,16 @@ static void begin_script(void) {
         listen_rest = script_rest;
 }
 
+/* Lives that once found a fault which no row can show, for as long as lives are drawn as they are:
+ * killed before the engine did what it was asked for; ended, and started again, with the event of
+ * that on its way, when all is given back. */
+static const uint64_t found[] = { 73162, 71637, 71788 };
+
+static void play_one(uint64_t seed) {
+        play(seed);
+        (void)nftw(state_dir, tmp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 START_TEST(lives) {
         uint64_t first = setting("PLIMSOLL_SEED", UINT64_MAX), n = setting("PLIMSOLL_LIVES", LIVES);
         bool sound = true;
@@ -750,10 +760,10 @@ START_TEST(lives) {
         listen_set = on_set;
         tmp_make(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         (void)snprintf(state_dir, sizeof(state_dir), "%s/state", tmp);
-        for (uint64_t i = first; i < first + n; i++) {
-                play(i);
-                (void)nftw(state_dir, tmp_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        }
+        for (uint64_t i = first; i < first + n; i++)
+                play_one(i);
+        for (size_t i = 0; first == 0 && i < PL_ARRAY_SIZE(found); i++)
+                play_one(found[i]);
         tmp_remove();
         printf("# %" PRIu64 " lives, %" PRIu64 " acts of persons, %" PRIu64
                " ends of plimsolld, %" PRIu64 " reboots; %" PRIu64 " updates, %" PRIu64 " writes\n",
