@@ -96,3 +96,18 @@ const char *pl_format_sec(uint64_t usec, char buf[static PL_FORMAT_MAX]) {
                 snprintf(buf, PL_FORMAT_MAX, "%" PRIu64 "%s", usec / units[i].usec, units[i].name);
         return buf;
 }
+
+const char *pl_format_sec_exact(uint64_t usec, char buf[static PL_FORMAT_MAX]) {
+        uint64_t back;
+
+        (void)pl_format_sec(usec, buf);
+        if (pl_parse_sec(buf, &back) == 0 && back == usec)
+                return buf;
+        if (usec % PL_USEC_PER_SEC == 0)
+                (void)snprintf(buf, PL_FORMAT_MAX, "%" PRIu64 "s", usec / PL_USEC_PER_SEC);
+        else if (usec % PL_USEC_PER_MSEC == 0)
+                (void)snprintf(buf, PL_FORMAT_MAX, "%" PRIu64 "ms", usec / PL_USEC_PER_MSEC);
+        else
+                (void)snprintf(buf, PL_FORMAT_MAX, "%" PRIu64 "us", usec);
+        return buf;
+}

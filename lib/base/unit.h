@@ -55,3 +55,7 @@ const char *pl_format_bytes_exact(uint64_t bytes, char buf[static PL_FORMAT_MAX]
 /** pl_format_sec() - "95s", "2min 30s", "3.2ms"; "infinity". At most two units; what is
  * below the second is cut off. Return: buf. */
 const char *pl_format_sec(uint64_t usec, char buf[static PL_FORMAT_MAX]);
+
+/** pl_format_sec_exact() - as pl_format_sec() where pl_parse_sec() takes that for the same span, or
+ * else in the largest unit that says it: "1500001us". Return: buf. */
+const char *pl_format_sec_exact(uint64_t usec, char buf[static PL_FORMAT_MAX]);

@@ -706,22 +706,10 @@ static void import_logging(Import *im, const json_t *s) {
                 warn(im, "logging.options.max-file", "not a number of files");
 }
 
-/* In the largest unit that says it exactly. */
 static void print_span(const Import *im, const char *key, uint64_t usec) {
-        static const struct {
-                uint64_t usec;
-                const char *name;
-        } units[] = { { PL_USEC_PER_HOUR, "h" },
-                      { PL_USEC_PER_MIN, "min" },
-                      { PL_USEC_PER_SEC, "s" },
-                      { PL_USEC_PER_MSEC, "ms" },
-                      { 1, "us" } };
-        size_t i = 0;
+        char text[PL_FORMAT_MAX];
 
-        while (usec % units[i].usec)
-                i++;
-        fprintf(im->out, "%s=%" PRIu64 "%s\n", key, usec / units[i].usec,
-                usec ? units[i].name : "s");
+        fprintf(im->out, "%s=%s\n", key, pl_format_sec_exact(usec, text));
 }
 
 /* Return: was it given? Says so when it is garbage. */

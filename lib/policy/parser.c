@@ -1223,7 +1223,7 @@ static bool write_plain(FILE *f, const Key *key, const PlService *s) {
         if (key->set == set_size)
                 fputs(pl_format_bytes_exact(*(const uint64_t *)at, buf), f);
         else if (key->set == set_sec)
-                fputs(pl_format_sec(*(const uint64_t *)at, buf), f);
+                fputs(pl_format_sec_exact(*(const uint64_t *)at, buf), f);
         else if (key->set == set_unsigned)
                 fprintf(f, "%u", *(const unsigned *)at);
         else if (key->set == set_port)
@@ -1234,7 +1234,7 @@ static bool write_plain(FILE *f, const Key *key, const PlService *s) {
                 fputs(pl_word_of(key->extra, *(const int *)at), f);
         else if (key->set == set_budget)
                 fprintf(f, "%u/%s", ((const PlBudget *)at)->n,
-                        pl_format_sec(((const PlBudget *)at)->window_usec, buf));
+                        pl_format_sec_exact(((const PlBudget *)at)->window_usec, buf));
         else if (key->set == set_http_path || key->set == set_host ||
                  key->set == set_log_path_archive)
                 fputs(*(char *const *)at ?: "", f);

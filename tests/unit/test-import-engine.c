@@ -65,7 +65,7 @@ static const struct {
           "\"Healthcheck\":{\"Test\":[\"CMD\",\"x\"],\"Interval\":5000000000,\"Timeout\":"
           "1500000000,"
           "\"Retries\":7}",
-          "ProbeInterval=5s\nProbeTimeout=1500ms\nProbeFailures=7\n", NULL },
+          "ProbeInterval=5s\nProbeTimeout=1.5s\nProbeFailures=7\n", NULL },
         { "", "\"Healthcheck\":{\"Test\":[\"NONE\"],\"Interval\":5000000000}", "", NULL },
         { "\"ShmSize\":67108864,\"OomScoreAdj\":0,\"MemorySwappiness\":-1,\"OomKillDisable\":false,"
           "\"Ulimits\":null,\"DeviceRequests\":[],\"StorageOpt\":{}",

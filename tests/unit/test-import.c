@@ -134,7 +134,7 @@ static const struct {
           "cpu_period: it says nothing beside cpus" },
         { "\"healthcheck\":{\"retries\":5000}", "ProbeFailures=1000\n",
           "healthcheck.retries: a policy has up to 1000" },
-        { "\"healthcheck\":{\"start_period\":\"48h\"}", "ProbeStartPeriod=24h\n",
+        { "\"healthcheck\":{\"start_period\":\"48h\"}", "ProbeStartPeriod=1d\n",
           "healthcheck.start_period: a policy has up to 1d" },
         { "\"depends_on\":[\"b\",7]", "After=b\n", "depends_on: not a name of a service" },
         { "\"blkio_config\":{\"device_write_bps\":[{\"Path\":\"/dev/sdb\",\"Rate\":\"12582912\"}]}",
@@ -247,7 +247,7 @@ static const struct {
 };
 
 START_TEST(weights) {
-        _cleanup_free_ char *json = NULL, *engine = NULL, *text = NULL, *again = NULL;
+        _cleanup_free_ char *json = NULL, *text = NULL, *again = NULL;
         _cleanup_json_ json_t *containers = NULL;
         json_int_t shares = 0, blkio = 0;
         PlDiagList diag = { 0 };
