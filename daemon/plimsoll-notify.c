@@ -31,7 +31,7 @@ static const PlOption options[] = {
         { "sent", 0, "DIR", "", PL_OPTION_TEXT, IN(sender.sent_dir),
           "what was sent ($STATE_DIRECTORY, or sent/ in the queue)" },
         { "credentials", 0, "DIR", "", PL_OPTION_TEXT, IN(sender.credentials_dir),
-          "secrets ($CREDENTIALS_DIRECTORY, or " DEFAULT_CREDENTIALS ")" },
+          "what Credential= names (" DEFAULT_CREDENTIALS ")" },
         { "timeout", 0, "SPAN", "", PL_OPTION_SPAN, IN(sender.timeout_usec),
           "of one request (30s)" },
         { "once", 0, NULL, "", PL_OPTION_FLAG, IN(sender.once),

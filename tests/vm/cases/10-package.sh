@@ -98,7 +98,7 @@ test_the_group_of_the_control_socket_exists() { getent group plimsoll; }
 
 test_the_manual_pages_and_completions_are_there() {
     local f
-    for f in man8/plimsolld.8 man1/plimsollctl.1 man5/plimsoll.conf.5; do
+    for f in man8/plimsolld.8 man8/plimsoll-notify.8 man1/plimsollctl.1 man5/plimsoll.conf.5; do
         dpkg -L plimsoll | grep -q "/usr/share/man/$f" || fail "$f"
     done
     for f in bash-completion/completions/plimsollctl zsh/vendor-completions/_plimsollctl fish/vendor_completions.d/plimsollctl.fish; do
