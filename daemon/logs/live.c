@@ -70,6 +70,7 @@ struct PlLogWatched {
         void *userdata;
         sd_event_source *pause;
         uint64_t limit_bytes, floor_bytes;
+        bool shrunk; /* below floor_bytes */
         uint64_t last_bytes, last_pause_usec;
 };
 
@@ -105,7 +106,11 @@ static bool watch_size(const PlLogWatched *l, uint64_t *ret_bytes, uint64_t *ret
 static bool look(PlLogWatched *l) {
         uint64_t size = 0;
 
-        if (!watch_size(l, &size, NULL) || (size < l->limit_bytes && size >= l->floor_bytes))
+        if (!watch_size(l, &size, NULL))
+                return false;
+        l->shrunk = size < l->floor_bytes;
+        l->floor_bytes = PL_MAX(l->floor_bytes, size);
+        if (size < l->limit_bytes && !l->shrunk)
                 return false;
         stop_listening(l);
         l->limit_bytes = PL_UNLIMITED; /* until it is set anew */
@@ -288,6 +293,7 @@ static int watch_set(PlLogWatched *l, uint64_t limit_bytes, uint64_t floor_bytes
         stop_listening(l);
         l->limit_bytes = limit_bytes;
         l->floor_bytes = floor_bytes;
+        l->shrunk = false;
         l->last_pause_usec = 0;
         if (limit_bytes == PL_UNLIMITED)
                 return 0;
@@ -528,9 +534,24 @@ static void look_at_room(PlLogEntry *e);
 static void sweep_soon(PlLogs *l);
 static void arm(PlLogEntry *e);
 
+static const char shortened[] =
+                "somebody else truncated its log, and lines that were in no archive "
+                "yet are gone; if that was logrotate or a script, end it: "
+                "plimsolld rotates this log";
+
+static void say_shortened(PlLogEntry *e) {
+        if (!e->shortened)
+                report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL, "%s", shortened);
+        e->shortened = true;
+        set_finding(e, PL_LOG_FINDING_FAILED, shortened);
+}
+
 static void on_due(void *userdata) {
         PlLogEntry *e = userdata;
 
+        /* what a job does to it is no news, nor what an adoption does while the engine is away */
+        if (e->watched->shrunk && !e->busy && !e->told.stale && !e->lost.now)
+                say_shortened(e);
         if (!is_left_to_grow(e)) {
                 begin(e, false);
                 return;
@@ -1150,11 +1171,6 @@ static void notice(PlLogs *l) {
                                                  0, on_notice, l);
 }
 
-static const char shortened[] =
-                "somebody else truncated its log, and lines that were in no archive "
-                "yet are gone; if that was logrotate or a script, end it: "
-                "plimsolld rotates this log";
-
 /* A former log is archived to its end, or cannot be: nobody can reach it any more. */
 static void end_rest(PlLogEntry *e, const PlRotateOutcome *o) {
         if (o->error < 0)
@@ -1214,12 +1230,8 @@ static void take_outcome(PlLogEntry *e, const Job *j) {
                 say_rotated(e, j);
                 e->shortened = false;
         }
-        if (o->shortened) {
-                if (!e->shortened)
-                        report(e, LOG_WARNING, PL_MESSAGE_LOG_FAILED, NULL, "%s", shortened);
-                e->shortened = true;
-                set_finding(e, PL_LOG_FINDING_FAILED, shortened);
-        }
+        if (o->shortened)
+                say_shortened(e);
         if (o->error == 0) {
                 if (o->later)
                         retry_later(e);
@@ -1285,7 +1297,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
         PlLogs *l = userdata;
         bool of_one = j->kind == JOB_ROTATE || j->kind == JOB_SALVAGE;
         PlLogEntry *e = of_one ? pl_map_get(l->entries, j->request.id) : NULL;
-        PlLogEntry *gone = j->file ? pl_map_get(l->gone, j->request.id) : NULL;
+        PlLogEntry *gone = of_one ? pl_map_get(l->gone, j->request.id) : NULL;
 
         if (ran && j->outcome.renewed) {
                 say_renewed(l);
@@ -1646,6 +1658,8 @@ static void begin(PlLogEntry *e, bool force) {
                 return;
         }
         e->busy = true;
+        if (e->watched) /* what the job does to it is its own */
+                (void)watch_set(e->watched, PL_UNLIMITED, 0);
         pl_log_worker_submit(e->logs->worker, &j->work);
 }
 

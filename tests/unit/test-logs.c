@@ -3,6 +3,8 @@
  * The loop's side of rotation: it is noticed when a log has grown, work is done elsewhere, and what
  * must not be touched is not.
  */
+#include <poll.h>
+
 #include "logs-fixture.h"
 #include "service-manager.h"
 
@@ -166,6 +168,8 @@ START_TEST(removed_meanwhile) {
         LOOP_UNTIL(settled());
         append(1000);
         ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0);
+        for (unsigned i = 0; i < 3000 && lines_archived() == 0; i++)
+                (void)poll(NULL, 0, 10); /* it is done, and nobody has heard of it */
         pl_logs_remove(logs, ID, true);
         remove_directory();
         (void)loop(300);
@@ -577,6 +581,34 @@ START_TEST(truncated) {
 }
 END_TEST
 
+/* It was never rotated, so there is no marker that could be missing; and it may be left to grow. */
+START_TEST(truncated_before) {
+        static const unsigned engines[] = { 20, 28 };
+
+        append(300);
+        update(engines[_i]);
+        LOOP_UNTIL(settled());
+        (void)loop(500);
+        ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
+        ck_assert_int_eq(truncate(log_path, 0), 0);
+        LOOP_UNTIL(finding_now() == PL_LOG_FINDING_FAILED);
+        append(100);
+        (void)loop(500);
+        ck_assert_int_eq(truncate(log_path, 0), 0); /* each night */
+        (void)loop(500);
+        update(engines[_i]);
+        (void)loop(200);
+        ck_assert_uint_eq(n_findings, 1);
+        ck_assert_int_eq(finding_now(), PL_LOG_FINDING_FAILED);
+        if (engines[_i] < 23) {
+                append(1000);
+                LOOP_UNTIL(n_rotated == 1);
+                ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
+                ck_assert_uint_eq(n_findings, 1);
+        }
+}
+END_TEST
+
 static bool is_spared(void) {
         _cleanup_free_ char *text = pl_logs_method_finding(logs, PL_ROTATE_WHY_SPARED);
 
@@ -756,6 +788,7 @@ int main(void) {
         tcase_add_loop_test(c, container_removed, 0, PL_ARRAY_SIZE(removals));
         tcase_add_loop_test(c, kept_over_a_restart, 0, _RESTART_N);
         tcase_add_test(c, truncated);
+        tcase_add_loop_test(c, truncated_before, 0, 2);
         tcase_add_test(c, few_wakeups);
         tcase_add_test(c, waits_for_the_engine);
         tcase_add_loop_test(c, left_alone, 0, 4);
