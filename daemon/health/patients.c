@@ -66,7 +66,8 @@ typedef struct PlMembership {
         bool gone;  /* … which is no more */
         char host[PL_ID_MAX];
         PlPart what;
-        char *text; /* of what; NULL: there is nothing to say */
+        uint64_t waived_usec; /* the run that a dry run has said it would restart; 0: none */
+        char *text;           /* of what; NULL: there is nothing to say */
 } PlMembership;
 
 typedef struct PlPatient {
@@ -456,7 +457,7 @@ static bool look_at_part(PlHealthd *h, PlPatient *p) {
                 return false;
         if (p->part.what != what)
                 note_part(h, p, what, q);
-        return what == PL_PART_RESTART &&
+        return what == PL_PART_RESTART && p->part.waived_usec != p->facts.started_usec &&
                !pl_restart_was_for(&p->course.restart, p->facts.started_usec);
 }
 
@@ -826,6 +827,9 @@ static void queue(PlHealthd *h, PlPatient *p) {
 
         if (r == 0)
                 return;
+        /* nothing of its own is wrong that could end or change, so it is said once */
+        if (r > 0 && p->part.what == PL_PART_RESTART)
+                p->part.waived_usec = p->facts.started_usec;
         pl_restart_answered(&p->course.restart, r, now, draw());
         p->wakeup_usec = PL_MIN(p->wakeup_usec, p->course.restart.not_before_usec);
 }
@@ -1393,6 +1397,7 @@ void pl_healthd_set_policy(PlHealthd *h, PlPolicy *policy) {
                 PlCourse before = p->course;
 
                 p->service = NULL;
+                p->part.waived_usec = 0;
                 pl_restart_forgive(&p->course.restart);
                 remember(h, p, &before);
         }

@@ -105,6 +105,31 @@ START_TEST(ended_while_down_and_runs) {
 }
 END_TEST
 
+/* What a dry run would restart after another one is said once, and again under another policy. */
+START_TEST(part_in_a_dry_run) {
+        static const char text[] = "[Service a]\nMatch=name:a\nProbe=none\nPartOf=b\n"
+                                   "[Service b]\nMatch=name:b\nProbe=none\n";
+
+        containers[1].name = (char *)"b";
+        load(text);
+        pl_healthd_set_synced(healthd, true);
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        runs(1, PL_DOCKER_HEALTH_HEALTHY);
+        answer = 1;
+        containers[1].finished_usec = started_usec + SEC;
+        containers[1].started_usec = started_usec + 2 * SEC;
+        runs(1, PL_DOCKER_HEALTH_HEALTHY);
+        run_for(7 * SEC);
+        ck_assert_uint_eq(n_asked[0], 1);
+        load(text);
+        runs(1, PL_DOCKER_HEALTH_HEALTHY);
+        runs(0, PL_DOCKER_HEALTH_HEALTHY);
+        answer = 0;
+        ck_assert_uint_eq(n_asked[0], 2);
+        ck_assert_uint_eq(n_asked[1], 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("healthd-kept");
 
@@ -113,5 +138,6 @@ int main(void) {
         tcase_add_loop_test(t, a_new_id_is_no_new_budget, 0, PL_ARRAY_SIZE(inherited));
         tcase_add_loop_test(t, ended_while_down, 0, PL_ARRAY_SIZE(while_down));
         tcase_add_test(t, ended_while_down_and_runs);
+        tcase_add_test(t, part_in_a_dry_run);
         return run_case(t);
 }
