@@ -198,6 +198,14 @@ stage_fuzz() {
     tally fuzz $((SECONDS - start)) $status tap "$LOGS/fuzz.log" "$LOGS/fuzz.log"
 }
 
+# One wrong operator in lib/ at a time, and which test notices. The goal is 90 %; those that live are shown.
+stage_mutants() {
+    local start=$SECONDS status=0
+    python3 "$SUPPORT/mutants.py" --number "${PLIMSOLL_MUTANTS:-120}" >"$LOGS/mutants.log" 2>&1 || status=$?
+    grep '^# ' "$LOGS/mutants.log" || true
+    tally mutants $((SECONDS - start)) $status tap "$LOGS/mutants.log" "$LOGS/mutants.log"
+}
+
 # Integration waits more than it computes, the unit tests of each build only compute: both at a time.
 # What it has to say comes when it is done.
 integration_begin() {
@@ -246,9 +254,9 @@ dev_test() {
         UNIT_BUILDS=(gcc clang-asan)
     fi
     for stage in "$@"; do
-        case " ${STAGES[*]} lives removals gib why fuzz " in
+        case " ${STAGES[*]} lives removals gib why fuzz mutants " in
         *" $stage "*) ;;
-        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib why fuzz)" ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib why fuzz mutants)" ;;
         esac
         case $stage in
         integration | lives | removals | gib | why | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
