@@ -42,8 +42,8 @@ settled() {
         state_of "$1" | jq -e '.phase == "clean" and .gen > 0'
 }
 
-# whole NAME TO - archives and log are the whole story
-whole() { plimsollctl logs "$1" | cmp - <(lines 1 "$2"); }
+# whole NAME TO - archives and log of this very container are the whole story
+whole() { plimsollctl logs --container "$(id_of "$1")" "$1" | cmp - <(lines 1 "$2"); }
 
 # ends_with NAME TO - docker shows the story's end without a gap, and not nothing
 ends_with() {
