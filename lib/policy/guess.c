@@ -21,6 +21,24 @@ static bool is_utf16(const unsigned char *s, size_t size) {
         return size >= 4 && ((s[0] && !s[1] && s[2] && !s[3]) || (!s[0] && s[1] && !s[2] && s[3]));
 }
 
+/* Programs, archives, data bases: by their first bytes. */
+static bool is_binary(const char *s, size_t size) {
+        static const char *const begins[] = { "\x7f"
+                                              "ELF",
+                                              "\x1f\x8b",
+                                              "PK\x03\x04",
+                                              "\xfd"
+                                              "7zXZ",
+                                              "\x28\xb5\x2f\xfd",
+                                              "BZh9",
+                                              "SQLite format 3" };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(begins); i++)
+                if (size >= strlen(begins[i]) && memcmp(s, begins[i], strlen(begins[i])) == 0)
+                        return true;
+        return false;
+}
+
 /* The first line that is neither empty nor a comment, without white space before it. */
 static const char *first_line(const char *text, unsigned *ret_line) {
         const char *s = text;
@@ -99,6 +117,8 @@ PlGuess pl_guess(const char *text, size_t size, unsigned *ret_line) {
         *ret_line = 1;
         if (is_utf16((const unsigned char *)text, size))
                 return PL_GUESS_UTF16;
+        if (is_binary(text, size))
+                return PL_GUESS_BINARY;
         line = first_line(text, ret_line);
         if (*line == '{')
                 return PL_GUESS_JSON;
@@ -109,6 +129,8 @@ const char *pl_guess_what(PlGuess g) {
         static const char *const what[] = {
                 [PL_GUESS_UTF16] = "this is UTF-16; a policy is UTF-8 text, which iconv -f UTF-16 "
                                    "-t UTF-8 makes of it",
+                [PL_GUESS_BINARY] =
+                                "this is a program or a packed file, not a policy, which is text",
                 [PL_GUESS_JSON] = "this is JSON, not a policy; if docker compose has made it, "
                                   "plimsollctl import makes a policy of it",
                 [PL_GUESS_YAML] = "this is YAML, not a policy; if it is compose's, plimsollctl "

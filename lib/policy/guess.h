@@ -13,6 +13,7 @@
 typedef enum PlGuess {
         PL_GUESS_POLICY, /* or nothing that is known */
         PL_GUESS_UTF16,
+        PL_GUESS_BINARY,
         PL_GUESS_JSON,
         PL_GUESS_YAML,
         PL_GUESS_COMPOSE, /* YAML with services */

@@ -1110,15 +1110,16 @@ static void complain_of_json(PlDiagList *diag, const char *file, const char *jso
                             "not JSON: this is UTF-16, and JSON is UTF-8; make it again with: "
                             "docker "
                             "compose config --format json");
-        else if (kind == PL_GUESS_TOML || kind == PL_GUESS_UNIT ||
+        else if (kind == PL_GUESS_TOML || kind == PL_GUESS_UNIT || kind == PL_GUESS_BINARY ||
                  (kind == PL_GUESS_POLICY && *copy == '['))
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, line,
                             "not JSON: this is %s; a compose configuration comes from: docker "
                             "compose "
                             "config --format json",
-                            kind == PL_GUESS_TOML   ? "TOML"
-                            : kind == PL_GUESS_UNIT ? "a unit file"
-                                                    : "a policy already, or a file of that kind");
+                            kind == PL_GUESS_TOML     ? "TOML"
+                            : kind == PL_GUESS_BINARY ? "a program or a packed file"
+                            : kind == PL_GUESS_UNIT   ? "a unit file"
+                                                      : "a policy already, or a file of that kind");
         else
                 pl_diag_add(diag, PL_SEVERITY_ERROR, file, (unsigned)PL_MAX(error->line, 0),
                             "not JSON: %.*s in column %d; make it with: docker compose config "

@@ -44,6 +44,12 @@ static const struct {
         { TEXT("\xff\xfe[\0D\0"), PL_GUESS_UTF16, 1 },
         { TEXT("[\0D\0a\0"), PL_GUESS_UTF16, 1 },
         { TEXT("\0[\0D"), PL_GUESS_UTF16, 1 },
+        { TEXT("\x1f\x8b\b\0"), PL_GUESS_BINARY, 1 },
+        { TEXT("\x7f"
+               "ELF\2\1"),
+          PL_GUESS_BINARY, 1 },
+        { TEXT("PK\3\4"), PL_GUESS_BINARY, 1 },
+        { TEXT("PKG=1\n"), PL_GUESS_POLICY, 1 },
 };
 
 START_TEST(guess) {

@@ -281,6 +281,7 @@ static const struct {
         { "services:\n  a:\n", "not JSON: this is YAML; plimsollctl import --compose reads it" },
         { "[Service a]\nMatch=name:a\n", "this is a policy already" },
         { "[Unit]\n", "this is a unit file" },
+        { "\x1f\x8b", "this is a program or a packed file" },
         { "[]", "no \"services\"" },
         { "{}", "no \"services\"" },
         { "{\"services\":[]}", "no \"services\"" },
