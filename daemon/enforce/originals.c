@@ -80,6 +80,25 @@ int pl_originals_capture(PlEnforcer *e, PlHeld *h) {
         return r;
 }
 
+/* The record has room for one word of each value. What an earlier plimsolld has asked for may still
+ * come; asked for otherwise, that would be taken for a person's. */
+static bool is_too_early(const PlEnforcer *e, const PlHeld *h, const PlLimits *after) {
+        const PlContainerState *s = &h->originals.state;
+        uint32_t mask = pl_state_awaited(s);
+
+        if (e->stopping ||
+            pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) >= h->told.inherited_until_usec)
+                return false;
+        for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
+                const PlValue fresh = pl_resource_fresh(r);
+
+                if (mask & (1U << r) && !pl_value_equal(pl_some_limits_get(&s->engine_asked, r),
+                                                        after->v[r].set ? &after->v[r] : &fresh))
+                        return true;
+        }
+        return false;
+}
+
 int pl_originals_ask(PlEnforcer *e, PlHeld *h, const char *body) {
         PlHierarchy hierarchy = e->mounts->hierarchy[PL_CONTROLLER_CPU];
         PlLimits now = { 0 }, after = { 0 };
@@ -88,6 +107,11 @@ int pl_originals_ask(PlEnforcer *e, PlHeld *h, const char *body) {
 
         if (r >= 0)
                 r = pl_docker_updated(h->subject->facts, body, hierarchy, &after, &period_usec);
+        if (r >= 0 && is_too_early(e, h, &after)) {
+                pl_limits_deinit(&now);
+                pl_limits_deinit(&after);
+                return -EAGAIN; /* its event, or the sweep, leads here again */
+        }
         if (r >= 0)
                 r = pl_state_ask(&h->originals.state, &now, &after, period_usec);
         if (r >= 0)

@@ -12,7 +12,8 @@
 int pl_originals_capture(PlEnforcer *e, PlHeld *h);
 
 /** pl_originals_ask() - the engine is about to be told the body of an update. Return: 0, on disk,
- * through a loss of power; -ENOMEM, -errno (reported): it may not be told. */
+ * through a loss of power; -EAGAIN: not yet, an earlier plimsolld has told it something else;
+ * -ENOMEM, -errno (reported): it may not be told. */
 int pl_originals_ask(PlEnforcer *e, PlHeld *h, const char *body);
 
 /** pl_originals_answered() - the engine has taken the update, or refused it; not: it was lost.

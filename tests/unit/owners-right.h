@@ -765,6 +765,9 @@ static void check(const char *when) {
                 return;
         if (cannot_be_said(PL_RESOURCE_MEMORY_SWAP_MAX))
                 waits |= BIT(MEMORY_SWAP_MAX); /* held for as long as that is so */
+        /* what an earlier one has asked for may still come: the record is for the next */
+        if (life.ends && w.now_usec < h->told.inherited_until_usec)
+                waits |= pl_state_awaited(&h->originals.state);
         if (h->originals.state.managed & ~life.policy.mask & life.giving_back & ~waits)
                 fault("does not settle what it gave back", "%s: %#x", when,
                       h->originals.state.managed & ~life.policy.mask);
