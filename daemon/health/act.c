@@ -12,12 +12,70 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/point.h"
-#include "health/witness.h"
+#include "cgroup/freezer.h"
 #include "lib/base/message.h"
 #include "lib/base/unit-name.h"
 #include "lib/base/unit.h"
 #include "lib/logs/last-words.h"
+#include "lib/probe/listen.h"
+
+/* --- what the kernel says of a container that does not answer: procfs and cgroupfs never block ---
+ */
+
+/* Who listens comes first, and the host's own network may have many connections. */
+#define SOCKETS_BYTES KIB(256)
+
+static bool is_frozen(pid_t pid, const char *id) {
+        _cleanup_free_ char *file = NULL;
+
+        return pl_cg_freezer_find(pid, id, &file) == 0 && pl_cg_freezer_is_frozen(file) == 1;
+}
+
+/* Stopped by its tracer, as a breakpoint does it. Source: proc_pid_status(5). */
+static bool is_traced(pid_t pid) {
+        _cleanup_free_ char *text = NULL;
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        return pl_fs_read(AT_FDCWD, path, KIB(16), &text, NULL) == 0 &&
+               strstr(text, "\nState:\tt ") != NULL;
+}
+
+/* Does it stand still by somebody's hand, though the engine has not paused
+ * it? @pid: its main process. Return: how, in words, static; NULL: it does not, for all we know. */
+static const char *witness_still(pid_t pid, const char *id) {
+        if (pid <= 0)
+                return NULL;
+        return is_frozen(pid, id) ? "frozen by its cgroup's freezer, and not by docker pause"
+               : is_traced(pid)   ? "stopped by a debugger"
+                                  : NULL;
+}
+
+static PlListen listens_in(pid_t pid, const char *file, uint16_t port) {
+        _cleanup_free_ char *text = malloc(SOCKETS_BYTES);
+        _cleanup_close_ int fd = -EBADF;
+        char path[64];
+        size_t size = 0;
+        ssize_t n = 0;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)pid, file);
+        fd = text ? open(path, O_RDONLY | O_CLOEXEC) : -EBADF;
+        while (fd >= 0 && size < SOCKETS_BYTES - 1 &&
+               (n = read(fd, text + size, SOCKETS_BYTES - 1 - size)) > 0)
+                size += (size_t)n;
+        if (size == 0)
+                return PL_LISTEN_NO;
+        text[size] = '\0';
+        return pl_listen_find(text, port);
+}
+
+/* In the network of a process. NO where nothing can be read. */
+static PlListen witness_listens(pid_t pid, uint16_t port) {
+        return pid <= 0 ? PL_LISTEN_NO
+                        : PL_MAX(listens_in(pid, "tcp", port), listens_in(pid, "tcp6", port));
+}
 
 /* How much of a log's end is searched for its last words. */
 #define LOG_TAIL_BYTES KIB(16)
@@ -500,11 +558,11 @@ static void on_doubted(void *userdata, const char *id) {
 }
 
 static const char *on_still(void *userdata, pid_t pid, const char *id) {
-        return pl_witness_still(pid, id);
+        return witness_still(pid, id);
 }
 
 static PlListen on_listens(void *userdata, pid_t pid, uint16_t port) {
-        return pl_witness_listens(pid, port);
+        return witness_listens(pid, port);
 }
 
 static bool on_slow(void *userdata, const char *id, PlSlowReading *ret) {

@@ -12,17 +12,242 @@
  * It must not close with unread bytes where it can be helped, nor with a reset: servers log that.
  */
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "lib/base/macro.h"
 #include "lib/probe/kind.h"
 #include "probe/password.h"
-#include "probe/tls.h"
 #include "probe/transport.h"
+
+/* --- TLS on a plain socket, over OpenSSL, without waiting ---
+ *
+ * libcurl has TLS for HTTP. What Postgres wants (a request for TLS in plain, on the same
+ * connection) it cannot do. No file is read but the system's certificates, those only to verify.
+ *
+ * Without verification anything that encrypts will do: the security level is 0, and TLS 1.0 is good
+ * enough, because a service that nobody should trust is alive all the same. With verification the
+ * handshake is ended all the same, and nothing is said after it: a server logs an alert. */
+
+#define TLS_WORDS_MAX 160
+
+typedef struct TlsContext {
+        SSL_CTX *ssl;
+        bool has_roots; /* the system's certificates are loaded */
+} TlsContext;
+
+typedef struct Tls {
+        SSL *ssl;
+        bool verify;
+        char words[TLS_WORDS_MAX];
+} Tls;
+
+/* After all its connections. Returns NULL. */
+static TlsContext *tls_context_free(TlsContext *c) {
+        if (!c)
+                return NULL;
+        SSL_CTX_free(c->ssl);
+        free(c);
+        return NULL;
+}
+
+/* What all connections share. Return: 0, -ENOMEM. */
+static int tls_context_new(TlsContext **ret) {
+        TlsContext *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return -ENOMEM;
+        c->ssl = SSL_CTX_new(TLS_client_method());
+        if (!c->ssl || SSL_CTX_set_min_proto_version(c->ssl, TLS1_VERSION) != 1) {
+                tls_context_free(c);
+                return -ENOMEM;
+        }
+        (void)SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
+        (void)SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+        *ret = c;
+        return 0;
+}
+
+/* The name in ProbeHost=, without port and brackets. Return: whether it is one for SNI. */
+static bool name_of(const char *host, char name[static NAME_MAX + 1]) {
+        uint8_t ip[16];
+        size_t n;
+
+        host += *host == '[';
+        n = strcspn(host, "]");
+        if (!host[n] && strchr(host, ':') == strrchr(host, ':'))
+                n = strcspn(host, ":");
+        (void)snprintf(name, NAME_MAX + 1, "%.*s", (int)PL_MIN(n, (size_t)NAME_MAX), host);
+        return inet_pton(AF_INET, name, ip) != 1 && inet_pton(AF_INET6, name, ip) != 1;
+}
+
+static bool set_verify(TlsContext *c, SSL *ssl, const char *name, bool is_dns,
+                       const struct sockaddr *address) {
+        X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+        if (!c->has_roots && SSL_CTX_set_default_verify_paths(c->ssl) != 1)
+                return false;
+        c->has_roots = true;
+        if (is_dns)
+                return SSL_set1_host(ssl, name) == 1;
+        if (*name)
+                return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
+        if (address->sa_family == AF_INET)
+                return X509_VERIFY_PARAM_set1_ip(
+                                       param,
+                                       (const uint8_t *)&((const struct sockaddr_in *)address)
+                                                       ->sin_addr,
+                                       4) == 1;
+        return X509_VERIFY_PARAM_set1_ip(param,
+                                         ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr,
+                                         16) == 1;
+}
+
+/* Says nothing to the other side. Returns NULL. */
+static Tls *tls_free(Tls *t) {
+        if (!t)
+                return NULL;
+        SSL_free(t->ssl);
+        free(t);
+        return NULL;
+}
+
+/*
+ * A connection; no byte is sent yet
+ * @fd:      connected, non-blocking; borrowed, and outlives the connection
+ * @host:    as in ProbeHost=, the name for SNI and to verify; NULL: no SNI
+ * @address: IPv4 or IPv6; verified where there is no name
+ * @verify:  or only encrypt
+ * Return: 0, -ENOMEM.
+ */
+static int tls_new(TlsContext *c, int fd, const char *host, const struct sockaddr *address,
+                   bool verify, Tls **ret) {
+        Tls *t = calloc(1, sizeof(*t));
+        char name[NAME_MAX + 1] = "";
+        bool is_dns = host && name_of(host, name);
+
+        if (!t)
+                return -ENOMEM;
+        t->ssl = SSL_new(c->ssl);
+        if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1 ||
+            (is_dns && SSL_set_tlsext_host_name(t->ssl, name) != 1) ||
+            (verify && !set_verify(c, t->ssl, name, is_dns, address))) {
+                ERR_clear_error();
+                tls_free(t);
+                return -ENOMEM;
+        }
+        if (!verify)
+                SSL_set_security_level(t->ssl, 0);
+        t->verify = verify;
+        SSL_set_connect_state(t->ssl);
+        *ret = t;
+        return 0;
+}
+
+/* What SSL_get_error() of a failed call means. Return: -EAGAIN, -EPROTO, 0: the other side's end.
+ */
+static int failure(Tls *t, int r, int os_errno) {
+        int error = SSL_get_error(t->ssl, r);
+        unsigned long code = ERR_peek_error();
+        const char *reason = code ? ERR_reason_error_string(code) : NULL;
+
+        ERR_clear_error();
+        switch (error) {
+        case SSL_ERROR_WANT_READ:
+        case SSL_ERROR_WANT_WRITE:
+                return -EAGAIN;
+        case SSL_ERROR_ZERO_RETURN:
+                return 0;
+        case SSL_ERROR_SYSCALL:
+                reason = os_errno ? strerrordesc_np(os_errno) : "unexpected eof";
+                break;
+        default:
+                break;
+        }
+        (void)snprintf(t->words, sizeof(t->words), "%s", reason ? reason : "unknown error");
+        return -EPROTO;
+}
+
+/*
+ * Go on with it
+ * @ret_events: EPOLLIN or EPOLLOUT to wait for; written with -EAGAIN
+ * Return: 0: done; -EAGAIN; -EPROTO: failed, see tls_words(); -EKEYREJECTED: done, but the
+ * certificate does not verify: take leave with tls_close().
+ */
+static int tls_handshake(Tls *t, uint32_t *ret_events) {
+        long verified;
+        int r;
+
+        ERR_clear_error();
+        errno = 0;
+        r = SSL_do_handshake(t->ssl);
+        if (r != 1) {
+                r = failure(t, r, errno);
+                if (r == -EAGAIN)
+                        *ret_events = SSL_want_write(t->ssl) ? EPOLLOUT : EPOLLIN;
+                return r == -EAGAIN ? r : -EPROTO;
+        }
+        verified = SSL_get_verify_result(t->ssl);
+        if (!t->verify || verified == X509_V_OK)
+                return 0;
+        (void)snprintf(t->words, sizeof(t->words), "%s", X509_verify_cert_error_string(verified));
+        return -EKEYREJECTED;
+}
+
+/* As recv(2). Return: bytes; 0: end; -EAGAIN; -EPROTO: see tls_words(). */
+static ssize_t tls_recv(Tls *t, void *buf, size_t size) {
+        int r;
+
+        ERR_clear_error();
+        errno = 0;
+        r = SSL_read(t->ssl, buf, (int)PL_MIN(size, (size_t)INT32_MAX));
+        return r > 0 ? r : failure(t, r, errno);
+}
+
+/* All of it, which must fit the socket's buffer. Return: 0, -EPROTO. */
+static int tls_send(Tls *t, const void *buf, size_t size) {
+        int r;
+
+        ERR_clear_error();
+        errno = 0;
+        r = SSL_write(t->ssl, buf, (int)size);
+        if (r == (int)size)
+                return 0;
+        (void)failure(t, r, errno);
+        return -EPROTO;
+}
+
+/* Tell the other side, so that it does not log an end in the middle. */
+static void tls_close(Tls *t) {
+        ERR_clear_error();
+        (void)SSL_shutdown(t->ssl);
+        ERR_clear_error();
+}
+
+/* Version and cipher that were agreed on. Return: bytes. */
+static size_t tls_describe(const Tls *t, char buf[static TLS_WORDS_MAX]) {
+        (void)snprintf(buf, TLS_WORDS_MAX, "%s, %s", SSL_get_version(t->ssl),
+                       SSL_get_cipher_name(t->ssl));
+        return strlen(buf);
+}
+
+/* Of the last failure, in OpenSSL's words. Return: borrowed; "": none. */
+static const char *tls_words(const Tls *t) {
+        return t->words;
+}
 
 /* Longer answers are cut, which their parsers notice. */
 #define ANSWER_MAX KIB(2)
@@ -30,7 +255,7 @@
 /* What all attempts share. */
 typedef struct Shared {
         sd_event *event;
-        PlTlsContext *tls; /* NULL until the first handshake */
+        TlsContext *tls; /* NULL until the first handshake */
 } Shared;
 
 typedef enum Stage {
@@ -45,7 +270,7 @@ typedef struct Connection {
         Shared *shared;
         int fd;
         sd_event_source *io;
-        PlTls *tls;
+        Tls *tls;
         Stage stage;
         bool quiet;       /* the quiet question: no more than an answer to the request for TLS */
         bool asked_plain; /* and then tried in TLS: plain holds its answer */
@@ -63,7 +288,7 @@ static const PlTcpTalk *talk_of(const PlAttempt *a) {
 }
 
 static void hang_up(Connection *c) {
-        c->tls = pl_tls_free(c->tls);
+        c->tls = tls_free(c->tls);
         c->io = sd_event_source_disable_unref(c->io);
         pl_closep(&c->fd);
         c->n_answer = 0;
@@ -110,7 +335,7 @@ static int send_plain(const PlAttempt *a, const void *buf, size_t size) {
 static int say(const PlAttempt *a, const void *buf, size_t size, bool secret) {
         static const char password[] = "the password of its environment is sent";
         const Connection *c = a->state;
-        int r = c->tls ? pl_tls_send(c->tls, buf, size) : send_plain(a, buf, size);
+        int r = c->tls ? tls_send(c->tls, buf, size) : send_plain(a, buf, size);
 
         if (r > 0 || (r == 0 && c->tls))
                 pl_attempt_trace(a, secret ? PL_TRACE_NOTE : PL_TRACE_SENT, secret ? password : buf,
@@ -195,7 +420,7 @@ static void ask_again(PlAttempt *a, PlProbeWay way) {
 /* The handshake did not come about, or the server took it back. */
 static void tls_failed(PlAttempt *a) {
         Connection *c = a->state;
-        const char *words = pl_tls_words(c->tls);
+        const char *words = tls_words(c->tls);
         PlTlsError error = pl_tls_error(words);
         PlTcpAnswer answer = { 0 };
 
@@ -222,7 +447,7 @@ static void tls_failed(PlAttempt *a) {
 static void close_tls(PlAttempt *a, const PlVerdict *v) {
         Connection *c = a->state;
 
-        pl_tls_close(c->tls);
+        tls_close(c->tls);
         c->verdict = *v;
         c->stage = STAGE_CLOSE;
         (void)sd_event_source_set_io_events(c->io, EPOLLIN);
@@ -231,18 +456,18 @@ static void close_tls(PlAttempt *a, const PlVerdict *v) {
 static void on_handshake(PlAttempt *a) {
         Connection *c = a->state;
         PlVerdict v = { .kind = PL_VERDICT_UP };
-        char about[PL_TLS_WORDS_MAX];
+        char about[TLS_WORDS_MAX];
         uint32_t events;
-        int r = pl_tls_handshake(c->tls, &events);
+        int r = tls_handshake(c->tls, &events);
 
         if (r == -EAGAIN) {
                 (void)sd_event_source_set_io_events(c->io, events);
                 return;
         }
         if (a->trace && r != -EPROTO)
-                pl_attempt_trace(a, PL_TRACE_TLS, about, pl_tls_describe(c->tls, about));
+                pl_attempt_trace(a, PL_TRACE_TLS, about, tls_describe(c->tls, about));
         if (r == -EKEYREJECTED)
-                pl_tls_verdict(PL_TLS_UNTRUSTED, pl_tls_words(c->tls), &v);
+                pl_tls_verdict(PL_TLS_UNTRUSTED, tls_words(c->tls), &v);
         if (r == -EKEYREJECTED || (r >= 0 && c->quiet)) {
                 close_tls(a, &v);
                 return;
@@ -263,10 +488,10 @@ static void begin_tls(PlAttempt *a) {
 
         c->stage = STAGE_HANDSHAKE;
         if (!c->shared->tls)
-                r = pl_tls_context_new(&c->shared->tls);
+                r = tls_context_new(&c->shared->tls);
         if (r >= 0)
-                r = pl_tls_new(c->shared->tls, c->fd, a->host, &a->address->sa, a->tls_verify,
-                               &c->tls);
+                r = tls_new(c->shared->tls, c->fd, a->host, &a->address->sa, a->tls_verify,
+                            &c->tls);
         if (r < 0) {
                 pl_probe_transport(PL_HTTP_LOCAL, &none.verdict);
                 conclude(a, &none);
@@ -320,7 +545,7 @@ static ssize_t receive(Connection *c) {
         ssize_t n;
 
         if (c->tls)
-                return pl_tls_recv(c->tls, c->answer + c->n_answer, ANSWER_MAX - c->n_answer);
+                return tls_recv(c->tls, c->answer + c->n_answer, ANSWER_MAX - c->n_answer);
         n = recv(c->fd, c->answer + c->n_answer, ANSWER_MAX - c->n_answer, MSG_DONTWAIT);
         return n < 0 ? -errno : n;
 }
@@ -332,7 +557,7 @@ static void say_goodbye(const PlAttempt *a, bool wanted) {
         if (c->tls) {
                 if (wanted)
                         (void)say(a, talk->goodbye, talk->goodbye_size, false);
-                pl_tls_close(c->tls);
+                tls_close(c->tls);
         } else if (wanted) {
                 (void)say(a, talk->goodbye, talk->goodbye_size, false);
         }
@@ -435,7 +660,7 @@ static void on_close(PlAttempt *a) {
         PlTcpAnswer answer = { .verdict = c->verdict };
         uint8_t rest[256];
 
-        if (pl_tls_recv(c->tls, rest, sizeof(rest)) != -EAGAIN)
+        if (tls_recv(c->tls, rest, sizeof(rest)) != -EAGAIN)
                 conclude(a, &answer);
 }
 
@@ -545,7 +770,7 @@ static void close_shared(void *shared) {
 
         if (!s)
                 return;
-        pl_tls_context_free(s->tls);
+        tls_context_free(s->tls);
         sd_event_unref(s->event);
         free(s);
 }

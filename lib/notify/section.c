@@ -38,7 +38,8 @@ const char *pl_notify_format_word(PlNotifyFormat f) {
         return formats[f];
 }
 
-PlNotifyFormat pl_notify_format_from_word(const char *word) {
+/* Return: _PL_NOTIFY_FORMAT_N: there is none. */
+static PlNotifyFormat format_from_word(const char *word) {
         PlNotifyFormat f = 0;
 
         while (f < _PL_NOTIFY_FORMAT_N && !pl_streq(formats[f], word))
@@ -104,7 +105,7 @@ static const char *get_format(const void *unused, size_t i) {
 }
 
 static int set_format(PlNotifySection *s, const char *value, char why[static PL_NOTIFY_WHY_MAX]) {
-        PlNotifyFormat f = *value ? pl_notify_format_from_word(value) : PL_NOTIFY_JSON;
+        PlNotifyFormat f = *value ? format_from_word(value) : PL_NOTIFY_JSON;
         const char *similar;
         char shown[80];
 

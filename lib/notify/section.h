@@ -66,8 +66,6 @@ bool pl_notify_section_wants(const PlNotifySection *s, PlNotifyKind kind, const 
 
 /** pl_notify_format_word() - "ntfy". */
 const char *pl_notify_format_word(PlNotifyFormat f);
-/** Return: _PL_NOTIFY_FORMAT_N: there is none. */
-PlNotifyFormat pl_notify_format_from_word(const char *word);
 
 /** pl_notify_section_describe() - all of it on one line, for people: "ntfy to
  * https://…, on unhealthy oom, …". Return: owned by the caller; NULL: out of memory. */
