@@ -808,6 +808,9 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         if (r < 0)
                 return r;
         begin(m);
+        r = pl_engine_start(m->registry->engine);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(m);
         return 0;
 }
@@ -839,8 +842,4 @@ PlManager *pl_manager_free(PlManager *m) {
         sd_event_unref(m->event);
         free(m);
         return NULL;
-}
-
-int pl_manager_start(PlManager *m) {
-        return pl_engine_start(m->registry->engine);
 }

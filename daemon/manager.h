@@ -31,17 +31,14 @@ typedef struct PlManagerOptions {
 } PlManagerOptions;
 
 /**
- * pl_manager_new() - load the policy and set everything up; nothing is connected yet
+ * pl_manager_new() - load the policy, set everything up and begin to connect to the engine;
+ * everything else happens on the loop
  * Return: 0; -EBADMSG: the policy has errors (logged, each with its place); -errno.
  */
 int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager **ret);
 PlManager *pl_manager_free(
                 PlManager *m); /* leaves containers and limits as they are; returns NULL */
 PL_DEFINE_CLEANUP(PlManager *, pl_manager_free)
-
-/** pl_manager_start() - connect to the engine; everything else happens on the loop. Return: 0,
- * -errno. */
-int pl_manager_start(PlManager *m);
 
 /** pl_manager_reload() - SIGHUP: all or nothing.
  * @ret_message: every error of a rejected policy, one a line, owned by the caller; may be NULL

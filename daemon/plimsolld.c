@@ -255,8 +255,6 @@ static int run(Arguments *a) {
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, on_stop, manager);
         if (r >= 0)
-                r = pl_manager_start(manager);
-        if (r >= 0)
                 r = pl_loop_run(event, tell_long_turn);
         if (r < 0) {
                 pl_log_error("plimsolld cannot go on: %s", reason_of(r));
