@@ -307,6 +307,9 @@ static int watch_set(PlLogWatched *l, uint64_t limit_bytes, uint64_t floor_bytes
 #define RETRY_MIN_USEC (5 * PL_USEC_PER_SEC)
 #define RETRY_MAX_USEC (10 * PL_USEC_PER_MIN)
 
+/* What somebody asks for is not worth an archive below this. */
+#define ASKED_MIN_BYTES KIB(64)
+
 /* What the engine says of a container and its log. */
 typedef struct Told {
         char *name, *path, *driver;
@@ -992,6 +995,7 @@ static void run(PlWork *w, const PlRotateContext *ctx) {
 static void say_rotated(PlLogEntry *e, const Job *j) {
         const PlRotateOutcome *o = &j->outcome;
         char lines[24], raw[24], packed[24], msec[24], a[PL_FORMAT_MAX], b[PL_FORMAT_MAX];
+        char older[64] = "";
         PlLogField fields[] = {
                 { "PLIMSOLL_LOG_LINES", lines },
                 { "PLIMSOLL_LOG_BYTES", raw },
@@ -1018,13 +1022,19 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
                 pl_reporter_changed(e->logs->reporter);
                 return;
         }
+        if (o->archives.dropped > o->archives.gone + o->archives.early.n)
+                (void)snprintf(older, sizeof(older), "; %u older archive%s removed, as its rule says",
+                               o->archives.dropped - o->archives.gone - o->archives.early.n,
+                               pl_plural(o->archives.dropped - o->archives.gone -
+                                         o->archives.early.n));
         if (o->raw_bytes > 0)
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
-                       "%s %s: %s lines, %s to %s (%.1f to 1) in %s ms",
+                       "%s %s: %s lines, %s to %s (%.1f to 1) in %s ms%s",
                        o->unfreed ? "log archived, and not yet shortened by" : "log rotated by",
                        fields[4].value, lines, pl_format_bytes(o->raw_bytes, a),
                        pl_format_bytes(o->packed_bytes, b),
-                       (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)), msec);
+                       (double)o->raw_bytes / (double)PL_MAX(o->packed_bytes, UINT64_C(1)), msec,
+                       older);
         if (o->dropped_bytes > 0)
                 report(e, LOG_CRIT, PL_MESSAGE_LOG_DROPPED, fields,
                        "disk full: %s of its log dropped without an archive "
@@ -1285,6 +1295,23 @@ static void say_ended(const PlLogs *l, unsigned n) {
                           n, pl_plural(n));
 }
 
+/* Nothing is thrown away unsaid: what a rule lets go is said with the rotation, the rest here. */
+static void say_early(const PlLogs *l, const PlRetainedEarly *early) {
+        char bytes[PL_FORMAT_MAX];
+
+        if (early->n == 0)
+                return;
+        pl_report(l->reporter,
+                  &(PlEntry){ .priority = early->promised ? LOG_WARNING : LOG_INFO,
+                              .message_id = early->promised ? PL_MESSAGE_LOG_DROPPED : NULL },
+                  "%u log archive%s removed%s, %s, of %s%s, which had the most: %s", early->n,
+                  pl_plural(early->n),
+                  early->promised ? " before LogMaxFiles= and LogMaxAge= would have it" : "",
+                  pl_format_bytes(early->bytes, bytes), early->group,
+                  early->n > 1 ? " and perhaps others" : "",
+                  early->disk ? "the disk is full" : "LogArchiveBudget= is used up");
+}
+
 static void say_renewed(const PlLogs *l) {
         pl_report(l->reporter, &(PlEntry){ .priority = LOG_ERR },
                   "The archive directory of logs was removed or replaced while plimsolld used it: "
@@ -1309,6 +1336,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
                 say_strangers(l);
                 say_ended(l, j->outcome.archives.gone);
+                say_early(l, &j->outcome.archives.early);
         }
         if (gone && gone->gone == j->file) {
                 if (ran)
@@ -2053,6 +2081,25 @@ void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void
         begin_retain(l);
 }
 
+/* Whoever may ask for rotations must not throw history away by asking again and again. Return: why
+ * it is not done; NULL: it is worth an archive. */
+static const char *why_not_now(const PlLogEntry *e) {
+        struct stat st;
+        uint64_t live;
+
+        if (!e->told.path || stat(e->told.path, &st) < 0 ||
+            (uint64_t)st.st_size < e->found.head_bytes)
+                return NULL; /* the job tells */
+        live = (uint64_t)st.st_size - e->found.head_bytes;
+        if (live < ASKED_MIN_BYTES)
+                return "there is less than 64.0K that is not archived yet: nothing is done";
+        if (e->wanted.log.max_files > 0 && e->found.archived_files >= e->wanted.log.max_files &&
+            e->wanted.log.max_size_bytes != PL_UNLIMITED && live < e->wanted.log.max_size_bytes)
+                return "LogMaxFiles= archives are there, and this one would push out the oldest "
+                       "before its time: nothing is done until LogMaxSize= is reached";
+        return NULL;
+}
+
 int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {
         PlLogEntry *e = pl_map_get(l->entries, id);
         PlRotateChoice c;
@@ -2074,6 +2121,9 @@ int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {
                                        : "its log is not where the engine has put it";
                 return -EOPNOTSUPP;
         }
+        *ret_why = why_not_now(e);
+        if (*ret_why)
+                return -ENODATA;
         begin(e, true);
         return 0;
 }

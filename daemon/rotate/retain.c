@@ -297,6 +297,17 @@ static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n) {
         return dropped;
 }
 
+static void note_early(const PlRetainEntry *e, PlRetainedEarly *ret) {
+        if (e->drop != PL_RETAIN_DROP_BUDGET && e->drop != PL_RETAIN_DROP_SPACE)
+                return;
+        if (ret->n++ == 0)
+                (void)snprintf(ret->group, sizeof(ret->group), "%s", e->group);
+        ret->bytes += e->bytes;
+        ret->disk |= e->drop == PL_RETAIN_DROP_SPACE;
+        ret->promised |= e->rule &&
+                         (e->rule->max_files > 0 || e->rule->max_age_usec != PL_TIME_INFINITY);
+}
+
 int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret) {
         _cleanup_free_ PlStoredArchive *archives = NULL;
         _cleanup_free_ PlRetainEntry *entries = NULL;
@@ -349,8 +360,10 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
                         ret->files++;
                 }
         }
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
                 ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
+                note_early(&entries[i], &ret->early);
+        }
         r = drop_marked(store, entries, n);
         if (r > 0)
                 ret->dropped += (unsigned)r;

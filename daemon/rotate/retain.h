@@ -63,9 +63,20 @@ typedef struct PlRetainRequest {
         uint64_t now_sec;      /* CLOCK_REALTIME */
 } PlRetainRequest;
 
+/* What the budget, or a full disk, has taken before a rule would have. Of all groups together, but
+ * for the name. Adds up over calls. */
+typedef struct PlRetainedEarly {
+        unsigned n;
+        uint64_t bytes;
+        bool promised; /* LogMaxFiles= or LogMaxAge= of one of them would have kept it */
+        bool disk;     /* it was the disk */
+        char group[2 * PL_ARCHIVE_NAME_MAX]; /* "<service>/<container>" of the first */
+} PlRetainedEarly;
+
 typedef struct PlRetained {
-        unsigned dropped;         /* archives of anybody; adds up over calls */
-        unsigned gone;            /* of these because their group is gone */
+        unsigned dropped; /* archives of anybody; adds up over calls */
+        unsigned gone;    /* of these because their group is gone */
+        PlRetainedEarly early;
         uint64_t bytes, files;    /* on disk, of the container */
         uint64_t total_bytes;     /* of all */
         uint64_t next_expiry_sec; /* CLOCK_REALTIME; PL_TIME_INFINITY: none */

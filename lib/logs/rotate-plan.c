@@ -319,6 +319,43 @@ static PlRetainDrop judge_age(const PlRetainEntry *e, uint64_t last_sec, uint64_
                                : PL_RETAIN_KEEP;
 }
 
+/* What is kept of a group. */
+typedef struct Share {
+        PlRetainEntry *oldest;
+        uint64_t bytes, n;
+} Share;
+
+/* Does a give before b? Whoever has the most, so that one flood is nobody else's loss; but the last
+ * one of a group goes only where each has but one, and then the oldest of all. */
+static bool gives_before(const Share *a, const Share *b) {
+        bool spare_a = a->n > 1, spare_b = b->n > 1;
+
+        if (spare_a != spare_b)
+                return spare_a;
+        if (spare_a && a->bytes != b->bytes)
+                return a->bytes > b->bytes;
+        return compare_age(a->oldest, b->oldest) < 0;
+}
+
+/* @entries: in the order of their groups. Return: NULL: nothing is left. */
+static PlRetainEntry *first_to_give(PlRetainEntry *entries, size_t n) {
+        Share most = { 0 }, share = { 0 };
+
+        for (size_t i = 0; i < n; i++) {
+                if (entries[i].drop == PL_RETAIN_KEEP) {
+                        share.oldest = share.oldest ?: &entries[i];
+                        share.bytes += entries[i].bytes;
+                        share.n++;
+                }
+                if (i + 1 < n && same_group(&entries[i], &entries[i + 1]))
+                        continue;
+                if (share.n > 0 && (most.n == 0 || gives_before(&share, &most)))
+                        most = share;
+                share = (Share){ 0 };
+        }
+        return most.oldest;
+}
+
 uint64_t pl_retain_plan(PlRetainEntry *entries, size_t n, uint64_t budget_bytes,
                         uint64_t free_bytes, uint64_t now_sec, uint64_t *ret_next_sec) {
         uint64_t total = 0, next_sec = PL_TIME_INFINITY, freed = 0, last_sec = 0;
@@ -342,17 +379,17 @@ uint64_t pl_retain_plan(PlRetainEntry *entries, size_t n, uint64_t budget_bytes,
                 else
                         freed += e->bytes;
         }
-        if (n > 0)
-                qsort(entries, n, sizeof(*entries), compare_age);
-        for (size_t i = 0; i < n && (total > budget_bytes || freed < free_bytes); i++) {
-                PlRetainEntry *e = &entries[i];
+        while (total > budget_bytes || freed < free_bytes) {
+                PlRetainEntry *e = first_to_give(entries, n);
 
-                if (e->drop != PL_RETAIN_KEEP)
-                        continue;
+                if (!e)
+                        break;
                 e->drop = total > budget_bytes ? PL_RETAIN_DROP_BUDGET : PL_RETAIN_DROP_SPACE;
                 total -= e->bytes;
                 freed += e->bytes;
         }
+        if (n > 0)
+                qsort(entries, n, sizeof(*entries), compare_age);
         *ret_next_sec = next_sec;
         return total;
 }

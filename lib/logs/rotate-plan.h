@@ -205,8 +205,9 @@ typedef struct PlRetainEntry {
 #define PL_RETAIN_GONE_USEC (30 * PL_USEC_PER_DAY)
 
 /**
- * pl_retain_plan() - mark what has to go: by count, then by age, then the oldest of all until the
- *                    rest is within the budget and free_bytes more have been freed
+ * pl_retain_plan() - mark what has to go: by count, then by age, then the oldest of whichever group
+ *                    has the most, until the rest is within the budget and free_bytes more have
+ *                    been freed
  *
  * A container's archives are ordered by their generation: clocks step. A time that is later than
  * now, or earlier than that of an archive before it, is wrong, and does not make an archive older

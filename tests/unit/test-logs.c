@@ -149,6 +149,10 @@ START_TEST(rotates_now) {
         LOOP_UNTIL(settled());
         ck_assert_uint_eq(n_rotated, 0);
         ck_assert_int_eq(pl_logs_rotate_now(logs, "x", &why), -ENOENT);
+        /* so little is not worth an archive, which could push out another one */
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), -ENODATA);
+        ck_assert_ptr_nonnull(strstr(why, "nothing is done"));
+        append(700);
         ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0);
         ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0); /* again, while it is under way */
         LOOP_UNTIL(n_rotated >= 1);
@@ -269,6 +273,7 @@ START_TEST(meddled_with) {
         update(20);
         LOOP_UNTIL(archived(3303));
         ck_assert_int_eq(finding_now(), PL_LOG_FINDING_NONE);
+        append(1000);
         LOOP_UNTIL(pl_logs_rotate_now(logs, ID, &why) == 0);
         append(1000);
         LOOP_UNTIL(pl_logs_status(logs, ID, &s) && s.lines > 3303 + 500);
