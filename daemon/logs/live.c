@@ -1023,7 +1023,8 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
                 return;
         }
         if (o->archives.dropped > o->archives.gone + o->archives.early.n)
-                (void)snprintf(older, sizeof(older), "; %u older archive%s removed, as its rule says",
+                (void)snprintf(older, sizeof(older),
+                               "; %u older archive%s removed, as its rule says",
                                o->archives.dropped - o->archives.gone - o->archives.early.n,
                                pl_plural(o->archives.dropped - o->archives.gone -
                                          o->archives.early.n));

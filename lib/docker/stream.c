@@ -140,7 +140,7 @@ static bool dispatch_line(PlEventStream *s, const char *line, size_t size, PlEve
 bool pl_event_stream_dispatch(PlEventStream *s, PlEventHandler handler, void *userdata) {
         size_t begin = 0;
 
-        for (;;) {
+        while (s->size > 0) {
                 char *line = s->data + begin;
                 const char *end = begin < s->size ? memchr(line, '\n', s->size - begin) : NULL;
                 size_t n;

@@ -103,13 +103,14 @@ const PlValue *pl_some_limits_get(const PlSomeLimits *l, PlResource r) {
 int pl_some_limits_put(PlSomeLimits *l, PlResource r, const PlValue *v) {
         size_t n = n_before(l, _PL_RESOURCE_N), at = n_before(l, r);
         PlValue copy = { 0 }, *grown;
-        int k = v->set ? pl_value_copy(v, &copy) : 0;
+        bool set = v->set; /* it may be one of our own, which goes */
+        int k = set ? pl_value_copy(v, &copy) : 0;
 
         if (k < 0)
                 return k;
         if (l->set & (1U << r)) {
                 pl_value_deinit(&l->v[at]);
-                if (v->set) {
+                if (set) {
                         l->v[at] = copy;
                         return 0;
                 }
@@ -121,7 +122,7 @@ int pl_some_limits_put(PlSomeLimits *l, PlResource r, const PlValue *v) {
                 }
                 return 0;
         }
-        if (!v->set)
+        if (!set)
                 return 0;
         grown = reallocarray(l->v, n + 1, sizeof(*grown));
         if (!grown) {

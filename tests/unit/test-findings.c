@@ -258,6 +258,10 @@ static void raise_limit(bool on) {
 
         held->service = on ? s : NULL;
         held->originals.state.created_known = on;
+        if (!on) {
+                pl_some_limits_deinit(&held->originals.state.created);
+                return;
+        }
         ck_assert_int_eq(pl_some_limits_put(&held->originals.state.created, PL_RESOURCE_MEMORY_MAX,
                                             &(PlValue){ .set = true, .number = MIB(48) }),
                          0);

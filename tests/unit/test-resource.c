@@ -339,9 +339,12 @@ START_TEST(some_limits) {
 
                 if (v.set && pl_resource_is_text(r))
                         v = (PlValue){ .set = true, .text = strdup(rand() % 2 ? "0-1" : "3") };
-                if (v.set && rand() % 8 == 0) /* of its own, which moves */
+                if (v.set && rand() % 8 == 0) { /* its own: nothing changes */
                         ck_assert_int_eq(pl_some_limits_put(&some, r, pl_some_limits_get(&some, r)),
                                          0);
+                        now = pl_some_limits_all(&some);
+                        ck_assert(same_limits(&all, &now));
+                }
                 ck_assert_int_eq(pl_some_limits_put(&some, r, &v), 0);
                 pl_value_deinit(&all.v[r]);
                 all.v[r] = v;

@@ -249,6 +249,7 @@ START_TEST(directory) {
         put(fd, ID ".restart", "{\"engine\":\"B\"}");
         pl_state_dir_set_engine(d, "B");
         prune_others(d);
+        pl_container_state_deinit(&t);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
         ck_assert_str_eq(t.engine, "A");
         ck_assert_int_eq(faccessat(fd, ID ".oom", F_OK, 0), 0);
@@ -260,6 +261,8 @@ START_TEST(directory) {
         ck_assert_int_eq(faccessat(fd, OTHER ".bad", F_OK, 0), 0);
         ck_assert_int_eq(pl_state_dir_remove(d, ID), 0);
 
+        pl_container_state_deinit(&s);
+        pl_container_state_deinit(&t);
         (void)unlinkat(fd, OTHER ".bad", 0);
         (void)close(fd);
         d = pl_state_dir_free(d);
