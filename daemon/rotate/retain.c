@@ -308,6 +308,21 @@ static void note_early(const PlRetainEntry *e, PlRetainedEarly *ret) {
                          (e->rule->max_files > 0 || e->rule->max_age_usec != PL_TIME_INFINITY);
 }
 
+/* What stays of a container, and what goes of anybody. */
+static void count(const PlRetainEntry *entries, size_t n, const char *id, PlRetained *ret) {
+        ret->bytes = ret->files = 0;
+        for (size_t i = 0; i < n; i++) {
+                const PlStoredArchive *a = entries[i].userdata;
+
+                if (entries[i].drop == PL_RETAIN_KEEP && strncmp(a->name.id, id, 12) == 0) {
+                        ret->bytes += a->bytes;
+                        ret->files++;
+                }
+                ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
+                note_early(&entries[i], &ret->early);
+        }
+}
+
 int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret) {
         _cleanup_free_ PlStoredArchive *archives = NULL;
         _cleanup_free_ PlRetainEntry *entries = NULL;
@@ -351,19 +366,7 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
                 goto out;
         ret->total_bytes = pl_retain_plan(entries, n, req->budget_bytes, req->free_bytes,
                                           req->now_sec, &ret->next_expiry_sec);
-        ret->bytes = ret->files = 0;
-        for (size_t i = 0; i < n; i++) {
-                const PlStoredArchive *a = entries[i].userdata;
-
-                if (entries[i].drop == PL_RETAIN_KEEP && strncmp(a->name.id, req->id, 12) == 0) {
-                        ret->bytes += a->bytes;
-                        ret->files++;
-                }
-        }
-        for (size_t i = 0; i < n; i++) {
-                ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
-                note_early(&entries[i], &ret->early);
-        }
+        count(entries, n, req->id, ret);
         r = drop_marked(store, entries, n);
         if (r > 0)
                 ret->dropped += (unsigned)r;

@@ -214,8 +214,7 @@ START_TEST(directory) {
         ck_assert_ptr_nonnull(mkdtemp(path));
         (void)snprintf(inner, sizeof(inner), "%s/containers", path);
         ck_assert_int_eq(pl_state_dir_open(path, NULL, NULL, &d), 0);
-        ck_assert_int_eq(stat(inner, &st), 0);
-        ck_assert_int_eq(st.st_mode & 0777, 0700);
+        ck_assert(stat(inner, &st) == 0 && (st.st_mode & 0777) == 0700);
         fd = open(inner, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), -ENOENT);
@@ -223,8 +222,7 @@ START_TEST(directory) {
         had(&s, PL_UNLIMITED);
         ck_assert_int_eq(pl_state_dir_save(d, &s, true), 0);
         ck_assert_int_eq(pl_state_dir_load(d, ID, &t), 0);
-        ck_assert_uint_eq(t.managed, s.managed);
-        ck_assert_uint_eq(memory_of(&t), PL_UNLIMITED);
+        ck_assert(t.managed == s.managed && memory_of(&t) == PL_UNLIMITED);
 
         /* another container's file under this name is not believed, but kept */
         ck_assert_int_eq(pl_fs_replace(fd, OTHER, "{\"id\":\"" ID "\"," EMPTY,
@@ -266,8 +264,7 @@ START_TEST(directory) {
         (void)unlinkat(fd, OTHER ".bad", 0);
         (void)close(fd);
         d = pl_state_dir_free(d);
-        ck_assert_int_eq(rmdir(inner), 0);
-        ck_assert_int_eq(rmdir(path), 0);
+        ck_assert(rmdir(inner) == 0 && rmdir(path) == 0);
 }
 END_TEST
 
