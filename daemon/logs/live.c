@@ -313,6 +313,7 @@ static int watch_set(PlLogWatched *l, uint64_t limit_bytes, uint64_t floor_bytes
 /* What the engine says of a container and its log. */
 typedef struct Told {
         char *name, *path, *driver;
+        bool guessed;          /* path: where the engine puts logs; its record is not told yet */
         unsigned native_files; /* that the engine keeps, with the live one; 0: it rotates none */
         bool running;
         bool live;             /* its processes are there: the engine has its log open */
@@ -1922,9 +1923,11 @@ static int take_facts(PlLogEntry *e, const PlContainer *c, const char *service,
                 { &e->wanted.origin, known ? of.origin : e->wanted.origin },
                 { &e->wanted.title, known ? of.title : e->wanted.title },
         };
-        int changed = 0, r;
+        int changed = e->told.guessed && c->log.path && *c->log.path, r;
         bool moved = false;
 
+        if (changed)
+                e->told.guessed = false;
         for (size_t i = 0; i < PL_ARRAY_SIZE(strings); i++) {
                 r = take_string(strings[i].to, strings[i].from);
                 if (r < 0)
@@ -1989,6 +1992,7 @@ void pl_logs_started(PlLogs *l, const char *id) {
                 return;
         free(e->told.path);
         e->told.path = TAKE_PTR(path);
+        e->told.guessed = true;
         watch(e);
         follow_rotated(e);
 }

@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 
+#include "base/fs.h"
 #include "logs-fixture.h"
 #include "service-manager.h"
 
@@ -478,6 +479,42 @@ START_TEST(container_removed) {
 }
 END_TEST
 
+static bool record_has_path(void) {
+        _cleanup_free_ char *text = NULL;
+        char state[512];
+
+        (void)snprintf(state, sizeof(state), "%s/.state/" ID, archive);
+        return pl_fs_read(AT_FDCWD, state, KIB(16), &text, NULL) == 0 && strstr(text, log_path);
+}
+
+/* What was seen before its start had no log yet; readers find the log by its record, also where the
+ * engine rotates it and nothing is to be done here. */
+START_TEST(record_of_a_started_one) {
+        static char other[] = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+        static PlPair max_size = { .key = (char *)"max-size", .value = (char *)"1m" };
+        static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        PlContainer first = container;
+
+        pl_logs_set_policy(logs, &p, false);
+        append(10);
+        memcpy(first.id, other, PL_ID_MAX);
+        first.log.path = log_of(other);
+        pl_logs_set_engine(logs, &(PlEngineInfo){ .version = "28.5.2" });
+        ck_assert_int_eq(pl_logs_update(logs, &first, "front", &policy), 0);
+        container.log.options = _i == 0 ? &max_size : NULL;
+        container.log.n_options = _i == 0 ? 1 : 0;
+        container.log.path = (char *)"";
+        container.phase = PL_PHASE_CREATED;
+        ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+        (void)loop(200); /* its record is made, without a path */
+        pl_logs_started(logs, ID);
+        container.log.path = log_path;
+        container.phase = PL_PHASE_RUNNING;
+        ck_assert_int_eq(pl_logs_update(logs, &container, "front", &policy), 0);
+        LOOP_UNTIL(record_has_path());
+}
+END_TEST
+
 static bool keep_none(void *userdata, const char *id) {
         return false;
 }
@@ -791,6 +828,7 @@ int main(void) {
         tcase_add_loop_test(c, moved_and_back, 0, 2);
         tcase_add_test(c, removed_by_the_engine);
         tcase_add_loop_test(c, container_removed, 0, PL_ARRAY_SIZE(removals));
+        tcase_add_loop_test(c, record_of_a_started_one, 0, 2);
         tcase_add_loop_test(c, kept_over_a_restart, 0, _RESTART_N);
         tcase_add_test(c, truncated);
         tcase_add_loop_test(c, truncated_before, 0, 2);
