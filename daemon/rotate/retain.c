@@ -279,24 +279,6 @@ static bool has_kept(const PlRetainEntry *entries, size_t n, const char *id) {
         return false;
 }
 
-static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n) {
-        int dropped = 0, r;
-
-        for (size_t i = 0; i < n; i++) {
-                if (entries[i].drop == PL_RETAIN_KEEP)
-                        continue;
-                r = pl_log_store_drop(store, entries[i].userdata);
-                if (r < 0)
-                        return r;
-                dropped++;
-                pl_log_rotate_point(PL_ROTATE_POINT_DROPPING);
-        }
-        for (size_t i = 0; dropped > 0 && i < n; i++)
-                if (entries[i].drop != PL_RETAIN_KEEP && !has_kept(entries, n, entries[i].id))
-                        pl_log_store_drop_last(store, entries[i].id);
-        return dropped;
-}
-
 static void note_early(const PlRetainEntry *e, PlRetainedEarly *ret) {
         if (e->drop != PL_RETAIN_DROP_BUDGET && e->drop != PL_RETAIN_DROP_SPACE)
                 return;
@@ -308,7 +290,29 @@ static void note_early(const PlRetainEntry *e, PlRetainedEarly *ret) {
                          (e->rule->max_files > 0 || e->rule->max_age_usec != PL_TIME_INFINITY);
 }
 
-/* What stays of a container, and what goes of anybody. */
+/* What has gone is counted, not what was to go. */
+static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n, PlRetained *ret) {
+        int dropped = 0, r;
+
+        for (size_t i = 0; i < n; i++) {
+                if (entries[i].drop == PL_RETAIN_KEEP)
+                        continue;
+                r = pl_log_store_drop(store, entries[i].userdata);
+                if (r < 0)
+                        return r;
+                dropped++;
+                ret->dropped++;
+                ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
+                note_early(&entries[i], &ret->early);
+                pl_log_rotate_point(PL_ROTATE_POINT_DROPPING);
+        }
+        for (size_t i = 0; dropped > 0 && i < n; i++)
+                if (entries[i].drop != PL_RETAIN_KEEP && !has_kept(entries, n, entries[i].id))
+                        pl_log_store_drop_last(store, entries[i].id);
+        return dropped;
+}
+
+/* What stays of a container. */
 static void count(const PlRetainEntry *entries, size_t n, const char *id, PlRetained *ret) {
         ret->bytes = ret->files = 0;
         for (size_t i = 0; i < n; i++) {
@@ -318,8 +322,6 @@ static void count(const PlRetainEntry *entries, size_t n, const char *id, PlReta
                         ret->bytes += a->bytes;
                         ret->files++;
                 }
-                ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
-                note_early(&entries[i], &ret->early);
         }
 }
 
@@ -367,9 +369,7 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
         ret->total_bytes = pl_retain_plan(entries, n, req->budget_bytes, req->free_bytes,
                                           req->now_sec, &ret->next_expiry_sec);
         count(entries, n, req->id, ret);
-        r = drop_marked(store, entries, n);
-        if (r > 0)
-                ret->dropped += (unsigned)r;
+        r = drop_marked(store, entries, n, ret);
 out:
         for (size_t i = 0; i < n_groups; i++)
                 free((char *)entries[i].group);
