@@ -22,15 +22,7 @@
 
 #include "owners-box.h"
 
-/* Sanitizers make it ten times as slow. */
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define LIVES 1000
-#else
-#define LIVES 10000
-#endif
+#define LIVES (SANITIZED ? 1000 : 10000)
 
 /* --- persons --- */
 

@@ -104,6 +104,17 @@ static const struct {
         { "no record, and archives from the future", T + D, { { T, 100, 'a', T, END } } },
 };
 
+/* each field: what pads them is nobody's */
+static void same(const PlProvenTime *a, const PlProvenTime *b) {
+        ck_assert_uint_eq(a->now_sec, b->now_sec);
+        ck_assert_uint_eq(a->boot_sec, b->boot_sec);
+        ck_assert_str_eq(a->boot_id, b->boot_id);
+        ck_assert_uint_eq(a->counted_sec, b->counted_sec);
+        ck_assert_int_eq(a->doubted, b->doubted);
+        ck_assert_int_eq(a->ahead_sec, b->ahead_sec);
+        ck_assert_uint_eq(a->since_sec, b->since_sec);
+}
+
 START_TEST(lives) {
         PlProvenTime t = { 0 };
 
@@ -123,7 +134,7 @@ START_TEST(lives) {
                 /* as if plimsolld was restarted after each look */
                 ck_assert_int_eq(pl_proven_time_encode(&t, &text), 0);
                 ck_assert_int_eq(pl_proven_time_decode(text, strlen(text), &again), 0);
-                ck_assert_mem_eq(&again, &t, sizeof(t));
+                same(&again, &t);
                 t = again;
         }
 }

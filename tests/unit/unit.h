@@ -11,6 +11,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Whether a sanitizer watches each access: it makes code several times as slow. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 /* Ends a test, or what is left of it, that this host cannot run. Check calls it passed;
  * tests/support/tally.py reads the line and counts it as skipped. */
 #define SKIP_HERE(why)                                                            \
