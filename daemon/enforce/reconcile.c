@@ -24,6 +24,7 @@
 #include "lib/base/message.h"
 #include "lib/base/unit.h"
 #include "lib/docker/update.h"
+#include "lib/limits/echo.h"
 #include "lib/status/summary.h"
 
 /* ---- who took a value away ---- */
@@ -63,6 +64,20 @@ static const char *blame(const PlEnforcer *e, const PlHeld *h, uint64_t now, boo
 
         *ret_guess = pl_drift_is_guess(&signs);
         return pl_drift_hand(&signs);
+}
+
+/* What an update leaves behind that tells the engine nothing new: where its event is late, it looks
+ * like a plain write. */
+static uint32_t as_the_engine_has_it(const PlEnforcer *e, const PlHeld *h) {
+        uint32_t mask = pl_echo_reset(h);
+        PlLimits host = { 0 };
+
+        if (h->subject->facts &&
+            pl_container_limits(h->subject->facts, e->mounts->hierarchy[PL_CONTROLLER_CPU],
+                                &host) >= 0)
+                mask |= pl_echo_of(&host, &h->reading, e->registry->options.host.page_bytes);
+        pl_limits_deinit(&host);
+        return mask;
 }
 
 /* Between two attempts to lower memory of a container that still uses it. */
@@ -447,12 +462,8 @@ static void act(PlEnforcer *e, PlHeld *h, const PlPlan *plan) {
                 return;
         e->touched = true;
         who = drifted ? blame(e, h, now, &guess) : NULL;
-        if (guess && !(drifted & ~pl_echo_reset(h))) {
-                /* as an update would that tells the engine nothing new, and its event may be late
-                 */
-                who = NULL;
-                guess = false;
-        }
+        if (guess && !(drifted & ~as_the_engine_has_it(e, h)))
+                who = NULL; /* nobody, unless the event comes meanwhile */
         if ((drifted && !admit_repair(e, h, drifted, who, now)) || !execute(e, h, plan, &written))
                 return;
         if (pl_locate_watch(e, h) && pl_held_wanted(h) & ~written)

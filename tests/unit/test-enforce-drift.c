@@ -205,6 +205,45 @@ START_TEST(late_event) {
 }
 END_TEST
 
+/* A person repeats an update whose value HostConfig shows already: only its event tells it from a
+ * plain write, and until that is there nobody is named. */
+static const struct {
+        const char *name, *value;
+        bool event;
+        const char *says;
+} repeated_rows[] = {
+        { "no event yet", "6291456\n", false, "limits changed, putting back MemoryLow=0 (was 6M)" },
+        { "its event", "6291456\n", true,
+          "limits changed by docker update, putting back MemoryLow=0 (was 6M)" },
+        { "another value", "9437184\n", false,
+          "limits changed by a direct write to the cgroup, putting back MemoryLow=0 (was 9M)" },
+};
+
+START_TEST(repeated_update) {
+        make(SECTION "MemoryLow=0\n");
+        runs_already(GROUP_A);
+        fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"inspect\":{\"HostConfig\":{"
+                       "\"MemoryReservation\":7340032}}}");
+        group_put(GROUP_A, "memory.low", "7340032\n");
+        sync_all();
+        /* the least that the engine can be told, and HostConfig shows it from then on */
+        RUN_UNTIL(is_settled() && updated("MemoryReservation") == 6291456);
+        run_through();
+        ahead_usec += PL_USEC_PER_MIN;
+        hold(ID_A "/json");
+        group_put(GROUP_A, "memory.low", repeated_rows[_i].value);
+        RUN_UNTIL(held()->news.put_back);
+        if (repeated_rows[_i].event) {
+                fake_do(&fake, "{\"op\":\"set\",\"name\":\"web\",\"event\":\"update\"}");
+                RUN_UNTIL(held()->told.others_usec > 0);
+        }
+        release();
+        RUN_UNTIL(n_said("limits changed") > 0);
+        ck_assert_msg(said("web", repeated_rows[_i].says) != NULL, "%s: %s", repeated_rows[_i].name,
+                      said("web", "limits changed")->text);
+}
+END_TEST
+
 /* What the kernel refuses to take back is said so, counted so, and no fight. */
 START_TEST(repair_refused) {
         make(M64 "TasksMax=9\n");
@@ -241,6 +280,7 @@ int main(void) {
         tcase_add_loop_test(t, standoff, 0, 2);
         tcase_add_loop_test(t, standoff_ended, 0, PL_ARRAY_SIZE(standoff_ends));
         tcase_add_test(t, late_event);
+        tcase_add_loop_test(t, repeated_update, 0, (int)PL_ARRAY_SIZE(repeated_rows));
         tcase_add_test(t, repair_refused);
         tcase_add_loop_test(t, own_echo, 0, PL_ARRAY_SIZE(echo_rows));
         tcase_add_test(t, whose_update);
