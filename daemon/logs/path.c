@@ -465,7 +465,7 @@ static int put_back(int dir_fd, const Name *f, int from_fd, const char *from) {
  *          next pass
  * Return: 0; -EAGAIN somebody writes, and it is where it was; -ESTALE; -errno.
  */
-static int take_away(int dir_fd, const Name *f, int fd, int hidden_fd, const char *hidden) {
+static int take_away_locked(int dir_fd, const Name *f, int fd, int hidden_fd, const char *hidden) {
         int leased = fd < 0 ? 0 : lease(fd), r = leased;
         struct stat st;
 
@@ -489,7 +489,22 @@ static int take_away(int dir_fd, const Name *f, int fd, int hidden_fd, const cha
         return r;
 }
 
-static int delete_file(int dir_fd, const Name *f, const char **reterr_step) {
+/* What is hidden for a moment looks like a partial archive that a crash has left: another thread
+ * in the same folder waits, and then finds it gone. */
+static int take_away(const PlLogPathRequest *req, int dir_fd, const Name *f, int fd, int hidden_fd,
+                     const char *hidden) {
+        int r;
+
+        if (req->removing)
+                (void)pthread_mutex_lock(req->removing);
+        r = take_away_locked(dir_fd, f, fd, hidden_fd, hidden);
+        if (req->removing)
+                (void)pthread_mutex_unlock(req->removing);
+        return r;
+}
+
+static int delete_file(const PlLogPathRequest *req, int dir_fd, const Name *f,
+                       const char **reterr_step) {
         _cleanup_close_ int fd = -EBADF;
         char hidden[NAME_MAX + 1];
         struct stat st;
@@ -501,7 +516,7 @@ static int delete_file(int dir_fd, const Name *f, const char **reterr_step) {
         if ((size_t)snprintf(hidden, sizeof(hidden), "%s" PL_LOGPATH_ARCHIVE PL_LOGPATH_PARTIAL,
                              f->name) >= sizeof(hidden))
                 return unlinkat(dir_fd, f->name, 0) < 0 ? -errno : 0;
-        return take_away(dir_fd, f, fd, dir_fd, hidden);
+        return take_away(req, dir_fd, f, fd, dir_fd, hidden);
 }
 
 static int rename_file(int dir_fd, const Name *f, uint64_t now_usec, const char **reterr_step) {
@@ -682,8 +697,27 @@ static int choose_final(Partial *p, const Name *f, bool *ret_replace) {
         return -EEXIST;
 }
 
-static int compress(const PlRotateContext *ctx, const Tree *t, int dir_fd, const Name *f,
-                    PlLogPathOutcome *o, const char **reterr_step) {
+static PlArchiveLimits limits_of(const PlRotateContext *ctx, const PlLogPathRequest *req) {
+        const PlLogPathTurn *turn = &req->turn;
+
+        return (PlArchiveLimits){
+                .stop = ctx->stop,
+                .max_bytes = turn->max_bytes,
+                .until_usec = turn->file_usec > 0 ? pl_clock_usec(CLOCK_MONOTONIC) + turn->file_usec
+                                                  : 0,
+                .skip_holes = true,
+        };
+}
+
+static void add_result(PlLogPathOutcome *o, const PlArchiveResult *result) {
+        o->raw_bytes += result->raw_bytes;
+        o->packed_bytes += result->packed_bytes;
+        o->hole_bytes += result->hole_bytes;
+}
+
+static int compress(const PlRotateContext *ctx, const PlLogPathRequest *req, const Tree *t,
+                    int dir_fd, const Name *f, PlLogPathOutcome *o, const char **reterr_step) {
+        const PlArchiveLimits limits = limits_of(ctx, req);
         _cleanup_close_ int fd = -EBADF, to_fd = -EBADF; /* closed after the partial archive */
         _cleanup_(partial_done) Partial p = { .fd = -EBADF };
         PlArchiveResult result;
@@ -708,7 +742,7 @@ static int compress(const PlRotateContext *ctx, const Tree *t, int dir_fd, const
         *reterr_step = "writing the archive";
         r = partial_begin(to_fd, f->name, "", &p);
         if (r >= 0)
-                r = pl_archive_write(ctx->archiver, fd, 0, (uint64_t)st.st_size, p.fd, ctx->stop,
+                r = pl_archive_write(ctx->archiver, fd, 0, (uint64_t)st.st_size, p.fd, &limits,
                                      &result);
         if (r >= 0)
                 r = partial_sync(&p, fd, &st, reterr_step);
@@ -719,21 +753,22 @@ static int compress(const PlRotateContext *ctx, const Tree *t, int dir_fd, const
         if (r < 0)
                 return r;
         *reterr_step = "removing what is archived";
-        r = take_away(dir_fd, f, fd, to_fd, p.name);
+        r = take_away(req, dir_fd, f, fd, to_fd, p.name);
         if (r < 0) {
                 (void)unlinkat(to_fd, p.final, 0); /* somebody still writes to it */
                 return r;
         }
         (void)fsync(dir_fd);
-        o->raw_bytes += result.raw_bytes;
-        o->packed_bytes += result.packed_bytes;
+        add_result(o, &result);
         return 0;
 }
 
 /* Copies until nothing new has come; each round is on disk before the next. zstd(1) reads archives
  * one behind another as one. */
-static int copy_rounds(const PlRotateContext *ctx, int fd, const Partial *p, PlLogPathOutcome *o,
-                       uint64_t *ret_copied, const char **reterr_step) {
+static int copy_rounds(const PlRotateContext *ctx, const PlLogPathRequest *req, int fd,
+                       const Partial *p, PlArchiveResult *sum, uint64_t *ret_copied,
+                       const char **reterr_step) {
+        const PlArchiveLimits limits = limits_of(ctx, req);
         uint64_t copied = 0;
         struct stat st;
         int r;
@@ -747,24 +782,27 @@ static int copy_rounds(const PlRotateContext *ctx, int fd, const Partial *p, PlL
                         break;
                 *reterr_step = "writing the archive";
                 r = pl_archive_write(ctx->archiver, fd, copied, (uint64_t)st.st_size, p->fd,
-                                     ctx->stop, &result);
+                                     &limits, &result);
                 if (r >= 0)
                         r = partial_sync(p, fd, &st, reterr_step);
                 if (r < 0)
                         return r;
                 copied = (uint64_t)st.st_size;
-                o->raw_bytes += result.raw_bytes;
-                o->packed_bytes += result.packed_bytes;
+                sum->raw_bytes += result.raw_bytes;
+                sum->packed_bytes += result.packed_bytes;
+                sum->hole_bytes += result.hole_bytes;
         }
         *ret_copied = copied;
         return 0;
 }
 
-static int copy_and_truncate(const PlRotateContext *ctx, const Tree *t, int dir_fd, const Name *f,
-                             PlLogPathOutcome *o, const char **reterr_step) {
+static int copy_and_truncate(const PlRotateContext *ctx, const PlLogPathRequest *req, const Tree *t,
+                             int dir_fd, const Name *f, PlLogPathOutcome *o,
+                             const char **reterr_step) {
         _cleanup_close_ int fd = -EBADF, to_fd = -EBADF; /* closed after the partial archive */
         _cleanup_(partial_done) Partial p = { .fd = -EBADF };
         char stamp[PL_LOGPATH_STAMP_MAX];
+        PlArchiveResult sum = { 0 };
         uint64_t copied = 0;
         struct stat st;
         int r;
@@ -780,7 +818,7 @@ static int copy_and_truncate(const PlRotateContext *ctx, const Tree *t, int dir_
         r = partial_begin(to_fd, f->name, pl_logpath_stamp(ctx->now_sec * PL_USEC_PER_SEC, stamp),
                           &p);
         if (r >= 0)
-                r = copy_rounds(ctx, fd, &p, o, &copied, reterr_step);
+                r = copy_rounds(ctx, req, fd, &p, &sum, &copied, reterr_step);
         if (r >= 0)
                 r = partial_name(&p, false, reterr_step);
         if (r < 0)
@@ -788,6 +826,7 @@ static int copy_and_truncate(const PlRotateContext *ctx, const Tree *t, int dir_
         *reterr_step = "truncating it";
         if (fstat(fd, &st) < 0 || ftruncate(fd, 0) < 0)
                 return -errno;
+        add_result(o, &sum);
         if ((uint64_t)st.st_size > copied)
                 o->lost_bytes += (uint64_t)st.st_size - copied;
         return 0;
@@ -843,8 +882,8 @@ static bool is_open(ino_t ino, const ino_t *open_files, size_t n) {
         return false;
 }
 
-static int act(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *f, PlLogPathOutcome *o,
-               const char **reterr_step) {
+static int act(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t,
+               const PlLogpathFile *f, PlLogPathOutcome *o, const char **reterr_step) {
         const Name *name = f->userdata;
         Dir *dir = &t->dirs[name->dir];
         _cleanup_close_ int fd = -EBADF;
@@ -860,7 +899,7 @@ static int act(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *f, PlLo
         switch (f->action) {
         case PL_LOGPATH_DELETE:
         case PL_LOGPATH_DELETE_PARTIAL:
-                r = delete_file(fd, name, reterr_step);
+                r = delete_file(req, fd, name, reterr_step);
                 if (r >= 0) {
                         dir->folder.gone++;
                         o->deleted_bytes += f->size_bytes;
@@ -869,9 +908,9 @@ static int act(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *f, PlLo
         case PL_LOGPATH_REOPEN:
                 return rename_file(fd, name, ctx->now_sec * PL_USEC_PER_SEC, reterr_step);
         case PL_LOGPATH_TRUNCATE:
-                return copy_and_truncate(ctx, t, fd, name, o, reterr_step);
+                return copy_and_truncate(ctx, req, t, fd, name, o, reterr_step);
         case PL_LOGPATH_COMPRESS:
-                return compress(ctx, t, fd, name, o, reterr_step);
+                return compress(ctx, req, t, fd, name, o, reterr_step);
         default:
                 return 0;
         }
@@ -881,11 +920,30 @@ static bool needs_space(PlLogpathAction a) {
         return a == PL_LOGPATH_TRUNCATE || a == PL_LOGPATH_COMPRESS;
 }
 
-static int act_on_all(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *files,
-                      PlLogPathOutcome *o) {
+/* Blocks that are shared with other files count: they are read all the same. */
+static uint64_t data_bytes(const struct stat *st) {
+        return PL_MIN((uint64_t)st->st_size, (uint64_t)st->st_blocks * 512);
+}
+
+static bool is_large(const PlLogPathRequest *req, const struct stat *st) {
+        return req->turn.max_bytes > 0 && data_bytes(st) > req->turn.max_bytes;
+}
+
+static bool turn_is_over(const PlLogPathRequest *req, const PlLogPathOutcome *o,
+                         uint64_t begin_usec) {
+        const PlLogPathTurn *turn = &req->turn;
+
+        return (turn->max_bytes > 0 && o->raw_bytes >= turn->max_bytes) ||
+               (turn->max_usec > 0 &&
+                pl_clock_usec(CLOCK_MONOTONIC) - begin_usec >= turn->max_usec);
+}
+
+static int act_on_all(const PlRotateContext *ctx, const PlLogPathRequest *req, Tree *t,
+                      const PlLogpathFile *files, PlLogPathOutcome *o) {
         static const PlLogpathAction order[] = { PL_LOGPATH_DELETE_PARTIAL, PL_LOGPATH_DELETE,
                                                  PL_LOGPATH_REOPEN,         PL_LOGPATH_SIGNAL,
                                                  PL_LOGPATH_TRUNCATE,       PL_LOGPATH_COMPRESS };
+        uint64_t begin_usec = pl_clock_usec(CLOCK_MONOTONIC);
         bool full = false;
 
         for (size_t k = 0; k < PL_ARRAY_SIZE(order); k++)
@@ -898,11 +956,19 @@ static int act_on_all(const PlRotateContext *ctx, Tree *t, const PlLogpathFile *
                                 continue;
                         if (stopped(ctx))
                                 return -ECANCELED;
-                        r = act(ctx, t, &files[i], o, &step);
+                        if (turn_is_over(req, o, begin_usec)) {
+                                o->unfinished = true;
+                                return 0;
+                        }
+                        r = needs_space(order[k]) && is_large(req, &name->st)
+                                            ? -EFBIG
+                                            : act(ctx, req, t, &files[i], o, &step);
                         if (r == -ECANCELED)
                                 return r;
                         if (r >= 0)
                                 o->n[order[k]]++;
+                        else if (req->turn.max_bytes > 0 && (r == -EFBIG || r == -ETIME))
+                                o->n_large++;
                         else if (r != -ESTALE && r != -EAGAIN) /* the next pass looks again */
                                 note(o, r, step, t->dirs[name->dir].path, name->name);
                         full = full || r == -ENOSPC || r == -EDQUOT || r == -EROFS;
@@ -993,7 +1059,7 @@ int pl_log_path_run(const PlRotateContext *ctx, const PlLogPathRequest *req, con
                 for (size_t i = 0; i < t.n_names; i++)
                         ret->n[files[i].action]++;
         } else {
-                r = act_on_all(ctx, &t, files, ret);
+                r = act_on_all(ctx, req, &t, files, ret);
                 if (r >= 0)
                         remove_folders(ctx, &t, req, ret);
         }

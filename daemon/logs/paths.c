@@ -6,6 +6,9 @@
  * Some minutes apart, on a timer that exists only while a section has LogPath=, each container's
  * mounts become one job for a worker thread of their own, so that neither the loop nor rotation
  * waits for them. Decisions are lib/logs/path's, work is daemon/logs/path's.
+ *
+ * Nobody's files keep others waiting: a job ends when its turn is over, and queues up again behind
+ * all others; large files have a second thread. A container has one job at a time.
  */
 
 #include "logs/paths.h"
@@ -31,10 +34,12 @@ typedef struct Finding {
 struct PlLogPaths {
         PlRegistry *registry;
         PlLogTime *time;
-        PlMap *findings;        /* id → Finding, owned */
-        PlLogWorker *worker;    /* NULL until there is work */
+        PlMap *findings;     /* id → Finding, owned */
+        PlLogWorker *worker; /* NULL until there is work */
+        PlLogWorker *large;  /* for large files; likewise */
+        pthread_mutex_t removing;
         sd_event_source *timer; /* NULL until a section has LogPath= */
-        unsigned jobs;          /* under way */
+        PlMap *jobs;            /* id → Job, under way */
 };
 
 /* All that LogPath= of one container names: a request for each mount. */
@@ -42,7 +47,7 @@ typedef struct Job {
         PlWork work;
         char id[PL_ID_MAX];
         int signal; /* LogReopen= */
-        bool dry_run;
+        bool dry_run, large;
         PlLogPathRequest *requests;
         PlLogPathOutcome *outcomes;
         size_t n;
@@ -95,6 +100,8 @@ static void add_error(char **text, const PlLogPathRequest *req, const PlLogPathE
                             denied ? "; the unit of plimsolld has to allow it, see LogPath= in "
                                      "plimsoll.conf(5)"
                             : e->error == -ELOOP ? "; mount the directory that it leads to"
+                            : e->error == -ETIME ? "; it is too large to be archived in an hour, "
+                                                   "and stays as it is"
                                                  : "");
 }
 
@@ -139,12 +146,16 @@ static char *describe(const Job *j, uint64_t *ret_lost_bytes) {
                 sum.raw_bytes += o->raw_bytes;
                 sum.packed_bytes += o->packed_bytes;
                 sum.lost_bytes += o->lost_bytes;
+                sum.hole_bytes += o->hole_bytes;
         }
         add_count(&text, j->dry_run, sum.n[PL_LOGPATH_COMPRESS], "compressed");
         add_count(&text, j->dry_run, sum.n[PL_LOGPATH_TRUNCATE], "copied and truncated");
         if (sum.raw_bytes > 0)
                 add_finding(&text, "%s became %s", pl_format_bytes(sum.raw_bytes, a),
                             pl_format_bytes(sum.packed_bytes, b));
+        if (sum.hole_bytes > 0)
+                add_finding(&text, "%s of holes in them were left out",
+                            pl_format_bytes(sum.hole_bytes, a));
         if (sum.lost_bytes > 0)
                 add_finding(&text, "%s were written while they were truncated and are lost",
                             pl_format_bytes(sum.lost_bytes, a));
@@ -219,7 +230,8 @@ static void set_finding(PlLogPaths *p, const char *id, char **text) {
         f->text = TAKE_PTR(*text);
 }
 
-static void report(PlLogPaths *p, PlSubject *s, const Job *j, char **findings) {
+/* @more: the pass goes on, and what is wrong is known at its end */
+static void report(PlLogPaths *p, PlSubject *s, const Job *j, bool more, char **findings) {
         _cleanup_free_ char *text = NULL;
         uint64_t lost_bytes;
 
@@ -230,7 +242,7 @@ static void report(PlLogPaths *p, PlSubject *s, const Job *j, char **findings) {
         else if (text)
                 add_finding(findings, "log files: %s (dry run)", text);
         /* the same is not said twice */
-        if (pl_streq_null(*findings, pl_log_paths_finding(p, s->id)))
+        if (more || pl_streq_null(*findings, pl_log_paths_finding(p, s->id)))
                 return;
         if (*findings)
                 pl_subject_report(p->registry->reporter, s, j->dry_run ? LOG_NOTICE : LOG_WARNING,
@@ -239,22 +251,48 @@ static void report(PlLogPaths *p, PlSubject *s, const Job *j, char **findings) {
         pl_reporter_changed(p->registry->reporter);
 }
 
+static int submit(PlLogPaths *p, const PlSubject *s, bool large);
+
+static bool has_paths(const PlService *service) {
+        return service && service->log_path.globs && service->log_path.globs[0];
+}
+
+/* One more turn? What came to nothing is for the next pass. */
+static bool go_on(PlLogPaths *p, const PlSubject *s, const Job *j) {
+        bool unfinished = false, large = false;
+        uint64_t acts = 0;
+
+        for (size_t i = 0; i < j->n; i++) {
+                unfinished = unfinished || j->outcomes[i].unfinished;
+                large = large || j->outcomes[i].n_large > 0;
+                for (size_t k = 0; k < _PL_LOGPATH_ACTION_N; k++)
+                        acts += j->outcomes[i].n[k];
+        }
+        if (j->dry_run || !has_paths(s->service) || !s->facts)
+                return false;
+        if (unfinished && acts > 0)
+                return submit(p, s, j->large) >= 0;
+        return large && submit(p, s, true) >= 0;
+}
+
 static void done(PlWork *w, void *userdata, bool ran) {
         PlLogPaths *p = userdata;
         _cleanup_(job_freep) Job *j = PL_CONTAINER_OF(w, Job, work);
         PlSubject *s = pl_map_get(p->registry->subjects, j->id);
 
-        p->jobs--;
+        (void)pl_map_remove(p->jobs, j->id);
         if (!ran || !s)
                 return;
         for (size_t i = 0; i < j->n; i++)
                 add_outcome(&j->findings, &j->requests[i], &j->outcomes[i]);
-        report(p, s, j, &j->findings);
+        report(p, s, j, go_on(p, s, j), &j->findings);
         tell_container(p, s, j);
 }
 
 /* Globs of one mount share a pass: what two of them match counts once. */
-static int add_glob(Job *j, const PlMount *mount, const PlLogpathPolicy *policy, PlLogpathGlob *g) {
+static int add_glob(PlLogPaths *p, Job *j, const PlMount *mount, const PlLogpathPolicy *policy,
+                    PlLogpathGlob *g) {
+        static const PlLogPathTurn turn = PL_LOG_PATH_TURN, large = PL_LOG_PATH_LARGE_TURN;
         PlLogPathRequest *req = NULL;
         PlLogpathGlob *globs;
 
@@ -274,6 +312,8 @@ static int add_glob(Job *j, const PlMount *mount, const PlLogpathPolicy *policy,
                 *req = (PlLogPathRequest){ .source = source,
                                            .archive_dir = archive_dir,
                                            .policy = *policy,
+                                           .turn = j->large ? large : turn,
+                                           .removing = &p->removing,
                                            .dry_run = j->dry_run };
         }
         globs = reallocarray(req->globs, req->n_globs + 1, sizeof(*globs));
@@ -285,7 +325,7 @@ static int add_glob(Job *j, const PlMount *mount, const PlLogpathPolicy *policy,
         return 0;
 }
 
-static Job *job_new(PlLogPaths *p, const PlSubject *s) {
+static Job *job_new(PlLogPaths *p, const PlSubject *s, bool large) {
         const PlLogpathPolicy *policy = &s->service->log_path;
         _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
         size_t n = 0;
@@ -300,6 +340,7 @@ static Job *job_new(PlLogPaths *p, const PlSubject *s) {
                 return NULL;
         j->work = (PlWork){ .run = run, .done = done };
         memcpy(j->id, s->id, sizeof(j->id));
+        j->large = large;
         j->signal = policy->reopen_signal;
         j->dry_run = pl_registry_is_dry_run(p->registry);
         for (size_t i = 0; i < n; i++) {
@@ -310,7 +351,7 @@ static Job *job_new(PlLogPaths *p, const PlSubject *s) {
                                            &mount, &g, &text);
 
                 if (r >= 0)
-                        r = add_glob(j, &s->facts->mounts[mount], policy, &g);
+                        r = add_glob(p, j, &s->facts->mounts[mount], policy, &g);
                 if (r == -ENOMEM)
                         return NULL;
                 if (r < 0 && text)
@@ -319,24 +360,25 @@ static Job *job_new(PlLogPaths *p, const PlSubject *s) {
         return TAKE_PTR(j);
 }
 
-static bool has_paths(const PlService *service) {
-        return service && service->log_path.globs && service->log_path.globs[0];
-}
-
-static int submit(PlLogPaths *p, const PlSubject *s) {
-        Job *j;
+static int submit(PlLogPaths *p, const PlSubject *s, bool large) {
+        PlLogWorker **worker = large ? &p->large : &p->worker;
+        _cleanup_(job_freep) Job *j = NULL;
         int r;
 
-        if (!p->worker) {
-                r = pl_log_worker_new(p->registry->event, NULL, p->time, p, &p->worker);
+        if (pl_map_get(p->jobs, s->id))
+                return 0; /* its last pass still goes on */
+        if (!*worker) {
+                r = pl_log_worker_new(p->registry->event, NULL, p->time, p, worker);
                 if (r < 0)
                         return r;
         }
-        j = job_new(p, s);
+        j = job_new(p, s, large);
         if (!j)
                 return -ENOMEM;
-        p->jobs++;
-        pl_log_worker_submit(p->worker, &j->work);
+        r = pl_map_put(p->jobs, j->id, j);
+        if (r < 0)
+                return r;
+        pl_log_worker_submit(*worker, &TAKE_PTR(j)->work);
         return 0;
 }
 
@@ -350,8 +392,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!p->registry->synced || p->registry->stale || !p->registry->connected) {
                 next_usec = FIRST_USEC * 10; /* nothing is done on stale facts */
                 any = true;
-        } else if (p->jobs > 0) {
-                any = true; /* the last pass still goes on */
         } else {
                 PL_MAP_FOREACH(s, p->registry->subjects) {
                         int r;
@@ -359,16 +399,17 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                         if (!s->facts || s->provisional || !has_paths(s->service))
                                 continue;
                         any = true;
-                        r = submit(p, s);
+                        r = submit(p, s, false);
                         if (r < 0)
                                 pl_subject_report(p->registry->reporter, s, LOG_ERR,
                                                   PL_MESSAGE_LOG_FILES_FAILED, NULL, NULL,
                                                   "cannot look at its log files: %s", strerror(-r));
                 }
         }
-        if (!any) {
-                /* nobody asks for it any more: neither thread nor timer */
+        if (!any && pl_map_size(p->jobs) == 0) {
+                /* nobody asks for it any more: neither threads nor timer */
                 p->worker = pl_log_worker_free(p->worker);
+                p->large = pl_log_worker_free(p->large);
                 return sd_event_source_set_enabled(source, SD_EVENT_OFF);
         }
         /* at a wake-up that others need as well */
@@ -411,10 +452,14 @@ int pl_log_paths_new(PlRegistry *registry, PlLogTime *time, PlLogPaths **ret) {
         p->registry = registry;
         p->time = time;
         p->findings = pl_map_new();
-        if (!p->findings) {
+        p->jobs = pl_map_new();
+        if (!p->findings || !p->jobs) {
+                pl_map_free(p->findings);
+                pl_map_free(p->jobs);
                 free(p);
                 return -ENOMEM;
         }
+        (void)pthread_mutex_init(&p->removing, NULL);
         *ret = p;
         return 0;
 }
@@ -426,9 +471,12 @@ PlLogPaths *pl_log_paths_free(PlLogPaths *p) {
                 return NULL;
         sd_event_source_disable_unref(p->timer);
         pl_log_worker_free(p->worker);
+        pl_log_worker_free(p->large);
+        (void)pthread_mutex_destroy(&p->removing);
         PL_MAP_FOREACH(f, p->findings)
         drop_finding(p, f->id);
         pl_map_free(p->findings);
+        pl_map_free(p->jobs);
         free(p);
         return NULL;
 }

@@ -12,6 +12,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "lib/logs/jsonlog.h"
 #include "lib/logs/seek-table.h"
@@ -199,12 +200,54 @@ static void cut_back(PlArchiver *a, PlArchiveResult *ret) {
         *ret = ok && put_table(a) >= 0 ? a->done : (PlArchiveResult){ 0 };
 }
 
-static int stream(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, const atomic_bool *stop) {
+/* From where on there is data, and up to where; both are to when there is none. A file system that
+ * knows no holes says that all is data. Return: 0; -errno. */
+static int find_data(int fd, uint64_t from, uint64_t to, uint64_t *ret_data, uint64_t *ret_end) {
+        off_t data = lseek(fd, (off_t)from, SEEK_DATA), end;
+
+        if (data < 0 && errno != ENXIO)
+                return -errno;
+        *ret_data = *ret_end = to;
+        if (data < 0 || (uint64_t)data >= to)
+                return 0;
+        end = lseek(fd, data, SEEK_HOLE);
+        if (end < 0 && errno != ENXIO) /* cut off just now: the read will tell */
+                return -errno;
+        *ret_data = (uint64_t)data;
+        *ret_end = end > data ? PL_MIN((uint64_t)end, to) : to;
+        return 0;
+}
+
+static int is_over(const PlArchiver *a, const PlArchiveLimits *limits) {
+        if (limits->stop && atomic_load_explicit(limits->stop, memory_order_relaxed))
+                return -ECANCELED;
+        if (limits->max_bytes > 0 && a->done.raw_bytes + a->frame_raw > limits->max_bytes)
+                return -EFBIG;
+        return limits->until_usec > 0 && pl_clock_usec(CLOCK_MONOTONIC) >= limits->until_usec
+                               ? -ETIME
+                               : 0;
+}
+
+static int stream(PlArchiver *a, int log_fd, uint64_t from, uint64_t to,
+                  const PlArchiveLimits *limits) {
+        uint64_t end = limits->skip_holes ? from : to; /* of what is known as data */
         int r;
 
         while (from < to) {
-                ssize_t n = pread(log_fd, a->in, PL_MIN(READ_BYTES, to - from), (off_t)from);
+                ssize_t n;
 
+                if (from >= end) {
+                        uint64_t data = to;
+
+                        r = find_data(log_fd, from, to, &data, &end);
+                        if (r < 0)
+                                return r;
+                        a->done.hole_bytes += data - from;
+                        from = data;
+                        if (from >= to)
+                                break;
+                }
+                n = pread(log_fd, a->in, PL_MIN(READ_BYTES, end - from), (off_t)from);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -215,21 +258,22 @@ static int stream(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, const a
                 if (r < 0)
                         return r;
                 from += (uint64_t)n;
-                if (stop && atomic_load_explicit(stop, memory_order_relaxed))
-                        return -ECANCELED;
+                r = is_over(a, limits);
+                if (r < 0)
+                        return r;
         }
         return a->frame_raw > 0 ? end_frame(a) : 0;
 }
 
 int pl_archive_write(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, int out,
-                     const atomic_bool *stop, PlArchiveResult *ret) {
+                     const PlArchiveLimits *limits, PlArchiveResult *ret) {
         int r;
 
         r = prepare(a, out);
         if (r < 0)
                 return r;
         (void)posix_fadvise(log_fd, (off_t)from, (off_t)(to - from), POSIX_FADV_SEQUENTIAL);
-        r = stream(a, log_fd, from, to, stop);
+        r = stream(a, log_fd, from, to, limits);
         if (r >= 0)
                 r = put_table(a);
         if (r == -ENOSPC || r == -EDQUOT)

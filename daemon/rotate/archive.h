@@ -22,8 +22,17 @@ typedef struct PlArchiveResult {
         uint64_t raw_bytes;    /* of the log, that the archive holds */
         uint64_t packed_bytes; /* size of the archive */
         uint64_t lines;
+        uint64_t hole_bytes;       /* left out: see PlArchiveLimits */
         uint64_t min_sec, max_sec; /* CLOCK_REALTIME; 0: no record had a time */
 } PlArchiveResult;
+
+/* When to end early. */
+typedef struct PlArchiveLimits {
+        const atomic_bool *stop; /* another thread sets it; NULL: never */
+        uint64_t max_bytes;      /* of data; 0: any number */
+        uint64_t until_usec;     /* CLOCK_MONOTONIC; 0: for ever */
+        bool skip_holes;         /* a file may claim terabytes that nobody ever wrote: lseek(2) */
+} PlArchiveLimits;
 
 typedef struct PlArchiver PlArchiver; /* buffers and a zstd context, kept between archives */
 
@@ -39,10 +48,11 @@ void pl_archiver_shrink(PlArchiver *a);
  * pl_archive_write() - archive [from, to) of a log
  * @to:   a line end
  * @out:  an empty file
- * @stop: another thread sets it to end this early
+ * @limits: borrowed for the call
  * @ret:  also written on -ENOSPC and -EDQUOT: the frames that were complete stay in the file, with
  *        their seek table; raw_bytes 0 when there is none
- * Return: 0; -ENOSPC, -EDQUOT; -ECANCELED; -ESTALE the log is shorter than it was; -ENOMEM; -errno.
+ * Return: 0; -ENOSPC, -EDQUOT; -ECANCELED; -EFBIG more than max_bytes; -ETIME; -ESTALE the log is
+ *         shorter than it was; -ENOMEM; -errno.
  */
 int pl_archive_write(PlArchiver *a, int log_fd, uint64_t from, uint64_t to, int out,
-                     const atomic_bool *stop, PlArchiveResult *ret);
+                     const PlArchiveLimits *limits, PlArchiveResult *ret);

@@ -515,6 +515,7 @@ static int make_room(Job *j) {
 /* Step 3. Return: 0; 1 without an archive, as the policy allows; -ENODATA too little; -errno. */
 static int archive(Job *j, PlArchiveResult *ret) {
         PlLogStore *store = j->ctx->store;
+        const PlArchiveLimits limits = { .stop = j->stop };
         const char *service = j->req->service;
         int r;
 
@@ -524,7 +525,7 @@ static int archive(Job *j, PlArchiveResult *ret) {
                 pl_log_rotate_point(PL_ROTATE_POINT_BEGIN);
                 r = fd < 0 ? fd
                            : pl_archive_write(j->ctx->archiver, j->log.fd, j->state.head,
-                                              j->state.k, fd, j->stop, ret);
+                                              j->state.k, fd, &limits, ret);
                 if ((r == -ENOSPC || r == -EDQUOT) && fd >= 0 && ret->raw_bytes > 0) {
                         j->out->full = true;
                         r = cut_to(j, ret->raw_bytes);

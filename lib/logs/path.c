@@ -285,8 +285,9 @@ void pl_logpath_plan(PlLogpathFile *files, size_t n, const PlLogpathPolicy *poli
         if (n > 0)
                 qsort(files, n, sizeof(*files), newest_first);
         for (size_t i = 0; i < n; i++) {
-                if (files[i].kind == PL_LOGPATH_PARTIALLY_PACKED)
-                        files[i].action = PL_LOGPATH_DELETE_PARTIAL;
+                if (files[i].kind == PL_LOGPATH_PARTIALLY_PACKED) /* open: it is being written */
+                        files[i].action =
+                                        files[i].open ? PL_LOGPATH_KEEP : PL_LOGPATH_DELETE_PARTIAL;
                 else
                         files[i].action = decide(&files[i], newer++, policy, now_usec, proven_usec);
         }

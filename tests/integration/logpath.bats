@@ -37,6 +37,10 @@ END
     aged "$T/srv/task/today.log" 0
     aged "$T/srv/task/note.txt" 9
     aged "$T/elsewhere/old.log" 9
+    # hours of work, and more blocks than one turn takes: neither keeps the others waiting
+    truncate -s 15T "$T/srv/sparse.log"
+    fallocate -l 300M "$T/srv/blocks.log"
+    touch -d '3 days ago' "$T/srv/sparse.log" "$T/srv/blocks.log"
     ln -s "$T/elsewhere" "$T/srv/link"
     ln -s "$T/elsewhere/old.log" "$T/srv/link.log"
     # of the same file system: only the mount's own number tells it apart
@@ -52,7 +56,9 @@ END
     [ -f "$T/srv/task/note.txt" ]
     [ -f "$T/elsewhere/old.log" ]
     [ -L "$T/srv/link.log" ]
-    said '1 compressed; .* became .*; 1 removed; .* freed; 2 empty folders removed'
+    said "2 compressed; .* became .*; 15[.]0T of holes in them were left out; 1 removed; .* freed; 2 empty folders removed"
+    wait_until 10 said 'log files: 1 compressed; 300[.]0M of holes in them were left out'
+    gone "$T/srv/blocks.log"
 }
 
 @test "a named volume: an open file is copied and truncated, and its writer goes on" {

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <zstd.h>
 
+#include "base/clock.h"
 #include "tmp.h"
 
 static char mnt[64], outside[64];
@@ -502,6 +503,97 @@ START_TEST(long_names) {
 }
 END_TEST
 
+static void make_sparse(const char *path, uint64_t size, unsigned age_sec) {
+        const struct timespec t[2] = { { time(NULL) - age_sec, 5 }, { time(NULL) - age_sec, 5 } };
+        _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        off_t at = (off_t)size;
+
+        while (ftruncate(fd, at) < 0) { /* what the file system allows */
+                ck_assert_int_eq(errno, EFBIG);
+                at /= 2;
+        }
+        ck_assert_int_eq(pwrite(fd, "begin\n", 6, 0), 6);
+        ck_assert_int_eq(pwrite(fd, "middle\n", 7, at / 2), 7);
+        ck_assert_int_eq(futimens(fd, t), 0);
+}
+
+/* The answer of a neighbour in time, measured as the work that it takes. */
+START_TEST(holes_are_no_work) {
+        uint64_t begin = pl_clock_usec(CLOCK_THREAD_CPUTIME_ID);
+
+        glob("/logs/*.log");
+        make_sparse(at(mnt, "a.log"), UINT64_C(1) << 43, 2 * DAY);
+        make_sparse(at(mnt, "written.log"), UINT64_C(1) << 43, 0);
+        make(at(mnt, "neighbour.log"), 1000, 2 * DAY + HOUR);
+        pass();
+        ck_assert_uint_le(pl_clock_usec(CLOCK_THREAD_CPUTIME_ID) - begin, PL_USEC_PER_SEC);
+        ck_assert_msg(outcome.error == 0, "%s: %s", outcome.errors[0].step,
+                      strerror(-outcome.error));
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 2);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_TRUNCATE], 1);
+        ck_assert_uint_eq(outcome.n_large, 0);
+        ck_assert_uint_gt(outcome.hole_bytes, GIB(1));
+        ck_assert(!there(at(mnt, "a.log")) && !there(at(mnt, "neighbour.log")));
+        ck_assert_uint_lt(unpacked_size(at(mnt, ".plimsoll/a.log.zst")), MIB(1));
+        ck_assert_uint_gt(unpacked_size(at(mnt, ".plimsoll/a.log.zst")), 12);
+}
+END_TEST
+
+/* What one container may take of the thread that works for all of them. */
+START_TEST(a_turn_ends) {
+        static const uint64_t sizes[] = { 5000, 4000, 3000, 20000 };
+        char name[32];
+
+        glob("/logs/*.log");
+        request.turn.max_bytes = 8192;
+        for (size_t i = 0; i < PL_ARRAY_SIZE(sizes); i++) {
+                (void)snprintf(name, sizeof(name), "%zu.log", i);
+                make(at(mnt, name), sizes[i], 2 * DAY + (unsigned)i);
+        }
+        pass(); /* the newest first: 5000, and 4000 more are over the turn's 8192 */
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert(outcome.unfinished);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 2);
+        pass(); /* what is too large for any such turn is left, and said to be */
+        ck_assert(!outcome.unfinished);
+        ck_assert_uint_eq(outcome.n[PL_LOGPATH_COMPRESS], 1);
+        ck_assert_uint_eq(outcome.n_large, 1);
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert(there(at(mnt, "3.log")));
+
+        request.turn = (PlLogPathTurn){ .file_usec = 1 }; /* of large files, in no time */
+        pass();
+        ck_assert_int_eq(outcome.error, -ETIME);
+        ck_assert(there(at(mnt, "3.log")) && !there(at(mnt, ".plimsoll/3.log.zst")) &&
+                  !there(at(mnt, ".plimsoll/3.log.zst.plimsoll-tmp")));
+        request.turn = (PlLogPathTurn)PL_LOG_PATH_LARGE_TURN;
+        pass();
+        ck_assert_int_eq(outcome.error, 0);
+        ck_assert_uint_eq(unpacked_size(at(mnt, ".plimsoll/3.log.zst")), 20000);
+
+        request.turn = (PlLogPathTurn){ .max_usec = 1 }; /* of time alone */
+        make(at(mnt, "4.log"), 10, 2 * DAY);
+        make(at(mnt, "5.log"), 10, 3 * DAY);
+        pass();
+        ck_assert(outcome.unfinished && there(at(mnt, "5.log")));
+}
+END_TEST
+
+/* A partial archive that a thread is just writing is not what a crash has left. */
+START_TEST(work_of_another_thread_stays) {
+        _cleanup_close_ int fd = -EBADF;
+
+        glob("/logs/*.log");
+        make(at(mnt, "x.log.zst.plimsoll-tmp"), 10, 0);
+        fd = open(at(mnt, "x.log.zst.plimsoll-tmp"), O_WRONLY | O_CLOEXEC);
+        pass();
+        ck_assert(there(at(mnt, "x.log.zst.plimsoll-tmp")));
+        (void)close(fd);
+        pass();
+        ck_assert(!there(at(mnt, "x.log.zst.plimsoll-tmp")));
+}
+END_TEST
+
 START_TEST(gone) {
         glob("/logs/*");
         (void)rmdir(mnt);
@@ -527,6 +619,9 @@ int main(void) {
         tcase_add_test(t, races_lead_nowhere);
         tcase_add_test(t, killed_anywhere);
         tcase_add_test(t, long_names);
+        tcase_add_test(t, holes_are_no_work);
+        tcase_add_test(t, a_turn_ends);
+        tcase_add_test(t, work_of_another_thread_stays);
         tcase_add_test(t, gone);
         return run_case(t);
 }
