@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "lib/base/circle.h"
 #include "lib/base/json.h"
 #include "lib/base/map.h"
 #include "lib/base/quote.h"
@@ -322,7 +323,7 @@ typedef struct Member {
         const char *name;
         const json_t *json;
         char section[PL_SERVICE_NAME_MAX + 1];
-        bool circle; /* it waits for itself, by way of others */
+        size_t circle; /* equal for those that wait for each other; SIZE_MAX: none */
 } Member;
 
 typedef struct Import {
@@ -805,36 +806,36 @@ static const char *next_depend(const json_t *depends, size_t *i, void **iter) {
         return NULL;
 }
 
-/* Return: whether one of its dependencies is still in a circle. */
-static bool waits(const Import *im, const Member *m) {
-        const json_t *depends = depends_of(m);
-        const char *name;
-        void *iter = NULL;
-        size_t i = 0;
+static int find_circles(Import *im) {
+        _cleanup_free_ PlArrow *arrows = NULL;
+        _cleanup_free_ size_t *circles = calloc(im->n_members + 1, sizeof(*circles));
+        size_t n = 0;
+        int r = 0;
 
-        while ((name = next_depend(depends, &i, &iter))) {
-                const Member *other = pl_map_get(im->by_name, name);
+        for (size_t m = 0; m < im->n_members; m++)
+                n += PL_MAX(json_object_size(depends_of(&im->members[m])),
+                            json_array_size(depends_of(&im->members[m])));
+        arrows = calloc(n + 1, sizeof(*arrows));
+        if (!arrows || !circles)
+                return -ENOMEM;
+        n = 0;
+        for (size_t m = 0; m < im->n_members; m++) {
+                const json_t *depends = depends_of(&im->members[m]);
+                const char *name;
+                void *iter = NULL;
+                size_t i = 0;
 
-                if (other && other != m && other->circle)
-                        return true;
+                while ((name = next_depend(depends, &i, &iter))) {
+                        const Member *other = pl_map_get(im->by_name, name);
+
+                        if (other)
+                                arrows[n++] = (PlArrow){ m, (size_t)(other - im->members) };
+                }
         }
-        return false;
-}
-
-/* Takes out those that wait for nobody, until none is left or none can go. */
-static void find_circles(Import *im) {
-        bool progress = true;
-
-        for (size_t i = 0; i < im->n_members; i++)
-                im->members[i].circle = true;
-        while (progress) {
-                progress = false;
-                for (size_t i = 0; i < im->n_members; i++)
-                        if (im->members[i].circle && !waits(im, &im->members[i])) {
-                                im->members[i].circle = false;
-                                progress = true;
-                        }
-        }
+        r = pl_circles(im->n_members, arrows, n, circles);
+        for (size_t m = 0; m < im->n_members && r == 0; m++)
+                im->members[m].circle = circles[m];
+        return r;
 }
 
 static void import_depends_on(Import *im, const Member *m) {
@@ -856,7 +857,7 @@ static void import_depends_on(Import *im, const Member *m) {
                         warn(im, "depends_on", "there is no such service in the file");
                 else if (other == m)
                         warn(im, "depends_on", "a service cannot come after itself");
-                else if (m->circle && other->circle)
+                else if (m->circle != SIZE_MAX && m->circle == other->circle)
                         warn(im, "depends_on", "the two wait for each other, by way of others");
                 else if (n++ >= DEPENDS_MAX)
                         warn(im, "depends_on", "more than 200 of them");
@@ -994,7 +995,7 @@ static int import_services(Import *im, const json_t *root) {
         }
         r = list_members(im, json_object_get(root, "services"));
         if (r >= 0)
-                find_circles(im);
+                r = find_circles(im);
         for (size_t i = 0; i < im->n_members && r >= 0; i++)
                 r = import_service(im, &im->members[i]);
         im->count.n_services += im->n_members;

@@ -26,6 +26,8 @@
 #include <signal.h>
 #include <strings.h>
 
+#include "lib/base/circle.h"
+#include "lib/base/map.h"
 #include "lib/base/pattern.h"
 #include "lib/base/quote.h"
 #include "lib/base/similar.h"
@@ -39,13 +41,14 @@
 #define FILE_MAX_BYTES MIB(1)
 
 typedef struct Place {
-        const char *file; /* borrowed from the sources; NULL: not assigned */
+        const char *file; /* borrowed from policy->files; NULL: not assigned */
         unsigned line;
 } Place;
 
 /* A section under construction: the daemon's, or one service's. */
 typedef struct Section {
         unsigned kind;           /* PL_SECTION_* */
+        size_t index;            /* in policy->services */
         PlService *service;      /* NULL for [Daemon] and [Notify] */
         PlNotifySection *notify; /* NULL for all others */
         Place first, reopened;   /* reopened: in the file that is being read */
@@ -61,6 +64,7 @@ typedef struct Parser {
         PlPolicy *policy;
         Section daemon, defaults;
         Section **services; /* beside policy->services */
+        PlMap *by_name;     /* … */
         Section **notifies; /* beside policy->notifies */
         Place at;           /* of the line being read */
         Section *current;   /* NULL: none yet, or one that is to be skipped */
@@ -1171,7 +1175,7 @@ _Static_assert(PL_ARRAY_SIZE(policy_keys) <= KEYS_MAX, "Section.set is too small
 /* NULL: there is no such key. */
 static const Key *find_key(const char *name) {
         for (size_t i = 0; i < PL_ARRAY_SIZE(policy_keys); i++)
-                if (pl_streq(policy_keys[i].name, name))
+                if (policy_keys[i].name[0] == name[0] && pl_streq(policy_keys[i].name, name))
                         return &policy_keys[i];
         return NULL;
 }
@@ -1322,10 +1326,11 @@ static void check_order(Parser *p, Section *s, PlResource low, PlResource high, 
         const char *low_name = pl_resource_info(low)->name,
                    *high_name = pl_resource_info(high)->name;
         char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
-        Place other = place_of(s, high_name);
+        Place other;
 
         if (!a->set || !b->set || a->number <= b->number)
                 return;
+        other = place_of(s, high_name);
         pl_format_bytes_exact(a->number, x);
         pl_format_bytes_exact(b->number, y);
         if (is_inherited(s, low_name) && is_inherited(s, high_name))
@@ -1350,20 +1355,20 @@ static void check_against_host(Parser *p, const Section *s) {
                 const PlValue *v = value(s, sizes[i]);
                 const char *name = pl_resource_info(sizes[i])->name;
 
-                if (is_set(s, name) && v->set && v->number != PL_UNLIMITED &&
-                    v->number > p->host->memory_bytes)
+                if (v->set && v->number != PL_UNLIMITED && v->number > p->host->memory_bytes &&
+                    is_set(s, name))
                         complain(p, PL_SEVERITY_WARNING, s, name,
                                  "%s=%s is more than the %s of memory that this host has", name,
                                  pl_format_bytes_exact(v->number, x),
                                  pl_format_bytes(p->host->memory_bytes, y));
         }
-        if (is_set(s, "CPUQuota") && quota->set && quota->number != PL_UNLIMITED &&
-            quota->number > p->host->n_cpus * PL_USEC_PER_SEC)
+        if (quota->set && quota->number != PL_UNLIMITED &&
+            quota->number > p->host->n_cpus * PL_USEC_PER_SEC && is_set(s, "CPUQuota"))
                 complain(p, PL_SEVERITY_WARNING, s, "CPUQuota",
                          "CPUQuota=%" PRIu64
                          "%% is more than the %u CPUs of this host can give (%u%%)",
                          quota->number / 10000, p->host->n_cpus, p->host->n_cpus * 100);
-        if (is_set(s, "AllowedCPUs") && cpus->set) {
+        if (cpus->set && is_set(s, "AllowedCPUs")) {
                 const char *last = cpus->text + strlen(cpus->text);
 
                 /* canonical: the highest number stands last */
@@ -1379,7 +1384,7 @@ static void check_against_host(Parser *p, const Section *s) {
 /* A key that only some probes heed. The kind that is inferred may be one of them. */
 static void check_probe_key(Parser *p, const Section *s, const char *key, bool heeded,
                             const char *needs) {
-        if (is_set(s, key) && !heeded && s->service->probe.kind != PL_PROBE_AUTO)
+        if (!heeded && s->service->probe.kind != PL_PROBE_AUTO && is_set(s, key))
                 complain(p, PL_SEVERITY_WARNING, s, key, "%s= has no effect without %s", key,
                          needs);
 }
@@ -1388,14 +1393,18 @@ static void check_probe_key(Parser *p, const Section *s, const char *key, bool h
  * way. */
 static void check_probe_times(Parser *p, Section *s) {
         PlProbePolicy *probe = &s->service->probe;
-        bool timeout = is_set(s, "ProbeTimeout"), interval = is_set(s, "ProbeInterval");
-        const char *yields = timeout ? "ProbeInterval" : "ProbeTimeout",
-                   *stays = timeout ? "ProbeTimeout" : "ProbeInterval";
-        Place other = place_of(s, "ProbeInterval");
+        const char *yields, *stays;
+        bool timeout, interval;
         char x[PL_FORMAT_MAX], y[PL_FORMAT_MAX];
+        Place other;
 
         if (probe->timeout_usec <= probe->interval_usec)
                 return;
+        timeout = is_set(s, "ProbeTimeout");
+        interval = is_set(s, "ProbeInterval");
+        yields = timeout ? "ProbeInterval" : "ProbeTimeout";
+        stays = timeout ? "ProbeTimeout" : "ProbeInterval";
+        other = place_of(s, "ProbeInterval");
         pl_format_sec(probe->timeout_usec, x);
         pl_format_sec(probe->interval_usec, y);
         if (timeout && interval) {
@@ -1429,9 +1438,9 @@ static void check_probe(Parser *p, Section *s) {
         check_probe_key(p, s, "ProbeExpect", http, "a probe that speaks HTTP");
         check_probe_key(p, s, "ProbePath", http, "a probe that speaks HTTP");
         check_probe_key(p, s, "OllamaModels", probe->kind == PL_PROBE_OLLAMA, "Probe=ollama");
-        if (is_set(s, "RestartBudget") && probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART &&
+        if (probe->on_unhealthy != PL_ON_UNHEALTHY_RESTART &&
             probe->on_start_timeout != PL_ON_UNHEALTHY_RESTART &&
-            probe->on_exit != PL_ON_UNHEALTHY_RESTART)
+            probe->on_exit != PL_ON_UNHEALTHY_RESTART && is_set(s, "RestartBudget"))
                 complain(p, PL_SEVERITY_WARNING, s, "RestartBudget",
                          "RestartBudget= has no effect without OnUnhealthy=restart");
 }
@@ -1472,7 +1481,7 @@ static void check_section(Parser *p, Section *s) {
         if (quota->set)
                 quota->number = pl_resource_quota_round(quota->number,
                                                         s->service->cpu_quota_period_usec);
-        if (is_set(s, "CPUQuotaPeriodSec") && !quota->set)
+        if (!quota->set && is_set(s, "CPUQuotaPeriodSec"))
                 complain(p, PL_SEVERITY_WARNING, s, "CPUQuotaPeriodSec",
                          "CPUQuotaPeriodSec= has no effect without CPUQuota=");
 }
@@ -1483,7 +1492,8 @@ typedef struct MatchLine {
         const PlMatch *terms;
         size_t n;
         Place at;
-        uint32_t last; /* hash of its last term; 0: that is no plain word */
+        uint32_t rarest; /* hash of the plain term that the fewest lines have; 0: it has none */
+        size_t before;   /* of the same slot, 1 + its index; 0: none */
 } MatchLine;
 
 static uint32_t hash_term(const PlMatch *m) {
@@ -1507,22 +1517,49 @@ static size_t list_match_lines(const Parser *p, MatchLine *ret) {
                         const PlMatch *terms = &s->service->matches[m];
 
                         n = pl_match_line_length(terms, s->service->n_matches - m);
-                        ret[count++] = (MatchLine){ s, terms, n, s->match_places[m],
-                                                    hash_term(&terms[n - 1]) };
+                        ret[count++] = (MatchLine){ s, terms, n, s->match_places[m], 0, 0 };
                 }
         }
         return count;
 }
 
-/* Is nothing left for the later of two lines? */
-static bool leaves_nothing(const MatchLine *early, const MatchLine *late, const uint32_t *hashes) {
-        bool may = early->last == 0;
+/* counts: as many slots as mask + 1, zeroed again at the end. */
+static void find_rarest(MatchLine *lines, size_t n, size_t *counts, size_t mask) {
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < lines[i].n; k++)
+                        counts[hash_term(&lines[i].terms[k]) & mask]++;
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < lines[i].n; k++) {
+                        uint32_t hash = hash_term(&lines[i].terms[k]), best = lines[i].rarest;
 
-        if (early->n < late->n)
-                return false; /* the line that says more wins */
-        for (size_t i = 0; i < late->n && !may; i++)
-                may = hashes[i] == early->last;
-        return may && pl_match_covers(early->terms, early->n, late->terms, late->n);
+                        if (hash && (!best || counts[hash & mask] < counts[best & mask]))
+                                lines[i].rarest = hash;
+                }
+        memset(counts, 0, (mask + 1) * sizeof(*counts));
+}
+
+/* Is nothing left for the later of two lines? */
+static bool leaves_nothing(const MatchLine *early, const MatchLine *late) {
+        /* the line that says more wins */
+        return early->n >= late->n && pl_match_covers(early->terms, early->n, late->terms, late->n);
+}
+
+/* The first line before `late` that leaves it nothing. Such a line has no plain term, or its rarest
+ * one is a term of `late` too, which finds it by its slot. Return: its index; that of `late`. */
+static size_t find_cover(const MatchLine *lines, size_t late, const size_t *slots, size_t mask) {
+        size_t first = late;
+
+        for (size_t j = slots[mask + 1]; j > 0; j = lines[j - 1].before)
+                if (leaves_nothing(&lines[j - 1], &lines[late]))
+                        first = j - 1;
+        for (size_t k = 0; k < lines[late].n; k++) {
+                uint32_t hash = hash_term(&lines[late].terms[k]);
+
+                for (size_t j = hash ? slots[hash & mask] : 0; j > 0; j = lines[j - 1].before)
+                        if (j - 1 < first && leaves_nothing(&lines[j - 1], &lines[late]))
+                                first = j - 1;
+        }
+        return first;
 }
 
 static void complain_of_match(Parser *p, const MatchLine *early, const MatchLine *late) {
@@ -1548,7 +1585,8 @@ static void complain_of_match(Parser *p, const MatchLine *early, const MatchLine
 
 static void check_matches(Parser *p) {
         _cleanup_free_ MatchLine *lines = NULL;
-        size_t n = 0;
+        _cleanup_free_ size_t *slots = NULL; /* mask + 1 of plain terms, and one of all others */
+        size_t n = 0, mask = 15;
 
         for (size_t i = 0; i < p->policy->n_services; i++) {
                 const Section *s = p->services[i];
@@ -1560,22 +1598,24 @@ static void check_matches(Parser *p) {
                                     "Match=compose-service:%s",
                                     s->service->name, s->service->name);
         }
+        while (mask < n)
+                mask = mask * 2 + 1;
         lines = calloc(n + 1, sizeof(*lines));
-        if (!lines) {
+        slots = calloc(mask + 2, sizeof(*slots));
+        if (!lines || !slots) {
                 p->oom = true;
                 return;
         }
         n = list_match_lines(p, lines);
+        find_rarest(lines, n, slots, mask);
         for (size_t i = 0; i < n; i++) {
-                uint32_t hashes[PL_MATCH_TERMS_MAX];
-                size_t j = 0;
+                size_t j = find_cover(lines, i, slots, mask),
+                       *slot = &slots[lines[i].rarest ? lines[i].rarest & mask : mask + 1];
 
-                for (size_t k = 0; k < lines[i].n; k++)
-                        hashes[k] = hash_term(&lines[i].terms[k]);
-                while (j < i && !leaves_nothing(&lines[j], &lines[i], hashes))
-                        j++;
                 if (j < i)
                         complain_of_match(p, &lines[j], &lines[i]);
+                lines[i].before = *slot;
+                *slot = i + 1;
         }
 }
 
@@ -1583,14 +1623,6 @@ static const char *service_name(const void *userdata, size_t i) {
         const PlPolicy *policy = userdata;
 
         return i < policy->n_services ? policy->services[i]->name : NULL;
-}
-
-static size_t service_index(const PlPolicy *policy, const char *name) {
-        size_t i = 0;
-
-        while (i < policy->n_services && !pl_streq(policy->services[i]->name, name))
-                i++;
-        return i;
 }
 
 /* Keys that name other services. */
@@ -1615,7 +1647,7 @@ static void check_names(Parser *p, const Section *s, const struct Relation *r) {
                                  r->key, *v, r->itself);
                         continue;
                 }
-                if (pl_policy_find(p->policy, *v))
+                if (pl_map_get(p->by_name, *v))
                         continue;
                 similar = similar_key(*v, service_name, p->policy);
                 if (similar && !pl_streq(similar, s->service->name))
@@ -1628,39 +1660,44 @@ static void check_names(Parser *p, const Section *s, const struct Relation *r) {
         }
 }
 
-/* Removes services that name nothing unresolved, until none is left or none can go: those that
- * remain wait for each other, or would restart each other for ever. */
-static void check_circles(Parser *p, const struct Relation *r) {
+/* Of one relation, between services that there are. Return: how many; @ret NULL: out of memory. */
+static size_t list_arrows(const Parser *p, const struct Relation *r, PlArrow **ret) {
         const PlPolicy *policy = p->policy;
-        _cleanup_free_ bool *done = calloc(policy->n_services + 1, sizeof(*done));
-        bool progress = true;
+        size_t n = 0;
 
-        if (!done) {
+        for (size_t i = 0; i < policy->n_services; i++)
+                for (char **v = related(policy->services[i], r); v && *v; v++)
+                        n++;
+        *ret = calloc(n + 1, sizeof(**ret));
+        n = 0;
+        for (size_t i = 0; i < policy->n_services && *ret; i++)
+                for (char **v = related(policy->services[i], r); v && *v; v++) {
+                        const Section *to = pl_map_get(p->by_name, *v);
+
+                        if (to)
+                                (*ret)[n++] = (PlArrow){ i, to->index };
+                }
+        return n;
+}
+
+/* Those on a circle wait for each other, or would restart each other for ever. One is told: what is
+ * wrong with the others is often the same. */
+static void check_circles(Parser *p, const struct Relation *r) {
+        size_t n = p->policy->n_services;
+        _cleanup_free_ PlArrow *arrows = NULL;
+        _cleanup_free_ size_t *circles = calloc(n + 1, sizeof(*circles));
+        size_t n_arrows = list_arrows(p, r, &arrows), i = 0;
+
+        if (!circles || !arrows || pl_circles(n, arrows, n_arrows, circles) < 0) {
                 p->oom = true;
                 return;
         }
-        while (progress) {
-                progress = false;
-                for (size_t i = 0; i < policy->n_services; i++) {
-                        bool free_to_go = !done[i];
-
-                        for (char **v = related(policy->services[i], r); free_to_go && v && *v;
-                             v++) {
-                                size_t j = service_index(policy, *v);
-
-                                free_to_go = j == policy->n_services || j == i || done[j];
-                        }
-                        done[i] = done[i] || free_to_go;
-                        progress = progress || free_to_go;
-                }
-        }
-        for (size_t i = 0; i < policy->n_services; i++)
-                if (!done[i]) {
-                        complain(p, PL_SEVERITY_ERROR, p->services[i], r->key,
-                                 "%s=: [Service %s] would %s, by way of others", r->key,
-                                 policy->services[i]->name, r->circle);
-                        return;
-                }
+        while (i < n && circles[i] == SIZE_MAX)
+                i++;
+        if (i < n)
+                complain(p, PL_SEVERITY_ERROR, p->services[i], r->key,
+                         "%s=: [Service %s] would %s, by way of others", r->key,
+                         p->policy->services[i]->name, r->circle);
 }
 
 static void check_sum(Parser *p) {
@@ -1764,9 +1801,6 @@ static int keep_places(Parser *p, Section *s) {
 
                 if (!at.file)
                         continue;
-                for (char **v = p->policy->files; v && *v; v++) /* sources do not outlive us */
-                        if (pl_streq(*v, at.file))
-                                at.file = *v;
                 service->origins[service->n_origins++] =
                                 (PlOrigin){ policy_keys[i].name, at.file, at.line, inherited };
                 if (policy_keys[i].set == set_resource && (inherited || s == &p->defaults))
@@ -1836,9 +1870,9 @@ static Section *open_service(Parser *p, const char *name) {
         PlService **services;
         size_t n = p->policy->n_services;
 
-        for (size_t i = 0; i < n; i++)
-                if (pl_streq(p->policy->services[i]->name, name))
-                        return p->services[i];
+        s = pl_map_get(p->by_name, name);
+        if (s)
+                return s;
         /* grows by doubling: n is a power of two, or 0, exactly when the blocks are full */
         if ((n & (n - 1)) == 0) {
                 sections = realloc(p->services, PL_MAX(2 * n, (size_t)1) * sizeof(*sections));
@@ -1855,8 +1889,10 @@ static Section *open_service(Parser *p, const char *name) {
         if (!s)
                 return NULL;
         s->kind = PL_SECTION_SERVICE;
+        s->index = n;
         s->service = service_new(name);
-        if (!s->service) {
+        if (!s->service || pl_map_put(p->by_name, s->service->name, s) < 0) {
+                pl_service_free(s->service);
                 free(s);
                 return NULL;
         }
@@ -2196,12 +2232,14 @@ static char *read_for_ini(char *buf, int size, void *userdata) {
         return buf;
 }
 
-static void parse_source(Parser *p, const PlPolicySource *source, LineReader *lines) {
+/* name: that of the source, as the policy keeps it. */
+static void parse_source(Parser *p, const PlPolicySource *source, const char *name,
+                         LineReader *lines) {
         IniStream stream = { p, lines, SIZE_MAX };
         PlGuess guess;
         unsigned line;
 
-        p->at = (Place){ source->file, 0 };
+        p->at = (Place){ name, 0 };
         p->current = NULL;
         p->seen_section = p->complained = false;
         if (source->size > FILE_MAX_BYTES) {
@@ -2241,6 +2279,7 @@ static void sections_deinit(Parser *p) {
                 free(p->notifies[i]);
         free(p->services);
         free(p->notifies);
+        pl_map_free(p->by_name);
         pl_service_free(p->defaults.service);
 }
 
@@ -2249,7 +2288,8 @@ static int parser_init(Parser *p) {
         p->defaults.kind = PL_SECTION_DEFAULTS;
         p->policy = calloc(1, sizeof(*p->policy));
         p->defaults.service = service_new(NULL);
-        if (!p->policy || !p->defaults.service)
+        p->by_name = pl_map_new();
+        if (!p->policy || !p->defaults.service || !p->by_name)
                 return -ENOMEM;
         p->policy->n_ref = 1;
         p->policy->daemon = daemon_defaults;
@@ -2295,7 +2335,7 @@ int pl_policy_parse(const PlPolicySource *sources, size_t n_sources, const PlHos
         for (size_t i = 0; r == 0 && i < n_sources; i++) {
                 r = pl_strv_append(&p.policy->files, PL_POLICY_LIST_MAX, sources[i].file);
                 if (r == 0)
-                        parse_source(&p, &sources[i], lines);
+                        parse_source(&p, &sources[i], p.policy->files[i], lines);
                 if (r == -E2BIG)
                         pl_diag_add(diag, PL_SEVERITY_ERROR, sources[i].file, 0,
                                     "more than %d files make up this policy", PL_POLICY_LIST_MAX);

@@ -469,6 +469,9 @@ START_TEST(names_and_circles) {
                                       strstr(text,
                                              "[Service y]\nMatch=compose-service:y\nAfter=web\n"),
                       "%s", text);
+        /* z only leads to the circle */
+        ck_assert_ptr_nonnull(strstr(text, "[Service z]\nMatch=compose-service:z\nAfter=x\n"));
+        ck_assert_uint_eq(diag.n, 2);
         ck_assert_ptr_nonnull(strstr(diag.items[0].message, "wait for each other"));
         pl_policy_unref(p);
         pl_diag_list_deinit(&diag);

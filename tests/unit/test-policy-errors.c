@@ -177,6 +177,9 @@ static const struct {
         E(SVC "[Service redis]\nMatch=name:r\nAfter=rediss a\n", 5, "there is no [Service rediss]"),
         E(SVC "After=rdis\n[Service redis]\nMatch=name:r\n", 3, "did you mean redis?"),
         E(SVC "After=b\n[Service b]\nMatch=name:b\nAfter=a\n", 3, "would wait for itself"),
+        /* told of one that is on the circle, not of one that leads there */
+        E(SVC "After=c\n[Service b]\nMatch=name:b\nAfter=c\n[Service c]\nMatch=name:c\nAfter=b\n",
+          6, "After=: [Service b] would wait for itself"),
         E("[Daemon]\nEngine=/run/docker.sock\n" SVC, 2, "write unix:// before it"),
         E("[Daemon]\nEngine=tcp://127.0.0.1:2375\n" SVC, 2, "only unix sockets"),
         E("[Daemon]\nEngine=unix://run/docker.sock\n" SVC, 2, "begins with a slash too"),
@@ -362,6 +365,33 @@ START_TEST(boolean) {
 }
 END_TEST
 
+/* Each waits for the next one: what takes the square of their number, or more, takes longer than
+ * Check waits. */
+START_TEST(long_chain) {
+        char *text = NULL;
+        PlDiagList diag = {};
+        size_t size;
+        int r;
+        FILE *f = open_memstream(&text, &size);
+
+        for (unsigned i = 0; i < 3000; i++)
+                fprintf(f, "[Service s%u]\nMatch=name:s%u\nAfter=s%u\n", i, i,
+                        i < 2999  ? i + 1
+                        : _i == 0 ? 1500U
+                                  : 2999U);
+        ck_assert_int_eq(fclose(f), 0);
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        parse_texts((const char *const[]){ text }, 1, &diag, &r);
+        ck_assert_int_eq(r, -EBADMSG);
+        ck_assert_uint_eq(diag.n, 1);
+        ck_assert_uint_eq(diag.items[0].line, _i == 0 ? 1500 * 3 + 3 : 2999 * 3 + 3);
+        ck_assert_ptr_nonnull(
+                        strstr(diag.items[0].message, _i == 0 ? "by way of others" : "itself"));
+        pl_diag_list_deinit(&diag);
+        free(text);
+}
+END_TEST
+
 int main(void) {
         TCase *tc = tcase_create("policy-errors");
 
@@ -369,5 +399,6 @@ int main(void) {
         tcase_add_loop_test(tc, problem, 0, PL_ARRAY_SIZE(problems));
         tcase_add_loop_test(tc, boolean, 0, PL_ARRAY_SIZE(booleans));
         tcase_add_test(tc, all_problems_at_once);
+        tcase_add_loop_test(tc, long_chain, 0, 2);
         return run_case(tc);
 }

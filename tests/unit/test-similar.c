@@ -14,6 +14,9 @@ static const struct {
         { "CPUQuta", "CPUQuota" },
         { "lgos", "logs" },
         { "log", "logs" },
+        { "MemoryLax", "MemoryMax" }, /* one edit from both: the first one */
+        { "Meomryaxm", "MemoryMax" },
+        { "QuotaCPU", NULL },
         { "imp", "import" },
         { "", NULL },
         { "nonsense", NULL },
