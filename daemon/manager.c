@@ -321,8 +321,10 @@ static const PlKeeperHandlers keeper_handlers = {
 static void on_ended(void *userdata, const PlSubject *s, const PlEnding *ending, const char *words,
                      const char *reason) {
         PlManager *m = userdata;
+        PlOomTraces traces;
 
-        pl_keeper_ended(m->keeper, s, ending, words, reason);
+        pl_oom_explainer_traces(m->oom, s, ending, &traces);
+        pl_keeper_ended(m->keeper, s, ending, words, reason, &traces);
 }
 
 static void on_entry(void *userdata, const PlEntry *entry, const char *text) {

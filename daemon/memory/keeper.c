@@ -730,13 +730,14 @@ static bool is_told(PlKeeper *k, Entry *e, const Told *last, const PlMemoryEnd *
 }
 
 void pl_keeper_ended(PlKeeper *k, const PlSubject *s, const PlEnding *ending, const char *words,
-                     const char *reason) {
+                     const char *reason, const PlOomTraces *traces) {
         const PlContainer *c = s->facts;
         bool ended = c && (c->phase == PL_PHASE_EXITED || c->phase == PL_PHASE_DEAD);
         PlWhyFacts f = {
                 .ending = ending,
                 .words = words,
                 .reason = reason,
+                .traces = traces,
                 .start_failed = c && c->start_failed,
                 .docker_known = ended,
                 .docker_oom = ended && c->oom_killed,

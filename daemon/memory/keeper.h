@@ -15,6 +15,7 @@
 
 #include "cgroup/read.h"
 #include "lib/evidence/pinch.h"
+#include "lib/oom/oomd.h"
 #include "memory/store.h"
 #include "registry/containers.h"
 
@@ -46,9 +47,10 @@ void pl_keeper_seen(PlKeeper *k, const PlSubject *s);
 void pl_keeper_removed(PlKeeper *k, const PlSubject *s);
 
 /** pl_keeper_ended() - a run of it has ended: why, once for each, in the journal. @words: the end
- * of its log, printable; @reason: of our own restart; NULL: nothing. */
+ * of its log, printable; @reason: of our own restart; NULL: nothing. @traces: what others have
+ * written of it. */
 void pl_keeper_ended(PlKeeper *k, const PlSubject *s, const PlEnding *ending, const char *words,
-                     const char *reason);
+                     const char *reason, const PlOomTraces *traces);
 
 /** pl_keeper_engine_lost() - the engine has gone just now. */
 void pl_keeper_engine_lost(PlKeeper *k);

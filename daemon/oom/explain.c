@@ -7,6 +7,7 @@
 #include "oom/explain.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -254,6 +255,19 @@ void pl_oom_explainer_remove(PlOomExplainer *o, const PlSubject *s) {
 
 void pl_oom_explainer_died(PlOomExplainer *o, const PlSubject *s) {
         pl_oom_watch_check(o->watch, s->id);
+}
+
+void pl_oom_explainer_traces(PlOomExplainer *o, const PlSubject *s, const PlEnding *ending,
+                             PlOomTraces *ret) {
+        int signal = ending->exit_code - 128;
+
+        *ret = (PlOomTraces){ 0 };
+        if (signal <= 0)
+                return;
+        if (signal == SIGKILL)
+                pl_oom_watch_oomd(o->watch, s->id, ending->end_usec, ret);
+        else if (ending->main_pid > 0 && sees_host_pids())
+                pl_oom_watch_fault(o->watch, ending->main_pid, ret);
 }
 
 void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlCgroup *g) {

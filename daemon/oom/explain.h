@@ -6,6 +6,7 @@
  * them. They are remembered for the service, which outlives its containers.
  */
 
+#include "lib/health/ending.h"
 #include "oom/watch.h"
 #include "registry/containers.h"
 
@@ -36,6 +37,11 @@ void pl_oom_explainer_remove(PlOomExplainer *o, const PlSubject *s);
 
 /** pl_oom_explainer_died() - with an exit code other than 0: was it a kill that we missed? */
 void pl_oom_explainer_died(PlOomExplainer *o, const PlSubject *s);
+
+/** pl_oom_explainer_traces() - what others have written of an end, a moment after it. @ret: always
+ * written; empty where there is nothing. */
+void pl_oom_explainer_traces(PlOomExplainer *o, const PlSubject *s, const PlEnding *ending,
+                             PlOomTraces *ret);
 
 /** pl_oom_explainer_set_group() - @g: borrowed until the next call; NULL: it has none. */
 void pl_oom_explainer_set_group(PlOomExplainer *o, const PlSubject *s, const PlCgroup *g);

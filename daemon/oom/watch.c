@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
@@ -19,6 +20,8 @@
 #include "base/journal.h"
 #include "cgroup/read.h"
 #include "lib/base/map.h"
+#include "lib/base/quote.h"
+#include "lib/base/unit.h"
 #include "lib/oom/kmsg.h"
 #include "oom/group.h"
 
@@ -39,7 +42,11 @@ static PlKmsg *kmsg_free(PlKmsg *k);
 
 /* Kills that nobody has asked for yet. Those of other groups stay until newer ones push them out.
  */
-#define KILLS_MAX          32
+#define KILLS_MAX  32
+#define FAULTS_MAX 32
+/* A process with a large core ends long after its line; a pid is not another one's so soon. The
+ * kernel's clock differs from CLOCK_MONOTONIC by seconds. */
+#define FAULT_USEC         (5 * PL_USEC_PER_MIN)
 #define DELAY_DEVICE_USEC  (100 * PL_USEC_PER_MSEC)
 #define DELAY_JOURNAL_USEC (150 * PL_USEC_PER_MSEC)
 /* In one poll: several times what the kernel's ring holds. */
@@ -57,7 +64,9 @@ struct PlKmsg {
                 PlKmsgKill kill;
                 bool taken;
         } kills[KILLS_MAX];
-        unsigned n_kills; /* ever */
+        unsigned n_kills;               /* ever */
+        PlKmsgFault faults[FAULTS_MAX]; /* a ring; pid 0: taken */
+        unsigned n_faults;              /* ever */
 };
 
 /* systemd's OpenFile=/dev/kmsg:kmsg: without CAP_SYSLOG we may read it, but not open it. Return: a
@@ -132,11 +141,24 @@ static void find_group(PlKmsgKill *kill) {
         }
 }
 
-static void take_record(PlKmsg *k) {
+static void take_fault(PlKmsg *k, uint64_t monotonic_usec) {
+        PlKmsgFault *f = &k->faults[k->n_faults % FAULTS_MAX];
+
+        if (!pl_kmsg_fault(&k->record, f))
+                return;
+        f->clock_usec = monotonic_usec;
+        if (++k->n_faults == 2 * FAULTS_MAX)
+                k->n_faults = FAULTS_MAX;
+}
+
+/* @monotonic_usec: about when it was written, CLOCK_MONOTONIC */
+static void take_record(PlKmsg *k, uint64_t monotonic_usec) {
         PlKmsgKill *slot = &k->kills[k->n_kills % KILLS_MAX].kill;
 
-        if (!pl_kmsg_fold(&k->fold, &k->record, slot))
+        if (!pl_kmsg_fold(&k->fold, &k->record, slot)) {
+                take_fault(k, monotonic_usec);
                 return;
+        }
         if (!slot->group[0])
                 find_group(slot);
         k->kills[k->n_kills % KILLS_MAX].taken = false;
@@ -156,7 +178,7 @@ static void poll_device(PlKmsg *k) {
                 if (n <= 0)
                         return;
                 if (pl_kmsg_parse(buf, (size_t)n, &k->record) == 0)
-                        take_record(k);
+                        take_record(k, k->record.clock_usec);
         }
 }
 
@@ -206,6 +228,7 @@ static void poll_journal(PlKmsg *k) {
                 const void *data;
                 size_t size;
                 const size_t key = strlen("MESSAGE=");
+                uint64_t at = 0;
 
                 any = true;
                 if (sd_journal_get_data(k->journal, "MESSAGE", &data, &size) < 0 || size < key)
@@ -218,7 +241,9 @@ static void poll_journal(PlKmsg *k) {
                 };
                 (void)snprintf(k->record.text, sizeof(k->record.text), "%.*s", (int)(size - key),
                                (const char *)data + key);
-                take_record(k);
+                /* of another boot: it has none here */
+                (void)sd_journal_get_monotonic_usec(k->journal, &at, NULL);
+                take_record(k, at);
         }
         if (any) {
                 free(k->cursor);
@@ -250,11 +275,126 @@ static bool kmsg_take(PlKmsg *k, const char *id, PlKmsgKill *ret) {
         return false;
 }
 
+/* Return: whether there is one, in the last minutes; it is nobody else's then. */
+static bool kmsg_take_fault(PlKmsg *k, pid_t pid, PlKmsgFault *ret) {
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
+
+        for (unsigned i = 0; pid > 0 && i < FAULTS_MAX; i++) {
+                uint64_t at = k->faults[i].clock_usec;
+
+                if (k->faults[i].pid != pid || (at > now ? at - now : now - at) > FAULT_USEC)
+                        continue;
+                *ret = k->faults[i];
+                k->faults[i].pid = 0;
+                return true;
+        }
+        return false;
+}
+
 /* How long after the kill its line may still be missing, in usec: the kernel writes it at once,
  * journald on a busy host takes a while. */
 static uint64_t kmsg_delay(const PlKmsg *k) {
         return k->fd >= 0 ? DELAY_DEVICE_USEC : DELAY_JOURNAL_USEC;
 }
+
+/* ---- systemd-oomd's journal ---- */
+
+/* Kills are rare, so few are kept; ends of longer ago are nobody's news. */
+#define OOMD_MAX       16
+#define OOMD_BACK_USEC PL_USEC_PER_HOUR
+/* Opening a journal costs milliseconds, and a thousand containers may be killed at once. */
+#define OOMD_AGAIN_USEC PL_USEC_PER_SEC
+/* Its entry and the end of what it killed are milliseconds apart; this much is for a host that is
+ * short of memory. */
+#define OOMD_NEAR_USEC (5 * PL_USEC_PER_SEC)
+#define OOMD_LINE_MAX  640
+
+typedef struct PlOomd {
+        uint64_t read_usec; /* CLOCK_MONOTONIC; 0: never */
+        struct {
+                uint64_t usec; /* CLOCK_REALTIME */
+                char text[OOMD_LINE_MAX];
+        } said[OOMD_MAX]; /* a ring */
+        unsigned n;       /* since it was read */
+} PlOomd;
+
+/* Of a container whose group nobody has seen: the one that it names by its id. Return: buf. */
+static const char *named_group(const char *text, const char *id, char buf[static OOMD_LINE_MAX]) {
+        static const char scope[] = ".scope";
+        const char *path = strchr(text, '/'), *p = path ? strstr(path, id) : NULL;
+        size_t len = p ? (size_t)(p - path) + strlen(id) : 0;
+
+        if (p && pl_startswith(path + len, scope))
+                len += strlen(scope);
+        (void)snprintf(buf, OOMD_LINE_MAX, "%.*s", (int)len, path ?: "");
+        return buf;
+}
+
+static int open_oomd(sd_journal **ret) {
+        uint64_t since = pl_clock_usec(CLOCK_REALTIME) - OOMD_BACK_USEC;
+        int r = sd_journal_open(ret, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM);
+
+        if (r >= 0) /* a field that journald sets itself, and nobody else can */
+                r = sd_journal_add_match(*ret, "_SYSTEMD_UNIT=" PL_OOMD_UNIT, 0);
+        if (r >= 0)
+                r = sd_journal_seek_realtime_usec(*ret, since);
+        return r;
+}
+
+static void read_oomd(PlOomd *o) {
+        uint64_t now = pl_clock_usec(CLOCK_MONOTONIC);
+        const size_t key = strlen("MESSAGE=");
+        sd_journal *journal = NULL;
+
+        if (o->read_usec > 0 && now - o->read_usec < OOMD_AGAIN_USEC)
+                return;
+        o->read_usec = now;
+        o->n = 0;
+        if (open_oomd(&journal) >= 0)
+                for (unsigned i = 0; i < RECORDS_MAX && sd_journal_next(journal) > 0; i++) {
+                        const char *text;
+                        const void *data;
+                        size_t size;
+
+                        if (sd_journal_get_data(journal, "MESSAGE", &data, &size) < 0 || size < key)
+                                continue;
+                        text = (const char *)data + key;
+                        size -= key;
+                        if (size < 8 || (strncmp(text, "Killed /", 8) != 0 &&
+                                         strncmp(text, "Marked /", 8) != 0))
+                                continue;
+                        (void)snprintf(o->said[o->n % OOMD_MAX].text, OOMD_LINE_MAX, "%.*s",
+                                       (int)size, text);
+                        (void)sd_journal_get_realtime_usec(journal, &o->said[o->n % OOMD_MAX].usec);
+                        if (++o->n == 2 * OOMD_MAX)
+                                o->n = OOMD_MAX;
+                }
+        if (journal)
+                sd_journal_close(journal);
+}
+
+/* @group: NULL: not known. Return: what it said of it about then, the word that tells most; @ret:
+ * borrowed. */
+static PlOomdWord oomd_word(const PlOomd *o, const char *group, const char *id, uint64_t end_usec,
+                            const char **ret) {
+        PlOomdWord best = PL_OOMD_NOTHING;
+        char buf[OOMD_LINE_MAX];
+
+        for (unsigned i = 0; i < PL_MIN(o->n, (unsigned)OOMD_MAX); i++) {
+                uint64_t at = o->said[i].usec;
+                const char *text = o->said[i].text;
+                PlOomdWord word = pl_oomd_word(text, group ?: named_group(text, id, buf));
+
+                if (word <= best ||
+                    (at > end_usec ? at - end_usec : end_usec - at) > OOMD_NEAR_USEC)
+                        continue;
+                best = word;
+                *ret = text;
+        }
+        return best;
+}
+
+/* ---- the watch ---- */
 
 /* Between the first looks into the kernel log; doubles. */
 #define GRACE_STEP_USEC (2 * PL_USEC_PER_MSEC)
@@ -295,6 +435,8 @@ typedef struct Entry {
         sd_event_source *ice; /* looks whether it is still frozen */
         uint64_t frozen_usec; /* CLOCK_BOOTTIME, since when; 0: it is not */
         bool told_frozen;
+        char *path;                     /* v2: of the group that it has, or had last */
+        uint64_t oomd_ooms, oomd_began; /* kills of it by systemd-oomd; before we came */
 } Entry;
 
 struct PlOomWatch {
@@ -304,6 +446,7 @@ struct PlOomWatch {
         const PlOomWatchHandlers *handlers;
         void *userdata;
         PlKmsg *kmsg;
+        PlOomd *oomd;       /* NULL until it is asked for */
         PlMap *entries;     /* id → Entry */
         unsigned n_pending; /* entries that wait for the kernel log */
         bool said_press;    /* what this kernel cannot do is said once */
@@ -607,6 +750,7 @@ static void entry_free(Entry *e) {
         if (e->untold_until_usec > 0)
                 leave_log(e->w);
         free(e->ring);
+        free(e->path);
         free(e);
 }
 
@@ -620,6 +764,7 @@ PlOomWatch *pl_oom_watch_free(PlOomWatch *w) {
         entry_free(e);
         pl_map_free(w->entries);
         kmsg_free(w->kmsg);
+        free(w->oomd);
         sd_event_unref(w->event);
         free(w);
         return NULL;
@@ -660,6 +805,27 @@ static void listen_for_pressure(Entry *e) {
         e->w->said_press = true;
 }
 
+/* Also of a group that was removed, for as long as we hold it (tried: Linux 6.18). */
+static uint64_t oomd_ooms(const PlCgroup *g) {
+        char path[40], text[24] = "";
+        uint64_t n;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", g->dir_fd[PL_CONTROLLER_MEMORY]);
+        if (getxattr(path, PL_OOMD_XATTR, text, sizeof(text) - 1) <= 0 ||
+            pl_parse_uint64(text, &n) < 0)
+                return 0;
+        return n;
+}
+
+/* systemd-oomd knows groups of v2 only. */
+static void remember_group(Entry *e) {
+        if (e->w->kernel != &pl_oom_v2)
+                return;
+        free(e->path);
+        e->path = strdup(e->group.g->relative[PL_CONTROLLER_MEMORY] ?: "");
+        e->oomd_ooms = e->oomd_began = oomd_ooms(e->group.g);
+}
+
 int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
         Entry *e;
         int r;
@@ -678,6 +844,7 @@ int pl_oom_watch_add(PlOomWatch *w, const char *id, const PlCgroup *g) {
                 return r;
         }
         listen_for_pressure(e);
+        remember_group(e);
         note_frozen(e, e->count.frozen); /* since before we came */
         return 0;
 }
@@ -692,6 +859,8 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
             now.kills > e->count.kills)
                 begin(e, now.kills - e->count.kills);
         disarm(e);
+        if (e->path)
+                e->oomd_ooms = oomd_ooms(e->group.g);
         e->group.g = NULL;
         note_frozen(e, false);
         /* disarming stopped the timer; the report still waits */
@@ -725,6 +894,40 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
                         return;
                 }
         }
+        if (w->n_pending == 0)
+                kmsg_rest(w->kmsg);
+}
+
+void pl_oom_watch_oomd(PlOomWatch *w, const char *id, uint64_t end_usec, PlOomTraces *ret) {
+        Entry *e = pl_map_get(w->entries, id);
+        const char *text = NULL;
+        PlOomdWord word;
+        bool counted;
+
+        if (w->kernel != &pl_oom_v2 || (!w->oomd && !(w->oomd = calloc(1, sizeof(*w->oomd)))))
+                return;
+        if (e && e->group.g)
+                e->oomd_ooms = oomd_ooms(e->group.g);
+        counted = e && e->oomd_ooms > e->oomd_began;
+        read_oomd(w->oomd);
+        word = oomd_word(w->oomd, e ? e->path : NULL, id, end_usec, &text);
+        /* who owns a group, as some containers do, can write the attribute, too, and gives the
+         * groups below it any name */
+        ret->killed = e && e->path &&
+                      (word == PL_OOMD_KILLED || (word == PL_OOMD_MARKED && counted));
+        if (text)
+                (void)pl_quote(text, strlen(text), ret->oomd, sizeof(ret->oomd));
+        else if (counted)
+                (void)snprintf(ret->oomd, sizeof(ret->oomd), "%s of its group is %" PRIu64,
+                               PL_OOMD_XATTR, e->oomd_ooms);
+}
+
+void pl_oom_watch_fault(PlOomWatch *w, pid_t pid, PlOomTraces *ret) {
+        PlKmsgFault f;
+
+        kmsg_poll(w->kmsg);
+        if (kmsg_take_fault(w->kmsg, pid, &f))
+                (void)pl_quote(f.text, strlen(f.text), ret->fault, sizeof(ret->fault));
         if (w->n_pending == 0)
                 kmsg_rest(w->kmsg);
 }

@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "cgroup/path.h"
+#include "lib/oom/oomd.h"
 #include "lib/oom/report.h"
 
 typedef struct PlOomWatch PlOomWatch;
@@ -48,6 +49,14 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id);
 /** pl_oom_watch_check() - the container's first process has failed. Was it a kill that we missed?
  * v1 does not count the host's, and a group may go before we read it. */
 void pl_oom_watch_check(PlOomWatch *w, const char *id);
+
+/** pl_oom_watch_oomd() - what systemd-oomd has said of a kill in it (cgroup v2). @end_usec:
+ * CLOCK_REALTIME. @ret: written where it has. */
+void pl_oom_watch_oomd(PlOomWatch *w, const char *id, uint64_t end_usec, PlOomTraces *ret);
+
+/** pl_oom_watch_fault() - what the kernel has said of this process' end, minutes ago at most. It is
+ * told once. @ret: written where it has. */
+void pl_oom_watch_fault(PlOomWatch *w, pid_t pid, PlOomTraces *ret);
 
 /** pl_oom_watch_forget() - the container is removed for good. A report under way is made now. */
 void pl_oom_watch_forget(PlOomWatch *w, const char *id);

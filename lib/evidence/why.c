@@ -72,7 +72,10 @@ static const struct {
                                  "a kernel log that names its first process as the victim",
                                  "give the containers of this host limits whose sum it has "
                                  "(MemoryMax=)" },
-        [PL_WHY_OOMD] = { "systemd-oomd", "",
+        [PL_WHY_OOMD] = { "systemd-oomd",
+                          "its own entry in the journal, where plimsolld can read it: journalctl "
+                          "-u "
+                          "systemd-oomd",
                           "see oomctl; ManagedOOMMemoryPressure= of the slice above decides" },
         [PL_WHY_STOPPED] = { "stopped", "an exit code of 0, or that of the signal", "" },
         [PL_WHY_STOP_TIMEOUT] = { "stop-timeout",
@@ -146,8 +149,8 @@ static Decision by_code(const PlWhyFacts *f) {
 
         if (code == 0)
                 return (Decision){ PL_WHY_FINISHED, false };
-        if (f->oomd && code == EXIT_SIGKILL)
-                return (Decision){ PL_WHY_OOMD, true };
+        if (f->traces && *f->traces->oomd && code == EXIT_SIGKILL)
+                return (Decision){ PL_WHY_OOMD, f->traces->killed };
         if (is_bereft(f))
                 return (Decision){ PL_WHY_MEMORY_CHILD, false };
         if (code == 127)
@@ -160,7 +163,7 @@ static Decision by_code(const PlWhyFacts *f) {
         if (code == EXIT_SIGKILL)
                 return (Decision){ PL_WHY_SIGKILL, false };
         if (is_crash(signal))
-                return (Decision){ PL_WHY_CRASHED, false };
+                return (Decision){ PL_WHY_CRASHED, f->traces && *f->traces->fault };
         if (says(f, "No space left on device") || says(f, "ENOSPC"))
                 return (Decision){ PL_WHY_NO_SPACE, false };
         if (signal > 0 && signal < 65)
@@ -191,7 +194,7 @@ static uint64_t patience(const PlEnding *e) {
 static Decision by_request(const PlWhyFacts *f) {
         const PlEnding *e = f->ending;
         int code = e->exit_code, stop = e->stop.signal > 0 ? e->stop.signal : SIGTERM;
-        bool memory = is_killed_at_end(f);
+        bool memory = is_killed_at_end(f) || (f->traces && *f->traces->oomd);
 
         if (may_be_shutdown(f))
                 return (Decision){ PL_WHY_ENGINE, false };
@@ -320,8 +323,10 @@ static void quote(const PlWhyFacts *f, PlWhy *ret) {
                 add(ret, "exit code %d", e->exit_code);
         quote_signals(e, ret);
         quote_kill(f, ret);
-        if (f->oomd)
-                add(ret, "systemd-oomd: %.200s", f->oomd);
+        if (f->traces && *f->traces->oomd)
+                add(ret, "systemd-oomd: %s", f->traces->oomd);
+        if (f->traces && *f->traces->fault)
+                add(ret, "the kernel: %s", f->traces->fault);
         if (may_be_shutdown(f) || e->ender == PL_ENDER_ENGINE)
                 add(ret, "the engine was gone at that time, or right after it");
         if (f->check_failed)

@@ -9,6 +9,7 @@
  */
 
 #include "lib/health/ending.h"
+#include "lib/oom/oomd.h"
 #include "lib/oom/report.h"
 
 typedef enum PlWhyKind {
@@ -42,13 +43,13 @@ PlWhyKind pl_why_from_string(const char *s);
 /* What is known of an end. Borrowed; NULL: not known. */
 typedef struct PlWhyFacts {
         const PlEnding *ending;
-        const PlOomReport *oom; /* the last kill in it */
-        const char *words;      /* the end of its log, printable */
-        const char *oomd;       /* what systemd-oomd said of it, printable */
-        const char *reason;     /* of our own restart */
-        bool start_failed;      /* the engine could not start it */
-        bool docker_known;      /* the next two are of the engine's inspection after the end */
-        bool docker_oom;        /* State.OOMKilled */
+        const PlOomReport *oom;    /* the last kill in it */
+        const char *words;         /* the end of its log, printable */
+        const PlOomTraces *traces; /* what kernel and systemd-oomd have written of it */
+        const char *reason;        /* of our own restart */
+        bool start_failed;         /* the engine could not start it */
+        bool docker_known;         /* the next two are of the engine's inspection after the end */
+        bool docker_oom;           /* State.OOMKilled */
         int docker_code;
         bool check_failed;    /* Docker's own check was failing */
         uint64_t engine_usec; /* CLOCK_REALTIME, when the engine was lost after it; 0: it was not */

@@ -249,6 +249,7 @@ static void take_start(PlEnding *e, uint64_t at) {
         e->ender = PL_ENDER_NONE;
         e->told = false;
         e->start_usec = at;
+        e->main_pid = 0;
 }
 
 static void take_pause(PlEnding *e, uint64_t at) {
@@ -398,6 +399,7 @@ static void forget_before(PlEnding *e, uint64_t start_usec) {
         if (e->paused_usec < start_usec)
                 e->paused_usec = 0;
         e->start_usec = start_usec;
+        e->main_pid = 0;
 }
 
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec) {
@@ -443,6 +445,7 @@ void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec
         if (pl_container_is_live(c)) {
                 e->ender = PL_ENDER_NONE;
                 e->told = false;
+                e->main_pid = c->pid;
         }
 }
 

@@ -61,8 +61,9 @@ typedef struct PlEnding {
         uint64_t engine_lost_usec, engine_back_usec; /* CLOCK_REALTIME; another engine process has
                                                       * come in between; 0: never */
         uint64_t start_usec, end_usec;               /* of the last run */
-        PlEnder ender;                               /* of the last end */
-        bool told;                                   /* … whose event has come */
+        pid_t main_pid; /* … as the engine sees its first process; 0: not known */
+        PlEnder ender;  /* of the last end */
+        bool told;      /* … whose event has come */
         int exit_code, signal;
         uint64_t ends[PL_CRASHES_MAX]; /* ends by itself, CLOCK_REALTIME; a ring */
         unsigned n_ends;

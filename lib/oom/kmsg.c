@@ -247,6 +247,43 @@ bool pl_kmsg_fold(PlKmsgFold *f, const PlKmsgRecord *r, PlKmsgKill *ret) {
         return false;
 }
 
+/* "NAME[PID]", then one of the texts. The name, which the process chooses, may hold all of that,
+ * too, but is too short to hold it and anything behind it; so may the file that is named at the
+ * end, which begins later than any name can end. So the last one that begins within a name's length
+ * is it. */
+static bool take_fault(const char *text, const char *const behind[], PlKmsgFault *f) {
+        bool found = false;
+
+        for (const char *p = text; *p && p < text + PL_KMSG_COMM_MAX; p++) {
+                uint64_t pid;
+                size_t digits = *p == '[' ? strspn(p + 1, "0123456789") : 0;
+
+                if (digits == 0 || p[1 + digits] != ']' || !number_behind(p, "[", &pid) ||
+                    pid == 0 || pid > INT32_MAX)
+                        continue;
+                for (size_t i = 0; behind[i]; i++)
+                        if (pl_startswith(p + digits + 2, behind[i])) {
+                                f->pid = (pid_t)pid;
+                                found = true;
+                        }
+        }
+        return found;
+}
+
+bool pl_kmsg_fault(const PlKmsgRecord *r, PlKmsgFault *ret) {
+        static const char *const segfault[] = { ": segfault at ", NULL };
+        static const char *const traps[] = { " trap ", " general protection ", NULL };
+        bool trap = pl_startswith(r->text, "traps: ");
+        PlKmsgFault f = { .clock_usec = r->clock_usec };
+
+        if (!r->from_kernel ||
+            !take_fault(r->text + (trap ? strlen("traps: ") : 0), trap ? traps : segfault, &f))
+                return false;
+        copy(r->text, strlen(r->text), f.text, sizeof(f.text));
+        *ret = f;
+        return true;
+}
+
 /* The id as a path component: "/docker/ID", "/…/docker-ID.scope", "/…/libpod-ID.scope/container" */
 static bool names_container(const char *group, const char *id) {
         size_t len = strlen(id);

@@ -69,6 +69,21 @@ typedef struct PlKmsgFold {
  * the sequence means that records are missing: what is half read belongs to nothing then. */
 bool pl_kmsg_fold(PlKmsgFold *f, const PlKmsgRecord *r, PlKmsgKill *ret);
 
+#define PL_KMSG_FAULT_MAX 160
+
+/* A process did what no process may, and the signal for that ends it. */
+typedef struct PlKmsgFault {
+        pid_t pid; /* as the host sees it */
+        uint64_t clock_usec;
+        char text[PL_KMSG_FAULT_MAX]; /* "web[7010]: segfault at 0 ip …" */
+} PlKmsgFault;
+
+/** pl_kmsg_fault() - is it the kernel's line about that? It is written where the process does not
+ * handle the signal itself, so the process ends. Source: arch/x86/mm/fault.c, show_signal_msg();
+ * arch/x86/kernel/traps.c, do_trap() and exc_general_protection(). Other CPUs are silent by
+ * default. */
+bool pl_kmsg_fault(const PlKmsgRecord *r, PlKmsgFault *ret);
+
 /** pl_kmsg_is_about() - was the victim in this container's group, or in one below it? */
 bool pl_kmsg_is_about(const PlKmsgKill *k, const char *id);
 

@@ -338,6 +338,9 @@ MemorySwapMax=0
 Probe=none
 END
     ctl reload
+    # a fault of its own, which the kernel's log tells from a kill -ILL
+    echo 'int main(void) { sleep(2); __builtin_trap(); }' | gcc -w -static -include unistd.h -x c -o "$T/faulty" -
+    docker run -d --name faulty -v "$T/faulty:/faulty:ro" "$BB" /faulty >/dev/null
     for ((n = 1; n <= rounds; n++)); do
         for kind in $WHYS; do echo "$kind w-$kind-$n"; done
     done | shuf >"$T/order"
@@ -353,6 +356,12 @@ END
                exit !(right == n && wrong == 0 && certain > 0) }' "$T/answers" >"$T/sum" || fail "$(cat "$T/sum")"
     sed 's/^/# /' "$T/sum" >&3
     ctl why w-memory-limit-1
+    if [ "$(cat /proc/sys/debug/exception-trace)" = 1 ]; then
+        wait_until 10 ends_known faulty
+        ctl why faulty
+        ctl why faulty | grep -q 'certain (crashed)'
+        ctl why faulty | grep -q 'the kernel: .*trap'
+    fi
     ctl why w-memory-limit-1 | grep -q 'certain (memory-limit)'
     said 'w-exit-1: ended: ended by itself with exit code 1'
 }

@@ -327,6 +327,35 @@ START_TEST(restart_count_makes_up) {
 }
 END_TEST
 
+/* The pid of one run is never taken for another one's. */
+START_TEST(process_of_the_run) {
+        PlEnding e = { 0 };
+        uint64_t at = 1767225600 * SEC;
+        PlContainer c = { .phase = PL_PHASE_RUNNING, .pid = 7, .started_usec = at };
+
+        event(&e, PL_EVENT_START, 0, at);
+        ck_assert_int_eq(e.main_pid, 0);
+        pl_ending_inspect(&e, &c, at + SEC);
+        ck_assert_int_eq(e.main_pid, 7);
+        event(&e, PL_EVENT_DIE, 139, at + 2 * SEC);
+        c.phase = PL_PHASE_EXITED;
+        c.pid = 0;
+        c.finished_usec = at + 2 * SEC;
+        pl_ending_inspect(&e, &c, at + 3 * SEC);
+        ck_assert_int_eq(e.main_pid, 7);
+        /* it runs again, and ends before anybody has looked */
+        event(&e, PL_EVENT_START, 0, at + 4 * SEC);
+        event(&e, PL_EVENT_DIE, 139, at + 5 * SEC);
+        ck_assert_int_eq(e.main_pid, 0);
+        /* … which an inspection alone tells */
+        c.started_usec = at + 6 * SEC;
+        c.finished_usec = at + 7 * SEC;
+        e.main_pid = 7;
+        pl_ending_inspect(&e, &c, at + 8 * SEC);
+        ck_assert_int_eq(e.main_pid, 0);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("tables");
 
@@ -334,5 +363,6 @@ int main(void) {
         tcase_add_loop_test(t, requested, 0, 16);
         tcase_add_loop_test(t, crash_loops, 0, 11);
         tcase_add_test(t, restart_count_makes_up);
+        tcase_add_test(t, process_of_the_run);
         return run_case(t);
 }

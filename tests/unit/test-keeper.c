@@ -173,7 +173,7 @@ static void end_one(const PlSubject *s, PlEnder ender, int code) {
                        .stop.timeout_usec = 10 * PL_USEC_PER_SEC,
                        .end_usec = pl_clock_usec(CLOCK_REALTIME) };
 
-        pl_keeper_ended(keeper, s, &e, "; its last line: no such table", NULL);
+        pl_keeper_ended(keeper, s, &e, "; its last line: no such table", NULL, NULL);
 }
 
 static PlMemory *get(const PlSubject *s) {
@@ -553,7 +553,7 @@ static PlMemory *on_disk(const char *name) {
 static void end_at(const PlSubject *s, uint64_t usec) {
         PlEnding e = { .ender = PL_ENDER_ITSELF, .exit_code = 1, .end_usec = usec };
 
-        pl_keeper_ended(keeper, s, &e, NULL, NULL);
+        pl_keeper_ended(keeper, s, &e, NULL, NULL, NULL);
 }
 
 static void lose_health(const PlSubject *s, uint64_t usec) {

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "lib/base/unit.h"
+#include "lib/oom/oomd.h"
 #include "unit.h"
 
 #define ID "3f4e7a90c1d2b3a4958677665544332211ffeeddccbbaa998877665544332211"
@@ -246,8 +247,127 @@ START_TEST(lost_and_foreign) {
 }
 END_TEST
 
+/* Lines of Linux 6.18, recorded; pid 0: it is none. */
+static const struct {
+        const char *name, *text;
+        int pid;
+        bool by_process;
+} faults[] = {
+        { "a null pointer",
+          "f[7010]: segfault at 0 ip 00005614f48a81ef sp 00007ffdf6ac5e40 error 6 in "
+          "f[11ef,5614f48a8000+1000] likely on CPU 0 (core 0, socket 0)",
+          7010 },
+        { "a jump into nothing",
+          "f[7023]: segfault at 10 ip 0000000000000010 sp 00007ffe52ed8558 error 14 likely on CPU "
+          "0 "
+          "(core 0, socket 0)",
+          7023 },
+        { "an invalid opcode",
+          "traps: f[7019] trap invalid opcode ip:5620a59c11fa sp:7fff5e1f2aa0 error:0 in "
+          "f[11fa,5620a59c1000+1000]",
+          7019 },
+        { "a breakpoint",
+          "traps: f[7020] trap int3 ip:55fda1bf8202 sp:7fff0c225940 error:0 in "
+          "f[1202,55fda1bf8000+1000]",
+          7020 },
+        { "general protection",
+          "traps: f[7022] general protection fault ip:55df5d385243 sp:7ffc780855b0 error:0 in "
+          "f[1243,55df5d385000+1000]",
+          7022 },
+        /* (recorded, too) */
+        { "a name that looks like one",
+          "a[1]: segfault [7029]: segfault at 0 ip 000055edbe1281ef sp 00007ffd0f651030 error 6 in "
+          "f[11ef,55edbe128000+1000] likely on CPU 0 (core 0, socket 0)",
+          7029 },
+        { "a name that looks like a trap",
+          "traps: b[1] trap x ip:[7030] trap invalid opcode ip:55d36ee271fa sp:7ffdd811f410 "
+          "error:0 in "
+          "f[11fa,55d36ee27000+1000]",
+          7030 },
+        { "a file that looks like one",
+          "f[9]: segfault at 0 ip 0000 sp 0000 error 6 in x[1]: segfault at 0[11ef,5614+1000]", 9 },
+        { "written by a process", "f[7010]: segfault at 0 ip 0 sp 0 error 6", 0, true },
+        { "the code behind it", "Code: 00 00 00 89 c0 <c7> 00 01" },
+        { "no number", "f[]: segfault at 0 ip 0" },
+        { "letters", "f[7a]: segfault at 0 ip 0" },
+        { "zero", "f[0]: segfault at 0 ip 0" },
+        { "too large", "f[99999999999]: segfault at 0 ip 0" },
+        { "something else of a process", "f[7010]: segfaults often" },
+        { "far behind", "something that is said of a long name[7010]: segfault at 0 ip 0" },
+        { "a kill", KILLED("f", "7010") },
+        { "nothing", "" },
+};
+
+START_TEST(tells_faults) {
+        PlKmsgRecord r = { .from_kernel = !faults[_i].by_process, .clock_usec = 7 };
+        PlKmsgFault f = { 0 };
+
+        (void)snprintf(r.text, sizeof(r.text), "%s", faults[_i].text);
+        ck_assert_msg(pl_kmsg_fault(&r, &f) == (faults[_i].pid > 0), "%s", faults[_i].name);
+        ck_assert_msg(f.pid == faults[_i].pid, "%s: %d", faults[_i].name, (int)f.pid);
+        ck_assert_msg(faults[_i].pid == 0 || (pl_startswith(faults[_i].text, f.text) && *f.text &&
+                                              f.clock_usec == 7),
+                      "%s: %s", faults[_i].name, f.text);
+}
+END_TEST
+
+/* Of systemd 248, 252, 257 and 258. */
+#define PRESSURE                                                                                  \
+        " due to memory pressure for /system.slice being 87.18% > 50.00% for > 20s with reclaim " \
+        "activity"
+#define USED                                                                                   \
+        " due to memory used (60776927232) / total (66940563456) and swap used (61069553664) " \
+        "/ total (67830013952) being more than 90.00%"
+
+static const struct {
+        const char *name, *message, *group;
+        PlOomdWord word;
+} oomd[] = {
+        { "it", "Killed " SCOPE PRESSURE, SCOPE, PL_OOMD_KILLED },
+        { "it, without a slash", "Killed " SCOPE PRESSURE, &SCOPE[1], PL_OOMD_KILLED },
+        { "for swap", "Killed " SCOPE USED, SCOPE, PL_OOMD_KILLED },
+        { "for swap, 248",
+          "Killed " SCOPE " due to swap used (2000000) / total (2097148) being more than 90.00%",
+          SCOPE, PL_OOMD_KILLED },
+        { "a plan", "Marked " SCOPE " for killing" PRESSURE, SCOPE, PL_OOMD_MARKED },
+        { "a plan, for swap", "Marked " SCOPE " for killing" USED, SCOPE, PL_OOMD_MARKED },
+        { "the group above", "Killed /system.slice" PRESSURE, SCOPE, PL_OOMD_KILLED },
+        { "a plan for the group above", "Marked /system.slice for killing" PRESSURE, SCOPE,
+          PL_OOMD_MARKED },
+        { "inside it", "Killed " SCOPE "/worker" PRESSURE, SCOPE, PL_OOMD_PART },
+        { "a plan inside it", "Marked " SCOPE "/worker for killing" PRESSURE, SCOPE, PL_OOMD_PART },
+        { "another one", "Killed /system.slice/docker-1.scope" PRESSURE, SCOPE },
+        { "a longer name", "Killed " SCOPE "2" PRESSURE, SCOPE },
+        { "a shorter name", "Killed /system.sli" PRESSURE, SCOPE },
+        { "inside another one, by our name", "Killed /system.slice/docker-1.scope" SCOPE PRESSURE,
+          SCOPE },
+        { "another one, whose name tells of ours",
+          "Killed /system.slice/docker-1.scope/x due to memory pressure for " SCOPE PRESSURE,
+          SCOPE },
+        { "ours, whose name tells of a plan",
+          "Marked " SCOPE "/ for killing due to memory used (1) for killing" PRESSURE, SCOPE,
+          PL_OOMD_PART },
+        { "looking", "Considered 139 cgroups for killing, top candidates were:", SCOPE },
+        { "a trial", "oomd dry-run: Would have tried to kill " SCOPE " and all its descendants",
+          SCOPE },
+        { "no reason", "Killed " SCOPE, SCOPE },
+        { "marked for something else", "Marked " SCOPE PRESSURE, SCOPE },
+        { "no group is known", "Killed /" PRESSURE, "" },
+        { "nothing", "", SCOPE },
+};
+
+START_TEST(takes_oomds_word) {
+        PlOomdWord word = pl_oomd_word(oomd[_i].message, oomd[_i].group);
+
+        ck_assert_msg(word == oomd[_i].word, "%s: %d", oomd[_i].name, (int)word);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("kmsg");
+
+        tcase_add_loop_test(t, tells_faults, 0, PL_ARRAY_SIZE(faults));
+        tcase_add_loop_test(t, takes_oomds_word, 0, PL_ARRAY_SIZE(oomd));
 
         tcase_add_loop_test(t, parses, 0, PL_ARRAY_SIZE(records));
         tcase_add_loop_test(t, folds, 0, PL_ARRAY_SIZE(rows));

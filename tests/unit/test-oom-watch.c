@@ -7,8 +7,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/xattr.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "cg-host.h"
 
 #define LIMIT   MIB(24)
@@ -258,8 +261,76 @@ START_TEST(log_is_late) {
 }
 END_TEST
 
-/* The kernel logs ten kills in five seconds, whoever they are of, and hides the others. */
+/* The kernel logs ten kills (and faults) in five seconds, whoever they are of, and hides the
+ * others.
+ */
 #define LOG_WINDOW_USEC (6 * PL_USEC_PER_SEC)
+
+static pid_t crash_one(void) {
+        pid_t child = fork();
+
+        if (child == 0) {
+                struct rlimit none = { 0 };
+
+                (void)prctl(PR_SET_NAME, "a[1]: segfault ");
+                (void)setrlimit(RLIMIT_CORE, &none);
+                __builtin_trap();
+        }
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+        return child;
+}
+
+static bool faults_are_told(void) {
+        _cleanup_free_ char *text = NULL;
+
+        return pl_fs_read(AT_FDCWD, "/proc/sys/debug/exception-trace", 16, &text, NULL) >= 0 &&
+               *text != '0';
+}
+
+/* A crash: its line is the process' own, and told once. */
+START_TEST(fault_is_told) {
+        PlOomTraces t = { 0 };
+        pid_t child = 0;
+
+        if (!log_is_readable() || !faults_are_told())
+                SKIP_HERE("the kernel does not tell of faults, or its log cannot be read");
+        watch_from_now("/dev/kmsg");
+        for (unsigned tries = 0; tries < 10 && !*t.fault; tries++) {
+                if (tries > 0)
+                        (void)usleep(LOG_WINDOW_USEC);
+                child = crash_one();
+                pl_oom_watch_fault(watch, child + 1, &t);
+                ck_assert_str_eq(t.fault, "");
+                pl_oom_watch_fault(watch, child, &t);
+        }
+        ck_assert_msg(pl_startswith(t.fault, "traps: a[1]: segfault ["), "%s", t.fault);
+        t = (PlOomTraces){ 0 };
+        pl_oom_watch_fault(watch, child, &t);
+        ck_assert_str_eq(t.fault, "");
+}
+END_TEST
+
+/* A group that systemd-oomd has killed bears its mark, also when it has gone. */
+START_TEST(mark_is_seen) {
+        uint64_t now = pl_clock_usec(CLOCK_REALTIME);
+        PlOomTraces t = { 0 };
+        char path[64];
+
+        if (is_v1())
+                SKIP_HERE("systemd-oomd has v2 only");
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", h.g->dir_fd[PL_CONTROLLER_MEMORY]);
+        ck_assert_int_eq(setxattr(path, "user.oomd_ooms", "2", 1, 0), 0);
+        watch_from_now("/dev/kmsg");
+        pl_oom_watch_oomd(watch, cg_host_id, now, &t);
+        ck_assert_str_eq(t.oomd, "");
+        ck_assert_int_eq(setxattr(path, "user.oomd_ooms", "3", 1, 0), 0);
+        cg_host_remove(&h, cg_host_id);
+        pl_oom_watch_remove(watch, cg_host_id);
+        pl_oom_watch_oomd(watch, cg_host_id, now, &t);
+        ck_assert_ptr_nonnull(strstr(t.oomd, "user.oomd_ooms"));
+        ck_assert(!t.killed);
+}
+END_TEST
 
 /* The engine removes a container's group within milliseconds: before we have looked once. */
 START_TEST(group_has_gone) {
@@ -344,6 +415,8 @@ int main(void) {
         tcase_add_test(t, without_a_log);
         tcase_add_test(t, log_is_late);
         tcase_add_loop_test(t, group_has_gone, 0, 2);
+        tcase_add_test(t, fault_is_told);
+        tcase_add_test(t, mark_is_seen);
         tcase_add_test(t, removal_is_quiet);
         tcase_add_test(t, freezes);
         suite_add_tcase(s, t);

@@ -21,7 +21,7 @@ static const struct {
         PlOomCause cause;
         const char *words;
         double lost;
-        const char *oomd;
+        PlOomTraces traces;
         bool start_failed;
         PlWhyKind kind;
         bool certain;
@@ -184,10 +184,62 @@ static const struct {
         { .name = "systemd-oomd",
           .ender = PL_ENDER_SIGKILL,
           .code = 137,
-          .oomd = "Killed /system.slice/docker-1.scope due to memory pressure",
+          .traces = { .oomd = "Killed /system.slice/docker-1.scope due to memory pressure",
+                      .killed = true },
           .kind = PL_WHY_OOMD,
           .certain = true,
           .says = "due to memory pressure" },
+        { .name = "systemd-oomd, which says only what it is about to do",
+          .ender = PL_ENDER_SIGKILL,
+          .code = 137,
+          .traces = { .oomd = "Marked /system.slice/docker-1.scope for killing due to memory "
+                              "used" },
+          .kind = PL_WHY_OOMD,
+          .says = "journalctl -u systemd-oomd" },
+        { .name = "systemd-oomd, while nobody was looking",
+          .ender = PL_ENDER_UNSEEN,
+          .code = 137,
+          .traces = { .oomd = "Killed /system.slice/docker-1.scope due to memory pressure" },
+          .kind = PL_WHY_OOMD },
+        { .name = "systemd-oomd killed another process of it",
+          .ender = PL_ENDER_ITSELF,
+          .code = 1,
+          .traces = { .oomd = "Killed /system.slice/docker-1.scope/x due to memory pressure" },
+          .kind = PL_WHY_EXIT,
+          .says = "systemd-oomd: Killed" },
+        { .name = "systemd-oomd's word, and docker kill",
+          .ender = PL_ENDER_REQUEST,
+          .code = 137,
+          .kill = 99.9,
+          .signal = 9,
+          .traces = { .oomd = "Marked /system.slice/docker-1.scope for killing due to memory "
+                              "used" },
+          .kind = PL_WHY_KILLED },
+        /* the kernel's line */
+        { .name = "SIGSEGV, and the kernel says so",
+          .ender = PL_ENDER_ITSELF,
+          .code = 139,
+          .traces = { .fault = "web[7010]: segfault at 0 ip 00005614f48a81ef" },
+          .kind = PL_WHY_CRASHED,
+          .certain = true,
+          .says = "the kernel: web[7010]: segfault at 0" },
+        { .name = "a trap, and the kernel says so",
+          .ender = PL_ENDER_ITSELF,
+          .code = 132,
+          .traces = { .fault = "traps: web[7019] trap invalid opcode ip:5620a59c11fa" },
+          .kind = PL_WHY_CRASHED,
+          .certain = true },
+        { .name = "SIGSEGV while nobody was looking, and the kernel says so",
+          .ender = PL_ENDER_UNSEEN,
+          .code = 139,
+          .traces = { .fault = "web[7010]: segfault at 0 ip 00005614f48a81ef" },
+          .kind = PL_WHY_CRASHED,
+          .certain = true },
+        { .name = "a crash, and no code of one",
+          .ender = PL_ENDER_ITSELF,
+          .code = 143,
+          .traces = { .fault = "web[7010]: segfault at 0 ip 00005614f48a81ef" },
+          .kind = PL_WHY_SIGNAL },
         /* through the engine */
         { .name = "docker stop",
           .ender = PL_ENDER_REQUEST,
@@ -342,7 +394,7 @@ static void ask(size_t i, PlWhy *ret) {
         PlWhyFacts f = { .ending = &e,
                          .oom = rows[i].oom > 0 ? &oom : NULL,
                          .words = rows[i].words,
-                         .oomd = rows[i].oomd,
+                         .traces = &rows[i].traces,
                          .start_failed = rows[i].start_failed,
                          .engine_usec = rows[i].lost > 0 ? S(rows[i].lost) : 0 };
 
@@ -395,11 +447,14 @@ END_TEST
 START_TEST(long_words) {
         char words[4096];
         PlEnding e = { .ender = PL_ENDER_ITSELF, .exit_code = 1, .end_usec = S(END) };
-        PlWhyFacts f = { .ending = &e, .words = words, .oomd = words, .reason = words };
+        PlOomTraces traces = { 0 };
+        PlWhyFacts f = { .ending = &e, .words = words, .traces = &traces, .reason = words };
         PlWhy w;
 
         memset(words, 'x', sizeof(words) - 1);
         words[sizeof(words) - 1] = '\0';
+        memset(traces.oomd, 'x', sizeof(traces.oomd) - 1);
+        memset(traces.fault, 'x', sizeof(traces.fault) - 1);
         pl_why(&f, &w);
         ck_assert_uint_lt(strlen(w.evidence), PL_WHY_EVIDENCE_MAX);
         e.ender = PL_ENDER_PLIMSOLL;
