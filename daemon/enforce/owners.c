@@ -403,11 +403,19 @@ static int add_by_hand(PlEnforcer *e, PlHeld *h, const PlLimits *engine, PlLimit
         return r;
 }
 
+/* Whatever systemd is told of a scope, it writes all of the scope anew, its program for devices
+ * among it. runc replaces that very program when it makes a container, and fails when it is gone
+ * (BPF_PROG_ATTACH: no such file or directory; seen with runc 1.1.15): the container does not
+ * start. So systemd hears of a scope once the container in it has started. */
+static bool is_being_made(const PlHeld *h) {
+        return h->cgroup_started_usec == 0;
+}
+
 static void tell_systemd(PlEnforcer *e, PlHeld *h) {
         PlLimits limits = { 0 }, engine = { 0 }, fresh;
         int r = 0;
 
-        if (!h->cgroup || !h->cgroup->scope || !h->told.systemd_due ||
+        if (!h->cgroup || !h->cgroup->scope || !h->told.systemd_due || is_being_made(h) ||
             !pl_systemd_is_supported(e->systemd))
                 return;
         for (PlResource i = 0; i < _PL_RESOURCE_N && r >= 0; i++) {

@@ -54,6 +54,36 @@ START_TEST(born_limited) {
 }
 END_TEST
 
+/* systemd writes its program for devices anew with whatever it is told, and runc, which is about to
+ * replace that program, would fail: not before the container runs, in no run. */
+START_TEST(systemd_hears_of_those_that_run) {
+        systemd_standin.there = true;
+        make(M64);
+        fake_do(&fake, "{\"op\":\"add\",\"name\":\"web\",\"id\":\"" ID_A "\"}");
+        sync_all();
+        for (int run = 0; run < 2; run++) {
+                unsigned before = systemd_standin.n_set;
+
+                group_make(SCOPE_A);
+                RUN_UNTIL(held()->cgroup && held()->held == BIT(MEMORY_MAX));
+                run_through();
+                RUN_UNTIL(is_settled());
+                ck_assert_str_eq(group_get(SCOPE_A, "memory.max"), "67108864");
+                ck_assert_uint_eq(systemd_standin.n_set, before);
+                process_put(PID_A + run, SCOPE_A);
+                fake_do(&fake, "{\"op\":\"start\",\"name\":\"web\",\"pid\":%d}", PID_A + run);
+                RUN_UNTIL(systemd_standin.n_set > before);
+                ck_assert_uint_gt(held()->cgroup_started_usec, 0);
+                ck_assert_msg(strstr(systemd_standin.set, "MemoryMax=64M"), "%s",
+                              systemd_standin.set);
+                RUN_UNTIL(is_settled());
+                fake_do(&fake, "{\"op\":\"die\",\"name\":\"web\"}");
+                group_remove(SCOPE_A);
+                RUN_UNTIL(!held()->cgroup && !pl_container_is_live(subject(ID_A)->facts));
+        }
+}
+END_TEST
+
 /* What is for everybody never raises what a container's creator has asked for, neither at its birth
  * nor when somebody has changed it since; a section of its own may. */
 static const struct {
@@ -631,6 +661,7 @@ int main(void) {
         tcase_add_checked_fixture(t, setup, teardown);
         tcase_add_loop_test(t, born_limited, 0, (int)PL_ARRAY_SIZE(born_rows));
         tcase_add_loop_test(t, creators_limits, 0, PL_ARRAY_SIZE(creator_rows));
+        tcase_add_test(t, systemd_hears_of_those_that_run);
         tcase_add_test(t, told_once);
         tcase_add_test(t, values_before_questions);
         tcase_add_test(t, second_run);
