@@ -507,6 +507,7 @@ struct Kind {
         bool post, versioned;
         bool careful; /* not to be done late: an engine that hangs must not find it waiting */
         bool once;    /* libcurl must not repeat it */
+        bool many;    /* answers of as many things as there are */
 };
 
 #define TIMEOUT(member) .timeout_offset = offsetof(PlEngineTuning, member)
@@ -519,13 +520,16 @@ static const Kind kind_info = {
         "/info", NULL, LANE_OWN, TIMEOUT(ping_usec), .reply = on_info_reply, .versioned = true
 };
 static const Kind kind_list = {
-        "/containers/json?all=1", NULL, LANE_CHANGE, TIMEOUT(read_usec), .reply = reply_list,
-        .versioned = true
+        "/containers/json?all=1", NULL,         LANE_CHANGE,      TIMEOUT(read_usec),
+        .reply = reply_list,      .many = true, .versioned = true
 };
-static const Kind kind_networks = {
-        "/networks",      NULL, LANE_INSPECT, TIMEOUT(read_usec), .reply = reply_networks,
-        .versioned = true
-};
+static const Kind kind_networks = { "/networks",
+                                    NULL,
+                                    LANE_INSPECT,
+                                    TIMEOUT(read_usec),
+                                    .reply = reply_networks,
+                                    .many = true,
+                                    .versioned = true };
 static const Kind kind_inspect = { "/containers/",         "/json",
                                    LANE_INSPECT,           TIMEOUT(read_usec),
                                    .reply = reply_inspect, .versioned = true };
@@ -599,7 +603,10 @@ static size_t on_answer(char *data, size_t one, size_t size, void *userdata) {
         Request *q = userdata;
 
         heard(q->engine);
-        return buffer_append(&q->answer, data, size, PL_DOCKER_BODY_MAX) < 0 ? 0 : size;
+        return buffer_append(&q->answer, data, size,
+                             q->now->many ? PL_DOCKER_BODY_MAX : PL_DOCKER_ONE_MAX) < 0
+                               ? 0
+                               : size;
 }
 
 /*

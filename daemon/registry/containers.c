@@ -50,9 +50,25 @@ static PlImage *use_image(PlRegistry *g, const char *id) {
         return i;
 }
 
+/* For people: why facts were not taken. */
+#define TOO_MUCH "the containers of this engine say more of themselves than plimsolld keeps"
+
+/* @have: what it takes already. Return: whether there was room for what it takes now. */
+static bool charge(PlRegistry *g, size_t *have, size_t want) {
+        if (want > *have && g->bytes - *have + want > PL_REGISTRY_BYTES)
+                return false;
+        g->bytes = g->bytes - *have + want;
+        *have = want;
+        return true;
+}
+
 static void leave_image(PlRegistry *g, PlImage *i) {
+        size_t bytes;
+
         if (!i || --i->n_users > 0)
                 return;
+        bytes = i->labels ? i->labels->packed_bytes : 0;
+        (void)charge(g, &bytes, 0);
         (void)pl_map_remove(g->images, i->id);
         pl_container_free(i->labels);
         free(i);
@@ -62,6 +78,7 @@ static void leave_image(PlRegistry *g, PlImage *i) {
 static PlSubject *subject_free(PlRegistry *g, PlSubject *s) {
         if (!s)
                 return NULL;
+        (void)charge(g, &s->bytes, 0);
         leave_image(g, s->image);
         pl_container_free(s->facts);
         pl_container_free(s->waits);
@@ -82,6 +99,13 @@ static PlSubject *ensure(PlRegistry *g, const char *id) {
 
         if (s)
                 return s;
+        if (pl_map_size(g->subjects) >= PL_REGISTRY_MAX) {
+                if (g->n_over++ == 0)
+                        pl_log_warning("The engine has more than %d containers: the others are not "
+                                       "looked at",
+                                       PL_REGISTRY_MAX);
+                return NULL;
+        }
         s = subject_new(id);
         if (!s)
                 return NULL;
@@ -317,7 +341,17 @@ static void learn_networks(PlRegistry *g, PlContainer *c) {
                 g->networks_asked = true;
 }
 
+/* Return: whether there was room for facts that come in place of what is known. */
+static bool has_room(PlRegistry *g, PlSubject *s, const PlContainer *c) {
+        s->refused = !charge(g, &s->bytes, c->packed_bytes);
+        return !s->refused;
+}
+
 void pl_registry_take(PlRegistry *g, PlSubject *s, PlContainer *c) {
+        if (!has_room(g, s, c)) {
+                pl_container_free(c);
+                return;
+        }
         s->waits = pl_container_free(s->waits); /* c is newer */
         learn_networks(g, c);
         set_facts(g, s, c, false);
@@ -338,7 +372,10 @@ static void finish_inspection(PlRegistry *g, PlSubject *s, int error, const char
         }
         if (error < 0) {
                 /* A lost engine is reported once, by lost(); anything else names the container. */
-                if (g->connected)
+                if (s->refused)
+                        pl_subject_report_of_many(g->reporter, s, LOG_WARNING, NULL, message,
+                                                  "not looked at: %s", message);
+                else if (g->connected)
                         pl_subject_report(g->reporter, s, LOG_WARNING, NULL, message, NULL,
                                           "cannot inspect it: %s", message ?: strerror(-error));
                 return;
@@ -383,6 +420,10 @@ static void on_image(void *userdata, const char *id, int error, const char *mess
         if (!image)
                 return; /* nothing of it is left */
         image->asked = false;
+        if (error == 0 && !charge(g, &(size_t){ 0 }, (*labels)->packed_bytes)) {
+                error = -EMSGSIZE;
+                message = TOO_MUCH;
+        }
         if (error == 0)
                 image->labels = TAKE_PTR(*labels);
         PL_MAP_FOREACH(s, g->subjects) {
@@ -408,6 +449,10 @@ static void on_inspected(void *userdata, const char *id, int error, const char *
         pl_reporter_changed(g->reporter);
         if (!s)
                 return;
+        if (error == 0 && !has_room(g, s, *c)) {
+                error = -EMSGSIZE;
+                message = TOO_MUCH;
+        }
         if (error == 0) {
                 /* in a flood it has waited for others, and what happened meanwhile is in the
                  * answer */
@@ -468,6 +513,14 @@ static void on_listed(void *userdata, int error, const char *message, const char
                                        message ?: strerror(-error));
                 return;
         }
+        for (size_t i = 0; i < n; i++) {
+                PlSubject *s = pl_map_get(g->subjects, ids[i]);
+
+                if (s)
+                        s->seen = true;
+        }
+        remove_unseen(g); /* which makes room */
+        g->n_over = 0;
         /* all of them first: requests are gone in a moment, and would leave holes between what
          * stays for days */
         for (size_t i = 0; i < n; i++) {
@@ -487,7 +540,6 @@ static void on_listed(void *userdata, int error, const char *message, const char
                 if (s)
                         pl_registry_inspect(g, s);
         }
-        remove_unseen(g);
         g->listed = true;
         if (g->sync_pending == 0)
                 g->handlers->listed(g->userdata);
@@ -619,7 +671,7 @@ static void on_event(void *userdata, PlEvent *e) {
         s = ensure(g, e->id);
         if (!s)
                 return;
-        if (e->born && !s->facts)
+        if (e->born && !s->facts && has_room(g, s, e->born))
                 set_facts(g, s, TAKE_PTR(e->born), true);
         begun = e->action == PL_EVENT_START || e->action == PL_EVENT_RESTART;
         if (begun)

@@ -57,6 +57,14 @@ typedef struct PlRegistryHandlers {
         void (*quiet)(void *userdata);
 } PlRegistryHandlers;
 
+/*
+ * An engine, or whoever may use it, can make up containers without end, and each can say a lot of
+ * itself. What is looked after first goes on; what comes above these is not looked at, and a
+ * finding. The memory of all of it stays below the MemoryMax= of the unit.
+ */
+#define PL_REGISTRY_MAX   10000
+#define PL_REGISTRY_BYTES MIB(32) /* of facts, and of labels of images */
+
 /* Everybody may read it; only the registry writes. */
 typedef struct PlRegistry {
         sd_event *event;
@@ -68,6 +76,8 @@ typedef struct PlRegistry {
         PlPolicy *policy;
         PlStateDir *state_dir;
         PlMap *subjects; /* id → PlSubject */
+        size_t bytes;    /* see PL_REGISTRY_BYTES */
+        size_t n_over;   /* containers above PL_REGISTRY_MAX since the last list */
         PlMap *images;   /* id → what is known of those that they were made of */
 
         PlNetworkInfo *networks; /* that containers are in, asked for when one is not known */

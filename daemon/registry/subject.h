@@ -14,6 +14,8 @@
 typedef struct PlSubject {
         char id[PL_ID_MAX];
         PlContainer *facts;       /* NULL until the first inspection, or its create event */
+        size_t bytes;             /* of facts, and of those that wait for its image */
+        bool refused;             /* newer facts were too large, see PL_REGISTRY_BYTES */
         bool provisional;         /* facts are those of the create event: name, image, labels */
         const PlService *service; /* borrowed from the policy in force; NULL: leave alone */
 

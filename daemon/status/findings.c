@@ -204,6 +204,27 @@ static void find_untold(Collector *c) {
         }
 }
 
+/* Of the host: whom nobody looks after. */
+static void find_unknown(Collector *c) {
+        const PlRegistry *g = c->from->registry;
+        _cleanup_free_ char *over = NULL, *large = NULL;
+        size_t n = 0;
+        PlSubject *s;
+
+        PL_MAP_FOREACH(s, g->subjects)
+        n += s->refused;
+        if (g->n_over > 0 &&
+            asprintf(&over, "the engine has more than %d containers: %zu are not looked at",
+                     PL_REGISTRY_MAX, g->n_over) >= 0)
+                add(c, PL_FINDING_HIGH, "too-many-containers", over);
+        if (n > 0 &&
+            asprintf(&large,
+                     "%zu container%s not looked at: all of them say more of themselves (labels, "
+                     "command lines) than plimsolld keeps",
+                     n, n == 1 ? " is" : "s are") >= 0)
+                add(c, PL_FINDING_HIGH, "too-many-containers", large);
+}
+
 static void (*const kinds[])(Collector *c) = {
         find_log,     find_log_files, find_standoff, find_refused, find_models,
         find_pinches, find_image,     find_labels,   find_raised,  find_part,
@@ -216,6 +237,7 @@ int pl_findings(const PlSources *from, const PlSubject *s, json_t *list) {
                 find_log_methods(&c);
                 find_no_effect(&c);
                 find_untold(&c);
+                find_unknown(&c);
         }
         for (size_t i = 0; s && s->facts && s->held && i < PL_ARRAY_SIZE(kinds); i++)
                 kinds[i](&c);

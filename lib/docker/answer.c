@@ -1222,7 +1222,7 @@ static int container_pack(PlContainer **c) {
         *packed = **c;
         p = (Packer){ .base = (char *)packed, .used = sizeof(PlContainer) };
         walk(&p, *c, packed);
-        packed->packed = true;
+        packed->packed_bytes = p.used;
         pl_container_free(*c);
         *c = packed;
         return 0;
@@ -1275,6 +1275,8 @@ int pl_docker_parse_image(const char *body, size_t size, PlContainer **ret) {
                 return -EBADMSG;
         r = parse_pairs(json_object_get(config, "Labels"), PL_DOCKER_LABELS_MAX, &c->labels,
                         &c->n_labels);
+        if (r >= 0)
+                r = container_pack(&c);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -1294,6 +1296,8 @@ static int parse_born(const char *id, const json_t *attributes, PlContainer **re
                 r = dup_member(attributes, "image", PL_DOCKER_STRING_MAX, &c->image);
         if (r == 0)
                 r = parse_pairs(attributes, PL_DOCKER_LABELS_MAX, &c->labels, &c->n_labels);
+        if (r >= 0)
+                r = container_pack(&c);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

@@ -17,6 +17,7 @@
 
 /* More is refused. */
 #define PL_DOCKER_BODY_MAX MIB(16) /* a list of thousands */
+#define PL_DOCKER_ONE_MAX  MIB(4)  /* of one container */
 
 typedef struct PlApiVersion {
         unsigned major, minor;

@@ -39,7 +39,7 @@ static void pairs_free(PlPair *pairs, size_t n) {
 PlContainer *pl_container_free(PlContainer *c) {
         if (!c)
                 return NULL;
-        if (c->packed) {
+        if (c->packed_bytes > 0) {
                 free(c);
                 return NULL;
         }

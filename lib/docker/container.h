@@ -125,8 +125,8 @@ typedef struct PlContainer {
         size_t n_mounts;
         PlEngineLog log;
         PlLaunch launch;
-        PlSetting setting; /* of memory, from the command line */
-        bool packed;       /* everything above points into the same block as this */
+        PlSetting setting;   /* of memory, from the command line */
+        size_t packed_bytes; /* everything above points into the same block as this; 0: not */
 } PlContainer;
 
 PlContainer *pl_container_free(PlContainer *c); /* accepts NULL and half-built; returns NULL */

@@ -50,6 +50,13 @@ static void print_escaped(FILE *f, const char *s, size_t max) {
         fputs(text ?: "?", f);
 }
 
+/* A section, which may be cut in the middle of a character, or come from a file that is broken. */
+static void print_named(FILE *f, const char *before, const char *section) {
+        fprintf(f, "%s [", before);
+        print_escaped(f, section, GROUP_MAX_BYTES);
+        (void)fputc(']', f);
+}
+
 static void print_size(FILE *f, const char *before, uint64_t bytes) {
         char buf[PL_FORMAT_MAX];
 
@@ -70,7 +77,7 @@ static const char *cause_to_string(PlOomCause c) {
 
 static void print_owner(FILE *f, const PlOomReport *r) {
         if (r->around.owner == PL_OOM_OWNER_POLICY)
-                fprintf(f, ", set by [%s]", r->around.section);
+                print_named(f, ", set by", r->around.section);
         else if (r->around.owner == PL_OOM_OWNER_ENGINE)
                 fputs(", set in the engine", f);
         else
@@ -137,9 +144,9 @@ static void print_numbers(FILE *f, const PlOomReport *r) {
 /* Where the limit belongs: what stands in [Defaults] holds for every container. */
 static void print_section(FILE *f, const PlOomReport *r) {
         if (r->around.proposed[0])
-                fprintf(f, " in a section of its own, [%s]", r->around.proposed);
+                print_named(f, " in a section of its own,", r->around.proposed);
         else if (r->around.section[0] && !pl_streq(r->around.section, "Defaults"))
-                fprintf(f, " in [%s]", r->around.section);
+                print_named(f, " in", r->around.section);
         else
                 fputs(" in a [Service] section of its own", f);
 }

@@ -967,10 +967,11 @@ static int print_head(FILE *f, const json_t *status, const PlViewOptions *o) {
         const char *version = text_of(status, "version");
         const char *summary = text_of(status, "summary");
         _cleanup_free_ char *clean = pl_text_clean(summary ? summary : "", &o->look);
+        _cleanup_free_ char *number = pl_text_clean(version ? version : "", &o->look);
         _cleanup_free_ char *title = NULL;
         int good = pl_view_is_good(status), r;
 
-        if (!clean || good < 0 || asprintf(&title, "plimsolld %s", version ? version : "") < 0)
+        if (!clean || !number || good < 0 || asprintf(&title, "plimsolld %s", number) < 0)
                 return -ENOMEM;
         pl_text_tint(f, &o->look, good ? PL_TINT_GOOD : PL_TINT_BAD, o->look.utf8 ? "●" : "*");
         (void)fputc(' ', f);
