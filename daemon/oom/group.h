@@ -22,7 +22,18 @@ typedef struct PlOomCount {
 
 typedef struct PlOomGroup PlOomGroup;
 
+/* A descriptor that is listened to. All of a watch are in one set of epoll(7): a source of the
+ * event loop takes 300 bytes, and each container has two of these. */
+typedef struct PlOomEar {
+        int fd;          /* owned by the group; -EBADF: none. v1: eventfd */
+        uint32_t events; /* EPOLLIN, or EPOLLPRI */
+        void (*heard)(PlOomGroup *o);
+        PlOomGroup *group;
+} PlOomEar;
+
 typedef struct PlOomGroupHandlers {
+        /* Begin to listen, or leave off. Return: 0, -errno. */
+        int (*listen)(PlOomEar *ear, bool on);
         /* Something happened that may be a kill: look now, and again after step, doubling, for a
          * time. @full: usage is at its limit at this very moment. */
         void (*stirred)(PlOomGroup *o, bool full, uint64_t step_usec, uint64_t for_usec);
@@ -34,9 +45,8 @@ typedef struct PlOomGroupHandlers {
 struct PlOomGroup {
         sd_event *event;
         const PlOomGroupHandlers *handlers;
-        const PlCgroup *g;    /* borrowed; NULL: none at present */
-        int oom_fd, press_fd; /* v1: eventfds; v2: memory.events, memory.pressure */
-        sd_event_source *oom, *press;
+        const PlCgroup *g;     /* borrowed; NULL: none at present */
+        PlOomEar oom, press;   /* v2: memory.events, memory.pressure */
         sd_event_source *calm; /* switches pressure on again (v1) */
 };
 

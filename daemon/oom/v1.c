@@ -14,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#include "base/loop.h"
 #include "cgroup/read.h"
 #include "oom/group.h"
 
@@ -66,31 +65,27 @@ static void drain(int fd) {
         }
 }
 
-static int on_oom(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        PlOomGroup *o = userdata;
-
-        pl_loop_doing("lack of memory");
-        drain(fd);
+static void on_oom(PlOomGroup *o) {
+        drain(o->oom.fd);
         o->handlers->stirred(o, true, CHOICE_STEP_USEC, CHOICE_USEC);
-        return 0;
 }
 
 static int on_calm(sd_event_source *source, uint64_t usec, void *userdata) {
         PlOomGroup *o = userdata;
 
-        drain(o->press_fd);
-        if (o->press)
-                (void)sd_event_source_set_enabled(o->press, SD_EVENT_ON);
+        if (o->press.fd >= 0) {
+                drain(o->press.fd);
+                (void)o->handlers->listen(&o->press, true);
+        }
         return 0;
 }
 
 /* Reclaim signals with every batch of pages, so listen once in a window. */
-static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        PlOomGroup *o = userdata;
+static void on_pressure(PlOomGroup *o) {
         int r = 0;
 
-        drain(fd);
-        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        drain(o->press.fd);
+        (void)o->handlers->listen(&o->press, false);
         if (!o->calm)
                 r = sd_event_add_time_relative(o->event, &o->calm, CLOCK_BOOTTIME,
                                                PL_OOM_WINDOW_USEC, 0, on_calm, o);
@@ -99,7 +94,6 @@ static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *
         if (r >= 0)
                 (void)sd_event_source_set_enabled(o->calm, SD_EVENT_ONESHOT);
         (void)o->handlers->pressed(o);
-        return 0;
 }
 
 static int arm(PlOomGroup *o, PlOomCount *ret) {
@@ -107,19 +101,23 @@ static int arm(PlOomGroup *o, PlOomCount *ret) {
 
         if (r < 0)
                 return r;
-        o->oom_fd = subscribe(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control", "");
-        if (o->oom_fd < 0)
-                return o->oom_fd;
-        return sd_event_add_io(o->event, &o->oom, o->oom_fd, EPOLLIN, on_oom, o);
+        o->oom.fd = subscribe(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.oom_control", "");
+        if (o->oom.fd < 0)
+                return o->oom.fd;
+        o->oom.events = EPOLLIN;
+        o->oom.heard = on_oom;
+        return o->handlers->listen(&o->oom, true);
 }
 
 static int arm_pressure(PlOomGroup *o) {
         /* "medium": reclaim is having a hard time; "low" comes with every file that is read */
-        o->press_fd = subscribe(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure_level",
+        o->press.fd = subscribe(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure_level",
                                 "medium");
-        if (o->press_fd < 0)
-                return o->press_fd;
-        return sd_event_add_io(o->event, &o->press, o->press_fd, EPOLLIN, on_pressure, o);
+        if (o->press.fd < 0)
+                return o->press.fd;
+        o->press.events = EPOLLIN;
+        o->press.heard = on_pressure;
+        return o->handlers->listen(&o->press, true);
 }
 
 const PlOomKernel pl_oom_v1 = {

@@ -14,7 +14,6 @@
 #include <sys/epoll.h>
 
 #include "base/fs.h"
-#include "base/loop.h"
 #include "cgroup/read.h"
 #include "oom/group.h"
 
@@ -22,7 +21,7 @@
 
 static int count(const PlOomGroup *o, PlOomCount *ret) {
         char buf[512];
-        ssize_t n = pread(o->oom_fd, buf, sizeof(buf) - 1, 0);
+        ssize_t n = pread(o->oom.fd, buf, sizeof(buf) - 1, 0);
 
         if (n < 0)
                 return -errno;
@@ -33,50 +32,47 @@ static int count(const PlOomGroup *o, PlOomCount *ret) {
         return 0;
 }
 
-static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        PlOomGroup *o = userdata;
-
-        pl_loop_doing("lack of memory");
-        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+static void on_events(PlOomGroup *o) {
+        (void)o->handlers->listen(&o->oom, false);
         o->handlers->stirred(o, false, QUIET_USEC, QUIET_USEC);
-        return 0;
 }
 
-static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        PlOomGroup *o = userdata;
-
+static void on_pressure(PlOomGroup *o) {
         /* the kernel reports once a window by itself; a removed group reports for ever */
         if (!o->handlers->pressed(o))
-                o->press = sd_event_source_disable_unref(o->press);
-        return 0;
+                (void)o->handlers->listen(&o->press, false);
 }
 
 static int arm_pressure(PlOomGroup *o) {
         char trigger[64];
         int r;
 
-        o->press_fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure",
+        o->press.fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.pressure",
                              O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        if (o->press_fd < 0)
+        if (o->press.fd < 0)
                 return -errno;
         r = snprintf(trigger, sizeof(trigger), "some %" PRIu64 " %" PRIu64, PL_OOM_TRIGGER_USEC,
                      PL_OOM_WINDOW_USEC);
         /* with the NUL: before Linux 5.2 the last byte was cut off */
-        if (write(o->press_fd, trigger, (size_t)r + 1) < 0)
+        if (write(o->press.fd, trigger, (size_t)r + 1) < 0)
                 return -errno;
-        return sd_event_add_io(o->event, &o->press, o->press_fd, EPOLLPRI, on_pressure, o);
+        o->press.events = EPOLLPRI;
+        o->press.heard = on_pressure;
+        return o->handlers->listen(&o->press, true);
 }
 
 static int arm(PlOomGroup *o, PlOomCount *ret) {
         int r;
 
-        o->oom_fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.events",
+        o->oom.fd = openat(o->g->dir_fd[PL_CONTROLLER_MEMORY], "memory.events",
                            O_RDONLY | O_CLOEXEC);
-        if (o->oom_fd < 0)
+        if (o->oom.fd < 0)
                 return -errno;
+        o->oom.events = EPOLLPRI;
+        o->oom.heard = on_events;
         /* also tells poll(2) from where on to report */
         r = count(o, ret);
-        return r < 0 ? r : sd_event_add_io(o->event, &o->oom, o->oom_fd, EPOLLPRI, on_events, o);
+        return r < 0 ? r : o->handlers->listen(&o->oom, true);
 }
 
 static void read_pressure(const PlOomGroup *o, PlOomSample *s) {

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <systemd/sd-daemon.h>
@@ -447,6 +448,8 @@ struct PlOomWatch {
         void *userdata;
         PlKmsg *kmsg;
         PlOomd *oomd;       /* NULL until it is asked for */
+        int ears_fd; /* epoll: what is listened to … */
+        sd_event_source *ears;
         PlMap *entries;     /* id → Entry */
         unsigned n_pending; /* entries that wait for the kernel log */
         bool said_press;    /* what this kernel cannot do is said once */
@@ -539,16 +542,47 @@ static bool on_pressed(PlOomGroup *o) {
         return true;
 }
 
-static void disarm(Entry *e) {
-        PlOomGroup *o = &e->group;
+static int on_listen(PlOomEar *ear, bool on) {
+        const PlOomWatch *w = entry_of(ear->group)->w;
+        struct epoll_event event = { .events = ear->events, .data.ptr = ear };
 
-        o->oom = sd_event_source_disable_unref(o->oom);
-        o->press = sd_event_source_disable_unref(o->press);
-        o->calm = sd_event_source_disable_unref(o->calm);
-        pl_closep(&o->oom_fd);
-        pl_closep(&o->press_fd);
-        o->oom_fd = o->press_fd = -EBADF;
+        if (epoll_ctl(w->ears_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, ear->fd, &event) < 0 &&
+            errno != (on ? EEXIST : ENOENT))
+                return -errno;
+        return 0;
+}
+
+/* One at a time: what is done for one may end another. */
+static int on_heard(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct epoll_event event;
+
+        pl_loop_doing("lack of memory");
+        if (epoll_wait(fd, &event, 1, 0) == 1) {
+                const PlOomEar *ear = event.data.ptr;
+
+                ear->heard(ear->group);
+        }
+        return 0;
+}
+
+static void close_ear(PlOomEar *ear) {
+        if (ear->fd < 0)
+                return;
+        (void)on_listen(ear, false);
+        pl_closep(&ear->fd);
+        ear->fd = -EBADF;
+}
+
+static void disarm(Entry *e) {
+        close_ear(&e->group.oom);
+        close_ear(&e->group.press);
+        e->group.calm = sd_event_source_disable_unref(e->group.calm);
         e->look_until_usec = 0;
+}
+
+static void listen_again(Entry *e) {
+        if (e->group.oom.fd >= 0)
+                (void)on_listen(&e->group.oom, true);
 }
 
 /* Nobody waits for it any more. */
@@ -561,8 +595,7 @@ static void end_pending(Entry *e) {
         free(e->pending);
         e->pending = NULL;
         leave_log(e->w);
-        if (e->group.oom)
-                (void)sd_event_source_set_enabled(e->group.oom, SD_EVENT_ON);
+        listen_again(e);
 }
 
 static void wait_for_names(Entry *e) {
@@ -638,8 +671,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         } else {
                 e->look_until_usec = 0;
-                if (e->group.oom)
-                        (void)sd_event_source_set_enabled(e->group.oom, SD_EVENT_ON);
+                listen_again(e);
         }
         look(e);
         return 0;
@@ -680,7 +712,7 @@ static void begin(Entry *e, uint64_t kills) {
 /* Compare the counters and act on the difference. */
 static void look(Entry *e) {
         PlOomCount now = { 0 };
-        int r = e->group.g && e->group.oom_fd >= 0 ? e->w->kernel->count(&e->group, &now) : -ENODEV;
+        int r = e->group.g && e->group.oom.fd >= 0 ? e->w->kernel->count(&e->group, &now) : -ENODEV;
         /* from now on: opening the journal may itself take longer than the log's line */
         bool late = e->pending && pl_clock_usec(CLOCK_BOOTTIME) >=
                                                   e->pending->begin_usec + kmsg_delay(e->w->kmsg);
@@ -717,7 +749,9 @@ static void on_stirred(PlOomGroup *o, bool full, uint64_t step_usec, uint64_t fo
         look(e);
 }
 
-static const PlOomGroupHandlers group_handlers = { .stirred = on_stirred, .pressed = on_pressed };
+static const PlOomGroupHandlers group_handlers = { .listen = on_listen,
+                                                   .stirred = on_stirred,
+                                                   .pressed = on_pressed };
 
 int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
                      const PlOomWatchHandlers *handlers, void *userdata, PlOomWatch **ret) {
@@ -726,6 +760,12 @@ int pl_oom_watch_new(sd_event *event, const PlCgroupMounts *m, const char *kmsg,
 
         if (!w)
                 return -ENOMEM;
+        w->ears_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (w->ears_fd < 0)
+                return -errno;
+        r = sd_event_add_io(event, &w->ears, w->ears_fd, EPOLLIN, on_heard, NULL);
+        if (r < 0)
+                return r;
         w->event = sd_event_ref(event);
         w->mounts = m;
         w->kernel = m->hierarchy[PL_CONTROLLER_MEMORY] == PL_HIERARCHY_V1 ? &pl_oom_v1 : &pl_oom_v2;
@@ -765,6 +805,8 @@ PlOomWatch *pl_oom_watch_free(PlOomWatch *w) {
         pl_map_free(w->entries);
         kmsg_free(w->kmsg);
         free(w->oomd);
+        sd_event_source_disable_unref(w->ears);
+        pl_closep(&w->ears_fd);
         sd_event_unref(w->event);
         free(w);
         return NULL;
@@ -781,7 +823,10 @@ static Entry *ensure(PlOomWatch *w, const char *id) {
         (void)snprintf(e->id, sizeof(e->id), "%s", id);
         e->w = w;
         e->group = (PlOomGroup){
-                .event = w->event, .handlers = &group_handlers, .oom_fd = -EBADF, .press_fd = -EBADF
+                .event = w->event,
+                .handlers = &group_handlers,
+                .oom = { .fd = -EBADF, .group = &e->group },
+                .press = { .fd = -EBADF, .group = &e->group },
         };
         if (pl_map_put(w->entries, e->id, e) == 0)
                 return e;
@@ -790,14 +835,11 @@ static Entry *ensure(PlOomWatch *w, const char *id) {
 }
 
 static void listen_for_pressure(Entry *e) {
-        PlOomGroup *o = &e->group;
-        int r = e->w->kernel->arm_pressure(o);
+        int r = e->w->kernel->arm_pressure(&e->group);
 
         if (r >= 0)
                 return;
-        o->press = sd_event_source_disable_unref(o->press);
-        pl_closep(&o->press_fd);
-        o->press_fd = -EBADF;
+        close_ear(&e->group.press);
         if (!e->w->said_press)
                 pl_log_info("This kernel does not report memory pressure of groups (%s): kills are "
                             "reported without an earlier warning",
@@ -855,7 +897,7 @@ void pl_oom_watch_remove(PlOomWatch *w, const char *id) {
 
         if (!e || !e->group.g)
                 return;
-        if (e->group.oom_fd >= 0 && e->w->kernel->count(&e->group, &now) == 0 &&
+        if (e->group.oom.fd >= 0 && e->w->kernel->count(&e->group, &now) == 0 &&
             now.kills > e->count.kills)
                 begin(e, now.kills - e->count.kills);
         disarm(e);
@@ -880,7 +922,7 @@ void pl_oom_watch_check(PlOomWatch *w, const char *id) {
                 kmsg_poll(w->kmsg);
                 name_untold(e);
         }
-        if (e->group.g && e->group.oom_fd >= 0) {
+        if (e->group.g && e->group.oom.fd >= 0) {
                 look(e);
                 return;
         }
