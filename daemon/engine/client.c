@@ -39,6 +39,7 @@
 #include "base/journal.h"
 #include "lib/base/backoff.h"
 #include "lib/base/macro.h"
+#include "lib/base/pool.h"
 #include "lib/base/strv.h"
 #include "lib/base/unit.h"
 #include "lib/docker/answer.h"
@@ -290,6 +291,12 @@ typedef struct Stream {
         int fault;    /* why the write callback refused more */
 } Stream;
 
+typedef struct Requests {
+        PlPool pool;            /* each is from here */
+        uint64_t n_sent;        /* ever */
+        uint64_t answered_sent; /* the number of the one that is being answered */
+} Requests;
+
 struct PlEngine {
         unsigned n_ref; /* pl_engine_free() may be called from any callback */
         bool freed;
@@ -313,8 +320,7 @@ struct PlEngine {
 
         Stream stream;
         Lane lanes[_LANE_N];
-        uint64_t n_sent;        /* requests, ever */
-        uint64_t answered_sent; /* the number of the one that is being answered */
+        Requests requests;
 };
 
 static void lose(PlEngine *e, int error, const char *format, ...) PL_PRINTF(3, 4);
@@ -348,6 +354,7 @@ static PlEngine *engine_unref(PlEngine *e) {
         sd_event_unref(e->event);
         free(e->url);
         free(e->path);
+        pl_pool_deinit(&e->requests.pool);
         free(e);
         return NULL;
 }
@@ -582,13 +589,13 @@ static Request *request_free(Request *q) {
         curl_slist_free_all(q->headers);
         buffer_deinit(&q->answer);
         free(q->body);
-        free(q);
+        pl_pool_put(&q->engine->requests.pool, q);
         return NULL;
 }
 PL_DEFINE_CLEANUP(Request *, request_free)
 
 static Request *request_new(PlEngine *e, const Kind *kind, void *userdata) {
-        Request *q = calloc(1, sizeof(*q));
+        Request *q = pl_pool_get(&e->requests.pool);
 
         if (!q)
                 return NULL;
@@ -729,7 +736,7 @@ static void reply(PlEngine *e, Request *q, int error) {
                 message = pl_docker_parse_error(q->answer.data, q->answer.size);
         else if (q->kind == &kind_update)
                 message = pl_docker_parse_warnings(q->answer.data, q->answer.size);
-        e->answered_sent = q->sent;
+        e->requests.answered_sent = q->sent;
         q->kind->reply(q, understand(e, q, error, message), message);
 }
 
@@ -844,8 +851,9 @@ static int unconnected(const Request *q, int error) {
 }
 
 static void on_request_done(void *userdata, CURL *easy, int error, int fd) {
-        _cleanup_(request_freep) Request *q = userdata;
-        _cleanup_(engine_unrefp) PlEngine *e = engine_ref(q->engine);
+        Request *request = userdata;
+        _cleanup_(engine_unrefp) PlEngine *e = engine_ref(request->engine);
+        _cleanup_(request_freep) Request *q = request;
         bool answered = error == 0;
 
         stop_running(e, q);
@@ -885,7 +893,7 @@ static int start(PlEngine *e, Request *q) {
         }
         TAILQ_INSERT_TAIL(&lane->running, q, link);
         lane->n_running++;
-        q->sent = ++e->n_sent;
+        q->sent = ++e->requests.n_sent;
         return 0;
 }
 
@@ -1449,6 +1457,7 @@ int pl_engine_new(sd_event *event, const char *url, const PlEngineHandlers *hand
         e->handlers = handlers;
         e->userdata = userdata;
         e->tuning = tuning_default;
+        e->requests.pool = PL_POOL_INIT(&e->requests.pool, Request);
         for (LaneName lane = 0; lane < _LANE_N; lane++) {
                 TAILQ_INIT(&e->lanes[lane].queue);
                 TAILQ_INIT(&e->lanes[lane].running);
@@ -1563,11 +1572,11 @@ int pl_engine_image(PlEngine *e, const char *id, PlEngineInspectReply reply_to, 
 }
 
 uint64_t pl_engine_n_sent(const PlEngine *e) {
-        return e->n_sent;
+        return e->requests.n_sent;
 }
 
 bool pl_engine_was_sent_after(const PlEngine *e, uint64_t n_sent) {
-        return e->answered_sent > n_sent;
+        return e->requests.answered_sent > n_sent;
 }
 
 int pl_engine_environment(PlEngine *e, const char *id, PlEngineEnvironmentReply reply_to,

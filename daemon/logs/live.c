@@ -25,6 +25,7 @@
 #include "lib/base/macro.h"
 #include "lib/base/map.h"
 #include "lib/base/message.h"
+#include "lib/base/pool.h"
 #include "lib/base/quote.h"
 #include "lib/base/unit.h"
 #include "lib/docker/identity.h"
@@ -383,6 +384,19 @@ typedef struct PlLogEntry {
         bool dry_run_said;
 } PlLogEntry;
 
+/* The archive directory was made anew. */
+typedef struct Renewed {
+        void (*call)(void *userdata); /* or NULL */
+        void *userdata;
+} Renewed;
+
+typedef struct EngineFacts {
+        unsigned major;      /* 0: unknown */
+        unsigned last_major; /* the last that was known */
+        unsigned epoch;
+        bool podman;
+} EngineFacts;
+
 struct PlLogs {
         sd_event *event;
         const PlReporter *reporter;
@@ -397,10 +411,8 @@ struct PlLogs {
         PlLogKept *kept;
         PlPolicy *policy;
         char *root; /* where the engine keeps logs, as one of them has told; NULL: not known yet */
-        unsigned engine_major; /* 0: unknown */
-        unsigned engine_epoch;
-        unsigned last_major; /* the last that was known */
-        bool podman, dry_run;
+        EngineFacts engine;
+        bool dry_run;
         uint64_t budget_bytes;
         unsigned punch_below_percent;
         sd_event_source *sweep;  /* to look at file systems where logs are left to grow */
@@ -408,10 +420,8 @@ struct PlLogs {
         uint64_t expiry_sec;
         sd_event_source *notice; /* when to say what is new of methods; NULL: not now */
         bool said[_PL_ROTATE_WHY_N];
-        struct {
-                void (*call)(void *userdata); /* or NULL */
-                void *userdata;
-        } renewed; /* the archive directory was made anew */
+        Renewed renewed;
+        PlPool jobs;
 };
 
 typedef enum JobKind {
@@ -437,8 +447,8 @@ static void take_gone(PlLogEntry *e, const Job *j);
 
 static PlRotateFacts facts_of(const PlLogs *l, const PlLogEntry *e) {
         return (PlRotateFacts){
-                .engine_major = e->told.stale ? 0 : l->engine_major,
-                .podman = l->podman,
+                .engine_major = e->told.stale ? 0 : l->engine.major,
+                .podman = l->engine.podman,
                 .driver = e->told.driver,
                 .native_max_size = e->told.native_files > 0,
                 .has_path = e->told.path && *e->told.path,
@@ -682,7 +692,7 @@ static void on_moved(void *userdata) {
 
 /* Is what its log has left archived when its container is removed? */
 static bool keeps(const PlLogEntry *e) {
-        return e->wanted.governed && pl_log_keeps(&e->wanted.log) && !e->logs->podman &&
+        return e->wanted.governed && pl_log_keeps(&e->wanted.log) && !e->logs->engine.podman &&
                pl_streq_null(e->told.driver, "json-file");
 }
 
@@ -915,7 +925,7 @@ static void expire_at(PlLogs *l, uint64_t sec) {
 
 /* --- jobs, on the worker --- */
 
-static void job_free(Job *j) {
+static void job_free(PlLogs *l, Job *j) {
         free(j->request.name);
         free(j->request.path);
         free(j->request.driver);
@@ -923,7 +933,7 @@ static void job_free(Job *j) {
         free(j->request.origin);
         free(j->request.title);
         old_file_unref(j->file);
-        free(j);
+        pl_pool_put(&l->jobs, j);
 }
 
 /* A container that another engine has keeps its log; one that was removed does not. */
@@ -1362,13 +1372,13 @@ static void done(PlWork *w, void *userdata, bool ran) {
         }
         if (ran && j->kind == JOB_RETAIN && j->outcome.error < 0)
                 pl_log_warning("Cannot drop old archives: %s", strerror(-j->outcome.error));
-        job_free(j);
+        job_free(l, j);
 }
 
 /* --- beginning them --- */
 
-static Job *job_new(const PlLogs *l, JobKind kind) {
-        Job *j = calloc(1, sizeof(*j));
+static Job *job_new(PlLogs *l, JobKind kind) {
+        Job *j = pl_pool_get(&l->jobs);
 
         if (!j)
                 return NULL;
@@ -1397,13 +1407,13 @@ static Job *rotate_job(PlLogEntry *e, bool force) {
         r->origin = e->wanted.origin ? strdup(e->wanted.origin) : NULL;
         r->title = e->wanted.title ? strdup(e->wanted.title) : NULL;
         r->facts = facts_of(e->logs, e);
-        r->engine_epoch = e->logs->engine_epoch;
+        r->engine_epoch = e->logs->engine.epoch;
         r->on_full = e->wanted.log.on_full;
         r->max_size_bytes = e->wanted.log.max_size_bytes;
         r->force = force;
         if (!r->name || !r->path || !r->driver || !r->service ||
             (e->wanted.origin && !(r->origin && r->title))) {
-                job_free(j);
+                job_free(e->logs, j);
                 return NULL;
         }
         return j;
@@ -1729,6 +1739,7 @@ int pl_logs_new(sd_event *event, const char *archive_dir, const PlReporter *repo
                 return -ENOMEM;
         l->event = sd_event_ref(event);
         l->reporter = reporter;
+        l->jobs = PL_POOL_INIT(&l->jobs, Job);
         l->renewed.call = renewed;
         l->renewed.userdata = userdata;
         l->budget_bytes = PL_UNLIMITED;
@@ -1785,6 +1796,7 @@ PlLogs *pl_logs_free(PlLogs *l) {
         sd_event_source_disable_unref(l->notice);
         sd_event_source_disable_unref(l->sweep);
         sd_event_unref(l->event);
+        pl_pool_deinit(&l->jobs);
         free(l);
         return NULL;
 }
@@ -1795,21 +1807,21 @@ PlLogTime *pl_logs_time(const PlLogs *l) {
 
 void pl_logs_set_engine(PlLogs *l, const PlEngineInfo *info) {
         unsigned major = info ? (unsigned)strtoul(info->version, NULL, 10) : 0;
-        unsigned before = l->engine_major;
+        unsigned before = l->engine.major;
         PlLogEntry *e;
 
-        l->podman = info && info->podman;
-        l->engine_major = l->podman && major == 0 ? 1 : major;
-        if (l->engine_major != before)
-                l->engine_epoch = pl_log_worker_engine_changed(l->worker, l->engine_major == 0);
+        l->engine.podman = info && info->podman;
+        l->engine.major = l->engine.podman && major == 0 ? 1 : major;
+        if (l->engine.major != before)
+                l->engine.epoch = pl_log_worker_engine_changed(l->worker, l->engine.major == 0);
         /* What was known of a container may have changed while the engine was away (an adoption
          * makes its log native): leave it alone until pl_logs_update() comes. */
-        if (l->engine_major == 0) {
+        if (l->engine.major == 0) {
                 PL_MAP_FOREACH(e, l->entries)
                 e->told.stale = true;
         }
-        if (l->engine_major > 0 && l->engine_major != l->last_major) {
-                l->last_major = l->engine_major;
+        if (l->engine.major > 0 && l->engine.major != l->engine.last_major) {
+                l->engine.last_major = l->engine.major;
                 memset(l->said, 0, sizeof(l->said));
                 PL_MAP_FOREACH(e, l->entries)
                 begin(e, false);

@@ -447,8 +447,8 @@ struct PlOomWatch {
         const PlOomWatchHandlers *handlers;
         void *userdata;
         PlKmsg *kmsg;
-        PlOomd *oomd;       /* NULL until it is asked for */
-        int ears_fd; /* epoll: what is listened to … */
+        PlOomd *oomd; /* NULL until it is asked for */
+        int ears_fd;  /* epoll: what is listened to … */
         sd_event_source *ears;
         PlMap *entries;     /* id → Entry */
         unsigned n_pending; /* entries that wait for the kernel log */
