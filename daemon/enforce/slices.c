@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "cgroup/device.h"
 #include "enforce/queue.h"
@@ -30,8 +31,9 @@ struct PlSlices {
         char *weights; /* the finding about IOWeight=; NULL: none */
         char *error;   /* systemd's last refusal, said once; NULL: it took what it was told */
         unsigned in_flight;
-        bool due, again;       /* of the next look */
-        sd_event_source *look; /* soon: systemd answers before the kernel has it */
+        uint64_t answered_usec; /* CLOCK_BOOTTIME; 0: never */
+        bool due, again;        /* of the next look */
+        sd_event_source *look;  /* soon: systemd answers before the kernel has it */
 };
 
 #define LOOK_USEC (100 * PL_USEC_PER_MSEC)
@@ -123,6 +125,7 @@ int pl_slices_new(PlEnforcer *e, PlSlices **ret) {
         }
         (void)sd_event_source_set_enabled(s->look, SD_EVENT_OFF);
         load(e, s);
+        s->due = s->again = true; /* what was told last is not what a reboot has left */
         *ret = s;
         return 0;
 }
@@ -198,7 +201,8 @@ static void note(PlEnforcer *e, char **said, char *text) {
         pl_reporter_changed(e->reporter);
 }
 
-static void note_slice(PlEnforcer *e, Slice *slice, unsigned i, bool again) {
+/* @was_told: and not in force since then. */
+static void note_slice(PlEnforcer *e, Slice *slice, unsigned i, bool again, bool was_told) {
         const PlProtection *p = &slice->of[i];
         char *text = NULL;
 
@@ -206,7 +210,7 @@ static void note_slice(PlEnforcer *e, Slice *slice, unsigned i, bool again) {
             pl_protection_text(p, i, slice->path, &text) <= 0)
                 text = NULL;
         /* it was told just now: the sweep will see whether that helped */
-        if (text && p->ours && p->told >= p->asked && !again) {
+        if (text && p->ours && p->told >= p->asked && !(again && was_told)) {
                 free(text);
                 return;
         }
@@ -251,7 +255,7 @@ static bool step(PlEnforcer *e, Slice *slice, bool raise, bool again) {
         bool can = pl_protection_unit(slice->path) && pl_systemd_is_supported(e->systemd) &&
                    !pl_registry_is_dry_run(e->registry);
         uint32_t mask = 0;
-        bool any = false, forget = false;
+        bool any = false, changed = false;
 
         for (unsigned i = 0; i < PL_PROTECTIONS_N; i++) {
                 PlProtection *p = &slice->of[i];
@@ -262,8 +266,9 @@ static bool step(PlEnforcer *e, Slice *slice, bool raise, bool again) {
                         mask |= 1U << i;
                         slice->say_raised[i] = true;
                         break;
+                case PL_PROTECTION_KEEP:
                 case PL_PROTECTION_FORGET:
-                        forget = true;
+                        changed = true;
                         break;
                 default:
                         break;
@@ -272,7 +277,7 @@ static bool step(PlEnforcer *e, Slice *slice, bool raise, bool again) {
         }
         if (mask)
                 tell(e, slice, mask);
-        else if (forget)
+        else if (changed)
                 (void)keep(e);
         return any;
 }
@@ -326,40 +331,6 @@ void pl_slices_look(PlEnforcer *e, bool again) {
         pl_queue_arm(e);
 }
 
-static void update(PlEnforcer *e, bool again) {
-        PlSlices *s = e->places.slices;
-        bool raise = e->registry->policy->daemon.protect_slice && !e->stopping;
-        PlHeld *h;
-
-        update_weights(e);
-        if (e->mounts->hierarchy[PL_CONTROLLER_MEMORY] != PL_HIERARCHY_V2 ||
-            !e->mounts->mount[PL_CONTROLLER_MEMORY])
-                return;
-        /* until the containers are known, nobody seems to ask */
-        if (!e->registry->synced && !e->stopping)
-                return;
-        for (size_t i = 0; i < s->n; i++)
-                for (unsigned k = 0; k < PL_PROTECTIONS_N; k++)
-                        s->items[i].of[k].n = 0, s->items[i].of[k].asked = 0;
-        TAILQ_FOREACH(h, &e->all, all)
-        ask(e, h);
-        for (size_t i = s->n; i-- > 0;) {
-                Slice *slice = &s->items[i];
-                bool there = read_in_force(e, slice);
-
-                if (there && step(e, slice, raise, again && s->in_flight == 0)) {
-                        for (unsigned k = 0; k < PL_PROTECTIONS_N; k++)
-                                note_slice(e, slice, k, again);
-                        continue;
-                }
-                slice_deinit(slice);
-                *slice = s->items[--s->n];
-                pl_reporter_changed(e->reporter);
-                if (!there)
-                        (void)keep(e);
-        }
-}
-
 /* Once for whatever else happens until then: it looks at every container. */
 static void look_soon(PlSlices *s) {
         int enabled = SD_EVENT_OFF;
@@ -371,6 +342,47 @@ static void look_soon(PlSlices *s) {
         (void)sd_event_source_set_enabled(s->look, SD_EVENT_ONESHOT);
 }
 
+/* May the kernel have older values of ours still? See LOOK_USEC. */
+static bool is_due(const PlEnforcer *e) {
+        const PlSlices *s = e->places.slices;
+
+        return s->in_flight > 0 ||
+               (s->answered_usec > 0 &&
+                pl_clock_loop_usec(e->event, CLOCK_BOOTTIME) < s->answered_usec + LOOK_USEC);
+}
+
+static void update(PlEnforcer *e, bool again) {
+        PlSlices *s = e->places.slices;
+        bool raise = e->registry->policy->daemon.protect_slice && !e->stopping;
+        PlHeld *h;
+
+        update_weights(e);
+        if (e->mounts->hierarchy[PL_CONTROLLER_MEMORY] != PL_HIERARCHY_V2 ||
+            !e->mounts->mount[PL_CONTROLLER_MEMORY])
+                return;
+        for (size_t i = 0; i < s->n; i++)
+                for (unsigned k = 0; k < PL_PROTECTIONS_N; k++)
+                        s->items[i].of[k].n = 0, s->items[i].of[k].asked = 0;
+        TAILQ_FOREACH(h, &e->all, all)
+        ask(e, h);
+        for (size_t i = s->n; i-- > 0;) {
+                Slice *slice = &s->items[i];
+                bool there = read_in_force(e, slice), was_told[PL_PROTECTIONS_N];
+
+                memcpy(was_told, slice->say_raised, sizeof(was_told));
+                if (there && step(e, slice, raise, again)) {
+                        for (unsigned k = 0; k < PL_PROTECTIONS_N; k++)
+                                note_slice(e, slice, k, again, was_told[k]);
+                        continue;
+                }
+                slice_deinit(slice);
+                *slice = s->items[--s->n];
+                pl_reporter_changed(e->reporter);
+                if (!there)
+                        (void)keep(e);
+        }
+}
+
 void pl_slices_update(PlEnforcer *e) {
         PlSlices *s = e->places.slices;
         bool again = s->again;
@@ -378,6 +390,13 @@ void pl_slices_update(PlEnforcer *e) {
         if (!s->due) {
                 if (e->touched)
                         look_soon(s);
+                return;
+        }
+        /* until the containers are known, nobody seems to ask */
+        if (!e->registry->synced && !e->stopping)
+                return;
+        if (is_due(e)) {
+                look_soon(s);
                 return;
         }
         s->due = s->again = false;
@@ -390,6 +409,7 @@ void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
 
         if (s->in_flight > 0)
                 s->in_flight--;
+        s->answered_usec = pl_clock_loop_usec(e->event, CLOCK_BOOTTIME);
         if (why && !pl_streq_null(s->error, why))
                 pl_log_warning("systemd did not change what a slice protects: %s", why);
         free(s->error);
@@ -398,7 +418,7 @@ void pl_slices_answered(PlEnforcer *e, int error, const char *message) {
 }
 
 bool pl_slices_wait(const PlEnforcer *e) {
-        return e->places.slices->in_flight > 0;
+        return e->places.slices->in_flight > 0 || e->places.slices->due;
 }
 
 const char *pl_slices_finding(const PlEnforcer *e, unsigned i) {

@@ -25,7 +25,8 @@ void pl_slices_update(PlEnforcer *e);
 /** pl_slices_answered() - systemd's answer; @error: 0 or negative errno. */
 void pl_slices_answered(PlEnforcer *e, int error, const char *message);
 
-/** pl_slices_wait() - is an answer of systemd's due? It refuses what a caller asks who has gone. */
+/** pl_slices_wait() - is an answer of systemd's due, or a look that waits for it? It refuses what a
+ * caller asks who has gone. */
 bool pl_slices_wait(const PlEnforcer *e);
 
 /** pl_slices_finding() - by number, from 0. Return: borrowed; NULL: no more. */

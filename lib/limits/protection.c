@@ -28,13 +28,10 @@ static void note_foreign(PlProtection *p) {
                 p->own = p->in_force;
 }
 
-PlProtectionStep pl_protection_step(PlProtection *p, bool raise, bool again) {
-        uint64_t own, wanted;
+/* Return: LEAVE, TELL or FORGET. */
+static PlProtectionStep decide(PlProtection *p, bool raise, bool again) {
+        uint64_t own = p->ours ? p->own : p->in_force, wanted = raise ? PL_MAX(own, p->asked) : own;
 
-        if (p->ours)
-                note_foreign(p);
-        own = p->ours ? p->own : p->in_force;
-        wanted = raise ? PL_MAX(own, p->asked) : own;
         if (!p->ours) {
                 if (wanted == own)
                         return PL_PROTECTION_LEAVE;
@@ -52,6 +49,22 @@ PlProtectionStep pl_protection_step(PlProtection *p, bool raise, bool again) {
                 p->told_before = p->told;
         p->told = wanted;
         return PL_PROTECTION_TELL;
+}
+
+PlProtectionStep pl_protection_step(PlProtection *p, bool raise, bool again) {
+        const PlProtection was = *p;
+        PlProtectionStep step;
+
+        if (p->ours)
+                note_foreign(p);
+        /* an older value of ours that shows up from now on is somebody else's, or a reboot's */
+        if (p->ours && p->in_force == p->told)
+                p->told_before = p->told;
+        step = decide(p, raise, again);
+        if (step == PL_PROTECTION_LEAVE && p->ours &&
+            (p->own != was.own || p->told_before != was.told_before))
+                return PL_PROTECTION_KEEP;
+        return step;
 }
 
 const char *pl_protection_unit(const char *path) {

@@ -26,20 +26,22 @@ typedef struct PlProtection {
         bool ours;            /* it was told by plimsoll; only then are these three valid: */
         uint64_t own;         /* what is there without plimsoll */
         uint64_t told;        /* by plimsoll, last … */
-        uint64_t told_before; /* … and before that, which the kernel may still have */
+        uint64_t told_before; /* … and before that: what the kernel may have until it has `told` */
 } PlProtection;
 
 typedef enum PlProtectionStep {
         PL_PROTECTION_LEAVE,
+        PL_PROTECTION_KEEP,   /* keep *p on disk: somebody else's value, or older ones have gone */
         PL_PROTECTION_TELL,   /* keep *p on disk, then tell systemd p->told */
         PL_PROTECTION_FORGET, /* the slice has its own value again: nothing is ours any more */
 } PlProtectionStep;
 
 /**
- * pl_protection_step() - what to do about one value of one slice
+ * pl_protection_step() - what to do about one value of one slice; not while an answer of systemd's
+ * is due: then the kernel may have any value of ours, and a person's would be lost
  * @p:     changed as the step says
  * @raise: ProtectSlice=yes
- * @again: tell it once more if the kernel does not have what was told; false while an answer is due
+ * @again: tell it once more if the kernel does not have what was told
  */
 PlProtectionStep pl_protection_step(PlProtection *p, bool raise, bool again);
 

@@ -153,6 +153,15 @@ static void expect_start(void) {
         derive_allowed(ALL);
 }
 
+/* Does the kernel take what runc makes of it? */
+static bool can_start(const Host *host) {
+        Host k = runc_start(host);
+        Group g;
+
+        kernel_fresh(&g);
+        return runc_write(&g, &k) >= 0;
+}
+
 static void box_start(void) {
         Box *b = &w.box;
         Host k = runc_start(&b->host);
@@ -183,7 +192,11 @@ static void box_start(void) {
         b->runc_quota = runc_quota(&b->host);
         b->runc_period = runc_period(&b->host);
         if (runc_write(g, &k) < 0) {
-                fault("does not start any more", "the kernel refuses what HostConfig says");
+                if (can_start(&life.truth) && can_start(&life.persons))
+                        fault("does not start any more", "the kernel refuses what HostConfig says");
+                note("it does not start: the kernel refuses what HostConfig says");
+                b->starting = g->there = false;
+                b->group = -1;
                 return;
         }
         tell_watcher();
@@ -220,4 +233,106 @@ static void box_remove(void) {
         engine_says(PL_EVENT_DESTROY);
         w.box.exists = false;
         pass(50 * PL_USEC_PER_MSEC);
+}
+
+/* --- those beside it --- */
+
+static void sibling_new(int i) {
+        w.siblings[i] = (Box){ .exists = true, .group = -1 };
+        (void)snprintf(w.siblings[i].id, sizeof(w.siblings[i].id), "%063x%d", ++w.n_boxes, i + 1);
+        (void)snprintf(w.siblings[i].host.restart, sizeof(w.siblings[i].host.restart), "always");
+        (void)enter_box(w.siblings[i].id);
+        engine_says(PL_EVENT_CREATE);
+        leave_box(i + 1);
+}
+
+static void sibling_start(int i) {
+        Box *b = &w.box;
+
+        if (!w.siblings[i].exists || w.siblings[i].running || !w.engine_up ||
+            w.n_groups == GROUPS_MAX)
+                return;
+        note("docker start side%d", i);
+        (void)enter_box(w.siblings[i].id);
+        b->group = w.n_groups++;
+        kernel_fresh(box_group());
+        b->scope = (Scope){ 0 };
+        systemd_write(box_group(), &b->scope);
+        if (is_watched)
+                due_in(0, on_group_appeared, false);
+        b->running = true;
+        b->pid = 1000 + (int)++w.n_runs;
+        b->started_usec = pl_clock_usec(CLOCK_REALTIME);
+        engine_says(PL_EVENT_START);
+        leave_box(i + 1);
+}
+
+static void sibling_stop(int i, bool is_told) {
+        if (!w.siblings[i].running)
+                return;
+        (void)enter_box(w.siblings[i].id);
+        w.box.running = false;
+        box_group()->there = false;
+        if (is_watched && box_group()->watched)
+                due_in(100, on_group_gone, false);
+        w.box.group = -1;
+        if (is_told) {
+                note("docker stop side%d", i);
+                engine_says(PL_EVENT_DIE);
+                engine_says(PL_EVENT_STOP);
+        }
+        leave_box(i + 1);
+}
+
+static void sibling_remove(int i) {
+        sibling_stop(i, true);
+        if (!w.siblings[i].exists)
+                return;
+        note("docker rm side%d", i);
+        (void)enter_box(w.siblings[i].id);
+        engine_says(PL_EVENT_DESTROY);
+        w.box.exists = false;
+        leave_box(i + 1);
+}
+
+static bool is_own(const Own *o, uint64_t n) {
+        for (unsigned i = 0; i < o->count; i++)
+                if (o->n[i] == n)
+                        return true;
+        return false;
+}
+
+/* Somebody else, or a reboot, has left this. */
+static void own_is(int slice, int which, uint64_t n) {
+        Own *o = &life.own[slice][which];
+        bool ours = false;
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(o->told); i++)
+                ours |= o->told[i] == n;
+        if (!ours)
+                o->count = 0; /* else nobody can tell whose it is */
+        if (is_own(o, n))
+                return;
+        if (o->count == PL_ARRAY_SIZE(o->n))
+                memmove(o->n, o->n + 1, --o->count * sizeof(*o->n));
+        o->n[o->count++] = n;
+}
+
+/* Everybody below them is gone, and what was set for a run of the host. */
+static void slices_reboot(void) {
+        for (int k = 0; k < SLICES && slice_name(k); k++) {
+                slice_reboot(&w.slices[k]);
+                slice_reboot(&life.bare[k]);
+                for (int i = 0; i < 2; i++)
+                        own_is(k, i, life.bare[k].is[i]);
+        }
+}
+
+static void slices_reload(void) {
+        for (int k = 0; k < SLICES && slice_name(k); k++) {
+                slice_reload(&w.slices[k]);
+                slice_reload(&life.bare[k]);
+                for (int i = 0; i < 2; i++)
+                        own_is(k, i, life.bare[k].is[i]);
+        }
 }

@@ -33,10 +33,23 @@ enum {
         BY_PROPERTY = 1 << 3,
 };
 
+/* What a slice has without plimsoll: more than one, where a person said the very value that was
+ * ours. */
+typedef struct Own {
+        uint64_t n[4];
+        unsigned count;
+        uint64_t told[4]; /* by plimsoll, the last ones */
+} Own;
+
 static struct {
         uint64_t seed, random;
-        Host truth;   /* HostConfig as it would be without plimsoll */
-        Host persons; /* and with what persons changed while plimsoll held it as well */
+        uint64_t side_random;  /* of what happens beside the box: its own life stays as it is */
+        uint64_t side_asks[2]; /* MemoryMin= and MemoryLow= of each sibling; 0: it has none */
+        bool protects;         /* ProtectSlice= */
+        Own own[SLICES][2];
+        SliceUnit bare[SLICES]; /* as it would be without plimsoll */
+        Host truth;             /* HostConfig as it would be without plimsoll */
+        Host persons;           /* and with what persons changed while plimsoll held it as well */
         Host seen[8]; /* HostConfig, as a plimsolld without a record may have seen it first */
         unsigned n_seen;
         Scope scope[2]; /* systemd's properties without plimsoll, of each of them */
@@ -136,6 +149,11 @@ static uint64_t rnd(uint64_t below) {
 
 static bool chance(unsigned percent) {
         return rnd(100) < percent;
+}
+
+static uint64_t side_rnd(uint64_t below) {
+        life.side_random = life.side_random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        return (life.side_random >> 33) % below;
 }
 
 #define PICK(...)                                         \

@@ -263,7 +263,7 @@ static void on_entry(void *userdata, const PlEntry *e, const char *text) {
                 if (names(list, r))
                         life.named |= UINT32_C(1) << r;
         list = strstr(text, "limits in force: ");
-        if (list && box_group())
+        if (list && box_group() && !pl_startswith(name_of(e->container_id ?: ""), "side"))
                 judge_in_force(list + strlen("limits in force: "));
 }
 
@@ -332,8 +332,19 @@ static size_t policy_lines(const Policy *p, char *text, size_t size) {
         return n;
 }
 
+static size_t sibling_lines(char *text, size_t size) {
+        size_t n = (size_t)snprintf(text, size, "[Service side]\nMatch=name:side*\n");
+
+        for (int i = 0; i < 2; i++)
+                if (life.side_asks[i] > 0)
+                        n += (size_t)snprintf(text + n, size - n, "%s=%" PRIu64 "\n",
+                                              i == 0 ? "MemoryMin" : "MemoryLow",
+                                              life.side_asks[i]);
+        return n;
+}
+
 static PlPolicy *parse_policy(const Policy *p) {
-        char text[1200];
+        char text[1600];
         size_t n;
         PlPolicySource source = { "plimsoll.conf", text, 0 };
         const PlHost host = world_host();
@@ -343,11 +354,14 @@ static PlPolicy *parse_policy(const Policy *p) {
         const char *service = p->mask ? "[Service web]\nMatch=name:web\n"
                                       : "[Service web]\nMatch=name:nobody\n";
 
-        n = (size_t)snprintf(text, sizeof(text), "%s",
+        n = (size_t)snprintf(text, sizeof(text), "%s%s",
+                             life.protects ? "[Daemon]\nProtectSlice=yes\n" : "",
                              p->defaults && p->mask ? "[Defaults]\n" : service);
         n += policy_lines(p, text + n, sizeof(text) - n);
         if (p->defaults && p->mask)
                 n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", service);
+        if (w.has_siblings)
+                n += sibling_lines(text + n, sizeof(text) - n);
         source.size = n;
         if (pl_policy_parse(&source, 1, &host, &diag, &policy) < 0) {
                 printf("%s", text);
@@ -742,6 +756,64 @@ static void check_engine(const char *when, uint32_t mask) {
         }
 }
 
+/* --- slices --- */
+
+static void on_slice_told(int slice, int which, uint64_t n) {
+        Own *o = &life.own[slice][which];
+        uint64_t least = PL_UNLIMITED;
+
+        note("          systemd: %s %s=%" PRIu64, slice_name(slice),
+             which ? "MemoryLow" : "MemoryMin", n);
+        for (unsigned i = 0; i < o->count; i++)
+                least = PL_MIN(least, o->n[i]);
+        if (n < least)
+                fault("lowers a slice below its own", "%s: %" PRIu64 ", its own is %" PRIu64,
+                      slice_name(slice), n, least);
+        memmove(o->told + 1, o->told, sizeof(o->told) - sizeof(*o->told));
+        o->told[0] = n;
+}
+
+static uint64_t asked_of_box(int which) {
+        const uint32_t bit = which ? BIT(MEMORY_LOW) : BIT(MEMORY_MIN);
+
+        if (!w.box.running || !(life.policy.mask & bit))
+                return 0;
+        return which ? box_group()->low : box_group()->min;
+}
+
+static uint64_t asked_of_siblings(int which) {
+        const PlResource r = which ? PL_RESOURCE_MEMORY_LOW : PL_RESOURCE_MEMORY_MIN;
+        uint64_t one = life.side_asks[which], sum = 0;
+
+        if (one == 0 && life.policy.defaults && life.policy.mask & (UINT32_C(1) << r))
+                one = life.policy.number[r];
+        for (int i = 0; i < SIBLINGS; i++)
+                sum += w.siblings[i].running ? page_down(one) : 0;
+        return sum;
+}
+
+/* Everybody below it is protected by the slice, where that is asked for; else it has its own. */
+static void check_slices(const char *when) {
+        for (int k = 0; k < SLICES; k++)
+                for (int i = 0; i < 2 && slice_name(k); i++) {
+                        const Own *o = &life.own[k][i];
+                        uint64_t is = w.slices[k].is[i], sum = 0;
+                        bool right = false;
+
+                        if (life.protects && !life.ends)
+                                sum = asked_of_box(i) + asked_of_siblings(i);
+                        for (unsigned j = 0; j < o->count; j++)
+                                right |= is == PL_MAX(o->n[j], sum);
+                        if (!right)
+                                fault(life.protects && !life.ends ? "a slice is not their sum"
+                                                                  : "a slice is not given back",
+                                      "%s: %s %s is %" PRIu64 ", below it %" PRIu64
+                                      " are asked for, its own is %" PRIu64,
+                                      when, slice_name(k), i ? "MemoryLow" : "MemoryMin", is, sum,
+                                      o->n[0]);
+                }
+}
+
 static void check(const char *when) {
         const PlHeld *h = held();
         uint32_t waits;
@@ -750,6 +822,8 @@ static void check(const char *when) {
                 fault("kills", "%s: memory in use was taken", when);
         if (!pl_streq(w.box.host.restart, life.persons.restart))
                 fault("changes the restart policy", "%s: it is \"%s\"", when, w.box.host.restart);
+        if (life.runs && registry->connected)
+                check_slices(when);
         if (!h)
                 return;
         check_lines(when);

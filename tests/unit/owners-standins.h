@@ -20,6 +20,7 @@
 #include "lib/docker/answer.h"
 #include "lib/limits/unit-properties.h"
 #include "owners-process.h"
+#include "owners-slices.h"
 #include "systemd/scope.h"
 
 /* --- groups, as plimsolld sees them --- */
@@ -27,8 +28,10 @@
 #define DIR_FD  (1 << 20) /* + group * 8 + controller */
 #define FILE_FD (1 << 21)
 
+/* Files of slices have GROUPS_MAX + their number for a group. */
 static struct {
         int group; /* -1: closed */
+        bool read; /* all of it */
         char name[48];
 } files[16];
 
@@ -49,13 +52,18 @@ static void tell_watcher(void) {
 static int our_write(int group, const char *file, const char *text) {
         int r;
 
-        process.writes++;
-        if (!may_act())
+        int who = enter_group(group);
+
+        process.writes += who == 0;
+        if (!may_act()) {
+                leave_box(who);
                 return -EIO;
+        }
         w.our_doing = true;
         r = kernel_write(&w.groups[group], file, text);
         w.our_doing = false;
         tell_watcher();
+        leave_box(who);
         (void)may_act();
         return r;
 }
@@ -72,18 +80,21 @@ int openat(int dir, const char *path, int flags, ...) {
                 if (flags & O_CREAT)
                         mode = (mode_t)va_arg(ap, unsigned);
                 va_end(ap);
-                return (int)syscall(SYS_openat, dir, path, flags, mode);
-        }
-        if (!w.groups[group].there ||
-            (!pl_streq(path, "memory.reclaim") &&
-             kernel_read(&w.groups[group], path, text, sizeof(text)) < 0) ||
-            (pl_streq(path, "memory.reclaim") && !w.has_reclaim)) {
+                group = slice_of_path(path, &path);
+                if (group < 0)
+                        return (int)syscall(SYS_openat, dir, path, flags, mode);
+                group += GROUPS_MAX;
+        } else if (!w.groups[group].there ||
+                   (!pl_streq(path, "memory.reclaim") &&
+                    kernel_read(&w.groups[group], path, text, sizeof(text)) < 0) ||
+                   (pl_streq(path, "memory.reclaim") && !w.has_reclaim)) {
                 errno = ENOENT;
                 return -1;
         }
         for (int i = 0; i < (int)PL_ARRAY_SIZE(files); i++)
                 if (files[i].group < 0) {
                         files[i].group = group;
+                        files[i].read = false;
                         (void)snprintf(files[i].name, sizeof(files[i].name), "%s", path);
                         return FILE_FD + i;
                 }
@@ -108,10 +119,23 @@ ssize_t read(int fd, void *buf, size_t size) {
 
         if (fd < FILE_FD)
                 return syscall(SYS_read, fd, buf, size);
-        if (kernel_read(&w.groups[files[fd - FILE_FD].group], files[fd - FILE_FD].name, text,
-                        sizeof(text)) < 0) {
-                errno = ENODEV;
-                return -1;
+        if (files[fd - FILE_FD].group >= GROUPS_MAX) {
+                if (files[fd - FILE_FD].read)
+                        return 0;
+                files[fd - FILE_FD].read = true;
+                format_max(text, sizeof(text),
+                           slice_number(&w.slices[files[fd - FILE_FD].group - GROUPS_MAX],
+                                        files[fd - FILE_FD].name));
+        } else {
+                int who = enter_group(files[fd - FILE_FD].group), r;
+
+                r = kernel_read(&w.groups[files[fd - FILE_FD].group], files[fd - FILE_FD].name,
+                                text, sizeof(text));
+                leave_box(who);
+                if (r < 0) {
+                        errno = ENODEV;
+                        return -1;
+                }
         }
         n = PL_MIN(strlen(text), size);
         memcpy(buf, text, n);
@@ -208,7 +232,7 @@ int cgroup_add_value_string(struct cgroup_controller *c, const char *name, const
 }
 
 /* By name: it finds the group of that name that is there now. */
-int cgroup_modify_cgroup(struct cgroup *group) {
+static int modify_cgroup(struct cgroup *group) {
         char text[64];
         int r;
 
@@ -221,6 +245,17 @@ int cgroup_modify_cgroup(struct cgroup *group) {
         if (r < 0)
                 libcgroup_errno = -r;
         return r < 0 ? ECGOTHER : 0;
+}
+
+int cgroup_modify_cgroup(struct cgroup *group) {
+        int r, who = 0;
+
+        for (int i = 0; i < SIBLINGS && who == 0; i++)
+                if (w.has_siblings && strstr(group->name, w.siblings[i].id))
+                        who = enter_box(w.siblings[i].id);
+        r = modify_cgroup(group);
+        leave_box(who);
+        return r;
 }
 
 void cgroup_free(struct cgroup **group) {
@@ -256,11 +291,11 @@ static PlCgroup *cgroup_of(int group, const char *id) {
         PlCgroup *g = calloc(1, sizeof(*g));
         char name[128];
 
-        (void)snprintf(name, sizeof(name), w.systemd ? "system.slice/docker-%s.scope" : "docker/%s",
+        (void)snprintf(name, sizeof(name), w.systemd ? "%s/docker-%s.scope" : "%s/%s", w.parent,
                        id);
         g->relative[0] = strdup(name);
         if (w.systemd)
-                g->scope = strdup(strchr(name, '/') + 1);
+                g->scope = strdup(strrchr(name, '/') + 1);
         for (PlController c = 0; c < _PL_CONTROLLER_N; c++) {
                 g->relative[c] = g->relative[0];
                 g->dir_fd[c] = DIR_FD + group * 8 + (int)c;
@@ -270,19 +305,27 @@ static PlCgroup *cgroup_of(int group, const char *id) {
 }
 
 int pl_cgroup_from_pid(const PlCgroupMounts *m, pid_t pid, const char *id, PlCgroup **ret) {
-        if (!w.box.running || w.box.pid != pid || !pl_streq(w.box.id, id))
-                return -ESRCH;
-        *ret = cgroup_of(w.box.group, id);
-        return 0;
+        int who = enter_box(id), r = -ESRCH;
+
+        if (w.box.running && w.box.pid == pid && pl_streq(w.box.id, id)) {
+                *ret = cgroup_of(w.box.group, id);
+                r = 0;
+        }
+        leave_box(who);
+        return r;
 }
 
 int pl_cgroup_from_parent(const PlCgroupMounts *m, const char *parent, const char *id,
                           PlCgroup **ret) {
-        if (!box_group() || !box_group()->there || !pl_streq(w.box.id, id) ||
-            !pl_streq(parent, w.systemd ? "system.slice" : "docker"))
-                return -ENOENT;
-        *ret = cgroup_of(w.box.group, id);
-        return 0;
+        int who = enter_box(id), r = -ENOENT;
+
+        if (box_group() && box_group()->there && pl_streq(w.box.id, id) &&
+            pl_streq(parent, w.parent)) {
+                *ret = cgroup_of(w.box.group, id);
+                r = 0;
+        }
+        leave_box(who);
+        return r;
 }
 
 /* Nobody moves processes in this world. */
@@ -292,7 +335,7 @@ int pl_cgroup_outside(const PlCgroupMounts *m, const PlCgroup *g, pid_t pid, uin
 }
 
 char *pl_cgroup_parent(const PlCgroup *g) {
-        return strndup(g->relative[0], strcspn(g->relative[0], "/"));
+        return strndup(g->relative[0], (size_t)(strrchr(g->relative[0], '/') - g->relative[0]));
 }
 
 int pl_cg_mounts_load(const char *proc, PlCgroupMounts *ret) {
@@ -337,8 +380,7 @@ static void on_group_gone(Due *d) {
 }
 
 static void on_group_appeared(Due *d) {
-        watch_handlers->appeared(watch_userdata, d->id, w.systemd ? "system.slice" : "docker",
-                                 PL_CONTROLLER_MEMORY, true);
+        watch_handlers->appeared(watch_userdata, d->id, w.parent, PL_CONTROLLER_MEMORY, true);
 }
 
 int pl_cg_watch_new(sd_event *e, const PlCgroupMounts *m, const PlCgWatchHandlers *handlers,
@@ -377,15 +419,23 @@ int pl_cg_watch_add(PlCgWatch *watch, const char *id, const PlCgroup *g) {
 }
 
 void pl_cg_watch_remove(PlCgWatch *watch, const char *id) {
+        int who = enter_box(id);
+
         if (pl_streq(id, w.box.id) && box_group())
                 box_group()->watched = false;
+        leave_box(who);
 }
 
 /* --- systemd --- */
 
 static const PlSystemdHandlers *systemd_handlers;
 static void *systemd_userdata;
-static uint64_t last_set_usec; /* CLOCK_REALTIME */
+static uint64_t last_set_usec; /* CLOCK_REALTIME; of the box */
+
+static void note_set(void) {
+        if (w.changed_places == 0)
+                last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+}
 
 /* SetUnitProperties(). */
 static void systemd_properties(const PlUnitProperties *p) {
@@ -417,7 +467,7 @@ static void systemd_properties(const PlUnitProperties *p) {
                                 s->set &= ~(UINT32_C(1) << r);
                 }
         }
-        last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+        note_set();
         if (box_group() && box_group()->there) {
                 systemd_write(box_group(), s);
                 tell_watcher();
@@ -432,16 +482,30 @@ static void on_set_done(Due *d) {
 }
 
 static void (*listen_set)(const char *text);
+static void on_slice_set(Due *d) {
+        PlUnitProperties *p = &asked[d->mask];
+        bool there = slice_properties(d->text, p);
+        int run = d->number;
+        Due *answer;
+
+        pl_unit_properties_deinit(p);
+        if (run != (int)process.run)
+                return;
+        answer = due_in(PL_USEC_PER_MSEC, on_set_done, false);
+        answer->id[0] = '\0';
+        answer->number = there ? 0 : -ENOENT;
+}
 
 static void on_properties(Due *d) {
         PlUnitProperties *p = &asked[d->mask];
+        int who = enter_box(d->id);
         bool there = box_group() && box_group()->there && pl_streq(d->id, w.box.id);
 
         if (there) {
                 w.our_doing = true;
                 systemd_properties(p);
                 w.our_doing = false;
-                if (listen_set) {
+                if (listen_set && who == 0) {
                         char text[160] = "";
 
                         for (size_t i = 0; i < p->n && strlen(text) < 120; i++)
@@ -454,6 +518,7 @@ static void on_properties(Due *d) {
         pl_unit_properties_deinit(p);
         if (d->number == (int)process.run)
                 due_in(PL_USEC_PER_MSEC, on_set_done, false)->number = there ? 0 : -ENOENT;
+        leave_box(who);
 }
 
 int pl_systemd_new(sd_event *loop, const PlSystemdHandlers *handlers, void *userdata,
@@ -491,7 +556,9 @@ int pl_systemd_set(PlSystemd *s, const char *id, const char *scope, const PlLimi
                 return r;
         n_asked = (n_asked + 1) % PL_ARRAY_SIZE(asked);
         asked[n_asked] = p;
-        d = due_in(2 * PL_USEC_PER_MSEC, on_properties, true);
+        d = due_in(2 * PL_USEC_PER_MSEC, *id ? on_properties : on_slice_set, true);
+        memcpy(d->id, id, strlen(id) + 1);
+        d->text = *id ? NULL : strdup(scope);
         d->mask = n_asked;
         d->number = (int)process.run;
         process.acts++;
@@ -508,7 +575,7 @@ int pl_systemd_start_unit(PlSystemd *s, const char *unit, const char *id) {
 }
 
 uint64_t pl_systemd_last_set_usec(const char *scope) {
-        return last_set_usec;
+        return strstr(scope, w.box.id) ? last_set_usec : 0;
 }
 
 /* --- the Engine API --- */
@@ -529,7 +596,7 @@ static PlContainer *inspected(void) {
         PlContainer *c = calloc(1, sizeof(*c));
 
         memcpy(c->id, b->id, sizeof(c->id));
-        c->name = strdup("web");
+        c->name = strdup(name_of(b->id));
         c->image = strdup("image");
         c->phase = b->running            ? PL_PHASE_RUNNING
                    : b->started_usec > 0 ? PL_PHASE_EXITED
@@ -549,7 +616,9 @@ static PlContainer *inspected(void) {
                 .blkio_weight = (uint16_t)b->host.blkio,
                 .cpuset_cpus = strdup(b->host.cpus),
                 .restart_policy = strdup(b->host.restart),
-                .cgroup_parent = strdup(""),
+                .cgroup_parent = strdup(w.systemd && !pl_streq(w.parent, "system.slice")
+                                                        ? slice_name(1)
+                                                        : ""),
                 .network_mode = strdup("none"),
         };
         if (asprintf(&c->host.read_bps, b->host.rbps ? WORLD_DEVICE " %" PRIu64 : "%.0" PRIu64,
@@ -566,12 +635,12 @@ static void on_engine_event(Due *d) {
         if (!engine_connected)
                 return;
         memcpy(e.id, d->id, sizeof(e.id));
-        (void)snprintf(e.name, sizeof(e.name), "web");
+        (void)snprintf(e.name, sizeof(e.name), "%s", name_of(d->id));
         e.time_nsec = (WORLD_EPOCH_USEC + w.now_usec) * 1000;
         if (e.action == PL_EVENT_CREATE) {
                 e.born = calloc(1, sizeof(*e.born));
                 memcpy(e.born->id, d->id, sizeof(e.id));
-                e.born->name = strdup("web");
+                e.born->name = strdup(name_of(d->id));
                 e.born->image = strdup("image");
                 e.born->phase = PL_PHASE_CREATED;
         }
@@ -635,12 +704,16 @@ static int lost_or(int error) {
 }
 
 static void on_list(Due *d) {
-        char ids[1][PL_ID_MAX];
+        char ids[1 + SIBLINGS][PL_ID_MAX];
         int error = lost_or(0);
+        size_t n = 0;
 
-        memcpy(ids[0], w.box.id, sizeof(ids[0]));
-        ((PlEngineListReply)d->reply)(d->userdata, error, NULL, ids,
-                                      error == 0 && w.box.exists ? 1 : 0);
+        if (w.box.exists)
+                memcpy(ids[n++], w.box.id, sizeof(ids[0]));
+        for (int i = 0; w.has_siblings && i < SIBLINGS; i++)
+                if (w.siblings[i].exists)
+                        memcpy(ids[n++], w.siblings[i].id, sizeof(ids[0]));
+        ((PlEngineListReply)d->reply)(d->userdata, error, NULL, ids, error == 0 ? n : 0);
 }
 
 int pl_engine_list(PlEngine *e, PlEngineListReply reply, void *userdata) {
@@ -664,6 +737,7 @@ static void on_inspect_reply(Due *d) {
 
 /* The engine looks, and the answer takes its time. */
 static void on_inspect(Due *d) {
+        int who = enter_box(d->id);
         bool there = w.box.exists && pl_streq(d->id, w.box.id);
         Due *answer = due_in(pace(0, 2), on_inspect_reply, false);
 
@@ -672,6 +746,7 @@ static void on_inspect(Due *d) {
         answer->container = there ? inspected() : NULL;
         answer->reply = d->reply;
         answer->userdata = d->userdata;
+        leave_box(who);
 }
 
 /* Whatever happens between a question and its answer may have been missed by it. */
@@ -717,7 +792,7 @@ static void on_update_reply(Due *d) {
 /* What the driver of a life hears of the daemon's updates. */
 static void (*listen_update)(const char *body, const char *refusal);
 
-static void on_update(Due *d) {
+static void update_box(Due *d) {
         Host q;
         const char *refusal;
         Due *answer;
@@ -735,7 +810,7 @@ static void on_update(Due *d) {
         }
         if (w.box.starting && pl_streq(d->id, w.box.id)) {
                 /* the engine holds the container's lock */
-                answer = due_in(PL_USEC_PER_MSEC, on_update, true);
+                answer = due_in(PL_USEC_PER_MSEC, d->happen, true);
                 memcpy(answer->id, d->id, sizeof(d->id));
                 answer->number = d->number;
                 answer->text = TAKE_PTR(d->text);
@@ -748,9 +823,9 @@ static void on_update(Due *d) {
         refusal = pl_streq(d->id, w.box.id) ? engine_update(&q) : "No such container";
         w.our_doing = false;
         if (w.systemd)
-                last_set_usec = pl_clock_usec(CLOCK_REALTIME);
+                note_set();
         tell_watcher();
-        if (listen_update)
+        if (listen_update && w.changed_places == 0)
                 listen_update(d->text, refusal);
         if (!refusal && engine_connected)
                 engine_says(PL_EVENT_UPDATE);
@@ -764,13 +839,20 @@ static void on_update(Due *d) {
         answer->userdata = d->userdata;
 }
 
+static void on_update(Due *d) {
+        int who = enter_box(d->id);
+
+        update_box(d);
+        leave_box(who);
+}
+
 int pl_engine_update(PlEngine *e, const char *id, const char *body, PlEngineReply reply,
                      void *userdata) {
         Due *d;
 
         if (!engine_connected || !may_act())
                 return -ENOTCONN;
-        process.updates++;
+        process.updates += pl_streq(id, w.box.id);
         process.acts++;
         d = due_in(pace(5, 20), on_update, true);
         d->number = (int)process.run;

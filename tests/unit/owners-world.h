@@ -74,7 +74,18 @@ typedef struct Box {
         Scope scope;
 } Box;
 
-#define GROUPS_MAX 64
+/* A slice as systemd has it: what protects memory of all below it together. Of two drop-ins of one
+ * name that below /etc wins when it reads them again (systemd.unit(5)); what was set last counts
+ * until then. */
+typedef struct SliceUnit {
+        uint64_t is[2]; /* MemoryMin, MemoryLow */
+        uint64_t lasting[2], runtime[2];
+        bool has_lasting[2], has_runtime[2];
+} SliceUnit;
+
+#define GROUPS_MAX 200
+#define SIBLINGS   2
+#define SLICES     2
 
 /* Everything that a life changes, but for plimsoll itself. */
 typedef struct World {
@@ -85,6 +96,12 @@ typedef struct World {
         Group groups[GROUPS_MAX];
         int n_groups;
         Box box;
+        /* others below the same parent; who is dealt with changes places with `box` */
+        Box siblings[SIBLINGS];
+        bool has_siblings;
+        int changed_places; /* number of a sibling + 1; 0: none */
+        SliceUnit slices[SLICES];
+        const char *parent; /* of all groups: slices, the topmost first */
         unsigned n_boxes, n_runs;
         bool engine_up;
         unsigned refuse_updates; /* so many of the next ones */
@@ -93,6 +110,14 @@ typedef struct World {
         bool our_doing;          /* what is written now follows from what plimsoll did */
         uint64_t now_usec;
 } World;
+
+/* A swap of two objects of one type. */
+#define PL_SWAP(a, b)                     \
+        do {                              \
+                typeof(a) swapped_ = (a); \
+                (a) = (b);                \
+                (b) = swapped_;           \
+        } while (0)
 
 static World w;
 static unsigned world_cpus = 4; /* of the host */
@@ -749,6 +774,23 @@ static inline Host runc_request(const Host *q, const Box *b) {
         r.rbps = b->host.rbps;
         r.wbps = b->host.wbps;
         return r;
+}
+
+/* Who has this id takes the place of the box. Return: to be handed to leave_box(). */
+static inline int enter_box(const char *id) {
+        for (int i = 0; w.has_siblings && w.changed_places == 0 && i < SIBLINGS; i++)
+                if (pl_streq(w.siblings[i].id, id)) {
+                        PL_SWAP(w.box, w.siblings[i]);
+                        return w.changed_places = i + 1;
+                }
+        return 0;
+}
+
+static inline void leave_box(int i) {
+        if (i == 0)
+                return;
+        PL_SWAP(w.box, w.siblings[i - 1]);
+        w.changed_places = 0;
 }
 
 static inline Group *box_group(void) {

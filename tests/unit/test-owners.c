@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Random lives of a container between its owners. plimsolld's own registry, enforcer, planner,
+ * Random lives of a container between its owners, in every fourth of them beside others below the
+ * same slices. plimsolld's own registry, enforcer, planner,
  * reader and writer run over a world in memory (owners-world.h), and persons do to it what persons
  * do: they change limits, edit the policy, restart, reboot, and kill plimsolld in the middle of any
  * of its acts.
@@ -11,6 +12,7 @@
  * - what the policy does not name is as it would be without plimsoll;
  * - what has left the policy is back, in the kernel, in HostConfig and with systemd: also after the
  *   container's next start, after a reload of systemd and after a reboot;
+ * - a slice protects the sum of what is asked for below it, or what it has of its own, never less;
  * - nobody is blamed who has written nothing; what is said to be in force was;
  * - nothing was killed, the restart policy is the container's own, and plimsolld comes to rest.
  *
@@ -352,6 +354,7 @@ static void act_systemd(void) {
                 if (life.runs)
                         systemd_handlers->reloading(systemd_userdata);
                 systemd_write(box_group(), s);
+                slices_reload();
                 allow_systemd();
                 tell_watcher();
                 if (life.runs)
@@ -419,6 +422,96 @@ static void act_engine(void) {
                 due_in(50 * PL_USEC_PER_MSEC, on_connect, false);
 }
 
+static bool tells_a_slice(void) {
+        for (unsigned i = 0; i < n_due; i++)
+                if (due[i].happen == on_slice_set)
+                        return true;
+        return false;
+}
+
+/* systemctl set-property of a slice; not while plimsoll's own is on its way: nobody could tell. */
+static void act_slice(void) {
+        static const uint64_t values[] = { 0, MIB(10), MIB(40), MIB(300) };
+        int k = (int)side_rnd(SLICES), i = (int)side_rnd(2);
+        uint64_t n = values[side_rnd(PL_ARRAY_SIZE(values))];
+        bool runtime = side_rnd(2) == 0;
+
+        if (!slice_name(k) || tells_a_slice())
+                return;
+        note("systemctl set-property%s %s %s=%" PRIu64, runtime ? " --runtime" : "", slice_name(k),
+             i ? "MemoryLow" : "MemoryMin", n);
+        slice_set(&w.slices[k], i, n, runtime);
+        slice_set(&life.bare[k], i, n, runtime);
+        own_is(k, i, n);
+}
+
+static void act_siblings(void) {
+        static const uint64_t values[] = { 0, MIB(6), MIB(16), MIB(40) };
+        int i = (int)side_rnd(SIBLINGS);
+
+        if (!w.has_siblings)
+                return;
+        switch (side_rnd(9)) {
+        case 0:
+        case 1:
+                act_slice();
+                break;
+        case 2:
+                life.protects = side_rnd(3) > 0;
+                life.side_asks[i] = values[side_rnd(PL_ARRAY_SIZE(values))];
+                note("policy: beside it %s=%" PRIu64 ", ProtectSlice=%d",
+                     i ? "MemoryLow" : "MemoryMin", life.side_asks[i], life.protects);
+                take_policy();
+                break;
+        case 3:
+                for (int k = 0; k < SIBLINGS; k++) /* at once */
+                        sibling_stop(k, true);
+                break;
+        case 4:
+                sibling_stop(i, true);
+                break;
+        case 5:
+                if (w.engine_up) {
+                        sibling_remove(i);
+                        pass(50 * PL_USEC_PER_MSEC);
+                        sibling_new(i);
+                        sibling_start(i);
+                }
+                break;
+        default:
+                for (int k = 0; k < SIBLINGS; k++)
+                        sibling_start(k);
+                break;
+        }
+}
+
+static void siblings_new(void) {
+        static const uint64_t values[] = { 0, 0, MIB(10), MIB(300) };
+
+        w.has_siblings = !script.on && w.systemd && (life.seed % 8 == 1 || life.seed % 8 == 7);
+        if (!w.has_siblings)
+                return;
+        life.side_random = life.seed;
+        if (life.seed / 8 % 2)
+                w.parent = "dock.slice/dock-a.slice";
+        for (int i = 0; i < 2; i++)
+                life.side_asks[i] = side_rnd(3) ? MIB(16) : 0;
+        life.protects = side_rnd(3) > 0;
+        for (int k = 0; k < SLICES; k++)
+                for (int i = 0; i < 2; i++) {
+                        uint64_t n = values[side_rnd(PL_ARRAY_SIZE(values))];
+
+                        slice_set(&w.slices[k], i, n, false);
+                        slice_set(&life.bare[k], i, n, false);
+                        life.own[k][i] = (Own){ .n = { n }, .count = 1 };
+                        memset(life.own[k][i].told, -1, sizeof(life.own[k][i].told));
+                }
+        for (int i = 0; i < SIBLINGS; i++) {
+                sibling_new(i);
+                sibling_start(i);
+        }
+}
+
 /* @first: plimsolld is there before the engine. */
 static void act_reboot(bool first) {
         bool starts = w.box.running && (script.on || pl_streq(w.box.host.restart, "always"));
@@ -431,12 +524,17 @@ static void act_reboot(bool first) {
         engine_connected = false;
         w.engine_up = false;
         box_stop(false);
+        for (int i = 0; i < SIBLINGS; i++)
+                sibling_stop(i, false);
+        slices_reboot();
         pass(PL_USEC_PER_SEC);
         if (first)
                 daemon_begin();
         w.engine_up = true;
         if (starts)
                 box_start();
+        for (int i = 0; i < SIBLINGS; i++)
+                sibling_start(i);
         if (!first)
                 daemon_begin();
         else
@@ -606,6 +704,7 @@ static void act_scripted(void) {
 static void finale(void) {
         life.giving_back |= with_pairs(life.policy.mask);
         life.policy = (Policy){ 0 };
+        memset(life.side_asks, 0, sizeof(life.side_asks));
         w.refuse_updates = 0;
         process.die_in = 0;
         show_policy();
@@ -622,6 +721,7 @@ static void finale(void) {
         if (w.systemd && w.box.running && !life.over) {
                 note("systemctl daemon-reload");
                 systemd_write(box_group(), &w.box.scope);
+                slices_reload();
                 allow_systemd();
                 settle("and a daemon-reload");
         }
@@ -667,6 +767,7 @@ static void world_new(uint64_t seed) {
         w.parent_quota = -1;
         w.box.group = -1;
         w.engine_up = true;
+        w.parent = w.systemd ? "system.slice" : "docker";
         if (script.on) {
                 w.h = script_hierarchy;
                 w.systemd = w.podman = false;
@@ -682,6 +783,7 @@ static void play(uint64_t seed) {
         world_new(seed);
         script.step = 0;
         script.shared = "";
+        siblings_new();
         box_new();
         if (chance(60))
                 box_start();
@@ -698,6 +800,7 @@ static void play(uint64_t seed) {
                         act_scripted();
                 else
                         act();
+                act_siblings();
                 if (chance(80) || script.on)
                         settle("an act");
                 else
@@ -750,6 +853,7 @@ START_TEST(lives) {
         pl_log_setup(-1);
         listen_update = on_update_done;
         listen_set = on_set;
+        listen_slice = on_slice_told;
         tmp_make(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         (void)snprintf(state_dir, sizeof(state_dir), "%s/state", tmp);
         for (uint64_t i = first; i < first + n; i++)

@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #define LEAVE  PL_PROTECTION_LEAVE
+#define KEEP   PL_PROTECTION_KEEP
 #define TELL   PL_PROTECTION_TELL
 #define FORGET PL_PROTECTION_FORGET
 
@@ -33,9 +34,9 @@ static const struct {
         { "raised, kept, given back",
           { { 0, 300, true, false, TELL, 300 },
             { 0, 300, true, false, LEAVE, 0 },
-            { 300, 300, true, true, LEAVE, 0 },
+            { 300, 300, true, true, KEEP, 0 },
             { 300, 0, true, false, TELL, 0 },
-            { 0, 0, true, false, LEAVE, 0 },
+            { 0, 0, true, false, KEEP, 0 },
             { 0, 0, true, true, FORGET, 0 },
             { 0, 0, true, true, LEAVE, 0 } },
           7 },
@@ -58,9 +59,17 @@ static const struct {
           3 },
         { "a reboot takes it away",
           { { 0, 200, true, false, TELL, 200 },
+            { 200, 200, true, true, KEEP, 0 },
             { 200, 200, true, true, LEAVE, 0 },
             { 0, 200, true, true, TELL, 200 } },
-          3 },
+          4 },
+        { "a reboot takes away what a person set for one run of the host",
+          { { 0, 200, true, false, TELL, 200 },
+            { 200, 200, true, false, KEEP, 0 },
+            { 100, 200, true, true, TELL, 200 },
+            { 0, 200, true, true, TELL, 200 },
+            { 200, 0, true, false, TELL, 0 } },
+          5 },
         { "a person sets more: it is theirs",
           { { 0, 200, true, false, TELL, 200 },
             { 999, 200, true, false, TELL, 999 },
@@ -68,10 +77,11 @@ static const struct {
           3 },
         { "a person sets less: raised again, and their value is what it goes back to",
           { { 100, 300, true, false, TELL, 300 },
-            { 300, 300, true, true, LEAVE, 0 },
+            { 300, 300, true, true, KEEP, 0 },
+            { 150, 300, true, false, KEEP, 0 },
             { 150, 300, true, true, TELL, 300 },
             { 300, 300, false, false, TELL, 150 } },
-          4 },
+          5 },
         { "stopped while it is on its way",
           { { 0, 200, true, false, TELL, 200 }, { 0, 200, false, false, TELL, 0 } },
           2 },
