@@ -1019,12 +1019,17 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
         snprintf(raw, sizeof(raw), "%" PRIu64, o->raw_bytes);
         snprintf(packed, sizeof(packed), "%" PRIu64, o->packed_bytes);
         snprintf(msec, sizeof(msec), "%" PRIu64, j->usec / 1000);
+        if (o->archives.own > 0)
+                (void)snprintf(older, sizeof(older),
+                               "; %u older archive%s removed, as its rule says", o->archives.own,
+                               pl_plural(o->archives.own));
         if (j->kind == JOB_SALVAGE) {
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
-                       "%s line%s archived that its log has %s (%s to %s)", lines,
+                       "%s line%s archived that its log has %s (%s to %s)%s", lines,
                        o->lines == 1 ? "" : "s",
                        e->gone ? "left, its container was removed" : "without its name",
-                       pl_format_bytes(o->raw_bytes, a), pl_format_bytes(o->packed_bytes, b));
+                       pl_format_bytes(o->raw_bytes, a), pl_format_bytes(o->packed_bytes, b),
+                       older);
                 if (o->dropped_bytes > 0)
                         report(e, LOG_WARNING, PL_MESSAGE_LOG_DROPPED, NULL,
                                "the %s before them are more than LogMaxSize= and LogMaxFiles= "
@@ -1033,12 +1038,6 @@ static void say_rotated(PlLogEntry *e, const Job *j) {
                 pl_reporter_changed(e->logs->reporter);
                 return;
         }
-        if (o->archives.dropped > o->archives.gone + o->archives.early.n)
-                (void)snprintf(older, sizeof(older),
-                               "; %u older archive%s removed, as its rule says",
-                               o->archives.dropped - o->archives.gone - o->archives.early.n,
-                               pl_plural(o->archives.dropped - o->archives.gone -
-                                         o->archives.early.n));
         if (o->raw_bytes > 0)
                 report(e, LOG_INFO, PL_MESSAGE_LOG_ROTATED, fields,
                        "%s %s: %s lines, %s to %s (%.1f to 1) in %s ms%s",
@@ -1307,7 +1306,19 @@ static void say_ended(const PlLogs *l, unsigned n) {
                           n, pl_plural(n));
 }
 
-/* Nothing is thrown away unsaid: what a rule lets go is said with the rotation, the rest here. */
+/* What rules let go; a container's own is said with its rotation, where there is one. */
+static void say_ruled(const PlLogs *l, const PlRotateOutcome *o) {
+        bool with_rotation = o->rotations > 0 && o->raw_bytes > 0;
+        unsigned n = o->archives.dropped - o->archives.gone - o->archives.early.n -
+                     (with_rotation ? o->archives.own : 0);
+
+        if (n > 0)
+                pl_report(l->reporter, &(PlEntry){ .priority = LOG_INFO },
+                          "%u log archive%s removed, as LogMaxFiles= and LogMaxAge= say", n,
+                          pl_plural(n));
+}
+
+/* Nothing is thrown away unsaid: what a rule lets go is said above, the rest here. */
 static void say_early(const PlLogs *l, const PlRetainedEarly *early) {
         char bytes[PL_FORMAT_MAX];
 
@@ -1320,7 +1331,7 @@ static void say_early(const PlLogs *l, const PlRetainedEarly *early) {
                   pl_plural(early->n),
                   early->promised ? " before LogMaxFiles= and LogMaxAge= would have it" : "",
                   pl_format_bytes(early->bytes, bytes), early->group,
-                  early->n > 1 ? " and perhaps others" : "",
+                  early->others ? " and others" : "",
                   early->disk ? "the disk is full" : "LogArchiveBudget= is used up");
 }
 
@@ -1348,6 +1359,7 @@ static void done(PlWork *w, void *userdata, bool ran) {
                 expire_at(l, j->outcome.archives.next_expiry_sec);
                 say_strangers(l);
                 say_ended(l, j->outcome.archives.gone);
+                say_ruled(l, &j->outcome);
                 say_early(l, &j->outcome.archives.early);
         }
         if (gone && gone->gone == j->file) {

@@ -284,14 +284,33 @@ static void note_early(const PlRetainEntry *e, PlRetainedEarly *ret) {
                 return;
         if (ret->n++ == 0)
                 (void)snprintf(ret->group, sizeof(ret->group), "%s", e->group);
+        ret->others |= !pl_streq(ret->group, e->group);
         ret->bytes += e->bytes;
         ret->disk |= e->drop == PL_RETAIN_DROP_SPACE;
         ret->promised |= e->rule &&
                          (e->rule->max_files > 0 || e->rule->max_age_usec != PL_TIME_INFINITY);
 }
 
-/* What has gone is counted, not what was to go. */
-static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n, PlRetained *ret) {
+static bool is_of(const PlRetainEntry *e, const char *id) {
+        return strncmp(e->id, id, 12) == 0;
+}
+
+/* The group that a container's archives are of now; a rename gives it another. NULL: it has none */
+static const char *group_of_id(const PlRetainEntry *entries, size_t n, const char *id) {
+        for (size_t i = n; i > 0; i--)
+                if (is_of(&entries[i - 1], id))
+                        return entries[i - 1].group;
+        return NULL;
+}
+
+static bool is_by_rule(const PlRetainEntry *e) {
+        return e->drop == PL_RETAIN_DROP_COUNT || e->drop == PL_RETAIN_DROP_AGE;
+}
+
+/* What has gone is counted, not what was to go. @id: whose own are told apart */
+static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n, const char *id,
+                       PlRetained *ret) {
+        const char *group = group_of_id(entries, n, id);
         int dropped = 0, r;
 
         for (size_t i = 0; i < n; i++) {
@@ -303,6 +322,8 @@ static int drop_marked(PlLogStore *store, PlRetainEntry *entries, size_t n, PlRe
                 dropped++;
                 ret->dropped++;
                 ret->gone += entries[i].drop == PL_RETAIN_DROP_GONE;
+                ret->own += is_by_rule(&entries[i]) && group &&
+                            (is_of(&entries[i], id) || pl_streq(entries[i].group, group));
                 note_early(&entries[i], &ret->early);
                 pl_log_rotate_point(PL_ROTATE_POINT_DROPPING);
         }
@@ -318,7 +339,7 @@ static void count(const PlRetainEntry *entries, size_t n, const char *id, PlReta
         for (size_t i = 0; i < n; i++) {
                 const PlStoredArchive *a = entries[i].userdata;
 
-                if (entries[i].drop == PL_RETAIN_KEEP && strncmp(a->name.id, id, 12) == 0) {
+                if (entries[i].drop == PL_RETAIN_KEEP && is_of(&entries[i], id)) {
                         ret->bytes += a->bytes;
                         ret->files++;
                 }
@@ -369,7 +390,7 @@ int pl_log_retain(PlLogStore *store, const PlRetainRequest *req, PlRetained *ret
         ret->total_bytes = pl_retain_plan(entries, n, req->budget_bytes, req->free_bytes,
                                           req->now_sec, &ret->next_expiry_sec);
         count(entries, n, req->id, ret);
-        r = drop_marked(store, entries, n, ret);
+        r = drop_marked(store, entries, n, req->id, ret);
 out:
         for (size_t i = 0; i < n_groups; i++)
                 free((char *)entries[i].group);

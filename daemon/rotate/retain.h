@@ -70,12 +70,14 @@ typedef struct PlRetainedEarly {
         uint64_t bytes;
         bool promised; /* LogMaxFiles= or LogMaxAge= of one of them would have kept it */
         bool disk;     /* it was the disk */
+        bool others;   /* they are of more than one group */
         char group[2 * PL_ARCHIVE_NAME_MAX]; /* "<service>/<container>" of the first */
 } PlRetainedEarly;
 
 typedef struct PlRetained {
         unsigned dropped; /* archives of anybody; adds up over calls */
         unsigned gone;    /* of these because their group is gone */
+        unsigned own;     /* of these as a rule of the container's own group says */
         PlRetainedEarly early;
         uint64_t bytes, files;    /* on disk, of the container */
         uint64_t total_bytes;     /* of all */

@@ -45,6 +45,7 @@ stays_within() {
 
 @test "500 rotations on ext4, collapse: the log takes no more than its bound" { stays_within ext4 auto 20; }
 @test "500 rotations on ext4, punch: the log takes no more than its bound" { stays_within ext4 punch 26; }
+@test "500 rotations on XFS, collapse: the log takes no more than its bound" { stays_within xfs collapse 20; }
 @test "500 rotations on XFS, reflink: the log takes no more than its bound" { stays_within xfs auto 26; }
 @test "500 rotations on btrfs, reflink: the log takes no more than its bound" { stays_within btrfs auto 26; }
 

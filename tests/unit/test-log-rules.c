@@ -35,16 +35,21 @@ static void set(const char *id, const char *group, unsigned max_files) {
         ck_assert_int_eq(pl_log_rules_set(rules, id, group, &rule), 0);
 }
 
-static void make_archive(const char *group, unsigned gen) {
+static void make_archive_of(const char *group, const char *id, unsigned gen, const char *text) {
         const char *slash = strchr(group, '/');
-        PlArchiveName name = { .id = "0123456789ab", .gen = gen, .from_sec = 1, .to_sec = gen };
+        PlArchiveName name = { .gen = gen, .from_sec = 1, .to_sec = gen };
         _cleanup_free_ char *path = NULL;
         char file[PL_ARCHIVE_NAME_MAX];
 
+        snprintf(name.id, sizeof(name.id), "%s", id);
         snprintf(name.container, sizeof(name.container), "%s", slash + 1);
         ck_assert_int_eq(pl_archive_name_format(&name, file), 0);
         ck_assert_int_ge(asprintf(&path, "%.*s/%s", (int)(slash - group), group, file), 0);
-        tmp_put(path, "");
+        tmp_put(path, text);
+}
+
+static void make_archive(const char *group, unsigned gen) {
+        make_archive_of(group, "0123456789ab", gen, "");
 }
 
 /* How many archives of a group are kept; 0: there is no rule, and all are. */
@@ -208,6 +213,64 @@ START_TEST(clock_ahead) {
 }
 END_TEST
 
+/* What is told of a container are its own archives and those of its name, and of the budget's
+ * whether more than one group gave. */
+START_TEST(told_apart) {
+        static const struct {
+                const char *name;
+                const char *groups[2];
+                const char *id;
+                uint64_t budget_bytes;
+                unsigned dropped, own, early;
+                bool others;
+        } rows[] = {
+                { "its own", { "web/front" }, "0123456789ab", PL_UNLIMITED, 7, 7, 0, false },
+                { "and another's",
+                  { "web/front", "db/pg" },
+                  "0123456789ab",
+                  PL_UNLIMITED,
+                  14,
+                  7,
+                  0,
+                  false },
+                { "another's alone", { "db/pg" }, "0123456789ab", PL_UNLIMITED, 7, 0, 0, false },
+                { "nobody's", { "web/front", "db/pg" }, "", PL_UNLIMITED, 14, 0, 0, false },
+                { "the budget takes of one", { "web/front" }, "0123456789ab", 1, 9, 7, 2, false },
+                { "… of both", { "web/front", "db/pg" }, "0123456789ab", 1, 18, 7, 4, true },
+        };
+
+        set(OLD, "web/front", 2);
+        set(NEW, "db/pg", 2);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+                const PlRetainRequest req = { .rules = rules,
+                                              .id = rows[i].id,
+                                              .budget_bytes = rows[i].budget_bytes,
+                                              .now_sec = ARCHIVES };
+                PlStoredArchive *archives;
+                PlRetained kept = { 0 };
+                size_t n;
+
+                for (unsigned gen = 1; gen <= ARCHIVES; gen++)
+                        for (unsigned g = 0; g < 2 && rows[i].groups[g]; g++)
+                                make_archive_of(rows[i].groups[g],
+                                                pl_streq(rows[i].groups[g], "db/pg")
+                                                                ? "ba9876543210"
+                                                                : "0123456789ab",
+                                                gen, "text");
+                ck_assert_int_ge(pl_log_retain(store, &req, &kept), 0);
+                ck_assert_msg(kept.dropped == rows[i].dropped && kept.own == rows[i].own &&
+                                              kept.early.n == rows[i].early &&
+                                              kept.early.others == rows[i].others,
+                              "%s: dropped %u, own %u, early %u, others %d", rows[i].name,
+                              kept.dropped, kept.own, kept.early.n, kept.early.others);
+                ck_assert_int_eq(pl_log_store_list(store, NULL, &archives, &n), 0);
+                for (size_t j = 0; j < n; j++)
+                        ck_assert_int_eq(pl_log_store_drop(store, &archives[j]), 0);
+                free(archives);
+        }
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("rules");
 
@@ -217,5 +280,6 @@ int main(void) {
         tcase_add_test(t, outlives);
         tcase_add_loop_test(t, gone, 0, 3);
         tcase_add_loop_test(t, clock_ahead, 0, 2);
+        tcase_add_test(t, told_apart);
         return run_case(t);
 }
