@@ -77,7 +77,8 @@ static const struct {
                           "-u "
                           "systemd-oomd",
                           "see oomctl; ManagedOOMMemoryPressure= of the slice above decides" },
-        [PL_WHY_STOPPED] = { "stopped", "an exit code of 0, or that of the signal", "" },
+        [PL_WHY_STOPPED] = { "stopped", "an exit code that is the signal's, or 0 at a docker stop",
+                             "" },
         [PL_WHY_STOP_TIMEOUT] = { "stop-timeout",
                                   "the time given to docker stop: a docker kill after as long "
                                   "looks the same",
@@ -211,8 +212,12 @@ static Decision by_request(const PlWhyFacts *f) {
                 return (Decision){ PL_WHY_KILLED,
                                    code == EXIT_SIGKILL && !memory &&
                                                    is_near(e->kill_usec, e->end_usec, NEAR_USEC) };
+        /* a program that does not mind the signal of a docker kill -s may finish by itself as well
+         */
         return (Decision){ PL_WHY_STOPPED,
-                           e->signal == stop && (code == 0 || code == SIGNAL_BASE + stop) &&
+                           e->signal == stop &&
+                                           (code == SIGNAL_BASE + stop ||
+                                            (code == 0 && e->asides.stop_usec > 0)) &&
                                            is_near(e->term_usec, e->end_usec,
                                                    patience(e) + NEAR_USEC) };
 }
@@ -287,13 +292,17 @@ static void quote_signals(const PlEnding *e, PlWhy *ret) {
         if (kill > 0)
                 add(ret, "the engine sent SIGKILL %s before the end",
                     before(kill, e->end_usec, text));
+        if (is_near(e->asides.signal_usec, e->end_usec, NEAR_USEC))
+                add(ret, "the engine sent %s (docker kill -s) %s before the end",
+                    signal_name(e->asides.signal, name),
+                    before(e->asides.signal_usec, e->end_usec, text));
 }
 
 static void quote_kill(const PlWhyFacts *f, PlWhy *ret) {
         static const char *const whose[] = {
                 [PL_OOM_VICTIM_UNKNOWN] = "a process",
                 [PL_OOM_VICTIM_MAIN] = "its first process",
-                [PL_OOM_VICTIM_CHILD] = "a child of its first process",
+                [PL_OOM_VICTIM_CHILD] = "another process in it",
         };
         char limit[PL_FORMAT_MAX], usage[PL_FORMAT_MAX], text[PL_FORMAT_MAX];
         const PlOomReport *r = f->oom;
@@ -365,7 +374,7 @@ static const char *const plain[_PL_WHY_N] = {
                            "memory was seen: a kill -9, or the program's own exit code 137",
         [PL_WHY_MEMORY_LIMIT] = "it reached its memory limit, and the kernel killed it",
         [PL_WHY_MEMORY_CHILD] = "the kernel killed a process of it for lack of memory, and "
-                                "its first process ended for that",
+                                "its first process ended soon after",
         [PL_WHY_PARENT_LIMIT] = "the group above it reached its memory limit, and "
                                 "the kernel killed it",
         [PL_WHY_HOST_MEMORY] = "the host ran out of memory, and the kernel killed it",

@@ -174,8 +174,11 @@ static void take_kill(PlEnding *e, int signal, uint64_t at) {
         if (was_engine_gone(e, at) || take_own_signal(e, signal, at))
                 return;
         /* Podman does not say which */
-        if (signal != 0 && !ends_process(signal) && signal != stop_signal(e))
+        if (signal != 0 && !ends_process(signal) && signal != stop_signal(e)) {
+                e->asides.signal = signal;
+                e->asides.signal_usec = at;
                 return;
+        }
         e->signal = signal;
         if (signal == SIGKILL)
                 e->kill_usec = at;
@@ -196,6 +199,8 @@ static void take_stop(PlEnding *e, uint64_t at) {
                 return;
         if (own)
                 e->own.stop_usec = at;
+        else
+                e->asides.stop_usec = at;
         switch (e->ender) {
         case PL_ENDER_ITSELF:
         case PL_ENDER_SIGKILL:
@@ -250,6 +255,7 @@ static void take_start(PlEnding *e, uint64_t at) {
         e->told = false;
         e->start_usec = at;
         e->main_pid = 0;
+        e->asides = (PlAsides){ 0 };
 }
 
 static void take_pause(PlEnding *e, uint64_t at) {
@@ -400,6 +406,7 @@ static void forget_before(PlEnding *e, uint64_t start_usec) {
                 e->paused_usec = 0;
         e->start_usec = start_usec;
         e->main_pid = 0;
+        e->asides = (PlAsides){ 0 };
 }
 
 void pl_ending_inspect(PlEnding *e, const PlContainer *c, uint64_t realtime_usec) {

@@ -51,9 +51,18 @@ typedef struct PlOwnStop {
         bool unsure;                              /* nobody knows whether the engine got it */
 } PlOwnStop;
 
+/* What the engine tells besides. */
+typedef struct PlAsides {
+        uint64_t stop_usec; /* it has stopped it on request: docker stop, not docker kill -s; 0: no
+                             */
+        uint64_t signal_usec; /* it has sent a signal that is a message, as docker kill -s USR1 */
+        int signal;           /* … the last one */
+} PlAsides;
+
 typedef struct PlEnding {
         uint64_t term_usec, kill_usec; /* requests since the last start, CLOCK_REALTIME; 0: none */
         PlOwnStop own;
+        PlAsides asides;                             /* of this run */
         PlStop stop;                                 /* as last seen in inspect */
         uint64_t paused_usec, unpaused_usec;         /* paused since, 0: it is not; and not since */
         uint64_t oom_usec, host_oom_usec;            /* the kernel killed a process of it */

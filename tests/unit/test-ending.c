@@ -327,6 +327,27 @@ START_TEST(restart_count_makes_up) {
 }
 END_TEST
 
+/* What the engine tells besides is of one run. */
+START_TEST(asides) {
+        PlEnding e = { 0 };
+        uint64_t at = 1767225600 * SEC;
+        PlEvent usr1 = { .action = PL_EVENT_KILL, .signal = 10, .time_nsec = (at + SEC) * 1000 };
+
+        event(&e, PL_EVENT_START, 0, at);
+        pl_ending_event(&e, &usr1);
+        ck_assert_int_eq(e.asides.signal, 10);
+        ck_assert_uint_eq(e.asides.signal_usec, at + SEC);
+        ck_assert_uint_eq(e.term_usec, 0);
+        event(&e, PL_EVENT_KILL, 15, at + 2 * SEC);
+        event(&e, PL_EVENT_DIE, 0, at + 3 * SEC);
+        ck_assert_uint_eq(e.asides.stop_usec, 0);
+        event(&e, PL_EVENT_STOP, 0, at + 4 * SEC);
+        ck_assert_uint_eq(e.asides.stop_usec, at + 4 * SEC);
+        event(&e, PL_EVENT_START, 0, at + 5 * SEC);
+        ck_assert(e.asides.stop_usec == 0 && e.asides.signal_usec == 0);
+}
+END_TEST
+
 /* The pid of one run is never taken for another one's. */
 START_TEST(process_of_the_run) {
         PlEnding e = { 0 };
@@ -363,6 +384,7 @@ int main(void) {
         tcase_add_loop_test(t, requested, 0, 16);
         tcase_add_loop_test(t, crash_loops, 0, 11);
         tcase_add_test(t, restart_count_makes_up);
+        tcase_add_test(t, asides);
         tcase_add_test(t, process_of_the_run);
         return run_case(t);
 }

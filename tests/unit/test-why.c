@@ -4,6 +4,8 @@
 
 #include "lib/evidence/why.h"
 
+#include <signal.h>
+
 #include "unit.h"
 
 #define S(n) (UINT64_C(1800000000000000) + (uint64_t)((n)*1000000.0))
@@ -16,6 +18,8 @@ static const struct {
         int code;
         double term, kill;
         int signal;
+        bool stopped;
+        double usr1;
         PlOomVictim victim;
         double oom;
         PlOomCause cause;
@@ -159,7 +163,7 @@ static const struct {
           .oom = 98,
           .cause = PL_OOM_CAUSE_LIMIT,
           .kind = PL_WHY_MEMORY_CHILD,
-          .says = "a child of its first process" },
+          .says = "another process in it" },
         { .name = "a shell that passes its child's 137 on",
           .ender = PL_ENDER_SIGKILL,
           .code = 137,
@@ -253,8 +257,21 @@ static const struct {
           .code = 0,
           .term = 95,
           .signal = 15,
+          .stopped = true,
           .kind = PL_WHY_STOPPED,
           .certain = true },
+        { .name = "docker kill -s TERM, and it ends well, perhaps by itself",
+          .ender = PL_ENDER_REQUEST,
+          .code = 0,
+          .term = 97.3,
+          .signal = 15,
+          .kind = PL_WHY_STOPPED },
+        { .name = "docker kill -s USR1, and it ends",
+          .ender = PL_ENDER_ITSELF,
+          .code = 7,
+          .usr1 = 99.9,
+          .kind = PL_WHY_EXIT,
+          .says = "the engine sent SIGUSR1 (docker kill -s) 100ms before the end" },
         { .name = "docker stop, exit code 1",
           .ender = PL_ENDER_REQUEST,
           .code = 1,
@@ -389,6 +406,9 @@ static void ask(size_t i, PlWhy *ret) {
                        .term_usec = rows[i].term > 0 ? S(rows[i].term) : 0,
                        .kill_usec = rows[i].kill > 0 ? S(rows[i].kill) : 0,
                        .signal = rows[i].signal,
+                       .asides = { .stop_usec = rows[i].stopped ? S(END) : 0,
+                                   .signal_usec = rows[i].usr1 > 0 ? S(rows[i].usr1) : 0,
+                                   .signal = SIGUSR1 },
                        .victim = rows[i].victim,
                        .stop.timeout_usec = 10 * PL_USEC_PER_SEC };
         PlWhyFacts f = { .ending = &e,
