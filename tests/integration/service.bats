@@ -329,3 +329,31 @@ END
     # a syscall that this valgrind does not know (openat2) is no error: ours begin with ==
     run ! grep "^==" "$T/valgrind.log"
 }
+
+@test "the first start after an upgrade names each limit that a section gains, once" {
+    run_bb web
+    daemon_begin
+    becomes web MemoryMax $((64 * MIB))
+    # an older version leaves records of containers, and no note that it knew of [Defaults]
+    daemon_end
+    rm "$T/state/inherits"
+    compgen -G "$T/state/containers/*"
+    cat >>"$T/plimsoll.conf" <<'END'
+[Service own]
+Match=name:own
+CPUQuota=20%
+LogMaxSize=
+[Defaults]
+CPUQuota=50%
+LogMaxSize=8M
+END
+    daemon_begin
+    grep -F "[Service web-front] had no LogMaxSize=8M, CPUQuota=50% until now, and has it from [Defaults] ($T/plimsoll.conf:" "$LOG"
+    # what it says itself, or leaves out, is no gain
+    run ! grep -F '[Service own] had no' "$LOG"
+    becomes web CPUQuota 50%
+    daemon_end
+    daemon_begin
+    daemon_end
+    [ "$(grep -c 'until now' "$LOG")" = 1 ]
+}
