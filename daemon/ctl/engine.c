@@ -48,21 +48,24 @@ static const json_t *image_of(Asking *a, const char *id) {
         return json_object_set_new(a->images, id, image) < 0 ? NULL : image;
 }
 
-/* The container as if its image had none. One that does not tell counts for none, as for plimsolld.
- */
-static int drop_image_labels(Asking *a, json_t *container) {
+/* Its image beside it, and unless all labels count, as if that had none. One that does not tell
+ * counts for none, as for plimsolld. */
+static int take_image(Asking *a, json_t *container) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL, *of_image = NULL;
         _cleanup_free_ char *text = json_dumps(container, JSON_COMPACT), *image_text = NULL;
         json_t *labels = json_object_get(json_object_get(container, "Config"), "Labels");
+        const json_t *image;
         int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
 
         if (r < 0 || c->n_labels == 0 || !c->image_id || !*c->image_id)
                 return r == -EBADMSG ? 0 : r;
-        image_text = json_dumps(image_of(a, c->image_id), JSON_COMPACT | JSON_ENCODE_ANY);
+        image = image_of(a, c->image_id);
+        image_text = json_dumps(image, JSON_COMPACT | JSON_ENCODE_ANY);
         if (!image_text || pl_docker_parse_image(image_text, strlen(image_text), &of_image) < 0)
                 return 0;
+        (void)json_object_set(container, PL_CTL_IMAGE, (json_t *)image);
         pl_container_mark(c, of_image);
-        for (size_t i = 0; i < c->n_labels; i++)
+        for (size_t i = 0; i < c->n_labels && !a->all_labels; i++)
                 if (c->labels[i].of_image)
                         (void)json_object_del(labels, c->labels[i].key);
         return 0;
@@ -82,7 +85,7 @@ static int take(Asking *a, const char *id, json_t *to) {
         r = get(a->engine, path, &container);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        r = a->all_labels ? 0 : drop_image_labels(a, container);
+        r = take_image(a, container);
         if (r < 0) {
                 json_decref(container);
                 return r;

@@ -7,8 +7,11 @@
 
 #include "ctl/client.h"
 
+#define PL_CTL_IMAGE "x-plimsoll-image"
+
 /**
- * pl_ctl_containers() - all containers of an engine, as GET /containers/{id}/json answers
+ * pl_ctl_containers() - all containers of an engine, as GET /containers/{id}/json answers; those
+ * with labels have what GET /images/{id}/json answers as PL_CTL_IMAGE, where the engine tells
  * @url: "unix:///run/docker.sock", or its path
  * @all_labels: MatchImageLabels=; without it those that their images brought along are left out
  * @ret: array, new reference; those that go meanwhile are left out

@@ -22,6 +22,7 @@
 typedef struct Matching {
         const PlCtl *ctl;
         const PlPolicy *policy;
+        const PlHost *host;
         json_t *documents; /* --json */
         bool *found;       /* beside the command line's names */
 } Matching;
@@ -38,10 +39,30 @@ static bool is_meant(const Matching *m, const PlContainer *c) {
         return meant;
 }
 
-static int tell(Matching *m, const PlContainer *c) {
+/* Return: 0, with NULL where the engine does not tell; -ENOMEM. */
+static int image_of(const json_t *document, const PlContainer *c, PlContainer **ret) {
+        const json_t *image = json_object_get(document, PL_CTL_IMAGE);
+        _cleanup_free_ char *text = image ? json_dumps(image, JSON_COMPACT) : NULL;
+        int r;
+
+        if (!c->image_id || !*c->image_id) { /* of a bare directory */
+                *ret = calloc(1, sizeof(**ret));
+                return *ret ? 0 : -ENOMEM;
+        }
+        if (!text)
+                return image ? -ENOMEM : 0;
+        r = pl_docker_parse_image(text, strlen(text), ret);
+        return r == -EBADMSG ? 0 : r;
+}
+
+static int tell(Matching *m, const json_t *document, const PlContainer *c) {
         const PlService *s = pl_policy_match(m->policy, c);
+        _cleanup_(pl_container_freep) PlContainer *image = NULL;
         _cleanup_free_ char *why = NULL;
-        int r = pl_policy_explain(m->policy, c, &why);
+        int r = image_of(document, c, &image);
+
+        if (r == 0)
+                r = pl_policy_explain(m->policy, c, image, m->host, &why);
 
         if (r < 0)
                 return r;
@@ -61,13 +82,15 @@ static int take(Matching *m, const json_t *document) {
         _cleanup_(pl_container_freep) PlContainer *c = NULL;
         int r = text ? pl_docker_parse_inspect(text, strlen(text), &c) : -ENOMEM;
 
-        return r == 0 && is_meant(m, c) ? tell(m, c) : r;
+        if (r < 0)
+                return r == -EBADMSG ? 0 : r; /* it is nothing that plimsolld would see, either */
+        return is_meant(m, c) ? tell(m, document, c) : 0;
 }
 
-static int match(const PlCtl *ctl, const PlPolicy *policy) {
+static int match(const PlCtl *ctl, const PlPolicy *policy, const PlHost *host) {
         _cleanup_free_ bool *found = calloc((size_t)ctl->n_arguments + 1, sizeof(*found));
         _cleanup_json_ json_t *documents = json_array(), *containers = NULL;
-        Matching m = { ctl, policy, documents, found };
+        Matching m = { ctl, policy, host, documents, found };
         int r, status = PL_EXIT_GOOD;
 
         if (pl_ctl_containers(ctl->adopt.engine ?: policy->daemon.engine,
@@ -90,13 +113,12 @@ static int match(const PlCtl *ctl, const PlPolicy *policy) {
         return status;
 }
 
-static int load(const char *file, PlPolicy **ret) {
+static int load(const char *file, PlHost *ret_host, PlPolicy **ret) {
         PlDiagList diag = {};
-        PlHost host;
-        int r = pl_host_read("/proc", &host);
+        int r = pl_host_read("/proc", ret_host);
 
         if (r == 0)
-                r = pl_policy_load(NULL, file, &host, &diag, ret);
+                r = pl_policy_load(NULL, file, ret_host, &diag, ret);
         if (r < 0) {
                 pl_ctl_print_diags(&diag);
                 pl_ctl_say("%s: %s", file,
@@ -109,6 +131,7 @@ static int load(const char *file, PlPolicy **ret) {
 int pl_ctl_cmd_match(PlCtl *ctl) {
         _cleanup_(pl_policy_unrefp) PlPolicy *policy = NULL;
         _cleanup_free_ char *file = NULL;
+        PlHost host;
         int status;
 
         if (ctl->all == (ctl->n_arguments > 0)) {
@@ -118,5 +141,6 @@ int pl_ctl_cmd_match(PlCtl *ctl) {
         status = ctl->policy ? -1 : pl_ctl_paths(ctl, &file, NULL);
         if (status >= 0)
                 return status;
-        return load(ctl->policy ?: file, &policy) < 0 ? PL_EXIT_BAD : match(ctl, policy);
+        return load(ctl->policy ?: file, &host, &policy) < 0 ? PL_EXIT_BAD
+                                                             : match(ctl, policy, &host);
 }

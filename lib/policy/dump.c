@@ -13,8 +13,10 @@
 #include <errno.h>
 
 #include "lib/base/quote.h"
+#include "lib/base/strv.h"
 #include "lib/base/unit.h"
 #include "lib/limits/desired.h"
+#include "lib/policy/labels.h"
 #include "lib/policy/parser.h"
 #include "lib/probe/kind.h"
 
@@ -398,24 +400,49 @@ static void write_match(FILE *f, const PlService *s, size_t line) {
         fprintf(f, "Match=%s", shown ?: "");
 }
 
-int pl_policy_explain(const PlPolicy *p, const struct PlContainer *c, char **ret) {
-        const PlService *winner = pl_policy_match(p, c);
-        size_t size, line, most = 0;
-        char *text = NULL;
-        FILE *f = open_memstream(&text, &size);
+static bool is_refused(const PlDiagList *diag, const char *key) {
+        for (size_t i = 0; i < diag->n; i++)
+                if (diag->items[i].severity == PL_SEVERITY_ERROR && diag->items[i].line == 0 &&
+                    pl_startswith(diag->items[i].file, "label plimsoll.") &&
+                    pl_streq(diag->items[i].file + strlen("label plimsoll."), key))
+                        return true;
+        return false;
+}
 
-        if (!f)
-                return -ENOMEM;
-        if (!winner)
-                fputs("nothing: no [Service] matches it, and there is no [Defaults]", f);
-        else if (!winner->name)
-                fprintf(f, "[Defaults], %s:%u: no [Service] matches it", winner->file,
-                        winner->line);
-        else {
-                most = pl_service_match_line(winner, c, &line);
-                fprintf(f, "[Service %s], %s:%u: ", winner->name, winner->file, winner->line);
-                write_match(f, winner, line);
-        }
+static void write_label(FILE *f, const PlService *own, const char *label, const PlDiagList *diag) {
+        _cleanup_free_ char *key = strndup(label, strcspn(label, "="));
+        _cleanup_free_ char *at = key ? pl_service_origin(own, key) : NULL, *value = NULL;
+
+        if (!at || is_refused(diag, key))
+                return;
+        value = pl_policy_value(own, key);
+        if (pl_service_has_label(own, key))
+                fprintf(f, "\n        label plimsoll.%s: %s=%s", key, key, value ?: "");
+        else
+                fprintf(f, "\n        not label plimsoll.%s: %s=%s (%s) goes first", key, key,
+                        value ?: "", at);
+}
+
+/* own: the section with them; NULL: none of them is heeded. */
+static void write_labels(FILE *f, const PlPolicy *p, const PlService *own, char *const *labels,
+                         const PlDiagList *diag) {
+        if (labels && !own)
+                fprintf(f, "\n        no label plimsoll.*: %s",
+                        p->daemon.labels ? "its image does not tell which of them are its own"
+                                         : "Labels= in [Daemon] lets none set anything");
+        for (char *const *v = labels; own && *v; v++)
+                write_label(f, own, *v, diag);
+        for (size_t i = 0; i < diag->n; i++)
+                if (diag->items[i].line == 0)
+                        fprintf(f, "\n        %s%s: %s",
+                                diag->items[i].severity == PL_SEVERITY_ERROR ? "not " : "",
+                                diag->items[i].file, diag->items[i].message);
+}
+
+static void write_others(FILE *f, const PlPolicy *p, const PlContainer *c, const PlService *winner,
+                         size_t most) {
+        size_t line;
+
         for (size_t i = 0; i < p->n_services; i++) {
                 const PlService *s = p->services[i];
                 size_t n = s == winner ? 0 : pl_service_match_line(s, c, &line);
@@ -426,7 +453,48 @@ int pl_policy_explain(const PlPolicy *p, const struct PlContainer *c, char **ret
                 write_match(f, s, line);
                 fputs(n < most ? " has fewer terms" : " comes later", f);
         }
-        text = pl_take_text(f, &text);
+}
+
+static char *explain(const PlPolicy *p, const PlContainer *c, const PlService *own,
+                     char *const *labels, const PlDiagList *diag) {
+        const PlService *winner = pl_policy_match(p, c);
+        size_t size, line, most = 0;
+        char *text = NULL;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        if (!winner && own && own->n_origins > 0)
+                fputs("its labels alone: no [Service] matches it, and there is no [Defaults]", f);
+        else if (!winner)
+                fputs("nothing: no [Service] matches it, and there is no [Defaults]", f);
+        else if (!winner->name)
+                fprintf(f, "[Defaults], %s:%u: no [Service] matches it", winner->file,
+                        winner->line);
+        else {
+                most = pl_service_match_line(winner, c, &line);
+                fprintf(f, "[Service %s], %s:%u: ", winner->name, winner->file, winner->line);
+                write_match(f, winner, line);
+        }
+        write_others(f, p, c, winner, most);
+        write_labels(f, p, own, labels, diag);
+        return pl_take_text(f, &text);
+}
+
+int pl_policy_explain(const PlPolicy *p, const PlContainer *c, const PlContainer *image,
+                      const PlHost *host, char **ret) {
+        char **labels = NULL, *text = NULL;
+        PlService *own = NULL;
+        PlDiagList diag = { 0 };
+        int r = pl_labels_of(c, image, &labels);
+
+        if (r == 0 && labels && p->daemon.labels && image)
+                r = pl_policy_label(p, pl_policy_match(p, c), host, labels, &diag, &own);
+        if (r == 0)
+                text = explain(p, c, own, labels, &diag);
+        (void)pl_service_free(own);
+        (void)pl_strv_free(labels);
+        pl_diag_list_deinit(&diag);
         if (!text)
                 return -ENOMEM;
         *ret = text;

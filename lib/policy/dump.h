@@ -15,9 +15,12 @@ int pl_policy_dump(const PlPolicy *p, char **ret);
 struct PlContainer;
 
 /** pl_policy_explain() - which section governs a container, by which line, and which others match
- * and why they do not ("match"). Lines, without an end of the last one.
+ * and why they do not; which of its labels set something, and which do not ("match"). Lines,
+ * without an end of the last one.
+ * @image: as pl_labels_of(), but NULL: it has not told, and no label is heeded
  * Return: 0 and *ret owned by the caller, or -ENOMEM. */
-int pl_policy_explain(const PlPolicy *p, const struct PlContainer *c, char **ret);
+int pl_policy_explain(const PlPolicy *p, const struct PlContainer *c,
+                      const struct PlContainer *image, const PlHost *host, char **ret);
 
 /** pl_policy_tell_inherited() - a warning for each section that has values of [Defaults], and
  * which. For whoever comes from a version in which sections had none. */

@@ -327,6 +327,14 @@ END
     run -0 ctl match --policy "$T/match.conf" --engine "$DOCKER_HOST" shop-db-1
     [ "${lines[0]}" = "shop-db-1: [Service shop], $T/match.conf:3: Match=compose-project:shop compose-service:db" ]
     [ "${lines[1]}" = "        not [Service any], $T/match.conf:1: Match=compose-service:db has fewer terms" ]
+    # labels of its own set something, of its image none
+    printf 'FROM %s\nLABEL plimsoll.TasksMax=7\n' "$BB" | docker build -q -t labelled - >/dev/null
+    docker create --name own --label plimsoll.MemoryMax=2G labelled true >/dev/null
+    printf '[Daemon]\nLabels=yes\n' >>"$T/match.conf"
+    run -0 ctl match --policy "$T/match.conf" --engine "$DOCKER_HOST" own
+    [ "${lines[0]}" = "own: its labels alone: no [Service] matches it, and there is no [Defaults]" ]
+    [ "${lines[1]}" = "        label plimsoll.MemoryMax: MemoryMax=2G" ]
+    [ "${#lines[@]}" = 2 ]
     run -1 ctl match --policy "$T/match.conf" --engine "$DOCKER_HOST" nobody
     [[ $output == *"nobody: there is no such container"* ]]
     run -2 ctl match --policy "$T/match.conf"

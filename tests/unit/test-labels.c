@@ -7,6 +7,7 @@
 #include "lib/policy/labels.h"
 
 #include "lib/base/strv.h"
+#include "lib/policy/dump.h"
 #include "policy-texts.h"
 
 /* "KEY=VALUE" to pairs, sorted as given. */
@@ -213,11 +214,89 @@ START_TEST(not_by_default) {
 }
 END_TEST
 
+/* What "match" says, from its first line on. */
+static const struct {
+        const char *name, *policy, *labels[4], *image[3], *why;
+        bool image_unknown;
+} explained_rows[] = {
+        { "one that holds", "[Daemon]\nLabels=yes\n" SVC, L("plimsoll.MemoryMax=2048M"), L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        label plimsoll.MemoryMax: "
+          "MemoryMax=2G" },
+        { "the section goes first", "[Daemon]\nLabels=yes\n" SVC "MemoryMax=1G\n",
+          L("plimsoll.MemoryMax=2G"), L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        not label plimsoll.MemoryMax: "
+          "MemoryMax=1G (main.conf:5) goes first" },
+        { "before [Defaults]", "[Daemon]\nLabels=yes\n" SVC "[Defaults]\nMemoryMax=1G\n",
+          L("plimsoll.MemoryMax=2G"), L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        label plimsoll.MemoryMax: "
+          "MemoryMax=2G" },
+        { "two that are wrong", "[Daemon]\nLabels=MemoryMax\n" SVC "[Defaults]\nTasksMax=9\n",
+          L("plimsoll.MemoryMax=hunter 2", "plimsoll.TasksMax=5"), L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        not label plimsoll.MemoryMax: "
+          "MemoryMax=hunter 2: not understood; expected " },
+        { "one that the policy does not name",
+          "[Daemon]\nLabels=MemoryMax\n" SVC "[Defaults]\nTasksMax=9\n", L("plimsoll.TasksMax=5"),
+          L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        not label plimsoll.TasksMax: Labels= of "
+          "the policy does not name TasksMax" },
+        { "no labels in the policy", SVC, L("plimsoll.MemoryMax=2G"), L(NULL),
+          "[Service a], main.conf:1: Match=name:a\n        no label plimsoll.*: Labels= in "
+          "[Daemon] "
+          "lets none set anything" },
+        { "the image's are not its own", "[Daemon]\nLabels=yes\n" SVC, L("plimsoll.MemoryMax=2G"),
+          L("plimsoll.MemoryMax=2G"), "[Service a], main.conf:3: Match=name:a" },
+        { "an image that does not tell", "[Daemon]\nLabels=yes\n" SVC, L("plimsoll.MemoryMax=2G"),
+          L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        no label plimsoll.*: its image does not "
+          "tell which of them are its own",
+          true },
+        { "labels alone", "[Daemon]\nLabels=yes\n[Service b]\nMatch=name:b\n",
+          L("plimsoll.MemoryMax=2G"), L(NULL),
+          "its labels alone: no [Service] matches it, and there is no [Defaults]\n"
+          "        label plimsoll.MemoryMax: MemoryMax=2G" },
+        { "labels alone, all wrong", "[Daemon]\nLabels=yes\n[Service b]\nMatch=name:b\n",
+          L("plimsoll.LogPath=/x"), L(NULL),
+          "nothing: no [Service] matches it, and there is no [Defaults]\n"
+          "        not label plimsoll.LogPath: labels name no paths; write it into the policy" },
+        { "what gives way", "[Daemon]\nLabels=yes\n" SVC "[Defaults]\nMemoryLow=1G\n",
+          L("plimsoll.MemoryMax=64M"), L(NULL),
+          "[Service a], main.conf:3: Match=name:a\n        label plimsoll.MemoryMax: "
+          "MemoryMax=64M\n"
+          "        label plimsoll.MemoryMax: MemoryLow=1G of [Defaults] (main.conf:6) "
+          "contradicts" },
+};
+
+START_TEST(explained) {
+        PlPair pairs[4], of_image[3];
+        PlContainer c, image;
+        PlDiagList diag = { 0 };
+        _cleanup_free_ char *why = NULL;
+        int r;
+        _cleanup_(pl_policy_unrefp) PlPolicy *p =
+                        parse_texts(&explained_rows[_i].policy, 1, &diag, &r);
+
+        ck_assert_int_eq(r, 0);
+        bearing(&c, pairs, explained_rows[_i].labels);
+        bearing(&image, of_image, explained_rows[_i].image);
+        c.name = (char *)"a";
+        ck_assert_int_eq(pl_policy_explain(p, &c, explained_rows[_i].image_unknown ? NULL : &image,
+                                           &host, &why),
+                         0);
+        ck_assert_msg(strncmp(why, explained_rows[_i].why, strlen(explained_rows[_i].why)) == 0,
+                      "%s:\n%s\nexpected\n%s", explained_rows[_i].name, why,
+                      explained_rows[_i].why);
+        forget(&c);
+        forget(&image);
+        pl_diag_list_deinit(&diag);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("labels");
 
         tcase_add_loop_test(t, whose, 0, PL_ARRAY_SIZE(whose_rows));
         tcase_add_loop_test(t, applied, 0, PL_ARRAY_SIZE(rows));
         tcase_add_test(t, not_by_default);
+        tcase_add_loop_test(t, explained, 0, PL_ARRAY_SIZE(explained_rows));
         return run_case(t);
 }

@@ -348,7 +348,7 @@ START_TEST(most_terms_win) {
         ck_assert_uint_eq(pl_service_match_line(p->services[2], &c, &line), 2);
         ck_assert_uint_eq(line, 1);
         ck_assert_uint_eq(pl_service_match_line(p->services[1], &c, &line), 0);
-        ck_assert_int_eq(pl_policy_explain(p, &c, &why), 0);
+        ck_assert_int_eq(pl_policy_explain(p, &c, NULL, &host, &why), 0);
         ck_assert_str_eq(why,
                          "[Service c], main.conf:5: Match=compose-project:ml "
                          "compose-service:postgres\n"
