@@ -896,9 +896,28 @@ static uint64_t limit_of(const PlLogEntry *e) {
         return e->found.head_bytes + e->wanted.log.max_size_bytes;
 }
 
+/* Whoever may ask for rotations must not throw history away by asking again and again. Return: why
+ * it is not done; NULL: it is worth an archive. */
+static const char *why_not_now(const PlLogEntry *e) {
+        struct stat st;
+        uint64_t live;
+
+        if (!e->told.path || stat(e->told.path, &st) < 0 ||
+            (uint64_t)st.st_size < e->found.head_bytes)
+                return NULL; /* the job tells */
+        live = (uint64_t)st.st_size - e->found.head_bytes;
+        if (live < ASKED_MIN_BYTES)
+                return "there is less than 64.0K that is not archived yet: nothing is done";
+        if (e->wanted.log.max_files > 0 && e->found.archived_files >= e->wanted.log.max_files &&
+            e->wanted.log.max_size_bytes != PL_UNLIMITED && live < e->wanted.log.max_size_bytes)
+                return "LogMaxFiles= archives are there, and this one would push out the oldest "
+                       "before its time: nothing is done until LogMaxSize= is reached";
+        return NULL;
+}
+
 /* Watch it again, or begin the job that was asked for meanwhile. */
 static void arm(PlLogEntry *e) {
-        bool force = e->force;
+        bool force = e->force && !why_not_now(e); /* which the job before this may have done */
 
         if (e->again) {
                 e->again = e->force = false;
@@ -2108,25 +2127,6 @@ void pl_logs_prune(PlLogs *l, bool (*keep)(void *userdata, const char *id), void
                         begin_forget(l, JOB_FORGET_IF_GONE, ids[i]);
         pl_log_rules_complete(l->rules);
         begin_retain(l);
-}
-
-/* Whoever may ask for rotations must not throw history away by asking again and again. Return: why
- * it is not done; NULL: it is worth an archive. */
-static const char *why_not_now(const PlLogEntry *e) {
-        struct stat st;
-        uint64_t live;
-
-        if (!e->told.path || stat(e->told.path, &st) < 0 ||
-            (uint64_t)st.st_size < e->found.head_bytes)
-                return NULL; /* the job tells */
-        live = (uint64_t)st.st_size - e->found.head_bytes;
-        if (live < ASKED_MIN_BYTES)
-                return "there is less than 64.0K that is not archived yet: nothing is done";
-        if (e->wanted.log.max_files > 0 && e->found.archived_files >= e->wanted.log.max_files &&
-            e->wanted.log.max_size_bytes != PL_UNLIMITED && live < e->wanted.log.max_size_bytes)
-                return "LogMaxFiles= archives are there, and this one would push out the oldest "
-                       "before its time: nothing is done until LogMaxSize= is reached";
-        return NULL;
 }
 
 int pl_logs_rotate_now(PlLogs *l, const char *id, const char **ret_why) {

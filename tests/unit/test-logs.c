@@ -162,6 +162,33 @@ START_TEST(rotates_now) {
 }
 END_TEST
 
+/* Asked again before the first answer is heard: what it has archived counts. */
+START_TEST(rotates_now_twice) {
+        static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
+        const char *why = NULL;
+        uint64_t first;
+
+        pl_logs_set_policy(logs, &p, false);
+        policy.max_size_bytes = MIB(64);
+        policy.max_files = 1;
+        append(300);
+        update(20);
+        LOOP_UNTIL(settled());
+        append(1000);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0);
+        for (unsigned i = 0; i < 3000 && lines_archived() == 0; i++)
+                (void)poll(NULL, 0, 10); /* it is done, and nobody has heard of it */
+        first = lines_archived();
+        append(1000);
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), 0);
+        LOOP_UNTIL(n_rotated == 1);
+        (void)loop(500); /* time enough for another one */
+        ck_assert_uint_eq(n_rotated, 1);
+        ck_assert_uint_eq(lines_archived(), first); /* it was not pushed out */
+        ck_assert_int_eq(pl_logs_rotate_now(logs, ID, &why), -ENODATA);
+}
+END_TEST
+
 /* It is removed while a job is under way: what that did is told all the same. */
 START_TEST(removed_meanwhile) {
         static PlPolicy p = { .n_ref = 99, .daemon.log_archive_budget_bytes = PL_UNLIMITED };
@@ -836,6 +863,7 @@ int main(void) {
         tcase_add_test(c, waits_for_the_engine);
         tcase_add_loop_test(c, left_alone, 0, 4);
         tcase_add_test(c, rotates_now);
+        tcase_add_test(c, rotates_now_twice);
         tcase_add_test(c, removed_meanwhile);
         tcase_add_test(c, odd_log);
         tcase_add_test(c, spared_is_said_once);
