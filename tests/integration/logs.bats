@@ -677,7 +677,7 @@ END
 }
 
 # PLIMSOLL_REMOVALS, PLIMSOLL_KILLS: how many, and how often plimsolld is killed meanwhile;
-# ./dev test removals makes 1000 and 100 of it
+# ./dev test removals makes 1000 and 100 of it, and a tenth as many of logs that the engine rotates
 removals_on() {
     daemon_end KILL
     on_fs "$1" 2000 # what is removed takes room until it is archived, however long that takes
@@ -687,6 +687,13 @@ removals_on() {
     printf '%s\n' "$output"
     [ "$status" -eq 0 ]
     printf '# %s: %s\n' "$1" "${lines[-1]}" >&3
+    [ -n "${PLIMSOLL_REMOVALS:-}" ] || return 0
+    run "$SUPPORT/removals.py" "$E/engine" "$BUILD_DIR" "$E/removals-$1" $((PLIMSOLL_REMOVALS / 10)) \
+        $((${PLIMSOLL_KILLS:-3} / 10)) $RANDOM native
+    rm -rf "$E/removals-$1"
+    printf '%s\n' "$output"
+    [ "$status" -eq 0 ]
+    printf '# %s, rotated by the engine: %s\n' "$1" "${lines[-1]}" >&3
 }
 
 @test "removals at full speed, plimsolld killed meanwhile, ext4: each line once" { removals_on ext4; }

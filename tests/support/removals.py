@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""removals.py ENGINE-DIR BUILD-DIR WORK-DIR REMOVALS KILLS [SEED]: containers that write at full speed are
+"""removals.py ENGINE-DIR BUILD-DIR WORK-DIR REMOVALS KILLS [SEED [native]]: containers that write at full speed are
 removed and made again, while plimsolld is killed.
 
 It is plimsolld's service manager as well: it keeps the descriptors that it is given and passes them to
 the next process. What a container said is known from its log, which is held open here until the end. Each
 line of those whose descriptor was kept, or that plimsolld looked after, must be in the archives once, in
 order, to the last word; others are counted and named.
+
+native: the engine rotates their logs itself; what its files hold at the end must be in the archives, but of
+those beside whose life plimsolld was killed: nobody keeps these descriptors for it.
 
 The last line says what was found. Exit status 1: a line is missing, twice, or at the wrong place, or
 plimsolld has kept descriptors or memory."""
@@ -27,6 +30,9 @@ import lives
 
 LANES = 4
 PATIENCE_SEC = 120
+WORK_SEC = 5  # in which what a removed container has left is archived
+NATIVE_FILES = 3
+NATIVE = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": str(NATIVE_FILES)}}
 RECORD = re.compile(rb'\{"log":"(\d+)(\\n)?","stream"')
 HEARD = b"heard"
 FDS_MORE = 2 + LANES  # connections to the engine that it keeps for its next questions
@@ -119,7 +125,45 @@ class Manager:
 
 class Removal:
     def __init__(self, ident, held):
-        self.id, self.held, self.said = ident, held, None
+        self.id, self.held, self.said, self.first = ident, held, None, None
+        self.begin, self.end = 0, 0
+
+
+class Files:
+    """The files of a log, held open as the engine makes them; the newest last."""
+
+    def __init__(self, path):
+        self.path, self.fds = path, [os.open(path, os.O_PATH)]
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        """Until the container's directory is gone."""
+        while os.path.exists(os.path.dirname(self.path)):
+            try:
+                fd = os.open(self.path, os.O_PATH)
+            except FileNotFoundError:
+                continue  # it has just been renamed, or is being removed
+            if os.path.samestat(os.fstat(fd), os.fstat(self.fds[-1])):
+                os.close(fd)
+                time.sleep(0.0005)
+                continue
+            self.fds.append(fd)
+            if len(self.fds) > NATIVE_FILES:
+                os.close(self.fds.pop(0))
+
+    def end(self):
+        """Return: the last records of the newest that has any, the number of the first record of all."""
+        self.thread.join()
+        found = []
+        for fd in self.fds:
+            readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+            head, last = RECORD.search(os.pread(readable, 4096, 0)), tail(readable)
+            if head:
+                found.append((int(head.group(1)), last))
+            os.close(readable)
+            os.close(fd)
+        return (found[-1][1], found[0][0]) if found else ([], None)
 
 
 def tail(fd):
@@ -128,9 +172,12 @@ def tail(fd):
     return [(int(n), bool(end)) for n, end in RECORD.findall(os.pread(fd, 4096, max(0, size - 4096)))]
 
 
-def remove_one(engine, manager, lane, rng):
+def remove_one(engine, manager, lane, rng, native):
     auto = rng.random() < 0.2
+    begin = time.monotonic()
     body = {"Image": lives.IMAGE, "Cmd": ["seq", "1000000000"], "HostConfig": {"AutoRemove": auto}}
+    if native:
+        body["HostConfig"]["LogConfig"] = NATIVE
     status, answer = engine.ask("POST", f"/containers/create?name=writer-{lane}", body)
     if status != 201:
         raise SystemExit(f"create: {status} {answer}")
@@ -139,7 +186,7 @@ def remove_one(engine, manager, lane, rng):
     if status != 204:
         raise SystemExit(f"start: {status} {answer}")
     path = engine.ask("GET", f"/containers/{ident}/json")[1]["LogPath"]
-    log = os.open(path, os.O_PATH)
+    log = Files(path) if native else os.open(path, os.O_PATH)
     time.sleep(rng.uniform(0.02, 0.2))
     with manager.lock:
         held = any(name.startswith("log-" + ident) for name in manager.store)
@@ -147,6 +194,10 @@ def remove_one(engine, manager, lane, rng):
     if rng.random() < 0.2 and not auto:
         engine.ask("POST", f"/containers/{ident}/stop?t=0")
     engine.ask("DELETE", f"/containers/{ident}?force=1&v=1")
+    if native:
+        removal.said, removal.first = log.end()
+        removal.begin, removal.end = begin, time.monotonic()
+        return removal
     while os.fstat(log).st_nlink > 0:
         time.sleep(0.01)
     readable = os.open(f"/proc/self/fd/{log}", os.O_RDONLY)
@@ -160,7 +211,7 @@ def check(manager, removal):
     """Return: (lines, lost, doubled, in disorder)."""
     files = sorted(glob.glob(f"{manager.archive}/*/*@{removal.id[:12]}_*.log.zst"),
                    key=lambda f: int(re.search(r"_(\d+)_\d+T\d+Z_", f).group(1)))
-    lines, doubled, disorder, last, final = 0, 0, 0, 0, None
+    lines, doubled, disorder, last, final, gaps = 0, 0, 0, 0, None, 0
     for file in files:
         text = subprocess.run(["zstdcat", file], check=True, capture_output=True).stdout
         for number, end in RECORD.findall(text):
@@ -169,12 +220,16 @@ def check(manager, removal):
                 continue
             n = final[0]
             lines += 1
-            if n != last + 1:
+            if removal.first is not None:
+                gaps += max(0, n - last - 1) if last else max(0, n - removal.first)
+            if n != last + 1 and (removal.first is None or last):
                 doubled += n <= last
                 disorder += n < last
             last = max(last, n)
     whole = [n for n, end in removal.said if end]
     missing = (whole[-1] if whole else 0) - (lines - doubled)
+    if removal.first is not None:  # what the engine has thrown away is not asked for
+        missing = gaps + max(0, whole[-1] - last if whole else 0)
     if not missing and removal.said and final != removal.said[-1]:
         missing = 1  # the last word
     return lines, missing, doubled, disorder
@@ -196,6 +251,7 @@ def main():
     engine, build, work = lives.Engine(sys.argv[1]), sys.argv[2], sys.argv[3]
     removals, kills = int(sys.argv[4]), int(sys.argv[5])
     seed = int(sys.argv[6]) if len(sys.argv) > 6 else random.randrange(1 << 30)
+    native = sys.argv[7:] == ["native"]
     os.makedirs(work, exist_ok=True)
     with open(work + "/plimsoll.conf", "w", encoding="ascii") as policy:
         policy.write(f"[Daemon]\nEngine=unix://{engine.socket}\nLogArchiveBudget=infinity\n"
@@ -203,10 +259,10 @@ def main():
     manager = Manager(engine, build, work)
     if not manager.ready.wait(PATIENCE_SEC):
         raise SystemExit("plimsolld is not ready")
-    done, lock = [remove_one(engine, manager, LANES, random.Random(seed))], threading.Lock()
+    done, lock = [remove_one(engine, manager, LANES, random.Random(seed), native)], threading.Lock()
     settle(manager)
     before = manager.figures()
-    killed = [0]
+    killed, kills_at = [0], []
 
     def lane(number):
         rng = random.Random(seed * 1000 + number)
@@ -216,7 +272,7 @@ def main():
                     return
                 done.append(None)
                 at = len(done) - 1
-            done[at] = remove_one(engine, manager, number, rng)
+            done[at] = remove_one(engine, manager, number, rng, native)
 
     def killer():
         rng = random.Random(seed)
@@ -226,6 +282,7 @@ def main():
                 time.sleep(0.01)
             manager.ready.wait(rng.choice((0.0, 0.2, PATIENCE_SEC)))  # also one that has just come
             time.sleep(rng.uniform(0, 0.3))
+            kills_at.append(time.monotonic())
             manager.process.send_signal(signal.SIGKILL)
             killed[0] += 1
 
@@ -238,6 +295,8 @@ def main():
     totals, others, bad = [0, 0, 0, 0], [], False
     for removal in done:
         found = check(manager, removal)
+        if native:
+            removal.held = not any(removal.begin - WORK_SEC < k < removal.end + WORK_SEC for k in kills_at)
         if not removal.held and found[1]:
             others.append(f"{removal.id[:12]} ({found[1]} lines)")
             found = (found[0], 0) + found[2:]
