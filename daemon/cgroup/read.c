@@ -29,6 +29,9 @@ typedef struct Version {
         void (*read_memory)(int memory_fd, PlUsage *ret);
         void (*read_cpu)(int cpu_fd, PlUsage *ret);
         void (*read_cpuacct)(int cpuacct_fd, PlUsage *ret);
+        void (*read_modes)(int cpuacct_fd, PlFlow *ret);
+        void (*read_disks)(int io_fd, PlFlow *ret);
+        bool has_pressure;
 } Version;
 
 /* The largest files read whole: io.max and the throttle files, one line per device. */
@@ -173,16 +176,20 @@ static void read_v1_memory(int fd, PlUsage *u) {
         if (read_number(fd, "memory.memsw.usage_in_bytes", &memsw) == 0 &&
             u->memory_bytes != PL_UNLIMITED)
                 u->swap_bytes = memsw > u->memory_bytes ? memsw - u->memory_bytes : 0;
-        if (read_whole(fd, "memory.stat", buf))
+        if (read_whole(fd, "memory.stat", buf)) {
                 pl_cg_take_key(buf, "total_inactive_file", &u->inactive_file_bytes);
+                pl_cg_take_key(buf, "total_rss", &u->anon_bytes);
+                pl_cg_take_key(buf, "total_cache", &u->file_bytes);
+        }
         if (read_whole(fd, "memory.oom_control", buf))
                 pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
 }
 
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", then "full …". Source: psi.rst. */
-static void take_waited(const char *pressure, uint64_t *ret) {
-        const char *total = pl_startswith(pressure, "some ") ? strstr(pressure, " total=") : NULL;
+static void take_waited(const char *pressure, const char *line, uint64_t *ret) {
+        const char *total = strstr(pressure, line);
 
+        total = total ? strstr(total, " total=") : NULL;
         if (total)
                 (void)sscanf(total, " total=%" SCNu64, ret);
 }
@@ -193,15 +200,18 @@ static void read_v2_memory(int fd, PlUsage *u) {
         (void)read_number(fd, "memory.current", &u->memory_bytes);
         (void)read_number(fd, "memory.peak", &u->memory_peak_bytes); /* Linux 5.19 */
         (void)read_number(fd, "memory.swap.current", &u->swap_bytes);
-        if (read_whole(fd, "memory.stat", buf))
+        if (read_whole(fd, "memory.stat", buf)) {
                 pl_cg_take_key(buf, "inactive_file", &u->inactive_file_bytes);
+                pl_cg_take_key(buf, "anon", &u->anon_bytes);
+                pl_cg_take_key(buf, "file", &u->file_bytes);
+        }
         if (read_whole(fd, "memory.events", buf)) {
                 pl_cg_take_key(buf, "oom_kill", &u->oom_kills);
                 pl_cg_take_key(buf, "high", &u->high_events);
                 pl_cg_take_key(buf, "max", &u->max_events);
         }
         if (read_whole(fd, "memory.pressure", buf))
-                take_waited(buf, &u->memory_wait_usec);
+                take_waited(buf, "some ", &u->memory_wait_usec);
 }
 
 static void read_v1_cpu(int fd, PlUsage *u) {
@@ -210,6 +220,7 @@ static void read_v1_cpu(int fd, PlUsage *u) {
 
         if (read_whole(fd, "cpu.stat", buf)) {
                 pl_cg_take_key(buf, "throttled_time", &nsec);
+                pl_cg_take_key(buf, "nr_periods", &u->periods);
                 pl_cg_take_key(buf, "nr_throttled", &u->throttled_periods);
         }
         if (nsec != PL_UNLIMITED)
@@ -223,6 +234,7 @@ static void read_v2_cpu(int fd, PlUsage *u) {
                 return;
         pl_cg_take_key(buf, "usage_usec", &u->cpu_usec);
         pl_cg_take_key(buf, "throttled_usec", &u->throttled_usec);
+        pl_cg_take_key(buf, "nr_periods", &u->periods);
         pl_cg_take_key(buf, "nr_throttled", &u->throttled_periods);
 }
 
@@ -236,11 +248,89 @@ static void read_v1_cpuacct(int fd, PlUsage *u) {
 /* It is all in cpu.stat. */
 static void read_v2_cpuacct(int fd, PlUsage *u) {}
 
+/* Linux 4.7. */
+static void read_v1_modes(int fd, PlFlow *f) {
+        uint64_t nsec;
+
+        if (read_number(fd, "cpuacct.usage_user", &nsec) == 0)
+                f->user_usec = nsec / 1000;
+        if (read_number(fd, "cpuacct.usage_sys", &nsec) == 0)
+                f->system_usec = nsec / 1000;
+}
+
+static void read_v2_modes(int fd, PlFlow *f) {
+        char buf[FILE_MAX];
+
+        if (!read_whole(fd, "cpu.stat", buf))
+                return;
+        pl_cg_take_key(buf, "user_usec", &f->user_usec);
+        pl_cg_take_key(buf, "system_usec", &f->system_usec);
+}
+
+/* The disk's place in the flow. Return: false when there are too many. */
+static bool disk_of(PlFlow *f, unsigned major, unsigned minor, uint64_t **ret_read,
+                     uint64_t **ret_written) {
+        size_t i = 0;
+
+        while (i < f->n_disks && (f->disks[i].major != major || f->disks[i].minor != minor))
+                i++;
+        if (i == PL_FLOW_DISKS_MAX)
+                return false;
+        if (i == f->n_disks) {
+                f->n_disks++;
+                f->disks[i].major = major;
+                f->disks[i].minor = minor;
+                f->disks[i].read_bytes = f->disks[i].written_bytes = PL_UNLIMITED;
+        }
+        *ret_read = &f->disks[i].read_bytes;
+        *ret_written = &f->disks[i].written_bytes;
+        return true;
+}
+
+/* "8:0 Read 4096", a line for each direction; then the total. Source: blkio-controller.rst. */
+static void read_v1_disks(int fd, PlFlow *f) {
+        uint64_t *read, *written, bytes;
+        unsigned major, minor;
+        char buf[FILE_MAX], word[8];
+
+        if (!read_whole(fd, "blkio.throttle.io_service_bytes_recursive", buf))
+                return;
+        for (const char *s = buf; *s; s += strcspn(s, "\n"), s += *s == '\n') {
+                if (sscanf(s, "%u:%u %7s %" SCNu64, &major, &minor, word, &bytes) != 4 ||
+                    !disk_of(f, major, minor, &read, &written))
+                        continue;
+                if (pl_streq(word, "Read"))
+                        *read = bytes;
+                else if (pl_streq(word, "Write"))
+                        *written = bytes;
+        }
+}
+
+/* "8:0 rbytes=4096 wbytes=0 rios=…"; a disk that did nothing yet may be without them. */
+static void read_v2_disks(int fd, PlFlow *f) {
+        uint64_t *read, *written, bytes[2];
+        unsigned major, minor;
+        char buf[FILE_MAX];
+
+        if (!read_whole(fd, "io.stat", buf))
+                return;
+        for (const char *s = buf; *s; s += strcspn(s, "\n"), s += *s == '\n') {
+                if (sscanf(s, "%u:%u rbytes=%" SCNu64 " wbytes=%" SCNu64, &major, &minor, &bytes[0],
+                           &bytes[1]) != 4 ||
+                    !disk_of(f, major, minor, &read, &written))
+                        continue;
+                *read = bytes[0];
+                *written = bytes[1];
+        }
+}
+
 static const Version versions[] = {
         [PL_HIERARCHY_V1] = { read_v1_quota, has_v1_parents_cpus, v1_needs, read_v1_current,
-                              read_v1_memory, read_v1_cpu, read_v1_cpuacct },
+                              read_v1_memory, read_v1_cpu, read_v1_cpuacct, read_v1_modes,
+                              read_v1_disks, false },
         [PL_HIERARCHY_V2] = { read_v2_quota, has_v2_parents_cpus, v2_needs, read_v2_current,
-                              read_v2_memory, read_v2_cpu, read_v2_cpuacct },
+                              read_v2_memory, read_v2_cpu, read_v2_cpuacct, read_v2_modes,
+                              read_v2_disks, true },
 };
 
 static const Version *version_of(const PlCgroupMounts *m, PlController c) {
@@ -398,4 +488,30 @@ int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret) {
                 pl_cg_take_key(buf, "max", &u.pids_refused);
         *ret = u;
         return 0;
+}
+
+void pl_cg_read_flow(const PlCgroupMounts *m, const PlCgroup *g, PlFlow *ret) {
+        static const struct {
+                PlController controller;
+                const char *file;
+        } pressures[PL_ARRAY_SIZE(ret->waited)] = {
+                { PL_CONTROLLER_CPU, "cpu.pressure" },
+                { PL_CONTROLLER_MEMORY, "memory.pressure" },
+                { PL_CONTROLLER_IO, "io.pressure" },
+        };
+        char buf[FILE_MAX];
+
+        memset(ret, 0xff, sizeof(*ret));
+        ret->n_disks = 0;
+        version_of(m, PL_CONTROLLER_CPUACCT)->read_modes(g->dir_fd[PL_CONTROLLER_CPUACCT], ret);
+        version_of(m, PL_CONTROLLER_IO)->read_disks(g->dir_fd[PL_CONTROLLER_IO], ret);
+        for (size_t i = 0; i < PL_ARRAY_SIZE(pressures); i++) {
+                PlController c = pressures[i].controller;
+
+                if (!version_of(m, c)->has_pressure ||
+                    !read_whole(g->dir_fd[c], pressures[i].file, buf))
+                        continue;
+                take_waited(buf, "some ", &ret->waited[i].some_usec);
+                take_waited(buf, "full ", &ret->waited[i].full_usec);
+        }
 }

@@ -42,11 +42,12 @@ int pl_cg_read_cpus(const PlCgroupMounts *m, char **ret);
 /* For status and metrics. PL_UNLIMITED: unknown. */
 typedef struct PlUsage {
         uint64_t memory_bytes, memory_peak_bytes, inactive_file_bytes, swap_bytes;
+        uint64_t anon_bytes, file_bytes; /* v1: "rss" and "cache" */
         /* v2: reclaims because of memory.high, and of memory.max; how long some task of it has
          * waited for memory */
         uint64_t high_events, max_events, memory_wait_usec;
         uint64_t cpu_usec, throttled_usec;
-        uint64_t throttled_periods;
+        uint64_t periods, throttled_periods;
         uint64_t pids, pids_refused; /* tasks; forks that failed for pids.max, ever */
         uint64_t oom_kills;
 } PlUsage;
@@ -58,6 +59,25 @@ static inline void pl_usage_init(PlUsage *u) {
 /** pl_cg_read_usage() - what cannot be read stays PL_UNLIMITED.
  * Return: 0; -ENODEV when the group is gone in every hierarchy. */
 int pl_cg_read_usage(const PlCgroupMounts *m, const PlCgroup *g, PlUsage *ret);
+
+/* What has flowed since the group was made. PL_UNLIMITED: unknown. */
+#define PL_FLOW_DISKS_MAX 16
+
+typedef struct PlFlow {
+        uint64_t user_usec, system_usec;
+        /* how long some task, and all of them at once, waited for CPU, memory and I/O; v2 */
+        struct {
+                uint64_t some_usec, full_usec;
+        } waited[3];
+        struct {
+                unsigned major, minor;
+                uint64_t read_bytes, written_bytes;
+        } disks[PL_FLOW_DISKS_MAX]; /* more are left out */
+        size_t n_disks;
+} PlFlow;
+
+/** pl_cg_read_flow() - for metrics, beside pl_cg_read_usage(). */
+void pl_cg_read_flow(const PlCgroupMounts *m, const PlCgroup *g, PlFlow *ret);
 
 /** pl_cg_take_key() - the value of a "KEY VALUE" line; an absent key leaves *ret as it is. */
 void pl_cg_take_key(const char *text, const char *key, uint64_t *ret);

@@ -58,18 +58,24 @@ static const FileRow v1_files[] = {
         { "memory/memory.max_usage_in_bytes", "6000000\n" },
         { "memory/memory.memsw.usage_in_bytes", "5500000\n" },
         { "memory/memory.stat",
-          "cache 1\ninactive_file 2\ntotal_cache 3\ntotal_inactive_file 4096\n" },
+          "cache 1\nrss 1\ninactive_file 2\ntotal_cache 30\ntotal_rss 20\n"
+          "total_rss_huge 9\ntotal_inactive_file 4096\n" },
         { "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n" },
         { "cpu/cpu.cfs_quota_us", "25000\n" },
         { "cpu/cpu.cfs_period_us", "50000\n" },
         { "cpu/cpu.shares", "2048\n" },
         { "cpu/cpu.stat", "nr_periods 3\nnr_throttled 1\nthrottled_time 9000000\n" },
         { "cpuacct/cpuacct.usage", "123456789\n" },
+        { "cpuacct/cpuacct.usage_user", "2000\n" },
+        { "cpuacct/cpuacct.usage_sys", "1000\n" },
         { "cpuset/cpuset.cpus", "0-1\n" },
         { "pids/pids.max", "max\n" },
         { "pids/pids.current", "7\n" },
         { "io/blkio.throttle.read_bps_device", "8:0 1000\n" },
         { "io/blkio.throttle.write_bps_device", "" },
+        { "io/blkio.throttle.io_service_bytes_recursive",
+          "8:0 Read 4096\n8:0 Write 512\n8:0 Sync 0\n8:0 Total 4608\n"
+          "259:3 Read 0\n259:3 Write 1\nTotal 4609\n" },
         {},
 };
 
@@ -83,13 +89,19 @@ static const FileRow v2_files[] = {
         { "all/memory.current", "5000000\n" },
         { "all/memory.peak", "6000000\n" },
         { "all/memory.swap.current", "500000\n" },
-        { "all/memory.stat", "anon 1\ninactive_anon 7\ninactive_file 4096\n" },
+        { "all/memory.stat", "anon 20\nfile 30\ninactive_anon 7\ninactive_file 4096\n" },
         { "all/memory.events", "low 0\nhigh 9\nmax 8\noom 5\noom_kill 3\noom_group_kill 0\n" },
         { "all/memory.pressure", "some avg10=1.00 avg60=0.00 avg300=0.00 total=4321\n"
                                  "full avg10=0.50 avg60=0.00 avg300=0.00 total=1234\n" },
         { "all/cpu.max", "25000 50000\n" },
         { "all/cpu.weight", "200\n" },
-        { "all/cpu.stat", "usage_usec 123456\nuser_usec 1\nnr_throttled 1\nthrottled_usec 9000\n" },
+        { "all/cpu.stat", "usage_usec 123456\nuser_usec 2\nsystem_usec 1\nnr_periods 3\n"
+                          "nr_throttled 1\nthrottled_usec 9000\n" },
+        { "all/cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=11\n" },
+        { "all/io.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=31\n"
+                             "full avg10=0.00 avg60=0.00 avg300=0.00 total=32\n" },
+        { "all/io.stat", "7:0 \n8:0 rbytes=4096 wbytes=512 rios=1 wios=1 dbytes=0 dios=0\n"
+                         "259:3 rbytes=0 wbytes=1 rios=0 wios=1 dbytes=0 dios=0\n" },
         { "all/cpuset.cpus", "\n" },
         { "all/pids.max", "99\n" },
         { "all/pids.current", "7\n" },
@@ -272,6 +284,9 @@ START_TEST(test_usage) {
 
         use_usual((PlHierarchy)_i);
         ck_assert_int_eq(pl_cg_read_usage(&mounts, &group, &u), 0);
+        ck_assert_uint_eq(u.anon_bytes, 20);
+        ck_assert_uint_eq(u.file_bytes, 30);
+        ck_assert_uint_eq(u.periods, 3);
         ck_assert_uint_eq(u.memory_bytes, 5000000);
         ck_assert_uint_eq(u.memory_peak_bytes, 6000000);
         ck_assert_uint_eq(u.inactive_file_bytes, 4096);
@@ -288,6 +303,57 @@ START_TEST(test_usage) {
 END_TEST
 
 /* Memory on v2, the rest on v1, no cpuacct at all. */
+/* What has flowed; the two versions tell the same, but for who waited. */
+START_TEST(test_flow) {
+        PlFlow f;
+
+        use_usual(_i);
+        pl_cg_read_flow(&mounts, &group, &f);
+        ck_assert_uint_eq(f.user_usec, 2);
+        ck_assert_uint_eq(f.system_usec, 1);
+        ck_assert_uint_eq(f.n_disks, 2);
+        ck_assert_uint_eq(f.disks[0].major, 8);
+        ck_assert_uint_eq(f.disks[0].minor, 0);
+        ck_assert_uint_eq(f.disks[0].read_bytes, 4096);
+        ck_assert_uint_eq(f.disks[0].written_bytes, 512);
+        ck_assert_uint_eq(f.disks[1].major, 259);
+        ck_assert_uint_eq(f.disks[1].written_bytes, 1);
+        for (int i = 0; i < 3; i++) {
+                static const uint64_t some[] = { 11, 4321, 31 }, full[] = { NONE, 1234, 32 };
+                bool v2 = _i == PL_HIERARCHY_V2;
+
+                ck_assert_uint_eq(f.waited[i].some_usec, v2 ? some[i] : NONE);
+                ck_assert_uint_eq(f.waited[i].full_usec, v2 ? full[i] : NONE);
+        }
+}
+END_TEST
+
+START_TEST(test_flow_of_many_disks) {
+        char lines[4096];
+        size_t n = 0;
+        PlFlow f;
+
+        use_usual(PL_HIERARCHY_V2);
+        for (unsigned i = 0; i < PL_FLOW_DISKS_MAX + 9; i++)
+                n += (size_t)snprintf(lines + n, sizeof(lines) - n, "7:%u rbytes=1 wbytes=2\n", i);
+        tmp_put("all/io.stat", lines);
+        pl_cg_read_flow(&mounts, &group, &f);
+        ck_assert_uint_eq(f.n_disks, PL_FLOW_DISKS_MAX);
+}
+END_TEST
+
+/* Nothing there: nothing is known. */
+START_TEST(test_flow_of_nothing) {
+        PlFlow f;
+
+        use(_i);
+        pl_cg_read_flow(&mounts, &group, &f);
+        ck_assert_uint_eq(f.n_disks, 0);
+        ck_assert_uint_eq(f.user_usec, NONE);
+        ck_assert_uint_eq(f.waited[1].some_usec, NONE);
+}
+END_TEST
+
 START_TEST(test_usage_hybrid) {
         PlUsage u;
 
@@ -317,6 +383,9 @@ int main(void) {
         tcase_add_test(t, test_missing_and_gone);
         tcase_add_loop_test(t, test_broken, 0, PL_ARRAY_SIZE(broken));
         tcase_add_loop_test(t, test_usage, 0, _PL_HIERARCHY_N);
+        tcase_add_loop_test(t, test_flow, 0, _PL_HIERARCHY_N);
+        tcase_add_test(t, test_flow_of_many_disks);
+        tcase_add_loop_test(t, test_flow_of_nothing, 0, _PL_HIERARCHY_N);
         tcase_add_test(t, test_usage_hybrid);
         return run_case(t);
 }
