@@ -27,6 +27,7 @@
 #include "report/gather.h"
 #include "status/endpoints.h"
 #include "status/line.h"
+#include "status/listeners.h"
 
 typedef enum Lock {
         LOCK_STATE,
@@ -58,6 +59,7 @@ struct PlManager {
         PlAsks *asks;
         PlEndpoints endpoints;
         PlCtlServer *ctl;
+        PlListeners *listeners;
         int locks[_LOCK_N];                         /* what is ours alone; -EBADF: not held */
         char locked_engine[PL_ENGINE_IDENTITY_MAX]; /* that the lock is of */
         bool control_bound; /* we made the socket, so we remove it; not with socket activation */
@@ -201,6 +203,7 @@ static void settle(PlManager *m) {
         }
         pl_health_act_set_policy(m->health);
         pl_outbox_set_policy(m->outbox);
+        pl_listeners_look(m->listeners);
         pl_reporter_changed(&m->reporter);
 }
 
@@ -227,6 +230,7 @@ static void on_swept(void *userdata) {
         PlManager *m = userdata;
 
         pl_keeper_sweep(m->keeper, m->registry->policy->daemon.service_max_age_usec);
+        pl_listeners_look(m->listeners);
 }
 
 static const PlEnforceHandlers enforce_handlers = {
@@ -750,6 +754,7 @@ static int open_status(PlManager *m) {
                 .log_paths = m->log_paths,
                 .policy = &m->policy,
                 .archive_dir = m->options.archive_dir,
+                .proc = "/proc",
         };
         m->asks = pl_asks_new(&m->sources);
         if (!m->asks)
@@ -806,6 +811,8 @@ int pl_manager_new(sd_event *event, const PlManagerOptions *options, PlManager *
         if (r >= 0)
                 r = open_control(m);
         if (r >= 0)
+                r = pl_listeners_new(m->event, &m->endpoints, &m->listeners);
+        if (r >= 0)
                 r = pl_registry_use_engine(m->registry);
         if (r < 0)
                 return r;
@@ -831,6 +838,7 @@ PlManager *pl_manager_free(PlManager *m) {
         m->outbox = pl_outbox_free(m->outbox); /* writes what the others have told it */
         m->reporter.stream = NULL;
         m->ctl = pl_ctl_server_free(m->ctl);
+        m->listeners = pl_listeners_free(m->listeners);
         m->oom = pl_oom_explainer_free(m->oom);
         m->keeper = pl_keeper_free(m->keeper);       /* writes what the others have told it */
         m->registry = pl_registry_free(m->registry); /* its containers' values go with it */

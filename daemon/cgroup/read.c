@@ -269,7 +269,7 @@ static void read_v2_modes(int fd, PlFlow *f) {
 
 /* The disk's place in the flow. Return: false when there are too many. */
 static bool disk_of(PlFlow *f, unsigned major, unsigned minor, uint64_t **ret_read,
-                     uint64_t **ret_written) {
+                    uint64_t **ret_written) {
         size_t i = 0;
 
         while (i < f->n_disks && (f->disks[i].major != major || f->disks[i].minor != minor))

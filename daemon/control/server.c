@@ -330,6 +330,7 @@ struct PlCtlServer {
         sd_event_source *io, *mhd_timer, *deadline_timer;
         struct MHD_Daemon *mhd;
         const PlCtlEndpoint *endpoints;
+        bool (*allowed)(void *userdata, const char *host);
         void *userdata;
         PlCtlStreams *streams;
         unsigned n_connections;
@@ -345,29 +346,37 @@ struct PlCtlServer {
 /* Of some 200 containers: after one of these the heap is worth a look. */
 #define LARGE_BYTES KIB(256)
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *allow,
-                              json_t *stolen) {
-        _cleanup_free_ char *text = stolen ? json_dumps(stolen, JSON_COMPACT) : NULL;
-
-        json_decref(stolen);
-        if (!text)
-                return MHD_NO; /* out of memory: MHD closes the connection */
-
-        size_t size = strlen(text);
-        if (size > LARGE_BYTES)
-                (void)malloc_trim(0); /* its document was ten times as large, in small pieces */
-        text[size++] = '\n'; /* over the NUL: HTTP needs none, a person's terminal wants this */
+/* @stolen: freed in any case; NULL: out of memory, MHD closes the connection */
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status,
+                                   const char *type, const char *allow, char *stolen, size_t size) {
+        _cleanup_free_ char *text = stolen;
         struct MHD_Response *response =
-                        MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+                        text ? MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE)
+                             : NULL;
+
         if (!response)
                 return MHD_NO;
         text = NULL;
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
         if (allow)
                 (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
         enum MHD_Result r = MHD_queue_response(connection, status, response);
         MHD_destroy_response(response);
         return r;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *allow,
+                              json_t *stolen) {
+        char *text = stolen ? json_dumps(stolen, JSON_COMPACT) : NULL;
+        size_t size = text ? strlen(text) : 0;
+
+        json_decref(stolen);
+        if (size > LARGE_BYTES)
+                (void)malloc_trim(0); /* its document was ten times as large, in small pieces */
+        if (text)
+                text[size++] = '\n'; /* over the NUL: HTTP needs none, a person's terminal wants
+                                      * this */
+        return answer_text(connection, status, "application/json", allow, text, size);
 }
 
 json_t *pl_ctl_problem(const char *message, const char *remedy) {
@@ -442,7 +451,7 @@ static int decode_name(const Segment *name, char ret[static NAME_MAX_BYTES]) {
 
 /* A stream has no end, so it has no headers alone either. */
 static bool takes_head(const PlCtlEndpoint *e) {
-        return e->answer && pl_streq(e->method, "GET");
+        return (e->answer || e->text) && pl_streq(e->method, "GET");
 }
 
 static void allow_also(char allow[static ALLOW_MAX], const PlCtlEndpoint *e) {
@@ -616,6 +625,17 @@ static void abandon(PlCtlPending *p) {
         pending_unref(p);
 }
 
+static enum MHD_Result ask_text(PlCtlServer *s, struct MHD_Connection *connection,
+                                const PlCtlEndpoint *endpoint, const PlCtlRequest *q) {
+        const char *type = NULL;
+        size_t size = 0;
+        char *text = endpoint->text(s->userdata, q, &type, &size);
+
+        if (!text)
+                return answer_or_oom(connection, MHD_HTTP_OK, NULL);
+        return answer_text(connection, MHD_HTTP_OK, type, NULL, text, size);
+}
+
 static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
                            const PlCtlEndpoint *endpoint, const PlCtlRequest *q) {
         unsigned status = MHD_HTTP_OK;
@@ -624,6 +644,8 @@ static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
         if (endpoint->may == PL_CTL_ROOT && !is_root(peer_of(connection)))
                 return refuse(connection, MHD_HTTP_FORBIDDEN, "this takes root",
                               "ask again as root, with sudo for instance");
+        if (endpoint->text)
+                return ask_text(s, connection, endpoint, q);
         if (!endpoint->answer)
                 return open_stream(s, connection);
         document = endpoint->answer(s->userdata, q, &status);
@@ -635,9 +657,13 @@ static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
 
 /* ---- requests ---- */
 
+static const char *header_of(struct MHD_Connection *connection, const char *name) {
+        return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
 static bool announces_too_much(struct MHD_Connection *connection) {
-        const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                         MHD_HTTP_HEADER_CONTENT_LENGTH);
+        const char *length = header_of(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
         return length && strtoull(length, NULL, 10) > BODY_MAX;
 }
 
@@ -672,6 +698,10 @@ static enum MHD_Result answer_request(PlCtlServer *s, struct MHD_Connection *con
                 return answer_pending(s, q->pending);
         if (q->too_large)
                 return answer_too_large(connection);
+        if (s->allowed && !s->allowed(s->userdata, header_of(connection, MHD_HTTP_HEADER_HOST)))
+                return refuse(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                              "this host does not go by the name that you asked for",
+                              "ask for its address, or add the name to MetricsHost= in [Daemon]");
         endpoint = find_endpoint(s->endpoints, method, target, &raw, allow);
         if (!endpoint && *allow)
                 return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, allow,
@@ -689,7 +719,10 @@ static enum MHD_Result answer_request(PlCtlServer *s, struct MHD_Connection *con
                               "the request's body is not a JSON object",
                               "leave the body out, or send {}");
         r = ask(s, connection, endpoint,
-                &(PlCtlRequest){ .name = name, .body = body, .call = &call });
+                &(PlCtlRequest){ .name = name,
+                                 .body = body,
+                                 .accept = header_of(connection, MHD_HTTP_HEADER_ACCEPT),
+                                 .call = &call });
         q->pending = call.pending;
         json_decref(body);
         return r;
@@ -970,6 +1003,10 @@ PlCtlServer *pl_ctl_server_free(PlCtlServer *s) {
         sd_event_unref(s->event);
         free(s);
         return NULL;
+}
+
+void pl_ctl_server_set_guard(PlCtlServer *s, bool (*allowed)(void *userdata, const char *host)) {
+        s->allowed = allowed;
 }
 
 void pl_ctl_server_set_timeout(PlCtlServer *s, uint64_t usec) {

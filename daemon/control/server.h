@@ -22,6 +22,7 @@ typedef struct PlCtlPending PlCtlPending;
 typedef struct PlCtlRequest {
         const char *name;       /* what stood for "*" in the pattern, decoded; "" without one */
         const json_t *body;     /* an object, or NULL: the request had no body */
+        const char *accept;     /* the header; may be NULL */
         struct PlCtlCall *call; /* for pl_ctl_defer() */
 } PlCtlRequest;
 
@@ -42,6 +43,10 @@ typedef struct PlCtlEndpoint {
          * A row without a function is the live stream of what pl_ctl_server_publish() sends. */
         json_t *(*answer)(void *userdata, const PlCtlRequest *q, unsigned *status);
         PlCtlMay may;
+        /* Instead: what is not JSON. Return: owned by the caller; NULL: out of memory.
+         * @ret_type: its Content-Type, borrowed */
+        char *(*text)(void *userdata, const PlCtlRequest *q, const char **ret_type,
+                      size_t *ret_size);
 } PlCtlEndpoint;
 
 /**
@@ -68,6 +73,10 @@ PlCtlPending *pl_ctl_defer(const PlCtlRequest *q);
  * gone.
  * @document: reference stolen; NULL: out of memory. */
 void pl_ctl_reply(PlCtlPending *p, unsigned status, json_t *document);
+
+/** pl_ctl_server_set_guard() - who may be answered, where browsers can reach the server
+ * @allowed: decides by the request's Host:, NULL when it has none; others get 421 */
+void pl_ctl_server_set_guard(PlCtlServer *s, bool (*allowed)(void *userdata, const char *host));
 
 /** pl_ctl_server_set_timeout() - how long a connection may take for one whole request, from connect
  * or the answer before it; 15 s unless set. Streams are exempt. */

@@ -425,6 +425,21 @@ void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret) {
                 (void)pl_cg_read_usage(e->mounts, s->held->cgroup, ret);
 }
 
+const char *pl_enforcer_read(const PlEnforcer *e, const PlSubject *s, PlUsage *ret_usage,
+                             PlFlow *ret_flow, PlReading *ret_spec) {
+        const uint32_t told = 1U << PL_RESOURCE_CPU_QUOTA | 1U << PL_RESOURCE_CPU_WEIGHT |
+                              1U << PL_RESOURCE_MEMORY_LOW | 1U << PL_RESOURCE_MEMORY_MAX |
+                              1U << PL_RESOURCE_MEMORY_SWAP_MAX | 1U << PL_RESOURCE_TASKS_MAX;
+        const PlCgroup *g = s->held->cgroup;
+
+        if (!g || pl_cg_read_usage(e->mounts, g, ret_usage) < 0)
+                return NULL;
+        pl_cg_read_flow(e->mounts, g, ret_flow);
+        if (pl_cg_read(e->mounts, g, told, ret_spec) < 0)
+                *ret_spec = (PlReading){};
+        return g->relative[PL_CONTROLLER_MEMORY] ?: g->relative[PL_CONTROLLER_CPU] ?: "";
+}
+
 static int add_sources(PlEnforcer *e) {
         int r;
 

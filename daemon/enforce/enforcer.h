@@ -63,6 +63,14 @@ void pl_enforcer_bounds(const PlSubject *s, PlPinchReading *ret);
 /** pl_enforcer_usage() - read now. What the kernel does not tell is PL_UNLIMITED. */
 void pl_enforcer_usage(const PlEnforcer *e, const PlSubject *s, PlUsage *ret);
 
+/** pl_enforcer_read() - all that the kernel tells of its group, now: what is unset, empty or
+ * PL_UNLIMITED is not known.
+ * @ret_spec: to be freed by pl_reading_deinit()
+ * Return: its path in the hierarchy of memory, borrowed, without a leading slash; NULL: it has no
+ * group, and nothing was read. */
+const char *pl_enforcer_read(const PlEnforcer *e, const PlSubject *s, PlUsage *ret_usage,
+                             PlFlow *ret_flow, PlReading *ret_spec);
+
 /** pl_enforcer_slow() - the limits of the policy that may make it slow, and what they cost; all but
  * the time. */
 void pl_enforcer_slow(const PlEnforcer *e, const PlSubject *s, PlSlowReading *ret);

@@ -28,4 +28,5 @@ typedef struct PlSources {
         const PlLogPaths *log_paths;
         const PlPolicyState *policy;
         const char *archive_dir;
+        const char *proc; /* root of procfs */
 } PlSources;

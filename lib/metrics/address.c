@@ -40,11 +40,11 @@ static int take_v6(const char *host, in_port_t port, PlMetricsAddress *ret) {
 
         if (inet_pton(AF_INET6, host, &v6) != 1)
                 return -EINVAL;
-        *ret = (PlMetricsAddress){ .v6 = { .sin6_family = AF_INET6,
-                                           .sin6_port = port,
-                                           .sin6_addr = v6 },
-                                   .size = sizeof(ret->v6),
-                                   .near = IN6_IS_ADDR_LOOPBACK(&v6) };
+        *ret = (PlMetricsAddress){
+                .v6 = { .sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = v6 },
+                .size = sizeof(ret->v6),
+                .near = IN6_IS_ADDR_LOOPBACK(&v6)
+        };
         return 0;
 }
 
@@ -53,11 +53,11 @@ static int take_v4(const char *host, in_port_t port, PlMetricsAddress *ret) {
 
         if (inet_pton(AF_INET, host, &v4) != 1)
                 return -EINVAL;
-        *ret = (PlMetricsAddress){ .v4 = { .sin_family = AF_INET,
-                                           .sin_port = port,
-                                           .sin_addr = v4 },
-                                   .size = sizeof(ret->v4),
-                                   .near = ntohl(v4.s_addr) >> 24 == 127 };
+        *ret = (PlMetricsAddress){
+                .v4 = { .sin_family = AF_INET, .sin_port = port, .sin_addr = v4 },
+                .size = sizeof(ret->v4),
+                .near = ntohl(v4.s_addr) >> 24 == 127
+        };
         return 0;
 }
 
@@ -129,7 +129,8 @@ bool pl_metrics_host_allowed(const char *host, const char *own, char *const *oth
         /* "devbox" of "devbox.example.org" is this host's name too; more of what its names are
          * only a resolver knows */
         if (strcasecmp(name, "localhost") == 0 || strcasecmp(name, own) == 0 ||
-            (*own && strlen(name) == strcspn(own, ".") && strncasecmp(name, own, strlen(name)) == 0))
+            (*own && strlen(name) == strcspn(own, ".") &&
+             strncasecmp(name, own, strlen(name)) == 0))
                 return true;
         for (; others && *others; others++)
                 if (strcasecmp(name, *others) == 0)

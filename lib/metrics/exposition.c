@@ -90,16 +90,16 @@ PlExpositionFormat pl_exposition_choose(const char *accept) {
                 accept = *end ? end + 1 : end;
         }
         /* the richer of two that are liked as well */
-        return best[PL_EXPOSITION_OPENMETRICS] > 0 &&
-                               best[PL_EXPOSITION_OPENMETRICS] >= best[PL_EXPOSITION_TEXT]
-                       ? PL_EXPOSITION_OPENMETRICS
-                       : PL_EXPOSITION_TEXT;
+        return best[PL_EXPOSITION_OPENMETRICS] > 0 && best[PL_EXPOSITION_OPENMETRICS] >=
+                                                                      best[PL_EXPOSITION_TEXT]
+                               ? PL_EXPOSITION_OPENMETRICS
+                               : PL_EXPOSITION_TEXT;
 }
 
 const char *pl_exposition_content_type(PlExpositionFormat f) {
         return f == PL_EXPOSITION_OPENMETRICS
-                       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-                       : "text/plain; version=0.0.4; charset=utf-8";
+                               ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                               : "text/plain; version=0.0.4; charset=utf-8";
 }
 
 /* ---- text ---- */
@@ -149,7 +149,7 @@ char *pl_metric_labels(const PlMetricLabel *labels) {
 
 struct PlExposition {
         PlExpositionFormat format;
-        const PlMetric *family; /* of the last sample */
+        const char *family; /* of the last sample: its name */
         FILE *f;
         char *text;
         size_t size;
@@ -228,9 +228,9 @@ void pl_exposition_add(PlExposition *e, const PlMetric *m, const PlSample *s) {
 
         if (s->suffix && pl_streq(s->suffix, "_created") && e->format == PL_EXPOSITION_TEXT)
                 return;
-        if (e->family != m)
+        if (!pl_streq_null(e->family, m->name))
                 print_family(e, m);
-        e->family = m;
+        e->family = m->name;
         (void)fprintf(e->f, "%s%s", m->name, s->suffix ?: types[m->type].suffix);
         if (*labels || *more)
                 (void)fprintf(e->f, "{%s%s%s}", labels, *labels && *more ? "," : "", more);

@@ -42,8 +42,8 @@ typedef struct PlMetric {
         const char *help;
 } PlMetric;
 
-/* Ended by a row without a name. Values that are NULL or empty are left out: in both formats a label
- * without a value is none. */
+/* Ended by a row without a name. Values that are NULL or empty are left out: in both formats a
+ * label without a value is none. */
 typedef struct PlMetricLabel {
         const char *name, *value;
 } PlMetricLabel;
@@ -68,7 +68,7 @@ PL_DEFINE_CLEANUP(PlExposition *, pl_exposition_free)
 
 /** pl_exposition_add() - one sample. All of a family come one after the other; what describes it
  * stands before the first. What a format does not have (times of creation) is left out.
- * @m: the same pointer for each sample of a family; borrowed until the next one's */
+ * @m: borrowed; its name until the next sample */
 void pl_exposition_add(PlExposition *e, const PlMetric *m, const PlSample *s);
 
 /** pl_exposition_finish() - Return: 0 and the text, owned by the caller; -ENOMEM, also when any

@@ -55,7 +55,8 @@ PlPolicy *pl_policy_unref(PlPolicy *p) {
         if (!p || --p->n_ref > 0)
                 return NULL;
         free(p->daemon.engine);
-        free(p->daemon.metrics_listen);
+        pl_strv_free(p->daemon.metrics_listen);
+        pl_strv_free(p->daemon.metrics_host);
         pl_service_free(p->defaults);
         for (size_t i = 0; i < p->n_services; i++)
                 pl_service_free(p->services[i]);

@@ -70,8 +70,9 @@ typedef struct PlService {
 } PlService;
 
 typedef struct PlDaemonPolicy {
-        char *engine;         /* unix:///run/docker.sock */
-        char *metrics_listen; /* ADDRESS:PORT, or NULL: off */
+        char *engine;          /* unix:///run/docker.sock */
+        char **metrics_listen; /* as lib/metrics/address.h reads them; NULL: off */
+        char **metrics_host;   /* names that others may ask for there; NULL: none */
         uint64_t log_archive_budget_bytes;
         unsigned log_punch_below_percent; /* LogPunchBelow=; 0: never */
         uint64_t service_max_age_usec;    /* what is known of a service that is not seen any more */

@@ -231,8 +231,14 @@ static void print_daemon(FILE *f, const PlPolicy *p) {
         char budget[PL_FORMAT_MAX], age[PL_FORMAT_MAX];
 
         fprintf(f, "engine           %s\n", p->daemon.engine);
-        fprintf(f, "metrics          %s\n",
-                p->daemon.metrics_listen ? p->daemon.metrics_listen : "off");
+        fprintf(f, "metrics          ");
+        if (!p->daemon.metrics_listen)
+                fprintf(f, "off");
+        for (char *const *s = p->daemon.metrics_listen; s && *s; s++)
+                fprintf(f, "%s%s", s == p->daemon.metrics_listen ? "" : ", ", *s);
+        for (char *const *s = p->daemon.metrics_host; s && *s; s++)
+                fprintf(f, "%s%s", s == p->daemon.metrics_host ? " as " : ", ", *s);
+        fprintf(f, "\n");
         fprintf(f, "log archives     %s in all\n",
                 pl_format_bytes_exact(p->daemon.log_archive_budget_bytes, budget));
         if (p->daemon.log_punch_below_percent > 0)

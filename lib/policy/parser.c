@@ -20,7 +20,6 @@
 
 #include "lib/policy/parser.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
 #include <signal.h>
@@ -33,6 +32,7 @@
 #include "lib/base/similar.h"
 #include "lib/base/strv.h"
 #include "lib/base/unit.h"
+#include "lib/metrics/address.h"
 #include "lib/policy/guess.h"
 #include "lib/probe/kind.h"
 
@@ -750,41 +750,29 @@ static int set_engine(Parser *p, const Key *key, Section *s, const char *value) 
         return replace(&p->policy->daemon.engine, *value ? value : daemon_defaults.engine);
 }
 
-/* Return: 0; -EINVAL: not ADDRESS:PORT; -ENOENT: a name, or nothing, where the address should be.
- */
-static int parse_listen(const char *value, bool *ret_loopback) {
-        const char *colon = strrchr(value, ':');
-        struct in6_addr v6;
-        struct in_addr v4;
-        char host[64];
-        uint64_t port;
-
-        if (!colon || (size_t)(colon - value) >= sizeof(host) ||
-            pl_parse_uint64(colon + 1, &port) < 0 || port < 1 || port > 65535)
-                return -EINVAL;
-        snprintf(host, sizeof(host), "%.*s", (int)(colon - value), value);
-        if (host[0] == '[' && host[strlen(host) - 1] == ']') {
-                host[strlen(host) - 1] = '\0';
-                if (inet_pton(AF_INET6, host + 1, &v6) != 1)
-                        return -EINVAL;
-                *ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-                return 0;
-        }
-        if (inet_pton(AF_INET, host, &v4) == 1) {
-                *ret_loopback = (ntohl(v4.s_addr) >> 24) == 127;
-                return 0;
-        }
-        return pl_streq(host, "localhost") || !*host || pl_streq(host, "*") ? -ENOENT : -EINVAL;
-}
+#define LISTEN_MAX 16 /* as many as plimsolld listens on */
 
 static int set_listen(Parser *p, const Key *key, Section *s, const char *value) {
-        bool loopback;
-        int r = *value ? parse_listen(value, &loopback) : 0;
+        char ***list = &p->policy->daemon.metrics_listen;
+        PlMetricsAddress a;
 
-        if (r == -ENOENT)
+        if (!*value) {
+                *list = pl_strv_free(*list);
+                return 0;
+        }
+        switch (pl_metrics_address_parse(value, &a)) {
+        case 0:
+                return pl_strv_append(list, LISTEN_MAX, value);
+        case -ENOENT:
                 return refuse(p, key, value,
                               "an address is needed, not a name; 127.0.0.1 is this host alone");
-        return r < 0 ? r : replace(&p->policy->daemon.metrics_listen, value);
+        case -EACCES:
+                return refuse(p, key, value,
+                              "a socket must lie in " PL_METRICS_SOCKET_DIR
+                              ", as in unix:" PL_METRICS_SOCKET_DIR "metrics.sock");
+        default:
+                return -EINVAL;
+        }
 }
 
 /* Takes a line's terms over. Return: 0, -E2BIG, -ENOMEM: they are still the caller's. */
@@ -899,6 +887,23 @@ static bool label_key_valid(const char *name) {
 }
 
 /* "yes", "no", or the keys that labels may set. */
+static bool host_valid(const char *s) {
+        size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.");
+
+        return n > 0 && n < 254 && !s[n];
+}
+
+static int set_metrics_host(Parser *p, const Key *key, Section *s, const char *value) {
+        char ***list = &p->policy->daemon.metrics_host;
+
+        if (!*value) {
+                *list = pl_strv_free(*list);
+                return 0;
+        }
+        return append_words(p, key, list, value, host_valid,
+                            "not the name of a host, such as metrics.example.org");
+}
+
 static int set_labels(Parser *p, const Key *key, Section *s, const char *value) {
         char ***list = &p->policy->daemon.labels;
         int r = *value ? parse_boolean(value) : 0;
@@ -1076,7 +1081,11 @@ static const Key policy_keys[] = {
         { "Engine", PL_SECTION_DAEMON, set_engine, D(engine), 0, 0,
           "the engine's socket, such as unix:///run/docker.sock", NULL },
         { "MetricsListen", PL_SECTION_DAEMON, set_listen, D(metrics_listen), 0, 0,
-          "an address and a port, such as 127.0.0.1:9478 or [::1]:9478", NULL },
+          "an address and a port, such as 127.0.0.1:9478 or [::1]:9478, a port alone, or "
+          "unix:" PL_METRICS_SOCKET_DIR "NAME",
+          NULL },
+        { "MetricsHost", PL_SECTION_DAEMON, set_metrics_host, D(metrics_host), 0, 0,
+          "names of this host, such as metrics.example.org", NULL },
         { "LogArchiveBudget", PL_SECTION_DAEMON, set_size, D(log_archive_budget_bytes), MIB(1),
           GIB(1 << 20), "a size from 1M to 1P such as 2G (base 1024), or infinity", NULL },
         { "LogPunchBelow", PL_SECTION_DAEMON, set_percent, D(log_punch_below_percent), 0, 50,
@@ -1445,18 +1454,17 @@ static void check_probe(Parser *p, Section *s) {
                          "RestartBudget= has no effect without OnUnhealthy=restart");
 }
 
-/* An address that nobody listens on must not look like one that works. */
+/* Whoever reaches it may read it. */
 static void check_listen(Parser *p) {
-        const char *listen = p->policy->daemon.metrics_listen;
-        bool loopback;
+        char *const *listen = p->policy->daemon.metrics_listen;
+        PlMetricsAddress a;
 
-        if (listen && parse_listen(listen, &loopback) == 0)
-                complain(p, PL_SEVERITY_WARNING, &p->daemon, "MetricsListen",
-                         "MetricsListen=%s: nothing listens there yet, metrics are still to come%s",
-                         listen,
-                         loopback ? ""
-                                  : "; whoever reaches this address could then read them, "
-                                    "127.0.0.1 is this host alone");
+        for (; listen && *listen; listen++)
+                if (pl_metrics_address_parse(*listen, &a) == 0 && !a.near)
+                        complain(p, PL_SEVERITY_WARNING, &p->daemon, "MetricsListen",
+                                 "MetricsListen=%s: whoever reaches this address can read the "
+                                 "metrics; 127.0.0.1 is this host alone",
+                                 *listen);
 }
 
 static void check_orders(Parser *p, Section *s) {

@@ -405,3 +405,37 @@ END
     export T CTL=$BUILD_DIR/daemon/plimsollctl
     unshare -m bash "$T/host"
 }
+
+@test "metrics: cAdvisor's names with the container's true figures, at an address of its own" {
+    local port=$((20000 + RANDOM % 20000)) page=$T/page
+    run_bb web
+    policy_is "MetricsListen=$port" "MetricsListen=127.0.0.1:$port" <<'END'
+[Service web]
+Match=name:web
+MemoryMax=64M
+CPUQuota=50%
+TasksMax=50
+END
+    daemon_begin
+    wait_until 10 said "web: limits in force"
+    inside curl -fsS "http://127.0.0.1:$port/metrics" >"$page"
+    grep -q '^container_spec_memory_limit_bytes{.*name="web"} 67108864$' "$page"
+    grep -q '^container_spec_cpu_quota{.*name="web"} 50000$' "$page"
+    grep -q '^container_threads_max{.*name="web"} 50$' "$page"
+    grep -q '^plimsoll_limits_in_force{.*name="web"} 3$' "$page"
+    grep -q '^plimsoll_engine_up 1$' "$page"
+    # one that takes the address first leaves the second line nothing
+    said "Cannot serve metrics at 127.0.0.1:$port: Address already in use"
+    run -0 inside curl -sS -o /dev/null -w '%{http_code}' -H 'Host: evil.example' "http://127.0.0.1:$port/metrics"
+    [ "$output" = 421 ]
+    run -0 inside curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/v1/status"
+    [ "$output" = 404 ]
+    run -0 inside curl -sS -D - -H 'Accept: application/openmetrics-text;version=1.0.0' "http://127.0.0.1:$port/metrics"
+    [[ $output == *"Content-Type: application/openmetrics-text; version=1.0.0"* ]]
+    [[ $output == *"# EOF" ]]
+    # what leaves the policy is closed, and the control socket still tells
+    policy_is </dev/null
+    ctl reload
+    run -7 inside curl -sS "http://127.0.0.1:$port/metrics"
+    curl -fsS --unix-socket "$T/control.sock" http://x/metrics | grep -q '^plimsoll_build_info'
+}

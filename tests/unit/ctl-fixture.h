@@ -106,6 +106,16 @@ static json_t *post_soon(void *userdata, const PlCtlRequest *q, unsigned *status
         return NULL;
 }
 
+static char *get_text(void *userdata, const PlCtlRequest *q, const char **ret_type,
+                      size_t *ret_size) {
+        char *text = NULL;
+        int n = asprintf(&text, "liked: %s\n", q->accept ?: "anything");
+
+        *ret_type = "text/plain";
+        *ret_size = n < 0 ? 0 : (size_t)n;
+        return n < 0 ? NULL : text;
+}
+
 static inline void reply_to_all(unsigned code) {
         for (unsigned i = 0; i < 16; i++)
                 if (deferred[i]) {
@@ -136,6 +146,7 @@ static const PlCtlEndpoint endpoints[] = {
         { "GET", "/v1/root", get_status, PL_CTL_ROOT },
         { "POST", "/v1/later", post_later, PL_CTL_CONNECTED },
         { "POST", "/v1/soon", post_soon, PL_CTL_CONNECTED },
+        { "GET", "/text", NULL, PL_CTL_CONNECTED, get_text },
         {},
 };
 

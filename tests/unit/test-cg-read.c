@@ -57,9 +57,8 @@ static const FileRow v1_files[] = {
         { "memory/memory.usage_in_bytes", "5000000\n" },
         { "memory/memory.max_usage_in_bytes", "6000000\n" },
         { "memory/memory.memsw.usage_in_bytes", "5500000\n" },
-        { "memory/memory.stat",
-          "cache 1\nrss 1\ninactive_file 2\ntotal_cache 30\ntotal_rss 20\n"
-          "total_rss_huge 9\ntotal_inactive_file 4096\n" },
+        { "memory/memory.stat", "cache 1\nrss 1\ninactive_file 2\ntotal_cache 30\ntotal_rss 20\n"
+                                "total_rss_huge 9\ntotal_inactive_file 4096\n" },
         { "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n" },
         { "cpu/cpu.cfs_quota_us", "25000\n" },
         { "cpu/cpu.cfs_period_us", "50000\n" },

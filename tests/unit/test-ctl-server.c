@@ -64,6 +64,9 @@ static const struct {
         { "rotate, native", "POST", "/v1/containers/native/rotate", "", 0, false, 409,
           "the engine rotates it itself", NULL },
         { "no headers alone of a stream", "HEAD", "/v1/events", NULL, 0, false, 405, NULL, "GET" },
+        { "no document", "GET", "/text", NULL, 0, false, 200, "liked: */*\n", NULL },
+        { "no document, headers alone", "HEAD", "/text", NULL, 0, false, 200, NULL, NULL },
+        { "method for no document", "POST", "/text", "", 0, false, 405, "method", "GET, HEAD" },
         { "one address, two methods", "POST", "/v1/two", "", 0, false, 404, "no container", NULL },
         { "neither of two methods", "PUT", "/v1/two", "", 0, false, 405, "method",
           "GET, HEAD, POST" },
@@ -87,6 +90,32 @@ START_TEST(test_requests) {
                 ck_assert_str_eq(a.allow, requests[_i].allow);
         if (a.size > 0)
                 ck_assert_int_eq(a.text[a.size - 1], '\n');
+}
+END_TEST
+
+/* ---- who asks by which name ---- */
+
+static bool only_x(void *userdata, const char *host) {
+        return !host || pl_streq(host, "x");
+}
+
+static const struct {
+        const char *request, *first;
+} names[] = {
+        { "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", " 200 " },
+        { "GET /v1/status HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n", " 421 " },
+        { "GET /v1/nowhere HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n", " 421 " },
+        { "GET /v1/status HTTP/1.0\r\n\r\n", " 200 " },
+};
+
+START_TEST(test_names) {
+        char answer[KIB(4)] = "";
+        _cleanup_close_ int fd = dial();
+
+        pl_ctl_server_set_guard(server, only_x);
+        ck_assert_int_ge(write(fd, names[_i].request, strlen(names[_i].request)), 0);
+        ck_assert_int_ge(recv(fd, answer, 20, MSG_WAITALL), 12);
+        ck_assert_msg(strstr(answer, names[_i].first) != NULL, "%s: %s", names[_i].request, answer);
 }
 END_TEST
 
@@ -464,6 +493,7 @@ int main(void) {
         tcase_set_timeout(cases, 300);
         tcase_add_loop_test(cases, test_requests, 0, PL_ARRAY_SIZE(requests));
         tcase_add_test(cases, test_soon);
+        tcase_add_loop_test(cases, test_names, 0, PL_ARRAY_SIZE(names));
         tcase_add_loop_test(cases, test_later, 0, 2);
         tcase_add_test(cases, test_later_than_the_deadline);
         tcase_add_test(cases, test_later_for_nobody);

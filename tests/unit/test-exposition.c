@@ -17,7 +17,8 @@ static const struct {
         { "a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
           PL_EXPOSITION_TEXT },
         { "Prometheus 2.42",
-          "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0"
+          "application/openmetrics-text;version=1.0.0,application/"
+          "openmetrics-text;version=0.0.1;q=0"
           ".75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
           PL_EXPOSITION_OPENMETRICS },
         { "Prometheus 3",
@@ -28,7 +29,8 @@ static const struct {
         { "text is liked better",
           "application/openmetrics-text;version=1.0.0;q=0.3, text/plain;version=0.0.4;q=0.5",
           PL_EXPOSITION_TEXT },
-        { "blanks and capitals", " Application/OpenMetrics-Text ; Version=1.0.0 ; Q=0.9 , */*;q=0.1",
+        { "blanks and capitals",
+          " Application/OpenMetrics-Text ; Version=1.0.0 ; Q=0.9 , */*;q=0.1",
           PL_EXPOSITION_OPENMETRICS },
         { "a version that does not exist yet", "application/openmetrics-text;version=2.0.0",
           PL_EXPOSITION_TEXT },
@@ -58,9 +60,7 @@ static const struct {
           "id=\"/a\"" },
         { "two", { { "a", "1" }, { "b", "2" } }, "a=\"1\",b=\"2\"" },
         { "what is escaped", { { "a", "x\"y\\z\nw" } }, "a=\"x\\\"y\\\\z\\nw\"" },
-        { "no way out of it",
-          { { "a", "\"} 1\nup 0" } },
-          "a=\"\\\"} 1\\nup 0\"" },
+        { "no way out of it", { { "a", "\"} 1\nup 0" } }, "a=\"\\\"} 1\\nup 0\"" },
         { "UTF-8 stays", { { "a", "h\xc3\xa9" } }, "a=\"h\xc3\xa9\"" },
         { "what is none does not", { { "a", "h\xe9\xff" } }, "a=\"h\xef\xbf\xbd\xef\xbf\xbd\"" },
 };
@@ -97,55 +97,55 @@ static const struct {
 };
 
 static const char *const expected[_PL_EXPOSITION_N] = {
-        [PL_EXPOSITION_TEXT] =
-                "# HELP container_cpu_usage_seconds_total CPU time.\n"
-                "# TYPE container_cpu_usage_seconds_total counter\n"
-                "container_cpu_usage_seconds_total{name=\"a\",cpu=\"total\"} 1.5\n"
-                "container_cpu_usage_seconds_total{name=\"b\"} 1.000001\n"
-                "# HELP container_memory_usage_bytes Memory.\n"
-                "# TYPE container_memory_usage_bytes gauge\n"
-                "container_memory_usage_bytes 4096\n"
-                "container_memory_usage_bytes{x=\"y\"} -1\n"
-                "container_memory_usage_bytes -1.5\n"
-                "container_memory_usage_bytes -9223372036854775808\n"
-                "# HELP plimsoll_build_info Version.\n"
-                "# TYPE plimsoll_build_info gauge\n"
-                "plimsoll_build_info{version=\"1\"} 1\n"
-                "# HELP plimsoll_health State.\n"
-                "# TYPE plimsoll_health gauge\n"
-                "plimsoll_health{name=\"a\",plimsoll_health=\"healthy\"} 0\n"
-                "# HELP plimsoll_probe_seconds Probes.\n"
-                "# TYPE plimsoll_probe_seconds histogram\n"
-                "plimsoll_probe_seconds_bucket{le=\"+Inf\"} 3\n"
-                "plimsoll_probe_seconds_sum 0.02\n"
-                "plimsoll_probe_seconds_count 3\n",
+        [PL_EXPOSITION_TEXT] = "# HELP container_cpu_usage_seconds_total CPU time.\n"
+                               "# TYPE container_cpu_usage_seconds_total counter\n"
+                               "container_cpu_usage_seconds_total{name=\"a\",cpu=\"total\"} 1.5\n"
+                               "container_cpu_usage_seconds_total{name=\"b\"} 1.000001\n"
+                               "# HELP container_memory_usage_bytes Memory.\n"
+                               "# TYPE container_memory_usage_bytes gauge\n"
+                               "container_memory_usage_bytes 4096\n"
+                               "container_memory_usage_bytes{x=\"y\"} -1\n"
+                               "container_memory_usage_bytes -1.5\n"
+                               "container_memory_usage_bytes -9223372036854775808\n"
+                               "# HELP plimsoll_build_info Version.\n"
+                               "# TYPE plimsoll_build_info gauge\n"
+                               "plimsoll_build_info{version=\"1\"} 1\n"
+                               "# HELP plimsoll_health State.\n"
+                               "# TYPE plimsoll_health gauge\n"
+                               "plimsoll_health{name=\"a\",plimsoll_health=\"healthy\"} 0\n"
+                               "# HELP plimsoll_probe_seconds Probes.\n"
+                               "# TYPE plimsoll_probe_seconds histogram\n"
+                               "plimsoll_probe_seconds_bucket{le=\"+Inf\"} 3\n"
+                               "plimsoll_probe_seconds_sum 0.02\n"
+                               "plimsoll_probe_seconds_count 3\n",
         [PL_EXPOSITION_OPENMETRICS] =
-                "# HELP container_cpu_usage_seconds CPU time.\n"
-                "# TYPE container_cpu_usage_seconds counter\n"
-                "# UNIT container_cpu_usage_seconds seconds\n"
-                "container_cpu_usage_seconds_total{name=\"a\",cpu=\"total\"} 1.5\n"
-                "container_cpu_usage_seconds_created{name=\"a\",cpu=\"total\"} 1700000000.123\n"
-                "container_cpu_usage_seconds_total{name=\"b\"} 1.000001\n"
-                "# HELP container_memory_usage_bytes Memory.\n"
-                "# TYPE container_memory_usage_bytes gauge\n"
-                "# UNIT container_memory_usage_bytes bytes\n"
-                "container_memory_usage_bytes 4096\n"
-                "container_memory_usage_bytes{x=\"y\"} -1\n"
-                "container_memory_usage_bytes -1.5\n"
-                "container_memory_usage_bytes -9223372036854775808\n"
-                "# HELP plimsoll_build Version.\n"
-                "# TYPE plimsoll_build info\n"
-                "plimsoll_build_info{version=\"1\"} 1\n"
-                "# HELP plimsoll_health State.\n"
-                "# TYPE plimsoll_health stateset\n"
-                "plimsoll_health{name=\"a\",plimsoll_health=\"healthy\"} 0\n"
-                "# HELP plimsoll_probe_seconds Probes.\n"
-                "# TYPE plimsoll_probe_seconds histogram\n"
-                "# UNIT plimsoll_probe_seconds seconds\n"
-                "plimsoll_probe_seconds_bucket{le=\"+Inf\"} 3\n"
-                "plimsoll_probe_seconds_sum 0.02\n"
-                "plimsoll_probe_seconds_count 3\n"
-                "# EOF\n",
+                        "# HELP container_cpu_usage_seconds CPU time.\n"
+                        "# TYPE container_cpu_usage_seconds counter\n"
+                        "# UNIT container_cpu_usage_seconds seconds\n"
+                        "container_cpu_usage_seconds_total{name=\"a\",cpu=\"total\"} 1.5\n"
+                        "container_cpu_usage_seconds_created{name=\"a\",cpu=\"total\"} "
+                        "1700000000.123\n"
+                        "container_cpu_usage_seconds_total{name=\"b\"} 1.000001\n"
+                        "# HELP container_memory_usage_bytes Memory.\n"
+                        "# TYPE container_memory_usage_bytes gauge\n"
+                        "# UNIT container_memory_usage_bytes bytes\n"
+                        "container_memory_usage_bytes 4096\n"
+                        "container_memory_usage_bytes{x=\"y\"} -1\n"
+                        "container_memory_usage_bytes -1.5\n"
+                        "container_memory_usage_bytes -9223372036854775808\n"
+                        "# HELP plimsoll_build Version.\n"
+                        "# TYPE plimsoll_build info\n"
+                        "plimsoll_build_info{version=\"1\"} 1\n"
+                        "# HELP plimsoll_health State.\n"
+                        "# TYPE plimsoll_health stateset\n"
+                        "plimsoll_health{name=\"a\",plimsoll_health=\"healthy\"} 0\n"
+                        "# HELP plimsoll_probe_seconds Probes.\n"
+                        "# TYPE plimsoll_probe_seconds histogram\n"
+                        "# UNIT plimsoll_probe_seconds seconds\n"
+                        "plimsoll_probe_seconds_bucket{le=\"+Inf\"} 3\n"
+                        "plimsoll_probe_seconds_sum 0.02\n"
+                        "plimsoll_probe_seconds_count 3\n"
+                        "# EOF\n",
 };
 
 START_TEST(formats) {

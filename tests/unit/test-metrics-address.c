@@ -35,7 +35,8 @@ static const struct {
         { "unix:/run/plimsoll/", -EACCES },
         { "unix:metrics.sock", -EACCES },
         { "unix:/run/plimsoll/"
-          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+          "aaaaaaaaaaaa",
           -ENAMETOOLONG },
         { "localhost:9478", -ENOENT },
         { "*:9478", -ENOENT },

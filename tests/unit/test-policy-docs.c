@@ -141,7 +141,7 @@ START_TEST(comments_of_example_are_good) {
         for (char *c = conf; (c = strstr(c, "\n#")); c++)
                 if ((c[2] >= 'A' && c[2] <= 'Z') || c[2] == '[')
                         c[1] = ' ';
-        p = parse(conf, "MetricsListen=127.0.0.1:9478: nothing listens there yet");
+        p = parse(conf, NULL);
         ck_assert_ptr_nonnull(pl_policy_find(p, "api"));
         ck_assert(p->defaults->limits.v[PL_RESOURCE_MEMORY_MAX].set);
 }

@@ -100,7 +100,7 @@ START_TEST(every_limit) {
         const PlValue *v = s->limits.v;
 
         ck_assert_str_eq(p->daemon.engine, "unix:///run/x.sock");
-        ck_assert_str_eq(p->daemon.metrics_listen, "[::1]:9478");
+        ck_assert_str_eq(p->daemon.metrics_listen[0], "[::1]:9478");
         ck_assert_uint_eq(p->daemon.log_archive_budget_bytes, PL_UNLIMITED);
         ck_assert(p->daemon.dry_run && p->daemon.restore_on_stop);
         ck_assert_uint_eq(p->n_services, 3);
