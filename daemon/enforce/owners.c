@@ -20,14 +20,17 @@
 #include "enforce/owners.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "cgroup/read.h"
 #include "enforce/desire.h"
 #include "enforce/echo.h"
 #include "enforce/originals.h"
 #include "enforce/queue.h"
 #include "enforce/slices.h"
+#include "lib/base/unit.h"
 #include "lib/base/message.h"
 #include "lib/docker/update.h"
 #include "lib/limits/tell.h"
@@ -311,6 +314,59 @@ static bool may_tell_engine(const PlEnforcer *e, const PlHeld *h) {
         }
 }
 
+/* @path: below the mount. Return: usec per second; PL_UNLIMITED: no quota, or none that is known.
+ */
+static uint64_t quota_of_group(const PlEnforcer *e, const char *path, size_t size) {
+        static const char *const names[] = { "cpu.cfs_quota_us", "cpu.cfs_period_us" };
+        uint64_t n[2] = { PL_UNLIMITED, 0 };
+
+        for (size_t i = 0; i < PL_ARRAY_SIZE(names); i++) {
+                _cleanup_free_ char *file = NULL, *text = NULL;
+
+                if (asprintf(&file, "%s/%.*s/%s", e->mounts->mount[PL_CONTROLLER_CPU], (int)size,
+                             path, names[i]) < 0) {
+                        file = NULL;
+                        return PL_UNLIMITED;
+                }
+                if (pl_fs_read(AT_FDCWD, file, 32, &text, NULL) < 0)
+                        return PL_UNLIMITED;
+                text[strcspn(text, "\n")] = '\0';
+                if (pl_parse_uint64(text, &n[i]) < 0) /* "-1" */
+                        return PL_UNLIMITED;
+        }
+        return n[1] > 0 && n[0] < PL_UNLIMITED / PL_USEC_PER_SEC ? n[0] * PL_USEC_PER_SEC / n[1]
+                                                                 : PL_UNLIMITED;
+}
+
+/* Of all groups above one. @parent: below the mount. */
+static uint64_t quota_from(const PlEnforcer *e, const char *parent) {
+        uint64_t least = PL_UNLIMITED;
+
+        for (size_t n = strlen(parent); n > 0; n--)
+                if (parent[n] == '\0' || parent[n] == '/')
+                        least = PL_MIN(least, quota_of_group(e, parent, n));
+        return least;
+}
+
+/* What v1's groups above the container allow. One that does not run may start below any parent that
+ * is known, and would not where HostConfig says more. Return: see PlDockerHost. */
+static uint64_t quota_max(const PlEnforcer *e, const PlHeld *h) {
+        uint64_t least = PL_UNLIMITED;
+
+        if (e->mounts->hierarchy[PL_CONTROLLER_CPU] != PL_HIERARCHY_V1 ||
+            !e->mounts->mount[PL_CONTROLLER_CPU])
+                return 0;
+        if (h->cgroup) {
+                _cleanup_free_ char *parent = pl_cgroup_parent(h->cgroup);
+
+                least = parent ? quota_from(e, parent) : least;
+        } else {
+                for (char **p = e->places.parents; p && *p; p++)
+                        least = PL_MIN(least, quota_from(e, *p));
+        }
+        return least == PL_UNLIMITED ? 0 : least;
+}
+
 static void tell_engine(PlEnforcer *e, PlHeld *h) {
         _cleanup_free_ char *body = NULL;
         const PlEngineInfo *engine = pl_engine_info(e->registry->engine);
@@ -319,6 +375,7 @@ static void tell_engine(PlEnforcer *e, PlHeld *h) {
                 .memory = e->mounts->hierarchy[PL_CONTROLLER_MEMORY],
                 .n_cpus = e->registry->options.host.n_cpus,
                 .engine = engine ? pl_engine_traits(engine->podman, engine->version) : NULL,
+                .quota_max_usec = quota_max(e, h),
         };
         _cleanup_(pl_limits_deinit) PlLimits limits = { 0 };
         uint32_t cannot = 0;

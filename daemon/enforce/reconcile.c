@@ -300,7 +300,12 @@ static void undo(PlEnforcer *e, PlHeld *h, const PlStep *step, bool direct) {
 }
 
 /* Of the quota that is to be written; 0: the policy leaves it open. */
+/* While it starts, v1's group keeps its own: runc writes quota and period one after the other, and
+ * a quota without a period of its own counts by that which is there. */
 static uint64_t quota_period(const PlHeld *h) {
+        if (h->cgroup_started_usec == 0 &&
+            h->reading.hierarchy[PL_RESOURCE_CPU_QUOTA] == PL_HIERARCHY_V1)
+                return 0;
         return pl_owners_usual_period(h) ?: h->service ? h->service->cpu_quota_period_usec : 0;
 }
 

@@ -11,8 +11,9 @@
  * allowed"). MemorySwap: on cgroup v1 the same number. -1 makes runc write memory first, which v1
  * refuses above the old sum. On v2 it is -1: runc subtracts the two, and equal ones mean no swap at
  * all. MemoryReservation: on v1 -1, which is not compared with Memory, as any other number is. On
- * v2 that would protect all memory ("max"), and the least it takes is 6 MiB. NanoCpus: all CPUs.
- * CpuQuota=-1 is taken beside them, and wins at each later start, also over a `docker update
+ * v2 that would protect all memory ("max"), and the least it takes is 6 MiB. NanoCpus: all CPUs, or
+ * what v1's groups above allow. CpuQuota=-1 is taken beside them, and wins at each later start,
+ * also over a `docker update
  * --cpus` of a person. While CpuPeriod is set, `docker update --cpus` is refused, and there is no
  * way to unset it: so nobody is told a period who has none; who has one needs it beside each
  * CpuQuota on v2, where runc writes both as one and takes 100 ms otherwise. CpusetCpus: "" is

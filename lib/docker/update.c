@@ -223,10 +223,18 @@ static int tell_quota(Update *u, int64_t quota_usec) {
         return tell(u, "CpuPeriod", u->have->cpu_period);
 }
 
-/* Where NanoCpus were told, all CPUs are the nearest to no quota. */
+static bool is_above_the_parents(const Update *u, uint64_t quota_usec) {
+        return u->host->quota_max_usec > 0 && quota_usec > u->host->quota_max_usec;
+}
+
+/* Where NanoCpus were told, all CPUs are the nearest to no quota, or what the groups above allow.
+ */
 static int lift_cpu_quota(Update *u) {
         const PlHostConfig *h = u->have;
         int64_t all = (int64_t)u->host->n_cpus * INT64_C(1000000000);
+
+        if (is_above_the_parents(u, (uint64_t)u->host->n_cpus * PL_USEC_PER_SEC))
+                all = (int64_t)PL_MAX(u->host->quota_max_usec, CPU_QUOTA_MIN_USEC * 10) * 1000;
 
         if (speaks_quota(u))
                 return h->cpu_quota > 0 ? tell_quota(u, -1) : 0;
@@ -249,7 +257,8 @@ static int update_cpu_quota(Update *u) {
                 return lift_cpu_quota(u);
 
         quota_usec = (unsigned __int128)quota->number * period_usec / PL_USEC_PER_SEC;
-        if (quota_usec < CPU_QUOTA_MIN_USEC || quota_usec > INT64_MAX) {
+        if (quota_usec < CPU_QUOTA_MIN_USEC || quota_usec > INT64_MAX ||
+            is_above_the_parents(u, quota->number)) {
                 cannot(u, PL_RESOURCE_CPU_QUOTA);
                 return 0;
         }

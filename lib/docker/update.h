@@ -30,6 +30,8 @@ typedef struct PlDockerHost {
         PlHierarchy memory;           /* the one that holds memory */
         unsigned n_cpus;              /* more NanoCpus than that are refused; 0: unknown */
         const PlEngineTraits *engine; /* NULL: Docker */
+        uint64_t quota_max_usec; /* per second; v1's kernel refuses more, also at a start, where
+                                  * a group above has a quota. 0: none has */
 } PlDockerHost;
 
 /**
@@ -40,7 +42,8 @@ typedef struct PlDockerHost {
  * @ret_not: values that the engine cannot take, as a mask of 1 << PlResource
  *           (memory below its minimum of 6 MiB, memory.high, an io.weight between its steps, a list
  *           of CPUs removed, …). They are left out, because the engine refuses an update as a
- * whole, or the nearest that it takes is told: all CPUs for no quota, a BlkioWeight of 20 for 100.
+ * whole, or the nearest that it takes is told: all CPUs, or
+ *           what the groups above allow, for no quota, a BlkioWeight of 20 for 100.
  *
  * Memory and MemorySwap always go together (API: "memory alone fails above the stored MemorySwap");
  * where no swap limit is wanted the amount of swap stays what it was. NanoCpus conflicts with

@@ -115,12 +115,23 @@ static void host_random(Host *h) {
         (void)snprintf(h->restart, sizeof(h->restart), "%s", chance(70) ? "always" : "no");
 }
 
+/* Does the kernel take what runc makes of it? */
+static bool can_start(const Host *host) {
+        Host k = runc_start(host);
+        Group g;
+
+        kernel_fresh(&g);
+        return runc_write(&g, &k) >= 0;
+}
+
 static void box_new(void) {
         Box *b = &w.box;
 
         *b = (Box){ .exists = true, .group = -1 };
         (void)snprintf(b->id, sizeof(b->id), "%064x", ++w.n_boxes);
         host_random(&b->host);
+        if (!can_start(&b->host)) /* nobody makes one that does not start */
+                b->host.nano = b->host.quota = b->host.period = 0;
         if (w.podman)
                 podman_cpus(&b->host);
         life.truth = life.persons = life.seen[0] = b->host;
@@ -151,15 +162,6 @@ static void expect_start(void) {
         derive(&life.truth, &g, &life.scope[0]);
         derive(&life.persons, &g, &life.scope[1]);
         derive_allowed(ALL);
-}
-
-/* Does the kernel take what runc makes of it? */
-static bool can_start(const Host *host) {
-        Host k = runc_start(host);
-        Group g;
-
-        kernel_fresh(&g);
-        return runc_write(&g, &k) >= 0;
 }
 
 static void box_start(void) {

@@ -714,7 +714,8 @@ static bool is_kept(PlResource r, const PlHeld *h) {
         switch (r) {
         case PL_RESOURCE_CPU_QUOTA:
                 exact = own->nano == 0 && own->quota <= 0 && is->quota == 0 &&
-                        is->nano == world_cpus * INT64_C(1000000000);
+                        is->nano == (w.parent_quota < 0 ? world_cpus * INT64_C(1000000000)
+                                                        : w.parent_quota * 10000);
                 break;
         case PL_RESOURCE_ALLOWED_CPUS:
                 exact = (!own->cpus[0] || !persons->cpus[0]) && is->cpus[0];

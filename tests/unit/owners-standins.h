@@ -81,6 +81,10 @@ int openat(int dir, const char *path, int flags, ...) {
                         mode = (mode_t)va_arg(ap, unsigned);
                 va_end(ap);
                 group = slice_of_path(path, &path);
+                if (w.parent_quota >= 0 && pl_startswith(path, "/world/docker/cpu.cfs_")) {
+                        group = SLICES;
+                        path = strrchr(path, '/') + 1;
+                }
                 if (group < 0)
                         return (int)syscall(SYS_openat, dir, path, flags, mode);
                 group += GROUPS_MAX;
@@ -123,9 +127,14 @@ ssize_t read(int fd, void *buf, size_t size) {
                 if (files[fd - FILE_FD].read)
                         return 0;
                 files[fd - FILE_FD].read = true;
-                format_max(text, sizeof(text),
-                           slice_number(&w.slices[files[fd - FILE_FD].group - GROUPS_MAX],
-                                        files[fd - FILE_FD].name));
+                if (files[fd - FILE_FD].group == GROUPS_MAX + SLICES)
+                        (void)snprintf(text, sizeof(text), "%" PRId64 "\n",
+                                       strstr(files[fd - FILE_FD].name, "quota") ? w.parent_quota
+                                                                                 : w.parent_period);
+                else
+                        format_max(text, sizeof(text),
+                                   slice_number(&w.slices[files[fd - FILE_FD].group - GROUPS_MAX],
+                                                files[fd - FILE_FD].name));
         } else {
                 int who = enter_group(files[fd - FILE_FD].group), r;
 

@@ -220,8 +220,11 @@ static void act_update(void) {
         if (!w.engine_up || !w.box.exists)
                 return;
         update_random(&q);
+        before = life.persons;
         if (crosses_ours(&q))
                 return;
+        if (w.parent_quota >= 0 && (engine_merge(&before, &q) || !can_start(&before)))
+                return; /* it would not start any more without plimsoll either */
         (void)snprintf(q.restart, sizeof(q.restart), "%s", w.box.host.restart);
         touched = touches(&q);
         before = w.box.host;
@@ -765,6 +768,10 @@ static void world_new(uint64_t seed) {
         w.has_bfq = chance(50);
         w.has_reclaim = chance(60);
         w.parent_quota = -1;
+        if (w.h == PL_HIERARCHY_V1 && seed % 16 == 8 && !script.on) {
+                w.parent_quota = 60000;
+                w.parent_period = 100000;
+        }
         w.box.group = -1;
         w.engine_up = true;
         w.parent = w.systemd ? "system.slice" : "docker";
