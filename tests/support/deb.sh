@@ -34,6 +34,37 @@ END
     find "$dir" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-$(deb_date)}" {} +
 }
 
+# deb_build DIR - the package from the sources there; what is said goes to stdout
+deb_build() {
+    (cd "$1" && DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(jobs)" dpkg-buildpackage -b -d -us -uc)
+}
+
+# deb_twice - TAP on stdout: the same sources make the same package, wherever, whenever and for whom
+deb_twice() {
+    local dir=$BUILD/deb-twice version n=0 bad=0 file
+    version=$(deb_version)
+    rm -rf "$dir"
+    SOURCE_DATE_EPOCH=$(deb_date)
+    export SOURCE_DATE_EPOCH
+    deb_stage "$dir/a/plimsoll-$version"
+    (umask 027 && deb_stage "$dir/in-a-longer-path/plimsoll-$version")
+    (export TZ=UTC LC_ALL=C && deb_build "$dir/a/plimsoll-$version") >"$LOGS/deb-a.log" 2>&1 || bad=1
+    (export TZ=Asia/Tokyo LC_ALL=C.UTF-8 && umask 022 && deb_build "$dir/in-a-longer-path/plimsoll-$version") \
+        >"$LOGS/deb-b.log" 2>&1 || bad=1
+    for file in "$dir"/a/*.deb; do
+        n=$((n + 1))
+        if cmp "$file" "$dir/in-a-longer-path/${file##*/}" >&2; then
+            echo "ok $n ${file##*/} $(sha256sum <"$file" | cut -d' ' -f1)"
+        else
+            echo "not ok $n ${file##*/} is another one in another place"
+            bad=1
+        fi
+    done
+    echo "1..$n"
+    rm -rf "$dir"
+    return $bad
+}
+
 dev_deb() {
     local dir=$BUILD/deb version log=$LOGS/deb.log file
     need build deb
@@ -41,9 +72,7 @@ dev_deb() {
     mkdir -p "$LOGS"
     rm -rf "$dir"
     deb_stage "$dir/plimsoll-$version"
-    if ! (cd "$dir/plimsoll-$version" &&
-        DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(jobs)" dpkg-buildpackage -b -d -us -uc) \
-        >"$log" 2>&1; then
+    if ! deb_build "$dir/plimsoll-$version" >"$log" 2>&1; then
         tail -n 40 "$log" >&2
         die 1 "the package was not built; all that was said is in $log"
     fi

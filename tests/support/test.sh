@@ -198,6 +198,15 @@ stage_fuzz() {
     tally fuzz $((SECONDS - start)) $status tap "$LOGS/fuzz.log" "$LOGS/fuzz.log"
 }
 
+# Two builds of the Debian package, in different paths, zones, locales and masks: byte by byte the same.
+stage_deb() {
+    local start=$SECONDS status=0
+    # shellcheck source=tests/support/deb.sh
+    . "$SUPPORT/deb.sh"
+    deb_twice >"$LOGS/deb-twice.log" 2>"$LOGS/deb-twice.err" || status=$?
+    tally deb $((SECONDS - start)) $status tap "$LOGS/deb-twice.log" "$LOGS/deb-twice.err"
+}
+
 # One wrong operator in lib/ at a time, and which test notices. The goal is 90 %; those that live are shown.
 stage_mutants() {
     local start=$SECONDS status=0
@@ -254,9 +263,9 @@ dev_test() {
         UNIT_BUILDS=(gcc clang-asan)
     fi
     for stage in "$@"; do
-        case " ${STAGES[*]} lives removals gib why fuzz mutants " in
+        case " ${STAGES[*]} lives removals gib why fuzz mutants deb " in
         *" $stage "*) ;;
-        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib why fuzz mutants)" ;;
+        *) die 64 "no such stage: $stage (${STAGES[*]} lives removals gib why fuzz mutants deb)" ;;
         esac
         case $stage in
         integration | lives | removals | gib | why | vm) need_root "test $stage" "it runs Docker engines and writes cgroups" ;;
@@ -275,6 +284,7 @@ dev_test() {
         case $stage in
         lint) need lint ;;
         unit | fuzz) need build clang python ;;
+        deb) need build deb ;;
         integration | lives | removals | gib | why) need build engine integration ;;
         esac
     done
