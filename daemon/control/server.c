@@ -280,6 +280,9 @@ static void streams_close(PlCtlStreams *s) {
 #define NAME_MAX_BYTES       256                    /* Docker's own are shorter */
 #define ALLOW_MAX            64
 #define CLOSING_ROUNDS       8 /* MHD sends the last chunk a step at a time */
+#define PAGE_USEC            PL_USEC_PER_SEC
+#define PAGES_MAX            4 /* with those that somebody still reads */
+#define TYPES_MAX            2 /* of pages, at a time */
 
 /* One connection, from accept to close. */
 typedef struct Peer {
@@ -325,9 +328,18 @@ typedef struct Segment {
         size_t size;
 } Segment;
 
+/* A page that was made just now, for whoever asks next. */
+typedef struct Page {
+        const char *type; /* static; NULL: none */
+        struct MHD_Response *response;
+        uint64_t made_usec; /* CLOCK_MONOTONIC */
+} Page;
+
 struct PlCtlServer {
         sd_event *event;
-        sd_event_source *io, *mhd_timer, *deadline_timer;
+        sd_event_source *io, *mhd_timer, *deadline_timer, *page_timer;
+        Page pages[TYPES_MAX];
+        unsigned n_pages; /* all that somebody reads, or may */
         struct MHD_Daemon *mhd;
         const PlCtlEndpoint *endpoints;
         bool (*allowed)(void *userdata, const char *host);
@@ -625,15 +637,93 @@ static void abandon(PlCtlPending *p) {
         pending_unref(p);
 }
 
-static enum MHD_Result ask_text(PlCtlServer *s, struct MHD_Connection *connection,
-                                const PlCtlEndpoint *endpoint, const PlCtlRequest *q) {
-        const char *type = NULL;
-        size_t size = 0;
-        char *text = endpoint->text(s->userdata, q, &type, &size);
+/* ---- pages ---- */
 
-        if (!text)
+/*
+ * A page of a thousand containers takes megabytes and tens of milliseconds, and where the server
+ * listens on TCP anybody may ask for it. So all who ask within a second share one, and when slow
+ * readers hold several, others wait for those to be cut off by their deadline.
+ */
+
+typedef struct PageText {
+        PlCtlServer *server;
+        char *text;
+} PageText;
+
+static void page_text_free(void *p) {
+        PageText *t = p;
+
+        t->server->n_pages--;
+        free(t->text);
+        free(t);
+}
+
+static void page_drop(Page *p) {
+        if (p->response)
+                MHD_destroy_response(p->response);
+        *p = (Page){};
+}
+
+static int on_page_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        PlCtlServer *s = userdata;
+
+        for (size_t i = 0; i < TYPES_MAX; i++)
+                page_drop(&s->pages[i]);
+        return 0;
+}
+
+static Page *page_find(PlCtlServer *s, const char *type) {
+        uint64_t now = pl_clock_loop_usec(s->event, CLOCK_MONOTONIC);
+
+        for (size_t i = 0; i < TYPES_MAX; i++)
+                if (s->pages[i].type == type && now < s->pages[i].made_usec + PAGE_USEC)
+                        return &s->pages[i];
+        return NULL;
+}
+
+/* Return: NULL when out of memory. */
+static Page *page_make(PlCtlServer *s, const PlCtlEndpoint *endpoint, const char *type) {
+        PageText *t = calloc(1, sizeof *t);
+        Page *p = &s->pages[0];
+        size_t size = 0;
+
+        for (size_t i = 1; i < TYPES_MAX; i++)
+                if (p->type && (!s->pages[i].type || s->pages[i].made_usec < p->made_usec))
+                        p = &s->pages[i];
+        page_drop(p);
+        if (!t)
+                return NULL;
+        *t = (PageText){ .server = s, .text = endpoint->text(s->userdata, type, &size) };
+        s->n_pages++;
+        if (t->text)
+                p->response = MHD_create_response_from_buffer_with_free_callback_cls(
+                                size, t->text, page_text_free, t);
+        if (!p->response) {
+                page_text_free(t);
+                return NULL;
+        }
+        (void)MHD_add_response_header(p->response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+        p->type = type;
+        p->made_usec = pl_clock_loop_usec(s->event, CLOCK_MONOTONIC);
+        (void)sd_event_source_set_time(s->page_timer, p->made_usec + PAGE_USEC);
+        (void)sd_event_source_set_enabled(s->page_timer, SD_EVENT_ONESHOT);
+        return p;
+}
+
+static enum MHD_Result ask_page(PlCtlServer *s, struct MHD_Connection *connection,
+                                const PlCtlEndpoint *endpoint, const PlCtlRequest *q) {
+        const char *type = endpoint->type(q);
+        Page *p = page_find(s, type);
+
+        if (!p && s->n_pages >= PAGES_MAX)
+                return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                              "others are still reading what they have asked for",
+                              "ask again in some seconds");
+        if (!p)
+                p = page_make(s, endpoint, type);
+        if (!p)
                 return answer_or_oom(connection, MHD_HTTP_OK, NULL);
-        return answer_text(connection, MHD_HTTP_OK, type, NULL, text, size);
+        return MHD_queue_response(connection, MHD_HTTP_OK, p->response);
 }
 
 static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
@@ -645,7 +735,7 @@ static enum MHD_Result ask(PlCtlServer *s, struct MHD_Connection *connection,
                 return refuse(connection, MHD_HTTP_FORBIDDEN, "this takes root",
                               "ask again as root, with sudo for instance");
         if (endpoint->text)
-                return ask_text(s, connection, endpoint, q);
+                return ask_page(s, connection, endpoint, q);
         if (!endpoint->answer)
                 return open_stream(s, connection);
         document = endpoint->answer(s->userdata, q, &status);
@@ -944,6 +1034,9 @@ static int add_sources(PlCtlServer *s) {
             (r = sd_event_add_time(s->event, &s->mhd_timer, CLOCK_MONOTONIC, 0, 1, on_mhd_timer,
                                    s)) < 0 ||
             (r = sd_event_source_set_enabled(s->mhd_timer, SD_EVENT_OFF)) < 0 ||
+            (r = sd_event_add_time(s->event, &s->page_timer, CLOCK_MONOTONIC, 0, PL_USEC_PER_SEC,
+                                   on_page_timer, s)) < 0 ||
+            (r = sd_event_source_set_enabled(s->page_timer, SD_EVENT_OFF)) < 0 ||
             (r = sd_event_add_time(s->event, &s->deadline_timer, CLOCK_MONOTONIC, 0,
                                    PL_USEC_PER_SEC, on_deadline, s)) < 0)
                 return r;
@@ -994,11 +1087,13 @@ PlCtlServer *pl_ctl_server_free(PlCtlServer *s) {
                                    pl_ctl_problem("plimsolld is ending", "ask again when it runs"));
                 for (int i = 0; i < CLOSING_ROUNDS && busy; i++)
                         (void)MHD_run(s->mhd);
+                (void)on_page_timer(NULL, 0, s);
                 MHD_stop_daemon(s->mhd);
         }
         sd_event_source_disable_unref(s->io);
         sd_event_source_disable_unref(s->mhd_timer);
         sd_event_source_disable_unref(s->deadline_timer);
+        sd_event_source_disable_unref(s->page_timer);
         streams_free(s->streams);
         sd_event_unref(s->event);
         free(s);

@@ -43,10 +43,11 @@ typedef struct PlCtlEndpoint {
          * A row without a function is the live stream of what pl_ctl_server_publish() sends. */
         json_t *(*answer)(void *userdata, const PlCtlRequest *q, unsigned *status);
         PlCtlMay may;
-        /* Instead: what is not JSON. Return: owned by the caller; NULL: out of memory.
-         * @ret_type: its Content-Type, borrowed */
-        char *(*text)(void *userdata, const PlCtlRequest *q, const char **ret_type,
-                      size_t *ret_size);
+        /* Instead: a page, the same for all who want this type of it. It may be large and cost a
+         * lot: one that is a second old is served again, and few are kept for slow readers.
+         * type: its Content-Type, static. text: owned by the caller; NULL: out of memory */
+        const char *(*type)(const PlCtlRequest *q);
+        char *(*text)(void *userdata, const char *type, size_t *ret_size);
 } PlCtlEndpoint;
 
 /**

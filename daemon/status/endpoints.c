@@ -153,13 +153,16 @@ static json_t *post_notify_test(void *userdata, const PlCtlRequest *q, unsigned 
                               "take DryRun=yes out of the policy and reload it");
 }
 
-char *pl_endpoint_metrics(void *userdata, const PlCtlRequest *q, const char **ret_type,
-                          size_t *ret_size) {
-        const PlEndpoints *e = userdata;
-        PlExpositionFormat format = pl_exposition_choose(q->accept);
+const char *pl_endpoint_metrics_type(const PlCtlRequest *q) {
+        return pl_exposition_content_type(pl_exposition_choose(q->accept));
+}
 
-        *ret_type = pl_exposition_content_type(format);
-        return pl_metrics(e->from, format, ret_size);
+char *pl_endpoint_metrics(void *userdata, const char *type, size_t *ret_size) {
+        const PlEndpoints *e = userdata;
+        bool openmetrics = type == pl_exposition_content_type(PL_EXPOSITION_OPENMETRICS);
+
+        return pl_metrics(e->from, openmetrics ? PL_EXPOSITION_OPENMETRICS : PL_EXPOSITION_TEXT,
+                          ret_size);
 }
 
 /* Each has its place in plimsollctl(1). */
@@ -169,7 +172,8 @@ const PlCtlEndpoint pl_endpoints[] = {
         { "GET", "/v1/containers/*/past", get_past, PL_CTL_CONNECTED },
         { "GET", "/v1/findings", get_findings, PL_CTL_CONNECTED },
         { "GET", "/v1/events", NULL, PL_CTL_CONNECTED },
-        { "GET", "/metrics", NULL, PL_CTL_CONNECTED, pl_endpoint_metrics },
+        { "GET", "/metrics", NULL, PL_CTL_CONNECTED, pl_endpoint_metrics_type,
+          pl_endpoint_metrics },
         { "GET", "/v1/notify", get_notify, PL_CTL_CONNECTED },
         { "POST", "/v1/reload", post_reload, PL_CTL_CONNECTED },
         { "POST", "/v1/containers/*/rotate", post_rotate, PL_CTL_CONNECTED },

@@ -19,8 +19,8 @@ typedef struct PlEndpoints {
         void *userdata;
 } PlEndpoints;
 
-/** pl_endpoint_metrics() - "GET /metrics", see PlCtlEndpoint.text */
-char *pl_endpoint_metrics(void *userdata, const PlCtlRequest *q, const char **ret_type,
-                          size_t *ret_size);
+/* "GET /metrics", see PlCtlEndpoint.text. */
+const char *pl_endpoint_metrics_type(const PlCtlRequest *q);
+char *pl_endpoint_metrics(void *userdata, const char *type, size_t *ret_size);
 
 extern const PlCtlEndpoint pl_endpoints[]; /* userdata: a PlEndpoints */

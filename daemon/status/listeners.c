@@ -33,7 +33,8 @@ struct PlListeners {
 
 static const PlCtlEndpoint *served(void) {
         static const PlCtlEndpoint rows[] = {
-                { "GET", "/metrics", NULL, PL_CTL_CONNECTED, pl_endpoint_metrics },
+                { "GET", "/metrics", NULL, PL_CTL_CONNECTED, pl_endpoint_metrics_type,
+                  pl_endpoint_metrics },
                 {},
         };
 

@@ -106,12 +106,19 @@ static json_t *post_soon(void *userdata, const PlCtlRequest *q, unsigned *status
         return NULL;
 }
 
-static char *get_text(void *userdata, const PlCtlRequest *q, const char **ret_type,
-                      size_t *ret_size) {
-        char *text = NULL;
-        int n = asprintf(&text, "liked: %s\n", q->accept ?: "anything");
+/* ---- pages ---- */
 
-        *ret_type = "text/plain";
+static size_t page_bytes; /* of each */
+static atomic_uint n_pages_made;
+
+static const char *page_type(const PlCtlRequest *q) {
+        return q->accept && strstr(q->accept, "other") ? "text/other" : "text/plain";
+}
+
+static char *get_page(void *userdata, const char *type, size_t *ret_size) {
+        char *text = NULL;
+        int n = asprintf(&text, "%s, page %u%*s\n", type, ++n_pages_made, (int)page_bytes, "");
+
         *ret_size = n < 0 ? 0 : (size_t)n;
         return n < 0 ? NULL : text;
 }
@@ -146,7 +153,7 @@ static const PlCtlEndpoint endpoints[] = {
         { "GET", "/v1/root", get_status, PL_CTL_ROOT },
         { "POST", "/v1/later", post_later, PL_CTL_CONNECTED },
         { "POST", "/v1/soon", post_soon, PL_CTL_CONNECTED },
-        { "GET", "/text", NULL, PL_CTL_CONNECTED, get_text },
+        { "GET", "/page", NULL, PL_CTL_CONNECTED, page_type, get_page },
         {},
 };
 

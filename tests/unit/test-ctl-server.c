@@ -64,9 +64,9 @@ static const struct {
         { "rotate, native", "POST", "/v1/containers/native/rotate", "", 0, false, 409,
           "the engine rotates it itself", NULL },
         { "no headers alone of a stream", "HEAD", "/v1/events", NULL, 0, false, 405, NULL, "GET" },
-        { "no document", "GET", "/text", NULL, 0, false, 200, "liked: */*\n", NULL },
-        { "no document, headers alone", "HEAD", "/text", NULL, 0, false, 200, NULL, NULL },
-        { "method for no document", "POST", "/text", "", 0, false, 405, "method", "GET, HEAD" },
+        { "page", "GET", "/page", NULL, 0, false, 200, "text/plain, page 1\n", NULL },
+        { "page, headers alone", "HEAD", "/page", NULL, 0, false, 200, NULL, NULL },
+        { "method for a page", "POST", "/page", "", 0, false, 405, "method", "GET, HEAD" },
         { "one address, two methods", "POST", "/v1/two", "", 0, false, 404, "no container", NULL },
         { "neither of two methods", "PUT", "/v1/two", "", 0, false, 405, "method",
           "GET, HEAD, POST" },
@@ -116,6 +116,58 @@ START_TEST(test_names) {
         ck_assert_int_ge(write(fd, names[_i].request, strlen(names[_i].request)), 0);
         ck_assert_int_ge(recv(fd, answer, 20, MSG_WAITALL), 12);
         ck_assert_msg(strstr(answer, names[_i].first) != NULL, "%s: %s", names[_i].request, answer);
+}
+END_TEST
+
+/* ---- pages ---- */
+
+#define PAGE "GET /page HTTP/1.1\r\nHost: x\r\n"
+
+static void ask_for(int fd, const char *request, const char *part) {
+        char answer[KIB(4)] = "";
+        size_t n = 0;
+        ssize_t r;
+
+        ck_assert_int_ge(write(fd, request, strlen(request)), 0);
+        while (n < sizeof answer - 1 && !strstr(answer, part) &&
+               (r = recv(fd, answer + n, sizeof answer - 1 - n, 0)) > 0)
+                n += (size_t)r;
+        ck_assert_msg(strstr(answer, part) != NULL, "no %s in %s", part, answer);
+}
+
+/* Whoever asks within a second shares one of each type. */
+START_TEST(test_pages_are_shared) {
+        for (int i = 0; i < 5; i++) {
+                _cleanup_close_ int fd = dial();
+
+                ask_for(fd, PAGE "\r\n", "text/plain, page ");
+                ask_for(fd, PAGE "Accept: other\r\n\r\n", "text/other, page ");
+        }
+        /* a slow machine may need a second of them */
+        ck_assert_uint_le(n_pages_made, 4);
+}
+END_TEST
+
+/* Readers that do not read hold a few pages, and no more are made until they are cut off. */
+START_TEST(test_pages_are_bounded) {
+        int slow[8];
+
+        page_bytes = MIB(8); /* more than any socket buffers */
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(slow); i++) {
+                slow[i] = dial();
+                ask_for(slow[i], PAGE "\r\n", i < 4 ? " 200 " : "others are still reading");
+                ck_assert_uint_eq(n_pages_made, PL_MIN(i + 1, 4U));
+                pause_msec(1100);
+        }
+        for (unsigned i = 0; i < PL_ARRAY_SIZE(slow); i++)
+                (void)close(slow[i]);
+        for (int i = 0; i < LONG_MSEC / 10 && n_pages_made == 4; i++) {
+                _cleanup_close_ int fd = dial();
+
+                ask_for(fd, PAGE "\r\n", "HTTP/1.1 ");
+                pause_msec(10);
+        }
+        ck_assert_uint_eq(n_pages_made, 5);
 }
 END_TEST
 
@@ -493,6 +545,8 @@ int main(void) {
         tcase_set_timeout(cases, 300);
         tcase_add_loop_test(cases, test_requests, 0, PL_ARRAY_SIZE(requests));
         tcase_add_test(cases, test_soon);
+        tcase_add_test(cases, test_pages_are_shared);
+        tcase_add_test(cases, test_pages_are_bounded);
         tcase_add_loop_test(cases, test_names, 0, PL_ARRAY_SIZE(names));
         tcase_add_loop_test(cases, test_later, 0, 2);
         tcase_add_test(cases, test_later_than_the_deadline);
