@@ -87,18 +87,18 @@ END
     becomes web MemoryMax $((32 * MIB))
 }
 
-@test "MetricsListen=, where nothing listens yet: check, reload and the start tell it, with its line" {
-    simple 64M MetricsListen=127.0.0.1:9478
+@test "MetricsListen= at an address that others reach: check, reload and the start tell it, with its line" {
+    simple 64M MetricsListen=0.0.0.0:9478
     daemon_begin
-    said 'plimsoll.conf:4: .*MetricsListen=127.0.0.1:9478: nothing listens there yet'
+    said 'plimsoll.conf:4: .*MetricsListen=0.0.0.0:9478: whoever reaches this address'
     run ctl reload
     echo "$output"
     [ "$status" -eq 0 ]
-    [[ "$output" == *"plimsoll.conf:4:"*"MetricsListen=127.0.0.1:9478: nothing listens there yet"* ]]
+    [[ "$output" == *"plimsoll.conf:4:"*"MetricsListen=0.0.0.0:9478: whoever reaches this address"* ]]
     run ctl check
     echo "$output"
     [ "$status" -eq 0 ]
-    [[ "$output" == *"plimsoll.conf:4:"*"MetricsListen=127.0.0.1:9478: nothing listens there yet"* ]]
+    [[ "$output" == *"plimsoll.conf:4:"*"MetricsListen=0.0.0.0:9478: whoever reaches this address"* ]]
 }
 
 @test "a bad policy: exit status, every error with its place, the old one stays" {
