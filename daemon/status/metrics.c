@@ -76,7 +76,7 @@
         ROW(DRIFT_REPAIRS, "plimsoll_drift_repairs", COUNTER, NULL, 0,                             \
             "Limits that somebody had changed, and that were put back.")                           \
         ROW(LIMITS_WANTED, "plimsoll_limits_wanted", GAUGE, NULL, 0,                               \
-            "How many limits the policy asks for.")                                                \
+            "How many limits the policy asks for that this host has.")                             \
         ROW(LIMITS_IN_FORCE, "plimsoll_limits_in_force", GAUGE, NULL, 0,                           \
             "How many of those were read back from the kernel as wanted.")                         \
         ROW(BUDGET, "plimsoll_restart_budget_remaining", GAUGE, NULL, 0,                           \
@@ -224,14 +224,19 @@ static void fill_health(const Page *p, Row *row) {
                                              PL_MIN(d.rules.budget.n, d.budget_used));
 }
 
+/* What this host cannot do at all was said once, and is nobody's wish, as in STATUS=. */
+static uint32_t wanted_of(const PlHeld *h) {
+        return (pl_held_wanted(h) & ~h->unsupported) | h->truth.impossible;
+}
+
 static void fill_own(const Page *p, Row *row) {
         const PlHeld *h = row->subject->held;
         PlLogStatus log;
 
         row->v[C_OOM_EVENTS] = known(pl_keeper_n_kills(p->from->keeper, row->subject));
         row->v[C_DRIFT_REPAIRS] = (int64_t)h->drift.repairs;
-        row->v[C_LIMITS_WANTED] = __builtin_popcount(pl_held_wanted(h));
-        row->v[C_LIMITS_IN_FORCE] = __builtin_popcount(pl_held_in_force(h));
+        row->v[C_LIMITS_WANTED] = __builtin_popcount(wanted_of(h));
+        row->v[C_LIMITS_IN_FORCE] = __builtin_popcount(wanted_of(h) & pl_held_in_force(h));
         if (!p->from->logs || !pl_logs_status(p->from->logs, row->subject->id, &log))
                 return;
         row->v[C_LOG_SIZE] = known(log.size_bytes);
@@ -436,7 +441,7 @@ static void add_limits(const Page *p) {
                 for (PlResource r = 0; r < _PL_RESOURCE_N; r++) {
                         char limit[64];
 
-                        if (!(pl_held_wanted(h) & (1U << r)))
+                        if (!(wanted_of(h) & (1U << r)))
                                 continue;
                         (void)snprintf(limit, sizeof(limit), "limit=\"%s\"",
                                        pl_resource_info(r)->name);
