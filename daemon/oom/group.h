@@ -47,6 +47,7 @@ struct PlOomGroup {
         const PlOomGroupHandlers *handlers;
         const PlCgroup *g;     /* borrowed; NULL: none at present */
         PlOomEar oom, press;   /* v2: memory.events, memory.pressure */
+        sd_event_source *own;  /* v2: of press, which is in no set; see daemon/oom/v2.c */
         sd_event_source *calm; /* switches pressure on again (v1) */
 };
 

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "base/fs.h"
+#include "base/loop.h"
 #include "cgroup/read.h"
 #include "oom/group.h"
 
@@ -37,10 +38,14 @@ static void on_events(PlOomGroup *o) {
         o->handlers->stirred(o, false, QUIET_USEC, QUIET_USEC);
 }
 
-static void on_pressure(PlOomGroup *o) {
+static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        PlOomGroup *o = userdata;
+
+        pl_loop_doing("lack of memory");
         /* the kernel reports once a window by itself; a removed group reports for ever */
         if (!o->handlers->pressed(o))
-                (void)o->handlers->listen(&o->press, false);
+                o->own = sd_event_source_disable_unref(o->own);
+        return 0;
 }
 
 static int arm_pressure(PlOomGroup *o) {
@@ -56,9 +61,10 @@ static int arm_pressure(PlOomGroup *o) {
         /* with the NUL: before Linux 5.2 the last byte was cut off */
         if (write(o->press.fd, trigger, (size_t)r + 1) < 0)
                 return -errno;
-        o->press.events = EPOLLPRI;
-        o->press.heard = on_pressure;
-        return o->handlers->listen(&o->press, true);
+        /* Whoever asks whether a trigger has fired takes that away (psi.c, psi_trigger_poll()):
+         * where one set of epoll(7) is in another, the outer one asks first, and nobody ever hears
+         * of it. */
+        return sd_event_add_io(o->event, &o->own, o->press.fd, EPOLLPRI, on_pressure, o);
 }
 
 static int arm(PlOomGroup *o, PlOomCount *ret) {

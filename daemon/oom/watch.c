@@ -574,6 +574,7 @@ static void close_ear(PlOomEar *ear) {
 }
 
 static void disarm(Entry *e) {
+        e->group.own = sd_event_source_disable_unref(e->group.own);
         close_ear(&e->group.oom);
         close_ear(&e->group.press);
         e->group.calm = sd_event_source_disable_unref(e->group.calm);
