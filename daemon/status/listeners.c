@@ -110,7 +110,9 @@ static int open_listener(PlListeners *l, const char *address, Listener *at) {
                 (void)close(fd);
                 return r;
         }
-        pl_ctl_server_set_guard(at->server, is_allowed);
+        /* no browser comes by a socket, and who does names the host as he likes */
+        if (a.any.sa_family != AF_UNIX)
+                pl_ctl_server_set_guard(at->server, is_allowed);
         at->address = strdup(address);
         at->path = a.any.sa_family == AF_UNIX ? strdup(a.path.sun_path) : NULL;
         if (!at->address || (a.any.sa_family == AF_UNIX && !at->path)) {

@@ -153,6 +153,7 @@ struct PlExposition {
         FILE *f;
         char *text;
         size_t size;
+        bool too_large;
 };
 
 PlExposition *pl_exposition_new(PlExpositionFormat f) {
@@ -228,6 +229,10 @@ void pl_exposition_add(PlExposition *e, const PlMetric *m, const PlSample *s) {
 
         if (s->suffix && pl_streq(s->suffix, "_created") && e->format == PL_EXPOSITION_TEXT)
                 return;
+        if (e->too_large || ftello(e->f) > (off_t)PL_EXPOSITION_MAX) {
+                e->too_large = true;
+                return;
+        }
         if (!pl_streq_null(e->family, m->name))
                 print_family(e, m);
         e->family = m->name;
@@ -248,8 +253,8 @@ int pl_exposition_finish(PlExposition *e, char **ret, size_t *ret_size) {
         if (fclose(e->f) != 0)
                 failed = true;
         e->f = NULL;
-        if (failed)
-                return -ENOMEM;
+        if (failed || e->too_large)
+                return failed ? -ENOMEM : -E2BIG;
         *ret = TAKE_PTR(e->text);
         *ret_size = e->size;
         return 0;

@@ -71,6 +71,9 @@ PL_DEFINE_CLEANUP(PlExposition *, pl_exposition_free)
  * @m: borrowed; its name until the next sample */
 void pl_exposition_add(PlExposition *e, const PlMetric *m, const PlSample *s);
 
+/* Of a page: 1,500 containers with all there is to say of them. Names and images may be long. */
+#define PL_EXPOSITION_MAX MIB(32)
+
 /** pl_exposition_finish() - Return: 0 and the text, owned by the caller; -ENOMEM, also when any
- * sample could not be kept. */
+ * sample could not be kept; -E2BIG: it would be larger than PL_EXPOSITION_MAX. */
 int pl_exposition_finish(PlExposition *e, char **ret, size_t *ret_size);

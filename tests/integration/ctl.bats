@@ -409,7 +409,8 @@ END
 @test "metrics: cAdvisor's names with the container's true figures, at an address of its own" {
     local port=$((20000 + RANDOM % 20000)) page=$T/page
     run_bb web
-    policy_is "MetricsListen=$port" "MetricsListen=127.0.0.1:$port" <<'END'
+    policy_is "MetricsListen=$port" "MetricsListen=127.0.0.1:$port" \
+        "MetricsListen=unix:/run/plimsoll/metrics-test-$port" <<'END'
 [Service web]
 Match=name:web
 MemoryMax=64M
@@ -433,9 +434,12 @@ END
     run -0 inside curl -sS -D - -H 'Accept: application/openmetrics-text;version=1.0.0' "http://127.0.0.1:$port/metrics"
     [[ $output == *"Content-Type: application/openmetrics-text; version=1.0.0"* ]]
     [[ $output == *"# EOF" ]]
+    # by a socket no browser comes, so any name will do
+    curl -fsS --unix-socket "/run/plimsoll/metrics-test-$port" http://x/metrics | grep -q '^plimsoll_engine_up 1$'
     # what leaves the policy is closed, and the control socket still tells
     policy_is </dev/null
     ctl reload
     run -7 inside curl -sS "http://127.0.0.1:$port/metrics"
+    [ ! -e "/run/plimsoll/metrics-test-$port" ]
     curl -fsS --unix-socket "$T/control.sock" http://x/metrics | grep -q '^plimsoll_build_info'
 }

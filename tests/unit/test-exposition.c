@@ -5,6 +5,9 @@
  */
 
 #include "lib/metrics/exposition.h"
+
+#include <errno.h>
+
 #include "unit.h"
 
 static const struct {
@@ -171,6 +174,22 @@ START_TEST(nothing_at_all) {
 }
 END_TEST
 
+/* Containers without end, or with endless names: half a page would be a lie, a whole one too much.
+ */
+START_TEST(too_large) {
+        _cleanup_(pl_exposition_freep) PlExposition *e = pl_exposition_new(PL_EXPOSITION_TEXT);
+        _cleanup_free_ char *long_name = malloc(MIB(1) + 1), *text = NULL;
+        size_t size;
+
+        memset(long_name, 'x', MIB(1));
+        long_name[MIB(1)] = '\0';
+        for (int i = 0; i < 100; i++)
+                pl_exposition_add(e, &memory, &(PlSample){ NULL, long_name, NULL, 1, 0 });
+        ck_assert_int_eq(pl_exposition_finish(e, &text, &size), -E2BIG);
+        ck_assert_ptr_null(text);
+}
+END_TEST
+
 int main(void) {
         TCase *t = tcase_create("exposition");
 
@@ -178,5 +197,6 @@ int main(void) {
         tcase_add_loop_test(t, labels, 0, PL_ARRAY_SIZE(labelled));
         tcase_add_loop_test(t, formats, 0, _PL_EXPOSITION_N);
         tcase_add_test(t, nothing_at_all);
+        tcase_add_test(t, too_large);
         return run_case(t);
 }
